@@ -1,6 +1,6 @@
 /**
- * The outcome of `work`, or a rejection with the reason of `signal` as soon as it fires. The work itself may go
- * on for a while.
+ * Returns the outcome of `work`, or rejects with the reason of `signal` as soon as the signal
+ * fires. The work itself may continue for some time.
  */
 export async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return work;

@@ -1,7 +1,7 @@
 import { assemble } from '../src/cpu/wat/assemble.ts';
 import { type Registers, registersText } from './registers.ts';
 
-/** The modules of `registers.ts`, for a page without an assembler. */
+/** Assembles the modules of `registers.ts` for a page that has no assembler. */
 export async function assembleRegisters(): Promise<Registers> {
   const [simd, relaxed] = await Promise.all(
     [false, true].map(async (relaxed) =>

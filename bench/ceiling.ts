@@ -1,19 +1,19 @@
 /**
- * Measures an adapter's ceilings with two micro-kernels. Other figures can then be given as shares
- * of them.
+ * Measures the ceilings of an adapter, which are its highest speeds, with two micro-kernels. Other
+ * measurements can then be stated as shares of these ceilings.
  */
 import type { ElementType } from '../src/kernels/kernel.ts';
 
 export interface Ceiling {
-  /** Per second, in registers; f16 if the adapter has it. */
+  /** Multiply-adds per second in registers. f16 is null if the adapter does not support it. */
   readonly multiplyAdds: Readonly<Record<ElementType, number | null>>;
-  /** Bytes per second read and written by a copy from buffer to buffer. */
+  /** The bytes per second that a copy between two buffers reads and writes. */
   readonly bandwidth: number;
-  /** Multiply-adds per second of one core in WebAssembly, in registers; absent if not measured. */
+  /** Multiply-adds per second in registers of one core in WebAssembly; absent if not measured. */
   readonly core?: number;
 }
 
-/** Long enough to make submitting and waiting negligible. */
+/** The target duration of a measurement. In comparison, submitting and waiting are negligible. */
 const TARGET_MS = 60;
 const ROUNDS = 5;
 const INVOCATIONS = 2 ** 18;
@@ -21,7 +21,7 @@ const CHAINS = 8;
 const UNROLLED = 4;
 const COPY_BYTES = 64 * 2 ** 20;
 
-/** @throws Error without an adapter, and the reason of `signal` between two measurements. */
+/** @throws Error without an adapter, or the reason of `signal` between two measurements. */
 export async function measureCeiling(
   gpu: GPU,
   signal?: AbortSignal,
@@ -44,8 +44,9 @@ export async function measureCeiling(
 }
 
 /**
- * Independent chains of x = x * m + c, which hide each other's latency. m and c come from a uniform
- * and the sums are written, so no compiler can precompute or remove the work.
+ * Writes a shader with independent chains of x = x * m + c, which hide each other's latency. m and
+ * c come from a uniform buffer, and the sums are written to a buffer. Therefore no compiler can
+ * precompute or remove the work.
  */
 function multiplyAddShader(element: ElementType): string {
   const chains = Array.from({ length: CHAINS }, (_, i) => `x${i}`);
@@ -78,7 +79,7 @@ async function multiplyAdds(
     layout: 'auto',
     compute: { module, entryPoint: 'main' },
   });
-  // The usages are numbers, because their names are globals of browsers only.
+  // Usages are written as numbers, because their names are globals only in browsers.
   const params = device.createBuffer({ size: 16, usage: 0x40 | 0x8 }); // UNIFORM | COPY_DST
   const result = device.createBuffer({ size: INVOCATIONS * 16, usage: 0x80 }); // STORAGE
   const bindGroup = device.createBindGroup({
@@ -112,8 +113,8 @@ async function bandwidth(device: GPUDevice, signal: AbortSignal | undefined): Pr
 }
 
 /**
- * Rounds of work per second, the best of several measurements. Doubles the rounds until they take
- * long enough.
+ * Returns the rounds of work per second in the best of several measurements. Doubles the number of
+ * rounds until they take long enough.
  */
 async function best(
   device: GPUDevice,

@@ -1,4 +1,4 @@
-/** The bench's page in a headless Chromium, served from this machine. */
+/** Opens the bench's page in a headless Chromium. The page is served from this machine. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -10,16 +10,16 @@ import { ensureChromium } from '../scripts/chromium.mjs';
 import { bareShaders } from '../scripts/shaders.mjs';
 import { PACKAGE_ROOT } from '../src/node/model.ts';
 
-/** Scripts of `bench/page` that the page may start with. */
+/** The scripts of `bench/page` with which the page may start. */
 export type PageScript = 'site' | 'rivals' | 'layers';
 
 const OUT = join(PACKAGE_ROOT, 'dist/bench');
 const RIVALS = join(PACKAGE_ROOT, 'bench/node_modules');
-/** The page's URL of the weight file. */
+/** The URL of the weight file on the page. */
 export const WEIGHTS_URL = 'weights';
 /**
- * In an isolated page, wasm may use threads if their scripts have the same headers, and clocks are
- * precise.
+ * The headers of an isolated page. In such a page, WebAssembly may use threads if their scripts
+ * have the same headers, and clocks are precise.
  */
 const ISOLATED = {
   'cross-origin-opener-policy': 'same-origin',
@@ -31,8 +31,8 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Builds the page, installs the rivals if it needs them, serves it and opens it.
- * @param weights a file that the page gets at `WEIGHTS_URL`
+ * Builds the page, installs the rivals if the page needs them, and serves and opens the page.
+ * @param weights a file that the page loads from `WEIGHTS_URL`
  */
 export async function openPage(
   script: PageScript,
@@ -68,7 +68,10 @@ export async function openPage(
   }
 }
 
-/** From the lock file of bench/, separate from the project's packages, without install scripts. */
+/**
+ * Uses the lock file of bench/, which is separate from the project's packages. Runs no install
+ * scripts.
+ */
 function installRivals(): void {
   if (existsSync(join(RIVALS, 'onnxruntime-web'))) return;
   console.error('Installing the rivals into bench/node_modules.');
@@ -80,7 +83,7 @@ function installRivals(): void {
   if (status !== 0) throw new Error('The rivals could not be installed; see above.');
 }
 
-/** The page of the site, or the same page with another script. */
+/** Builds the page of the site, with its script replaced by the given script. */
 async function buildPage(script: PageScript): Promise<void> {
   const withScript: Plugin = {
     name: 'with-script',
@@ -104,7 +107,7 @@ async function buildPage(script: PageScript): Promise<void> {
   });
 }
 
-/** The released files of onnxruntime-web, and the weight file of the command line. */
+/** Serves the released files of onnxruntime-web, and the weight file from the command line. */
 function serveFiles(weights: string | null): Plugin {
   const ort = join(RIVALS, 'onnxruntime-web/dist');
   return {

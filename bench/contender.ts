@@ -1,4 +1,4 @@
-/** The common interface of the contenders, and the row of results for each. */
+/** The common interface of the contenders, and the row of results for each contender. */
 import type { Rgba8Image } from '../src/image/image.ts';
 import type { Network } from '../src/networks/network.ts';
 import type { TensorMap } from '../src/weights/tensor.ts';
@@ -10,64 +10,70 @@ export const RIVALS = ['ort-webgpu', 'ort-wasm', 'tfjs-webgpu'] as const;
 export const ENGINES = [...CRISPEN_ENGINES, 'crispen-cpu', ...RIVALS] as const;
 export type EngineId = (typeof ENGINES)[number];
 
-/** The same for every contender. The image is opaque. */
+/** The task, which is the same for every contender. The image is opaque. */
 export interface Task {
   readonly network: Network;
   readonly weights: TensorMap;
   readonly image: Rgba8Image;
-  /** Ends what a contender does for the task as soon as it can. */
+  /** When it fires, a contender stops its work for the task as soon as possible. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Receives the part that is done, 0 to 1. */
+/** Receives the completed fraction, 0 to 1. */
 export type OnProgress = (done: number) => void;
 
 export interface Contender {
   readonly engine: EngineId;
   readonly precision: 'f32' | 'f16';
-  /** Threads on the CPU; absent for an engine on the GPU. */
+  /** The number of threads on the CPU; absent for an engine on the GPU. */
   readonly threads?: number;
-  /** Everything before the first run: device, weights, compilation in advance. */
+  /**
+   * Does all preparation before the first run: opens the device, loads the weights and compiles.
+   */
   open(task: Task): Promise<Runner>;
 }
 
 export interface Runner {
-  /** From the image in memory to the enlarged image in memory. */
+  /** Enlarges the image, from memory to memory. */
   run(onProgress?: OnProgress): Promise<void>;
-  /** The output of `run`, planar (chw), unclamped, in units of 0..1. */
+  /** Returns the output of `run`: planar (chw), unclamped, in units of 0..1. */
   output(onProgress?: OnProgress): Promise<Float32Array>;
-  /** From a plan, if there is one. CPU engines have the multiply-adds of the graph. */
+  /**
+   * The cost according to the plan, if there is one. For CPU engines, the graph's multiply-adds.
+   */
   readonly cost?: Partial<PlanCost>;
   close(): Promise<void>;
 }
 
-/** One engine at one size; the form of `--json`. */
+/** The result of one engine at one size, in the form that `--json` prints. */
 export interface Row {
   readonly engine: EngineId;
   readonly precision: 'f32' | 'f16';
-  /** On the CPU. */
+  /** The number of threads on the CPU. */
   readonly threads?: number;
   /** The family, such as `a2n`. */
   readonly network: string;
   readonly scale: number;
-  /** Of the LR image. */
+  /** The size of the LR image. */
   readonly width: number;
   readonly height: number;
-  /** Milliseconds from image to image, interleaved with the other engines. */
+  /**
+   * The median of the milliseconds per run. Runs are interleaved with those of the other engines.
+   */
   readonly medianMs: number | null;
-  /** Milliseconds from weights in memory to the first result, compiling included. */
+  /** Milliseconds from weights in memory to the first result, including compilation. */
   readonly firstMs: number | null;
-  /** The most bytes of buffers and textures held at once, weights included. */
+  /** The maximum size of all buffers and textures at one time, in bytes, including weights. */
   readonly gpuBytes: number | null;
   readonly dispatches: number | null;
-  /** The largest difference from `crispen-unfused` in units of 0..1. */
+  /** The largest difference from the output of `crispen-unfused`, in units of 0..1. */
   readonly maxAbsDiff: number | null;
-  /** From the plan, per LR pixel. */
+  /** The cost per LR pixel, according to the plan. */
   readonly multiplyAddsPerPixel?: number;
   readonly bytesPerPixel?: number;
-  /** Products and sums on the CPU, per thread. */
+  /** Products and sums per second on each thread of the CPU. */
   readonly gflopsPerThread?: number;
-  /** Shares of the adapter's ceilings, 0 to 1, or of the ceiling of as many cores as threads. */
+  /** The share of the adapter's ceilings, or of the ceiling of as many cores as threads; 0 to 1. */
   readonly multiplyAddShare?: number;
   readonly bandwidthShare?: number;
   readonly error?: string;

@@ -1,5 +1,6 @@
 /**
- * npm run bench:cpu: each kind of layer on the CPU backend, next to the speed in registers alone.
+ * npm run bench:cpu: measures each kind of layer on the CPU backend, and the speed of registers
+ * alone.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -75,7 +76,7 @@ function sizeOf(text: string) {
 }
 
 async function inNode(request: LayersRequest): Promise<Layers> {
-  // Node 20 has relaxed SIMD behind a flag.
+  // In Node 20, relaxed SIMD requires a flag.
   if (request.variant === 'relaxed') setFlagsFromString('--experimental-wasm-relaxed-simd');
   const weights = await readFile(join(PACKAGE_ROOT, 'public/models', modelOf(2).file));
   return measureLayers(new Uint8Array(weights), request);

@@ -5,17 +5,17 @@ import type { Contender, EngineId } from './contender.ts';
 import { toPlanar } from './photo.ts';
 import { planCost } from './plan.ts';
 
-/** As in a hidden tab: nothing but the bench has to stay smooth. */
+/** The same value as in a hidden tab, because only the bench has to run smoothly. */
 const SUBMIT_MS = 50;
 
-/** Crispen's own contenders, each with its own engine and device. */
+/** Crispen's own contenders. Each has its own engine and device. */
 export function crispenContenders(gpu: GPU): Contender[] {
   const contender = (engine: EngineId, precision: ElementType, fused: boolean): Contender => ({
     engine,
     precision,
     async open({ network, weights, image, signal }) {
       const engine = await Engine.create({ gpu });
-      // Whatever the engine waits for fails at once without its device.
+      // Without its device, each operation that the engine waits for fails immediately.
       const stop = () => engine.destroy();
       signal?.addEventListener('abort', stop, { once: true });
       if (signal?.aborted) stop();

@@ -5,11 +5,11 @@ export type Point = readonly [x: number, y: number];
 export interface Line {
   readonly slope: number;
   readonly intercept: number;
-  /** Coefficient of determination. */
+  /** The coefficient of determination. */
   readonly r2: number;
 }
 
-/** The least-squares line. */
+/** Computes the least-squares line. */
 export function fitLine(points: readonly Point[]): Line {
   const mean = (pick: 0 | 1) => points.reduce((sum, p) => sum + p[pick], 0) / points.length;
   const [mx, my] = [mean(0), mean(1)];
@@ -25,12 +25,12 @@ export interface Curve {
   readonly points: readonly Point[];
 }
 
-/** Readable on light and on dark pages. */
+/** These colours are readable on light pages and on dark pages. */
 const COLOURS = ['#2f81f7', '#d2691e', '#8a63d2', '#2da44e'];
 const GREY = '#8b949e';
 const [WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM] = [720, 400, 64, 36, 24, 48];
 
-/** An SVG of curves over a common x, both axes from zero. */
+/** Draws curves over a common x as an SVG. Both axes start at zero. */
 export function curvesSvg(title: string, xLabel: string, curves: readonly Curve[]): string {
   const all = curves.flatMap(({ points }) => points);
   const [xs, ys] = [
@@ -75,7 +75,10 @@ ${lines.map((line) => `  ${line}`).join('\n')}
 `;
 }
 
-/** Ticks from zero to at least `most`: four to eight of 1, 2 or 5 times a power of ten. */
+/**
+ * Returns ticks from zero to at least `most`, four to eight steps of 1, 2 or 5 times a power of
+ * ten.
+ */
 function axis(most: number): number[] {
   const power = 10 ** Math.floor(Math.log10(most / 4));
   const step = [1, 2, 5, 10].map((by) => by * power).find((by) => most / by <= 8) as number;

@@ -1,4 +1,4 @@
-/** npm run bench:dawn: Crispen's rows through Dawn in Node, on the machine's adapter. */
+/** npm run bench:dawn: measures Crispen through Dawn in Node, on the machine's adapter. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { runCommand } from '../src/cli/command.ts';

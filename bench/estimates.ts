@@ -1,4 +1,4 @@
-/** How long jobs take on the CPU backend in Node, next to what was estimated before. */
+/** Measures how long jobs take on the CPU backend in Node, and compares this with the estimates. */
 
 import { estimateMilliseconds, measureSpeed } from '../src/cpu/estimate.ts';
 import { CpuModel } from '../src/cpu/model.ts';
@@ -14,7 +14,7 @@ export interface Estimated extends Size {
   readonly actual: number;
 }
 
-/** Each model at each size, on each number of threads. Hands over each row as it is measured. */
+/** Measures each model at each size on each number of threads. Passes each row to `onRow`. */
 export async function measureEstimates(
   models: readonly string[],
   sizes: readonly Size[],

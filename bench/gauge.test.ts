@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { GpuGauge } from './gauge.ts';
 
-/** Empty classes, new for each test, because wrapping cannot be undone. */
+/** Makes empty classes. Each test needs new ones, because wrapping cannot be undone. */
 function fakeClasses() {
   class GPUBuffer {
     destroy() {}
@@ -48,7 +48,7 @@ describe('GpuGauge', () => {
     gauge.begin('b');
     const other = await new classes.GPUAdapter().requestDevice();
     other.createBuffer({ size: 7 });
-    // Still counts for the device of a, whoever is current.
+    // This still counts for the owner of the device, a, although the current owner is another.
     device.createBuffer({ size: 50 });
     first.destroy();
     first.destroy();

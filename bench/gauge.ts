@@ -1,9 +1,9 @@
 /**
- * Counts everything that runs on WebGPU in this realm: dispatches, and bytes of buffers and
- * textures. It wraps the prototypes before any device is made.
+ * Counts the dispatches and the bytes of buffers and textures of all WebGPU work in this realm. It
+ * wraps the prototypes before any device is made.
  */
 
-/** The wrapped classes: globals of browsers, or exports of npm `webgpu`. */
+/** The classes to wrap: globals of browsers, or exports of npm `webgpu`. */
 export interface GpuClasses {
   readonly GPUAdapter: { readonly prototype: GPUAdapter };
   readonly GPUDevice: { readonly prototype: GPUDevice };
@@ -18,13 +18,13 @@ interface Account {
 }
 
 export class GpuGauge {
-  /** Everything on a device counts for the owner that was current when the device was made. */
+  /** All resources of a device count for the owner that was current when the device was made. */
   readonly #accounts = new Map<string, Account>();
   readonly #owners = new WeakMap<GPUDevice, Account>();
   readonly #sizes = new WeakMap<object, { account: Account; bytes: number }>();
   /**
-   * What a device holds, subtracted when it is destroyed. A weak map, because engines may let
-   * devices be collected.
+   * The resources of a device, which are subtracted when it is destroyed. The map is weak, because
+   * engines may let devices be collected.
    */
   readonly #contents = new WeakMap<GPUDevice, Set<WeakRef<object>>>();
   #current = 'nobody';
@@ -75,7 +75,7 @@ export class GpuGauge {
     }
   }
 
-  /** From now on, new devices belong to `owner`, and its peak starts at what it holds. */
+  /** From now on, new devices belong to `owner`. Its peak starts at the bytes that it has now. */
   begin(owner: string): void {
     this.#current = owner;
     const account = this.#account(owner);
@@ -83,12 +83,12 @@ export class GpuGauge {
     this.#dispatches = 0;
   }
 
-  /** Bytes that `owner` holds, and the most since it began. */
+  /** Returns the bytes that `owner` has now, and the maximum since it began. */
   memory(owner: string): Readonly<Account> {
     return { ...this.#account(owner) };
   }
 
-  /** Dispatches encoded since the last call. */
+  /** Returns the number of dispatches encoded since the last call. */
   takeDispatches(): number {
     const count = this.#dispatches;
     this.#dispatches = 0;
@@ -129,7 +129,7 @@ function wrap<T extends object, K extends keyof T>(
   prototype[name] = wrapper(prototype[name]);
 }
 
-/** Exact for the formats of compute back ends: 8, 16 or 32 bits in 1, 2 or 4 channels. */
+/** Exact for the formats that compute back ends use: 8, 16 or 32 bits in 1, 2 or 4 channels. */
 function textureBytes({ format, width, height, depthOrArrayLayers }: GPUTexture): number {
   const [, channels, bits] = /^([a-z]+?)(\d+)/.exec(format) ?? [];
   const perTexel = ((channels?.length ?? 4) * Number(bits ?? 8)) / 8;

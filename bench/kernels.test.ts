@@ -13,7 +13,7 @@ const times = [step('mix', 1, 0), step('conv', 2, 5e5), step('conv', 6, 3.5e6)];
 
 it('sums over steps of a kernel, the longest first', () => {
   const [conv, mix] = byKernel(times, ceiling, 'f32');
-  // 4e6 in 8 ms are half of 1e9 per second; twice as many bytes are all of it.
+  // 4e6 multiply-adds in 8 ms are half of 1e9 per second. Twice as many bytes reach the full 1e9.
   expect(conv).toMatchObject({ kernel: 'conv', steps: 2, milliseconds: 8, multiplyAdds: 4e6 });
   expect(conv).toMatchObject({ multiplyAddShare: 0.5, bandwidthShare: 1 });
   expect(conv.loads).toEqual({ storage: 1 / 8, uniform: 0, workgroup: 1 / 4 });

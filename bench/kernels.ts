@@ -21,12 +21,12 @@ export interface ProfileTask {
   readonly name: string;
   readonly network: Network;
   readonly weights: TensorMap;
-  /** Size of the LR image. */
+  /** The size of the LR image. */
   readonly size: Size;
   readonly precision: ElementType;
-  /** Runs of each step; the median counts. */
+  /** The number of runs of each step. The median is used. */
   readonly repeats: number;
-  /** Default: the level of the adapter's family. */
+  /** The fusion level; default: the level for the adapter's family. */
   readonly fuse?: Fusion | undefined;
   readonly conv?: ConvMethod | undefined;
 }
@@ -34,16 +34,16 @@ export interface ProfileTask {
 const SPACES = ['storage', 'uniform', 'workgroup'] as const;
 type Space = (typeof SPACES)[number];
 
-/** All steps of one kind. */
+/** The sum over all steps of one kind. */
 export interface KernelTime {
   readonly kernel: string;
   readonly steps: number;
-  /** The sum over all of them. */
+  /** The sum of the milliseconds of these steps. */
   readonly milliseconds: number;
   readonly multiplyAdds: number;
-  /** Maps and weights that the steps read and write, counted once per step. */
+  /** The bytes of maps and weights that the steps read and write, counted once per step. */
   readonly bytes: number;
-  /** Vectors of four values that the loops load per multiply-add, by where they lie. */
+  /** Vectors of four values that the loops load per multiply-add, for each kind of memory. */
   readonly loads: Readonly<Record<Space, number>>;
   /** Shares of the ceilings, 0 to 1; null if there is no ceiling. */
   readonly multiplyAddShare: number | null;
@@ -57,12 +57,15 @@ export interface Profile {
   readonly fuse: Fusion;
   readonly conv: ConvMethod;
   readonly adapter: string;
-  /** The clock: on the GPU, or from submission to completion. */
+  /** The clock: `timestamps` on the GPU, or `wall` time from submission to completion. */
   readonly clock: 'timestamps' | 'wall';
   readonly ceiling: Ceiling;
-  /** Dispatches of each block of the network: those whose step has its name. */
+  /**
+   * The number of dispatches in each block of the network. The name of a step begins with its
+   * block.
+   */
   readonly blocks: Readonly<Record<string, number>>;
-  /** The longest first. */
+  /** The kernels, with the longest time first. */
   readonly kernels: readonly KernelTime[];
 }
 
@@ -72,11 +75,11 @@ export interface StepTime {
   readonly milliseconds: number;
   readonly multiplyAdds: number;
   readonly bytes: number;
-  /** Vectors that its loops load in all, by where they lie. */
+  /** All vectors that its loops load, for each kind of memory. */
   readonly loaded: Readonly<Record<Space, number>>;
 }
 
-/** Counts on the kernel's source, scaled to a step's multiply-adds. */
+/** Counts the loads in the kernel's source, and scales them to a step's multiply-adds. */
 function loadedBy(code: string, multiplyAdds: number): StepTime['loaded'] {
   const { multiplyAdds: counted, ...loads } = countLoads(code);
   const scale = counted > 0 ? multiplyAdds / counted : 0;
@@ -118,7 +121,7 @@ export async function profile(gpu: GPU, task: ProfileTask, ceiling: Ceiling): Pr
           Uint32Array.from({ length: pixels }, (_, i) => i * 2654435761),
         );
         const dispatches = job.arena.sized({ image: size, core: whole, source: whole });
-        // Runs once in order, so all maps contain the network's values.
+        // The first run is in order, so all maps then contain the network's values.
         await job.arena.run(dispatches, { pace: pace.withTarget(() => 50) });
         await device.idle();
         const times: StepTime[] = [];
@@ -159,7 +162,9 @@ export async function profile(gpu: GPU, task: ProfileTask, ceiling: Ceiling): Pr
   }
 }
 
-/** Steps by the first part of their names, where it ends with a number: `block0.LB1.gelu`. */
+/**
+ * Counts steps by the first part of their names if it ends with a digit, as in `block0.LB1.gelu`.
+ */
 export function dispatchesOf(steps: readonly { readonly name: string }[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { name } of steps) {
@@ -176,7 +181,7 @@ async function timeStep(
   repeats: number,
 ): Promise<number> {
   const words = Uint32Array.from(params.slice(0, PARAM_WORDS));
-  // In one piece, which begins at the first row of workgroups.
+  // The step runs in one piece, which begins at the first row of workgroups.
   if (grid[1] > 1) words[GROUP_ROW_WORD] = 0;
   device.gpu.queue.writeBuffer(uniforms, 0, words);
   const times: number[] = [];
@@ -195,7 +200,7 @@ async function timeStep(
   return median(times);
 }
 
-/** Sums over steps of the same kernel, the longest first. */
+/** Sums the times of all steps of each kernel. The kernel with the longest time is first. */
 export function byKernel(
   times: readonly StepTime[],
   ceiling: Ceiling,
@@ -228,7 +233,7 @@ export function byKernel(
     .sort((a, b) => b.milliseconds - a.milliseconds);
 }
 
-/** Neighbouring blocks of the same number as one. */
+/** Lists blocks with their counts. Neighbouring blocks with the same count are combined. */
 function listOf(blocks: Profile['blocks']): string {
   const runs: { first: string; last: string; count: number }[] = [];
   for (const [name, count] of Object.entries(blocks)) {
@@ -243,7 +248,7 @@ function listOf(blocks: Profile['blocks']): string {
     .join('');
 }
 
-/** A table with a line of totals. */
+/** Formats a profile as a table with a line of totals. */
 export function formatProfile({ kernels, size, ceiling, blocks, ...run }: Profile): string {
   const total = (pick: (kernel: KernelTime) => number) =>
     kernels.reduce((sum, kernel) => sum + pick(kernel), 0);

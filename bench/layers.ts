@@ -10,9 +10,9 @@ import { modelOf } from './session.ts';
 const ROUNDS = 30;
 
 export interface LayersRequest {
-  /** Side of the image. */
+  /** The side of the image. */
   readonly size: number;
-  /** Null: the best that the runtime supports. */
+  /** Null selects the best variant that the runtime supports. */
   readonly variant: VariantName | null;
   readonly registers: Registers;
 }
@@ -20,18 +20,18 @@ export interface LayersRequest {
 export interface Layer {
   readonly kind: string;
   readonly steps: number;
-  /** Sum over all steps of the kind, each at its best. */
+  /** The sum over all steps of this kind, with the best time of each step. */
   readonly milliseconds: number;
   /** Null for steps without multiply-adds. A multiply-add counts as two operations. */
   readonly gflops: number | null;
-  /** `gflops` relative to registers alone. */
+  /** `gflops` as a share of the speed of registers alone. */
   readonly share: number | null;
 }
 
 export interface Layers {
   readonly size: number;
   readonly variant: VariantName;
-  /** The best run of the whole network, from pixels to pixels. */
+  /** The best time for the whole network, from pixels to pixels. */
   readonly milliseconds: number;
   /** The speed of registers alone on this core. */
   readonly peakGflops: number;
@@ -39,9 +39,9 @@ export interface Layers {
 }
 
 /**
- * Rounds of the register-only loop and of the network alternate on one thread, and the best of each
- * counts. Other work on the machine then changes the ratio little.
- * @param weights of the shipped A2N x2
+ * Alternates rounds of the register-only loop and of the network on one thread, and uses the best
+ * round of each. Therefore other work on the machine changes the ratio only a little.
+ * @param weights the weights of the shipped A2N x2
  */
 export async function measureLayers(
   weights: Uint8Array<ArrayBuffer>,
@@ -83,7 +83,7 @@ export async function measureLayers(
   return { size, variant, milliseconds: whole, peakGflops, layers };
 }
 
-/** The measurements as a table. */
+/** Formats the measurements as a table. */
 export function formatLayers({ layers, ...all }: Layers): string {
   const best = sumOf(layers.map(({ milliseconds }) => milliseconds));
   return [

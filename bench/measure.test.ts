@@ -11,7 +11,7 @@ const task = {
 };
 const ceiling = { multiplyAdds: { f32: 1e6, f16: null }, bandwidth: 1e6 };
 
-/** Contenders on a simulated clock: `ms` is the time of each run in turn. */
+/** Makes contenders on a simulated clock. `ms` lists the times of the runs. */
 function stage() {
   let clock = 0;
   const log: string[] = [];
@@ -75,12 +75,12 @@ describe('measure', () => {
       maxAbsDiff: 0,
       multiplyAddsPerPixel: 1000,
       bytesPerPixel: 500,
-      // 20 pixels in 20 ms are 1000 a second.
+      // 20 pixels in 20 ms are 1000 pixels per second.
       multiplyAddShare: 1,
       bandwidthShare: 0.5,
     });
     expect(rows[1]).toMatchObject({ medianMs: 40, firstMs: 160 });
-    // Twice for the one that was also opened for its output.
+    // The contender that was also opened for its output is closed twice.
     expect(log.filter((line) => line === 'close crispen-unfused')).toHaveLength(2);
   });
 
@@ -102,7 +102,8 @@ describe('measure', () => {
     });
     expect(rows.map(({ threads }) => threads)).toEqual([1, 2, 4]);
     expect(rows[1]).toMatchObject({ error: 'not isolated', medianMs: null });
-    // 20 pixels of 1000 in 20 ms are 1e6 a second, of 4e6; in 10 ms 2e6 of 16e6.
+    // 20 pixels of 1000 multiply-adds in 20 ms are 1e6 per second, of a peak of 4e6. In 10 ms, they
+    // are 2e6 of 16e6.
     expect(rows[0]).toMatchObject({ gflopsPerThread: 0.002, multiplyAddShare: 0.25 });
     expect(rows[2]).toMatchObject({ gflopsPerThread: 0.001, multiplyAddShare: 0.125 });
     expect(rows[0].bandwidthShare).toBeUndefined();
@@ -130,7 +131,7 @@ describe('measure', () => {
       reference: plain,
       onProgress: (done) => seen.push(done),
     });
-    // The output of the reference, the first run and three others.
+    // The steps are the output of the reference, the first run and three other runs.
     expect(seen).toEqual([0, 0.2, 0.3, 0.4, 0.6, 0.8, 1, 1]);
   });
 

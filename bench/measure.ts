@@ -3,7 +3,7 @@ import type { Ceiling } from './ceiling.ts';
 import type { Contender, OnProgress, Row, Runner, Task } from './contender.ts';
 import type { Stage } from './stage.ts';
 
-/** What is counted during a run: `GpuGauge`, or nothing in a test. */
+/** Counts resources during a run. This is a `GpuGauge`, or a stub in a test. */
 export interface Gauge {
   begin(owner: string): void;
   memory(owner: string): { readonly held: number; readonly peak: number };
@@ -14,22 +14,22 @@ export interface MeasureOptions {
   readonly repeats: number;
   readonly gauge: Gauge;
   readonly ceiling: Ceiling;
-  /** The contender with the correct output, with which the others are compared. */
+  /** The contender with the correct output. The others are compared with it. */
   readonly reference: Contender;
   readonly now?: () => number;
   readonly onStage?: (stage: Stage) => void;
-  /** Within a first run too, but not within the runs that count. */
+  /** Also called during a first run, but not during the timed runs. */
   readonly onProgress?: OnProgress;
   /** Receives the reference's output in the form of `Runner.output`. */
   readonly onReference?: (output: Float32Array) => void;
 }
 
-/** A slower rival only runs once more. */
+/** A rival that is slower than this runs only once more. */
 export const PATIENCE_MS = 20_000;
 
 /**
- * The largest difference of outputs for a fair comparison of speed, in units of 0..1. The order of
- * summation explains 1e-5 in f32; half a level of 8 bits is 2e-3.
+ * The largest difference of outputs that allows a fair comparison of speed, in units of 0..1. The
+ * order of summation explains 1e-5 in f32. Half a level of 8 bits is 2e-3.
  */
 const TOLERANCE = { f32: 1e-3, f16: 2e-2 } as const;
 
@@ -43,10 +43,11 @@ interface Entry {
 }
 
 /**
- * Runs every contender on one task: first each once, and compares the outputs; then all in turn,
- * `repeats` times. Other work on the machine then affects all of them alike. A contender that fails
- * becomes a row with an error and does not stop the others.
- * @throws the reason of the task's signal, as soon as it fires. The contenders are closed.
+ * Runs every contender on one task. First, each contender runs once, and the outputs are compared.
+ * Then all contenders run in turn, `repeats` times, so other work on the machine affects all of
+ * them equally. A contender that fails becomes a row with an error and does not stop the others.
+ * @throws the reason of the task's signal, as soon as the signal fires. The contenders are then
+ *   closed.
  */
 export async function measure(
   contenders: readonly Contender[],
@@ -98,7 +99,7 @@ export async function measure(
         times: [],
         slow: ended - opened > PATIENCE_MS,
       };
-      // This form also rejects NaN.
+      // This form of the comparison also rejects NaN.
       if (!(first.maxAbsDiff <= TOLERANCE[precision])) {
         entry.error = `The output is ${first.maxAbsDiff} away from ${reference.engine}.`;
       }
@@ -163,7 +164,7 @@ async function outputOf(
   }
 }
 
-/** Opens a contender. If the signal fires before it is open, it is closed once it is. */
+/** Opens a contender. If the signal fires while it is opening, it is closed after it has opened. */
 async function open(contender: Contender, task: Task): Promise<Runner> {
   const opening = contender.open(task);
   try {
@@ -211,7 +212,9 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** The largest difference; NaN if any value is NaN, Infinity for outputs of different sizes. */
+/**
+ * Returns the largest difference; NaN if any value is NaN, Infinity for outputs of different sizes.
+ */
 export function maxAbsDifference(actual: Float32Array, wanted: Float32Array): number {
   if (actual.length !== wanted.length) return Number.POSITIVE_INFINITY;
   let worst = 0;

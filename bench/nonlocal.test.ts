@@ -7,7 +7,7 @@ import { planCost } from './plan.ts';
 const sizes = { groups: 10, features: 128, clusters: 128, window: 384, rounds: 4 };
 const size = { width: 96, height: 96 };
 
-/** Per pixel and group. */
+/** The multiply-adds per pixel and group. */
 const counts: [Kind, number][] = [
   ['shared', (475_136 + 9 * 163_840) / 10],
   ['own', 475_136],
@@ -20,7 +20,8 @@ it.each(counts)(
   async (kind, count) => {
     const { graph } = nonlocalNetwork(kind, sizes, 96 * 96);
     expect(nonlocalMultiplyAdds(graph) / 10).toBe(count);
-    // Once with stored weights, and once in slabs, where each group computes them again.
+    // The loop runs once with stored weights and once in slabs. In slabs, each group computes them
+    // again.
     for (const limit of [2 ** 40, 2 ** 20]) {
       const program = await lower(graph, { fuse: 'ops', attentionBytes: limit });
       const steps = program.steps.filter(({ name }) => !/^(head|tail)$/.test(name));
@@ -66,7 +67,7 @@ it('draws every point within the picture', () => {
     expect(Number(y)).toBeGreaterThan(0);
     expect(Number(y)).toBeLessThan(400);
   }
-  // More pixels are further right, more time is further up.
+  // More pixels are further right, and more time is further up.
   expect(Number(circles[1][1])).toBeGreaterThan(Number(circles[0][1]));
   expect(Number(circles[1][2])).toBeLessThan(Number(circles[0][2]));
 });

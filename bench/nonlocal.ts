@@ -1,6 +1,7 @@
 /**
- * npm run bench -- --network lcoan: the cost of LCoAN's attention with and without sharing, next to
- * dense attention, through Dawn in Node on the machine's adapter.
+ * npm run bench -- --network lcoan: measures the cost of LCoAN's attention with and without
+ * sharing, and compares it with dense attention. Runs through Dawn in Node on the machine's
+ * adapter.
  */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
@@ -43,11 +44,11 @@ export interface NonlocalSizes {
   readonly features: number;
   readonly clusters: number;
   readonly window: number;
-  /** For the kind `rounds`. */
+  /** The number of rounds for the kind `rounds`. */
   readonly rounds: number;
 }
 
-/** The non-local parts of an LCoAN. `pixels` sets the window of dense attention. */
+/** Builds the non-local parts of an LCoAN. `pixels` is the window of dense attention. */
 export function nonlocalNetwork(kind: Kind, sizes: NonlocalSizes, pixels: number): Network {
   const { groups, features } = sizes;
   const b = new GraphBuilder();
@@ -68,7 +69,7 @@ export function nonlocalNetwork(kind: Kind, sizes: NonlocalSizes, pixels: number
       const similar = nonlocal.similarity(`similar${g}`, embedding, `means${g}`, clustering, true);
       const codes = nonlocal.codes(`codes${g}`, similar, clustering);
       const rank = nonlocal.rank(`rank${g}`, codes, clustering);
-      // One cluster: the order is that of the pixels.
+      // With one cluster, this is the order of the pixels.
       const order = nonlocal.inverse(`order${g}`, rank, clustering);
       const spans = dense ? 1 : 3;
       const attention = nonlocal.attention(`weights${g}`, embedding, order, clustering, spans);
@@ -81,10 +82,12 @@ export function nonlocalNetwork(kind: Kind, sizes: NonlocalSizes, pixels: number
   return { architecture: 'lcoan', scale: 1, inputRange: 1, graph };
 }
 
-/** The convolutions at both ends and the pixel conversions. They are not timed or counted. */
+/**
+ * Matches the convolutions at both ends and the pixel conversions. They are not timed or counted.
+ */
 const isEnd = (name: string): boolean => /^(unpack|head|tail|pack)\b/.test(name);
 
-/** Multiply-adds per pixel between the convolutions at the two ends. */
+/** Returns the multiply-adds per pixel between the convolutions at the two ends. */
 export function nonlocalMultiplyAdds({ nodes }: Graph): number {
   return nodes.reduce((sum, node) => sum + (isEnd(node.name) ? 0 : node.multiplyAdds), 0);
 }
@@ -108,19 +111,22 @@ function randomWeights({ weights }: Graph): TensorMap {
 export interface Row {
   readonly side: number;
   readonly kind: Kind;
-  /** From submission to the end, all groups. */
+  /** The time from submission to completion, for all groups. */
   readonly milliseconds: number;
-  /** Of all cores. Other programs cannot lengthen it. Only meaningful on software adapters. */
+  /**
+   * The CPU time of all cores. Other programs do not affect it. Only meaningful for software
+   * adapters.
+   */
   readonly cpuMilliseconds: number;
-  /** Per pixel, all groups. */
+  /** The cost per pixel, for all groups. */
   readonly multiplyAdds: number;
   readonly bytes: number;
-  /** GPU buffers including weights: as planned, and as created. */
+  /** The bytes of GPU buffers including weights: as planned, and as created. */
   readonly plannedBytes: number;
   readonly createdBytes: number;
 }
 
-/** Milliseconds of each kernel, by its label; CPU time on software adapters. */
+/** The milliseconds of each kernel, by its label. On software adapters, this is CPU time. */
 type Steps = Map<string, number>;
 
 async function clocked(work: () => Promise<void>) {
@@ -133,7 +139,7 @@ async function clocked(work: () => Promise<void>) {
   };
 }
 
-/** The command: prints a row per size and kind, ratios and fits. */
+/** Runs the command. Prints a row for each size and kind, and then ratios and fits. */
 export async function nonlocalCommand(args: string[]): Promise<number> {
   const { values } = parseArgs({
     args,
@@ -206,7 +212,7 @@ export async function nonlocalCommand(args: string[]): Promise<number> {
   return 0;
 }
 
-/** One kind at one size. */
+/** Measures one kind at one size. */
 function measure(
   engine: Engine,
   gauge: GpuGauge,
@@ -300,7 +306,7 @@ const NAMES: Readonly<Record<Kind, (sizes: NonlocalSizes) => string>> = {
   dense: () => 'dense',
 };
 
-/** Summarises the rows. */
+/** Prints a summary of the rows. */
 function report(rows: readonly Row[], sizes: NonlocalSizes): void {
   const percent = (part: number, whole: number) => `${((100 * part) / whole).toFixed(1)} %`;
   for (const row of rows) {

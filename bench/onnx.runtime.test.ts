@@ -1,5 +1,6 @@
 /**
- * Checks that a runtime without any of Crispen's code computes the same from the exported files.
+ * Checks that a runtime without any of Crispen's code computes the same results from the exported
+ * files.
  */
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -22,7 +23,7 @@ interface Runtime {
   };
 }
 
-/** The networks whose ops are all written as ONNX. */
+/** The networks for which the writer supports all ops. */
 const files = findGoldenCases('*').filter(
   (file) =>
     file.includes('test/golden') && /^(tiny|compact|span|rrdb|edsr)_(?!cla)/.test(basename(file)),

@@ -9,7 +9,7 @@ import { writeOnnx } from './onnx.ts';
 
 type Field = { readonly field: number; readonly value: bigint | Uint8Array };
 
-/** A Protocol Buffers message as its fields, parsed by the rules of the format alone. */
+/** Parses a Protocol Buffers message into its fields, using only the rules of the format. */
 function parse(bytes: Uint8Array): Field[] {
   const fields: Field[] = [];
   let at = 0;
@@ -120,7 +120,7 @@ describe('writeOnnx', () => {
   });
 });
 
-/** Sorting, attending by index and window attention are not written as ONNX. */
+/** This writer does not support sorting, attention by index and window attention. */
 const PLAIN = MODEL_FILES.filter(
   ({ network }) => !['lcoan', 'asid', 'edsr-acla'].includes(network),
 );

@@ -1,13 +1,14 @@
 /**
- * Writes a network and its weights as an ONNX file, so other runtimes run exactly the same network.
- * It needs only a few messages of the format (onnx.proto3), which are written by hand.
+ * Writes a network and its weights as an ONNX file, so other runtimes can run exactly the same
+ * network. It needs only a few messages of the format (onnx.proto3), which this file encodes
+ * itself.
  */
 import type { Activation, Graph, GraphNode, NodeId } from '../src/graph/graph.ts';
 import type { Network } from '../src/networks/network.ts';
 import { toFloat32 } from '../src/weights/convert.ts';
 import type { TensorMap } from '../src/weights/tensor.ts';
 
-/** Opset 17, IR version 8: all recent runtimes read them. */
+/** All recent runtimes can read opset 17 and IR version 8. */
 const OPSET = 17;
 const IR_VERSION = 8;
 
@@ -15,8 +16,8 @@ export const ONNX_INPUT = 'input';
 export const ONNX_OUTPUT = 'output';
 
 /**
- * The network as a ModelProto: input [1, C, height, width] and output [1, C, SR height, SR width]
- * in the network's own range. Height and width are dynamic.
+ * Returns the network as a ModelProto. The input is [1, C, height, width], and the output is [1, C,
+ * SR height, SR width]. Both are in the network's own range. Height and width are dynamic.
  */
 export function writeOnnx(network: Network, weights: TensorMap): Uint8Array<ArrayBuffer> {
   return new OnnxWriter(network, weights).model();
@@ -24,7 +25,10 @@ export function writeOnnx(network: Network, weights: TensorMap): Uint8Array<Arra
 
 type Attribute = number | string | readonly number[] | { readonly float: number };
 
-/** The name of a value is its node's id. The types are those of onnx.proto3. */
+/**
+ * Writes a graph. Values are named after the ids of their nodes. The types are those of
+ * onnx.proto3.
+ */
 class OnnxWriter {
   readonly #graph: Graph;
   readonly #network: Network;
@@ -102,7 +106,8 @@ class OnnxWriter {
         this.#node('DepthToSpace', [a], to, { blocksize: node.scale, mode: 'CRD' });
         return;
       case 'pixelUnshuffle': {
-        // SpaceToDepth puts the position within the cell before the channel, PyTorch puts it after.
+        // SpaceToDepth puts the position within the cell before the channel, but PyTorch puts it
+        // after.
         const channels = this.#channels(node.inputs[0]);
         const cell = node.scale ** 2;
         const order = Array.from({ length: channels * cell }, (_, i) => {
@@ -211,7 +216,8 @@ class OnnxWriter {
   }
 
   /**
-   * A weight with the file's shape, or with another shape of the same size (one side may be -1).
+   * Appends a weight with the shape in the file, or with another shape of the same size (one side
+   * may be -1).
    */
   #weight(name: string, shape?: readonly number[]): string {
     const tensor = this.#weights.get(name);
@@ -252,11 +258,11 @@ class OnnxWriter {
   }
 }
 
-/** TensorProto.DataType */
+/** Values of TensorProto.DataType. */
 const FLOAT = 1;
 const INT64 = 7;
 
-/** AttributeProto: its value and its type. */
+/** Writes an AttributeProto with its value and its type. */
 function attribute(name: string, value: Attribute): Message {
   const message = new Message().text(1, name);
   if (typeof value === 'number') return message.int(3, value).int(20, 2);
@@ -266,7 +272,7 @@ function attribute(name: string, value: Attribute): Message {
   return message.int(20, 7);
 }
 
-/** ValueInfoProto of a float tensor [1, channels, ...sizes by name]. */
+/** Writes the ValueInfoProto of a float tensor [1, channels, ...sizes by name]. */
 function mapInfo(name: string, channels: number, sizes: readonly string[]): Message {
   const shape = new Message();
   for (const size of [1, channels]) shape.message(1, new Message().int(1, size));
@@ -275,12 +281,12 @@ function mapInfo(name: string, channels: number, sizes: readonly string[]): Mess
   return new Message().text(1, name).message(2, new Message().message(1, tensor));
 }
 
-/** A Protocol Buffers message, field by field. Methods take the field's number. */
+/** A Protocol Buffers message, written field by field. The methods expect the field's number. */
 class Message {
   readonly #parts: Uint8Array[] = [];
   #length = 0;
 
-  /** A non-negative varint. */
+  /** Writes a non-negative varint. */
   int(field: number, value: number): this {
     return this.#push(varint(field * 8), varint(value));
   }
@@ -320,7 +326,9 @@ class Message {
   }
 }
 
-/** Seven bits per byte, the lowest first; all but the last with the top bit set. */
+/**
+ * Encodes seven bits per byte, the lowest first. All bytes except the last have the top bit set.
+ */
 function varint(value: number): Uint8Array {
   const bytes: number[] = [];
   let rest = value;

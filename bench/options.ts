@@ -6,14 +6,14 @@ import type { BenchRequest } from './session.ts';
 export interface BenchOptions extends BenchRequest {
   /** The requested family. The weights must belong to it. */
   readonly network: string;
-  /** A weight file; null: the shipped model. */
+  /** The path of a weight file; null for the shipped model. */
   readonly weights: string | null;
   readonly json: boolean;
-  /** Options of a single command. */
+  /** Options that only one command uses. */
   readonly hardware: boolean;
   /**
-   * Thread counts for engines on the CPU, each a contender; empty: the number of cores that the
-   * browser reports.
+   * Thread counts for engines on the CPU. Each count is a separate contender. If empty, the number
+   * of cores that the browser reports is used.
    */
   readonly threads: readonly number[];
   readonly save: string | null;

@@ -1,12 +1,15 @@
-/** An ASID whose blocks compute their own attention maps, to time what sharing them saves. */
+/**
+ * An ASID in which every block computes its own attention maps. It shows how much sharing saves.
+ */
 import { asid } from '../src/networks/asid.ts';
 import type { Network } from '../src/networks/network.ts';
 import { fromFloat32, toFloat32 } from '../src/weights/convert.ts';
 import type { TensorMap } from '../src/weights/tensor.ts';
 
 /**
- * The network of the same sizes and weights. The file has layers of queries and keys for the first block only, so the
- * others have copies of them: the work is that of blocks with their own maps, the result is not.
+ * Returns the network with the same sizes and weights. The file has layers of queries and keys only
+ * for the first block, so the other blocks get copies of them. The amount of work is that of blocks
+ * with their own maps, but the result differs.
  * @throws Error for other networks than ASID
  */
 export function withOwnMaps(
@@ -28,7 +31,7 @@ export function withOwnMaps(
     if (known) return [name, known] as const;
     const first = floats(name.replace(/^block\d+\.residual_layer/, 'block0.residual_layer.0'));
     const data = Float32Array.from(first);
-    // Queries and keys come first, and the values are the block's.
+    // Queries and keys come first. The values are those of the block itself.
     if (name.includes('to_qkv'))
       data.set(floats(name.replace('to_qkv', 'to_v')), (data.length / 3) * 2);
     return [name, fromFloat32(data, shape, 'f32')] as const;

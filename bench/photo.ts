@@ -1,9 +1,9 @@
 import type { Rgba8Image } from '../src/image/image.ts';
 
 /**
- * A crop of a photo of exactly `width` x `height`, opaque, from its middle. Smaller photos are
- * mirrored at their edges. Networks are timed on photos and never on noise, where their values can
- * grow without bound.
+ * Returns an opaque crop of exactly `width` x `height` from the middle of a photo. Smaller photos
+ * are mirrored at their edges. Networks are timed on photos and never on noise, because their
+ * values can grow without bound on noise.
  */
 export function cropPhoto(photo: Rgba8Image, width: number, height: number): Rgba8Image {
   const data = new Uint8ClampedArray(width * height * 4);
@@ -26,7 +26,7 @@ function mirror(at: number, size: number): number {
   return folded < size ? folded : 2 * size - 1 - folded;
 }
 
-/** The three colours as planar (chw) floats from 0 to `range`. */
+/** Returns the three colours as planar (chw) floats from 0 to `range`. */
 export function toPlanar({ width, height, data }: Rgba8Image, range: number): Float32Array {
   const pixels = width * height;
   const planar = new Float32Array(pixels * 3);

@@ -21,7 +21,7 @@ describe('planCost', () => {
     const program = await lower(graph, { fuse: 'blocks', image: { range: 255 } });
     const blocks = program.steps.filter(({ name }) => /^block[1-9]\./.test(name));
     const nine = planCost({ ...program, steps: blocks }, size, () => 0);
-    // 7 maps of 40 channels in f32, and the partial sums, which are less than one percent.
+    // 7 maps of 40 channels in f32, and the partial sums, which add less than one percent.
     expect(nine.bytesPerPixel / 9).toBeGreaterThanOrEqual(1120);
     expect(nine.bytesPerPixel / 9).toBeLessThan(1120 * 1.01);
     expect(await bytes('blocks')).toBeLessThan(await bytes('ops'));

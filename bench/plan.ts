@@ -4,14 +4,16 @@ import type { Size } from '../src/geometry.ts';
 /** The work of a program per LR pixel, on any device. */
 export interface PlanCost {
   readonly multiplyAddsPerPixel: number;
-  /** Maps read and written by all steps, counted once per step, and the weights that they read. */
+  /**
+   * Maps read and written by all steps, counted once per step, and the weights that the steps read.
+   */
   readonly bytesPerPixel: number;
 }
 
 /**
- * The cost of a program at a size. It does not count halos that workgroups read twice or reads that
- * a cache saves, which depend on the device.
- * @param constantBytes size of a packed weight by its key in `program.constants`
+ * Returns the cost of a program at a size. It excludes halos that workgroups read twice and reads
+ * that a cache saves, because these depend on the device.
+ * @param constantBytes returns the size of a packed weight for its key in `program.constants`
  */
 export function planCost(
   { steps, resources }: Program,
@@ -23,7 +25,7 @@ export function planCost(
     const share = step.share?.(size) ?? 1;
     multiplyAdds += step.multiplyAdds * share;
     if (share === 0) continue;
-    // A map that is bound twice (for example to an unused binding) counts once.
+    // A map that is bound twice (for example to an unused binding) is counted once.
     const maps = new Set(writes);
     const constants = new Set<string>();
     for (const operand of reads) {

@@ -4,9 +4,9 @@
     npm run bench:dawn -- --json --sizes 512x512 --save run.safetensors > crispen.jsonl
     python3 bench/pytorch.py --against run.safetensors > torch.jsonl
 
-Inputs and expected outputs come from the file of --save, so both run on the same pixels. Like
-Crispen, it times from 8-bit pixels in memory to 8-bit pixels in memory. Without CUDA it runs on
-the CPU, to check that the results agree.
+Inputs and expected outputs come from the file of --save, so both programs use the same pixels. As
+for Crispen, the time is from 8-bit pixels in memory to 8-bit pixels in memory. Without CUDA, the
+script runs on the CPU, which only checks that the results agree.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def lrelu(x):
 
 
 class Weights(torch.nn.Module):
-    """Layers by the names of the checkpoint."""
+    """Provides layers by their names in the checkpoint."""
 
     def __init__(self, tensors):
         super().__init__()
@@ -182,7 +182,7 @@ def main():
     for key in sorted(name for name in saved if name.startswith("input.")):
         size = key.split(".")[1]
         width, height = map(int, size.split("x"))
-        # Saved in 0..1; 8-bit pixels are what both started from.
+        # The values were saved in 0..1. Both programs start from 8-bit pixels.
         pixels = (saved[key] * 255).round().to(torch.uint8)
         for engine in args.engines.split(","):
             row = {
@@ -195,7 +195,7 @@ def main():
             }
             try:
                 row.update(run_engine(engine, args, tensors, pixels, saved[f"output.{size}"], device))
-            except Exception as error:  # a row with the error, as in the bench
+            except Exception as error:  # The row then contains the error, as in the bench.
                 nothing = ["medianMs", "firstMs", "gpuBytes", "dispatches", "maxAbsDiff"]
                 row.update(dict.fromkeys(nothing), error=str(error).split("\n")[0])
             print(json.dumps(row), flush=True)

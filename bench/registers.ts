@@ -1,19 +1,19 @@
-/** The ceiling of one core in WebAssembly: multiply-adds in registers alone. */
+/** Measures the limit of one core in WebAssembly: multiply-adds in registers alone. */
 import { supportedVariant, type VariantName } from '../src/cpu/module.ts';
 
-/** Independent sums, enough to hide each other's latency. */
+/** The number of independent sums, which is enough to hide each other's latency. */
 const CHAINS = 12;
 const LOOPS = 30_000;
 const ROUNDS = 200;
-/** The loop is unrolled this often, which makes its counter negligible. */
+/** The number of times the loop is unrolled, which makes the cost of its counter negligible. */
 const UNROLLED = 4;
 
 /** Modules of the loop in base64, by variant (`assembleRegisters`). */
 export type Registers = Readonly<Record<VariantName, string>>;
 
 /**
- * The text of a module whose `run` does n turns of `UNROLLED` * `CHAINS` multiply-adds of four
- * numbers.
+ * Writes the text of a module. Its function `run` executes the loop n times. Each iteration has
+ * `UNROLLED` * `CHAINS` multiply-adds of four numbers.
  */
 export function registersText(relaxed: boolean): string {
   const chains = Array.from({ length: CHAINS }, (_, i) => `$a${i}`);
@@ -22,7 +22,7 @@ export function registersText(relaxed: boolean): string {
       ? `(local.set ${sum} (f32x4.relaxed_madd (local.get $x) (local.get $w) (local.get ${sum})))`
       : `(local.set ${sum} (f32x4.add (f32x4.mul (local.get $x) (local.get $w)) (local.get ${sum})))`;
   const total = chains.map((sum) => `(local.get ${sum})`).reduce((a, b) => `(f32x4.add ${a} ${b})`);
-  // x changes in each turn, so no product can be computed in advance.
+  // x changes in each iteration, so no product can be computed in advance.
   return `(module (func (export "run") (param $n i32) (result f32)
     (local $x v128) (local $w v128) ${chains.map((sum) => `(local ${sum} v128)`).join(' ')}
     (local.set $w (v128.const f32x4 0.25 0.5 0.75 1))
@@ -34,8 +34,8 @@ export function registersText(relaxed: boolean): string {
 }
 
 /**
- * One round of the loop: multiply-adds per second of the calling thread. Takes a third of a
- * millisecond.
+ * Returns a function that runs one round of the loop and returns the multiply-adds per second of
+ * the calling thread. A round takes a third of a millisecond.
  */
 export async function openRegisters(
   registers: Registers,
@@ -51,7 +51,10 @@ export async function openRegisters(
   };
 }
 
-/** Multiply-adds per second of one core with its best variant, the best of several rounds. */
+/**
+ * Returns the multiply-adds per second of one core with its best variant, in the best of several
+ * rounds.
+ */
 export async function measureCore(registers: Registers): Promise<number> {
   const variant = supportedVariant();
   if (variant === null) throw new Error('There is no WebAssembly SIMD here.');

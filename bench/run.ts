@@ -1,4 +1,7 @@
-/** npm run bench: every engine on the same weights and photo, in one page of a headless Chromium. */
+/**
+ * npm run bench: runs every engine on the same weights and photo, in one page of a headless
+ * Chromium.
+ */
 import { basename } from 'node:path';
 import { runCommand } from '../src/cli/command.ts';
 import { assembleRegisters } from './assembled.ts';

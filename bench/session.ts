@@ -1,4 +1,4 @@
-/** One run of the bench, in a page or in Node: all sizes and all engines in turn. */
+/** One run of the bench in a page or in Node. It measures all engines at all sizes. */
 import { findModel } from '../src/catalog/files.ts';
 import { shippedModel } from '../src/catalog/network.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
@@ -20,7 +20,7 @@ export interface BenchRequest {
   readonly scale: number;
 }
 
-/** A weight file. `shipped`: one of the manifest's models, whose network needs no detection. */
+/** A weight file. `shipped` marks a model of the manifest. Its network needs no detection. */
 export interface BenchWeights {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly name: string;
@@ -31,17 +31,19 @@ export interface BenchEvents {
   readonly onRows?: (rows: Row[], ceiling: Ceiling) => void;
   readonly onStage?: (stage: Stage) => void;
   readonly onProgress?: OnProgress;
-  /** An image and the output of `crispen-unfused` for it: planar (chw), in units of 0..1. */
+  /**
+   * Receives an image and the output of `crispen-unfused` for it: planar (chw), in units of 0..1.
+   */
   readonly onReference?: (image: Rgba8Image, output: Float32Array) => void;
 }
 
-/** The part of a session that measuring the ceilings takes, for the progress. */
+/** The share of a session that is needed to measure the ceilings. It is used for the progress. */
 const CEILING_PART = 0.05;
 
-/** The bench's model if no weight file is named. */
+/** The model to use if no weight file is given. */
 export const modelOf = (scale: number) => findModel(`a2n-x${scale}`);
 
-/** @throws the reason of `signal`, as soon as it fires. */
+/** @throws the reason of `signal`, as soon as the signal fires. */
 export async function runSession(
   { engines, sizes, repeats, scale }: BenchRequest,
   all: readonly Contender[],
@@ -50,7 +52,7 @@ export async function runSession(
     readonly gauge: Gauge;
     readonly weights: BenchWeights;
     readonly photo: Rgba8Image;
-    /** Multiply-adds per second of one core, if the bench has engines on the CPU. */
+    /** The multiply-adds per second of one core, if the bench has engines on the CPU. */
     readonly core?: number;
     readonly signal?: AbortSignal | undefined;
   },

@@ -17,7 +17,8 @@ export const COLUMNS = [
 ] as const;
 
 /**
- * A row as text, in the order of `COLUMNS`. `times` is the median relative to `crispen-fused`'s.
+ * Converts a row to text, in the order of `COLUMNS`. `times` is the median relative to the median
+ * of `crispen-fused`.
  */
 export function cells(row: Row, rows: readonly Row[]): string[] {
   const fused = rows.find(
@@ -41,7 +42,7 @@ export function cells(row: Row, rows: readonly Row[]): string[] {
   ];
 }
 
-/** Columns as wide as necessary. Errors follow the rows that they belong to. */
+/** Formats a table. Columns are as wide as necessary. An error follows its row. */
 export function formatTable(rows: readonly Row[]): string {
   const table = [[...COLUMNS], ...rows.map((row) => cells(row, rows))];
   const widths = COLUMNS.map((_, i) => Math.max(...table.map((line) => line[i].length)));
@@ -56,7 +57,7 @@ export function formatTable(rows: readonly Row[]): string {
     .join('\n');
 }
 
-/** The cost of a network on any device, and the ceilings of this one. */
+/** Describes the cost of a network on any device, and the ceilings of this device. */
 export function formatCeiling(
   { multiplyAdds, bandwidth, core }: Ceiling,
   rows: readonly Row[],

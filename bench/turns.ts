@@ -1,4 +1,6 @@
-/** Whole pictures by several networks in turn, so that other work on the machine hits all of them. */
+/**
+ * Runs several networks on whole images in turn, so other work on the machine affects all of them.
+ */
 import type { Rgba8Image } from '../src/image/image.ts';
 import type { Network } from '../src/networks/network.ts';
 import { openBackend } from '../src/node/backend.ts';
@@ -7,13 +9,13 @@ import { median } from './measure.ts';
 
 export interface Turns {
   readonly name: string;
-  /** Medians per picture: of the clock, and of all processors together. */
+  /** Medians per image: the elapsed time, and the CPU time of all processors together. */
   readonly milliseconds: number;
   readonly cpuMilliseconds: number;
 }
 
 /**
- * Times `turns` pictures per network after one that does not count.
+ * Times `turns` images per network after one run that is not timed.
  * @throws CrispenError `NO_WEBGPU` for `gpu` on a machine without an adapter
  */
 export async function inTurn(

@@ -10,22 +10,22 @@ import { t } from './texts/texts.ts';
 import { trouble, troubleOf } from './texts/trouble.ts';
 
 /**
- * What the result is compared with: the original as browsers enlarge it, its pixels, a Lanczos
- * resize, another result, or a reference: the true large picture. `difference` shows how much the result
- * differs from the original, or from the pinned result.
+ * The image on the left side of the comparison: the original as browsers enlarge it, its pixels, a
+ * Lanczos resize, another result, or a reference, which is the true large picture. `difference`
+ * shows how much the result differs from the original or from the pinned result.
  */
 export type BeforeMode = 'browser' | 'pixels' | 'lanczos' | 'pinned' | 'difference' | 'reference';
 
 export interface BeforeSide {
   readonly mode: BeforeMode;
-  /** Null: the original itself. */
+  /** The image of this side. Null means the original itself. */
   readonly image: ImageBitmap | null;
   readonly tag: string;
-  /** The divider's name for this side. */
+  /** The name of this side in the divider's label. */
   readonly name: string;
-  /** What a weaker result is blended with; null while it is missing or not needed. */
+  /** A plain resize for blending with the result. Null while it is missing or not needed. */
   readonly plain: ImageBitmap | null;
-  /** How close the result is to the reference; null while unknown. */
+  /** How close the result is to the reference; null while this is unknown. */
   readonly figures?: Figures | null;
 }
 
@@ -36,13 +36,15 @@ interface Parts {
   readonly onTrouble: (trouble: Trouble) => void;
 }
 
-/** A picture, or a part of it. */
+/** A picture, or a part of a picture. */
 interface Part {
   readonly id: string;
   readonly crop: Rect | null;
 }
 
-/** Whether the visible result is of this part: those of others do not lie over it. */
+/**
+ * Returns whether the visible result shows this part. Results of other parts cannot be compared.
+ */
 const isSamePart = ({ id, crop }: Part, state: State): boolean =>
   id === state.selected && cropKey(crop) === cropKey(selectedOf(state)?.result?.crop ?? null);
 
@@ -51,7 +53,7 @@ interface Drawn {
   readonly image: ImageBitmap;
 }
 
-/** A result and what made it: `Photo 2×`. */
+/** Returns the title of a result from its model and size: `Photo 2×`. */
 export const resultTitle = (result: Result): string => {
   const maker = result.backend === 'lanczos' ? 'Lanczos' : madeTitle(result);
   return `${maker} ${wishWords(result.settings.size)}`.trim();
@@ -60,7 +62,7 @@ export const resultTitle = (result: Result): string => {
 const plainKey = ({ id }: Item, { width, height, crop }: Result) =>
   `${id} ${width}x${height} ${cropKey(crop)}`;
 
-/** What a result was made from, resized with Lanczos. */
+/** Resizes the source of a result with Lanczos. */
 export async function resizePlainly(
   upscaler: Pick<Upscaler, 'upscale'>,
   file: Blob,
@@ -72,16 +74,16 @@ export async function resizePlainly(
   return image;
 }
 
-/** The side of the comparison before the result. */
+/** Provides the left side of the comparison. The result is on the right. */
 export class Before {
   readonly #parts: Parts;
   #mode: BeforeMode = 'browser';
-  /** The selected picture enlarged with Lanczos, made on first use. */
+  /** The selected picture enlarged with Lanczos. It is made on first use. */
   #plain: Drawn | null = null;
   #wanted = '';
   #pin: (Part & { readonly result: Result; readonly image: ImageBitmap }) | null = null;
   #reference: (Part & { readonly file: Blob; readonly image: ImageBitmap }) | null = null;
-  /** By result; null: being measured. */
+  /** Figures by result. Null while a result is being measured. */
   readonly #figures = new WeakMap<Result, Figures | null>();
 
   constructor(parts: Parts) {
@@ -92,7 +94,7 @@ export class Before {
     return this.#mode;
   }
 
-  /** Whether a result of what is on the stage is pinned. */
+  /** Returns whether a result of the visible picture or part is pinned. */
   isPinned(state: State): boolean {
     return this.#pin !== null && isSamePart(this.#pin, state);
   }
@@ -103,7 +105,7 @@ export class Before {
     this.#parts.onChange();
   }
 
-  /** Keeps the current result for comparison with the next ones; a second call releases it. */
+  /** Pins the current result for comparison with later results. A second call releases it. */
   async pin(state: State): Promise<void> {
     const item = selectedOf(state);
     const result = item?.result;
@@ -111,7 +113,7 @@ export class Before {
     this.#pin?.image.close();
     this.#pin = null;
     if (!wasPinned && item && result?.file) {
-      // A separate bitmap, because those of results may be freed.
+      // The pin needs a separate bitmap, because bitmaps of results may be freed.
       const image = await this.#parts.draw(result.file);
       this.#pin = { id: item.id, crop: result.crop, result, image };
     }
@@ -119,12 +121,12 @@ export class Before {
     this.#parts.onChange();
   }
 
-  /** Whether there is a reference for the picture on the stage. */
+  /** Returns whether there is a reference for the visible picture. */
   hasReference(state: State): boolean {
     return this.#reference !== null && isSamePart(this.#reference, state);
   }
 
-  /** Compares the result with a picture that shows what it should be. */
+  /** Compares the result with a picture of the ideal result. */
   async setReference(file: Blob, state: State): Promise<void> {
     const item = selectedOf(state);
     const result = item?.result;
@@ -144,7 +146,7 @@ export class Before {
       return;
     }
     this.#reference?.image.close();
-    // Its figures belong to the reference before.
+    // The existing figures belong to the previous reference.
     for (const made of item.results) this.#figures.delete(made);
     this.#reference = { id: item.id, crop: result.crop, file, image };
     this.setMode('reference', state);
@@ -187,7 +189,8 @@ export class Before {
   }
 
   /**
-   * The plain resize of the selected picture, to be blended with its result; null if there is none.
+   * Returns the plain resize of the selected picture for blending with its result. Null if there is
+   * none.
    */
   plain(state: State): ImageBitmap | null {
     const item = selectedOf(state);
@@ -195,7 +198,7 @@ export class Before {
     return item && result && this.#plain?.key === plainKey(item, result) ? this.#plain.image : null;
   }
 
-  /** Makes what the mode and the strength need for the current picture. */
+  /** Makes the images and figures that the mode and the strength need for the current picture. */
   update(state: State): void {
     const item = selectedOf(state);
     const result = state.drawing?.result;
@@ -210,7 +213,7 @@ export class Before {
     void this.#makePlain(item, result, key);
   }
 
-  /** Whether the reference is for this result: another scale has another size. */
+  /** Returns whether the reference has the size of this result. Another scale has another size. */
   #fits(state: State, { width, height }: Result): boolean {
     const image = this.#reference?.image;
     return this.hasReference(state) && image?.width === width && image.height === height;

@@ -1,9 +1,10 @@
-/** What is drawn at a time: without a GPU, the page's own thread does it. */
+/** The number of pixels to draw at a time. Without a GPU, the page's own thread draws them. */
 const BAND_PIXELS = 1e6;
 
 /**
- * Blends a result with the plain resize of the same size, in the picture's colours, with 8 bits.
- * @param strength of the result, 0 to 1
+ * Blends a result with the plain resize of the same size, in the picture's colour space with 8
+ * bits.
+ * @param strength the share of the result, 0 to 1
  */
 export async function blend(
   result: ImageBitmap,
@@ -14,7 +15,7 @@ export async function blend(
   const { width, height } = result;
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext('2d', { colorSpace })!;
-  // The weighted sum of both, including alpha.
+  // This mode adds both weighted images, including alpha.
   context.globalCompositeOperation = 'lighter';
   context.imageSmoothingEnabled = false;
   const rows = Math.max(1, Math.floor(BAND_PIXELS / width));

@@ -29,44 +29,43 @@ export interface CompareElements {
 
 export interface Pictures {
   readonly before: CanvasImageSource;
-  /** The part of it that is shown, in its own pixels. */
+  /** The visible part of `before`, in its own pixels. */
   readonly beforePart: Rect;
-  /** Draw it as pixels at every zoom. */
+  /** Whether `before` is drawn as pixels at every zoom. */
   readonly isPixels: boolean;
-  /** Show how much `after` differs from `before` in its place. */
+  /** Whether the difference of `after` from `before` is shown instead of `before`. */
   readonly isDifference: boolean;
   readonly after: CanvasImageSource | null;
-  /** Drawn under `after`, whose strength is 0 to 1. */
+  /** Drawn under `after`. The strength of `after` is 0 to 1. */
   readonly base: CanvasImageSource | null;
   readonly strength: number;
-  /** Size of the enlarged picture in pixels, even before it exists. */
+  /** The size of the enlarged picture in pixels. It is known before the picture exists. */
   readonly size: Size;
-  /** The divider's names for both sides: "original", "enlarged". */
+  /** The names of both sides in the divider's label: "original", "enlarged". */
   readonly names: readonly [before: string, after: string];
-  /** Labels of both sides. */
+  /** The labels of both sides. */
   readonly tags: readonly [before: string, after: string];
 }
 
 const ZOOM_STEP = 1.5;
 const PAN_STEP = 60;
-/** From this many device pixels per picture pixel on, pixels are drawn as squares. */
+/** With more than this many device pixels per picture pixel, pixels are drawn as squares. */
 const CLOSE = 2;
 const CHECK = 8;
-/** Differences are shown so many times as large. A power of two. */
+/** The factor by which differences are amplified. It must be a power of two. */
 const AMPLIFY = 4;
-/** Distance between a label and the edges of its side, as in the style sheet. */
+/** The distance between a label and the edges of its side, as in the style sheet. */
 const TAG_MARGIN = 12;
 
 /**
- * Draws both sides on one canvas of the stage's size, so a picture of any size needs no more memory
- * than the screen. Both are drawn into exactly the same rectangle. The original is enlarged with
- * the browser's bilinear filter, as on a page, or as pixels. A result is drawn as pixels beyond 200
- * %.
+ * Draws both sides on one canvas with the stage's size, so memory does not depend on the size of
+ * the picture. Both are drawn into exactly the same rectangle. The original is enlarged with the
+ * browser's bilinear filter, as on a page, or as pixels. A result is drawn as pixels beyond 200 %.
  *
- * Pointer: dragging the divider moves it, and so does dragging anywhere while the whole picture is
- * visible; a zoomed picture is panned instead. Wheel and pinch zoom. A double click toggles actual
- * pixels, and on the divider it centres it. Keyboard: arrows move the divider (with Shift ten times
- * as far) or pan the picture; `keys.ts` has the keys that work everywhere.
+ * Pointer: dragging moves the divider. It can start on the divider, or anywhere while the whole
+ * picture is visible. A zoomed picture is panned instead. Wheel and pinch zoom. A double click
+ * toggles actual pixels. On the divider, it centres the divider. Keyboard: arrows move the divider
+ * (with Shift ten times as far) or pan the picture. `keys.ts` has the keys that work everywhere.
  */
 export class Compare {
   readonly #elements: CompareElements;
@@ -75,10 +74,10 @@ export class Compare {
   #view: View = { scale: 1, x: 0, y: 0 };
   #stage: Size = { width: 1, height: 1 };
   #fitted = true;
-  /** Position of the divider, 0 to 1 of the visible part of the picture. */
+  /** The position of the divider, as a fraction (0 to 1) of the visible part of the picture. */
   #split = 0.5;
   #frame = 0;
-  /** Shows only the side before, while a key is held. */
+  /** Whether only the left side of the comparison is shown, while a key is held. */
   #isPeeking = false;
   #pointers = new Map<number, Point>();
   #dragging: 'divider' | 'view' | null = null;
@@ -87,14 +86,14 @@ export class Compare {
   constructor(elements: CompareElements) {
     this.#elements = elements;
     this.#context = elements.canvas.getContext('2d')!;
-    // The first mark makes the page wait for the GPU process, so it happens now and not during a
-    // job.
+    // The first drawing operation makes the page wait for the GPU process. It is therefore done now
+    // and not during a job.
     setTimeout(() => this.#context.clearRect(0, 0, 1, 1));
     new ResizeObserver(() => this.#resize()).observe(elements.stage);
     this.#listen();
   }
 
-  /** Shows other pictures. The view stays as long as the enlarged size does. */
+  /** Shows other pictures. The view stays the same if the enlarged size stays the same. */
   show(pictures: Pictures | null): void {
     const old = this.#pictures;
     const sameSize =
@@ -196,7 +195,7 @@ export class Compare {
     this.#setSplit((x - start) / Math.max(1, end - start));
   }
 
-  /** Whether the whole picture is on the stage, so there is nothing to pan. */
+  /** Returns whether the whole picture is on the stage, so panning is unnecessary. */
   #isWhole(): boolean {
     const size = this.#pictures?.size ?? { width: 0, height: 0 };
     return (
@@ -238,7 +237,8 @@ export class Compare {
       context.clip();
       context.globalAlpha = opacity;
       context.imageSmoothingEnabled = !isPixels;
-      // "high" is a bicubic filter for enlargements; browsers show pictures with a bilinear one.
+      // For enlargements, "high" is a bicubic filter, but browsers show pictures with a bilinear
+      // filter.
       context.imageSmoothingQuality = factor >= 1 ? 'medium' : 'high';
       if (part) {
         const { x, y, width: partWidth, height: partHeight } = part;
@@ -249,7 +249,7 @@ export class Compare {
     const { before, beforePart, after } = pictures;
     const factor = scale * ratio;
     const ownFactor = (factor * pictures.size.width) / beforePart.width;
-    // The browser enlarges an image of the original's size. Any other size is a result.
+    // The original is an image element, which the browser enlarges. An ImageBitmap is a result.
     const isResult = before instanceof ImageBitmap;
     const isPixels = pictures.isPixels ? ownFactor >= 1 : isResult && ownFactor > CLOSE;
     paint(before, [0, splitPixel], ownFactor, isPixels, 1, beforePart);
@@ -290,7 +290,7 @@ export class Compare {
     zoomFit.setAttribute('aria-pressed', String(this.#fitted));
   }
 
-  /** Turns the left side into the amplified difference from `after`. */
+  /** Replaces the left side with its amplified difference from `after`. */
   #subtract(
     after: CanvasImageSource,
     splitPixel: number,
@@ -309,7 +309,7 @@ export class Compare {
     context.imageSmoothingEnabled = !isPixels;
     context.globalCompositeOperation = 'difference';
     context.drawImage(after, left, top, width, height);
-    // Doubled by adding it to itself: differences are too dark to see.
+    // Differences are too dark to see. Adding the image to itself doubles them.
     context.globalCompositeOperation = 'lighter';
     for (let factor = 1; factor < AMPLIFY; factor *= 2) {
       context.drawImage(context.canvas, x, y, right - x, bottom - y, x, y, right - x, bottom - y);
@@ -317,7 +317,7 @@ export class Compare {
     context.restore();
   }
 
-  /** The background of transparent pictures. */
+  /** Returns the background for transparent pictures. */
   #checkerboard(): CanvasPattern {
     if (this.#checks === null) {
       const tile = document.createElement('canvas');
@@ -354,7 +354,7 @@ export class Compare {
       },
       { passive: false },
     );
-    // One finger may scroll the page past the stage; two always zoom the picture.
+    // One finger on the stage may scroll the page, but two fingers always zoom the picture.
     stage.addEventListener('touchstart', (event) => event.touches.length > 1 && prevent(event), {
       passive: false,
     });

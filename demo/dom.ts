@@ -1,13 +1,13 @@
-/** The element of the page with an id. A missing one is a bug in the page. */
+/** Returns the element of the page with an id. A missing element is a bug in the page. */
 export function get<E extends HTMLElement = HTMLElement>(id: string): E {
   const element = document.getElementById(id);
   if (!element) throw new Error(`The page lacks #${id}.`);
   return element as E;
 }
 
-/** Calls `work` when the page is loaded and has nothing else to do. */
+/** Calls `work` after the page has loaded, when it is idle. */
 export function whenIdle(work: () => void): void {
-  // Not in Safari.
+  // Safari has no requestIdleCallback.
   const idle =
     globalThis.requestIdleCallback ?? ((callback: () => void) => setTimeout(callback, 200));
   const start = () => idle(work, { timeout: 3000 });
@@ -15,12 +15,12 @@ export function whenIdle(work: () => void): void {
   else addEventListener('load', start, { once: true });
 }
 
-/** Sets text only if it differs, because live regions must not speak twice. */
+/** Sets the text only if it differs, because live regions must not announce it twice. */
 export function say(element: HTMLElement, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** A copy of a template's content. */
+/** Returns a copy of a template's content. */
 export function copyOf<E extends HTMLElement = HTMLElement>(template: string): E {
   const { content } = get<HTMLTemplateElement>(template);
   return content.firstElementChild!.cloneNode(true) as E;

@@ -8,12 +8,13 @@ export function save(blob: Blob, name: string): void {
   link.href = url;
   link.download = name;
   link.click();
-  // By then, the download has begun in every browser. The bytes must stay until then.
+  // The bytes must stay in memory until the download begins. 60 seconds are enough in every
+  // browser.
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
 interface Pickers {
-  /** Not in every browser. */
+  /** This function does not exist in every browser. */
   showSaveFilePicker?(options: {
     suggestedName: string;
     types: { description: string; accept: Record<string, string[]> }[];
@@ -23,9 +24,9 @@ interface Pickers {
 
 const pickers = (): Pickers => window as Pickers;
 
-/** Whether `pickFile` can ask. */
+/** Returns whether `pickFile` can ask the visitor. */
 export const canPickFile = (): boolean => pickers().showSaveFilePicker !== undefined;
-/** Whether `pickFolder` can ask. */
+/** Returns whether `pickFolder` can ask the visitor. */
 export const canPickFolder = (): boolean => pickers().showDirectoryPicker !== undefined;
 
 const TYPES = {
@@ -33,14 +34,14 @@ const TYPES = {
   zip: { 'application/zip': ['.zip'] },
 };
 
-/** Asks where to save a file; null if the visitor cancels. Needs a click. */
+/** Asks where to save a file. Returns null if the visitor cancels. Requires a click. */
 export function pickFile(suggestedName: string): Promise<FileSystemFileHandle | null> {
   const type = suggestedName.endsWith('.zip') ? 'zip' : 'png';
   const types = [{ description: t.fileTypes[type], accept: TYPES[type] }];
   return unlessLeft(pickers().showSaveFilePicker?.({ suggestedName, types }));
 }
 
-/** Asks for a folder to write to; null if the visitor cancels. */
+/** Asks for a folder to write to. Returns null if the visitor cancels. */
 export const pickFolder = (): Promise<FileSystemDirectoryHandle | null> =>
   unlessLeft(pickers().showDirectoryPicker?.({ mode: 'readwrite' }));
 
@@ -55,7 +56,7 @@ async function unlessLeft<T>(picked: Promise<T> | undefined): Promise<T | null> 
 
 export type SaveFormat = FormatName;
 
-/** The extension of a saved file, by format. */
+/** The extension of a saved file, by its format. */
 export const EXTENSIONS = Object.fromEntries(
   Object.values(FORMATS).map(({ name, extensions }) => [name, extensions[0]]),
 ) as Readonly<Record<SaveFormat, string>>;

@@ -1,22 +1,22 @@
 import type { Result } from './state.ts';
 
-/** Pixels of the bitmaps that are kept besides the visible one: 128 MB. */
+/** The total number of pixels of the bitmaps that are kept besides the visible bitmap: 128 MB. */
 const KEPT_PIXELS = 32e6;
 
 /**
- * Bitmaps of results, which make going back immediate. The least recently used ones are freed
- * first.
+ * Keeps bitmaps of results, so earlier results appear immediately. The least recently used bitmaps
+ * are freed first.
  */
 export class Drawings {
   readonly #draw: (file: Blob) => Promise<ImageBitmap>;
-  /** In order of use. */
+  /** Bitmaps in order of use. */
   readonly #kept = new Map<Result, ImageBitmap>();
 
   constructor(draw: (file: Blob) => Promise<ImageBitmap>) {
     this.#draw = draw;
   }
 
-  /** The bitmap of a result, if it is in memory. */
+  /** Returns the bitmap of a result, if it is in memory. */
   peek(result: Result): ImageBitmap | null {
     return result.preview ?? this.#kept.get(result) ?? null;
   }
@@ -30,7 +30,7 @@ export class Drawings {
     return ready;
   }
 
-  /** Frees bitmaps beyond the limit, but never that of `shown`. */
+  /** Frees bitmaps beyond the limit, but never the bitmap of `shown`. */
   trim(shown: Result | null): void {
     const pixels = ({ width, height }: ImageBitmap) => width * height;
     let sum = 0;

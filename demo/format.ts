@@ -1,13 +1,16 @@
-/** Text and numbers for people. Pure functions of their arguments and the language. */
+/**
+ * Formats text and numbers for people. The functions depend only on their arguments and the
+ * language.
+ */
 import { rounded } from '../src/engine/progress.ts';
 import { t } from './texts/texts.ts';
 
-/** `902 × 600`, in pixels. */
+/** Formats a size in pixels: `902 × 600`. */
 export function dimensions(width: number, height: number): string {
   return `${width} × ${height}`;
 }
 
-/** A duration: `0.4 s`, `12 s`, `3 min 20 s`, `1 h 5 min`. */
+/** Formats a duration: `0.4 s`, `12 s`, `3 min 20 s`, `1 h 5 min`. */
 export function duration(milliseconds: number): string {
   const { time } = t;
   const seconds = milliseconds / 1000;
@@ -21,46 +24,49 @@ export function duration(milliseconds: number): string {
   return both(time.hours(Math.floor(minutes / 60)), minutes % 60, time.minutes);
 }
 
-/** An estimate: `about 40 s`. */
+/** Formats an estimate: `about 40 s`. */
 export function roughly(milliseconds: number): string {
   const [n, unit] = rounded(milliseconds);
   const words = { s: t.time.seconds, min: t.time.minutes, h: t.time.hours };
   return t.time.about(words[unit](n));
 }
 
-/** The time left of a job; empty while unknown. */
+/** Formats the remaining time of a job. Empty while it is unknown. */
 export function timeLeft(milliseconds: number | null): string {
   if (milliseconds === null) return '';
   return milliseconds < 1000 ? t.time.moment : t.time.left(roughly(milliseconds));
 }
 
-/** Megapixels: `0.5`, `12`. */
+/** Formats a number of megapixels: `0.5`, `12`. */
 export function megapixels(width: number, height: number): string {
   const value = (width * height) / 1e6;
   return value < 9.95 ? value.toFixed(1) : String(Math.round(value));
 }
 
-/** A PSNR without its unit; equal pictures have none. */
+/** Formats a PSNR without its unit. For equal pictures, it is infinite. */
 export const decibels = (psnr: number): string => (Number.isFinite(psnr) ? psnr.toFixed(2) : '∞');
 
-/** The size of a file: `0.4 MB`, `12 MB`, `320 KB`. */
+/** Formats the size of a file: `0.4 MB`, `12 MB`, `320 KB`. */
 export function fileSize(bytes: number): string {
   if (bytes < 999_500) return `${Math.max(1, Math.round(bytes / 1000))} KB`;
   return `${(bytes / 1e6).toFixed(bytes < 9.95e6 ? 1 : 0)} MB`;
 }
 
-/** What a pattern of names can contain. */
+/** The values that a pattern of names can contain. */
 export interface NameParts {
-  /** Of the source, without folder and extension. */
+  /** The name of the source, without folder and extension. */
   readonly name: string;
-  /** Such as `@2x`. */
+  /** The size as text, such as `@2x`. */
   readonly size: string;
   readonly model: string;
   readonly width: number;
   readonly height: number;
 }
 
-/** The name by a pattern such as `{name} {width}x{height}`; characters that no system allows become `-`. */
+/**
+ * Fills in a pattern such as `{name} {width}x{height}`. Characters that file systems forbid become
+ * `-`.
+ */
 export function patternName(pattern: string, parts: NameParts, extension: string): string {
   const known: Readonly<Record<string, string | number>> = { ...parts };
   const filled = pattern
@@ -72,13 +78,16 @@ export function patternName(pattern: string, parts: NameParts, extension: string
   return filled === '' ? resultName(parts.name, parts.size, extension) : `${filled}.${extension}`;
 }
 
-/** The name for saving: `cat.jpg`, enlarged twice (`@2x`), as PNG is `cat@2x.png`. */
+/**
+ * Returns the name for saving. If `cat.jpg` is enlarged twice (`@2x`) and saved as PNG, this is
+ * `cat@2x.png`.
+ */
 export function resultName(sourceName: string, what: string, extension: string): string {
   const base = baseName(sourceName);
   return `${base === '' ? 'picture' : base}${what}.${extension}`;
 }
 
-/** The name of a file without folder and extension. */
+/** Returns the name of a file without folder and extension. */
 export const baseName = (name: string): string =>
   name
     .replace(/^.*[/\\]/, '')
@@ -91,7 +100,7 @@ export function distinctNames(names: readonly string[]): string[] {
   return names.map((name) => {
     const [, base, extension] = /^(.*?)(\.[^.]*)?$/.exec(name) ?? ['', name, ''];
     let distinct = name;
-    // Some file systems ignore case.
+    // The comparison ignores case, because some file systems do.
     for (let i = 2; taken.has(distinct.toLowerCase()); i++) {
       distinct = `${base} (${i})${extension ?? ''}`;
     }

@@ -1,30 +1,33 @@
-/** Takes pictures that are dropped, pasted or picked. */
+/** Accepts pictures that are dropped, pasted or picked. */
 import { get } from './dom.ts';
 import { isWeightFile } from './own.ts';
 import type { Picture } from './state.ts';
 
 export interface Given {
   readonly files: readonly File[];
-  /** How many files of folders were left out because they are not pictures. */
+  /** The number of files in folders that were skipped because they are not pictures. */
   readonly skipped: number;
 }
 
 export interface Intake {
-  /** Something other than a file was dropped or pasted. */
+  /** Called when something other than a file was dropped or pasted. */
   readonly onNothing: () => void;
-  /** A picture was dropped where the result is measured. */
+  /** Called when a picture was dropped on the area for references. */
   readonly onReference: (file: File) => void;
-  /** Receives files, and the files in folders. */
+  /** Receives the given files and the files in folders. */
   readonly onFiles: (given: Promise<Given>) => void;
 }
 
 const PICTURE = /\.(png|apng|jpe?g|jfif|webp|avif|gif|bmp|ico|svg|jxl|heic|heif|tiff?)$/i;
 
-/** Folders often contain other files. Files that were named one by one all count. */
+/**
+ * Returns whether a file in a folder is used, because folders often contain other files. Files that
+ * were chosen individually are always used.
+ */
 const isMeant = ({ name, type }: File): boolean =>
   !name.startsWith('.') && (type.startsWith('image/') || PICTURE.test(name) || isWeightFile(name));
 
-/** The files of a folder that count, sorted by name. */
+/** Returns the usable files of a folder, sorted by name. */
 export function fromFolder(files: readonly File[]): Given {
   const path = (file: File) => file.webkitRelativePath || file.name;
   const meant = files.filter(isMeant);
@@ -36,14 +39,14 @@ async function filesBelow(folder: FileSystemDirectoryEntry): Promise<File[]> {
   const reader = folder.createReader();
   const files: File[] = [];
   for (;;) {
-    // At most a hundred at a time.
+    // A call returns at most a hundred entries.
     const entries = await new Promise<FileSystemEntry[]>((resolve, reject) =>
       reader.readEntries(resolve, reject),
     );
     if (entries.length === 0) return files;
     for (const entry of entries) {
       if (entry.isDirectory) {
-        // A folder can have more files than a call may have arguments.
+        // A folder can have more files than a function call can have arguments.
         for (const file of await filesBelow(entry as FileSystemDirectoryEntry)) files.push(file);
       } else {
         const file = entry as FileSystemFileEntry;
@@ -53,7 +56,7 @@ async function filesBelow(folder: FileSystemDirectoryEntry): Promise<File[]> {
   }
 }
 
-/** Everything in a drop. The transfer can only be read now; its folders take time. */
+/** Reads all files of a drop. The transfer can only be read now, but its folders take time. */
 function givenBy(transfer: DataTransfer): Promise<Given> | null {
   const parts: Promise<Given>[] = [];
   for (const item of transfer.items) {
@@ -71,13 +74,13 @@ function givenBy(transfer: DataTransfer): Promise<Given> | null {
 }
 
 /**
- * Takes files that are dropped anywhere on the page or pasted. While files hover over the page, its
- * root element has the class `is-dropping`.
+ * Accepts files that are dropped anywhere on the page or pasted. While files are dragged over the
+ * page, its root element has the class `is-dropping`.
  */
 export function listenForFiles({ onFiles, onNothing, onReference }: Intake): void {
   const root = document.documentElement;
   const hasFiles = (transfer: DataTransfer | null) => transfer?.types.includes('Files') ?? false;
-  // dragenter and dragleave fire for every element on the way.
+  // dragenter and dragleave fire for every element under the pointer.
   let depth = 0;
   const hover = (change: number) => {
     depth = Math.max(0, depth + change);
@@ -86,7 +89,7 @@ export function listenForFiles({ onFiles, onNothing, onReference }: Intake): voi
   addEventListener('dragenter', (event) => hasFiles(event.dataTransfer) && hover(1));
   addEventListener('dragleave', (event) => hasFiles(event.dataTransfer) && hover(-1));
   addEventListener('dragover', (event) => {
-    // Otherwise the browser would replace the page with the file.
+    // Without this call, the browser would replace the page with the file.
     event.preventDefault();
     if (event.dataTransfer) {
       event.dataTransfer.dropEffect = hasFiles(event.dataTransfer) ? 'copy' : 'none';
@@ -106,21 +109,21 @@ export function listenForFiles({ onFiles, onNothing, onReference }: Intake): voi
     else take(event.dataTransfer);
   });
   addEventListener('paste', (event) => {
-    // Pasting text into a field is left to the browser.
+    // The browser handles text that is pasted into a field.
     if (event.target instanceof HTMLInputElement && event.clipboardData?.files.length === 0) return;
     take(event.clipboardData);
   });
 }
 
-/** Whether a visible element is under the pointer; the overlay lets the pointer through. */
+/** Returns whether a visible element is under the pointer. The overlay ignores the pointer. */
 function isOn(element: HTMLElement, { clientX, clientY }: DragEvent): boolean {
   const { left, right, top, bottom } = element.getBoundingClientRect();
   return clientX > left && clientX < right && clientY > top && clientY < bottom;
 }
 
 /**
- * A file with its picture as the page can draw it, if the browser can decode it. The pixels are
- * decoded lazily, so an enormous file only costs its header here.
+ * Returns a file with an image that the page can draw, if the browser can decode it. The pixels are
+ * decoded lazily, so even for an enormous file only the header is read here.
  */
 export async function readPicture(file: Blob, name: string): Promise<Picture> {
   const image = new Image();
@@ -134,7 +137,7 @@ export async function readPicture(file: Blob, name: string): Promise<Picture> {
     const { naturalWidth: width, naturalHeight: height } = image;
     if (width > 0) return { file, name, size: { width, height }, image };
   } catch {
-    // The worker will report what it is.
+    // The worker will report what kind of file this is.
   }
   URL.revokeObjectURL(url);
   return { file, name, size: null, image: null };

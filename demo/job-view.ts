@@ -26,9 +26,12 @@ export interface JobActions {
   setKind(kind: string): void;
 }
 
-/** Shows the selected picture's job: progress, questions, the result and how to save it. */
+/**
+ * Shows the selected picture's job: its progress, its questions, and the result with ways to save
+ * it.
+ */
 export class JobView {
-  /** The language of the advice. */
+  /** The language in which the advice was last shown. */
   #adviceIn: Language | null = null;
 
   readonly #models: readonly Offer[];
@@ -146,7 +149,9 @@ export class JobView {
     get('fact-approximate').hidden = !result.diagnostics.approximate;
   }
 
-  /** After an automatic choice: the other model, and how long it would take if that is known. */
+  /**
+   * After an automatic choice, offers the other model, with the time that it would take if known.
+   */
   #renderOther({ diagnostics, backend }: Result, isStale: boolean): void {
     const { auto } = diagnostics;
     const isOffered = auto !== undefined && auto.others.length > 0 && backend !== 'lanczos';
@@ -178,14 +183,15 @@ export class JobView {
     if (!isChoosing) return;
     const { phase, settings } = item;
     const isPossible = phase.kind === 'choose' && phase.cpuMs !== null;
-    // One answer for all pictures that wait for it.
+    // One answer applies to all pictures that wait for it.
     const asking = items.flatMap((other) => (other.phase.kind === 'choose' ? [other.phase] : []));
     const sum = asking.reduce((all, { cpuMs }) => all + (cpuMs ?? 0), 0);
     const count = asking.length > 1 ? [t.result.pictures(asking.length)] : [];
     say(get('run-cpu'), t.result.runOnCpu([...count, roughly(sum)].join(t.queue.separator)));
     get('run-cpu').hidden = !isPossible;
     get('too-large').hidden = isPossible;
-    // A resize restores nothing. The visitor must always have at least one answer.
+    // A resize does not restore anything, so it is no answer for a restoration. The visitor must
+    // always have at least one answer.
     get('run-lanczos').hidden = settings.task !== 'upscale';
     get('enlarge-instead').hidden = isPossible || settings.task === 'upscale';
   }

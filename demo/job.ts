@@ -17,9 +17,9 @@ import {
 } from './state.ts';
 import { isBeyondCanvas, sizeWarning } from './words.ts';
 
-/** Longer jobs do not start without a question. */
+/** Jobs that take longer than this do not start without a question. */
 const LONG_MS = 60_000;
-/** Longer side of the reduced copy that is shown of a result too large to show. */
+/** The longer side of the reduced copy that is shown if a result is too large to show. */
 const PREVIEW_SIDE = 2048;
 
 export interface JobParts {
@@ -29,12 +29,12 @@ export interface JobParts {
   readonly detect: () => Promise<Detection>;
 }
 
-/** A question, or a result. */
+/** A question to the visitor, or a result. */
 export type Outcome = Extract<Phase, { kind: 'confirm' | 'choose' }> | Result;
 
 /**
- * Results with the same key are the same. A plain resize has another key than a network's result, and a
- * part of the picture has another key than all of it.
+ * Returns a key that is equal only for equal results. A plain resize has another key than a
+ * network's result. A part of the picture has another key than the whole picture.
  */
 export function resultKey(
   { task, size, model }: Settings,
@@ -45,14 +45,14 @@ export function resultKey(
   return [task, model.id, wishKey(size), ...parts].join(' ');
 }
 
-/** Equal parts have equal keys; empty for the whole picture. */
+/** Returns a key that is equal for equal parts. Empty for the whole picture. */
 export const cropKey = (crop: Rect | null): string =>
   crop ? `${crop.width}x${crop.height}+${crop.x}+${crop.y}` : '';
 
 /**
  * Makes the requested result of a picture, unless the visitor has to answer a question first.
  * @param to receives a result that is too large to show
- * @throws CrispenError like `Upscaler.upscale`
+ * @throws CrispenError in the same cases as `Upscaler.upscale`
  */
 export async function attempt(
   { upscaler, canPickFile, detect }: JobParts,
@@ -72,7 +72,7 @@ export async function attempt(
   if (warning !== null && !isAgreed) return { kind: 'confirm', warning, toFile };
   if (cpu && way === null && source !== null) {
     const { width, height } = source;
-    // Without WebAssembly, loops run, up to a limited size.
+    // Without WebAssembly, plain loops compute the result. They are limited to a small size.
     const isHopeless = cpu.code === 'loops' && width * height > CPU_MAX_PIXELS;
     const cpuMs = isHopeless ? null : await upscaler.estimateCpu(width, height, request);
     if (cpuMs === null || cpuMs > LONG_MS) return { kind: 'choose', cpuMs };
@@ -82,7 +82,7 @@ export async function attempt(
     signal,
     onProgress,
     output: 'image/png',
-    // A file that cannot be encoded again is made without metadata.
+    // A file that is too large to be encoded again is made without metadata.
     metadata: isLarge ? 'drop' : 'keep',
     ...(crop && { region: crop }),
     ...(way === 'lanczos' && { method: way }),

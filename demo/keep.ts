@@ -4,32 +4,32 @@ import type { Item, Result, Settings, State, Trouble } from './state.ts';
 import { t } from './texts/texts.ts';
 import { trouble } from './texts/trouble.ts';
 
-/** Pictures and results are forgotten after this time without use. */
+/** Pictures and results are deleted after this time without use. */
 const EXPIRES_MS = 7 * 24 * 3600 * 1000;
 const FOLDER = 'crispen-pictures';
 const QUEUE = 'queue.json';
 const FACTS = '.json';
-/** Version of the written facts. Other versions are ignored. */
+/** The version of the stored facts. Facts of other versions are ignored. */
 const VERSION = 1;
 
 type ResultFacts = Omit<Result, 'file' | 'preview'> & { readonly stored: string };
 
-/** The facts about a picture that are written besides its bytes. */
+/** The facts about a picture that are stored in addition to its bytes. */
 interface Facts {
   readonly version: number;
   readonly id: string;
   readonly name: string;
-  /** Missing in facts of earlier versions. */
+  /** This is missing in facts of earlier versions. */
   readonly crop?: Rect | null;
   readonly settings: Settings;
   readonly phase: 'done' | 'failed' | 'cancelled' | 'waiting';
   readonly trouble: Trouble | null;
   readonly results: readonly ResultFacts[];
-  /** Key of the visible result. */
+  /** The key of the visible result. */
   readonly result: string | null;
   readonly saved: readonly string[];
   readonly strength: number;
-  /** Milliseconds since 1970. */
+  /** The time of the last change in milliseconds since 1970. */
   readonly touched: number;
 }
 
@@ -43,13 +43,13 @@ export interface Kept {
   readonly selected: string | null;
 }
 
-/** Results that have a file. */
+/** Returns the results that have a file. */
 const keepable = ({ results }: Item) => results.filter(({ file }) => file !== null);
 
 /**
  * Keeps the queue with its results in the origin private file system, so a reload restores it. For
  * each picture, `ID.source` is written first, then its results `ID-N.result`, and finally the facts
- * `ID.json`. Files without facts are half-written and are removed. Only one tab at a time keeps
+ * `ID.json`. Files without facts are incomplete and are removed. Only one tab at a time keeps
  * pictures.
  */
 export class Keeper {
@@ -60,7 +60,7 @@ export class Keeper {
   #latest: State | null = null;
   #work: Promise<void> = Promise.resolve();
   #isScheduled = false;
-  /** Items as they were last written, and their facts. */
+  /** The items as they were last written, and their facts. */
   readonly #written = new Map<string, { item: Item; facts: string }>();
   #names = new WeakMap<Result, string>();
   #files = 0;
@@ -80,7 +80,7 @@ export class Keeper {
     return this.#folder !== null;
   }
 
-  /** The kept items. After this call, `update` keeps changes. */
+  /** Returns the kept items. After this call, `update` keeps changes. */
   async open(): Promise<Kept> {
     const root = await this.#root();
     const folder = await root.getDirectoryHandle(FOLDER, { create: true });
@@ -113,7 +113,7 @@ export class Keeper {
     return { items, selected };
   }
 
-  /** Removes everything that was written, and writes nothing more. */
+  /** Removes all written files and stops writing. */
   async close(): Promise<void> {
     const folder = this.#folder;
     this.#folder = null;
@@ -127,7 +127,7 @@ export class Keeper {
     for (const name of names) await folder.removeEntry(name);
   }
 
-  /** Writes changes since the last time, after a short delay. */
+  /** Writes changes since the last call, after a short delay. */
   update(state: State): void {
     this.#latest = state;
     if (this.#folder === null || this.#isScheduled) return;
@@ -218,7 +218,7 @@ export class Keeper {
       this.#names.set(result, stored);
     }
     const result = results.find(({ key }) => key === facts.result) ?? null;
-    // A result that went to a file was not kept, and would have to be made again.
+    // A result that was written to a file was not kept, so it must be made again.
     const isDone = facts.phase === 'done' && result !== null;
     const kind = facts.phase === 'done' && !isDone ? 'waiting' : facts.phase;
     const common = { way: null, strength, confirmed: false, phase: { kind } } as const;
@@ -232,7 +232,7 @@ async function readFile(folder: FileSystemDirectoryHandle, name: string): Promis
   return (await folder.getFileHandle(name)).getFile();
 }
 
-/** Null for a missing or damaged file. */
+/** Returns null for a missing or damaged file. */
 async function readJson<T>(folder: FileSystemDirectoryHandle, name: string): Promise<T | null> {
   try {
     return JSON.parse(await (await readFile(folder, name)).text());
@@ -253,7 +253,8 @@ async function writeFile(
 }
 
 /**
- * Whether this browser can keep pictures and no other tab does. If so, this tab does from now on.
+ * Returns whether this browser can keep pictures and no other tab keeps them. If so, only this tab
+ * keeps pictures from now on.
  */
 export async function claimKeeping(): Promise<boolean> {
   const canWrite =
@@ -262,7 +263,7 @@ export async function claimKeeping(): Promise<boolean> {
   return new Promise((resolve) => {
     void navigator.locks.request(FOLDER, { ifAvailable: true }, (lock) => {
       resolve(lock !== null);
-      // Held until the page is left.
+      // The lock is held until the page is closed.
       return lock && new Promise(() => {});
     });
   });

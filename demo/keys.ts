@@ -1,16 +1,16 @@
 import { get } from './dom.ts';
 
-/** The effects of keys on the comparison. */
+/** The actions of keys in the comparison. */
 export interface Keyed {
   zoomIn(): void;
   zoomOut(): void;
   fit(): void;
   showPixels(): void;
-  /** Shows the original alone, or the comparison again. */
+  /** Shows only the original, or the comparison again. */
   peek(isOn: boolean): void;
 }
 
-/** Whether the element with the focus needs a key itself. */
+/** Returns whether the element with the focus needs a key for itself. */
 function needs(element: Element | null, key: string): boolean {
   if (!(element instanceof HTMLElement)) return false;
   // Space has no effect on a checked radio button.
@@ -21,7 +21,7 @@ function needs(element: Element | null, key: string): boolean {
   );
 }
 
-/** Zoom and Space work with any focus while a comparison is visible. */
+/** Handles the keys for zoom and Space. They work with any focus while a comparison is visible. */
 export function listenForKeys(compare: Keyed): void {
   const actions: Readonly<Record<string, () => void>> = {
     '+': () => compare.zoomIn(),
@@ -41,6 +41,6 @@ export function listenForKeys(compare: Keyed): void {
   addEventListener('keyup', ({ key }) => {
     if (key === ' ') compare.peek(false);
   });
-  // If a key is released in another window, the page gets no event.
+  // If a key is released in another window, this page gets no event.
   addEventListener('blur', () => compare.peek(false));
 }

@@ -1,7 +1,7 @@
 import { type State, unsavedOf } from './state.ts';
 
 interface Parts {
-  /** Back or forward navigated to the welcome page, or away from it. */
+  /** Called when Back or Forward navigated to the welcome page or away from it. */
   readonly onHome: (isHome: boolean) => void;
 }
 
@@ -10,14 +10,14 @@ const PICTURES = { crispen: 'pictures' };
 const showsPictures = (state: unknown): boolean =>
   (state as typeof PICTURES | null)?.crispen === PICTURES.crispen;
 
-/** Whether leaving the page now would lose something. */
+/** Returns whether something would be lost if the visitor left the page now. */
 export const isAtStake = (state: State): boolean =>
   unsavedOf(state).length > 0 ||
   state.items.some(({ phase }) => phase.kind === 'working' || phase.kind === 'waiting');
 
 /**
- * Controls leaving the page: Back goes from the pictures to the welcome page first, and the browser
- * asks before unsaved results are lost.
+ * Controls how visitors leave the page. Back first returns from the pictures to the welcome page.
+ * The browser asks before unsaved results are lost.
  */
 export class Leaving {
   #isGuarded = false;
@@ -31,8 +31,8 @@ export class Leaving {
     const isGuarded = isAtStake(state);
     if (isGuarded === this.#isGuarded) return;
     this.#isGuarded = isGuarded;
-    // Only when necessary, because browsers do not put a page with this listener into the
-    // back-forward cache.
+    // The listener exists only when it is necessary, because browsers do not put a page with this
+    // listener into the back-forward cache.
     if (isGuarded) addEventListener('beforeunload', ask);
     else removeEventListener('beforeunload', ask);
   }

@@ -21,7 +21,7 @@ import { t, useLanguage } from './texts/texts.ts';
 import { trouble, troubleOf } from './texts/trouble.ts';
 import { PageView } from './view.ts';
 
-/** `?backend=webgpu` also accepts a software adapter; `?backend=cpu` does not use the GPU. */
+/** `?backend=webgpu` also accepts a software adapter. `?backend=cpu` does not use the GPU. */
 const wanted = new URLSearchParams(location.search).get('backend');
 const backend = wanted === 'webgpu' || wanted === 'cpu' ? wanted : 'auto';
 const upscaler = createUpscaler({ backend });
@@ -127,10 +127,10 @@ const own = new OwnModels({
 
 const given = (files: readonly File[]): Given => ({ files, skipped: 0 });
 
-/** Batches are processed one by one, in order. */
+/** Batches of files are processed one after another, in order. */
 let intake = Promise.resolve();
 
-/** Takes pictures to enlarge, and models to do it with. */
+/** Accepts pictures to enlarge and models for enlarging them. */
 function take(batch: Promise<Given>): void {
   intake = intake.then(async () => {
     try {
@@ -162,7 +162,7 @@ async function openSample(url: string): Promise<void> {
   }
 }
 
-/** Shows what the attention did with the selected picture. */
+/** Shows how attention worked on the selected picture. */
 async function inspect(): Promise<void> {
   const { picture, result } = selectedOf(session.state) ?? {};
   const part = result?.crop ?? null;
@@ -189,7 +189,7 @@ async function crop(): Promise<void> {
   try {
     const { chooseCrop } = await import('./crop/crop.ts');
     const chosen = await chooseCrop(item.picture.image, item.crop);
-    // The picture may have been left in the meantime.
+    // The visitor may have selected another picture in the meantime.
     if (chosen !== 'cancelled' && session.state.selected === item.id) session.setCrop(chosen);
   } catch (error) {
     session.report(troubleOf(error));
@@ -209,7 +209,7 @@ async function writeToFile(): Promise<void> {
   }
 }
 
-/** The buttons that save every result. */
+/** Handles the buttons that save all results. */
 function listenForSaveAll(): void {
   const format = get<HTMLSelectElement>('queue-format');
   const folder = get('queue-save-folder');
@@ -231,11 +231,14 @@ function listenForSaveAll(): void {
   }
 }
 
-/** Set to `off` if the visitor wants nothing kept. */
+/**
+ * The key of a setting in local storage. It is `off` if the visitor does not want anything kept.
+ */
 const KEEP = 'crispen-keep';
 
 /**
- * Restores what an earlier visit left, and keeps new pictures, unless the visitor does not want it.
+ * Restores the pictures of an earlier visit and keeps new pictures, unless the visitor does not
+ * want this.
  */
 async function keepPictures(): Promise<void> {
   const keeping = get<HTMLInputElement>('keep-pictures');
@@ -261,10 +264,10 @@ async function keepPictures(): Promise<void> {
   if (keeping.checked) await open();
 }
 
-/** The cache of the library's weight files. */
+/** The cache for the library's weight files. */
 const WEIGHTS = 'crispen-weights';
 
-/** Shows how much is stored here, and deletes what can be downloaded again. */
+/** Shows how much is stored here, and deletes weights, which can be downloaded again. */
 function listenForStorage(): void {
   const show = async () => {
     const { usage = 0 } = await navigator.storage.estimate();
@@ -294,11 +297,11 @@ void startLanguage(useLanguage, () => {
   elsewhere.render(session.state);
   render(session.state);
 }).finally(() => {
-  // The settings appear where they stay: they are filled by now.
+  // The settings are filled in by now, so they do not move after they appear.
   document.body.dataset.ready = '';
 });
 void keepPictures().catch((error: unknown) => console.warn(error));
-// The worker and its engine are no part of the first load.
+// The first load of the page does not include the worker and its engine.
 whenIdle(() => void own.refresh().catch((error: unknown) => console.warn(error)));
 whenIdle(
   () =>

@@ -73,7 +73,7 @@ describe('choicesAt', () => {
     const ids = (factor: number) => choicesAt([...models, photo4], factor).map(({ id }) => id);
     expect(ids(2.7)).toEqual(['a2n-photo-x4', 'a2n-x3', 'pan-x3', 'new-x2']);
     expect(ids(8)).toEqual(['a2n-photo-x4', 'a2n-x3', 'new-x2']);
-    // The smaller model of a family serves the factors that it reaches.
+    // For factors that the smaller model of a family reaches, that model is offered.
     expect(ids(2)).not.toContain('a2n-photo-x4');
   });
 
@@ -139,7 +139,7 @@ describe('choose', () => {
     expect(choose(models, 'upscale', 2, 'photo-fast').id).toBe('pan-photo-x2');
     expect(choose(models, 'upscale', 2, 'photo').id).toBe('a2n-photo-x2');
     expect(choose(models, 'upscale', 2, '')).toMatchObject({ id: 'auto', kind: 'photo-auto' });
-    // Without a fast photo model, there is nothing to choose.
+    // Without a fast photo model, there is no choice.
     expect(choose(models, 'upscale', 3, 'photo-auto').id).toBe('a2n-photo-x2');
   });
 

@@ -2,10 +2,10 @@ import type { AddedTask, ModelEntry, Task, UpscaleOutput } from '../src/index.ts
 import { type Texts, t } from './texts/texts.ts';
 
 export type Scale = number;
-/** The initial size for a task: a restored picture keeps its own. */
+/** Returns the initial size for a task. A restored picture keeps its size. */
 export const firstScale = (task: AddedTask): Scale => (task === 'upscale' ? 2 : 1);
 
-/** A model as people choose it. `kind` stays the same at other scales. */
+/** A model as a choice for visitors. `kind` stays the same at other scales. */
 export interface ModelOption {
   readonly id: string;
   readonly kind: string;
@@ -18,16 +18,16 @@ export type Offer = Pick<
   'id' | 'task' | 'scale' | 'description' | 'kind' | 'best' | 'fast'
 >;
 
-/** Tasks for pictures that shipped models can do. */
+/** The tasks for pictures that shipped models can do. */
 export type PictureTask = Extract<Task, 'upscale' | 'dejpeg' | 'denoise'>;
 
 const ORDER: readonly PictureTask[] = ['upscale', 'dejpeg', 'denoise'];
 
-/** The tasks that have a model. */
+/** Returns the tasks that have a model. */
 export const tasksOf = (models: readonly Offer[]): PictureTask[] =>
   ORDER.filter((task) => models.some((model) => model.task === task));
 
-/** The kinds in the order of the list. Other models follow, under their ids. */
+/** The kinds in the order of the list. Other models follow and are shown under their ids. */
 const KINDS: readonly string[] = [
   'photo-auto',
   'photo',
@@ -44,7 +44,10 @@ const KINDS: readonly string[] = [
   'acla-denoise',
 ] satisfies (keyof Texts['kinds'])[];
 
-/** A picture of the kind that a model is for: a drawing for clean ones, a photo for restoration and the rest. */
+/**
+ * Returns a sample of the pictures that a model is for: a drawing for clean models, and a photo for
+ * restoration and all other models.
+ */
 export const thumbnailOf = (kind: string): string =>
   /photo|denoise|jpeg/.test(kind) || !/^(clean|lcoan|acla|asid|a2n)/.test(kind)
     ? './samples/cat.jpg'
@@ -53,13 +56,16 @@ export const thumbnailOf = (kind: string): string =>
 const kindWords = (kind: string): Pick<ModelOption, 'title' | 'text'> | undefined =>
   (t.kinds as Readonly<Record<string, Pick<ModelOption, 'title' | 'text'>>>)[kind];
 
-/** The title of a model in the visitor's language, also of a result of another time. */
+/** Returns the title of a model in the visitor's language. This also works for earlier results. */
 export const choiceTitle = ({ kind, title }: Pick<ModelOption, 'kind' | 'title'>): string =>
   kindWords(kind)?.title ?? title;
 
 const familyOf = ({ id }: Pick<Offer, 'id'>): string => id.replace(/-x\d+$/, '');
 
-/** The title of the model that made a result: what the automatic choice was, and not that it was one. */
+/**
+ * Returns the title of the model that made a result. After an automatic choice, this is the chosen
+ * model.
+ */
 export const madeTitle = ({
   settings,
   diagnostics,
@@ -75,16 +81,20 @@ export const madeTitle = ({
 export const kindOfSpeed = (speed: 'best' | 'fast'): string =>
   speed === 'fast' ? 'photo-fast' : 'photo';
 
-/** The best and the fast model of a kind have its name; others have their family's. */
+/**
+ * The best and the fast model of a kind are named after the kind. Others are named after their
+ * family.
+ */
 function kindOf({ id, kind, best, fast }: Offer): string {
   if (kind !== null && best) return kind;
   return kind !== null && fast ? `${kind}-fast` : familyOf({ id });
 }
 
 /**
- * The models for a factor, one of each kind, those for photos first: the model of that scale, or
- * else the next larger one, or else the largest. A family appears once. A fast model is only
- * offered if it saves time, and only then is there an automatic choice between the photo models.
+ * Returns the models for a factor, one of each kind, with photo models first. For each kind, this
+ * is the model of that scale, otherwise the next larger one, otherwise the largest. A family
+ * appears only once. A fast model is only offered if it saves time. Only then is there an automatic
+ * choice between the photo models.
  */
 export function choicesAt(models: readonly Offer[], factor: number): ModelOption[] {
   const order = KINDS;
@@ -108,14 +118,16 @@ export function choicesAt(models: readonly Offer[], factor: number): ModelOption
   return [...(isOpen ? [AUTOMATIC()] : []), ...choices].sort((a, b) => rank(a.kind) - rank(b.kind));
 }
 
-/** The library's `auto`. */
+/** Returns the option for the library's model `auto`. */
 const AUTOMATIC = (): ModelOption => ({
   id: 'auto',
   kind: 'photo-auto',
   ...t.kinds['photo-auto'],
 });
 
-/** The models for a task and a factor. Those that restore serve any factor, the default first. */
+/**
+ * Returns the models for a task and a factor, the default first. Restoring models fit any factor.
+ */
 export const choicesFor = (
   models: readonly Offer[],
   task: AddedTask,
@@ -132,15 +144,15 @@ function described(offer: Offer): ModelOption {
   return { id, kind, title, text };
 }
 
-/** The title of a model on its card; the id of a model without one. */
+/** Returns the title of a model on its card, or the id if the model has no title. */
 export function titleOf(models: readonly Offer[], id: string): string {
   const offer = models.find((model) => model.id === id);
   return offer ? described(offer).title : id;
 }
 
 /**
- * The model of a task: that of the requested kind, for `photo-fast` and `photo-auto` also `photo`, or else
- * the first one.
+ * Returns the model of a task with the requested kind. For `photo-fast` and `photo-auto`, `photo`
+ * is the second choice. If there is no such model, returns the first model.
  */
 export function choose(
   models: readonly Offer[],

@@ -1,4 +1,4 @@
-/** How results are saved: the quality, the format of the last time, and the pattern of names. */
+/** Controls how results are saved: the quality, the last used format, and the pattern of names. */
 import { FORMATS } from '../src/codecs/formats.ts';
 import type { OutputType, Upscaler } from '../src/index.ts';
 import { get, say } from './dom.ts';
@@ -7,20 +7,20 @@ import { fileSize } from './format.ts';
 
 const KEY = 'crispen-output';
 const DEFAULT_QUALITY = 0.92;
-/** Larger results are only encoded when they are saved: one trial would take seconds. */
+/** Larger results are only encoded when they are saved, because a trial would take seconds. */
 const MOST_PIXELS = 8e6;
 const SETTLED_MS = 400;
 /**
- * Of larger results, AVIF is weighed by a square of so many pixels: its encoder takes a second per
- * megapixel, in which the worker does nothing else.
+ * For larger results, the size of an AVIF file is estimated from a square of this many pixels. The
+ * AVIF encoder takes a second per megapixel, and the worker cannot do anything else in that time.
  */
 const SAMPLE_PIXELS = 262_144;
 
 const NAMES: readonly SaveFormat[] = Object.values(FORMATS).map(({ name }) => name);
 
-/** A result whose files are weighed. */
+/** A result for which file sizes are measured. */
 interface Weighed {
-  /** PNG. */
+  /** The result as a PNG file. */
   readonly file: Blob;
   readonly width: number;
   readonly height: number;
@@ -30,7 +30,10 @@ interface Parts {
   readonly upscaler: Pick<Upscaler, 'encode'>;
 }
 
-/** The size of an AVIF file. Of large results it is as much of the WebP file's as in the middle. */
+/**
+ * Returns the size of an AVIF file. For large results, this is the size of the WebP file times the
+ * ratio of the two formats' sizes in the middle of the picture.
+ */
 async function weighAvif(
   { file, width, height }: Weighed,
   weigh: (image: Blob | ImageBitmap, type: OutputType) => Promise<number>,
@@ -57,10 +60,10 @@ export class Output {
   #pattern = '';
   #format: SaveFormat = 'png';
   #shown: Weighed | null = null;
-  /** Sizes are weighed once the visitor has touched the quality. */
+  /** Whether to measure file sizes. This starts when the visitor first changes the quality. */
   #isWanted = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Grows with everything that makes the sizes of before wrong. */
+  /** A counter that increases when the previous file sizes become outdated. */
   #turn = 0;
 
   constructor(parts: Parts) {
@@ -86,17 +89,17 @@ export class Output {
     this.#render();
   }
 
-  /** For all formats but PNG. */
+  /** The quality for all formats except PNG. */
   get quality(): number {
     return this.#quality;
   }
 
-  /** Empty: the usual one. */
+  /** The pattern of names. If empty, the usual pattern is used. */
   get pattern(): string {
     return this.#pattern;
   }
 
-  /** The visitor saves in a format: it is the first choice from now on. */
+  /** Called when the visitor saves in a format. This format then becomes the first choice. */
   use(format: SaveFormat): void {
     this.#format = format;
     get<HTMLSelectElement>('queue-format').value = format;
@@ -104,7 +107,7 @@ export class Output {
     this.#render();
   }
 
-  /** Shows the sizes of another result's files; null: none. */
+  /** Shows the file sizes of another result. Null shows no sizes. */
   show(result: Weighed | null): void {
     if (result?.file === this.#shown?.file) return;
     this.#shown = result;
@@ -123,7 +126,7 @@ export class Output {
     this.#timer = setTimeout(() => void this.#weigh(shown, this.#turn), SETTLED_MS);
   }
 
-  /** Ends between two encodings when the quality or the result changes. */
+  /** Measures file sizes. Stops between two encodings if the quality or the result changes. */
   async #weigh(weighed: Weighed, turn: number): Promise<void> {
     const { file } = weighed;
     const weigh = async (image: Blob | ImageBitmap, type: OutputType): Promise<number> => {
@@ -136,7 +139,7 @@ export class Output {
         format === 'avif'
           ? weighAvif(weighed, weigh)
           : weigh(file, `image/${format}`).then(fileSize);
-      // Saving will say what is wrong.
+      // An error is ignored here, because saving will report it.
       const text = await work.catch(() => '');
       if (turn !== this.#turn) return;
       say(get(`bytes-${format}`), text);
@@ -156,7 +159,7 @@ export class Output {
       if (NAMES.includes(format)) this.#format = format;
       if (typeof pattern === 'string') this.#pattern = pattern;
     } catch {
-      // Written by something else.
+      // The stored value was written by something else.
     }
   }
 
@@ -169,7 +172,7 @@ export class Output {
     try {
       localStorage.setItem(KEY, text);
     } catch {
-      // No storage: the next visit starts with the defaults.
+      // Storage is not available, so the next visit starts with the defaults.
     }
   }
 }

@@ -4,7 +4,7 @@ import type { Trouble } from './state.ts';
 import { t } from './texts/texts.ts';
 import { troubleOf } from './texts/trouble.ts';
 
-/** Whether a file counts as weights and not as a picture. */
+/** Returns whether a file is treated as weights instead of a picture. */
 export const isWeightFile = (name: string): boolean => /\.(pth|pt|ckpt|safetensors)$/i.test(name);
 
 const NAMES: Readonly<Record<string, string>> = {
@@ -30,7 +30,7 @@ const NAMES: Readonly<Record<string, string>> = {
   realcugan: 'Real-CUGAN',
 };
 
-/** A description of an added model, in one line. */
+/** Describes an added model in one line. */
 export function describeModel(model: AddedModel): string {
   const { architecture, task, scale, scaleSource, bytes, kept, assumptions } = model;
   const does = task === 'upscale' ? `${scale}×` : t.own[task];
@@ -44,10 +44,12 @@ export function describeModel(model: AddedModel): string {
 
 interface Parts {
   readonly upscaler: Pick<Upscaler, 'addModel' | 'models' | 'removeModel' | 'exportModel'>;
-  /** The scale chosen on the page, used if the file does not determine its own. */
+  /**
+   * Returns the scale chosen on the page. It is used if the file does not determine its own scale.
+   */
   readonly likelyScale: () => number;
   readonly onUse: (model: AddedModel) => void;
-  /** A model was removed that may be in use. */
+  /** Called when a model was removed. The model may be in use. */
   readonly onRemoved: (id: string) => void;
   readonly onTrouble: (trouble: Trouble) => void;
 }
@@ -55,7 +57,9 @@ interface Parts {
 const get = <E extends HTMLElement = HTMLElement>(id: string): E =>
   document.getElementById(id) as E;
 
-/** The list of the visitor's models: use, save as safetensors, remove, add another. */
+/**
+ * The list of the visitor's models. Models can be used, saved as safetensors, removed and added.
+ */
 export class OwnModels {
   readonly #parts: Parts;
   #models: readonly AddedModel[] = [];
@@ -88,7 +92,7 @@ export class OwnModels {
     this.#render();
   }
 
-  /** Shows the list again, in another language. */
+  /** Shows the list again after a change of language. */
   render(): void {
     this.#render();
   }
@@ -116,7 +120,7 @@ export class OwnModels {
     }
   }
 
-  /** Shows which model is in use, if it is in this list. */
+  /** Marks the model that is in use, if it is in this list. */
   show(used: string): void {
     this.#used = used;
     for (const input of get('own-list').querySelectorAll('input')) {

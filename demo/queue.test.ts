@@ -4,7 +4,7 @@ import type { Item, Phase, Result } from './state.ts';
 
 const working = { kind: 'working', stage: 'upscale' } as const;
 
-/** A picture of 10 x 10 pixels to be enlarged twice. */
+/** Makes a picture of 10 x 10 pixels that is to be enlarged twice. */
 const item = (phase: Phase, change: Partial<Item> = {}): Item =>
   ({
     id: '1',

@@ -2,15 +2,15 @@ import { sizeOf } from './sizes.ts';
 import { type Item, type State, sourceSizeOf } from './state.ts';
 import { t } from './texts/texts.ts';
 
-/** Summaries of the queue. Pure functions. */
+/** Summaries of the queue. All of them are pure functions. */
 
 export interface Tally {
   readonly all: number;
   readonly done: number;
   readonly failed: number;
-  /** Waiting or working. */
+  /** The number of pictures that are waiting or in progress. */
   readonly open: number;
-  /** Waiting for an answer. */
+  /** The number of pictures that wait for an answer. */
   readonly asking: number;
   readonly cancelled: number;
 }
@@ -28,15 +28,15 @@ export function tally(items: readonly Item[]): Tally {
   };
 }
 
-/** Pixels of a requested result. */
+/** Returns the number of pixels of a requested result. */
 function pixelsOf(item: Item): number | null {
   const size = sizeOf(item.settings.size, sourceSizeOf(item));
   return size && size.width * size.height;
 }
 
 /**
- * Milliseconds to the end of the queue, from the time that earlier results took per pixel; null
- * while unknown.
+ * Returns the milliseconds to the end of the queue, based on the time per pixel of earlier results.
+ * Null while this is unknown.
  */
 export function queueLeft({ items }: Pick<State, 'items'>): number | null {
   let left = 0;
@@ -63,7 +63,7 @@ export function queueLeft({ items }: Pick<State, 'items'>): number | null {
   return left;
 }
 
-/** The queue in one sentence. */
+/** Describes the queue in one sentence. */
 export function queueWords(state: Pick<State, 'items' | 'isPaused'>, left: string): string {
   const { all, done, failed, open, asking, cancelled } = tally(state.items);
   const words = t.queue;
@@ -77,7 +77,7 @@ export function queueWords(state: Pick<State, 'items' | 'isPaused'>, left: strin
   return parts.join(words.separator);
 }
 
-/** The title of the page: the progress, for visitors in another tab. */
+/** Returns the title of the page. It shows the progress to visitors in another tab. */
 export function pageTitle(state: Pick<State, 'items'>, title: string): string {
   const { all, done, open } = tally(state.items);
   const working = state.items.find(({ phase }) => phase.kind === 'working');
@@ -88,8 +88,8 @@ export function pageTitle(state: Pick<State, 'items'>, title: string): string {
 }
 
 /**
- * The message for a visitor who looks elsewhere when the work ends; null if there is nothing to
- * report.
+ * Returns the message for a visitor who is not looking at the page when the work ends. Null if
+ * there is nothing to report.
  */
 export function endWords(before: Pick<State, 'items'>, now: Pick<State, 'items'>): string | null {
   const { open, done, failed } = tally(now.items);
@@ -99,7 +99,7 @@ export function endWords(before: Pick<State, 'items'>, now: Pick<State, 'items'>
   return `${parts.join(separator)}${stop}`;
 }
 
-/** The text on a picture's tile. */
+/** Returns the text on a picture's tile. */
 export function tileWords({ picture, phase, trouble }: Item): string {
   const what =
     phase.kind === 'working' ? `${Math.floor(phase.fraction * 100)} %` : t.phases[phase.kind];

@@ -3,7 +3,7 @@ import type { Session } from './session.ts';
 import { type Wish, wishOf } from './sizes.ts';
 import type { State } from './state.ts';
 
-/** Settings of the last visit, in the browser's local storage. */
+/** The key for the settings of the last visit in the browser's local storage. */
 const KEY = 'crispen-settings';
 
 interface Remembered {
@@ -12,7 +12,7 @@ interface Remembered {
   readonly kind: string;
 }
 
-/** Null if it is missing or was written by something else. */
+/** Returns the stored settings. Null if they are missing or were written by something else. */
 function read(): Remembered | null {
   try {
     const { task, size, kind } = JSON.parse(localStorage.getItem(KEY) ?? '');
@@ -28,7 +28,7 @@ const isWish = (size: Readonly<Record<string, number>>): boolean =>
     (key) => key in size && wishOf(key, size[key]) !== null,
   );
 
-/** Restores the settings of the last visit, except a model that the visitor added. */
+/** Restores the settings of the last visit, except for a model that the visitor added. */
 export function recallSettings(session: Session): void {
   const remembered = read();
   if (!remembered) return;
@@ -40,7 +40,7 @@ export function recallSettings(session: Session): void {
 
 let written = '';
 
-/** Writes changed settings. */
+/** Stores the settings if they have changed. */
 export function rememberSettings({ settings }: State): void {
   const { task, size, kind, model } = settings;
   const isAdded = model.kind === model.id && kind === model.id;
@@ -52,6 +52,6 @@ export function rememberSettings({ settings }: State): void {
   try {
     localStorage.setItem(KEY, text);
   } catch {
-    // No storage: the next visit starts with the defaults.
+    // Storage is not available, so the next visit starts with the defaults.
   }
 }

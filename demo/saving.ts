@@ -19,17 +19,19 @@ import { troubleOf } from './texts/trouble.ts';
 interface Parts {
   readonly upscaler: Pick<Upscaler, 'encode' | 'upscale'>;
   readonly session: Session;
-  /** How the visitor saves. */
+  /** The settings for saving that the visitor chose. */
   readonly output: Pick<Output, 'quality' | 'pattern' | 'use'>;
 }
 
-/** A result with its picture. */
+/** A result together with its picture. */
 interface Finished {
   readonly item: Item;
   readonly result: Result;
 }
 
-/** Saves files of results: one, all in a ZIP, or all in a folder. Then they count as saved. */
+/**
+ * Saves results: one file, all files in a ZIP, or all files in a folder. Then marks them as saved.
+ */
 export class Saving {
   readonly #parts: Parts;
 
@@ -37,7 +39,7 @@ export class Saving {
     this.#parts = parts;
   }
 
-  /** The selected picture's result as a download. */
+  /** Downloads the selected picture's result. */
   saveOne(format: SaveFormat, metadata: Metadata): Promise<void> {
     return this.#guard(async () => {
       const finished = this.#selected();
@@ -59,7 +61,7 @@ export class Saving {
     });
   }
 
-  /** Shares it with another app. */
+  /** Shares the selected picture's result with another app. */
   share(): Promise<void> {
     return this.#guard(async () => {
       const finished = this.#selected();
@@ -75,7 +77,7 @@ export class Saving {
     });
   }
 
-  /** Lets a drag carry the result's file out of the window, in browsers that support it. */
+  /** Lets visitors drag the result's file out of the window, in browsers that support this. */
   dragOut({ dataTransfer }: DragEvent): void {
     const finished = this.#selected();
     if (!finished || !dataTransfer) return;
@@ -86,7 +88,7 @@ export class Saving {
     setTimeout(() => URL.revokeObjectURL(url), 600_000);
   }
 
-  /** All results as one ZIP, which is written while it is made if a file can be picked. */
+  /** Saves all results as one ZIP. If a file can be picked, the ZIP is written while it is made. */
   saveZip(format: SaveFormat, onProgress: (done: number, all: number) => void): Promise<void> {
     return this.#guard(async () => {
       const name = 'crispen.zip';
@@ -101,7 +103,7 @@ export class Saving {
     });
   }
 
-  /** All results as files in a folder that the visitor chooses. */
+  /** Saves all results as files in a folder that the visitor chooses. */
   saveFolder(format: SaveFormat, onProgress: (done: number, all: number) => void): Promise<void> {
     return this.#guard(async () => {
       const folder = await pickFolder();
@@ -127,7 +129,7 @@ export class Saving {
     );
   }
 
-  /** One by one, so only one is in memory. */
+  /** Encodes the results one by one, so only one of them is in memory. */
   async *#files(format: SaveFormat, onProgress: (done: number, all: number) => void) {
     const all = this.#finished();
     const names = distinctNames(all.map((finished) => this.#name(finished, format)));

@@ -27,7 +27,7 @@ const without: Detection = {
   cpu,
 };
 
-/** A session with an upscaler whose jobs end when the test says so. */
+/** Makes a session with a fake upscaler. Its jobs end when the test ends them. */
 function setUp(detection: Detection = withGpu, canPickFile = false, offered = models) {
   const jobs: {
     request: UpscaleRequest;
@@ -101,7 +101,7 @@ it('chooses automatically at first, and makes the other result in one step', asy
   await settle();
   expect(jobs[1]?.request).toMatchObject({ scale: 2, model: 'pan-photo-x2' });
   await jobs[1]?.finish();
-  // Both results are kept. Where nothing is to be chosen, the photo model runs.
+  // Both results are kept. If there is no choice of models, the photo model runs.
   session.setKind('photo-auto');
   expect(kind(session)).toBe('done');
   session.setSize({ scale: 4 });
@@ -309,7 +309,7 @@ describe('a part of a picture', () => {
     session.setCrop(part);
     await settle();
     expect(jobs[1]?.request).toMatchObject({ region: part, scale: 2 });
-    // The whole stays until there is something else.
+    // The result of the whole picture stays visible until there is another result.
     expect(item(session)).toMatchObject({ crop: part, result: { crop: null } });
     await jobs[1]?.finish();
     expect(item(session).result).toMatchObject({ crop: part });
@@ -318,7 +318,7 @@ describe('a part of a picture', () => {
     session.setCrop({ ...part });
     expect(item(session)).toMatchObject({ phase: { kind: 'done' }, result: { crop: part } });
     expect(jobs).toHaveLength(2);
-    // Another size is of the same part.
+    // A result of another size is made from the same part.
     session.setSize({ scale: 4 });
     await settle();
     expect(jobs[2]?.request).toMatchObject({ region: part, scale: 4 });
@@ -350,7 +350,7 @@ describe('a part of a picture', () => {
     await settle();
     expect(upscaler.estimateCpu).toHaveBeenCalledWith(15, 10, { scale: 2, model: 'a2n-photo-x2' });
     expect(jobs[0]?.request).toMatchObject({ region: part });
-    // 60 pixels are four times as wide as the part.
+    // A width of 60 pixels is four times the width of the part.
     session.setSize({ width: 60 });
     expect(item(session).settings.model.id).toBe('a2n-photo-x2');
     session.setKind('a2n');
@@ -387,7 +387,7 @@ describe('the queue', () => {
     expect(jobs).toHaveLength(1);
     await jobs[0]?.finish();
     expect(kinds(session)).toEqual(['done', 'waiting', 'waiting', 'working']);
-    // Pictures that had not started take the new settings; finished ones keep theirs.
+    // Pictures that had not started get the new settings. Finished pictures keep their settings.
     expect(session.state.items.map(({ settings }) => settings.size)).toEqual([
       { scale: 2 },
       { scale: 4 },
@@ -484,7 +484,7 @@ describe('questions', () => {
       phase: { kind: 'done' },
       result: { savedAs: 'cat@2x.png' },
     });
-    // A merely large result needs no file.
+    // A result that is large, but can be shown, needs no file.
     await open({ ...small, size: { width: 5000, height: 4000 } });
     expect(item(session).phase).toMatchObject({ kind: 'confirm', toFile: false });
   });

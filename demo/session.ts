@@ -24,9 +24,9 @@ export interface SessionParts {
   readonly models: readonly Offer[];
   /** Decodes a file for drawing. */
   readonly draw: (file: Blob) => Promise<ImageBitmap>;
-  /** Whether the visitor can be asked for a file to write to. */
+  /** Whether the page can ask the visitor for a file to write to. */
   readonly canPickFile: boolean;
-  /** A picture was removed permanently. */
+  /** Called when a picture was removed permanently. */
   readonly release: (picture: Picture) => void;
   readonly onChange: (state: State) => void;
 }
@@ -36,13 +36,17 @@ interface Job {
   readonly controller: AbortController;
 }
 
-/** No long job starts without its own estimate. A resize stays chosen. */
+/**
+ * Resets the visitor's answer, because each long job needs its own estimate. The choice of a plain
+ * resize stays.
+ */
 const askAgain = ({ way }: Item): Pick<Item, 'way'> => ({ way: way === 'network' ? null : way });
 
 /**
- * The queue of pictures and its jobs, one at a time. The visitor's current picture comes next, then
- * the others in order. A result stays until the next one of its picture succeeds, and is kept for
- * the settings that made it. Later reports of an ended job are ignored.
+ * Manages the queue of pictures and its jobs, which run one at a time. The visitor's current
+ * picture runs next, and then the others in order. A result stays visible until the picture's next
+ * result succeeds. It is kept with the settings that made it. Reports of a job that has already
+ * ended are ignored.
  */
 export class Session {
   #state: State;
@@ -50,9 +54,9 @@ export class Session {
   readonly #jobParts: JobParts;
   readonly #drawings: Drawings;
   #job: Job | null = null;
-  /** The picture that the visitor waits for, and the file for its result, if any. */
+  /** The picture that the visitor waits for, and the file for its result if there is one. */
   #urgent: { readonly id: string; readonly to: FileSystemFileHandle | null } | null = null;
-  /** Prefix of this visit's ids, which differ from those of earlier visits. */
+  /** The prefix of this visit's ids. It differs from the prefixes of earlier visits. */
   readonly #visit = Date.now().toString(36);
   #ids = 0;
 
@@ -87,7 +91,7 @@ export class Session {
     return detection;
   }
 
-  /** Adds pictures to the end of the queue and shows the first that can be shown. */
+  /** Adds pictures to the end of the queue and selects the first picture that can be shown. */
   add(pictures: readonly Picture[]): void {
     const { settings, items } = this.#state;
     const current = selectedOf(this.#state);
@@ -118,7 +122,8 @@ export class Session {
   }
 
   /**
-   * Inserts the pictures of an earlier visit before the current ones. Unfinished work continues.
+   * Inserts the pictures of an earlier visit before the current pictures. Unfinished work
+   * continues.
    */
   restore(items: readonly Item[], selected: string | null): void {
     if (items.length === 0) return;
@@ -147,13 +152,13 @@ export class Session {
     }));
   }
 
-  /** Processes a part of the selected picture; null: all of it. */
+  /** Processes a part of the selected picture. Null means the whole picture. */
   setCrop(crop: Rect | null): void {
     const item = selectedOf(this.#state);
     if (!item) return;
     const source = crop ?? item.picture.size;
     const { settings } = item;
-    // A requested width or height is another factor now.
+    // For the new part, a requested width or height corresponds to another factor.
     const made = { ...settings, model: this.#modelAt(settings, settings.size, source) };
     this.#update({ settings: made, trouble: null });
     this.#want(item.id, made, { ...askAgain(item), confirmed: false, crop });
@@ -161,7 +166,9 @@ export class Session {
     this.#next();
   }
 
-  /** Uses the model of a kind for the task, or else enlarges with it. */
+  /**
+   * Uses the model of a kind for the task. If the task has no such model, enlarges with that kind.
+   */
   setKind(kind: string): void {
     const { size, task } = this.#state.settings;
     const restores = task === 'upscale' ? [] : choicesFor(this.#parts.models, task, 1);
@@ -184,7 +191,7 @@ export class Session {
     }));
   }
 
-  /** Uses a model that the visitor added, with its own task and scale. */
+  /** Uses a model that the visitor added, with the model's own task and scale. */
   useModel(model: ModelOption, task: AddedTask, scale: number): void {
     const { kind } = model;
     this.#set({ task, size: { scale }, kind, model }, (item) => ({
@@ -193,13 +200,13 @@ export class Session {
     }));
   }
 
-  /** Uses the selected picture's settings for all pictures. */
+  /** Applies the selected picture's settings to all pictures. */
   applyToAll(): void {
     for (const { id } of this.#state.items) this.#want(id, this.#state.settings);
     this.#next();
   }
 
-  /** Returns to the settings of the visible result. */
+  /** Restores the settings of the visible result. */
   revert(): void {
     const result = selectedOf(this.#state)?.result;
     if (!result) return;
@@ -212,12 +219,14 @@ export class Session {
     this.#begin(id, { confirmed: true });
   }
 
-  /** Writes a result that is too large to show to a file, while it is made. */
+  /**
+   * Starts the selected picture again and writes its result, which is too large to show, to a file.
+   */
   writeTo(file: FileSystemFileHandle): void {
     this.#begin(this.#state.selected, {}, file);
   }
 
-  /** Continues long jobs: one answer for every picture that waits for it. */
+  /** Continues long jobs. The answer applies to every picture that waits for it. */
   runWith(way: Way): void {
     const { selected } = this.#state;
     for (const { id, phase } of this.#state.items) {
@@ -226,7 +235,7 @@ export class Session {
     this.#begin(selected, { way });
   }
 
-  /** Ends a picture's job or its waiting. */
+  /** Ends a picture's job, or its waiting. */
   cancel(id: string | null = this.#state.selected): void {
     const item = this.#find(id);
     if (item?.phase.kind !== 'working' && item?.phase.kind !== 'waiting') return;
@@ -251,7 +260,7 @@ export class Session {
     this.#next();
   }
 
-  /** Stops or resumes starting further pictures. */
+  /** Stops or resumes the start of further pictures. */
   pause(isPaused: boolean): void {
     this.#update({ isPaused });
     this.#next();
@@ -265,7 +274,7 @@ export class Session {
     this.#update({ items: others.toSpliced(Math.max(0, place), 0, item) });
   }
 
-  /** Removes pictures from the queue. `undo` puts them back until others are added or removed. */
+  /** Removes pictures from the queue. `undo` restores them until others are added or removed. */
   remove(ids: readonly string[]): void {
     for (const id of ids) this.#endJob(id);
     this.forget();
@@ -291,7 +300,9 @@ export class Session {
     this.#next();
   }
 
-  /** Blends the selected picture's result with a plain resize, without another run. */
+  /**
+   * Blends the selected picture's result with a plain resize. This does not run the network again.
+   */
   setStrength(strength: number): void {
     const item = selectedOf(this.#state);
     if (!item) return;
@@ -299,18 +310,20 @@ export class Session {
     this.#change(item.id, { strength, saved });
   }
 
-  /** A result's file was saved. */
+  /** Marks a result as saved. */
   markSaved(id: string, key: string): void {
     const item = this.#find(id);
     if (item && !item.saved.includes(key)) this.#change(id, { saved: [...item.saved, key] });
   }
 
-  /** Reports trouble outside a job, such as a file that could not be saved. Nothing is lost. */
+  /**
+   * Reports a problem outside a job, such as a file that could not be saved. No picture is lost.
+   */
   report(trouble: Trouble | null): void {
     this.#update({ trouble });
   }
 
-  /** Frees what was removed. */
+  /** Frees the removed pictures. */
   forget(): void {
     const { removed } = this.#state;
     if (removed.length === 0) return;
@@ -349,14 +362,18 @@ export class Session {
     return choose(this.#parts.models, task, factor, kind);
   }
 
-  /** The model at another size. Models that restore do so before any enlargement. */
+  /**
+   * Returns the model for another size. A model that restores stays, because it runs before any
+   * enlargement.
+   */
   #modelAt({ task, kind, model }: Settings, size: Wish, source = this.#source()): ModelOption {
     const isAdded = model.kind === model.id;
     return task !== 'upscale' || isAdded ? model : this.#choose('upscale', size, kind, source);
   }
 
   /**
-   * Sets new settings: for the selected picture immediately, and for those that have not started.
+   * Sets new settings: for the selected picture immediately, and for pictures that have not
+   * started.
    */
   #set(settings: Settings, also: (item: Item) => Partial<Item>): void {
     this.#update({ settings, trouble: null });
@@ -371,8 +388,8 @@ export class Session {
   }
 
   /**
-   * Requests a picture's result with the given settings: from its kept results, or when its turn
-   * comes.
+   * Requests a picture's result with the given settings. A kept result is used immediately.
+   * Otherwise the picture waits for its turn.
    */
   #want(id: string, settings: Settings, also: Partial<Item> = {}): void {
     const item = this.#find(id);
@@ -407,7 +424,7 @@ export class Session {
     this.#job = null;
   }
 
-  /** Starts the next job if none is running. */
+  /** Starts the next job if no job is running. */
   #next(): void {
     if (this.#job) return;
     const { items, isPaused } = this.#state;
@@ -440,7 +457,7 @@ export class Session {
       const outcome = await attempt(this.#jobParts, item, to, signal, (progress) => {
         if (!isOver()) work(progress);
       });
-      // Decoded in advance, so the picture appears when the job is done.
+      // The result is decoded in advance, so the picture appears as soon as the job is done.
       if (!isOver() && 'key' in outcome && id === this.#state.selected) {
         await this.#drawings.get(outcome);
       }
@@ -482,7 +499,7 @@ export class Session {
     this.report({ ...trouble, message: `${picture.name}: ${trouble.message}` });
   }
 
-  /** Shows the selected picture's result, immediately if its bitmap is in memory. */
+  /** Shows the selected picture's result. If its bitmap is in memory, this happens immediately. */
   async #show(): Promise<void> {
     const result = selectedOf(this.#state)?.result ?? null;
     const shown = this.#state.drawing;

@@ -2,14 +2,16 @@ import { MAX_FACTOR, type SizeWish, wishedSize } from '../src/image/size.ts';
 import { t } from './texts/texts.ts';
 import type { Size } from './zoom.ts';
 
-/** A requested size, given in one way. */
+/** A requested size, stated in one of these ways. */
 export type Wish =
   | { readonly scale: number }
   | { readonly width: number }
   | { readonly height: number }
   | { readonly fit: Size };
 
-/** A box turned as the picture is, as paper can be. Other sizes stay as they are. */
+/**
+ * Turns a box to the picture's orientation, because paper can be turned. Other sizes are unchanged.
+ */
 export function turned(wish: Wish, size: Size | null): Wish {
   if (!('fit' in wish) || size === null) return wish;
   const { width, height } = wish.fit;
@@ -17,10 +19,10 @@ export function turned(wish: Wish, size: Size | null): Wish {
   return isTurned ? { fit: { width: height, height: width } } : wish;
 }
 
-/** Two sizes with the same key are the same. */
+/** Returns a key that is equal only for equal sizes. */
 export const wishKey = (wish: Wish): string => JSON.stringify(wish);
 
-/** The factor of the enlargement; null if it depends on an unknown size. */
+/** Returns the factor of the enlargement. Null if it depends on an unknown size. */
 export function factorOf(wish: Wish, size: Size | null): number | null {
   if ('scale' in wish) return wish.scale;
   if (size === null) return null;
@@ -29,7 +31,7 @@ export function factorOf(wish: Wish, size: Size | null): number | null {
   return Math.min(wish.fit.width / size.width, wish.fit.height / size.height);
 }
 
-/** The size of the result; null if it is unknown or too large. */
+/** Returns the size of the result. Null if it is unknown or too large. */
 export function sizeOf(wish: Wish, size: Size | null): Size | null {
   const factor = factorOf(wish, size);
   if (size === null || factor === null || factor > MAX_FACTOR) return null;
@@ -37,10 +39,13 @@ export function sizeOf(wish: Wish, size: Size | null): Size | null {
   return { width, height };
 }
 
-/** Beyond this factor, a network works on its own output. */
+/** Beyond this factor, a network processes its own output. */
 const MOST_DETAIL = 4;
 
-/** A note about a requested size: its effect, or why it is impossible; empty for the usual ones. */
+/**
+ * Returns a note about a requested size: its effect, or why it is impossible. Empty for usual
+ * sizes.
+ */
 export function sizeNote(wish: Wish, size: Size | null): string {
   const factor = factorOf(wish, size);
   if (size === null || factor === null) return '';
@@ -57,14 +62,14 @@ export function sizeNote(wish: Wish, size: Size | null): string {
   return notes.filter((note) => note !== '').join(' ');
 }
 
-/** A size from typed text; null if it is invalid. */
+/** Makes a size from a typed number. Returns null if it is invalid. */
 export function wishOf(kind: 'scale' | 'width' | 'height', value: number): Wish | null {
   if (kind === 'scale') return value > 0 && value <= MAX_FACTOR ? { scale: value } : null;
   if (!Number.isInteger(value) || value < 1) return null;
   return kind === 'width' ? { width: value } : { height: value };
 }
 
-/** The size in a file name: `@2x`, `-3840w`, `-2160h`, `-3840x2160`. */
+/** Returns the size for a file name: `@2x`, `-3840w`, `-2160h`, `-3840x2160`. */
 export function wishName(wish: Wish): string {
   if ('scale' in wish) return wish.scale === 1 ? '-clean' : `@${wish.scale}x`;
   if ('width' in wish) return `-${wish.width}w`;
@@ -72,7 +77,7 @@ export function wishName(wish: Wish): string {
   return `-${wish.fit.width}x${wish.fit.height}`;
 }
 
-/** The size as text: `2×`, `3840 wide`; empty if it stays the same. */
+/** Returns the size as text: `2×`, `3840 wide`. Empty if the size stays the same. */
 export function wishWords(wish: Wish): string {
   if ('scale' in wish) return wish.scale === 1 ? '' : `${wish.scale}×`;
   if ('width' in wish) return t.wide(wish.width);

@@ -4,31 +4,31 @@ import type { ModelOption } from './models.ts';
 import type { Wish } from './sizes.ts';
 import type { Size } from './zoom.ts';
 
-/** Everything that the page shows, as plain data. Only `Session` makes new states. */
+/** All data that the page shows, as plain objects. Only `Session` makes new states. */
 
-/** A picture from the visitor. `size` is null if the page could not read it. */
+/** A picture from the visitor. `size` is null if the page could not read the picture. */
 export interface Picture {
   readonly file: Blob;
   readonly name: string;
   readonly size: Size | null;
-  /** For drawing; null if the page could not read the file, and in tests. */
+  /** An image for drawing. Null if the page could not read the file, and in tests. */
   readonly image: HTMLImageElement | null;
 }
 
-/** How a picture is to be processed. */
+/** The settings for processing a picture. */
 export interface Settings {
   /** The model's task. */
   readonly task: AddedTask;
   readonly size: Wish;
-  /** The requested kind. Another size may not have it. */
+  /** The requested kind. A model of this kind may not exist for another size. */
   readonly kind: string;
   readonly model: ModelOption;
 }
 
-/** How a long job runs: with the network anyway, or as a plain resize. */
+/** How a long job runs: with the network, or as a plain resize. */
 export type Way = 'network' | 'lanczos';
 
-/** What a picture's requested result waits for, or its outcome. */
+/** The state of a picture's requested result. */
 export type Phase =
   | { readonly kind: 'waiting' }
   | {
@@ -38,11 +38,13 @@ export type Phase =
       readonly remainingMs: number | null;
     }
   /**
-   * The result may be too large for the browser and needs a confirmation. `toFile`: it needs a file
-   * to write to.
+   * The result may be too large for the browser, so the visitor must confirm it. `toFile` means
+   * that it must be written to a file.
    */
   | { readonly kind: 'confirm'; readonly warning: string; readonly toFile: boolean }
-  /** It would take more than a minute. `cpuMs`: the estimate; null if no network can do it. */
+  /**
+   * The job would take more than a minute. `cpuMs` is the estimate; null if no network can do it.
+   */
   | { readonly kind: 'choose'; readonly cpuMs: number | null }
   | { readonly kind: 'done' }
   | { readonly kind: 'cancelled' }
@@ -50,74 +52,77 @@ export type Phase =
 
 export interface Trouble {
   readonly message: string;
-  /** What to do about it; may be empty. */
+  /** Advice on how to solve the problem. May be empty. */
   readonly hint: string;
 }
 
 /** A finished result. */
 export type Result = Omit<UpscaleOutput, 'image'> & {
-  /** Key of what made it: the settings and the part of the picture. */
+  /** A key for the settings and the part of the picture that this result was made from. */
   readonly key: string;
   readonly settings: Settings;
   readonly crop: Rect | null;
   /**
-   * A PNG with everything that the picture had: exact values, profile, EXIF and XMP; without the
-   * last two if there is a `preview`. Null: it was written to the file called `savedAs`.
+   * A PNG with everything that the picture contained: exact values, profile, EXIF and XMP. If there
+   * is a `preview`, EXIF and XMP are missing. Null means that the result was written to the file
+   * called `savedAs`.
    */
   readonly file: Blob | null;
   readonly savedAs: string;
 };
 
-/** A picture of the queue. */
+/** A picture in the queue. */
 export interface Item {
   readonly id: string;
   readonly picture: Picture;
-  /** The part to process, in pixels of the picture; null: all of it. */
+  /** The part to process, in pixels of the picture. Null means the whole picture. */
   readonly crop: Rect | null;
   readonly settings: Settings;
   readonly phase: Phase;
   readonly trouble: Trouble | null;
-  /** All results made from it, the oldest first. */
+  /** All results made from this picture, with the oldest first. */
   readonly results: readonly Result[];
-  /** Keys of the results that the visitor has saved. */
+  /** The keys of the results that the visitor has saved. */
   readonly saved: readonly string[];
-  /** The visible result: the last that succeeded. */
+  /** The visible result, which is the last one that succeeded. */
   readonly result: Result | null;
-  /** The answer to `choose`. */
+  /** The visitor's answer in the phase `choose`. */
   readonly way: Way | null;
-  /** The share of the result in the shown and saved image, 0 to 1; the rest is a plain resize. */
+  /** The share of the result in the shown and saved image, 0 to 1. The rest is a plain resize. */
   readonly strength: number;
-  /** The visitor confirmed a very large result. */
+  /** Whether the visitor confirmed a very large result. */
   readonly confirmed: boolean;
 }
 
 export interface State {
   readonly detection: Detection | null;
-  /** The queue, in order. */
+  /** The pictures of the queue, in order. */
   readonly items: readonly Item[];
-  /** Id of the selected picture. */
+  /** The id of the selected picture. */
   readonly selected: string | null;
-  /** The welcome page covers the pictures, which stay. */
+  /** Whether the welcome page is shown instead of the pictures. The pictures are kept. */
   readonly isHome: boolean;
-  /** Settings of the next picture. */
+  /** The settings for the next picture. */
   readonly settings: Settings;
-  /** The selected picture's result for drawing; null while it is being decoded. */
+  /** The selected picture's result for drawing. Null while it is being decoded. */
   readonly drawing: { readonly result: Result; readonly image: ImageBitmap } | null;
-  /** No further picture starts. */
+  /** Whether no further pictures are started. */
   readonly isPaused: boolean;
-  /** Pictures that were just removed and can be put back. */
+  /** Pictures that were just removed and can be restored. */
   readonly removed: readonly Item[];
-  /** The last problem apart from the pictures, until something new is started. */
+  /**
+   * The last problem that is not about a single picture. It stays until something new is started.
+   */
   readonly trouble: Trouble | null;
 }
 
 export const selectedOf = (state: State): Item | null =>
   state.items.find(({ id }) => id === state.selected) ?? null;
 
-/** Size of what is processed; null if the page could not read the picture. */
+/** Returns the size of the processed part. Null if the page could not read the picture. */
 export const sourceSizeOf = ({ crop, picture }: Pick<Item, 'crop' | 'picture'>): Size | null =>
   crop ?? picture.size;
 
-/** Results that exist only on the page. */
+/** Returns the results that exist only on the page. */
 export const unsavedOf = (state: State): Result[] =>
   state.items.flatMap(({ results, saved }) => results.filter(({ key }) => !saved.includes(key)));

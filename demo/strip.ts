@@ -13,11 +13,12 @@ export interface StripActions {
   retryAll(): void;
 }
 
-/** Type of a tile that is dragged within the strip; files never have it. */
+/** The data type of a tile that is dragged within the strip. Files never have this type. */
 const DRAGGED = 'application/x-crispen-tile';
 
 /**
- * The filmstrip: one tile per picture, and actions for all of them. Visible from two pictures on.
+ * The filmstrip: one tile per picture, and actions for all pictures. It is visible if there are at
+ * least two pictures.
  */
 export class Strip {
   readonly #actions: StripActions;
@@ -140,7 +141,7 @@ export class Strip {
     if (selected) this.#actions.move(selected, this.#place(selected) + step);
   }
 
-  /** Arrows select a tile, with Alt they move it; Delete removes it. */
+  /** Handles keys. Arrows select a tile, arrows with Alt move it, and Delete removes it. */
   #key(event: KeyboardEvent): void {
     const id = this.#idAt(event);
     const items = this.#state?.items ?? [];

@@ -34,7 +34,7 @@ export interface Actions extends JobActions, StripActions {
   uncrop(): void;
 }
 
-/** A choice with a title and, unless it is empty, a description. */
+/** Makes a choice with a title and a description. The description may be empty. */
 function card(choice: { name: string; value: string; title: string; text: string }): HTMLElement {
   const label = copyOf('card');
   const { name, value, title, text } = choice;
@@ -44,7 +44,10 @@ function card(choice: { name: string; value: string; title: string; text: string
   return label;
 }
 
-/** Next to another result, the model distinguishes the two. */
+/**
+ * Returns the label of a result. Next to another result, it names the model, because the size may
+ * be the same.
+ */
 const tagOf = (result: Result, { mode }: BeforeSide): string =>
   mode === 'pinned'
     ? resultTitle(result)
@@ -52,20 +55,23 @@ const tagOf = (result: Result, { mode }: BeforeSide): string =>
 
 const wholeOf = ({ width, height }: Size): Rect => ({ x: 0, y: 0, width, height });
 
-/** The side before the result, and what else it can be. */
+/** The left side of the comparison, and whether some other sides are available. */
 type Sides = BeforeSide & { readonly isPinned: boolean; readonly hasReference: boolean };
 
-/** Renders the state: index.html contains every element, and this class fills and shows them. */
+/** Renders the state. index.html contains every element, and this class fills and shows them. */
 export class PageView {
   readonly #models: readonly ModelEntry[];
   readonly #actions: Actions;
   readonly #compare: Compare;
   readonly #job: JobView;
   readonly #strip: Strip;
-  /** What the stage shows. It is left alone while only the progress changes. */
+  /**
+   * The values that the stage currently shows. If only the progress changes, the stage is not
+   * updated.
+   */
   #shown: readonly unknown[] = [];
   #offered = '';
-  /** The language of the cards of tasks. */
+  /** The language in which the cards of tasks were last made. */
   #tasksIn = '';
   readonly #size: SizeView;
 
@@ -89,9 +95,7 @@ export class PageView {
     this.#listen();
   }
 
-  /**
-   * @param before what the result is compared with; `isPinned`: a result of this picture is pinned
-   */
+  /** @param before the side with which the result is compared */
   render(state: State, before: Sides): void {
     const focused = document.activeElement;
     const item = state.isHome ? null : selectedOf(state);
@@ -108,7 +112,7 @@ export class PageView {
     this.#renderUndo(state);
     // A question must be visible.
     if (isNew && phase === 'confirm') get('job').scrollIntoView({ block: 'nearest' });
-    // A disappearing button (Cancel, a sample) must not take the keyboard focus with it.
+    // A button that disappears (Cancel, a sample) must not lose the keyboard focus to the page.
     if (focused instanceof HTMLElement && focused !== document.body && !focused.checkVisibility()) {
       get('job').focus({ preventScroll: true });
     }
@@ -125,7 +129,7 @@ export class PageView {
       input.addEventListener('change', () => {
         const files = [...(input.files ?? [])];
         if (files.length > 0) actions.open(files, id === 'folder');
-        // Picking the same file again must count as a change.
+        // If the visitor picks the same file again, this must count as a change.
         input.value = '';
       });
     }
@@ -153,7 +157,7 @@ export class PageView {
       if (file) actions.setReference(file);
       reference.value = '';
     });
-    // Without a file, the list shows what is compared.
+    // If no file is chosen, the comparison returns to the original as the browser enlarges it.
     reference.addEventListener('cancel', () => actions.setBefore('browser'));
     get('pin').addEventListener('click', () => actions.pin());
     listenForKeys(this.#compare);
@@ -169,7 +173,7 @@ export class PageView {
     });
   }
 
-  /** One card per task that has a model. */
+  /** Makes one card for each task that has a model. */
   #offerTasks(): void {
     const tasks = tasksOf(this.#models);
     if (this.#tasksIn === language) return;
@@ -203,7 +207,7 @@ export class PageView {
     const made = result?.settings ?? settings;
     const crop = result ? result.crop : item.crop;
     const part = crop ?? wholeOf({ width: image.naturalWidth, height: image.naturalHeight });
-    // Until there is a result, its size is the requested one.
+    // Until there is a result, the requested size is used.
     const size = result ?? sizeOf(made.size, part) ?? part;
     this.#renderSides(side, result !== null && result.file !== null);
     const beforeSide = after ? side : null;
@@ -238,7 +242,8 @@ export class PageView {
     const select = get<HTMLSelectElement>('before-mode');
     get<HTMLOptionElement>('before-pinned').hidden = !isPinned;
     get<HTMLOptionElement>('before-reference').hidden = mode !== 'reference' && !hasReference;
-    // While a filter is running, the list shows the choice.
+    // While the chosen side is still being made, the mode is `browser`, but the list keeps the
+    // choice.
     if (mode !== 'browser' || select.value === 'pinned') select.value = mode;
     get('pin').setAttribute('aria-pressed', String(isPinned));
   }

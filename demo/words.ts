@@ -4,7 +4,7 @@ import { t } from './texts/texts.ts';
 import { troubleOf } from './texts/trouble.ts';
 import type { Size } from './zoom.ts';
 
-/** The page's texts about adapters, stages and limits. Pure functions. */
+/** The page's texts about adapters, stages and limits. All of these are pure functions. */
 
 type Adapter = NonNullable<Detection['adapter']>;
 
@@ -13,14 +13,14 @@ export function stageWords(stage: UpscaleProgress['stage'] | null, task: AddedTa
   return t.stages[stage ?? 'start'];
 }
 
-/** A name for an adapter from the browser's information. */
+/** Returns a name for an adapter from the browser's information. */
 export function adapterName(adapter: Adapter): string {
   const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
   const parts = [adapter.vendor, adapter.architecture].filter((part) => part !== '');
   return adapter.description || adapter.device || parts.map(capital).join(' ') || t.adapter.unnamed;
 }
 
-/** What does the work, and whether it will be slow. */
+/** Describes the device that does the work, and returns whether it will be slow. */
 export function workerWords(detection: Detection | null): { text: string; slow: boolean } {
   if (detection === null) return { text: t.adapter.looking, slow: false };
   if (detection.adapter === null) return cpuWords(detection);
@@ -38,7 +38,7 @@ function cpuWords({ cpu, reason }: Detection): { text: string; slow: boolean } {
   return { text: reason ? words.noneThen(text) : text, slow: isLoops };
 }
 
-/** How a result was made, as a sentence. */
+/** Describes in a sentence how a result was made. */
 export function madeBy(
   output: Pick<UpscaleOutput, 'backend' | 'adapter' | 'model'> & {
     readonly diagnostics?: Pick<UpscaleOutput['diagnostics'], 'slow'>;
@@ -61,7 +61,10 @@ export function madeBy(
   return words.madeBy(name ?? '', slow);
 }
 
-/** What of the picture's colours was kept and what was not; empty for an ordinary picture. */
+/**
+ * Describes what was kept of the picture's colours and what was lost. Empty for an ordinary
+ * picture.
+ */
 export function keptWords(source: UpscaleOutput['source']): string {
   const { colorSpace, hasProfile, depth, grey, notes } = source;
   const words = t.result;
@@ -76,7 +79,7 @@ export function keptWords(source: UpscaleOutput['source']): string {
   );
 }
 
-/** The short label on the result's side of the comparison. */
+/** Returns the short label on the result's side of the comparison. */
 export function resultTag(backend: UpscaleOutput['backend'], size: string): string {
   const maker = { webgpu: 'Crispen', cpu: t.compare.onCpu, lanczos: 'Lanczos' }[backend];
   return `${maker} ${size}`.trim();
@@ -87,7 +90,7 @@ export interface BrowserAdvice {
   readonly steps: readonly string[];
 }
 
-/** What to enable, with the reader's own browser first. */
+/** Returns instructions for enabling WebGPU. Those for the visitor's own browser come first. */
 export function advice(userAgent: string): BrowserAdvice[] {
   const { chrome, firefox, safari } = t.adapter.advice;
   if (/firefox|fxios/i.test(userAgent)) return [firefox, chrome, safari];
@@ -97,7 +100,7 @@ export function advice(userAgent: string): BrowserAdvice[] {
   return [chrome, firefox, safari];
 }
 
-/** Why a picture takes long or cannot be enlarged here: a title and an explanation. */
+/** Returns a title and an explanation of why a picture takes long or cannot be enlarged here. */
 export function noAdapterWords({ cpu, reason }: Pick<Detection, 'cpu' | 'reason'>): {
   title: string;
   text: string;
@@ -113,19 +116,22 @@ export function noAdapterWords({ cpu, reason }: Pick<Detection, 'cpu' | 'reason'
   return { title: words.none, text: words.noneText };
 }
 
-/** The longest side that every current browser can put on a canvas and most can encode. */
+/** The longest side for a canvas in all current browsers. Most of them can also encode it. */
 const MAX_SIDE = 16_384;
-/** Largest canvas area of desktop browsers, in pixels. */
+/** The largest canvas area of desktop browsers, in pixels. */
 const MAX_AREA = 268_435_456;
-/** From this size on (a 256 MB picture), phones and older machines run out of memory. */
+/** From this area on (a 256 MB picture), phones and older machines run out of memory. */
 const LARGE_AREA = 67_108_864;
 
-/** Whether a result is too large for a page to show and must be written to a file. */
+/** Returns whether a result is too large for a page to show and must be written to a file. */
 export function isBeyondCanvas({ width, height }: Size): boolean {
   return Math.max(width, height) > MAX_SIDE || width * height > MAX_AREA;
 }
 
-/** A warning to confirm for a result that a browser may not handle; null if there is none. */
+/**
+ * Returns a warning to confirm if a browser may not be able to handle a result. Null if there is
+ * none.
+ */
 export function sizeWarning({ width, height }: Size): string | null {
   const area = width * height;
   const [size, mega] = [dimensions(width, height), megapixels(width, height)];

@@ -1,6 +1,6 @@
 /**
- * The arithmetic of viewing a picture on a stage, without the DOM. Lengths on the stage are CSS
- * pixels; lengths in the picture are pixels of the enlarged picture.
+ * Computes the view of a picture on a stage, without the DOM. Lengths on the stage are in CSS
+ * pixels. Lengths in the picture are in pixels of the enlarged picture.
  */
 export interface Size {
   readonly width: number;
@@ -12,25 +12,30 @@ export interface Point {
   readonly y: number;
 }
 
-/** Picture pixel (u, v) appears at (x + u * scale, y + v * scale) on the stage. */
+/**
+ * The position of the picture. Pixel (u, v) appears at (x + u * scale, y + v * scale) on the stage.
+ */
 export interface View {
   readonly scale: number;
   readonly x: number;
   readonly y: number;
 }
 
-/** Device pixels per picture pixel at the largest zoom. */
+/** The number of device pixels per picture pixel at the largest zoom. */
 const CLOSEST = 16;
 /** At first, small pictures have at most this many device pixels per picture pixel. */
 const LARGEST_FIT = 4;
-/** Unless they would fill less than this share of the stage along the tighter side. */
+/** The limit does not apply if a picture would fill less than this share of the tighter side. */
 const LEAST_SHARE = 0.5;
-/** A fitting scale this close above a whole number of device pixels is reduced to it. */
+/**
+ * If a fitting scale is at most this factor above a whole number of device pixels, it is rounded
+ * down.
+ */
 const SNAP = 1.12;
 
 /**
- * The scale at which the whole picture is visible. If little room is lost, it is a whole number of
- * device pixels per picture pixel, which shows the picture without additional blur.
+ * Returns the scale at which the whole picture is visible. If little space is lost, the scale is a
+ * whole number of device pixels per picture pixel. The picture then has no additional blur.
  */
 export function fitScale(picture: Size, stage: Size, pixelRatio: number): number {
   const contain = Math.min(stage.width / picture.width, stage.height / picture.height);
@@ -40,7 +45,9 @@ export function fitScale(picture: Size, stage: Size, pixelRatio: number): number
   return (whole > 0 && devicePixels <= whole * SNAP ? whole : devicePixels) / pixelRatio;
 }
 
-/** Keeps the picture centred if it is smaller than the stage, and without gaps if it is larger. */
+/**
+ * Centres the picture if it is smaller than the stage. If it is larger, prevents gaps at its edges.
+ */
 export function keepInside(view: View, picture: Size, stage: Size): View {
   const place = (offset: number, length: number, room: number): number =>
     length <= room ? (room - length) / 2 : Math.min(0, Math.max(room - length, offset));
@@ -55,21 +62,21 @@ export function fitView(picture: Size, stage: Size, pixelRatio: number): View {
   return keepInside({ scale: fitScale(picture, stage, pixelRatio), x: 0, y: 0 }, picture, stage);
 }
 
-/** The stage's smallest and largest scale for a picture. */
+/** Returns the smallest and the largest scale of a picture on the stage. */
 export function scaleRange(picture: Size, stage: Size, pixelRatio: number): [number, number] {
   const fit = fitScale(picture, stage, pixelRatio);
   return [Math.min(fit, 1 / pixelRatio), Math.max(fit, CLOSEST / pixelRatio)];
 }
 
-/** The view at another scale, with the picture fixed at one point of the stage. */
+/** Returns the view at another scale. The picture stays fixed at one point of the stage. */
 export function zoomAround(view: View, scale: number, at: Point): View {
   const ratio = scale / view.scale;
   return { scale, x: at.x - (at.x - view.x) * ratio, y: at.y - (at.y - view.y) * ratio };
 }
 
 /**
- * The scale that a wheel event requests. Some browsers report lines or pages, and trackpads pinch
- * in small steps with the control key held. One notch of a mouse wheel is about 20 %.
+ * Returns the scale that a wheel event requests. Some browsers report lines or pages. Trackpads
+ * report a pinch as small steps with the Control key. One notch of a mouse wheel is about 20 %.
  */
 export function wheelScale(scale: number, deltaY: number, deltaMode: number, pinch: boolean) {
   const pixels = deltaY * (deltaMode === 1 ? 33 : deltaMode === 2 ? 400 : 1);
@@ -77,7 +84,10 @@ export function wheelScale(scale: number, deltaY: number, deltaMode: number, pin
   return scale * Math.exp(-step);
 }
 
-/** The view after two fingers moved: the picture stays under both as far as its shape allows. */
+/**
+ * Returns the view after two fingers have moved. The picture follows both fingers as far as
+ * possible.
+ */
 export function pinchView(
   view: View,
   before: readonly [Point, Point],
@@ -94,7 +104,10 @@ export function pinchView(
   return { scale, x: zoomed.x + to.x - from.x, y: zoomed.y + to.y - from.y };
 }
 
-/** The part of the stage that the picture covers along one axis: start and end in CSS pixels. */
+/**
+ * Returns the part of the stage that the picture covers along one axis: start and end in CSS
+ * pixels.
+ */
 export function visibleSpan(offset: number, length: number, room: number): [number, number] {
   return [Math.max(0, offset), Math.min(room, offset + length)];
 }

@@ -1,4 +1,6 @@
-/** `model: 'auto'` on a machine without a GPU: in the library, in the element and in the demo. */
+/**
+ * Tests `model: 'auto'` on a machine without a GPU: in the library, in the element and in the demo.
+ */
 import { readFile } from 'node:fs/promises';
 import type { Browser } from 'playwright';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
@@ -13,7 +15,7 @@ const PHOTO = 'e2e/images/chelsea-24x20.png';
 
 let site: Served;
 let browser: Browser;
-/** 520 x 300 pixels: one thread takes well over 3 s for the best model. */
+/** A picture of 520 x 300 pixels. With the best model, one thread needs well over 3 s for it. */
 let large: number[];
 
 beforeAll(async () => {
@@ -37,7 +39,8 @@ it('the library takes the fast model for a large picture, and the best one for a
       const auto = { model: 'auto' };
       const [file, photo] = [crispen.bytes(bytes), crispen.bytes(small)];
       const region = { x: 3, y: 5, width: 20, height: 16 };
-      // Short measurements of a busy machine vary, so there are several, before any job tells more.
+      // Short measurements vary on a busy machine, so this test makes several. They come before any
+      // job, because a job would refine the estimate.
       const several = async (request: object) => [
         await upscaler.estimateCpu(520, 300, request),
         await upscaler.estimateCpu(520, 300, request),
@@ -80,7 +83,7 @@ it('the library takes the fast model for a large picture, and the best one for a
   expect(autoOf(found.resized)).toBeUndefined();
   expect(passesOf(found.usual)).toEqual([BEST]);
   expect(autoOf(found.usual)).toBeUndefined();
-  // The estimate is that of what would run.
+  // The estimate for `auto` is for the fast model, because that model would run.
   expect(found.estimates[0]).toBeLessThan(found.estimates[1] * 0.7);
   expect(found.codes).toEqual(['INVALID_INPUT', 'MODEL_UNKNOWN']);
   if (found.part.code !== null) throw new Error('no result');
@@ -105,7 +108,7 @@ it('a choice can be cancelled, and the next picture works', async () => {
     const request = {
       model: 'auto',
       signal: controller.signal,
-      // Decoded, and the choice follows.
+      // The first progress report comes after decoding and before the choice.
       onProgress: () => controller.abort(),
     };
     const cancelled = await crispen.attempt(upscaler, crispen.bytes(bytes), request);
@@ -170,7 +173,7 @@ it('the demo offers the other model in one click', async () => {
     /Photo would take about \d+ (s|min) here\.\s+Make it with Photo\s*$/,
   );
   expect(await overflowing(page)).toEqual([]);
-  // By the keyboard, and in another language.
+  // The offer also appears in another language.
   await page.getByTestId('language').selectOption('de');
   await other.filter({ hasText: /Foto würde hier etwa \d+ (s|min) brauchen/ }).waitFor();
   await page.getByTestId('language').selectOption('en');

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Page } from 'playwright';
 
-/** Serious and critical violations that axe finds on a page, as `rule: element`. */
+/** Returns the serious and critical violations that axe finds on a page, as `rule: element`. */
 export async function violations(page: Page): Promise<string[]> {
   await page.evaluate(await readFile('node_modules/axe-core/axe.min.js', 'utf8'));
   return page.evaluate(async () => {

@@ -8,7 +8,7 @@ import { ja } from '../bench/page/texts/ja.ts';
 import { violations } from './axe.ts';
 import { launch } from './browser.ts';
 
-/** Set by bench/page/page.ts. */
+/** The function that bench/page/page.ts adds to the window. */
 type BenchWindow = { crispenBench: (request: PageRequest) => Promise<PageResult> };
 
 let browser: Browser;
@@ -48,12 +48,13 @@ it('the bench runs fused and unfused, which agree, and knows what they cost', as
     }
     expect(row.firstMs).toBeGreaterThan(row.medianMs!);
     expect(row.multiplyAddShare).toBeLessThan(1);
-    // Outputs are within 0..1, and other orders of summation round differently.
+    // Outputs are within 0..1. Engines sum in different orders and therefore round differently.
     expect(row.maxAbsDiff).toBeLessThan(1e-4);
   }
   expect(fused.dispatches).toBeLessThan(unfused.dispatches!);
   expect(fused.bytesPerPixel).toBeLessThan(unfused.bytesPerPixel!);
-  // The software adapter has no f16, which gives a row with an error and does not stop the others.
+  // The software adapter has no f16. This gives a row with an error, and the other engines still
+  // run.
   expect(half.precision).toBe('f16');
   if (half.error === undefined) expect(half.maxAbsDiff).toBeLessThan(2e-2);
   else expect(half).toMatchObject({ medianMs: null, error: expect.stringMatching(/f16/) });
@@ -102,7 +103,7 @@ describe('for a visitor', () => {
       expect(performance.now() - began).toBeLessThan(1000);
       expect([await start.isEnabled(), await bar.isVisible()]).toEqual([true, false]);
     };
-    // Runs of 512 x 512 take minutes here.
+    // Runs of 512 x 512 take minutes on the software adapter.
     await page.locator('#size').selectOption('512 × 512');
     await start.click();
     await page.getByText(/^Measuring the ceilings/).waitFor();
@@ -110,7 +111,7 @@ describe('for a visitor', () => {
     await stop(() => cancel.click());
     await start.click();
     await page.getByText(/^Measuring 512 × 512: One kernel per operation/).waitFor();
-    // Within the run, whose progress moves the bar.
+    // The progress of the run itself also moves the bar.
     const done = () => bar.evaluate((e) => Number(e.style.getPropertyValue('--fraction')));
     const before = await done();
     await expect.poll(done, { timeout: 120_000 }).toBeGreaterThan(before);
@@ -139,7 +140,7 @@ describe('for a visitor', () => {
       );
     const [columns, fused, unfused] = figures;
     expect(figures.length).toBe(4);
-    // The slower of the two has a bar of full length, the other one in proportion.
+    // The slower engine has a bar of full length. The other bar is in proportion.
     const at = columns.indexOf('median ms');
     const medians = [fused, unfused].map((row) => Number(row[at]));
     const bars = await page.locator('#times li').evaluateAll((items) =>
@@ -196,7 +197,7 @@ describe('in the visitor’s language', () => {
     await page.reload();
     await page.getByText(de.status.ready).waitFor();
     expect(languages()).toEqual(['de']);
-    // What the demo keeps for use without a network has none of the bench.
+    // The files that the demo stores for offline use include none of the benchmark page.
     const kept = await (await fetch(`${inject('siteUrl')}service-worker.js`)).text();
     expect(kept).toMatch(/assets\/de-/);
     for (const path of loaded.filter((path) => /\/de-/.test(path))) {
@@ -215,11 +216,11 @@ describe('in the visitor’s language', () => {
     }
     expect(await untranslated(page, en, de)).toEqual([]);
     expect(await violations(page)).toEqual([]);
-    // The report is for maintainers, in English.
+    // The report is for maintainers and stays in English.
     const report = await page.locator('#report').textContent();
     expect(report).toContain('Network: a2n x2, 1 run each');
 
-    // What is on the page already follows: status, chart and table.
+    // Texts that are already on the page change too: the status, the chart and the table.
     await page.getByTestId('language').selectOption('ja');
     await page.getByText(ja.status.done).waitFor();
     await page.getByRole('columnheader', { name: ja.columns[3] }).waitFor();
@@ -235,7 +236,7 @@ describe('in the visitor’s language', () => {
     await page.getByRole('link', { name: ja.page.demo }).click();
     await page.getByRole('button', { name: '画像を選ぶ' }).waitFor();
     expect(await language()).toBe('ja');
-    // The demo has texts of its own.
+    // The demo has its own texts.
     expect(new Set(loaded.filter((path) => /\/ja-/.test(path))).size).toBe(2);
     await close();
   });
@@ -249,7 +250,9 @@ it('can be read in English without scripts', async () => {
   await page.close();
 });
 
-/** Visible texts and labels, without the report, that are those of another language. */
+/**
+ * Returns the visible texts and labels, outside the report, that are still in the other language.
+ */
 async function untranslated(page: Page, other: Texts, wanted: Texts): Promise<string[]> {
   const shown = await page.evaluate(() => {
     const found = [document.title];
@@ -267,7 +270,7 @@ async function untranslated(page: Page, other: Texts, wanted: Texts): Promise<st
     return found.map((text) => text.trim()).filter(Boolean);
   });
   const all = (value: unknown): string[] => {
-    // The parts of a sentence around what it tells.
+    // For a function, returns the fixed parts of its sentence, without the inserted values.
     if (typeof value === 'function') {
       return String(value(...Array(value.length).fill('\0'))).split('\0');
     }
@@ -282,7 +285,7 @@ async function untranslated(page: Page, other: Texts, wanted: Texts): Promise<st
   return shown.filter(isIn);
 }
 
-/** Offers a picture of 16 x 16, for which a software adapter takes seconds. */
+/** Adds the size 16 x 16 to the list, because the software adapter needs only seconds for it. */
 async function smallSize(page: Page): Promise<void> {
   await page.locator('#size').evaluate((select: HTMLSelectElement) => {
     select.add(new Option('16 × 16', '16x16'));
@@ -290,7 +293,7 @@ async function smallSize(page: Page): Promise<void> {
   });
 }
 
-/** The bench; `close` fails if its console had an error. */
+/** Opens the benchmark page. `close` fails if the console showed an error. */
 async function open(options: Parameters<Browser['newPage']>[0] = {}, texts: Texts = en) {
   const page = await browser.newPage(options);
   const complaints: string[] = [];

@@ -2,11 +2,12 @@ import { type Browser, chromium } from 'playwright';
 import { findChromium } from '../scripts/chromium.mjs';
 import { INSECURE_HOST } from './server.ts';
 
-/** WebGPU on the machine's own graphics card, without a display. */
+/** Enables WebGPU on the machine's own graphics card, without a display. */
 const HARDWARE = ['--enable-unsafe-webgpu', '--enable-features=Vulkan'];
 /**
- * WebGPU and WebGL on SwiftShader, so the tests need no graphics card. Memory of workgroups is not set
- * to zero: no kernel relies on it, and SwiftShader compiles kernels in two thirds of the time.
+ * Runs WebGPU and WebGL on SwiftShader, so that the tests need no graphics card. Workgroup memory
+ * is not initialised to zero. No kernel relies on the zeros, and without them SwiftShader compiles
+ * kernels in two thirds of the time.
  */
 const SOFTWARE = [
   ...HARDWARE,
@@ -15,7 +16,7 @@ const SOFTWARE = [
   '--enable-dawn-features=disable_workgroup_init',
 ];
 
-/** Whether a request stays on this machine. */
+/** Returns whether a request stays on this machine. */
 function isLocal(address: string): boolean {
   const { protocol, hostname } = new URL(address);
   if (!/^(https?|wss?):$/.test(protocol)) return true;
@@ -23,9 +24,9 @@ function isLocal(address: string): boolean {
 }
 
 /**
- * A Chromium with the software adapter, with the machine's own, or with `webgpu: false` without any
- * adapter. Closing it throws if a page or a worker sent a request to another machine. Every suite
- * thereby checks that nothing leaves the page.
+ * Starts Chromium with the software adapter, with the machine's own adapter, or, for `webgpu:
+ * false`, without any adapter. Closing the browser throws an error if a page or a worker sent a
+ * request to another machine. In this way, every suite checks that nothing leaves the page.
  */
 export async function launch({ webgpu }: { webgpu: boolean | 'hardware' }): Promise<Browser> {
   const executablePath = findChromium();

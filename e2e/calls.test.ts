@@ -1,5 +1,6 @@
 /**
- * Unusual calls of the library: wrong options, objects of other realms, a worker instead of a page.
+ * Unusual calls of the library: wrong options, objects from other realms, and calls from a worker
+ * instead of a page.
  */
 import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright';
@@ -14,7 +15,7 @@ import { type Served, serveSources } from './server.ts';
 let site: Served;
 let browser: Browser;
 let page: Page;
-/** An image of 12 x 10 pixels, and twice the size by Lanczos. */
+/** An image of 12 x 10 pixels, and its Lanczos enlargement to twice the size. */
 let photo: number[];
 let pixels: Rgba8Image;
 let twice: Rgba8Image;
@@ -32,7 +33,7 @@ beforeAll(async () => {
   await page.evaluate(() => {
     const { crispen } = window;
     const upscaler = crispen.createUpscaler();
-    /** Uses Lanczos, which is fast. */
+    /** Resizes with Lanczos, which is fast. */
     const resize = (source: unknown, request: object = {}) =>
       crispen.attempt(upscaler, source as never, {
         method: 'lanczos',
@@ -294,8 +295,8 @@ describe('objects of another realm', () => {
 
 describe('in a worker', () => {
   /**
-   * The result of a worker of the page for a file. The worker has its own script, or one that
-   * imports it.
+   * Returns the result for a file, computed in a worker of the page. The worker runs its own
+   * script, or a Blob that imports this script.
    */
   const inWorker = (how: 'direct' | 'blob', options: object, request: object, source?: string) =>
     page.evaluate(

@@ -30,8 +30,8 @@ import type { Outcome } from './page.ts';
 import { type Served, serveSources } from './server.ts';
 
 /**
- * A file must look the same in Chromium before and after Crispen processed it at its own size, on
- * the command line and in the browser. The notes must say what happened.
+ * A file must look the same in Chromium before and after Crispen processes it at its own size, on
+ * the command line and in the browser. The notes must describe any conversion.
  */
 
 let folder: string;
@@ -58,7 +58,7 @@ afterEach(() => vi.restoreAllMocks());
 
 const dataUrl = (file: Uint8Array) => `data:;base64,${Buffer.from(file).toString('base64')}`;
 
-/** The samples that Chromium draws, in sRGB. */
+/** Returns the samples that Chromium draws, in sRGB. */
 const drawn = (file: Uint8Array): Promise<number[]> =>
   page.evaluate(async (address) => {
     const bitmap = await createImageBitmap(await (await fetch(address)).blob());
@@ -83,7 +83,7 @@ interface Run {
 
 const ARGS = ['--method', 'lanczos', '--scale', '1', '--device', 'cpu', '--json'];
 
-/** The command as a process. */
+/** Runs the command in a separate process. */
 async function cliProcess(file: Uint8Array, extension: string): Promise<Run> {
   const [input, output] = [join(folder, 'process.in'), join(folder, 'process.png')];
   await writeFile(`${input}.${extension}`, file);
@@ -94,7 +94,7 @@ async function cliProcess(file: Uint8Array, extension: string): Promise<Run> {
   return { ...JSON.parse(stdout), file: await readFile(output) };
 }
 
-/** The same without starting a process, which takes seconds. */
+/** Runs the command in this process, because starting another process takes seconds. */
 async function cli(file: Uint8Array, extension = 'png'): Promise<Run> {
   const [input, output] = [join(folder, 'in'), join(folder, `out.${extension}`)];
   await writeFile(input, file);
@@ -105,7 +105,7 @@ async function cli(file: Uint8Array, extension = 'png'): Promise<Run> {
   return { ...line, file: await readFile(output) };
 }
 
-/** The library, in the browser. */
+/** Runs the library in the browser. */
 async function library(
   file: Uint8Array,
   output: 'bitmap' | 'image/png' | 'image/jpeg' | 'image/webp' = 'image/png',
@@ -233,7 +233,7 @@ describe('on the command line', () => {
     const run = await cli(file);
     expect(worstOf(await drawn(run.file), await drawn(file))).toBeLessThanOrEqual(2);
     expect([run.notes, run.depth]).toEqual([[], depth]);
-    // The type stays: a grey file can express all of this.
+    // The colour type does not change, because a grey file can express all these colours.
     expect(run.file[25]).toBe(colour === 3 ? 2 : colour);
     expect(run.file[24]).toBe(depth);
   });
@@ -250,13 +250,14 @@ describe('on the command line', () => {
     }
   });
 
-  // Formats without gamma and code points use a profile. What no profile can express is converted.
+  // Formats that store neither gamma nor code points use a profile. Colours that no profile can
+  // express are converted.
   it.each(['jpg', 'webp', 'avif'])('into %s', async (extension) => {
     for (const [name, chunks] of Object.entries(STATEMENTS)) {
       for (const kind of [{}, { depth: 16 }, { isGrey: true }] as const) {
         const file = pngOf(chunks, kind);
         const run = await cli(file, extension);
-        // For WebP, whose colours have less resolution, only the part without colour.
+        // WebP stores colour at a lower resolution, so only the grey part of the image is compared.
         const compared = extension === 'webp' ? 8 * COLOURS_WIDTH * 4 : undefined;
         const [is, was] = [await drawn(run.file), await drawn(file)].map((samples) =>
           samples.slice(0, compared),
@@ -311,7 +312,7 @@ describe('in the browser', () => {
       const isHdr = name === 'PQ' || name === 'HLG';
       expect(run.notes).toEqual(output === 'bitmap' || isHdr ? [CONVERTED] : []);
     }
-    // Adobe RGB as a profile, as in photos.
+    // Photos often contain Adobe RGB as a profile.
     const file = pngOf([
       iCCP(profileOfGamma({ exponent: 0.45455, chromaticities: CHROMATICITIES['Adobe RGB'] })!),
     ]);
@@ -360,7 +361,7 @@ describe('black and white with a profile', () => {
       expect((await sharp(written).metadata()).icc!.equals(Buffer.from(rgb))).toBe(true);
       const right = await drawn(file);
       expect(worstOf(await drawn(written), right)).toBeLessThanOrEqual(2);
-      // For decoders based on libpng: the curve is the profile's.
+      // Decoders based on libpng must use the curve of the profile.
       const opaque = (samples: readonly number[]) => samples.filter((_, i) => right[i | 3] === 255);
       expect(worstOf(opaque(await lcms(written)), opaque(right))).toBeLessThanOrEqual(2);
       expect(notes).toEqual([]);

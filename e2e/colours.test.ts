@@ -13,7 +13,10 @@ import { decode, expectedOf, expectSamePicture } from './oracle.ts';
 import type { Outcome } from './page.ts';
 import { type Served, serveSources } from './server.ts';
 
-/** Files with colour information, valid and invalid, with the smallest possible network. */
+/**
+ * The scale of the smallest possible network, which enlarges all files in these tests. The files
+ * contain valid and invalid colour information.
+ */
 const SCALE = 2;
 
 let site: Served;
@@ -51,7 +54,7 @@ async function upscale(
   file: Uint8Array,
   request: Omit<UpscaleRequest, 'signal' | 'onProgress' | 'to'> = {},
 ): Promise<Outcome> {
-  // As text, because a long list of numbers takes seconds to transfer.
+  // The file is sent as text, because a long list of numbers takes seconds to transfer.
   const url = `data:;base64,${Buffer.from(file).toString('base64')}`;
   return page.evaluate(
     async ([address, options]) => {
@@ -69,7 +72,7 @@ function succeeded(outcome: Outcome) {
 }
 
 const [WIDTH, HEIGHT] = [14, 10];
-/** Smooth and saturated, so a conversion of its colours would be visible. */
+/** The image is smooth and saturated, so a conversion of its colours would be visible. */
 const rgb = Uint8Array.from({ length: WIDTH * HEIGHT * 3 }, (_, i) => {
   const [x, y] = [Math.floor(i / 3) % WIDTH, Math.floor(i / 3 / WIDTH)];
   return [250 - 4 * x, 10 + 20 * y, 5 * x + 3 * y][i % 3];
@@ -77,7 +80,7 @@ const rgb = Uint8Array.from({ length: WIDTH * HEIGHT * 3 }, (_, i) => {
 const picture = () => sharp(rgb, { raw: { width: WIDTH, height: HEIGHT, channels: 3 } });
 const asImage = async (image: Sharp): Promise<Rgba8Image> => decode(await image.png().toBuffer());
 
-/** The stored values, whatever the profile. */
+/** Returns the stored values and ignores any profile. */
 async function stored(file: Buffer): Promise<Rgba8Image> {
   const { data, info } = await sharp(file, { ignoreIcc: true })
     .ensureAlpha()
@@ -210,7 +213,7 @@ describe('grey and alpha', () => {
       Array.from({ length: 24 }, (_, y) => actual.data[(y * 32 + x) * 4 + 3]);
     for (const x of [0, 4, 8]) expect(new Set(alpha(x))).toEqual(new Set([0]));
     for (const x of [12, 15, 20]) expect(new Set(alpha(x))).toEqual(new Set([255]));
-    // Beyond the reach of Lanczos from the opaque part.
+    // From the opaque part, the Lanczos filter does not reach these columns.
     for (const x of [29, 31]) expect(new Set(alpha(x))).toEqual(new Set([3]));
   });
 });

@@ -1,4 +1,4 @@
-/** Comparisons are honest: what either side shows is checked pixel by pixel. */
+/** Checks every pixel that the two sides of the comparison show. */
 import type { Browser, Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { Rgba8Image } from '../src/image/image.ts';
@@ -27,7 +27,10 @@ const mode = (value: string) => page.getByTestId('before-mode').selectOption(val
 const tags = () => page.locator('.tag').allTextContents();
 const divider = () => page.locator('#divider');
 
-/** What the canvas shows of the picture, in device pixels, once it stays the same for two frames. */
+/**
+ * Returns the part of the canvas that shows the picture, in device pixels, after it stays unchanged
+ * for two frames.
+ */
 async function shown(): Promise<Rgba8Image> {
   const { width, height, data } = await page.evaluate(async () => {
     for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
@@ -43,7 +46,7 @@ async function shown(): Promise<Rgba8Image> {
   return { width, height, data: Uint8ClampedArray.from(data) };
 }
 
-/** A picture as the page's own encoder writes it at the quality that is set at first. */
+/** Encodes a picture with the page's own encoder, at the default quality. */
 function encodedByBrowser({ width, height, data }: Rgba8Image, format: string): Promise<number[]> {
   const picture = { width, height, data: [...data], type: `image/${format}`, quality: 0.92 };
   return page.evaluate(async ({ width, height, data, type, quality }) => {
@@ -55,13 +58,13 @@ function encodedByBrowser({ width, height, data }: Rgba8Image, format: string): 
   }, picture);
 }
 
-/** The largest difference of two images. */
+/** Returns the largest difference between two images. */
 const worst = (a: Rgba8Image, b: Rgba8Image): number =>
   a.data.length === b.data.length
     ? a.data.reduce((most, v, i) => Math.max(most, Math.abs(v - b.data[i])), 0)
     : Number.POSITIVE_INFINITY;
 
-/** Each pixel as a square of `factor` by `factor`. */
+/** Enlarges each pixel to a square of `factor` by `factor` pixels. */
 function magnified({ width, height, data }: Rgba8Image, factor: number): Rgba8Image {
   const [w, h] = [width * factor, height * factor];
   const out = new Uint8ClampedArray(w * h * 4);
@@ -79,7 +82,7 @@ it('before as pixels, by Lanczos, as the browser does; after as pixels beyond 20
   await divider().press('Home');
   await page.locator('#zoom-full').click();
   expectSamePicture(await shown(), result);
-  // 338 % is closer than 200 %: the pixels of the result, no blur.
+  // At 338 %, which exceeds 200 %, the page shows the pixels of the result without blur.
   for (let i = 0; i < 3; i++) await page.keyboard.press('+');
   const close = await shown();
   const colours = new Set<number>();
@@ -104,7 +107,7 @@ it('before as pixels, by Lanczos, as the browser does; after as pixels beyond 20
 it('Space shows the original, keys zoom and a double click centres, wherever the focus is', async () => {
   const result = await decode((await downloadBy(page, 'download-png')).bytes);
   await mode('pixels');
-  // The list and a radio button that is chosen keep the focus; neither takes these keys.
+  // The list and a selected radio button keep the focus, but neither handles these keys.
   await page.getByRole('radio', { name: '2×' }).focus();
   await page.keyboard.press('1');
   await expect.poll(() => page.locator('#zoom-full').textContent()).toBe('100 %');
@@ -118,7 +121,7 @@ it('Space shows the original, keys zoom and a double click centres, wherever the
   await expect.poll(() => page.locator('#zoom-fit').getAttribute('aria-pressed')).toBe('true');
   await divider().dblclick();
   await expect.poll(() => divider().getAttribute('aria-valuenow')).toBe('50');
-  // What needs Space itself keeps it.
+  // A control that uses Space itself still receives it.
   await page.locator('#pin').focus();
   await page.keyboard.press(' ');
   await expect.poll(() => page.locator('#pin').getAttribute('aria-pressed')).toBe('true');
@@ -136,14 +139,15 @@ it('is blended with a plain resize, on the stage and in every file', async () =>
     await expect.poll(async () => worst(await shown(), mixed)).toBeLessThanOrEqual(1);
     const saved = await decode((await downloadBy(page, 'download-png')).bytes);
     expect(worst(saved, mixed)).toBeLessThanOrEqual(percent === 100 ? 0 : 1);
-    // A lossy file is what the browser's encoder makes of the same picture, in every pixel.
+    // Every pixel of a lossy file equals the output of the browser's encoder for the same picture.
     for (const format of ['jpeg', 'webp']) {
       const lossy = await decode((await downloadBy(page, `download-${format}`)).bytes);
       expect(worst(lossy, await decode(await encodedByBrowser(saved, format)))).toBe(0);
       expect(worst(lossy, saved)).toBeGreaterThan(0);
     }
     if (percent > 0) continue;
-    // Nothing of the network: what the page shows as the picture before, in every pixel.
+    // At strength 0, no part of the network's result remains. The file equals the picture that the
+    // page shows before the divider, in every pixel.
     await mode('lanczos');
     await divider().press('End');
     await expect.poll(async () => worst(await shown(), saved)).toBe(0);

@@ -1,5 +1,6 @@
 /**
- * The package as users use it: packed, installed, bundled or not, under a strict content policy.
+ * Tests the package as users use it: packed, installed, with and without a bundler, and under a
+ * strict content security policy.
  */
 import { spawnSync } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -16,7 +17,10 @@ import webpack from 'webpack';
 import { launch } from './browser.ts';
 import { decode, expected, expectSamePicture } from './oracle.ts';
 
-/** No `unsafe-inline`, no `unsafe-eval` except for WebAssembly, no other sites, no blob: for scripts. */
+/**
+ * The policy forbids `unsafe-inline`, `unsafe-eval` except for WebAssembly, other sites, and blob:
+ * URLs for scripts.
+ */
 const POLICY =
   "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; img-src 'self' data:; style-src 'self'";
 const TYPES: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript' };
@@ -68,7 +72,10 @@ let browser: Browser;
 let server: Server;
 let origin: string;
 
-/** Serves every project's folder by its name, with CORS, so one server can act as another site. */
+/**
+ * Serves every project's folder under its name. CORS is enabled, so that one server can act as
+ * another site.
+ */
 async function serve(): Promise<void> {
   server = createServer(async ({ url = '/' }, response) => {
     const path = normalize(decodeURIComponent(new URL(url, 'http://x').pathname));
@@ -89,7 +96,7 @@ async function serve(): Promise<void> {
   origin = `http://localhost:${(server.address() as AddressInfo).port}`;
 }
 
-/** The page's image, and a small network, because the software adapter is slow. */
+/** Copies the page's image and a small network, because the software adapter is slow. */
 async function copyFiles(to: string): Promise<void> {
   await mkdir(to, { recursive: true });
   // A gradient of 300 grey levels. Only five of them would remain in 8 bits.
@@ -100,7 +107,7 @@ async function copyFiles(to: string): Promise<void> {
   await cp('test/checkpoints/compact_x2_params_views_zip.pth', join(to, 'model.pth'));
 }
 
-/** A project with the built page in `www` and the package installed. */
+/** Creates a project with the package installed and the built page in `www`. */
 async function project(name: string): Promise<{ root: string; entry: string; out: string }> {
   const root = join(folder, name);
   const out = join(root, 'www');
@@ -144,8 +151,8 @@ interface Outcome {
 }
 
 /**
- * Opens a project's page and checks that its images are correct, that the policy blocked nothing
- * and that nothing came from elsewhere.
+ * Opens a project's page. Checks that its images are correct, that the policy blocked nothing, and
+ * that the page loaded nothing from other sites.
  */
 async function expectWorking(name: string, sites = [origin]): Promise<void> {
   const tab = await browser.newPage();
@@ -173,7 +180,7 @@ async function expectWorking(name: string, sites = [origin]): Promise<void> {
   expectSamePicture(actual, await expected('a2n-photo-x2', { width, height, data }));
   expect(element).toEqual(['done', 48, 'image/png']);
   await expectDeep(Buffer.from(deep));
-  // Two bands, one of them in a worker that the worker has started.
+  // The CPU computes two bands, one of them in a worker that the worker itself started.
   expect(cpu).toMatchObject({ threads: 2, tiles: 2 });
   const tall = Uint8ClampedArray.from({ length: 8 * 200 * 4 }, (_, i) =>
     i % 4 === 3 ? 255 : (i * 41) % 256,
@@ -185,7 +192,10 @@ async function expectWorking(name: string, sites = [origin]): Promise<void> {
   await tab.close();
 }
 
-/** 16 bits passed through worker and GPU: another decoder finds more levels than 8 bits have. */
+/**
+ * Checks that 16 bits survive the worker and the GPU: a different decoder finds more levels than 8
+ * bits can express.
+ */
 async function expectDeep(file: Buffer): Promise<void> {
   const { depth, width } = await sharp(file).metadata();
   expect([depth, width]).toEqual(['ushort', 600]);

@@ -1,3 +1,5 @@
-/** Crispen's worker. `self.counts` counts the GPU devices that it receives. */
+/**
+ * Crispen's worker. `self.counts` contains the number of GPU devices that the worker has requested.
+ */
 import './counts.mjs';
 import '../src/worker/worker.ts';

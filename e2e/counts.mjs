@@ -1,4 +1,4 @@
-// A separate module, because it must be evaluated before the code that it counts.
+// This is a separate module, because it must be evaluated before the code that it counts.
 const counts = { devices: 0 };
 Object.assign(globalThis, { counts });
 

@@ -1,4 +1,4 @@
-/** The library on the CPU, in a Chromium without WebGPU. */
+/** Tests the library on the CPU, in a Chromium without WebGPU. */
 import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -20,7 +20,10 @@ const MODEL = 'a2n-photo-x2';
 let plain: Served;
 let isolated: Served;
 let browser: Browser;
-/** 300 x 200 pixels, and twice the size by one thread in Node. */
+/**
+ * A picture of 300 x 200 pixels, and its enlargement to twice the size, computed by one thread in
+ * Node.
+ */
 let cat: number[];
 let catTwice: Rgba8Image;
 
@@ -28,7 +31,7 @@ beforeAll(async () => {
   [plain, isolated] = [await serveSources(), await serveSources(undefined, ISOLATING)];
   browser = await launch({ webgpu: false });
   cat = [...(await readFile(CAT))];
-  // The oracle's loops would take minutes; a test of `src/cpu` compares the two.
+  // The oracle's plain loops would take minutes. A test of `src/cpu` compares them with this code.
   const { network, weights } = await chooseModel({ model: MODEL });
   catTwice = (await upscaleInWasm(await CpuModel.load(network, weights), await decode(cat))).image;
 });
@@ -109,7 +112,8 @@ describe.each([
       return { name, milliseconds: performance.now() - cancelled };
     }, cat);
     expect(name).toBe('AbortError');
-    // 100 for the thread that computes, and a turn of the page's and the worker's other work.
+    // The limit allows 100 ms for the computing thread, and some time for other work of the page
+    // and the worker.
     expect(milliseconds).toBeLessThan(patience(0.15) * 1000);
     const image = picture(6, 150);
     const outcome = succeeded(await upscale(page, await encode(image)));
@@ -136,7 +140,7 @@ describe.each([
     const after = await run(20);
     console.info(`memory of the pages: ${before.toFixed(0)} MB, later ${after.toFixed(0)} MB`);
     expect(before).toBeGreaterThan(20);
-    // A leak of one picture's maps would be 20 times 10 MB.
+    // A leak of one picture's maps would add 20 times 10 MB.
     expect(after - before).toBeLessThan(60);
   });
 });
@@ -152,7 +156,7 @@ it('the page starts threads for a worker that cannot', async () => {
         const text = `import ${JSON.stringify(script)}`;
         const address = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
         const made = new Worker(address, { type: 'module' });
-        // Its own address is of no use to the worker then.
+        // The URL is revoked, so the worker cannot use its own address to start threads.
         made.addEventListener('message', () => URL.revokeObjectURL(address), { once: true });
         return made;
       };
@@ -210,7 +214,8 @@ it('nothing of it is loaded where a GPU does the work', async () => {
         window.upscaler = window.crispen.createUpscaler();
       });
       expect(succeeded(await upscale(page, file)).backend).toBe(backend);
-      // The worker itself was seen, so what it loads is, too.
+      // The list contains the worker itself, so it would also contain any module that the worker
+      // loads.
       expect(loaded).toContain('/src/worker/worker.ts');
       if (backend === 'webgpu') expect(ofCpu()).toEqual([]);
       else expect(ofCpu()).toContain('/src/cpu/model.ts');

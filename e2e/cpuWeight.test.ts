@@ -1,4 +1,4 @@
-/** What a visitor without a GPU downloads because there is none. */
+/** Limits the additional download for visitors without a GPU. */
 import { gzipSync } from 'node:zlib';
 import { expect, inject, it } from 'vitest';
 import { launch } from './browser.ts';
@@ -6,11 +6,13 @@ import { dropOn, fileAt, status } from './demo-page.ts';
 
 const LIMIT = 16 * 1024;
 
-/** Gzipped bytes of each script that the demo loads to enlarge a photo, by name. */
+/**
+ * Returns the gzipped size in bytes of each script that the demo loads to enlarge a photo, by name.
+ */
 async function scripts(webgpu: boolean): Promise<Map<string, number>> {
   const browser = await launch({ webgpu });
   try {
-    // It would load everything in advance.
+    // A service worker would load everything in advance.
     const context = await browser.newContext({ serviceWorkers: 'block' });
     const sizes = new Map<string, number>();
     const reading: Promise<void>[] = [];

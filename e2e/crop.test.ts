@@ -1,4 +1,7 @@
-/** A part of a picture is chosen, enlarged, compared, saved and kept; the whole comes back. */
+/**
+ * Selects a part of a picture, then enlarges, compares, saves and stores this part. At the end, the
+ * whole picture is restored.
+ */
 import type { Browser, Page } from 'playwright';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -18,7 +21,7 @@ afterAll(() => browser.close());
 
 const facts = (page: Page) => page.getByTestId('crop-facts').textContent();
 
-/** Moves the pointer from one share of the picture to another, with the button down. */
+/** Drags the pointer between two positions, given as fractions of the picture's size. */
 async function drag(page: Page, from: readonly [number, number], to: readonly [number, number]) {
   const box = (await page.locator('.crop-sheet').boundingBox())!;
   const at = ([x, y]: readonly [number, number]) =>
@@ -35,7 +38,7 @@ it('everything is of the part: result, comparison, files; also after a reload', 
   await status(page, /^Done/);
   expect(await page.getByTestId('part-size').textContent()).toBe('24 × 20 pixels');
   await page.getByTestId('crop').click();
-  // Draw a rectangle where there is none, then move and resize it.
+  // Draws a rectangle where there is none.
   await drag(page, [0.02, 0.02], [0.52, 0.52]);
   expect(await facts(page)).toMatch(/^1[67] × 16, from 0, 0$/);
   await page.getByTestId('crop-cancel').click();
@@ -44,7 +47,7 @@ it('everything is of the part: result, comparison, files; also after a reload', 
   await page.getByTestId('crop').click();
   const frame = page.getByTestId('crop-frame');
   await frame.focus();
-  // By the keyboard: the least size, a place, and Enter.
+  // Uses the keyboard to shrink the rectangle to the minimum size, to move it and to accept it.
   await page.getByRole('button', { name: 'Bottom right corner' }).focus();
   for (let i = 0; i < 3; i++) await page.keyboard.press('Shift+ArrowLeft');
   await frame.focus();
@@ -65,7 +68,7 @@ it('everything is of the part: result, comparison, files; also after a reload', 
   const { bytes } = await downloadBy(page, 'download-png');
   expectSamePicture(await decode([...bytes]), wanted);
 
-  // The side before shows the same part.
+  // The side before the divider shows the same part.
   await page.getByTestId('before-mode').selectOption('pixels');
   const middle = await page.getByTestId('compare').evaluate((stage) => {
     const canvas = stage.querySelector('canvas')!;
@@ -76,7 +79,7 @@ it('everything is of the part: result, comparison, files; also after a reload', 
   const { data } = await decode([...part]);
   expect(middle.slice(0, 3)).toEqual([...data.slice(0, 3)]);
 
-  // So does what a weaker result is mixed with.
+  // A weaker result is also mixed with this part.
   await page.getByTestId('strength').fill('0');
   const mixed = await downloadBy(page, 'download-png');
   expectSamePicture(await decode([...mixed.bytes]), await resized(await decode([...part]), 32, 32));
@@ -89,7 +92,7 @@ it('everything is of the part: result, comparison, files; also after a reload', 
   expect(await page.getByTestId('part-size').textContent()).toBe('16 × 16 pixels');
   expect(Buffer.compare((await downloadBy(page, 'download-png')).bytes, bytes)).toBe(0);
 
-  // The whole comes from the kept results, also with another model meanwhile.
+  // Removing the crop restores the result for the whole picture.
   await page.getByTestId('crop-none').click();
   await page.locator('#fact-to').filter({ hasText: '48 × 40' }).waitFor();
   await status(page, /^Done/);
@@ -124,7 +127,7 @@ describe.each([
     expect(ends).toHaveLength(12);
     expect(ends).not.toContain(false);
     expect(await violations(page)).toEqual([]);
-    // Escape closes the dialog, not the result, and the focus returns.
+    // Escape closes the dialog, keeps the result, and returns the focus.
     await page.keyboard.press('Escape');
     await status(page, /^Done/);
     expect(await page.evaluate(() => document.activeElement?.id)).toBe('crop');

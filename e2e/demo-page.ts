@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import type { Browser, Page } from 'playwright';
 import { expect, inject } from 'vitest';
 
-/** The demo as its tests use it. */
+/** Functions with which tests operate the demo. */
 
 export interface Given {
   readonly name: string;
@@ -15,7 +15,7 @@ export const fileAt = async (path: string): Promise<Given> => ({
   bytes: await readFile(path),
 });
 
-/** Drops files onto the page as the mouse would. */
+/** Drops files onto the page, as a user does with the mouse. */
 export async function dropOn(page: Page, ...files: readonly Given[]): Promise<void> {
   const transfer = await page.evaluateHandle(
     (files) => {
@@ -30,7 +30,7 @@ export async function dropOn(page: Page, ...files: readonly Given[]): Promise<vo
   await page.getByTestId('drop').dispatchEvent('drop', { dataTransfer: transfer });
 }
 
-/** Drops paths of this machine, folders too, through the browser's own machinery. */
+/** Drops paths of this machine, including folders, through the browser's own drag-and-drop code. */
 export async function dropPaths(page: Page, ...paths: string[]): Promise<void> {
   const session = await page.context().newCDPSession(page);
   const data = { items: [], files: paths, dragOperationsMask: 1 };
@@ -40,7 +40,7 @@ export async function dropPaths(page: Page, ...paths: string[]): Promise<void> {
   await session.detach();
 }
 
-/** Status texts are the live region that a screen reader speaks. */
+/** Waits for a status text. It appears in the live region that a screen reader reads aloud. */
 export async function status(page: Page, text: RegExp): Promise<void> {
   await page.getByTestId('status').filter({ hasText: text }).waitFor();
 }
@@ -49,7 +49,7 @@ export async function queueStatus(page: Page, text: string | RegExp): Promise<vo
   await page.getByTestId('queue-status').filter({ hasText: text }).waitFor();
 }
 
-/** What a click hands to the download manager. */
+/** Clicks a button and returns the file that it downloads. */
 export async function downloadBy(page: Page, testId: string) {
   const [file] = await Promise.all([
     page.waitForEvent('download'),
@@ -58,7 +58,7 @@ export async function downloadBy(page: Page, testId: string) {
   return { name: file.suggestedFilename(), bytes: await readFile(await file.path()) };
 }
 
-/** Visible elements whose content is wider than they are, or that stick out of the window. */
+/** Returns visible elements that are narrower than their content or extend beyond the window. */
 export const overflowing = (page: Page) =>
   page.evaluate(() =>
     [...document.querySelectorAll<HTMLElement>('.panel, .panel *, .bar, .bar *, .view, .zoom')]
@@ -75,8 +75,8 @@ export const overflowing = (page: Page) =>
   );
 
 /**
- * The page starts with the best photo model, however slow the machine, so that results can be compared. What
- * the page chooses by itself has its own test.
+ * Makes the page start with the best photo model, even on a slow machine, so that results can be
+ * compared. Another test covers the page's own choice.
  */
 export const startWithPhoto = (page: Page): Promise<unknown> =>
   page.addInitScript(() => {
@@ -85,7 +85,7 @@ export const startWithPhoto = (page: Page): Promise<unknown> =>
     if (localStorage.getItem(key) === null) localStorage.setItem(key, JSON.stringify(settings));
   });
 
-/** Opens the demo in a page; `close` fails if anything went unhandled on it. */
+/** Opens the demo in a page. `close` fails if the page had an unhandled error. */
 export async function openDemo(browser: Browser, options: Parameters<Browser['newPage']>[0] = {}) {
   const page = await browser.newPage(options);
   const complaints: string[] = [];
@@ -103,8 +103,8 @@ export async function openDemo(browser: Browser, options: Parameters<Browser['ne
 }
 
 /**
- * What the demo has written for a later visit. It writes shortly after each change, so a test that
- * reloads the page waits for what it needs.
+ * Returns the data that the demo has stored for a later visit. The demo stores it shortly after
+ * each change, so a test must wait for this data before it reloads the page.
  */
 export const kept = (page: Page) =>
   page.evaluate(async () => {
@@ -117,7 +117,7 @@ export const kept = (page: Page) =>
       if (!name.endsWith('.json')) files.push(name.replace(/^.*(?=\.\w+$)/, ''));
       else {
         const text = await (await (handle as FileSystemFileHandle).getFile()).text();
-        // A new file is empty until it is closed.
+        // A newly created file is empty until its writer closes it.
         const facts = text ? JSON.parse(text) : {};
         if (name === 'queue.json') selected = facts.selected ?? null;
         else pictures.push(facts);

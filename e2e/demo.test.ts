@@ -28,11 +28,12 @@ let browser: Browser;
 let page: Page;
 let requested: string[];
 let complaints: string[];
-/** A software adapter must be requested explicitly. */
+/** The software adapter must be requested explicitly. */
 let query = '?backend=webgpu';
 
 async function open(): Promise<void> {
-  // A service worker would answer in place of the routes of a test; e2e/offline.test.ts is about it.
+  // Service workers are blocked, because one would answer requests before the routes of a test.
+  // e2e/offline.test.ts tests the service worker.
   page = await browser.newPage({ serviceWorkers: 'block' });
   [requested, complaints] = [[], []];
   page.on('request', (request) => requested.push(request.url()));
@@ -40,13 +41,13 @@ async function open(): Promise<void> {
   page.on('console', (message) => {
     if (/Content Security Policy/i.test(message.text())) complaints.push(message.text());
   });
-  // A reload begins anew.
+  // Nothing is stored, so a reload starts with an empty page.
   await page.addInitScript(() => localStorage.setItem('crispen-keep', 'off'));
   await startWithPhoto(page);
   await page.goto(`${inject('siteUrl')}${query}`);
 }
 
-/** In every test, nothing may leave the origin and no error may be unhandled. */
+/** After every test, checks that no request left the origin and that no error was unhandled. */
 async function close(): Promise<void> {
   await page.close();
   const local = new RegExp(`^(data:|blob:|${inject('siteUrl')})`);
@@ -54,7 +55,7 @@ async function close(): Promise<void> {
   expect(complaints).toEqual([]);
 }
 
-/** Drops a file onto the page as with the mouse. */
+/** Drops a file onto the page, as a user does with the mouse. */
 async function drop(name: string, file: Uint8Array | readonly number[]): Promise<void> {
   const transfer = await page.evaluateHandle(
     ([bytes, fileName]) => {
@@ -69,7 +70,7 @@ async function drop(name: string, file: Uint8Array | readonly number[]): Promise
 
 const pick = (path: string) => page.getByTestId('file').setInputFiles(path);
 
-/** Status texts are in the live region for screen readers. */
+/** Waits for a status text. It appears in the live region for screen readers. */
 async function status(text: RegExp): Promise<void> {
   await page.getByTestId('status').filter({ hasText: text }).waitFor();
 }
@@ -87,7 +88,7 @@ async function contentOf(file: Download): Promise<Buffer> {
   return readFile(await file.path());
 }
 
-/** The page's PNG download must equal the interpreter's result for `input`. */
+/** Checks that the page's PNG download equals the interpreter's result for `input`. */
 async function expectDownload(input: Uint8Array): Promise<void> {
   expectSamePicture(
     await decode(await download('png')),
@@ -196,7 +197,7 @@ describe('the page', () => {
     await expect
       .poll(() => divider.getAttribute('aria-valuetext'))
       .toBe('10 % original, 90 % enlarged');
-    // At 100 % this is 80 pixels wide, which leaves no room for labels.
+    // At 100 %, this picture is 80 pixels wide, which leaves no room for labels.
     await drop('small.png', await encode(picture(40, 30)));
     await status(/^Done/);
     await page.locator('#zoom-full').click();
@@ -258,7 +259,7 @@ describe('models of one\u2019s own', () => {
     const { image } = await upscaleOnCpu(network, weights, await decode(photo));
     expectSamePicture(await decode(await download('png')), image);
 
-    // It is still there after a reload.
+    // The model is still in the list after a reload.
     await page.reload();
     await list().getByText('Compact, 2×').waitFor();
     const [saved] = await Promise.all([
@@ -287,11 +288,11 @@ describe('models of one\u2019s own', () => {
     const made = await decode(await download('png'));
     expect([made.width, made.height]).toEqual([24, 20]);
     expect(await page.getByRole('radio', { name: '1×' }).isChecked()).toBe(true);
-    // None of the shipped models.
+    // The user's own model is selected, so none of the shipped models is.
     expect(await page.getByTestId('model').locator('input:checked').count()).toBe(0);
     const divider = page.getByRole('slider', { name: /original and the result/ });
     await divider.press('ArrowRight');
-    // Drawn with the next frame.
+    // The divider is updated in the next frame.
     await expect
       .poll(() => divider.getAttribute('aria-valuetext'))
       .toBe('51 % original, 49 % cleaned up');
@@ -321,8 +322,8 @@ describe('a result that is too large to be shown', () => {
   afterEach(close);
 
   /**
-   * Replaces the browser's picker, which needs a person: with a file of OPFS, or with a
-   * cancellation.
+   * Replaces the browser's file picker, which needs a person. The replacement returns a file in
+   * OPFS, or cancels.
    */
   const stubPicker = (isPicked: boolean) =>
     page.addInitScript((isPicked) => {
@@ -335,7 +336,7 @@ describe('a result that is too large to be shown', () => {
       });
     }, isPicked);
 
-  /** A page with a model that needs almost no work, and an image 4100 pixels wide. */
+  /** Opens a page with a model that needs almost no work, and drops an image 4100 pixels wide. */
   async function start(height: number): Promise<Rgba8Image> {
     await page.reload();
     await drop('tiny.safetensors', tinyCheckpoint());

@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-/** The page with an image that is small enough for a software adapter. */
+/** Opens the page with an image that is small enough for the software adapter. */
 async function open(options: Parameters<Browser['newPage']>[0] = {}): Promise<Page> {
   const page = await browser.newPage(options);
   const small = await readFile('e2e/images/chelsea-24x20.png');

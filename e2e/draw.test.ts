@@ -7,7 +7,7 @@ import { encode } from './oracle.ts';
 import type { Served } from './server.ts';
 import { serveSources } from './server.ts';
 
-/** A tiny network, because the software adapter is slow. */
+/** A tiny network is used, because the software adapter is slow. */
 const X2 = '/test/checkpoints/compact_x2_params_views_zip.pth';
 
 let site: Served;
@@ -22,7 +22,7 @@ async function open(webgpu: boolean): Promise<void> {
   await page.evaluate(async (url) => {
     const upscaler = window.crispen.createUpscaler();
     const { id } = await upscaler.addModel(url);
-    /** The content of a canvas after its frame has come from the worker. */
+    /** Returns the content of a canvas after its frame has come from the worker. */
     const shown = async (canvas: HTMLCanvasElement, width: number) => {
       for (let i = 0; i < 600 && canvas.width !== width; i++) await frame();
       for (let i = 0; i < 3; i++) await frame();
@@ -47,7 +47,7 @@ declare global {
   }
 }
 
-/** Draws on a canvas of the page, and also gets the result of `upscale`. */
+/** Draws on a canvas of the page, and also returns the result of `upscale`. */
 const both = (file: number[], options: { memoryBudget?: number } = {}) =>
   page.evaluate(
     async ([bytes, { memoryBudget }]) => {
@@ -64,7 +64,7 @@ const both = (file: number[], options: { memoryBudget?: number } = {}) =>
       const wanted = pixels(result.image as ImageBitmap);
       own?.destroy();
       canvas.remove();
-      // Canvases hold premultiplied colours, so only these can be compared under low alpha.
+      // A canvas stores premultiplied colours. At low alpha, only these can be compared.
       const seen = (data: number[]) =>
         data.map((value, i) => (i % 4 === 3 ? value : Math.round((value * data[i | 3]) / 255)));
       const other = seen(actual);
@@ -170,7 +170,7 @@ describe('upscaleTo', () => {
           await codeOf(upscaler.upscaleTo(used, source, { model })),
           await codeOf(upscaler.upscaleTo(offscreen, source, { model })),
           await codeOf(upscaler.upscaleTo(untouched, source, { model: 'none' })),
-          // A canvas that was rejected still belongs to the page.
+          // The page can still use a canvas that was rejected.
           untouched.getContext('2d') && null,
           await codeOf(upscaler.upscaleTo(fresh(), crispen.bytes(wide), { model })),
           await cancelled,

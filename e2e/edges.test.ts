@@ -1,4 +1,6 @@
-/** Hostile addresses, weights of other sites, and what other browsers lack or forbid. */
+/**
+ * Tests hostile URLs, weights from other sites, and features that other browsers lack or forbid.
+ */
 import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { Browser, Page } from 'playwright';
@@ -17,10 +19,10 @@ let foreign: Served;
 let browser: Browser;
 let page: Page;
 let file: number[];
-/** Bytes that the other site has sent of each of its endless files. */
+/** The number of bytes that the other site has sent for each of its endless files. */
 const sent = new Map<string, number>();
 
-/** What endless files begin with. */
+/** The first bytes of each endless file. */
 const STARTS: Readonly<Record<string, Buffer>> = {
   '/noise': Buffer.from([1, 2, 3, 4]),
   '/turning': Buffer.from([1, 2, 3, 4]),
@@ -45,7 +47,7 @@ beforeAll(async () => {
   foreign = await serveForeign((request, response) => {
     const path = request.url ?? '';
     response.setHeader('access-control-allow-origin', '*');
-    // A picture for the page, and something else for who asks again.
+    // The first request gets a picture, which the page shows. Later requests get an endless file.
     if (path === '/turning' && !sent.has(path)) {
       sent.set(path, 0);
       response.setHeader('cache-control', 'no-store');
@@ -150,7 +152,7 @@ describe('a stream where streams cannot be transferred', () => {
 
   it('is written by the page', async () => {
     const other = await browser.newPage();
-    // As in Safari.
+    // Safari cannot transfer streams, so this code imitates it.
     await other.addInitScript(() => {
       const isStream = (value: unknown) => value instanceof WritableStream;
       const clone = structuredClone;

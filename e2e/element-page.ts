@@ -1,8 +1,8 @@
-/** The interface of the element's tests on their page, as `window.element`. */
+/** Provides `window.element`, through which the tests of the element control their page. */
 import { CrispenImage } from '../src/element/define.ts';
 import { chosenBackend } from './chosenBackend.ts';
 
-/** The events in order: the id of an element and the type of its event. */
+/** The events in order, each as the id of an element and the type of its event. */
 const log: string[] = [];
 let shift = 0;
 let workers = 0;
@@ -22,7 +22,7 @@ CrispenImage.options = {
 
 const EVENTS = ['load', 'error', 'abort', 'modelload'] as const;
 
-/** Adds an element; `image` puts an `<img>` with these attributes into it. */
+/** Adds an element. If `image` is given, the element contains an `<img>` with these attributes. */
 function add(
   id: string,
   attributes: Readonly<Record<string, string>>,

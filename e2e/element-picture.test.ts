@@ -1,4 +1,4 @@
-/** How the element treats the image inside it: boxes, pixels, files, links. */
+/** Tests how the element treats the image inside it: boxes, pixels, files and links. */
 import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright';
 import sharp from 'sharp';
@@ -22,7 +22,7 @@ const solid = (width: number, height: number, background: string) =>
     .png()
     .toBuffer();
 
-/** Requests for URLs with these endings get these bytes, without a MIME type. */
+/** Requests for URLs with these endings receive these bytes, without a MIME type. */
 let files: Record<string, Uint8Array>;
 
 async function open(path: string, options: Parameters<Browser['newPage']>[0] = {}) {
@@ -40,7 +40,7 @@ async function open(path: string, options: Parameters<Browser['newPage']>[0] = {
   await page.goto(`${site.url}${path}`);
 }
 
-/** Puts HTML into the element's page, and waits for all elements to finish. */
+/** Shows HTML in the element's page, and waits until all elements have finished. */
 async function show(html: string, css = '', options: Parameters<Browser['newPage']>[0] = {}) {
   await open('element', options);
   await page.waitForFunction(() => window.element !== undefined);
@@ -84,7 +84,7 @@ afterEach(async () => {
 });
 
 describe('the comparison', () => {
-  /** The original is red and the result is its negative. The page is white, borders are blue. */
+  /** The original is red and the result is its negative. The page is white and borders are blue. */
   const CSS = `
     body { margin: 10px; background: #fff }
     crispen-image { --crispen-fade: 0ms }
@@ -146,7 +146,7 @@ describe('the comparison', () => {
   ])('is right: %s', async (_, html, css) => {
     await show(html, CSS + css);
     expect(await facts()).toEqual([['done', null, '80 x 60']]);
-    /** The content box and the border box on the screen. */
+    /** The content box and the border box, in screen coordinates. */
     const boxes = await page.evaluate(() => {
       const host = document.querySelector('crispen-image')!;
       const image = host.querySelector('img') ?? host.shadowRoot!.querySelector('img')!;
@@ -181,8 +181,8 @@ describe('the comparison', () => {
           if (x < inner.left + 2 || x > right - 2) continue;
           const seen = at(x, y);
           const near = seen.every((value, i) => Math.abs(value - original[i]) < 4);
-          // No part of the translucent original may be under the result, which would no longer be
-          // cyan.
+          // The translucent original must not be visible below the result, which would then no
+          // longer be cyan.
           expect([split, x, y, seen, near]).toEqual([split, x, y, seen, x < line]);
           if (x >= line) expect(seen[2]).toBeGreaterThan(seen[0] + 20);
         }
@@ -203,10 +203,13 @@ describe('the comparison', () => {
     const css = `img { width: 200px; height: 160px; object-fit: ${fit}; object-position: 100% 25%;
       border-radius: 30px; border: 6px solid #00f; background: #fff }`;
     await show(element(img, 'max-pixels=99999999'), CSS + css);
-    // At its own size there is nothing to gain, so this test forces a result.
+    // At its own size, the image needs no enlargement, so this test forces a result.
     await page.evaluate(() => document.querySelector('crispen-image')!.toBlob());
     await settled();
-    /** Pixels that are red in the original and not in the result must change, and no others. */
+    /**
+     * Pixels that are red in the original but not in the result must change. Plain white and blue
+     * pixels must not.
+     */
     const shots = [];
     for (const split of [1, 0]) {
       await page.evaluate((at) => {
@@ -222,8 +225,8 @@ describe('the comparison', () => {
       const isPlain = (r === 255 && g === 255 && b === 255) || (r === 0 && g === 0 && b === 255);
       const same = [0, 1, 2].every((c) => Math.abs(before.data[i + c] - after.data[i + c]) < 24);
       if (isRed) red++;
-      // Other pixels are smoothed edges. Where border and hole share a pixel, it is off by some
-      // levels.
+      // The remaining pixels are smoothed edges. A pixel that the border and the hole share is off
+      // by a few levels.
       if ((isRed && same) || (isPlain && !same)) wrong++;
     }
     expect(red).toBeGreaterThan(1000);
@@ -246,19 +249,20 @@ describe('the comparison', () => {
       for (const place of to) await page.mouse.move(x + place, y + 30);
       await page.mouse.up();
     };
-    // Dragging moves the divider and not the link, from the divider and from elsewhere.
+    // Dragging moves the divider and does not follow the link, whether it starts on the divider or
+    // elsewhere.
     await drag(80, 100, 130, 120);
     expect([await value(), await hash()]).toEqual([75, '']);
     await drag(20, 60, 40);
     expect([await value(), await hash()]).toEqual([25, '']);
-    // A click, also of a hand that shakes, belongs to the link, and the divider stays.
+    // A click follows the link and leaves the divider in place, even if the hand moves slightly.
     await page.mouse.click(x + 120, y + 30);
     expect([await value(), await hash()]).toEqual([25, '#followed']);
     await back();
     await drag(120, 122);
     expect([await value(), await hash()]).toEqual([25, '#followed']);
     await back();
-    // The divider itself is no link, and neither are its keys.
+    // The divider is not part of the link, so clicks and keys on it do not follow the link.
     await page.mouse.click(x + 44, y + 30);
     await page.getByRole('slider').press('ArrowLeft');
     await page.getByRole('slider').press('Enter');
@@ -270,7 +274,7 @@ describe('the comparison', () => {
     await page.locator('a').press('Enter');
     expect(await hash()).toBe('#followed');
     await back();
-    // Without a divider, the image belongs to the link.
+    // Without a divider, a click on the image follows the link.
     await page.evaluate(() => {
       document.querySelector('crispen-image')!.compare = false;
     });
@@ -309,7 +313,7 @@ describe('the comparison', () => {
     const slider = page.getByRole('slider');
     await slider.press('ArrowRight');
     await slider.press('Home');
-    // At its end, it does not move.
+    // At the end of its range, the divider does not move.
     await slider.press('ArrowLeft');
     expect(await state()).toEqual([0, [26, 0]]);
     for (const [text, value] of [
@@ -380,7 +384,7 @@ describe('the comparison', () => {
       page.getByText('move').boundingBox(),
     ]);
     expect(Math.abs(handle!.y + handle!.height / 2 - (host!.y + 60))).toBeLessThan(14);
-    // It is grabbed by its handle.
+    // The user can grab the divider by its handle.
     await page.mouse.move(handle!.x + 3, handle!.y + 3);
     await page.mouse.down();
     await page.mouse.move(host!.x + 40, handle!.y + 3, { steps: 3 });
@@ -429,11 +433,11 @@ describe('the enlarged picture', () => {
       () => (window as unknown as { dragged: unknown[] }).dragged,
     );
     expect(dragged).toEqual([['img', 80, true]]);
-    // The same file as before, including transparency; the accessibility tree has one image.
+    // The file is the same as before, including transparency. The accessibility tree has one image.
     const after = await decode(await blob());
     expect(after).toEqual(before);
     expect(await page.getByRole('img').count()).toBe(1);
-    // It disappears when it must.
+    // The result disappears when the new image needs no enlargement.
     await page.evaluate(() => {
       document.querySelector('crispen-image')!.width = 20;
       document.querySelector('crispen-image')!.height = 15;
@@ -474,7 +478,7 @@ describe('moving pictures', () => {
     const log = await page.evaluate(() => window.element.log);
     expect(log).toEqual([]);
 
-    // Blobs, which have no name; and a drawing.
+    // The sources are a Blob, which has no file name, and a drawing.
     const blobs = [files.webp, new TextEncoder().encode(svg)];
     await page.evaluate(
       async ([list, model]) => {
@@ -491,7 +495,7 @@ describe('moving pictures', () => {
     await settled();
     expect(await facts()).toEqual(blobs.map(() => ['skipped', 'format', null]));
     expect(await page.evaluate(() => window.element.log)).toEqual([]);
-    // When asked for a file, it reports why it cannot make one, and stays unchanged.
+    // If the page requests a file, the element reports why it cannot make one, and stays unchanged.
     const code = await page.evaluate(() =>
       window.element
         .get('b0')
@@ -514,13 +518,13 @@ describe('pictures of several files', () => {
       wrap(`<img src=${SMALL} ${size}>`),
       wrap(`<img srcset="/file/red.png 1x, ${SMALL} 2x" ${size}>`),
       wrap(`<picture><source srcset="${SMALL} 32w" sizes=16px><img ${size}></picture>`),
-      // 64 x 48 in a box of 32 x 24 screen pixels.
+      // An image of 64 x 48 in a box of 32 x 24 screen pixels.
       wrap(`<img srcset="/file/large.png 2x" width=32 height=24 alt=x>`),
       wrap(`<img srcset="/file/large.png 4x" width=32 height=24 alt=x>`),
-      // 32 x 24 in a box of 128 x 96.
+      // An image of 32 x 24 in a box of 128 x 96 screen pixels.
       wrap(`<img srcset="${SMALL} 2x" width=64 height=48 alt=x>`, 'max-pixels=3072'),
       wrap(`<img srcset="${SMALL} 2x" width=64 height=48 alt=x>`, 'max-pixels=3071'),
-      // A candidate with a density below 1: 32 x 24 that the page treats as 64 x 48.
+      // A candidate with a density below 1: the page treats an image of 32 x 24 as 64 x 48.
       wrap(`<img srcset="${SMALL} 0.5x" width=32 height=24 alt=x>`),
       wrap(`<picture><source srcset="${SMALL} 0.5x"><img width=16 height=12 alt=x></picture>`),
     ];
@@ -535,7 +539,8 @@ describe('pictures of several files', () => {
   });
 
   it('have the scale that fills the screen by auto', async () => {
-    // 32 x 24 in a box of 96 x 72: three times, although the page treats it as 16 x 12.
+    // An image of 32 x 24 in a box of 96 x 72 gets a scale of 3, although the page treats the image
+    // as 16 x 12.
     const image = `<img srcset="${SMALL} 2x" width=48 height=36 alt=x>`;
     const model = 'task=clean base-url=/public/models/';
     const html = wrap(image, `scale=auto ${model}`).replace(`model=${X2}`, '');
@@ -629,11 +634,11 @@ describe('properties set before the definition', () => {
     expect(await page.evaluate(() => document.querySelector('crispen-image')?.result?.width)).toBe(
       72,
     );
-    // A second load would have happened by now.
+    // By this time, a second load would have happened.
     await page.waitForTimeout(500);
     const loads = () => page.evaluate(() => (window as unknown as { loads: number }).loads);
     expect(await loads()).toBeLessThanOrEqual(1);
-    // Each of them can be set again, or removed with null.
+    // Each property can be set again, or removed with null.
     const later = {
       src: `${site.url}file/red.png`,
       model: X2,

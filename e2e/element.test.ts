@@ -14,9 +14,9 @@ import { decode, expected, expectSamePicture } from './oracle.ts';
 import { type Served, serveSources } from './server.ts';
 
 const PHOTO = 'e2e/images/chelsea-24x20.png';
-/** 300 x 200 pixels. */
+/** A picture of 300 x 200 pixels. */
 const CAT = 'public/samples/cat.jpg';
-/** Tiny networks, because the software adapter is slow. */
+/** Tiny networks are used, because the software adapter is slow. */
 const X2 = 'test/checkpoints/compact_x2_params_views_zip.pth';
 const X3 = 'test/checkpoints/compact_x3_params_bf16_zip.pth';
 const X1 = 'test/checkpoints/compact_x1_plain_half_zip.pth';
@@ -67,7 +67,7 @@ async function oracle(checkpoint: string) {
   return (await upscaleOnCpu(network, weights, await decode(await readFile(PHOTO)))).image;
 }
 
-/** An image of 24 x 20 pixels, shown at three times its size. */
+/** The attributes of an element that shows an image of 24 x 20 pixels at three times its size. */
 const base = { src: `/${PHOTO}`, model: `/${X2}`, width: '72', height: '60', alt: 'A cat' };
 
 beforeAll(async () => {
@@ -97,7 +97,7 @@ describe('the element', () => {
     for (let i = 0; i < 30; i++) {
       const src = `/${PHOTO}?${i}`;
       const size = { width: '240', height: '200' };
-      // Half of them contain an image, half use `src`.
+      // Half of the elements contain an image. The others use `src`.
       if (i % 2) await add(`e${i}`, { model: base.model }, { src, alt: `Cat ${i}`, ...size });
       else await add(`e${i}`, { ...base, src, ...size });
     }
@@ -139,13 +139,14 @@ describe('the element', () => {
     await page.evaluate(() => document.body.replaceChildren());
     await expect.poll(() => page.workers().length, { timeout: 20_000 }).toBe(0);
     expect(await page.evaluate(() => document.querySelectorAll('canvas').length)).toBe(0);
-    // Modules loaded in the meantime stay; images, canvases and elements do not.
+    // Modules that were loaded in the meantime stay in memory. Images, canvases and elements do
+    // not.
     expect((await heap()) - before).toBeLessThan(1.5e6);
     expect((await log()).filter((line) => /error|abort/.test(line))).toEqual([]);
   });
 
   it('serves what comes into view before what waited longer', async () => {
-    // A run that is long enough for the others to queue.
+    // This run takes so long that the others must wait in the queue.
     await add('first', { ...base, model: 'a2n-photo-x2', 'base-url': '/public/models/' });
     await add('spacer', { height: '2000', width: '1', style: 'display: block' });
     await page.waitForFunction(() => window.element.states().first === 'working');
@@ -177,7 +178,7 @@ describe('the element', () => {
       diagnostics: { tiles: 1 },
     });
     expectSamePicture(await picture('e'), await oracle(X3));
-    // And again when it is done.
+    // The same happens if the model changes after the element is done.
     await page.evaluate((model) => {
       window.element.get('e').model = model;
     }, base.model);
@@ -191,7 +192,7 @@ describe('the element', () => {
     await page.waitForFunction(() => window.element.states().e === 'working');
     await page.evaluate(() => {
       const element = window.element.get('e');
-      document.body.append(element); // moved, not removed
+      document.body.append(element); // moves the element, without removing it
       Object.assign(window, { kept: element });
     });
     expect(await log()).toEqual([]);
@@ -282,7 +283,7 @@ describe('the element', () => {
       'task error INVALID_INPUT',
       'model error FETCH_FAILED',
     ]);
-    // Changing the wrong attribute is enough.
+    // It is enough to change the wrong attribute.
     await page.evaluate(
       (model) => window.element.get('unknown').setAttribute('model', model),
       base.model,

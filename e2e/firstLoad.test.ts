@@ -1,4 +1,4 @@
-/** What a visitor waits for before a picture is dropped. */
+/** Limits the download that a visitor waits for before dropping a picture. */
 import { gzipSync } from 'node:zlib';
 import type { Browser } from 'playwright';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
@@ -18,7 +18,7 @@ it.each([
   [390, 844],
 ])('at %d x %d: at most 130 KB gzipped, and nothing moves', async (width, height) => {
   const page = await browser.newPage({ viewport: { width, height } });
-  // Idle time never comes: what loads in it is no part of the first load.
+  // Idle callbacks never run, because code that loads in idle time is not part of the first load.
   await page.addInitScript(() => {
     Object.assign(window, { requestIdleCallback: () => 0, moved: 0 });
     new PerformanceObserver((list) => {

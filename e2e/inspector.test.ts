@@ -1,4 +1,4 @@
-/** The attention inspector as a visitor uses it. */
+/** Uses the attention inspector as a visitor does. */
 import type { Browser, Page } from 'playwright';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-/** Screenshots for people, if a folder for them is given. */
+/** Saves a screenshot for people, if a folder is given. */
 async function look(page: Page, name: string): Promise<void> {
   const folder = process.env.CRISPEN_SCREENSHOTS;
   if (folder) await page.screenshot({ path: `${folder}/${name}.png` });
@@ -34,7 +34,7 @@ describe.each([
     page.on('request', (request) => loaded.push(request.url()));
     await dropOn(page, await fileAt('e2e/images/chelsea-24x20.png'));
     await status(page, /^Done/);
-    // Nothing of it is loaded until it is opened.
+    // The inspector's code is not loaded until the inspector is opened.
     expect(loaded.filter((url) => /inspector/.test(url))).toEqual([]);
     await page.getByTestId('inspect').click();
     await canvas(page).waitFor();
@@ -72,7 +72,7 @@ describe.each([
     expect(data.map.values).toHaveLength(24 * 20);
     expect(data.pixel.attention).toHaveLength(17);
 
-    // Escape closes the dialog and nothing else.
+    // Escape closes the dialog, and the result stays.
     await page.keyboard.press('Escape');
     await canvas(page).waitFor({ state: 'detached' });
     await status(page, /^Done/);

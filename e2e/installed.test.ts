@@ -1,4 +1,7 @@
-/** What the system does with the installed app: icons, shared pictures, opened files, updates. */
+/**
+ * Tests the installed app's integration with the system: icons, shared pictures, opened files and
+ * updates.
+ */
 import { readFile } from 'node:fs/promises';
 import type { Browser } from 'playwright';
 import sharp from 'sharp';
@@ -35,7 +38,7 @@ it('a shared picture is opened, once', async () => {
       'pictures',
       new File([Uint8Array.from(content)], 'Möwe 1.png', { type: 'image/png' }),
     );
-    // Redirected to the page, which the service worker answers from its cache.
+    // The response redirects to the page, which the service worker serves from its cache.
     return (await fetch('./share', { method: 'POST', body: form })).ok;
   }, bytes);
   expect(arrived).toBe(true);
@@ -52,7 +55,7 @@ it('a shared picture is opened, once', async () => {
 it('a file that is opened with the app is enlarged', async () => {
   const page = await browser.newPage();
   await page.addInitScript(() => {
-    // Browsers that have one do not let it be assigned.
+    // Browsers that have a `launchQueue` do not allow assignment, so the property is redefined.
     Object.defineProperty(window, 'launchQueue', {
       value: {
         setConsumer: (consumer: (launch: object) => void) => Object.assign(window, { consumer }),

@@ -1,4 +1,4 @@
-/** The demo in the visitor's language. */
+/** Tests the demo in the visitor's language. */
 import type { Browser } from 'playwright';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { de } from '../demo/texts/de.ts';
@@ -27,7 +27,7 @@ it('follows the browser, loads one language, and can be switched, which is remem
   await status(page, /^Fertig in /);
   expect(await page.getByTestId('model').innerText()).toContain(de.kinds.photo.title);
 
-  // What is already on the page follows: cards, labels and the state of the job.
+  // Texts that are already on the page change too: cards, labels and the state of the job.
   await page.getByTestId('language').selectOption('ja');
   await status(page, /完了しました/);
   expect(await page.title()).toBe(ja.page.title);

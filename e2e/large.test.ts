@@ -9,7 +9,8 @@ import { launch } from './browser.ts';
 import { type Served, serveSources } from './server.ts';
 
 /**
- * `CRISPEN_LARGE=1`: 24 megapixels times 16, for which a software adapter takes most of an hour.
+ * `CRISPEN_LARGE=1` enlarges 24 megapixels to 16 times as many, which takes most of an hour on a
+ * software adapter.
  */
 const IS_LARGE = process.env.CRISPEN_LARGE === '1';
 const [WIDTH, HEIGHT] = IS_LARGE ? [6000, 4000] : [600, 400];
@@ -27,7 +28,7 @@ afterAll(async () => {
   await site.close();
 });
 
-/** This process's descendants. */
+/** Returns the ids of all descendants of this process. */
 async function descendants(): Promise<number[]> {
   const parents = new Map<number, number>();
   for (const name of await readdir('/proc')) {
@@ -42,7 +43,7 @@ async function descendants(): Promise<number[]> {
   return [...parents.keys()].filter(isOurs);
 }
 
-/** Proportional set size of the browser's processes, in bytes. */
+/** Returns the proportional set size of the browser's processes, in bytes. */
 async function browserMemory(): Promise<number> {
   let kilobytes = 0;
   for (const pid of await descendants()) {
@@ -126,7 +127,8 @@ it.skipIf(process.platform !== 'linux')(
       height: HEIGHT * 4,
       channels: 3,
     });
-    // Decodes every row. The network is close to a nearest enlargement of the image.
+    // The statistics require decoding every row. The network's output is close to a
+    // nearest-neighbour enlargement of the image.
     const stats = await open().stats();
     const wanted = await sharp(data, { raw }).stats();
     stats.channels.forEach(({ mean }, c) => {

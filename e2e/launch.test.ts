@@ -7,7 +7,8 @@ it('every suite fails that asks another machine for anything, from a page or a w
   for (const from of ['page', 'worker']) {
     const browser = await launch({ webgpu: false });
     const page = await browser.newPage();
-    // The bench page has no content policy, which would stop the request before it is made.
+    // The benchmark page has no content security policy, which would otherwise block the request
+    // before it is sent.
     await page.goto(new URL('bench.html', inject('siteUrl')).href);
     await page.evaluate(
       ([from, url]) =>

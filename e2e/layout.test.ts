@@ -1,4 +1,7 @@
-/** What people look for is in view, and nothing is cut off, on small screens and large ones. */
+/**
+ * Checks that the important elements are in view and that nothing is cut off, on small and large
+ * screens.
+ */
 import type { Browser } from 'playwright';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -14,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-/** A picture of one colour: of any size it is a small file. */
+/** Creates a picture of one colour, whose file is small at any size. */
 const plain = (width: number, height: number): Promise<Buffer> =>
   sharp({ create: { width, height, channels: 3, background: '#456' } })
     .png()
@@ -42,7 +45,7 @@ describe.each([
     await page.getByTestId('queue-status').filter({ hasText: '2 of 2 done' }).waitFor();
     expect(await isSaveSeen()).toBe(true);
     expect(await overflowing(page)).toEqual([]);
-    // The picture is still to be seen, too.
+    // The picture is visible too.
     const stage = await page.getByTestId('compare').boundingBox();
     expect(Math.min(stage!.width, stage!.height)).toBeGreaterThan(120);
     await close();
@@ -64,7 +67,7 @@ describe.each([
 
   it('has room for the sizes of a large picture', async () => {
     const { page, close } = await openDemo(browser, { viewport: { width, height } });
-    // A model of scale 1, which makes the page offer all four sizes.
+    // A model of scale 1 makes the page offer all four sizes.
     await dropOn(page, { name: '1x-noise.safetensors', bytes: tinyCheckpoint(1) });
     await page.getByTestId('own').getByText('Compact, removes noise').waitFor();
     await dropOn(page, { name: 'large.png', bytes: await plain(2600, 1740) });

@@ -18,7 +18,9 @@ const PHOTO = 'e2e/images/chelsea-24x20.png';
 const MODEL = 'a2n-photo-x2';
 
 let site: Served;
-/** A crop of 12 x 10 pixels and its enlargement: small, because the software adapter is slow. */
+/**
+ * A crop of 12 x 10 pixels and its enlargement. It is small, because the software adapter is slow.
+ */
 let photo: number[];
 let photoPixels: Rgba8Image;
 let photoTwice: Rgba8Image;
@@ -71,7 +73,7 @@ async function expectPhoto(outcome: Outcome): Promise<void> {
   expectSamePicture(await decode(succeeded(outcome).file), photoTwice);
 }
 
-/** Noise in every channel, alpha as given. */
+/** Creates noise in every colour channel, with the given alpha. */
 function noise(width: number, height: number, alpha: (i: number) => number): Rgba8Image {
   const data = new Uint8ClampedArray(width * height * 4);
   let state = 1;
@@ -106,7 +108,7 @@ describe('with an adapter', () => {
     expect(adapter?.isFallbackAdapter).toBe(true);
   });
 
-  // Before other jobs: the first one downloads and prepares the model.
+  // This test comes before other jobs, because the first job downloads and prepares the model.
   it('enlarges a photo as the interpreter does', async () => {
     const file = [...(await readFile(PHOTO))];
     const outcome = succeeded(await upscale(page, file));
@@ -333,7 +335,8 @@ describe('with an adapter', () => {
       ...['FETCH_FAILED', 'FETCH_FAILED', 'INVALID_INPUT'],
     ]);
     expect(outcomes[0]).toMatchObject({ hint: expect.stringContaining('crossorigin') });
-    // These requests were supposed to leave the origin.
+    // This test sent these requests to another origin on purpose, so they are removed from the
+    // list.
     requested.splice(before);
     await expectPhoto(await upscale(page, photo));
     await foreign.close();

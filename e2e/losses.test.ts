@@ -1,6 +1,6 @@
 /**
- * The device of a tiled job is lost at moments by chance, in the worker. `CRISPEN_LOSSES=50 npx vitest run
- * --project e2e e2e/losses` tries as many; a line says how they ended.
+ * The worker loses the GPU device of a tiled job at random moments. `CRISPEN_LOSSES=50 npx vitest
+ * run --project e2e e2e/losses` tries 50 losses. The console shows a summary of the outcomes.
  */
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -44,7 +44,7 @@ afterAll(async () => {
   await site.close();
 });
 
-/** A job in tiles whose device is lost before these of its submissions. */
+/** Runs a job in tiles. The device is lost before the submissions with these numbers. */
 const job = (losses: readonly number[]) =>
   page.evaluate(
     async ([file, id, numbers]) => {
@@ -79,7 +79,8 @@ it(`gives ${COUNT} right results at ${COUNT} losses`, { timeout: 1_800_000 }, as
     const { outcome, lost } = await job([Math.floor(random() * submissions)]);
     if (fileOf(outcome) !== right) counts.wrong++;
     else if (lost > 0) counts.right++;
-    // A faster GPU gets larger submissions, and then there may be too few for a loss.
+    // A faster GPU gets fewer and larger submissions. The chosen submission may then never occur,
+    // so no device is lost.
     counts.lost += lost;
     const recovered = lost > 0 ? ['device-lost'] : [];
     expect(outcome).toMatchObject({ code: null, diagnostics: { recovered } });

@@ -1,6 +1,6 @@
 /**
- * Crispen's own worker on devices that are lost when the test says: before the n-th submission of a job, each
- * number once.
+ * Crispen's own worker on devices that the test can lose: before the n-th submission of a job, for
+ * each n in a list.
  */
 import '../src/worker/worker.ts';
 

@@ -1,6 +1,6 @@
 /**
- * Crispen's own worker, which dies on request from a channel of the test: by an uncaught error, or
- * by closing itself, for which the page gets no event.
+ * Crispen's own worker, which ends when a channel of the test requests it. It either throws an
+ * uncaught error or closes itself, and the page gets no event for the latter.
  */
 import '../src/worker/worker.ts';
 
@@ -9,6 +9,6 @@ channel.onmessage = ({ data }) => {
   if (data === 'throw') throw new Error('killed by the test');
   if (data !== 'close') return;
   channel.postMessage('closed');
-  // In the same task: nothing that comes later is answered.
+  // The worker closes in the same task, so it answers no later messages.
   self.close();
 };

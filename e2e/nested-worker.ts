@@ -1,4 +1,4 @@
-/** A worker of a page that uses the library like a page. */
+/** A worker of a page. It uses the library in the same way as a page. */
 import { CrispenError, createUpscaler, type UpscaleRequest } from '../src/index.ts';
 
 declare const self: Worker & { onmessage: (event: MessageEvent) => void };

@@ -1,4 +1,4 @@
-/** Flight mode: what was loaded once works without a server. */
+/** Tests offline use: everything that has been loaded once must work without a server. */
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -25,7 +25,7 @@ it('enlarges and saves in every format without a connection, also after a reload
     try {
       const body = await readFile(join('dist/site', path));
       const type = TYPES[extname(path)] ?? 'application/octet-stream';
-      // No help from the browser's own cache.
+      // The browser's own cache must not help.
       response.writeHead(200, { 'Content-Type': type, 'Cache-Control': 'no-store' }).end(body);
     } catch {
       response.writeHead(404).end();
@@ -60,7 +60,7 @@ it('enlarges and saves in every format without a connection, also after a reload
     const { width } = await decode((await downloadBy(page, 'download-avif')).bytes);
     expect(width).toBe(40);
 
-    // What was never loaded is said to be missing, and nothing is lost.
+    // If a file was never loaded, the page reports that it is missing and keeps the result.
     await page.getByRole('radio', { name: '4×' }).check();
     await page.getByTestId('error').filter({ hasText: 'could not be fetched' }).waitFor();
     expect(await page.getByTestId('error').textContent()).toContain('Check the connection');

@@ -25,7 +25,10 @@ export async function encode({ width, height, data }: Rgba8Image): Promise<numbe
   return [...(await sharp(Buffer.from(data), { raw }).png().toBuffer())];
 }
 
-/** The network's result for an image, including alpha and grey, by the plain loops in Node. */
+/**
+ * Returns the network's result for an image, including alpha and grey, computed with the plain
+ * loops in Node.
+ */
 export async function expected(model: string, image: Rgba8Image): Promise<Rgba8Image> {
   const entry = findModel(model);
   const { tensors } = readSafetensors(await readFile(`public/models/${entry.file}`));
@@ -33,7 +36,7 @@ export async function expected(model: string, image: Rgba8Image): Promise<Rgba8I
   return expectedOf(network, weights, image);
 }
 
-/** The same for any network. */
+/** Returns the result of any network for an image. */
 export async function expectedOf(
   network: Network,
   weights: TensorMap,
@@ -54,7 +57,7 @@ export async function expectedOf(
   return (await enlargeWhole(image, plan)).image as Rgba8Image;
 }
 
-/** The result of Lanczos for an image, by the plain loops. */
+/** Returns the Lanczos result for an image, computed with the plain loops. */
 export async function resized(
   image: Rgba8Image,
   width: number,
@@ -64,8 +67,8 @@ export async function resized(
 }
 
 /**
- * Another order of summation rounds differently. Images count as equal if at most one value in a
- * thousand (or one value of a smaller image) differs, by one level.
+ * Compares two images. Other orders of summation round differently, so images count as equal if at
+ * most one value in a thousand (or one value of a smaller image) differs, and only by one level.
  */
 export function expectSamePicture(actual: Rgba8Image, wanted: Rgba8Image): void {
   expect([actual.width, actual.height]).toEqual([wanted.width, wanted.height]);

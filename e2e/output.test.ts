@@ -1,4 +1,4 @@
-/** How results are saved: quality with live sizes, the format of the last time, names. */
+/** Tests how results are saved: quality with live sizes, the last used format, and file names. */
 import type { Browser } from 'playwright';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -32,7 +32,7 @@ it('shows the size by quality before saving, saves with it, and remembers how', 
   const [small, large] = [await at(40), await at(95)];
   expect(large).toBeGreaterThan(2 * small);
 
-  // A result of 420 x 420 pixels is weighed as a whole.
+  // For a result of 420 x 420 pixels, the page measures the size of the whole file.
   await page.getByTestId('quality').fill('60');
   const avif = await size('avif');
   const saved = (await downloadBy(page, 'download-avif')).bytes.length;
@@ -83,7 +83,7 @@ it('shows what is stored, and deletes downloaded models', async () => {
     .waitFor();
   await page.getByTestId('forget-weights').click();
   await expect.poll(weights).toBe(false);
-  // They are loaded again when they are needed.
+  // Models are downloaded again when they are needed.
   await page.reload();
   await dropOn(page, await fileAt('e2e/images/coffee-40x40.jpg'));
   await page.getByTestId('queue-status').filter({ hasText: '2 of 2 done' }).waitFor();

@@ -1,5 +1,6 @@
 /**
- * The interface of the library tests on their page as `window.crispen`, besides the public names.
+ * Provides `window.crispen`, through which the library tests control their page. It also contains
+ * the public names of the library.
  */
 import * as crispen from '../src/index.ts';
 import { wrongCalls } from '../test/wrongOptions.ts';
@@ -9,7 +10,7 @@ import { chosenBackend } from './chosenBackend.ts';
 export type Outcome =
   | (Omit<crispen.UpscaleOutput, 'image'> & {
       readonly code: null;
-      /** The image as PNG or, if another file type was asked for, that file. */
+      /** The image as PNG, or in the requested file type. */
       readonly file: number[];
       readonly type: string;
       readonly progress: crispen.UpscaleProgress[];
@@ -20,7 +21,7 @@ function bytes(file: readonly number[], type = ''): Blob {
   return new Blob([Uint8Array.from(file)], { type });
 }
 
-/** Upscales and waits for the result or the error. */
+/** Upscales, and waits for the result or the error. */
 async function attempt(
   upscaler: crispen.Upscaler,
   source: crispen.UpscaleSource,
@@ -46,7 +47,10 @@ function failure(error: unknown): Outcome {
   return error.serialize();
 }
 
-/** Anything but a plain object is passed on as it is, since tests try wrong options, too. */
+/**
+ * Adds the backend to plain objects. Other values are passed on unchanged, because tests also try
+ * wrong options.
+ */
 const createUpscaler = (options: crispen.UpscalerOptions = {}) =>
   crispen.createUpscaler(
     Object.getPrototypeOf(Object(options)) === Object.prototype && options !== null

@@ -1,6 +1,6 @@
 /**
- * The first snippets of README and docs, pasted: whole pages next to the built library, on a static
- * server.
+ * Tests the complete pages in the README and the docs as a reader would paste them: next to the
+ * built library, on a static server.
  */
 import { spawnSync } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -30,7 +30,7 @@ let twice: Rgba8Image;
 const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"' };
 const isPage = (text: string) => /^<!doctype html>/i.test(text);
 
-/** The whole pages in a document, as a reader would copy them. */
+/** Returns the complete pages in a document, as a reader would copy them. */
 async function pagesOf(document: string): Promise<string[]> {
   const text = await readFile(document, 'utf8');
   if (document.endsWith('.md')) {
@@ -48,7 +48,8 @@ beforeAll(async () => {
   });
   if (build.status !== 0) throw new Error(build.stderr);
   await cp('dist/lib', join(folder, 'dist/lib'), { recursive: true });
-  // Lossless, so both sides decode the same pixels. Browsers recognise the format by the content.
+  // The file is lossless, so both sides decode the same pixels. Browsers recognise the format by
+  // its content.
   await cp(PHOTO, join(folder, 'cat.jpg'));
   site = await serveForeign(async ({ url = '/' }, response) => {
     const path = normalize(decodeURIComponent(new URL(url, 'http://x').pathname));
@@ -89,7 +90,7 @@ describe.each(['README.md', 'docs/library.md', 'docs.html'])('%s', (document) =>
     const addresses: string[] = [];
     page.on('pageerror', (error) => complaints.push(error.message));
     page.on('console', (message) => {
-      // Every browser requests the icon of a page without one.
+      // Browsers request an icon for every page that does not specify one.
       const isIcon = message.location().url.endsWith('/favicon.ico');
       if (message.type() === 'error' && !isIcon) complaints.push(message.text());
     });

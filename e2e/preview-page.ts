@@ -1,4 +1,4 @@
-/** The interface of the preview's tests on their page, as `window.preview`. */
+/** Provides `window.preview`, through which the tests of the preview control their page. */
 import { attachPreview, type Preview } from '../src/element/preview.ts';
 import { createUpscaler } from '../src/index.ts';
 import { chosenBackend } from './chosenBackend.ts';
@@ -10,7 +10,7 @@ document.body.append(input, canvas);
 
 const upscaler = createUpscaler({ backend: chosenBackend });
 const log: string[] = [];
-/** Frames between the event and the first pixels. */
+/** The number of frames between the event and the first pixels. */
 let frames = -1;
 let counting = false;
 
@@ -40,7 +40,7 @@ async function start(model: string): Promise<Preview> {
   });
 }
 
-/** Whether there is anything on the canvas. */
+/** Returns whether the canvas has any content. */
 const painted = () =>
   canvas
     .getContext('2d')

@@ -14,7 +14,7 @@ const MODEL = 'test/checkpoints/compact_x2_params_views_zip.pth';
 let browser: Browser;
 let site: Served;
 let page: Page;
-/** Requests after the page has loaded, except for the library's own lazily loaded code. */
+/** All requests after the page has loaded, except for the library's own lazily loaded code. */
 const sent: string[] = [];
 
 beforeAll(async () => {
@@ -55,7 +55,7 @@ describe('a preview before upload', () => {
     await logged('chelsea-24x20.png drawn');
     expect(await page.evaluate(() => window.preview.painted())).toBe(true);
     await logged('chelsea-24x20.png refined');
-    // Decoding is asynchronous, and may end one frame later.
+    // Decoding is asynchronous and may end one frame later.
     expect(await page.evaluate(() => window.preview.frames())).toBeLessThanOrEqual(2);
     const { tensors } = await readWeights(await readFile(MODEL), recognise);
     const { network, weights } = detect(tensors);

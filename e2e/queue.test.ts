@@ -1,4 +1,4 @@
-/** Nothing is lost, and many pictures are one job: walked as a visitor would. */
+/** Tests, from a visitor's view, that no picture is lost and that many pictures form one job. */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -66,7 +66,7 @@ describe('a result', () => {
     await dropOn(page, await png('a.png', 120, 100));
     await status(page, /^Done/);
     await page.getByRole('radio', { name: '4×' }).check();
-    // The first result can be looked at and saved meanwhile.
+    // Meanwhile, the user can still view and save the first result.
     expect(await page.getByTestId('compare').isVisible()).toBe(true);
     expect(await page.getByTestId('download-png').isVisible()).toBe(true);
     await page.getByTestId('cancel').click();
@@ -78,7 +78,7 @@ describe('a result', () => {
     await page.getByRole('radio', { name: '4×' }).check();
     await page.locator('#fact-to', { hasText: '480 × 400' }).waitFor();
     await status(page, /^Done/);
-    // Nothing runs for what is there: the page has it before the next frame.
+    // The existing result needs no run: the page shows it before the next frame.
     const phases = await page.evaluate(async () => {
       const seen: (string | undefined)[] = [];
       for (const scale of ['2', '4', '2']) {
@@ -99,7 +99,7 @@ describe('a result', () => {
     });
     await page.getByTestId('file').setInputFiles(CAT);
     await status(page, /^Done/);
-    // Browsers ask only where somebody has touched the page.
+    // Browsers only ask for confirmation if the user has interacted with the page.
     await page.locator('#canvas').click({ position: { x: 20, y: 20 } });
     await page.evaluate(() => location.reload());
     await expect.poll(() => questions).toEqual(['beforeunload']);
@@ -138,7 +138,7 @@ describe('the queue', () => {
     await tile(/^broken\.png, failed: The file contains text/).click();
     await page.getByTestId('error').filter({ hasText: 'contains text' }).waitFor();
     await tile(/^b\.png/).click();
-    // The model of the same drop made it.
+    // The picture was enlarged by the model from the same drop.
     expect(await sizeOfResult()).toBe('64 × 64');
 
     await page.getByRole('button', { name: 'Try again' }).click();
@@ -197,7 +197,7 @@ describe('the queue', () => {
   });
 
   it('is paused, cancelled, started again and saved to a folder', async () => {
-    // In place of the browser's picker, which needs a person: a folder of OPFS.
+    // A folder in OPFS replaces the browser's picker, which needs a person.
     await page.evaluate(() => {
       Object.assign(window, {
         async showDirectoryPicker() {
@@ -231,13 +231,13 @@ describe('the queue', () => {
   });
 });
 
-/** Without a picker the archive is a download. */
+/** Without a picker, the page downloads the archive. */
 async function downloadZip() {
   await page.evaluate(() => Object.assign(window, { showSaveFilePicker: undefined }));
   return downloadBy(page, 'save-zip');
 }
 
-/** The stored files of an archive, by its central directory. */
+/** Reads the stored files of an archive from its central directory. */
 function unzipped(bytes: Buffer): Map<string, Buffer> {
   const files = new Map<string, Buffer>();
   const end = bytes.lastIndexOf(Buffer.from('PK\x05\x06', 'latin1'));

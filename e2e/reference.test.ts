@@ -1,4 +1,4 @@
-/** Comparing a result with a reference, and looking at differences. */
+/** Compares a result with a reference, and shows differences. */
 import type { Browser, Page } from 'playwright';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-/** The colour in the middle of the left side of the comparison. */
+/** Returns the colour in the middle of the left side of the comparison. */
 const leftColour = (page: Page) =>
   page.locator('#canvas').evaluate((element) => {
     const canvas = element as HTMLCanvasElement;
@@ -42,7 +42,8 @@ it('measures a result against a reference that is picked or dropped', async () =
     .waitFor();
   expect(await page.locator('#tag-before').textContent()).toBe('Reference');
 
-  // Dropped where the page says so, the result itself is equal to itself.
+  // The result itself is dropped on the target for references, so the comparison finds no
+  // difference.
   const same = await encode(result);
   await page.evaluate((bytes) => {
     const transfer = new DataTransfer();
@@ -82,7 +83,7 @@ it('shows a plain picture without any difference in black, and others not', asyn
   await status(page, /^Done/);
   await expect.poll(() => leftColour(page)).toEqual([128, 128, 128, 255]);
   await page.getByTestId('before-mode').selectOption('difference');
-  // A network changes a plain grey by a level or two; shown four times as large.
+  // A network changes a plain grey by a level or two, and the page shows four times the difference.
   await expect.poll(async () => Math.max(...(await leftColour(page)).slice(0, 3))).toBeLessThan(24);
   expect(await page.locator('#tag-before').textContent()).toBe('Difference ×4');
   await close();

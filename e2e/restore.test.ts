@@ -15,14 +15,14 @@ import { launch } from './browser.ts';
 import { decode, encode, expected, expectSamePicture } from './oracle.ts';
 import { type Served, serveSources } from './server.ts';
 
-/** One convolution, whose result is added to the image. */
+/** A network of one convolution. Its output is added to the image. */
 const NETWORK = tinyCheckpoint(1);
 const PHOTO = 'e2e/images/chelsea-24x20.png';
 
 let site: Served;
 let browser: Browser;
 let page: Page;
-/** Its id in the page. */
+/** The id of the model in the page. */
 let model: string;
 
 beforeAll(async () => {
@@ -121,7 +121,7 @@ describe('a network of scale 1 in the browser', () => {
         const { crispen, upscaler } = window;
         const canvas = document.createElement('canvas');
         await upscaler.upscaleTo(canvas, crispen.bytes(bytes), { model: id });
-        // The page learns the size from the worker's next frame.
+        // The page receives the size with the worker's next frame.
         const deadline = performance.now() + 10_000;
         while (canvas.width === 300 && performance.now() < deadline) {
           await new Promise(requestAnimationFrame);
@@ -146,7 +146,7 @@ describe('a network of scale 1 in the browser', () => {
       async ([id, { data, ...rest }]) => {
         const { upscaler, crispen } = window;
         const seen = { ...rest, data: Uint16Array.from(data) };
-        // The same file again; it now has another task.
+        // The same file is added again, now for another task.
         const { id: own } = await upscaler.addModel(await upscaler.exportModel(id), {
           name: 'y',
           task: 'demosaic',

@@ -2,10 +2,13 @@ import { createServer as createHttpServer, type RequestListener } from 'node:htt
 import type { AddressInfo } from 'node:net';
 import { createServer, type Plugin } from 'vite';
 
-/** A name that the tests' browsers resolve to this machine. Plain http on it is insecure. */
+/**
+ * A host name that the tests' browsers resolve to this machine. Over plain HTTP, it is an insecure
+ * context.
+ */
 export const INSECURE_HOST = 'insecure.test';
 
-/** Pages without the demo, by path: the module that each loads. */
+/** Maps the paths of pages without the demo to the module that each page loads. */
 const MODULES = new Map([
   ['/bare', '/e2e/page.ts'],
   ['/element', '/e2e/element-page.ts'],
@@ -28,20 +31,20 @@ const barePage = (headers: Readonly<Record<string, string>>): Plugin => ({
 });
 
 export interface Served {
-  /** With a slash at the end. */
+  /** The URL, with a slash at the end. */
   readonly url: string;
   close(): Promise<void>;
 }
 
-/** Makes pages cross-origin isolated. */
+/** These headers make pages cross-origin isolated. */
 export const ISOLATING = {
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Embedder-Policy': 'require-corp',
 };
 
 /**
- * The sources as Vite's development server serves them, and the pages above.
- * @param policy Content-Security-Policy of all responses, including workers
+ * Serves the sources through Vite's development server, and the pages above.
+ * @param policy the Content-Security-Policy of all responses, including workers
  * @param others further headers of all responses
  */
 export async function serveSources(
@@ -56,7 +59,7 @@ export async function serveSources(
     configFile: false,
     logLevel: 'error',
     plugins: [barePage(headers)],
-    // Bundling a dependency on first use would reload the page during a test.
+    // If Vite bundled a dependency on first use, it would reload the page during a test.
     optimizeDeps: { noDiscovery: true, include: [] },
     server: {
       host: '127.0.0.1',
@@ -73,7 +76,7 @@ export async function serveSources(
   return { url, close: () => server.close() };
 }
 
-/** Another port, and so another origin. */
+/** Starts a server on another port, which is therefore another origin. */
 export async function serveForeign(listener: RequestListener): Promise<Served> {
   const server = createHttpServer(listener);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,4 +1,4 @@
-/** The newer shipped models in the library, the element, the demo and its inspector. */
+/** Tests the newer shipped models in the library, the element, the demo and its inspector. */
 import type { Browser, Page } from 'playwright';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
@@ -13,7 +13,10 @@ import { downloadBy, dropOn, status } from './demo-page.ts';
 import { decode, expected, expectSamePicture } from './oracle.ts';
 import { type Served, serveSources } from './server.ts';
 
-/** The model's choice in the demo, and the layer and map that are compared in the inspector. */
+/**
+ * For each model: its choice in the demo, and the layer and map that the test compares in the
+ * inspector.
+ */
 const MODELS = [
   ['a2nm-x2', 'a2nm', null],
   ['a2nm-x4', 'a2nm', null],
@@ -27,7 +30,7 @@ const BACKENDS = ['webgpu', 'cpu'] as const;
 
 let site: Served;
 let browser: Browser;
-/** 16 x 12 pixels: small, because the software adapter is slow. */
+/** A photo of 16 x 12 pixels. It is small, because the software adapter is slow. */
 let photo: number[];
 let pixels: Rgba8Image;
 
@@ -44,14 +47,14 @@ afterAll(async () => {
 
 async function openOn(url: string, backend: string): Promise<Page> {
   const page = await browser.newPage({ serviceWorkers: 'block' });
-  // A software adapter compiles ASID for longer than the default of 30 s on a busy machine.
+  // On a busy machine, a software adapter needs more than the default 30 s to compile ASID.
   page.setDefaultTimeout(240_000);
   await page.goto(`${url}?backend=${backend}`);
   return page;
 }
 
 describe.each(MODELS)('%s', (id, kind, shown) => {
-  /** By the plain loops in Node. */
+  /** The result of the plain loops in Node. */
   let wanted: Rgba8Image;
   let wantedMap: number[];
   beforeAll(async () => {
@@ -123,7 +126,7 @@ describe.each(MODELS)('%s', (id, kind, shown) => {
       const found = JSON.parse(new TextDecoder().decode(bytes));
       expect(found).toMatchObject({ model: id, map: { layer, choice } });
       const apart = wantedMap.filter((value, i) => Math.abs(value - found.map.values[i]) > 2e-4);
-      // Rounding may move one pixel to another cluster.
+      // Rounding may assign one pixel to another cluster.
       expect(apart.length).toBeLessThanOrEqual(layer === 'shared' ? 1 : 0);
     }
     await page.close();

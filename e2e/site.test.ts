@@ -27,7 +27,7 @@ it.each(['', 'docs.html'])(
         'trusted-types crispen',
       ]),
     );
-    // Everything else that is allowed lies on the page itself.
+    // Everything else that the policy allows is on the page's own origin.
     expect(policy?.join(' ')).not.toMatch(/unsafe-inline|'unsafe-eval'|https?:|\*/);
   },
 );

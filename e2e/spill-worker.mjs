@@ -1,4 +1,4 @@
-// Writes a Blob that spills to the origin private file system, except its first bytes.
+// Writes a Blob. All but its first bytes are written to the origin private file system.
 import { save } from '/src/codecs/sink.ts';
 import { blobSink, spillFolder } from '/src/worker/sinks.ts';
 

@@ -12,7 +12,7 @@ import { launch } from './browser.ts';
 import { decode, encode, expectSamePicture } from './oracle.ts';
 import { type Served, serveSources } from './server.ts';
 
-/** Several strips of several tiles each for the images below. */
+/** With this budget, the images below are processed in several strips of several tiles each. */
 const MEMORY_BUDGET = 3 * 2 ** 20;
 const [WIDTH, HEIGHT] = [150, 110];
 
@@ -50,7 +50,9 @@ afterAll(async () => {
   await site.close();
 });
 
-/** Names in the page's private file system, except the library's folders. */
+/**
+ * Returns the names of all files in the page's private file system, except the library's folders.
+ */
 const listFiles = () =>
   page.evaluate(async () => {
     const names: string[] = [];
@@ -236,8 +238,8 @@ describe('a result that is written as it is made', () => {
 
 describe('a large Blob', () => {
   /**
-   * In a worker, because only workers have synchronous handles. Returns the written data and the
-   * existing files.
+   * Runs in a worker, because only workers have synchronous file handles. Returns the written data
+   * and the existing files.
    */
   const spill = (fails: boolean) =>
     page.evaluate(async (fails) => {

@@ -1,4 +1,4 @@
-/** No task of the main thread that the page's scripts cause takes long, told by a trace. */
+/** Checks, with a trace, that the page's scripts cause no long task on the main thread. */
 import type { Browser } from 'playwright';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
@@ -6,7 +6,7 @@ import { launch } from './browser.ts';
 import { downloadBy, dropOn, startWithPhoto, status } from './demo-page.ts';
 import { tasksDuring } from './trace.ts';
 
-/** Browsers call longer tasks "long", and people notice them. */
+/** Browsers call tasks "long" if they exceed this limit, and people notice them. */
 const LIMIT_MS = 50;
 
 let browser: Browser;
@@ -18,7 +18,7 @@ afterAll(() => browser.close());
 it('from the first byte to the saved files, no task takes longer than 50 ms', async () => {
   const site = inject('siteUrl');
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
-  // Of the large photo, the best model asks first.
+  // With the best model, the page asks before it enlarges the large photo.
   await startWithPhoto(page);
   const photo = (width: number) =>
     sharp('public/samples/coffee.jpg').resize(width).jpeg().toBuffer();
@@ -26,7 +26,7 @@ it('from the first byte to the saved files, no task takes longer than 50 ms', as
   const tasks = await tasksDuring(browser, page, site, async () => {
     await page.goto(site);
     await status(page, /^Ready/);
-    // By a network, and saved in all formats.
+    // A network enlarges a small picture, which is then saved in all formats.
     await dropOn(page, { name: 'small.jpg', bytes: small });
     await status(page, /^Done/);
     await page.getByTestId('quality').fill('70');
@@ -37,7 +37,7 @@ it('from the first byte to the saved files, no task takes longer than 50 ms', as
     for (const format of ['png', 'jpeg', 'webp', 'avif']) {
       await downloadBy(page, `download-${format}`);
     }
-    // Large: six megapixels on the stage, compared, zoomed, mixed and cropped.
+    // A large result of six megapixels is shown, compared, zoomed, mixed and cropped.
     await dropOn(page, { name: 'large.jpg', bytes: large });
     await page.getByTestId('run-lanczos').click();
     await page.locator('#fact-to').filter({ hasText: '3000 ×' }).waitFor();
@@ -63,7 +63,7 @@ it('from the first byte to the saved files, no task takes longer than 50 ms', as
 it('a task that is too long would be found', async () => {
   const site = inject('siteUrl');
   const page = await browser.newPage();
-  // One of the page's own scripts, slowed down.
+  // The test slows down one of the page's own scripts.
   await page.route('**/assets/docs-*.js', async (route) => {
     const response = await route.fetch();
     const busy = `setTimeout(function busy() {

@@ -1,11 +1,11 @@
-/** Tasks of a page's main thread, read from a trace of Chromium. */
+/** Reads the tasks of a page's main thread from a Chromium trace. */
 import type { Browser, Page } from 'playwright';
 
 export interface Task {
-  /** Milliseconds that the thread computed: other work on the machine does not lengthen them. */
+  /** The CPU time of the task in milliseconds. Other work on the machine does not increase it. */
   readonly cpuMs: number;
   readonly wallMs: number;
-  /** The scripts of the page that ran in it, with the functions that took longest first. */
+  /** The page's scripts that ran in the task, with their functions. The slowest come first. */
   readonly scripts: readonly string[];
 }
 
@@ -14,10 +14,10 @@ interface TraceEvent {
   readonly ph: string;
   readonly pid: number;
   readonly tid: number;
-  /** Microseconds. */
+  /** The start time, in microseconds. */
   readonly ts: number;
   readonly dur?: number;
-  /** On the processor. */
+  /** The CPU time, in microseconds. */
   readonly tdur?: number;
   readonly args?: {
     readonly name?: string;
@@ -26,10 +26,10 @@ interface TraceEvent {
 }
 
 const CATEGORIES = ['devtools.timeline', 'disabled-by-default-devtools.timeline', 'v8.execute'];
-/** What the engine records where a script begins to run. */
+/** The events that the engine records when a script starts to run. */
 const SCRIPTS = ['FunctionCall', 'EvaluateScript', 'v8.evaluateModule'];
 
-/** Records everything that happens on a page during some work, and returns the tasks of its own scripts. */
+/** Records a trace of a page during some work, and returns the tasks of the page's own scripts. */
 export async function tasksDuring(
   browser: Browser,
   page: Page,
@@ -47,7 +47,10 @@ export async function tasksDuring(
   return tasksOf(traceEvents, site);
 }
 
-/** The tasks in which scripts from a site ran on a page's main thread, the longest first. */
+/**
+ * Returns the tasks in which scripts from a site ran on a page's main thread. The longest are
+ * first.
+ */
 export function tasksOf(events: readonly TraceEvent[], site: string): Task[] {
   const mains = new Set(
     events

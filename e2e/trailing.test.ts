@@ -4,7 +4,10 @@ import { another, everyFormat, TAILS } from '../test/trailing.ts';
 import { launch } from './browser.ts';
 import { type Served, serveSources } from './server.ts';
 
-/** Bytes after the end of a file: Crispen reads what the browser itself reads. */
+/**
+ * Tests files with extra bytes after their end. Crispen must read the files that the browser itself
+ * reads.
+ */
 let site: Served;
 let browser: Browser;
 let page: Page;
@@ -25,7 +28,9 @@ afterAll(async () => {
   await site.close();
 });
 
-/** The browser's own result and Crispen's: a hash of the pixels, or an error. */
+/**
+ * Returns the browser's own result and Crispen's result, each as a hash of the pixels or an error.
+ */
 const verdicts = (files: readonly Buffer[]) =>
   page.evaluate(
     async (addresses) => {

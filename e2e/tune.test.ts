@@ -40,10 +40,10 @@ it('measures its adapter once and goes by that from then on', async () => {
       swiftshader: true,
       others: 0,
     });
-    // All variants add in the same order.
+    // All variants sum in the same order, so their results are identical.
     expect(tuned.file).toEqual(usual.file);
 
-    // The stored choice is used: without fusion there are more dispatches.
+    // Crispen uses the stored choice: without fusion, there are more dispatches.
     await page.evaluate(async (key) => {
       const cache = await caches.open('crispen-tuning');
       await cache.put(key, Response.json({ fuse: 'none', conv: 'plain', tileColumns: 8 }));

@@ -1,6 +1,7 @@
 /**
- * Walks the demo as a new visitor would, at four sizes of window, in light and dark: nothing serious for axe,
- * nothing cut off, nothing on the console, and nothing moves by itself. Other tests look closer at each point.
+ * Walks through the demo as a new visitor, in windows of four sizes and in both colour schemes.
+ * Checks that axe finds nothing serious, that nothing is cut off, that the console stays empty, and
+ * that nothing moves by itself. Other tests check each step in more detail.
  */
 import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright';
@@ -29,7 +30,7 @@ const png = async (name: string, width: number, height: number) => ({
   bytes: await encode(picture(width, height)),
 });
 
-/** How far things have moved without the visitor's doing. */
+/** Returns the total layout shift that the visitor did not cause. */
 const moved = (page: Page) =>
   page.evaluate(
     () =>
@@ -45,7 +46,7 @@ const moved = (page: Page) =>
       }),
   );
 
-/** Whether the controls of the comparison lie on each other. */
+/** Returns whether the controls of the comparison overlap. */
 const crossing = (page: Page) =>
   page.locator('.zoom').evaluateAll((all) => {
     const boxes = all.filter((box) => box.checkVisibility());
@@ -64,7 +65,7 @@ describe.each(
       colorScheme,
       permissions: ['clipboard-read', 'clipboard-write'],
     });
-    /** What must hold in each state, and a picture of it if a folder is given. */
+    /** Checks the requirements for each state. Saves a screenshot if a folder is given. */
     const isSound = async (state: string) => {
       const folder = process.env.CRISPEN_SCREENSHOTS;
       if (folder) {
@@ -78,12 +79,12 @@ describe.each(
     const saved = async (format = 'png') =>
       decode((await downloadBy(page, `download-${format}`)).bytes);
 
-    // The welcome page.
+    // Checks the welcome page.
     await status(page, /^Ready/);
     expect(await moved(page)).toBeLessThan(0.02);
     await isSound('welcome');
 
-    // A picture, its comparison and its files.
+    // Adds a picture, compares it and saves its files.
     await dropOn(page, await png('a.png', 24, 20));
     await status(page, /^Done/);
     expect(await page.title()).toMatch(/Crispen/);
@@ -100,7 +101,7 @@ describe.each(
     await isSound('done');
     await page.getByTestId('pin').click();
 
-    // Strength, quality, name, size; the kind of picture stays.
+    // Changes strength, quality, name and size. The kind of picture must not change.
     await page.getByTestId('strength').fill('40');
     await page.getByTestId('strength').fill('100');
     await page.getByTestId('quality').fill('70');
@@ -118,7 +119,7 @@ describe.each(
     await status(page, /^Done/);
     await isSound('settings');
 
-    // A part, and what the attention does with it.
+    // Selects a part of the picture and inspects its attention.
     await page.getByTestId('crop').click();
     await page.getByTestId('crop-shape').selectOption('1:1');
     await isSound('crop');
@@ -130,7 +131,7 @@ describe.each(
     await isSound('inspector');
     await page.keyboard.press('Escape');
 
-    // Several pictures, one of them corrupt; nothing is lost by a reload.
+    // Adds several pictures, one of them corrupt. A reload must lose nothing.
     const cut = (await readFile('e2e/images/coffee-40x40.jpg')).subarray(0, 700);
     await dropOn(page, { name: 'cut.jpg', bytes: cut }, await png('b.png', 16, 12));
     await queueStatus(page, '2 of 3 done, 1 failed');
@@ -146,7 +147,7 @@ describe.each(
     await page.getByRole('button', { name: 'Undo' }).click();
     await queueStatus(page, '2 of 3 done, 1 failed');
 
-    // Another language, what is kept, and how it works.
+    // Switches to another language and shows the stored data.
     await page.getByTestId('language').selectOption('de');
     await page.waitForFunction(() => document.documentElement.lang === 'de');
     await page.locator('#kept summary').click();

@@ -1,6 +1,6 @@
-// A separate module, because it must be evaluated before the code that it watches.
+// This is a separate module, because it must be evaluated before the code that it watches.
 const unhandled = [];
-/** Of each living device, what was made and not destroyed. */
+/** For each device that exists, the resources that were created and not yet destroyed. */
 const devices = new Map();
 
 self.addEventListener('unhandledrejection', ({ reason }) => unhandled.push(String(reason)));

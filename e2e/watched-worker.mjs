@@ -1,3 +1,3 @@
-/** Crispen's worker. `self.live` tells what it holds on the GPU, and what nobody has handled. */
+/** Crispen's worker. `self.live` reports its GPU resources and its unhandled errors. */
 import './watch.mjs';
 import '../src/worker/worker.ts';

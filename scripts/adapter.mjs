@@ -1,13 +1,13 @@
 /**
- * Prints the WebGPU adapter of the GPU tests. Exit code 1 if there is none, or with `--f16` none
- * with the feature shader-f16.
+ * Prints the WebGPU adapter of the GPU tests. The exit code is 1 if there is no adapter. With
+ * `--f16`, it is also 1 if the adapter lacks the feature shader-f16.
  */
 import { create } from 'webgpu';
 import { findSwiftShader, loadVulkan } from '../src/node/drivers.mjs';
 
 process.env.VK_DRIVER_FILES ||= findSwiftShader() ?? '';
 loadVulkan();
-// f16 on NVIDIA is behind a toggle.
+// On NVIDIA, f16 requires this toggle.
 const gpu = create(['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia']);
 const adapter = await gpu.requestAdapter();
 if (adapter) {

@@ -1,6 +1,7 @@
 /**
- * npm run build: the site (dist/site) with the API reference (dist/site/api), the library (dist/lib), and the command line and the library for Node (dist/cli, dist/node).
- * `--only site|api|lib|cli` builds one of them.
+ * npm run build: builds the site (dist/site) with the API reference (dist/site/api), the library
+ * (dist/lib), and the command line and the library for Node (dist/cli, dist/node). `--only
+ * site|api|lib|cli` builds only one of these.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, readFileSync, rmSync } from 'node:fs';
@@ -12,7 +13,7 @@ import { licences } from './licences.mjs';
 import { bareShaders } from './shaders.mjs';
 
 const root = resolve(import.meta.dirname, '..');
-/** The weights that the package contains. */
+/** The weight file that the package contains. */
 const PACKAGED = 'a2n-photo-x2.safetensors';
 const steps = { site: buildSite, api: buildReference, lib: buildLibrary, cli: buildCommandLine };
 
@@ -30,7 +31,10 @@ async function buildSite() {
   console.log('dist/site: the site');
 }
 
-/** The docstrings of the public entries as pages, without types that they only refer to. */
+/**
+ * Builds pages from the docstrings of the public entries. Types that are only referenced get no
+ * page.
+ */
 function buildReference() {
   const entries = ['index.ts', 'element/define.ts', 'element/preview.ts', 'engine/public.ts'];
   entries.push('node/public.ts');
@@ -54,8 +58,8 @@ function buildReference() {
 }
 
 /**
- * The page's ES modules, index.js and element.js, with the chunks that they share or load lazily,
- * page-*.js; the separate build of worker.js with its chunks worker-*.js; and the declarations. All
+ * Builds the ES modules of the page, index.js and element.js, with chunks page-*.js that they share
+ * or load lazily. Also builds worker.js with its chunks worker-*.js, and the declarations. All
  * files must be in the same folder.
  */
 async function buildLibrary() {
@@ -78,8 +82,8 @@ async function buildLibrary() {
 }
 
 /**
- * @param {string} chunks prefix of the chunks' names
- * @param {Record<string, string>} entries sources by the name of the built file
+ * @param {string} chunks the prefix of the chunks' names
+ * @param {Record<string, string>} entries the source files, by the names of the built files
  */
 async function buildEntries(chunks, entries) {
   await build({
@@ -94,18 +98,18 @@ async function buildEntries(chunks, entries) {
       target: 'es2023',
       sourcemap: true,
       rolldownOptions: {
-        // Lets chunks import from worker.js what both need, so nothing is loaded twice or
+        // Chunks may import code from worker.js that both need, so nothing is loaded twice or
         // unnecessarily.
         preserveEntrySignatures: 'allow-extension',
         output: {
           minify: true,
           chunkFileNames: `${chunks}-[name].js`,
-          // What an entry always loads is one file: it compresses better, and is one request.
+          // The code that an entry always loads is one file. This compresses better and needs one
+          // request.
           ...(chunks !== 'page' && {
             codeSplitting: { groups: [{ name: 'core', tags: ['$initial'] }, ...WORKER_CHUNKS] },
           }),
-          // Purity annotations matter to bundlers of the page's part. A worker is not bundled
-          // again.
+          // Bundlers of the page's part use purity annotations. A worker is not bundled again.
           comments: { annotation: chunks === 'page' },
         },
       },
@@ -117,8 +121,8 @@ async function buildEntries(chunks, entries) {
 /**
  * Puts the weights of one model next to the library. In the source, the client starts
  * `../worker.ts`, and the AVIF encoder fetches its program from its package. Vite would bundle the
- * worker once more, inline the program as text, and write URLs that no other bundler understands.
- * The built library keeps the form that all of them do: `new Worker(new URL('./worker.js',
+ * worker again, inline the program as text, and write URLs that no other bundler understands. The
+ * built library uses the form that all bundlers understand: `new Worker(new URL('./worker.js',
  * import.meta.url), { type: 'module' })`.
  * @returns {import('vite').Plugin}
  */
@@ -126,8 +130,9 @@ function filesBesideTheLibrary() {
   const inSource =
     /new URL\(\s*(['"])(?:\.\.\/(worker)\.ts|(avif_enc\.wasm))\1,\s*import\.meta\.url,?\s*\)/g;
   const model = '__CRISPEN_MODEL_URL__';
-  // The AVIF encoder assigns to it in runtimes without it. Bundlers replace it with text, which
-  // cannot be assigned to. All module runtimes that Crispen supports have it.
+  // In runtimes without import.meta.url, the AVIF encoder assigns a value to it. Bundlers replace
+  // the expression with a string, so the assignment would be a syntax error. All module runtimes
+  // that Crispen supports provide import.meta.url.
   const assignment =
     /if\s*\(import\.meta\.url===undefined\)\s*\{import\.meta\.url="https:\/\/localhost"\}/;
   const placeholder = /__CRISPEN_URL_OF_(.+?)__/g;
@@ -163,7 +168,9 @@ function filesBesideTheLibrary() {
   };
 }
 
-/** The command line and the library for Node, one file each; npm packages stay imports. */
+/**
+ * Builds the command line and the library for Node, one file each. Imports of npm packages remain.
+ */
 async function buildCommandLine() {
   await buildForNode('src/cli/crispen.ts', 'dist/cli', 'crispen.js');
   await buildForNode('src/node/public.ts', 'dist/node', 'node.js');
@@ -172,7 +179,8 @@ async function buildCommandLine() {
 
 /**
  * @param {string} entry
- * @param {string} outDir two folders below the package's root, where the weights are looked for
+ * @param {string} outDir a folder two levels below the package's root, where the weights are
+ *   expected
  * @param {string} file
  */
 async function buildForNode(entry, outDir, file) {

@@ -1,4 +1,4 @@
-/** Finds the browser and the Vulkan driver of the tests, or installs them. */
+/** Finds or installs the browser and the Vulkan driver for the tests. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { findChromium, findSwiftShader } from '../src/node/drivers.mjs';
@@ -6,8 +6,8 @@ import { findChromium, findSwiftShader } from '../src/node/drivers.mjs';
 export { findChromium, findSwiftShader };
 
 /**
- * Finds a Chromium with its SwiftShader. If there is none, it installs one: with apt-get as root on
- * Debian and derivatives, otherwise with Playwright. Prints what it does.
+ * Finds a Chromium with its SwiftShader. If there is none, installs one: with apt-get as root on
+ * Debian and its derivatives, otherwise with Playwright. Prints each step.
  * @returns {{ chromium: string, swiftShader: string | null }}
  */
 export function ensureChromium() {

@@ -1,11 +1,11 @@
-/** How bundlers divide the worker. */
+/** Defines how bundlers divide the worker into chunks. */
 
 /** Parts of the CPU backend that few visitors need. */
 const RARE = ['averaged', 'crew', 'band', 'loops', 'moves', 'others', 'planar', 'sample', 'trace'];
 
 /**
- * What runs networks on the CPU is one file. By themselves, bundlers make small ones of what it
- * shares with its rare parts, which are all loaded after it.
+ * The code that runs networks on the CPU is one file. Otherwise, bundlers would make small files of
+ * the code that it shares with its rare parts. These parts are all loaded after it.
  */
 const CPU = {
   name: 'cpu',
@@ -15,13 +15,16 @@ const CPU = {
   ),
 };
 
-/** Small modules that several lazily loaded chunks share. Each alone would be half overhead. */
+/**
+ * Small modules that several lazily loaded chunks share. In separate files, half of the bytes would
+ * be overhead.
+ */
 const SHARED = {
   name: 'shared',
   test: /\/src\/(srgb|kernels\/nonlocal\/rows|engine\/gpu\/bound)\.ts$/,
 };
 
-/** What inspect() reads from a run, on either backend. */
+/** The code with which inspect() reads values from a run, on both backends. */
 const TRACE = {
   name: 'trace',
   includeDependenciesRecursively: false,

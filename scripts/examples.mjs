@@ -1,6 +1,6 @@
 /**
- * Runs examples/node as somebody who installed the package: in an empty folder, without this
- * repository. Part of the test group `package`.
+ * Runs examples/node in an empty folder outside this repository, as a user who installed the
+ * package would. This is part of the test group `package`.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,7 +13,7 @@ const root = resolve(import.meta.dirname, '..');
 const SIDE = 24;
 
 /**
- * @param {string} archive of `npm pack`
+ * @param {string} archive the archive that `npm pack` made
  * @param {string} parent an existing folder
  * @returns {Promise<{ ok: boolean, output: string }>}
  */

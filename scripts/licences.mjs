@@ -4,9 +4,10 @@ import { join } from 'node:path';
 const root = join(import.meta.dirname, '..');
 
 /**
- * Puts the licences beside the built pages, and refuses to build with a package that THIRD-PARTY.md does
- * not name.
- * @param {{ emit: boolean }} options `emit`: write the files; a worker's own build only checks
+ * Writes the licences next to the built pages. The build fails if it contains a package that
+ * THIRD-PARTY.md does not name.
+ * @param {{ emit: boolean }} options `emit`: whether to write the files; the separate build of a
+ *   worker only checks packages
  * @returns {import('vite').Plugin}
  */
 export function licences({ emit }) {
@@ -31,7 +32,7 @@ export function licences({ emit }) {
 }
 
 /**
- * The package that a module belongs to; null for the project's own.
+ * Returns the package that a module belongs to, or null for the project's own modules.
  * @param {string} id
  */
 function packageOf(id) {

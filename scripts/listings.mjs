@@ -1,7 +1,7 @@
 /**
- * Writes listings and tables into docs.html when the site is built, so the page has its height from the start
- * and needs no script to be read. Examples and recipes are files that tests run; tables are those of
- * docs/element.md.
+ * Writes listings and tables into docs.html when the site is built. The page then has its final
+ * height from the start and can be read without a script. Examples and recipes are files that tests
+ * run. Tables come from docs/element.md.
  */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -23,11 +23,11 @@ export function docsListings() {
 const escaped = (/** @type {string} */ text) =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
-/** A listing scrolls sideways, with the keyboard too. */
+/** A listing scrolls sideways, also with the keyboard. */
 const listing = (/** @type {string} */ code) =>
   `<div class="listing"><pre tabindex="0" role="group" aria-label="Source"><code>${code}</code></pre><button type="button" class="button small copy">Copy</button></div>`;
 
-/** With the names that a site imports. */
+/** Replaces import paths with the names that a site imports. */
 const published = (/** @type {string} */ source) =>
   source
     .replace('../../../src/index.ts', 'crispen')
@@ -46,7 +46,7 @@ export function fillDocs(html) {
       listing(escaped(file(`demo/docs/recipes/${name}`).trim())),
     )
     .replace(/<div data-gallery>(.*?)<\/div>/gs, (all, markup) => {
-      // Without the folder of this site's weights.
+      // Leaves out the folder of this site's weights.
       const text = markup
         .trim()
         .replaceAll(/\s+/g, ' ')
@@ -59,9 +59,9 @@ export function fillDocs(html) {
 }
 
 /**
- * The table of a section, as HTML.
+ * Returns the table of a section as HTML.
  * @param {string} markdown
- * @param {string} section its heading
+ * @param {string} section the section's heading
  */
 export function table(markdown, section) {
   const text = markdown.split(/^## /m).find((part) => part.startsWith(`${section}\n`));

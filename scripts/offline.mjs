@@ -2,18 +2,24 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Other pages of the site, and what is too large to be loaded before it is wanted. */
+/**
+ * Matches files that the demo page does not need. Files above `LARGE` bytes are loaded on request.
+ */
 const APART =
   /^(docs|bench)\.html$|^(LICENSE|THIRD-PARTY)\.txt$|^assets\/(docs|bench|copy)-|\.map$/;
 const LARGE = 500_000;
 
-/** Whether a file holds the bench page's texts in a language. Its name is that of the demo's in that language. */
+/**
+ * Returns whether a file contains the bench page's texts in a language. Such a file has the same
+ * name as the demo's file for that language.
+ */
 const isOfBench = (
   /** @type {import('vite').Rolldown.OutputChunk | import('vite').Rolldown.OutputAsset} */ file,
 ) => file.type === 'chunk' && (file.facadeModuleId ?? '').includes('/bench/page/');
 
 /**
- * Writes service-worker.js: `demo/offline/service-worker.js` with the files of the demo page.
+ * Writes service-worker.js from `demo/offline/service-worker.js` and the list of the demo page's
+ * files.
  * @returns {import('vite').Plugin}
  */
 export function offline() {

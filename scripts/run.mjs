@@ -1,9 +1,9 @@
 /**
  * node scripts/run.mjs FILE [arguments]
  *
- * Runs a TypeScript file in Node through Vite's module runner, which makes `.ts` imports and `?raw`
- * shaders work without a build. The file gets its own arguments in `process.argv`, and uses
- * standard input and the exit code directly.
+ * Runs a TypeScript file in Node with Vite's module runner, which supports `.ts` imports and `?raw`
+ * shaders without a build. The file finds its own arguments in `process.argv`. It uses standard
+ * input and the exit code directly.
  */
 import { resolve } from 'node:path';
 import { runnerImport } from 'vite';

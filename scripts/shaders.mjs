@@ -1,5 +1,5 @@
 /**
- * Removes the long comments of the shaders from the build.
+ * Removes comments and unnecessary white space from the shaders in the build.
  * @returns {import('vite').Plugin}
  */
 export function bareShaders() {
@@ -15,12 +15,13 @@ export function bareShaders() {
   };
 }
 
-/** Text that a directive replaces with a number or word (src/kernels/wgsl.ts). */
+/** Matches text that a directive replaces with a number or a word (src/kernels/wgsl.ts). */
 const SUBSTITUTION = /(\{\s*\w+(?:\s*[+-]\s*\w+)*\s*\})/;
 
 /**
- * WGSL without line comments, indentation, and most other white space and line ends. Directives keep
- * their lines. (WGSL has no strings that could contain a `//`, and the shaders use no block comments.)
+ * Returns WGSL without line comments, indentation, and most other white space and line ends. Each
+ * directive stays on its own line. (WGSL has no strings that could contain a `//`, and the shaders
+ * use no block comments.)
  * @param {string} source
  */
 export function compactShader(source) {
@@ -31,8 +32,8 @@ export function compactShader(source) {
     return (
       bare
         .split(SUBSTITUTION)
-        // Not around substitutions, which may become part of a word, and not between two signs:
-        // `a - -b` must not become a decrement.
+        // Spaces around substitutions stay, because these may become part of a word. Spaces between
+        // two signs also stay, because `a - -b` must not become a decrement.
         .map((part) =>
           SUBSTITUTION.test(part)
             ? part
@@ -46,7 +47,7 @@ export function compactShader(source) {
     );
   });
   const kept = lines.filter(Boolean);
-  // Statements need no line ends.
+  // Statements do not need line ends.
   const ends = kept.map((line, i) => {
     const next = kept[i + 1] ?? '#';
     return line.startsWith('#') || next.startsWith('#') || !/[;{},]$/.test(line) ? '\n' : '';

@@ -1,9 +1,9 @@
 /**
- * npm test: everything that must hold before a change lands. Every step runs even if an earlier one
- * failed. The last line counts the tests of all steps; a check counts as one test. `--only
- * check|unit|gpu|f16|size|package|e2e` runs one group, `--only unit,f16` several. `--only bare` runs
- * what depends on reference material or on a driver with shader-f16, without either: as on a
- * newcomer's machine.
+ * npm test: runs everything that must pass before a change is merged. Every step runs even if an
+ * earlier step failed. The last line counts the tests of all steps. A check counts as one test.
+ * `--only check|unit|gpu|f16|size|package|e2e` runs one group, and `--only unit,f16` runs several
+ * groups. `--only bare` runs the tests that use reference material or a driver with shader-f16, but
+ * without either of them, as on a new contributor's machine.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -15,25 +15,29 @@ import { ensureChromium } from './chromium.mjs';
 import { runExamples } from './examples.mjs';
 
 /**
- * Bytes of the library, each file gzipped separately: index.js, worker.js and all their static
- * imports. A page loads these to upscale with a shipped model.
+ * The size limit of index.js, worker.js and all their static imports, in bytes. Each file is
+ * gzipped separately. A page loads these files to upscale with a shipped model.
  */
 const CORE_LIMIT = 60 * 1024;
-/** The element alone, which a page loads before it paints. */
+/** The limit for the element alone, which a page loads before the first paint. */
 const ELEMENT_LIMIT = 25 * 1024;
-/** The element and everything that it loads to upscale with a shipped model. */
+/** The limit for the element and all files that it loads to upscale with a shipped model. */
 const ELEMENT_ALL_LIMIT = 80 * 1024;
 /**
- * Everything that a worker loads because there is no GPU: with threads of their own memory, the tiler,
- * which divides the image; where memory is shared, the crew.
+ * The limit for all files that a worker loads because there is no GPU. If each thread has its own
+ * memory, these include the tiler, which divides the image. If memory is shared, these include the
+ * crew.
  */
 const CPU_LIMIT = 16 * 1024;
-/** All files, including the lazily loaded chunks and the separate entry crispen/engine. */
+/**
+ * The limit for all files, including lazily loaded chunks and the separate entry crispen/engine.
+ */
 const TOTAL_LIMIT = 349 * 1024;
 
 /**
- * Lazily loaded chunks, without the prefix of their build: the limit in KiB gzipped, and what loads
- * them. Chunks below 1 KiB, which bundlers make for code that several others share, need no entry.
+ * Lazily loaded chunks, without the prefix of their build. Each entry has the limit in KiB gzipped
+ * and a description. Chunks below 1 KiB, which bundlers make for code that several other chunks
+ * share, need no entry.
  * @type {Readonly<Record<string, readonly [number, string]>>}
  */
 const CHUNK_LIMITS = {
@@ -82,17 +86,17 @@ const CHUNK_LIMITS = {
 };
 
 /**
- * Allowed files of the package besides the declarations and source maps of dist/lib. A shared chunk
- * has the name of its first module, such as rgba8.reference.
+ * Matches the files that the package may contain besides the declarations and source maps of
+ * dist/lib. A shared chunk is named after its first module, such as rgba8.reference.
  */
 const PACKED =
   /^(package\.json|README\.md|CHANGELOG\.md|THIRD-PARTY\.md|LICENSE|bin\/crispen\.mjs|dist\/(lib|cli|node)\/[\w-]+(\.reference)?\.js|dist\/lib\/avif_enc\.wasm|dist\/lib\/models\/a2n-photo-x2\.safetensors)$/;
 
 const root = resolve(import.meta.dirname, '..');
 const GROUPS = ['check', 'unit', 'gpu', 'f16', 'size', 'package', 'e2e'];
-/** Skipped tests of one file that the summary names. It counts the others. */
+/** The number of skipped tests per file that the summary names. It counts the others. */
 const SKIPS_NAMED = 3;
-/** Where there is neither reference material nor a driver with shader-f16. */
+/** Environment variables that hide the reference material and the driver with shader-f16. */
 const BARE = { CRISPEN_SHARED: '/nonexistent', CRISPEN_F16_ICD: '/nonexistent' };
 
 const { values } = parseArgs({ options: { only: { type: 'string' } } });
@@ -106,7 +110,7 @@ const wanted = (/** @type {string} */ group) => groups.includes(group);
 const count = { passed: 0, failed: 0 };
 /** @type {string[]} */
 const failures = [];
-/** Tests of the browser that passed at the second try only. @type {string[]} */
+/** Browser tests that failed at first and passed at the second try. @type {string[]} */
 const unsteady = [];
 /** Titles of skipped tests by the path of their file. @type {Map<string, string[]>} */
 const skips = new Map();
@@ -147,7 +151,7 @@ if (failures.length > 0)
 console.log(`\n${count.passed} passed, ${count.failed} failed, ${skipped} skipped`);
 process.exitCode = count.failed > 0 ? 1 : 0;
 
-/** Throws, because nothing works without a browser and an adapter. */
+/** Finds the browser and the adapter. Throws if one is missing, because the tests need both. */
 function setUp() {
   heading('set-up');
   const { chromium, swiftShader } = ensureChromium();
@@ -162,7 +166,7 @@ function setUp() {
 
 async function checks() {
   await step('format and lint', () => tool('biome', ['ci', '.']));
-  // Two compilers at a time: more would compete for the cores of a small machine.
+  // Two compilers run at a time. More compilers would compete for the cores of a small machine.
   const configs = ['core', 'worker', '', 'node'].map((name) =>
     name ? `tsconfig.${name}.json` : 'tsconfig.json',
   );
@@ -179,7 +183,7 @@ async function checks() {
 }
 
 /**
- * Runs one check, counts it and prints its output at the end.
+ * Runs one check, counts it, and prints its output when it ends.
  * @param {string} name
  * @param {() => Promise<{ ok: boolean, output: string }>} run
  */
@@ -193,7 +197,7 @@ async function step(name, run) {
 }
 
 /**
- * Sources that contain a word.
+ * Returns the source files that contain a word.
  * @param {string} word
  * @param {string[]} folders
  */
@@ -227,7 +231,7 @@ async function tests(name, projects, what = ['run'], env = {}) {
       ...what,
       '--run',
       ...projects.flatMap((project) => ['--project', project]),
-      // A snapshot that is missing fails here as on a fresh machine. Vitest alone writes it.
+      // A missing snapshot fails here, as on a fresh machine. By default, Vitest would write it.
       '--update=none',
       ...['--reporter', 'default', '--reporter', 'json', `--outputFile.json=${report}`],
     ],
@@ -256,7 +260,8 @@ async function tests(name, projects, what = ['run'], env = {}) {
 }
 
 /**
- * The first lines of an error, indented, for the list of failures at the end: a log may keep no more.
+ * Returns the first lines of an error, indented. They are part of the list of failures at the end,
+ * because a log may contain only that.
  * @param {string} message
  */
 function reason(message) {
@@ -271,7 +276,7 @@ function isFailed(test) {
 }
 
 /**
- * Files of the library and all their static imports.
+ * Returns files of the library and all their static imports.
  * @param {string} folder
  * @param {string[]} entries
  */
@@ -299,7 +304,7 @@ async function size() {
   const weigh = (/** @type {Set<string>} */ names) =>
     files.reduce((sum, { name, bytes }) => sum + (names.has(name) ? bytes : 0), 0);
   const core = withImports(folder, ['index.js', 'worker.js']);
-  // Where there is relaxed SIMD, worker-relaxed.js takes the place of worker-simd.js, and is less.
+  // With relaxed SIMD, the smaller file worker-relaxed.js is loaded instead of worker-simd.js.
   const withoutCore = (/** @type {string[]} */ chunks) =>
     new Set(
       [
@@ -332,7 +337,7 @@ async function size() {
       : [];
   });
   return {
-    // All entries must exist: a chunk with another name would count as 0.
+    // All entries must exist, because a chunk with another name would count as 0.
     ok:
       tooLarge.length === 0 &&
       parts.every(([, names, limit]) => {
@@ -349,7 +354,9 @@ async function size() {
   };
 }
 
-/** Packs the library as for publishing, checks its contents and runs two linters on it. */
+/**
+ * Packs the library as for publishing, checks its contents, and runs two linters on the package.
+ */
 async function packed() {
   const packed = await command('npm', ['pack', '--json', '--pack-destination', temporary]);
   const path = archiveOfPack();
@@ -363,7 +370,7 @@ async function packed() {
     .filter((name) => !/^dist\/lib\/.*\.(d\.ts|map)$/.test(name))
     .filter((name) => !PACKED.test(name));
   const publint = await tool('publint', ['run', path, '--strict']);
-  // A worker script has no types to import.
+  // A worker script has no types to import, so it is excluded.
   const options = ['--profile', 'esm-only', '--exclude-entrypoints', 'worker', '--no-emoji'];
   const attw = await tool('attw', [path, ...options]);
   return {
@@ -375,15 +382,15 @@ async function packed() {
   };
 }
 
-/** The file that `npm pack` made. */
+/** Returns the path of the file that `npm pack` made. */
 function archiveOfPack() {
   const archive = readdirSync(temporary).find((name) => name.endsWith('.tgz'));
   return join(temporary, archive ?? 'none.tgz');
 }
 
 /**
- * One of the development tools, by the name of its command.
- * @param {string} name
+ * Runs a development tool.
+ * @param {string} name the name of the tool's command
  * @param {string[]} args
  */
 function tool(name, args) {

@@ -1,7 +1,10 @@
 /**
- * Writes English texts into pages whose elements name their keys: a page can be read before its script runs.
- * @param {Readonly<Record<string, Readonly<Record<string, string>>>>} pages texts by the name of the HTML file
- * @param {Readonly<Record<string, string>>} attributes attributes by the one with their key
+ * Writes English texts into pages. Their elements contain the keys of the texts. A page can
+ * therefore be read before its script runs.
+ * @param {Readonly<Record<string, Readonly<Record<string, string>>>>} pages texts by the name of
+ *   the HTML file
+ * @param {Readonly<Record<string, string>>} attributes maps an attribute that contains a key to the
+ *   attribute for its text
  * @returns {import('vite').Plugin}
  */
 export function pageTexts(pages, attributes) {
@@ -20,7 +23,8 @@ export function pageTexts(pages, attributes) {
 /**
  * @param {string} html
  * @param {Readonly<Record<string, string>>} page texts by key
- * @param {Readonly<Record<string, string>>} attributes attributes by the one with their key
+ * @param {Readonly<Record<string, string>>} attributes maps an attribute that contains a key to the
+ *   attribute for its text
  */
 export function fillHtml(html, page, attributes) {
   const text = (/** @type {string} */ key) => {

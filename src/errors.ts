@@ -1,20 +1,20 @@
 /**
- * Every way in which Crispen can fail, as a stable code. Codes survive the worker boundary and keep
- * their meaning within a major version.
+ * A stable code for every way in which Crispen can fail. A code survives the transfer from the
+ * worker, and keeps its meaning within a major version.
  */
 export type ErrorCode =
-  | 'NO_WEBGPU' // no adapter: the browser, its flags or the machine do not offer one
+  | 'NO_WEBGPU' // the browser, its flags or the machine provide no adapter
   | 'NO_WASM' // WebAssembly SIMD is missing, or the page's policy forbids WebAssembly
   | 'INSECURE_CONTEXT' // plain http on a host other than localhost: no WebGPU, no hashes, no cache
   | 'DEVICE_LOST' // the GPU device was lost during the work
   | 'OUT_OF_MEMORY' // an allocation on the GPU or in the page was refused
-  | 'MODEL_UNKNOWN' // no such model id in the manifest
+  | 'MODEL_UNKNOWN' // the manifest has no model with this id
   | 'MODEL_CORRUPT' // a weight file is truncated, malformed or fails its hash
-  | 'MODEL_UNSUPPORTED' // a valid weight file of a network that Crispen does not know
-  | 'FETCH_FAILED' // a URL could not be read: network, status or CORS
-  | 'CROSS_ORIGIN' // pixels or weights belong to another origin, and this one may not use them
+  | 'MODEL_UNSUPPORTED' // the weight file is valid, but Crispen does not know its network
+  | 'FETCH_FAILED' // a URL could not be read because of the network, the status or CORS
+  | 'CROSS_ORIGIN' // pixels or weights of another origin, which this origin may not use
   | 'DECODE_FAILED' // the bytes are not an image that this decoder can read
-  | 'ENCODE_FAILED' // the requested output format cannot be encoded here
+  | 'ENCODE_FAILED' // this platform cannot encode the requested output format
   | 'WRITE_FAILED' // the file could not be written: the disk is full or the permission was withdrawn
   | 'IMAGE_TOO_LARGE' // the input or the output exceeds a stated limit
   | 'INVALID_INPUT' // an argument is outside its documented range
@@ -24,7 +24,7 @@ export type ErrorCode =
   | 'WORKER_FAILED' // the worker could not start or died
   | 'INTERNAL'; // a bug in Crispen, such as a WebGPU validation error
 
-/** An error as data, which crosses the worker boundary instead of the object. */
+/** An error as plain data. This is sent between worker and page instead of the error object. */
 export interface SerializedError {
   readonly code: ErrorCode;
   readonly message: string;
@@ -32,7 +32,7 @@ export interface SerializedError {
 }
 
 /**
- * Messages for a file that could not be fetched: chunks (from browsers) and WebAssembly (from
+ * Matches messages about a file that could not be fetched: a chunk (in browsers) or WebAssembly (in
  * Emscripten).
  */
 const NOT_LOADED =
@@ -41,8 +41,8 @@ const NOT_LOADED =
 /**
  * The only error class that Crispen throws.
  *
- * `message` says what is wrong. `hint` says what to do about it and may be empty. `name` is
- * `AbortError` for the code `ABORTED`, as on the platform, and `CrispenError` otherwise.
+ * `message` describes the problem. `hint` describes what to do about it, and may be empty. `name`
+ * is `AbortError` for the code `ABORTED`, as on the web platform, and `CrispenError` otherwise.
  */
 export class CrispenError extends Error {
   readonly code: ErrorCode;
@@ -56,7 +56,8 @@ export class CrispenError extends Error {
   }
 
   /**
-   * Turns any thrown value into a `CrispenError`. Foreign errors get `code` (default `INTERNAL`).
+   * Turns any thrown value into a `CrispenError`. Other errors get the code `code` (default
+   * `INTERNAL`).
    */
   static from(error: unknown, code: ErrorCode = 'INTERNAL'): CrispenError {
     if (error instanceof CrispenError) return error;
@@ -85,7 +86,7 @@ export function throwIfAborted(signal: { readonly aborted: boolean } | undefined
   if (signal?.aborted) throw new CrispenError('ABORTED', 'The upscale was cancelled.');
 }
 
-/** Makes the error for something that only a bug in Crispen can cause. */
+/** Makes the error for a condition that only a bug in Crispen can cause. */
 export const internal = (what: string): CrispenError =>
   new CrispenError('INTERNAL', `Crispen has a bug: ${what}.`, { hint: 'Please report it.' });
 

@@ -1,4 +1,4 @@
-/** Sizes and rectangles in pixels. Every room may import this file; it imports nothing. */
+/** Sizes and rectangles in pixels. This file imports nothing, and every folder may import it. */
 
 export interface Size {
   readonly width: number;
@@ -11,12 +11,16 @@ export interface Rect extends Size {
 }
 
 /**
- * One tile of an LR image, in LR pixels: what it computes (`core`) and what it reads (`source`).
+ * One tile of an LR image, in LR pixels. `core` is the part that it computes, and `source` is the
+ * part that it reads.
  */
 export interface Tile {
   readonly core: Rect;
   readonly source: Rect;
-  /** The pixels that it needs, if alpha needs more than the network reads; default: `source`. */
+  /**
+   * The pixels that the tile needs. Only given if alpha needs more pixels than the network reads;
+   * default: `source`.
+   */
   readonly pixels?: Rect;
 }
 

@@ -1,14 +1,14 @@
 /**
- * Options as data. The rule of an option says what its value must be, in words and as a test. With
- * the rules, the library checks calls before any work, the command line reads its arguments, and
- * the tests generate wrong values.
+ * Options as data. The rule of an option defines the allowed values, in words and as a test. The
+ * library uses the rules to check calls before any work. The command line reads its arguments with
+ * them, and the tests generate wrong values from them.
  */
 import { CrispenError } from './errors.ts';
 
 export interface Rule {
   /** The kind of value. Tests generate wrong values from it. */
   readonly kind: string;
-  /** What the value must be, such as `a number from 0 to 1`. */
+  /** A description of the allowed values, such as `a number from 0 to 1`. */
   readonly wants: string;
   readonly accepts: (value: unknown) => boolean;
   /** Copies a value that the caller could change or that cannot be sent to a worker. */
@@ -22,10 +22,10 @@ export interface Choice<T extends string | number> extends Rule {
   readonly of: readonly T[];
 }
 
-/** The longest side in pixels of any image, which is PNG's limit. */
+/** The longest side of any image in pixels, which is PNG's limit. */
 const MAX_SIDE = 2 ** 31 - 1;
 
-/** Accepts a finite number from `min`, or above `above`, to `max`. */
+/** Accepts a finite number up to `max` that is at least `min` or above `above`. */
 export function number(range: {
   readonly min?: number;
   readonly above?: number;
@@ -59,7 +59,7 @@ export function whole(min: number, max = Number.MAX_SAFE_INTEGER, unit = ''): Ru
 /** Accepts a side of an image. */
 export const side = (min = 1): Rule => whole(min, MAX_SIDE, 'pixels');
 
-/** Accepts the largest value of a network's input, such as 1 or 255. */
+/** Accepts the largest value in a network's input, such as 1 or 255. */
 export const inputRange = number({ above: 0, max: 2 ** 32 });
 
 export const choice = <T extends string | number>(of: readonly T[]): Choice<T> => ({
@@ -75,14 +75,14 @@ export const flag: Rule = {
   accepts: (value) => typeof value === 'boolean',
 };
 
-/** @param what the string is, such as `the id of a model` */
+/** @param what a description of the string, such as `the id of a model` */
 export const text = (what: string): Rule => ({
   kind: 'text',
   wants: `${what}, a string`,
   accepts: (value) => typeof value === 'string',
 });
 
-/** Accepts an object with methods or properties of these types, of any class or realm. */
+/** Accepts an object of any class or realm with methods or properties of these types. */
 export const shaped = (
   kind: string,
   wants: string,
@@ -104,13 +104,13 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null;
 
 /**
- * Checks each option of a call by its rule. Undefined options are left out. The result is a new
+ * Checks each option of a call with its rule. Undefined options are omitted. The result is a new
  * object, so later changes by the caller have no effect.
  *
- * Unknown names are errors, because most of them are typos. If one were ignored, the caller would
- * silently get a different result.
+ * Unknown names are errors, because most of them are typing mistakes. If such a name were ignored,
+ * the caller would silently get a different result.
  *
- * @param call its name, for messages
+ * @param call the name of the call, for messages
  * @throws CrispenError `INVALID_INPUT`
  */
 export function checkOptions<Options extends object>(
@@ -119,7 +119,7 @@ export function checkOptions<Options extends object>(
   rules: Rules<Options>,
 ): Options {
   const given: unknown = options === undefined ? {} : options;
-  // Rejects arrays, and objects of the platform such as a bare signal.
+  // Rejects arrays, and objects of the platform such as an AbortSignal.
   if (!isObject(given) || Object.prototype.toString.call(given) !== '[object Object]') {
     throw invalid(`The options of ${call} are ${show(given)}.`, 'Give an object, or nothing.');
   }
@@ -134,7 +134,7 @@ export function checkOptions<Options extends object>(
 }
 
 /**
- * Checks the fields of an object that have a rule. Undefined fields are left out.
+ * Checks the fields of an object that have a rule. Undefined fields are omitted.
  * @param what the name of a field in messages, such as `The option`
  * @throws CrispenError `INVALID_INPUT`
  */
@@ -148,7 +148,7 @@ export function checkFields<T extends object>(what: string, given: T, rules: Rul
 }
 
 /**
- * Returns a value that its rule accepts.
+ * Returns the value if its rule accepts it, copied if the rule copies values.
  * @param what the beginning of the message, such as `The width`
  * @throws CrispenError `INVALID_INPUT`
  */
@@ -157,7 +157,7 @@ export function checkValue<T>(what: string, value: T, rule: Rule): T {
   return (rule.copy ? rule.copy(value as never) : value) as T;
 }
 
-/** Converts any value to text for a message, cut to a readable length. */
+/** Converts any value to text for a message, and cuts long text. */
 function show(value: unknown): string {
   if (typeof value === 'function') return 'a function';
   if (isObject(value)) return `an object (${Object.prototype.toString.call(value).slice(8, -1)})`;

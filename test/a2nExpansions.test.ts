@@ -1,7 +1,8 @@
 /**
- * The WGSL of all kernels that A2N x2 compiles to: by strips, as GPUs run it, with fused blocks, and with
- * the convolutions that SwiftShader runs. A kernel whose text changes, appears or disappears shows up here;
- * `npx vitest run --project unit test/a2nExpansions -u` accepts it.
+ * Compares the WGSL of all kernels that A2N x2 compiles to: with strips as on GPUs, with fused
+ * blocks, and with the convolutions for SwiftShader. The test fails if the text of a kernel
+ * changes, or if a kernel appears or disappears. `npx vitest run --project unit test/a2nExpansions
+ * -u` accepts the change.
  */
 import { readdirSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -18,7 +19,7 @@ const RUNS: readonly [family: string, element: ElementType][] = [
   ['swiftshader', 'f32'],
 ];
 
-/** The distinct kernels of a run, by the name of their file. */
+/** Returns the distinct kernels of a run, by file name. */
 async function kernelsOf(family: string, element: ElementType): Promise<Map<string, string>> {
   const own = FAMILIES.find((one) => one.family === family);
   const choice: Choice = own ?? { fuse: 'blocks', conv: 'strips', tileColumns: 16 };

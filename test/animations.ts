@@ -1,4 +1,4 @@
-/** Animated files that no installed encoder writes. */
+/** Creates animated files that no installed encoder can write. */
 import sharp from 'sharp';
 import { ascii, join } from '../src/codecs/bytes.ts';
 import { chunk, headerChunk, SIGNATURE } from '../src/codecs/png/pngChunks.ts';
@@ -9,7 +9,7 @@ const words = (...values: number[]) => {
   return new Uint8Array(view.buffer);
 };
 
-/** The compressed pixels of a square of one colour. */
+/** Returns the compressed pixels of a square of one colour. */
 async function pixels(side: number, colour: string): Promise<Uint8Array> {
   const create = { width: side, height: side, channels: 3 as const, background: colour };
   const file = await sharp({ create }).png({ palette: false }).toBuffer();
@@ -18,7 +18,8 @@ async function pixels(side: number, colour: string): Promise<Uint8Array> {
 }
 
 /**
- * An animated PNG of red, green and blue squares, preceded by a white one with `isDefaultApart`.
+ * Creates an animated PNG of red, green and blue squares. With `isDefaultApart`, a white square
+ * that is not part of the animation comes first.
  */
 export async function animatedPng(
   frames: number,
@@ -29,7 +30,7 @@ export async function animatedPng(
   if (isDefaultApart) parts.push(chunk('IDAT', await pixels(side, '#fff')));
   let sequence = 0;
   for (let i = 0; i < frames; i++) {
-    // A fifth of a second, without disposal or blending.
+    // Each frame lasts a fifth of a second, without disposal or blending.
     const times = Uint8Array.of(0, 1, 0, 5, 0, 0);
     parts.push(chunk('fcTL', join([words(sequence++, side, side, 0, 0), times])));
     const data = await pixels(side, colours[i % 3]);
@@ -44,7 +45,10 @@ const box = (type: string, ...body: Uint8Array[]) => {
   return join([words(content.length + 8), ascii(type), content]);
 };
 
-/** The boxes of an AVIF sequence down to the sizes of its samples. It cannot be decoded. */
+/**
+ * Creates the boxes of an AVIF sequence, down to the box with the sizes of its samples. The file
+ * cannot be decoded.
+ */
 export function avifSequence(samples: number): Uint8Array {
   const sizes = box('stsz', words(0, 1, samples));
   const track = box('trak', box('mdia', box('minf', box('stbl', sizes))));

@@ -11,7 +11,7 @@ import { createNetwork } from '../src/networks/registry.ts';
 import { openBackend } from '../src/node/backend.ts';
 import { attentionOf, expectGoldenAttention } from './goldenAttention.ts';
 
-/** What each kind of network must have been compared for. */
+/** For each kind of network, the tensors that must have been compared. */
 const WANTED: readonly [pattern: string, tensors: readonly string[]][] = [
   [
     'tiny_a2n*',
@@ -35,7 +35,7 @@ describe.each(['oracle', 'cpu'] as const)('on the backend %s', (device) => {
     const backend = await openBackend(device, {}, 1);
     const found = await readGoldenCases(file);
     if ('missing' in found) throw new Error(`no network ${found.missing}`);
-    // A case whose expected tensors are those of k-means alone has none of attention.
+    // A case that expects only the tensors of k-means has no attention tensors.
     const checked = found.filter(({ name }) => !name.endsWith('(k-means)'));
     for (const golden of checked) {
       const seen = expectGoldenAttention(golden, await attentionOf(golden, backend));
@@ -70,8 +70,8 @@ test('networks without attention have nothing to tap', () => {
 
 test('the size of a result is known before the run', () => {
   const a2n = createNetwork('a2n', { scale: 2 });
-  // Gate and gated map of 16 blocks with 40 channels, and of the upsampler with 24 at twice the size;
-  // two branch weights per block.
+  // The sum counts the gate and the gated map in 16 blocks of 40 channels, and in the upsampler,
+  // which has 24 channels at twice the size. Each block adds two branch weights.
   const pixels = 9 * 7;
   expect(attentionBytes(a2n, { width: 9, height: 7 })).toBe(
     4 * (2 * (16 * 40 + 24 * 4) * pixels + 16 * 2),

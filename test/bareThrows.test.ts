@@ -1,12 +1,13 @@
 /**
- * The library throws its own error class: `internal()` where only a bug can be the reason. Other errors are
- * thrown only where the same module, or the one that calls it, turns them into a CrispenError.
+ * The library throws its own error class. It throws `internal()` where only a bug can be the
+ * reason. Other errors may be thrown only if the same module or its caller turns them into a
+ * CrispenError.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 
 const CAUGHT = [
-  'kernels/loads.ts', // of tests alone
+  'kernels/loads.ts', // used only by tests
   'node/images.ts',
   'codecs/avif/avif.ts',
   'codecs/avif/embed.ts',

@@ -1,4 +1,7 @@
-/** Small checkpoints of later networks, with a manifest of what they are; not in the repository. */
+/**
+ * Small checkpoints of later networks, and a manifest that describes them. They are not in the
+ * repository.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { interpret } from '../src/engine/oracle/interpreter.ts';
@@ -17,11 +20,11 @@ export interface Checkpoint {
   readonly arch: string;
   readonly scale: number;
   readonly config: Readonly<Record<string, unknown>>;
-  /** How far the stored element type changes the output. */
+  /** The difference in the output that the stored element type causes. */
   readonly expected_output_difference: number;
 }
 
-/** The checkpoints of an architecture; none without the folder. */
+/** Returns the checkpoints of an architecture, or none if the folder is missing. */
 export function checkpointsOf(...architectures: readonly string[]): readonly Checkpoint[] {
   const manifest = join(folder, 'manifest.json');
   if (!existsSync(manifest)) return [];
@@ -29,13 +32,16 @@ export function checkpointsOf(...architectures: readonly string[]): readonly Che
   return all.filter(({ arch, file }) => architectures.includes(arch) && !/decoy|nope/.test(file));
 }
 
-/** Detects a checkpoint under a name that says another scale. */
+/** Detects a checkpoint under a file name that states the wrong scale. */
 export async function detectRenamed({ file }: Checkpoint): Promise<Detection> {
   const { tensors } = await readWeights(readFileSync(join(folder, file)), recognise);
   return detect(tensors, { name: 'renamed-x7.pth' });
 }
 
-/** The largest difference between the golden output and what loops compute for a checkpoint. */
+/**
+ * Returns the largest difference between the golden output and the output that plain loops compute
+ * for a checkpoint.
+ */
 export async function outputDifference(
   { golden }: Checkpoint,
   { network, weights }: Detection,

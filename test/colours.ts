@@ -7,13 +7,16 @@ import { join } from '../src/codecs/bytes.ts';
 import { chunk, headerChunk, SIGNATURE } from '../src/codecs/png/pngChunks.ts';
 import { profileOfCodePoints, profileOfGamma } from '../src/codecs/profiles.ts';
 
-/** Files with every kind of colour information, made chunk by chunk. */
+/** Creates files with every kind of colour information, chunk by chunk. */
 
 const ENCODER = '@jsquash/avif/codec/enc/avif_enc.wasm';
 
 export const [COLOURS_WIDTH, COLOURS_HEIGHT] = [32, 24];
 
-/** Grey from black to white, saturated colours, and dark ones where curves are steep. */
+/**
+ * Returns the colour at a position: grey from black to white, saturated colours, or dark colours,
+ * where transfer curves are steep.
+ */
 export function colourAt(x: number, y: number): readonly [number, number, number] {
   const t = x / (COLOURS_WIDTH - 1);
   if (y < 8) return [t, t, t];
@@ -44,7 +47,7 @@ export const sRGB = chunk('sRGB', Uint8Array.of(0));
 export const iCCP = (profile: Uint8Array) =>
   chunk('iCCP', join([new TextEncoder().encode('x\0\0'), deflateSync(profile)]));
 
-/** x and y of white, red, green and blue. */
+/** The x and y coordinates of white, red, green and blue. */
 export const CHROMATICITIES = {
   sRGB: [0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06],
   P3: [0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06],
@@ -55,13 +58,13 @@ export const CHROMATICITIES = {
 
 export interface PngKind {
   readonly depth?: 8 | 16;
-  /** Colour type: grey, RGB, palette, and with alpha. */
+  /** The PNG colour type: grey, RGB, palette, or grey and RGB with alpha. */
   readonly colour?: 0 | 2 | 3 | 4 | 6;
-  /** R = G = B throughout, whatever the colour type. */
+  /** Whether all pixels have R = G = B, for any colour type. */
   readonly isGrey?: boolean;
 }
 
-/** A PNG of `colourAt` with the given chunks after the header. */
+/** Creates a PNG of `colourAt` with the given chunks after the header. */
 export function pngOf(
   chunks: readonly Uint8Array[],
   { depth = 8, colour = 2, isGrey = false }: PngKind = {},
@@ -75,7 +78,7 @@ export function pngOf(
       const rgb = isGrey ? Array(3).fill(colourAt(x, y)[1]) : colourAt(x, y);
       const stored = rgb.map((v) => Math.round(v * most));
       if (colour === 3) {
-        // As many colours as a palette can have.
+        // The image uses as many colours as a palette can have.
         const place = (y >> 1) * 16 + (x >> 1);
         if (x % 2 === 0 && y % 2 === 0) palette.push(...stored);
         rows.push(place);
@@ -112,7 +115,7 @@ const AVIF = {
 };
 let encoder: ReturnType<typeof createModule> | null = null;
 
-/** An AVIF of the same image, opaque. */
+/** Creates an opaque AVIF of the same image. */
 export async function avifOf(
   [primaries, transfer]: readonly [number, number],
   chroma: '4:4:4' | '4:2:0' = '4:4:4',
@@ -132,13 +135,13 @@ export async function avifOf(
   return file;
 }
 
-/** A grey profile whose curve is the power `gamma`. */
+/** Creates a grey profile with `gamma` as the exponent of its curve. */
 export function greyProfile(gamma: number): Uint8Array<ArrayBuffer> {
   const rgb = Buffer.from(
     profileOfGamma({ exponent: 1 / gamma, chromaticities: CHROMATICITIES.P3 })!,
   );
   rgb.write('GRAY', 16, 'latin1');
-  // Renames red's curve to grey's.
+  // The name of the red curve is replaced by that of the grey curve.
   rgb.write('kTRC', rgb.indexOf('rTRC'), 'latin1');
   return Uint8Array.from(rgb);
 }

@@ -4,9 +4,9 @@ import { resolve } from 'node:path';
 import { findVulkanDrivers } from '../src/node/drivers.mjs';
 
 /**
- * Before the f16 tests: chooses a driver with shader-f16, which SwiftShader lacks.
- * `$CRISPEN_F16_ICD` names one; otherwise lavapipe 25 next to the project or a driver of the system
- * is used. Without any, the tests print a message and are skipped.
+ * Before the f16 tests, selects a driver with shader-f16, because SwiftShader lacks it.
+ * `$CRISPEN_F16_ICD` names a driver. Otherwise, lavapipe 25 next to the project or a driver of the
+ * system is used. Without a driver, the tests print a message and are skipped.
  */
 export default function setup(): void {
   if (!process.env.CRISPEN_LARGE)
@@ -27,8 +27,8 @@ function candidates(): string[] {
 }
 
 /**
- * Whether the driver has an adapter with shader-f16. Runs in a separate process, because it may
- * crash.
+ * Returns whether the driver has an adapter with shader-f16. The check runs in a separate process,
+ * because it may crash.
  */
 function hasF16(icd: string): boolean {
   try {

@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => engine.destroy());
 
-/** Every tensor of the case on the GPU, fused and unfused. */
+/** Compares every tensor of the case on the GPU, fused and unfused. */
 async function compare(file: string): Promise<void> {
   const goldens = await readGoldenCases(file);
   if ('missing' in goldens) throw new Error(`${goldens.name}: no network ${goldens.missing}`);
@@ -42,7 +42,9 @@ describe('seeded networks', () => {
   for (const file of OWN_GOLDENS) test(basename(file), () => compare(file));
 });
 
-/** Full-size networks. They are not in the repository, so a fresh clone skips them. */
+/**
+ * Full-size networks. They are not in the repository, so these tests are skipped in a fresh clone.
+ */
 const SHARED = [
   'a2n_x2_17x13',
   'a2n_x2_32x24',

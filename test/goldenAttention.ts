@@ -1,4 +1,4 @@
-/** Compares what the inspection says about attention with the tensors of a golden case. */
+/** Compares the attention that the inspection reports with the tensors of a golden case. */
 import { expect } from 'vitest';
 import type { GoldenCase } from '../src/cli/golden-case.ts';
 import {
@@ -12,7 +12,7 @@ import { toFloat32 } from '../src/weights/convert.ts';
 
 const TOLERANCE = 2e-4;
 
-/** The attention of a golden case's input. */
+/** Returns the attention for a golden case's input. */
 export async function attentionOf(
   { network, weights, input }: GoldenCase,
   backend: Pick<Backend, 'trace'>,
@@ -24,7 +24,9 @@ export async function attentionOf(
   return readAttention(network, traced, { width, height });
 }
 
-/** Checks all that the case has goldens for, and returns the names of what was checked. */
+/**
+ * Checks everything that the case has goldens for, and returns the names of the checked tensors.
+ */
 export function expectGoldenAttention(golden: GoldenCase, attention: Attention): string[] {
   const seen: string[] = [];
   const golden32 = (name: string): Float32Array | null => {
@@ -105,7 +107,7 @@ interface Pattern {
   readonly lse: Float32Array;
 }
 
-/** The weight of every pixel for every pixel, from the golden tensors. */
+/** Computes, from the golden tensors, the weight that every pixel gives to every other pixel. */
 function dense(
   { width, height, rounds }: AttentionClusters,
   golden: GoldenCase,
@@ -114,7 +116,7 @@ function dense(
   const length = width * height;
   const [, , chunks, window, keys] = golden.expected.get('shared.score')?.shape ?? [];
   const padded = chunks * window;
-  // The released code repeats the last rows of the order to fill the last chunk.
+  // The released code fills the last chunk by repeating the last rows of the order.
   const sorted = (r: number, j: number): number => {
     const row = j < length ? j : length - 1 - ((padded - 1 - j) % length);
     return order[r * length + row] - r * length;

@@ -1,8 +1,9 @@
 import { findSwiftShader } from '../src/node/drivers.mjs';
 
 /**
- * Before the GPU tests: sets the Vulkan driver in the environment of the test processes. It is
- * SwiftShader, unless `VK_DRIVER_FILES` says otherwise, so results are the same everywhere.
+ * Before the GPU tests, sets the Vulkan driver in the environment of the test processes. It is
+ * SwiftShader unless `VK_DRIVER_FILES` names another driver, so results are the same on all
+ * machines.
  */
 export default function setup(): void {
   if (process.env.VK_DRIVER_FILES || process.platform !== 'linux') return;

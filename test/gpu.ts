@@ -1,20 +1,23 @@
 import { create, globals } from 'webgpu';
 import { loadVulkan } from '../src/node/drivers.mjs';
 
-// Kept until the process ends, because Dawn sometimes crashes if its instance is collected before
-// its devices.
+// The instance is kept until the process ends, because Dawn sometimes crashes if its instance is
+// collected before its devices.
 let gpu: GPU | undefined;
 let reported = false;
-/** Workgroup memory for kernels with subgroup matrices. */
+/** The workgroup memory for kernels with subgroup matrices, in bytes. */
 export const TEST_MATRIX_BYTES = 32768;
 /**
- * Subgroup matrices and f16, if the adapter has them. Memory of workgroups is not set to zero, as it is in
- * browsers: no kernel relies on it, and software adapters compile kernels in two thirds of the time.
+ * Enables subgroup matrices and f16, if the adapter has them. As in the tested browsers, workgroup
+ * memory is not set to zero. No kernel relies on the zeros, and software adapters compile kernels
+ * in two thirds of the time.
  */
 const TOGGLES = ['allow_unsafe_apis', 'vulkan_enable_f16_on_nvidia', 'disable_workgroup_init'];
 const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
 
-/** WebGPU in Node, on the driver that gpu-setup.ts chose; always the same object. */
+/**
+ * Returns WebGPU in Node on the driver that gpu-setup.ts selected. The object is always the same.
+ */
 export function testGpu(): GPU {
   if (!gpu) {
     loadVulkan();
@@ -24,7 +27,7 @@ export function testGpu(): GPU {
   return gpu;
 }
 
-/** Never skips; throws without an adapter. */
+/** Returns an adapter. Throws an error if there is none, and never skips a test. */
 export async function requestTestAdapter(): Promise<GPUAdapter> {
   const adapter = await testGpu().requestAdapter();
   if (adapter) return adapter;
@@ -34,8 +37,9 @@ export async function requestTestAdapter(): Promise<GPUAdapter> {
 }
 
 /**
- * For f16 tests: null, with a message, if the setup (f16-setup.ts) found no adapter with
- * `shader-f16`. A test file that needs one while it loads calls this, so it loads on every machine.
+ * Returns an adapter for f16 tests, or null with a message if the setup (f16-setup.ts) found no
+ * adapter with `shader-f16`. Test files that need an adapter while they load call this function, so
+ * they load on every machine.
  */
 export async function requestF16Adapter(): Promise<GPUAdapter | null> {
   const adapter = process.env.CRISPEN_NO_F16 ? null : await testGpu().requestAdapter();
@@ -45,9 +49,9 @@ export async function requestF16Adapter(): Promise<GPUAdapter | null> {
 }
 
 /**
- * A device with the specification's default limits, even if the adapter has more. A kernel that
- * needs too much then fails here and not on a user's machine. It has the features of the kernel
- * variants.
+ * Returns a device with the specification's default limits, even if the adapter supports more. A
+ * kernel that needs too much then fails here and not on a user's machine. The device has the
+ * features that the kernel variants need.
  */
 export async function requestTestDevice(): Promise<GPUDevice> {
   const adapter = await requestTestAdapter();
@@ -59,7 +63,7 @@ export async function requestTestDevice(): Promise<GPUDevice> {
   const optional = ['subgroups', 'shader-f16', MATRIX_FEATURE] as const;
   const hasMatrices = adapter.features.has(MATRIX_FEATURE);
   return adapter.requestDevice({
-    // Kernels with matrices may use more, as the engine's device lets them.
+    // Kernels with matrices may use more workgroup memory, as on the engine's own device.
     requiredLimits: hasMatrices ? { maxComputeWorkgroupStorageSize: TEST_MATRIX_BYTES } : {},
     requiredFeatures: optional.filter((feature) => adapter.features.has(feature)),
   });

@@ -1,4 +1,7 @@
-/** The archive of `npm run gpu:pack`: it has what its programs import, and its report can be read. */
+/**
+ * Tests the archive of `npm run gpu:pack`: it contains everything that its programs import, and its
+ * report can be read.
+ */
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -19,7 +22,7 @@ const PROGRAMS = [
   'test/f16-kernels.ts',
   'scripts/adapter.mjs',
 ];
-/** Types alone, or another runtime's. */
+/** Imports that contain only types or belong to another runtime. */
 const NOT_LOADED = /^(node:|@webgpu\/types)/;
 
 describe('the archive', () => {
@@ -55,7 +58,7 @@ describe('the archive', () => {
   });
 });
 
-/** What a module loads, without what it only needs for types. */
+/** Returns the imports of a module, except those that it needs only for types. */
 function importsOf(source: string): string[] {
   const code = source.replace(/\/\*.*?\*\//gs, '');
   const found = code.matchAll(
@@ -102,7 +105,7 @@ describe('the lines of the report', () => {
       `  ${found}`,
       `  best: ${JSON.stringify(best)}`,
     ]);
-    // A tuning that was stopped has no choice yet.
+    // A tuning run that was stopped has made no choice yet.
     const stopped = { seconds: 9, result: { measurements }, error: 'ended after 9 s' };
     expect(linesOf('tuning', stopped).at(-1)).toBe('  failed: ended after 9 s');
   });

@@ -3,17 +3,20 @@ import sharp from 'sharp';
 import { chunk, SIGNATURE } from '../src/codecs/png/pngChunks.ts';
 import type { ErrorCode } from '../src/errors.ts';
 
-/** A file that breaks careless programs, and the expected outcome. */
+/** A file that causes errors in careless programs, and the expected outcome. */
 export interface Hostile {
   readonly name: string;
   readonly file: Buffer;
-  /** The size of the image; null: there is no correct result. */
+  /** The size of the image. Null if there is no correct result. */
   readonly size: readonly [width: number, height: number] | null;
-  /** The acceptable error; null: there must be an image. */
+  /** The acceptable error. Null if there must be an image. */
   readonly code: ErrorCode | null;
 }
 
-/** A smooth image, the same in every file: R, G, B of each pixel. */
+/**
+ * The side length of a smooth image, which is the same in every file. `rgb` contains R, G and B of
+ * each pixel.
+ */
 export const SIDE = 12;
 const rgb = Uint8Array.from({ length: SIDE * SIDE * 3 }, (_, i) => {
   const [x, y] = [Math.floor(i / 3) % SIDE, Math.floor(i / 3 / SIDE)];
@@ -21,7 +24,7 @@ const rgb = Uint8Array.from({ length: SIDE * SIDE * 3 }, (_, i) => {
 });
 export const picture = () => sharp(rgb, { raw: { width: SIDE, height: SIDE, channels: 3 } });
 
-/** A PNG of zeros of any claimed size with `bytes` bytes of data. */
+/** Creates a PNG that claims any size and contains `bytes` zero bytes of data. */
 function pngOf(
   width: number,
   height: number,
@@ -40,7 +43,7 @@ function pngOf(
 
 const whole = [SIDE, SIDE] as const;
 
-/** Made by an encoder that the tested code does not use. */
+/** Creates the files with an encoder that the tested code does not use. */
 export async function hostileFiles(): Promise<Hostile[]> {
   const png = await picture().png().toBuffer();
   const jpeg = await picture().jpeg({ quality: 95 }).toBuffer();
@@ -169,7 +172,7 @@ function damaged(file: Buffer, from: number, to: number): Buffer {
   return Buffer.from(file).fill(0, from, to);
 }
 
-/** Four colours, the second transparent and the third half transparent. */
+/** Creates a PNG with four colours. The second is transparent and the third is half transparent. */
 async function paletteWithTransparency(): Promise<Buffer> {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(SIDE, 0);

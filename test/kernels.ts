@@ -15,27 +15,28 @@ import { type PlanarMap, planarMap } from '../src/kernels/planar.ts';
 import { requestF16Adapter, requestTestAdapter, requestTestDevice } from './gpu.ts';
 import { randomStream } from './random.ts';
 
-/** Unwritten memory before a kernel runs: a quiet NaN with a recognisable pattern. */
+/** The initial content of memory before a kernel runs: a quiet NaN with a recognisable pattern. */
 const POISON = 0x7fc0dead;
 
-/** The same for maps and weights in f16. */
+/** The same initial content for maps and weights in f16. */
 const HALF_POISON = 0x7ead;
 
 /**
- * The element type of maps and weights: `f16` in the f16 tests, which repeat those of f32. The
- * kernels' sources only differ in three aliases.
+ * The element type of maps and weights. It is `f16` in the f16 tests, which repeat the f32 tests.
+ * The kernels' sources differ in only three aliases.
  */
 export const ELEMENT: ElementType = process.env.CRISPEN_ELEMENT === 'f16' ? 'f16' : 'f32';
 
 /**
- * For kernel tests that ask for an adapter while they load. Null in the f16 tests on a machine
- * without `shader-f16`, which skip every test; otherwise throws without an adapter.
+ * Returns an adapter for kernel tests that need one while they load. Returns null in the f16 tests
+ * on a machine without `shader-f16`, where every test is skipped. Otherwise, throws an error if
+ * there is no adapter.
  */
 export function requestKernelAdapter(): Promise<GPUAdapter | null> {
   return ELEMENT === 'f16' ? requestF16Adapter() : requestTestAdapter();
 }
 
-/** Values in -1..1 that the element type can represent, never all zero. */
+/** Returns values in -1..1 that the element type can represent. They are never all zero. */
 export function randomValues(length: number, seed: number): Float32Array<ArrayBuffer> {
   const next = randomStream(seed);
   const values = Float32Array.from({ length }, () => next() * 2 - 1);
@@ -43,7 +44,10 @@ export function randomValues(length: number, seed: number): Float32Array<ArrayBu
   return decodeElements(buffer, ELEMENT) as Float32Array<ArrayBuffer>;
 }
 
-/** A kernel of f32 with the element type of the test, and the bindings that hold such elements. */
+/**
+ * Converts a kernel from f32 to the tested element type. Also returns the bindings that contain
+ * such elements.
+ */
 function ofElement({ code }: Kernel): { code: string; halves: ReadonlySet<number> } {
   const halves = new Set<number>();
   if (ELEMENT === 'f32') return { code, halves };
@@ -64,28 +68,31 @@ export function randomMap(channels: number, height: number, width: number, seed 
   };
 }
 
-/** One device for all tests of a file, because making one takes longer than most kernels. */
+/** All tests of a file share one device, because creating one takes longer than most kernels. */
 let shared: GPUDevice | undefined;
-/** Compiled kernels by source. Sizes are not part of it, so most cases share one. */
+/** Compiled kernels by source. The source contains no sizes, so most cases share a kernel. */
 const pipelines = new Map<string, GPUComputePipeline>();
 
 type Words = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 
 export interface KernelRun {
   readonly grid: Grid;
-  /** Words of the uniform, or all of them by name. */
+  /** The words of the uniform, or all of its parameters by name. */
   readonly params?: readonly number[] | Params;
-  /** Content of the buffers that the kernel reads, in binding order. */
+  /** The content of the buffers that the kernel reads, in binding order. */
   readonly reads: readonly Words[];
-  /** Words of each buffer that the kernel writes; poisoned unless content is given. */
+  /**
+   * The number of words of each buffer that the kernel writes, or its initial content. Buffers
+   * without content are filled with poison.
+   */
   readonly writes: readonly (number | Words)[];
-  /** Rows of workgroups per dispatch; default all in one. */
+  /** The rows of workgroups per dispatch. By default, one dispatch contains all rows. */
   readonly rowsPerDispatch?: number;
 }
 
 /**
- * Runs a kernel on a device with the specification's default limits and returns what it wrote, as
- * u32 words. Compile and validation errors fail the test.
+ * Runs a kernel on a device with the specification's default limits, and returns its output as u32
+ * words. A compile or validation error makes the test fail.
  */
 export async function runKernel(kernel: Kernel, run: KernelRun): Promise<Uint32Array[]> {
   shared ??= await requestTestDevice();
@@ -204,7 +211,7 @@ async function compile(
   });
 }
 
-/** The f32 bits of f16 values. Unwritten values stay poison. */
+/** Converts f16 values to f32 bits. Values that the kernel did not write remain poison. */
 function widened(content: ArrayBuffer): Uint32Array {
   const words = new Uint32Array(decodeElements(content, 'f16').buffer);
   new Uint16Array(content).forEach((half, i) => {
@@ -213,19 +220,22 @@ function widened(content: ArrayBuffer): Uint32Array {
   return words;
 }
 
-/** f32 view of words. Checks that the kernel wrote every one of them. */
+/** Returns words as f32. Checks that the kernel wrote every word. */
 export function written(words: Uint32Array): Float32Array {
   const unwritten = words.indexOf(POISON);
   if (unwritten >= 0) throw new Error(`element ${unwritten} of ${words.length} was not written`);
   return new Float32Array(words.buffer, words.byteOffset, words.length);
 }
 
-/** Rounding of a value that is stored in f16, and of the inputs from which it was made. */
+/**
+ * The tolerance for rounding of a value that is stored in f16, and of the inputs from which it was
+ * computed.
+ */
 const HALF_TOLERANCE = 4e-3;
 
 /**
- * |actual - expected| <= abs + rel * |expected| everywhere; lists the first ten mismatches. `abs` may
- * be a number for each element.
+ * Checks |actual - expected| <= abs + rel * |expected| for every element, and lists the first ten
+ * mismatches. `abs` may contain a number for each element.
  */
 export function expectClose(
   actual: ArrayLike<number>,

@@ -17,7 +17,10 @@ beforeAll(async () => {
 });
 afterAll(() => engine.destroy());
 
-/** One of each kind of layer. `npm run golden` compares the rest, which compile for minutes. */
+/**
+ * One case for each kind of layer. `npm run golden` compares all others, which take minutes to
+ * compile.
+ */
 const CASES = [
   'compact_x1_13x9',
   'compact_x4_9x8',

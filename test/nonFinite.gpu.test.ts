@@ -1,7 +1,7 @@
 /**
- * One weight that is not a number has to end every run in `NON_FINITE`: clamp, max, min and comparisons
- * drop NaN, and the result is then a picture. Each weight tensor of each family is tried, on the GPU with
- * every level of fusion, on the CPU and by the oracle.
+ * One weight that is NaN must end every run with the error `NON_FINITE`. Clamp, max, min and
+ * comparisons drop NaN, so the run would otherwise return a picture. The test tries each weight
+ * tensor of each family: on the GPU with every level of fusion, on the CPU and with the oracle.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CpuModel } from '../src/cpu/model.ts';
@@ -26,7 +26,7 @@ beforeAll(async () => {
 afterAll(() => engine.destroy());
 
 const tiny = { scale: 2, features: 8, blocks: 1 } as const;
-/** Two blocks of three heads, the second one shifted. */
+/** Two blocks of three heads. The windows of the second block are shifted. */
 const windows = { scale: 2, features: 12, depths: [2], heads: [3], window: 8 } as const;
 const NETWORKS: Readonly<Record<string, Network>> = {
   'compact with PReLU': createNetwork('compact', { ...tiny, activation: 'prelu' }),
@@ -46,7 +46,7 @@ const NETWORKS: Readonly<Record<string, Network>> = {
     window: 32,
     initialised: false,
   }),
-  // At 255 all keys would lie outside the image.
+  // With an input range of 255, all keys would be outside the image.
   'edsr-acla': createNetwork('edsr-acla', {
     ...tiny,
     blocks: 2,
@@ -74,21 +74,23 @@ const NETWORKS: Readonly<Record<string, Network>> = {
   plksr: createNetwork('plksr', { ...tiny, kernel: 5 }),
 };
 
-/** The weights with one NaN in one tensor, at a place by chance. */
+/** Returns the weights with one NaN at a random position of one tensor. */
 function poisoned(weights: TensorMap, name: string, random: () => number): TensorMap {
   const tensor = weights.get(name) as Tensor;
   const values = toFloat32(tensor);
-  // The centre of a kernel: its border may meet nothing but padding, which the oracle leaves out.
+  // The NaN is in the centre of a kernel. At the border, it might only meet padding, which the
+  // oracle skips.
   const [rows, , height = 1, width = 1] = tensor.shape;
   const taps = height * width;
-  // DySample's last convolution has rows of padding, which no pixel reads: one of the first row's.
+  // DySample's last convolution has padding rows, which no pixel reads. The NaN is therefore in the
+  // first row.
   const kernels = values.length / taps / (name.endsWith('end_conv.weight') ? rows : 1);
   const kernel = Math.floor(random() * kernels);
   values[kernel * taps + (taps >> 1)] = Number.NaN;
   return new Map([...weights, [name, fromFloat32(values, tensor.shape, 'f32')]]);
 }
 
-/** A code, or that there was a picture. */
+/** Returns the error code, or 'a picture' if there was no error. */
 const outcome = (run: Promise<unknown>): Promise<string> =>
   run.then(
     () => 'a picture',
@@ -120,10 +122,10 @@ describe.each(Object.keys(NETWORKS))('%s with one NaN', (family) => {
   const weights = seededWeights(network);
   const image = seededImage(9, 8, 1);
 
-  // Transformers take a second for each run: every eighth of their tensors.
+  // Each run of a transformer takes a second, so only every eighth tensor is tried.
   const long = ['asid', 'omnisr', 'dat', 'swinir', 'srformer'].includes(family);
   const names = [...weights.keys()].filter((_, i) => !long || i % 8 === 0);
-  // Others have no blocks that one kernel computes.
+  // One kernel can compute a whole block only in these families.
   const hasBlocks = ['a2n', 'a2nm', 'pan'].includes(family);
   const ways = Object.keys(RUNS).filter(
     (way) => (hasBlocks || !way.includes('blocks')) && (!long || !way.includes('op by')),

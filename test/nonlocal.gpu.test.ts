@@ -20,7 +20,7 @@ import { testGpu } from './gpu.ts';
 import { expectClose, randomValues } from './kernels.ts';
 
 let engine: Engine;
-/** With so little memory that attention weights are computed slab by slab. */
+/** An engine with so little memory that it computes attention weights slab by slab. */
 let small: Engine;
 beforeAll(async () => {
   engine = await Engine.create({ gpu: testGpu() });
@@ -50,7 +50,8 @@ test.each([...names('lcoan_tiny*'), ...names('acla_*'), ...names('edsr_cla_tiny*
       const fused = golden.expected.has('output') ? [FUSED_OUTPUT] : [];
       expect(comparisons.map(({ tensor }) => tensor)).toEqual([...expected, ...fused]);
       expect(comparisons.filter((comparison) => isOff(comparison, TOLERANCE))).toEqual([]);
-      // Orders and codes are whole numbers, and the margins in these files are wide.
+      // Orders and codes are integers, and these files contain no close decisions, so they must be
+      // equal.
       const whole = comparisons.filter(({ tensor }) => /codes|order/.test(tensor));
       expect(whole.filter(({ maxAbs }) => maxAbs !== 0)).toEqual([]);
     }
@@ -91,7 +92,7 @@ describe('restoration at scale 1', () => {
       const expected = cpu.get('output')!;
       expect(expected.shape).toEqual([3, 7, 9]);
       expectClose(gpu.get('output')!.data, expected.data, { abs: 1e-4, rel: 1e-4 });
-      // Without weights, A2N leaves the input, and ACLA the mean colour.
+      // With all weights at zero, A2N returns its input, and ACLA returns the mean colour.
       const nothing = new Map(
         network.graph.weights.map(({ name: tensor, shape }) => [
           tensor,
@@ -172,7 +173,7 @@ describe('LCoAN', () => {
       const expected = await interpret(network, weightsOf(network), input, ['output']);
       const kept = await outputOf(engine, network, input);
       expectClose(kept, expected.get('output')!.data, { abs: 1e-4, rel: 1e-4 });
-      // The same sums in the same order: every bit is equal.
+      // The sums are computed in the same order, so all bits are equal.
       expect(await outputOf(small, network, input)).toEqual(kept);
     }
   });
@@ -214,7 +215,8 @@ describe('LCoAN', () => {
     expect(new Set(whole.image.data).size).toBeGreaterThan(10);
     const tiled = await engine.upscale(model, image, { tileSize: 12 });
     expect(tiled.report.tiles).toBeGreaterThan(1);
-    // Whole up to the last attention: codes and order are those of the image.
+    // The network runs on the whole image up to its last attention, so codes and order are those of
+    // the whole image.
     expect(tiled.report.approximate).toBe(false);
     expect(tiled.image.data).toEqual(whole.image.data);
     const around = await engine.upscale(model, image, { tileSize: 12, edge: 'wrap' });

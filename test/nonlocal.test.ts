@@ -23,9 +23,9 @@ test.each(files)('the CPU interpreter agrees with %s', async (file) => {
   for (const golden of cases) {
     const comparisons = await compareGolden(golden, await openBackend('oracle'), { fuse: false });
     expect(comparisons.map(({ tensor }) => tensor)).toEqual([...golden.expected.keys()]);
-    // The default networks run on 0..255 with offsets of many pixels. Where neighbouring pixels
-    // differ by tens, rounding an offset in f32 changes a sampled key by 1e-2. The goldens
-    // themselves are off by up to 2.6e-4 there (see the next test). The output stays close.
+    // The default networks work on 0..255 with offsets of many pixels. Where neighbouring pixels
+    // differ by tens of levels, rounding an offset in f32 changes a sampled key by 1e-2. There, the
+    // goldens themselves are off by up to 2.6e-4 (see the next test). The output stays close.
     const inner = file.includes('default') ? 5e-4 : 1e-5;
     const limit = (tensor: string) => (tensor === 'output' ? 1e-5 : inner);
     expect(comparisons.filter((comparison) => isOff(comparison, limit(comparison.tensor)))).toEqual(
@@ -34,7 +34,7 @@ test.each(files)('the CPU interpreter agrees with %s', async (file) => {
   }
 });
 
-/** The case's network with every value in f64: the references' own loops on other arrays. */
+/** Computes the case's network in f64, with the reference loops on f64 arrays. */
 async function inDoubles({ network, weights, input, expected }: GoldenCase) {
   const doubles = new Map(
     [...weights].map(([name, { shape, ...tensor }]) => {
@@ -62,7 +62,7 @@ async function inDoubles({ network, weights, input, expected }: GoldenCase) {
 const defaults = files.filter((file) => file.includes('cla_default'));
 if (defaults.length === 0) console.warn('SKIPPED: no edsr_cla_default goldens: f64 untested');
 
-/** Whether the inner tensors of these goldens are more precise than their own rounding. */
+/** Checks that the inner tensors are closer to the f64 values than those of the goldens are. */
 it.each(defaults)('is closer to the truth than the golden: %s', async (file) => {
   const cases = await readGoldenCases(file);
   if ('missing' in cases) throw new Error(`${cases.name}: no network ${cases.missing}`);
@@ -89,8 +89,9 @@ it.each(defaults)('is closer to the truth than the golden: %s', async (file) => 
 });
 
 describe('sizes as published', () => {
-  // Left out: nine unused embeddings, the scalar `a`, and the mean shifts. The centroids of the
-  // first group, a buffer there, count here.
+  // The difference from the published size consists of nine unused embeddings, the scalar `a` and
+  // the mean shifts, which are left out. The centroids of the first group are a buffer in the
+  // published code but count here.
   it.each([
     [2, 15_668_508],
     [3, 16_406_428],
@@ -113,7 +114,8 @@ describe('sizes as published', () => {
     expect(nonlocal(true)).toBe(475_136 + 9 * 163_840);
   });
 
-  // Without the means and, in each of the four modules, batch norm and the unused depthwise layer.
+  // These counts leave out the means. They also leave out batch norm and the unused depthwise layer
+  // in each of the four modules.
   it.each([
     [2, 1_406_889],
     [4, 1_554_601],
@@ -137,7 +139,7 @@ it('stands where the definition says', () => {
     'stage0.after_attention',
     'stage1.after_attention',
   ]);
-  // Two references at the second: the head and the first stage.
+  // The second stage has two references: the head and the first stage.
   expect(names).toContain('stage1.reference1');
   expect(names).not.toContain('stage1.reference2');
   expect(graph.weights.map(({ name }) => name)).toContain('body.2.0.body.0.weight');

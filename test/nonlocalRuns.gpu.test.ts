@@ -1,4 +1,4 @@
-/** Properties of runs of networks with non-local attention, besides their values. */
+/** Tests properties of runs of non-local networks, apart from their values. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Engine } from '../src/engine/engine.ts';
 import { interpret } from '../src/engine/oracle/interpreter.ts';
@@ -86,13 +86,13 @@ describe.each(networks)('%s', (_, network) => {
     const free = await engine.upscale(model, image);
     expect(free.report).toMatchObject({ tiles: 1, approximate: false });
     const { maps, uniforms } = plannedBytes(engine.device, model, image, 1);
-    // Memory besides uniforms counts as at least a quarter of a MiB.
+    // Uniforms and other small data count as at least a quarter of a MiB.
     const memoryBudget = maps + Math.max(uniforms, 2 ** 18) + model.weights.size;
     const tight = await engine.upscale(model, image, { memoryBudget });
     expect(tight.report).toMatchObject({ tiles: 1, approximate: false });
     expect(tight.image.data).toEqual(free.image.data);
-    // With less memory, only the enlarging end is cut, and the pixels are the same. With even less,
-    // each tile attends to itself, and the result says so.
+    // With less memory, only the enlarging end of the network is cut, and the pixels are the same.
+    // With even less, each tile attends only to itself, and the result reports this.
     const kinds: boolean[] = [];
     for (let part = 0.98; ; part *= 0.75) {
       const budget = { memoryBudget: part * memoryBudget };
@@ -127,7 +127,7 @@ describe('the adaptive gate', () => {
   const sizes = { scale: 1, features: 8, blocks: 4, keys: 3, inputRange: 1 };
   const input = { width: 9, height: 7, data: randomValues(189, 3) };
 
-  /** Closes the second key of each reference everywhere, with an invalid position. */
+  /** Closes the second key of each reference everywhere, and gives it an invalid position. */
   function poisoned(network: Network) {
     const weights = weightsOf(network);
     const change = (name: string, value: number, of: (i: number) => boolean) => {
@@ -144,7 +144,7 @@ describe('the adaptive gate', () => {
         weights.set(`cla.${t}.mask_unit.weight`, fromFloat32(none, shape, 'f32'));
         change(`cla.${t}.mask_unit.bias`, -1, second);
       }
-      // The key's two offsets.
+      // Both offsets of the key are invalid.
       change(`cla.${t}.conv_offset.bias`, Number.NaN, (i) => second(i >> 1));
     }
     return weights;
@@ -160,7 +160,8 @@ describe('the adaptive gate', () => {
     for (const traced of [gpu, cpu]) {
       expect(traced.get('output')?.data.every(Number.isFinite)).toBe(true);
     }
-    // The poison works: if its logit is zero instead, the key is read.
+    // This shows that the invalid position has an effect: if the logit is zero instead, the key is
+    // read.
     const open = edsrAcla({ ...sizes, gate: 'zero' });
     const read = await interpret(open, poisoned(open), input, ['output']);
     expect(read.get('output')?.data.every(Number.isFinite)).toBe(false);

@@ -1,5 +1,5 @@
 import { availableParallelism, loadavg } from 'node:os';
 
-/** A time that suffices on a machine that does nothing else, and more on a busy one. */
+/** Scales a time limit that is sufficient on an idle machine to the current load. */
 export const patience = (time: number): number =>
   time * Math.max(1, (2 * loadavg()[0]) / availableParallelism());

@@ -2,7 +2,10 @@ import { expect } from 'vitest';
 import type { BayerMosaic, BayerPattern } from '../src/image/bayer.ts';
 import type { Rgba8Image, Rgba16Image } from '../src/image/image.ts';
 
-/** A smooth image with texture and, on request, varying alpha; never noise, never constant. */
+/**
+ * Creates a smooth image with texture and, on request, varying alpha. It is neither noise nor
+ * constant.
+ */
 export function picture(width: number, height: number, alpha = false): Rgba8Image {
   const data = new Uint8ClampedArray(width * height * 4);
   for (let y = 0; y < height; y++) {
@@ -17,7 +20,7 @@ export function picture(width: number, height: number, alpha = false): Rgba8Imag
   return { width, height, data };
 }
 
-/** Largest difference of two images, and the share of samples that differ at all. */
+/** Returns the largest difference between two images, and the share of samples that differ. */
 export function difference(a: Rgba8Image, b: Rgba8Image): { worst: number; share: number } {
   expect([a.width, a.height]).toEqual([b.width, b.height]);
   let [worst, count] = [0, 0];
@@ -29,7 +32,7 @@ export function difference(a: Rgba8Image, b: Rgba8Image): { worst: number; share
   return { worst, share: count / a.data.length };
 }
 
-/** Raw Bayer data for a 16-bit image, without alpha. */
+/** Returns raw Bayer data for a 16-bit image, without alpha. */
 export function toMosaic(
   { width, height, data }: Rgba16Image,
   pattern: BayerPattern,

@@ -1,4 +1,7 @@
-/** The memory of networks of attention within windows at their released sizes: CRISPEN_REAL_SIZE=1. */
+/**
+ * Tests the memory of window attention networks at their released sizes, if CRISPEN_REAL_SIZE=1 is
+ * set.
+ */
 import { describe, expect, it } from 'vitest';
 import { Engine } from '../src/engine/engine.ts';
 import { plannedBytes } from '../src/engine/tile/strips.ts';
@@ -25,7 +28,10 @@ function realSize(): [string, Network, TensorMap][] {
   ];
 }
 
-/** An engine whose buffers are counted: the largest sum of bytes that were held at once. */
+/**
+ * Creates an engine whose buffers are counted. `peak` returns the largest number of bytes held at
+ * the same time.
+ */
 async function counted(): Promise<{ own: Engine; peak: () => number }> {
   const own = await Engine.create({ gpu: testGpu() });
   const { gpu } = own.device;
@@ -47,7 +53,7 @@ async function counted(): Promise<{ own: Engine; peak: () => number }> {
   return { own, peak: () => peak };
 }
 
-/** Each takes minutes on a software adapter. */
+/** Each test takes minutes on a software adapter. */
 const wanted = process.env.CRISPEN_REAL_SIZE !== undefined;
 
 describe.runIf(wanted)('networks of real size', () => {
@@ -100,8 +106,8 @@ describe.runIf(wanted)('networks of real size', () => {
     const memoryBudget = 2 ** 30;
     const whole = plannedBytes(own.device, model, { width: 512, height: 512 }, 1);
     expect(whole.maps).toBeGreaterThan(memoryBudget);
-    // All tiles have the same buffers, which exist before the first one is computed. All of them would
-    // take hours here.
+    // All tiles use the same buffers, which exist before the first tile is computed. Computing all
+    // tiles would take hours here, so the run is cancelled.
     const controller = new AbortController();
     setTimeout(() => controller.abort(), 90_000);
     const { signal } = controller;

@@ -13,7 +13,7 @@ const { forbidden }: { forbidden: readonly Rule[] } = createRequire(import.meta.
   '../.dependency-cruiser.cjs',
 );
 
-/** The arrows that are enforced: by room, and by room within a room. */
+/** The imports that are allowed between rooms, and between rooms within a room. */
 const ROOMS: Record<string, string[]> = {};
 const INNER_ROOMS: Record<string, Record<string, string[]>> = {};
 for (const { comment = '' } of forbidden) {
@@ -25,7 +25,10 @@ for (const { comment = '' } of forbidden) {
   else INNER_ROOMS[room] = { ...INNER_ROOMS[room], [inner]: allowed };
 }
 
-/** The lines `room <- rooms` of ARCHITECTURE.md; an indented one is within the room above. */
+/**
+ * Reads the lines `room <- rooms` of ARCHITECTURE.md. An indented line belongs to the room above
+ * it.
+ */
 function drawn(): { rooms: Record<string, string[]>; inner: Record<string, Arrows> } {
   const text = readFileSync('ARCHITECTURE.md', 'utf8');
   const [, picture] = /rooms that it may import:\n```\n([^`]*)```/.exec(text) ?? [];
@@ -66,7 +69,7 @@ it('every folder of src is a room with arrows, and so is every folder of the eng
       .filter((entry) => entry.isDirectory())
       .map(({ name }) => name)
       .sort();
-  // Shaders and declarations of types import nothing.
+  // Shaders and type declarations import nothing.
   expect(folders('src')).toEqual([...Object.keys(ROOMS), 'platform', 'shaders'].sort());
   for (const [outer, arrows] of Object.entries(INNER_ROOMS)) {
     expect(folders(`src/${outer}`), outer).toEqual(Object.keys(arrows).sort());

@@ -4,7 +4,7 @@ import { fromFloat32 } from '../src/weights/convert.ts';
 import type { Tensor, TensorMap } from '../src/weights/tensor.ts';
 import { randomStream } from './random.ts';
 
-/** Seeded weights of about unit gain. */
+/** Creates seeded weights with a gain of about one. */
 export function seededWeights({ graph }: Network): TensorMap {
   const random = randomStream(7);
   return new Map(
@@ -17,7 +17,7 @@ export function seededWeights({ graph }: Network): TensorMap {
   );
 }
 
-/** An opaque image of seeded noise. */
+/** Creates an opaque image of seeded noise. */
 export function seededImage(width: number, height: number, seed: number): Rgba8Image {
   const random = randomStream(seed);
   const data = Uint8ClampedArray.from({ length: width * height * 4 }, (_, i) =>

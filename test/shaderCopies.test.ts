@@ -1,4 +1,7 @@
-/** No two places among the shaders share more than twelve lines of code: what they share is imported. */
+/**
+ * No two places in the shaders may share more than twelve lines of code. Shared code must be
+ * imported.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 
@@ -10,7 +13,10 @@ interface Place {
   readonly line: number;
 }
 
-/** Lines of code without comments, blank lines and lines of brackets alone; white space is folded. */
+/**
+ * Returns the lines of code without comments, blank lines and lines of brackets. White space is
+ * collapsed.
+ */
 function linesOf(file: string): { text: string; at: Place }[] {
   return readFileSync(FOLDER + file, 'utf8')
     .split('\n')
@@ -24,7 +30,7 @@ function linesOf(file: string): { text: string; at: Place }[] {
     .filter(({ text }) => /\w/.test(text));
 }
 
-/** Pairs of places with the same `length` lines. */
+/** Returns pairs of places with the same `length` lines. */
 function copies(files: readonly { text: string; at: Place }[][], length: number): string[] {
   const seen = new Map<string, Place>();
   const found: string[] = [];

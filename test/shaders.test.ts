@@ -11,9 +11,9 @@ test('comments and white space go, the code stays', () => {
   expect(compactShader('  #if A // why\n  return {p} + v{p+1} * w;\n  #end\n')).toBe(
     '#if A\nreturn {p}+v{p+1}*w;\n#end\n',
   );
-  // A substitution may be negative.
+  // The value of a substitution may be negative, so the space before it stays.
   expect(compactShader('let a = {p} - v - {q} + {r};\n')).toBe('let a={p}-v - {q} + {r};\n');
-  // Neither a decrement nor a line of a directive.
+  // This must result neither in a decrement nor in code on the line of a directive.
   expect(compactShader('let a = b - -c;\nx += 1;\n#for p in 0..2\nf();\ng();\n#end\n')).toBe(
     'let a=b - -c;x+=1;\n#for p in 0..2\nf();g();\n#end\n',
   );
@@ -35,7 +35,7 @@ test.each(shaders)('%s ships without comments', (name) => {
   expect(tokens(bare)).toEqual(tokens(source));
 });
 
-// naga 24, in Firefox of its time, has no constants made by select.
+// naga 24, which Firefox used, does not support constants that are computed with `select`.
 test('no constant of a shader is made by select', () => {
   const constants = shaders.flatMap(
     (name) =>

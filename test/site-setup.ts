@@ -10,7 +10,7 @@ declare module 'vitest' {
 }
 
 /**
- * Before the browser tests: builds the site and serves it like any static host, on a free port.
+ * Before the browser tests, builds the site and serves it on a free port, as a static host does.
  * Tests get the URL from `inject('siteUrl')`.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {

@@ -2,7 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 
-/** Folders of the private file system, and generators of the project's own. */
+/**
+ * Iterations that are allowed: folders of the private file system, and the project's own
+ * generators.
+ */
 const ITERABLE = /\.keys\(\)|resizer\.push\(|this\.#files\(/;
 
 it('no code for browsers iterates a stream, which Safari cannot', () => {

@@ -1,18 +1,18 @@
-/** Sample formats of a TIFF, by the numbers of its tag SampleFormat. */
+/** The sample formats of a TIFF, with their numbers in the tag SampleFormat. */
 export const SAMPLES = { unsigned: 1, signed: 2, float: 3 } as const;
 
 export interface TiffOptions {
   readonly width: number;
   readonly height: number;
-  /** 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha. */
+  /** 1 for grey, 2 for grey and alpha, 3 for RGB, 4 for RGB and alpha. */
   readonly channels: number;
   readonly bits: 8 | 16 | 32;
   readonly samples: keyof typeof SAMPLES;
-  /** Of each stored sample; half floats by their bits. */
+  /** Returns the value of each stored sample. Half floats are given as bits. */
   readonly value: (index: number) => number;
 }
 
-/** An uncompressed TIFF, little endian, in one strip. Source: TIFF 6.0. */
+/** Creates an uncompressed, little-endian TIFF with one strip. Source: TIFF 6.0. */
 export function tiff({ width, height, channels, bits, samples, value }: TiffOptions): Buffer {
   const count = width * height * channels;
   const data = Buffer.alloc((count * bits) / 8);
@@ -26,7 +26,7 @@ export function tiff({ width, height, channels, bits, samples, value }: TiffOpti
   const ENTRIES = 12;
   const listsAt = 8 + 2 + ENTRIES * 12 + 4;
   const lists: Buffer[] = [];
-  // A tag with one value per channel; up to two fit into the entry.
+  // Creates a tag with one value per channel. Up to two values fit into the entry.
   const perChannel = (tag: number, of: number) => {
     if (channels <= 2) return [tag, SHORT, channels, channels === 2 ? of + (of << 16) : of];
     const list = Buffer.from(Uint16Array.from({ length: channels }, () => of).buffer);

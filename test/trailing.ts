@@ -7,7 +7,10 @@ const rgb = Uint8Array.from({ length: WIDTH * HEIGHT * 3 }, (_, i) => {
   return [8 * x, 10 * y, 4 * (x + y)][i % 3];
 });
 
-/** An image in every readable format, some with a profile and EXIF. BMP has no encoder here. */
+/**
+ * Returns an image in every readable format, some with a profile and EXIF. There is no BMP encoder
+ * here, so the BMP is written by hand.
+ */
 export async function everyFormat(): Promise<Record<string, Buffer>> {
   const picture = () => sharp(rgb, { raw: { width: WIDTH, height: HEIGHT, channels: 3 } });
   const tagged = () =>
@@ -54,10 +57,13 @@ const box = (type: string, length: number) => {
   whole.write(type, 4);
   return whole;
 };
-/** Rotated by 90 degrees, as a TIFF structure. */
+/** An orientation of 90 degrees, as a TIFF structure. */
 const exif = Buffer.from('49492a0008000000010012010300010000000600000000000000', 'hex');
 
-/** Possible data after a file: anything, and data that looks like part of it. */
+/**
+ * Possible data after the end of a file: arbitrary bytes, and data that looks like a part of the
+ * file.
+ */
 export const TAILS: Readonly<Record<string, Buffer>> = {
   'one byte': odd(1),
   '37 bytes': odd(37),
@@ -83,7 +89,7 @@ export const TAILS: Readonly<Record<string, Buffer>> = {
   'a box of metadata': box('meta', 30),
 };
 
-/** Another image of the same format, as in `everyFormat`, to append. */
+/** Returns another image in the same format as in `everyFormat`, to append to a file. */
 export function another(name: string): Promise<Buffer> | null {
   const format = name.replace(/.*\./, '');
   if (format === 'bmp') return null;

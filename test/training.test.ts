@@ -8,8 +8,8 @@ import { findPython, openTorch } from '../src/cli/torch.ts';
 import { openBackend } from '../src/node/backend.ts';
 import { chooseModel } from '../src/node/model.ts';
 
-// The networks trained in Python must equal those that run here. Both get the same random weights,
-// and the CPU interpreter must compute the same as PyTorch.
+// The networks that are trained in Python must be the same as the ones that run here. Both get the
+// same random weights, and the CPU interpreter must compute the same output as PyTorch.
 const folder = resolve(import.meta.dirname, '../training');
 const scratch = mkdtempSync(join(tmpdir(), 'crispen-training-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -44,7 +44,7 @@ test.skipIf(!python).each(CASES)(
     expect(made.status, made.stderr).toBe(0);
     const read = await readGoldenCases(file);
     if ('missing' in read) throw new Error(`no network ${read.missing}`);
-    // Python has the first of ACLA's two layouts of offsets.
+    // Python implements the first of ACLA's two layouts of offsets.
     const [golden] = read;
     const backend = await openBackend('oracle');
     try {
@@ -57,7 +57,7 @@ test.skipIf(!python).each(CASES)(
   },
 );
 
-// Sizes that cut LCoAN's sorted pixels into two windows and ASID's picture into two tiles.
+// At these sizes, LCoAN's sorted pixels form two windows, and ASID cuts the picture into two tiles.
 const PICTURES = [
   ['a2n-jpeg-x1', 9, 7],
   ['a2n-jpeg-x1', 16, 5],
@@ -74,7 +74,7 @@ test.skipIf(!python).each(PICTURES)(
     const backends = [openTorch(), await openBackend('cpu')];
     try {
       const [torch, cpu] = await Promise.all(backends.map((b) => b.load(network, weights)));
-      // Smooth waves, with some variation from pixel to pixel.
+      // The picture contains smooth waves with some variation from pixel to pixel.
       const data = new Uint8ClampedArray(width * height * 4).map((_, i) =>
         i % 4 === 3 ? 255 : 128 + 90 * Math.sin(i / 23) + ((i * 37) % 31),
       );
@@ -109,7 +109,7 @@ test.skipIf(!python)(
       },
     });
     expect(status, stderr).toBe(0);
-    // Many small trainings: half a minute on one core.
+    // The test runs many small trainings, which take half a minute on one core.
   },
   300_000,
 );

@@ -4,9 +4,9 @@ import { compareGolden, findGoldenCases, readGoldenCases } from '../src/cli/gold
 import { openBackend } from '../src/node/backend.ts';
 
 /**
- * Networks of few channels amplify rounding, also that of the code that made these files: a layer
- * norm over two or three channels divides by the remainder of their difference. Elsewhere 1e-5
- * holds.
+ * Networks with few channels amplify rounding errors, including those of the code that made these
+ * files: a layer norm over two or three channels divides by the remainder of their difference. All
+ * other networks are within 1e-5.
  */
 const SENSITIVE: Readonly<Record<string, number>> = {
   asid_x2_21x19_maps: 2e-4,
@@ -14,7 +14,7 @@ const SENSITIVE: Readonly<Record<string, number>> = {
   asid_x4_16x13: 2e-4,
 };
 
-// Cases that plain loops run in seconds. `npm run golden -- --device oracle` runs all.
+// Plain loops run the other cases in seconds. `npm run golden -- --device oracle` runs all cases.
 const LONG = /64x64|d8_c48|_c64_|dim180/;
 const FAMILIES = ['asid', 'omnisr', 'dat', 'swinir', 'srformer'];
 const casesOf = (family: string) => {
@@ -25,7 +25,10 @@ const casesOf = (family: string) => {
   return cases;
 };
 
-/** Every tensor of golden files is within 1e-5, or its file's own bound, of its largest magnitude. */
+/**
+ * Checks every tensor of golden files. Relative to its largest magnitude, the error must be at most
+ * 1e-5, or the file's own bound.
+ */
 async function expectGoldens(files: readonly string[], device: 'oracle' | 'cpu'): Promise<void> {
   const backend = await openBackend(device);
   try {
@@ -65,7 +68,8 @@ test.each(['oracle', 'cpu'] as const)(
   120_000,
 );
 
-// Released sizes only, which take plain loops half a minute each: the oracle runs the smallest.
+// The goldens are at released sizes only. Plain loops need half a minute for each, so the oracle
+// runs only the smallest.
 test.for([
   ['cpu', 'realcugan_*'],
   ['oracle', 'realcugan_x2_*'],

@@ -1,4 +1,4 @@
-/** Networks of attention within windows, in tiles. */
+/** Tests networks with window attention in tiles. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CpuModel } from '../src/cpu/model.ts';
 import { upscale } from '../src/cpu/upscale.ts';
@@ -30,7 +30,7 @@ const LOCAL: readonly (readonly [string, Network])[] = [
 ];
 
 describe.each(LOCAL)('%s in tiles', (_, network) => {
-  // Neither side is a multiple of a window, and tiles end within one.
+  // Neither side is a multiple of the window size, and tiles end within a window.
   it.each([
     [59, 50, 20],
     [40, 64, 16],
@@ -52,7 +52,7 @@ describe.each(LOCAL)('%s in tiles', (_, network) => {
   });
 });
 
-/** Two blocks of each kind, the second window shifted. */
+/** Two blocks of each kind. The second one has shifted windows. */
 const dual = dat({
   scale: 2,
   features: 32,

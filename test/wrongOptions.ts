@@ -1,7 +1,7 @@
 /**
- * Wrong values for options, made from their rules, and random requests that contain some, for Node
- * and pages. The list of wrong values is independent of the rules; asking the rules would prove
- * nothing.
+ * Wrong values for options, and random requests that contain some of them, for Node and for pages.
+ * The list of wrong values is independent of the rules, because values derived from the rules would
+ * prove nothing.
  */
 import type { Rule } from '../src/options.ts';
 import { CALLS } from '../src/worker/page/options.ts';
@@ -12,7 +12,10 @@ export type CallName = keyof typeof CALLS;
 const notNumbers = ['2', 'abc', '', true, 2n];
 const notStrings = [0, -1, 1e300, Number.NaN, true, 2n];
 const notObjects = [...notStrings, 'abc', ''];
-/** Wrong for every option except those that take any function or any object of this shape. */
+/**
+ * Values that are wrong for every option, except those that accept any function or any object of
+ * this shape.
+ */
 const others = () => [null, {}, [], [2], new Date(0), Symbol('s'), new Map()];
 const aFunction = () => 2;
 
@@ -55,13 +58,13 @@ const WRONG: Readonly<Record<string, () => unknown[]>> = {
   target: () => [...notObjects, ...others(), aFunction, { kind: 'file' }, { locked: false }],
 };
 
-/** Values that an option must reject. */
+/** Returns values that an option must reject. */
 export function wrongValues(rule: Rule): unknown[] {
   const whole = rule.wants.includes('whole') ? [0, 0.5, 10.5, 2 ** 53] : [];
   return [...(WRONG[rule.kind]?.() ?? []), ...whole];
 }
 
-/** A valid value of an option, by its name. */
+/** A valid value of each option, by name. */
 export const RIGHT: Readonly<Record<string, () => unknown>> = {
   baseUrl: () => 'models/',
   worker: () => () => new Worker('worker.js'),
@@ -107,7 +110,10 @@ export interface WrongCall {
   readonly options: unknown;
 }
 
-/** Calls with one to four options of which at least one is wrong, or with no options at all. */
+/**
+ * Returns calls with one to four options, at least one of them wrong, or with options that are not
+ * an object.
+ */
 export function wrongCalls(seed: number, count: number): WrongCall[] {
   const random = randomStream(seed);
   const below = (limit: number) => Math.floor(random() * limit);

@@ -1,8 +1,9 @@
-"""MATLAB's bicubic reduction, as used for the published LR images of Set5 and Set14.
+"""MATLAB's bicubic reduction, which produced the published LR images of Set5 and Set14.
 
-Cubic with a = -0.5, widened by the factor (antialiasing), edges mirrored, weights normalised.
-Rows first, rounded and clamped to 8 bits, then columns, rounded and clamped again. The rounding
-between the two passes matters: without it, a tenth of the values differ.
+The kernel is cubic with a = -0.5 and is widened by the factor (antialiasing). Edges are mirrored
+and weights are normalised. Rows are reduced first, then rounded and clamped to 8 bits. Columns
+follow in the same way. The rounding between the two passes matters: without it, a tenth of the
+values differ.
 """
 
 from functools import lru_cache
@@ -20,7 +21,8 @@ def _cubic(x: np.ndarray) -> np.ndarray:
 
 
 def _taps(size: int, factor: int) -> tuple[np.ndarray, np.ndarray]:
-    """Source indices and weights, each [size // factor, taps], of a reduction by `factor`."""
+    """Returns the source indices and weights of a reduction by `factor`, each [size // factor,
+    taps]."""
     out = size // factor
     width = 4 * factor
     centre = (np.arange(out) + 1) * factor + 0.5 * (1 - factor)
@@ -38,12 +40,13 @@ def _reduce_rows(image: np.ndarray, factor: int) -> np.ndarray:
     out = np.zeros((index.shape[0],) + image.shape[1:])
     for tap in range(index.shape[1]):
         out += weight[:, tap].reshape(-1, 1, 1) * image[index[:, tap]]
-    # MATLAB rounds half away from zero. Values are positive once clamped.
+    # MATLAB rounds half away from zero. Clamped values are never negative.
     return np.floor(np.clip(out, 0, 255) + 0.5)
 
 
 def reduce(image: np.ndarray, factor: int) -> np.ndarray:
-    """uint8 [H, W, C], both sides multiples of `factor`, to uint8 [H / factor, W / factor, C]."""
+    """Reduces uint8 [H, W, C] to uint8 [H / factor, W / factor, C]. Both sides must be multiples of
+    `factor`."""
     if image.shape[0] % factor or image.shape[1] % factor:
         raise ValueError(f"{image.shape[1]}x{image.shape[0]} is no multiple of {factor}")
     rows = _reduce_rows(image.astype(np.float64), factor)
@@ -52,8 +55,8 @@ def reduce(image: np.ndarray, factor: int) -> np.ndarray:
 
 @lru_cache
 def _on_device(size: int, factor: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mirrored source indices of a padded side, and the weights [taps], which are the same for
-    every output pixel."""
+    """Returns the mirrored source indices of a padded side, and the weights [taps], which are the
+    same for every output pixel."""
     index, weight = _taps(size, factor)
     inside = np.flatnonzero(weight[0])
     begin, end = inside[0], inside[-1] + 1
@@ -63,11 +66,11 @@ def _on_device(size: int, factor: int, device: torch.device) -> tuple[torch.Tens
 
 
 def reduce_batch(images: torch.Tensor, factor: int) -> torch.Tensor:
-    """`reduce` on the images' device: whole numbers in floats [B, C, H, W], H and W multiples of
-    `factor`.
+    """Does the same as `reduce` on the images' device. Images contain integers, stored as floats
+    [B, C, H, W]. H and W must be multiples of `factor`.
 
-    Equal to `reduce` bit for bit at factors of 2 and 4. The weights at 3 are not binary
-    fractions, so a value between two levels may round to the other one.
+    The result equals that of `reduce` bit for bit at factors of 2 and 4. The weights for 3 are not
+    binary fractions, so a value between two levels may round to the other level.
     """
     channels, height, width = images.shape[1:]
     for axis, side in ((2, height), (3, width)):

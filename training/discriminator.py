@@ -1,7 +1,8 @@
-"""A small U-Net that distinguishes real from generated pictures pixel by pixel, and the losses of
-both sides.
+"""A small U-Net that distinguishes real from generated pictures at each pixel, and the losses of
+the generator and the discriminator.
 
-After Real-ESRGAN's (arXiv 2107.10833, section 3.3): skip connections, spectral norms.
+It follows Real-ESRGAN's discriminator (arXiv 2107.10833, section 3.3), with skip connections and
+spectral norms.
 """
 
 import torch
@@ -12,7 +13,8 @@ SLOPE = 0.2
 
 
 class Discriminator(nn.Module):
-    """[B, 3, H, W] from 0 to 255, sides multiples of 8, to [B, 1, H, W]: above 0 for real."""
+    """Maps [B, 3, H, W] from 0 to 255, with sides that are multiples of 8, to [B, 1, H, W]. Values
+    above 0 mean that a pixel is real."""
 
     def __init__(self, features: int):
         super().__init__()
@@ -39,10 +41,10 @@ class Discriminator(nn.Module):
 
 
 def fooling(made: torch.Tensor) -> torch.Tensor:
-    """The generator's loss. `made` is the discriminator's output for its pictures."""
+    """Returns the generator's loss. `made` is the discriminator's output for generated pictures."""
     return F.softplus(-made.float()).mean()
 
 
 def telling(real: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
-    """The discriminator's own loss."""
+    """Returns the discriminator's own loss."""
     return F.softplus(-real.float()).mean() + F.softplus(made.float()).mean()

@@ -1,9 +1,10 @@
 """export.py RUN ID [--models FOLDER] [--onnx FILE]: exports the result of a run.
 
 Copies the averaged f16 weights to FOLDER/ID.safetensors and prints the entries for files.ts and
-manifest.ts in src/catalog. Fill in the null values by hand, with `npm run quality` and `npm run
-precision`. golden.py makes the golden dump from the same weights. --onnx writes the network with
-f32 weights for other runtimes: opset 17, input `lr`, output `sr`, dynamic sides.
+manifest.ts in src/catalog. The null values must be filled in by hand, from `npm run quality` and
+`npm run precision`. golden.py creates the golden dump from the same weights. --onnx writes the
+network with f32 weights for other runtimes. The file uses opset 17, and its input `lr` and output
+`sr` have dynamic sides.
 """
 
 import argparse

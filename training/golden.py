@@ -1,7 +1,9 @@
-"""golden.py NETWORK SCALE OUT.safetensors [--weights FILE]: input, weights and output of a network.
+"""golden.py NETWORK SCALE OUT.safetensors [--weights FILE]: writes the input, weights and output of
+a network.
 
-Without weights: a tiny network with random weights, by which the tests compare these networks
-with the TypeScript ones. With the weights of a run: the golden dump of a shipped model.
+Without --weights, the network is tiny and has random weights. The tests use it to compare these
+networks with the TypeScript networks. With the weights of a run, the file is the golden dump of a
+shipped model.
 """
 
 import argparse
@@ -20,7 +22,7 @@ TINY = {
     "asid": {"features": 16, "blocks": 2},
 }
 MODEL = {"acla": "EDSR_CLA", "lcoan": "LCoAN"}
-# Golden files of ACLA may hold two layouts of offsets.
+# Golden files of ACLA may contain two layouts of offsets.
 OUTPUT = {"acla": "paired.output"}
 
 

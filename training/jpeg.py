@@ -1,7 +1,8 @@
 """JPEG compression on the images' device: libjpeg's losses without the entropy coding.
 
-After ITU-T T.81 (DCT and quantisation, tables of its annex K) and libjpeg's quality scaling,
-chroma subsampling and smooth upsampling. Tensors are whole numbers from 0 to 255 in floats.
+The DCT, the quantisation and the tables follow ITU-T T.81 (annex K). The quality scaling, the
+chroma subsampling and the smooth upsampling follow libjpeg. Tensors contain integers from 0 to 255,
+stored as floats.
 """
 
 import math
@@ -19,13 +20,13 @@ _CHROMA = (
     17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99, 24, 26, 56, 99, 99, 99, 99, 99,
     47, 66, 99, 99, 99, 99, 99, 99, *[99] * 32,
 )  # fmt: skip
-# Side of a 4:2:0 unit: 16 luma pixels, 8 chroma pixels.
+# The side of a 4:2:0 unit: 16 luma pixels or 8 chroma pixels.
 _UNIT = 16
 
 
 @lru_cache
 def _constants(device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The DCT [8, 8], frequencies by pixels, and both tables [8, 8]."""
+    """Returns the DCT matrix [8, 8], frequencies by pixels, and both quantisation tables [8, 8]."""
     rows = [
         [math.sqrt((2 if k else 1) / 8) * math.cos((2 * n + 1) * k * math.pi / 16) for n in range(8)]
         for k in range(8)
@@ -35,13 +36,14 @@ def _constants(device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.
 
 
 def _tables(quality: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
-    """[B, 8, 8] for qualities [B] from 1 to 100."""
+    """Returns the quantisation tables [B, 8, 8] for qualities [B] from 1 to 100."""
     percent = torch.where(quality < 50, (5000 / quality).floor(), 200 - 2 * quality).view(-1, 1, 1)
     return ((base * percent + 50) / 100).floor().clamp(1, 255)
 
 
 def _quantised(plane: torch.Tensor, table: torch.Tensor, dct: torch.Tensor) -> torch.Tensor:
-    """[B, H, W], sides multiples of 8, through DCT and quantisation by [B, 8, 8]."""
+    """Applies the DCT and quantisation with tables [B, 8, 8] to a plane [B, H, W] whose sides are
+    multiples of 8."""
     b, h, w = plane.shape
     blocks = plane.reshape(b, h // 8, 8, w // 8, 8).transpose(2, 3) - 128
     table = table.view(b, 1, 1, 8, 8)
@@ -51,8 +53,8 @@ def _quantised(plane: torch.Tensor, table: torch.Tensor, dct: torch.Tensor) -> t
 
 
 def through_jpeg(images: torch.Tensor, quality: torch.Tensor, halved: torch.Tensor) -> torch.Tensor:
-    """RGB [B, 3, H, W] of any size at whole qualities [B]; 4:2:0 chroma where `halved` [B], else
-    4:4:4."""
+    """Compresses RGB images [B, 3, H, W] of any size at integer qualities [B]. Chroma is 4:2:0
+    where `halved` [B] is true, and 4:4:4 otherwise."""
     height, width = images.shape[2:]
     dct, luma, chroma = _constants(images.device)
     padding = (0, -width % _UNIT, 0, -height % _UNIT)

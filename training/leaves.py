@@ -1,21 +1,21 @@
-"""Pictures of overlapping shapes, "dead leaves": sharp, curved edges between even areas, without
-noise.
+"""Pictures of overlapping shapes ("dead leaves"). They have sharp, curved edges between smooth
+areas, without noise.
 
-Sizes follow a power law, as in photos (Lee, Mumford, Huang, "Occlusion models for natural
-images", 2001, section 3; for training: Achddou, Gousseau, Ladjal, "Synthetic images as a
-regularity prior for image restoration neural networks", 2021).
+Sizes follow a power law, as in photos (Lee, Mumford, Huang, "Occlusion models for natural images",
+2001, section 3; for training: Achddou, Gousseau, Ladjal, "Synthetic images as a regularity prior
+for image restoration neural networks", 2021).
 """
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-# Edges are drawn this much larger and then reduced, because edges in photos are not aligned with
-# pixels.
+# Pictures are drawn larger by this factor and then reduced, because edges in photos are not aligned
+# with pixels.
 FINER = 3
 
 
 def _outline(rng: np.random.Generator, centre: np.ndarray, radius: float) -> list[tuple[float, float]]:
-    """A closed curve around a centre: an ellipse, a polygon, or a smooth blob."""
+    """Returns a closed curve around a centre: an ellipse, a polygon, or a smooth blob."""
     kind = rng.random()
     count = 64 if kind < 0.7 else int(rng.integers(3, 8))
     t = np.linspace(0, 2 * np.pi, count, endpoint=False) + rng.uniform(0, 2 * np.pi)
@@ -30,7 +30,7 @@ def _outline(rng: np.random.Generator, centre: np.ndarray, radius: float) -> lis
 
 
 def _fill(rng: np.random.Generator, colour: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Colours [H, W, 3]: even, shaded, or striped."""
+    """Returns colours [H, W, 3], which are even, shaded, or striped."""
     a = rng.uniform(0, 2 * np.pi)
     along = np.cos(a) * x + np.sin(a) * y
     field = colour + rng.normal(0, 0.12, 3) * along[..., None]
@@ -44,14 +44,15 @@ def _fill(rng: np.random.Generator, colour: np.ndarray, x: np.ndarray, y: np.nda
 
 
 def draw(rng: np.random.Generator, palette: np.ndarray, side: int = 216) -> np.ndarray:
-    """uint8 [side, side, 3]; `palette` [N, 3] holds the colours to choose from."""
+    """Draws a picture, uint8 [side, side, 3]. `palette` [N, 3] contains the colours to choose from.
+    """
     n = side * FINER
     picture = np.zeros((n, n, 3), np.float32)
     y, x = np.mgrid[:n, :n].astype(np.float32)
     picture[:] = _fill(rng, palette[rng.integers(len(palette))].astype(float), x - n / 2, y - n / 2)
     smallest, largest = rng.uniform(2, 6) * FINER, rng.uniform(40, 120) * FINER
     for _ in range(int(rng.integers(60, 400))):
-        # Density r^-3 between the two.
+        # The density of radii between the two limits is r^-3.
         u = rng.random()
         radius = 1 / np.sqrt(u / largest**2 + (1 - u) / smallest**2)
         if rng.random() < 0.3:
@@ -61,7 +62,7 @@ def draw(rng: np.random.Generator, palette: np.ndarray, side: int = 216) -> np.n
         if rng.random() < 0.2:
             colour = colour * rng.uniform(0, 0.3) if rng.random() < 0.6 else 255 - colour * rng.uniform(0, 0.3)
         points = _outline(rng, centre, radius)
-        # Blobs reach beyond their radius. Cropping there gives another kind of edge.
+        # Blobs extend beyond their radius. Cropping some of them gives another kind of edge.
         reach = radius * (2.5 if rng.random() < 0.25 else 2)
         lo, hi = centre - reach, centre + reach
         x0, y0 = (int(v) for v in np.maximum(lo, 0))

@@ -1,6 +1,8 @@
-"""mean.py A B SHARE OUT: the weighted mean of two weight files as f16; B has the weight SHARE.
+"""mean.py A B SHARE OUT: writes the weighted mean of two weight files as f16. B has the weight
+SHARE.
 
-The mean of a network before and after a stage is often better than both (arXiv 2109.01903).
+The mean of a network before and after a training stage is often better than both (arXiv
+2109.01903).
 """
 
 import sys
@@ -9,7 +11,7 @@ import tensors
 
 
 def mean(a: dict, b: dict, share: float) -> dict:
-    """ValueError unless names and shapes are the same."""
+    """Returns the weighted mean. Raises ValueError unless names and shapes are the same."""
     if {k: v.shape for k, v in a.items()} != {k: v.shape for k, v in b.items()}:
         raise ValueError("the files hold different networks")
     return {k: a[k] * (1 - share) + b[k] * share for k in b}

@@ -1,7 +1,7 @@
-"""The networks that are trained here, in PyTorch.
+"""PyTorch implementations of the networks that are trained here.
 
-Layers have the names of the authors' checkpoints, so other programs can read the files. Inputs
-and outputs are [B, 3, H, W] from 0 to `input_range`; outputs are not clamped.
+Layers have the same names as in the authors' checkpoints, so other programs can read the files.
+Inputs and outputs are [B, 3, H, W] from 0 to `input_range`. Outputs are not clamped.
 """
 
 import torch
@@ -22,7 +22,7 @@ def _lrelu(x: torch.Tensor) -> torch.Tensor:
 
 
 class PixelAttention(nn.Module):
-    """x * sigmoid(conv(x)) (arXiv 2010.01073, section 3.2)."""
+    """Computes x * sigmoid(conv(x)) (arXiv 2010.01073, section 3.2)."""
 
     def __init__(self, features: int):
         super().__init__()
@@ -33,7 +33,8 @@ class PixelAttention(nn.Module):
 
 
 class Upsampler(nn.Module):
-    """The upsampler of PAN and A2N. A mixin, because its layers have no prefix."""
+    """The upsampler of PAN and A2N. It is a mixin, because its layers have no prefix in the
+    checkpoints."""
 
     def _make_upsampler(self, features: int, width: int, scale: int) -> None:
         self.upconv1, self.att1 = _conv(features, width, 3), PixelAttention(width)
@@ -88,8 +89,8 @@ class AttentionInAttention(nn.Module):
 
 
 class A2N(Upsampler):
-    """A2N, or A2N-M if `medium`. At scale 1 (restoration) there is no upsampler: conv_last(F) + x.
-    """
+    """A2N, or A2N-M if `medium`. At scale 1 (restoration), there is no upsampler, and the output is
+    conv_last(F) + x."""
 
     input_range = 255
 
@@ -162,7 +163,8 @@ class PAN(Upsampler):
 
 
 class MeanShift(nn.Conv2d):
-    """The fixed 1x1 convolution that subtracts (-1) or adds the mean in EDSR-like networks."""
+    """The fixed 1x1 convolution in EDSR-like networks that subtracts (sign -1) or adds (sign 1) the
+    mean."""
 
     def __init__(self, input_range: float, sign: int):
         super().__init__(3, 3, 1)
@@ -182,7 +184,7 @@ class ResidualBlock(nn.Module):
 
 
 def pixel_shuffle_upsampler(features: int, scale: int) -> nn.Sequential:
-    """Layers 0 and 2 are convolutions, as in EDSR; scale 1 has none."""
+    """Creates an upsampler. As in EDSR, layers 0 and 2 are convolutions. Scale 1 has no layers."""
     steps = {1: [], 2: [2], 3: [3], 4: [2, 2]}[scale]
     layers: list[nn.Module] = []
     for step in steps:
@@ -191,8 +193,8 @@ def pixel_shuffle_upsampler(features: int, scale: int) -> nn.Sequential:
 
 
 def sample(features: torch.Tensor, dy: torch.Tensor, dx: torch.Tensor) -> torch.Tensor:
-    """Bilinear samples of [B, C, H, W] at (y + dy, x + dx), offsets [B, H, W]; positions outside
-    count as 0."""
+    """Returns bilinear samples of [B, C, H, W] at (y + dy, x + dx), with offsets [B, H, W].
+    Samples outside the map are 0."""
     height, width = features.shape[2:]
     y = torch.arange(height, device=dy.device)[:, None] + dy
     x = torch.arange(width, device=dx.device)[None] + dx
@@ -211,7 +213,7 @@ class CrossLayerAttention(nn.Module):
         self.conv_offset = _conv(features, 2 * self.count, 1)
         self.conv_attn = nn.Sequential(_conv(features, self.count, 1))
         self.conv_refer = _conv(features, features, 1)
-        # Offsets of zero sample the pixel itself. Training can start from there.
+        # At the start of training, offsets are at most 1.5 pixels and do not depend on the picture.
         nn.init.zeros_(self.conv_offset.weight)
         nn.init.uniform_(self.conv_offset.bias, -1.5, 1.5)
 
@@ -228,8 +230,8 @@ class CrossLayerAttention(nn.Module):
 
 
 class ACLA(nn.Module):
-    """EDSR with cross-layer attention after each of four stages, repaired from the authors' file.
-    """
+    """EDSR with cross-layer attention after each of four stages. It is a corrected version of the
+    authors' file."""
 
     def __init__(self, scale: int, features=64, blocks=16, keys=9, factor=1.0, input_range=255):
         super().__init__()
@@ -262,18 +264,18 @@ class ACLA(nn.Module):
 
 
 class _Clusters(nn.Module):
-    """Unit centroids. A buffer and not a parameter, as in the authors' code."""
+    """Centroids of unit length. As in the authors' code, they are a buffer and not a parameter."""
 
     def __init__(self, rounds: int, clusters: int, width: int):
         super().__init__()
         self.register_buffer("means", F.normalize(torch.randn(rounds, clusters, width), dim=-1))
         self.register_buffer("initted", torch.tensor(False))
-        # The same, known without asking the GPU, which a recorded step cannot do.
+        # The same value on the CPU, because a recorded step cannot read a value from the GPU.
         self.ready = False
 
     @torch.no_grad()
     def start(self, rows: torch.Tensor) -> None:
-        """Ten rounds of spherical k-means from evenly spaced rows; rows [L, D]."""
+        """Runs ten rounds of spherical k-means on rows [L, D], starting from evenly spaced rows."""
         clusters = self.means.shape[1]
         means = rows[torch.arange(clusters, device=rows.device) * rows.shape[0] // clusters]
         for _ in range(10):
@@ -287,8 +289,8 @@ class _Clusters(nn.Module):
 
 
 class CollaborativeAttention(nn.Module):
-    """LCoAN's attention (arXiv 2404.04922), one round. The first group finds the pattern for all
-    groups."""
+    """LCoAN's attention (arXiv 2404.04922) with one round. The first group finds the pattern for
+    all groups."""
 
     def __init__(self, features: int, reduction: int, clusters: int, window: int, first: bool):
         super().__init__()
@@ -298,7 +300,8 @@ class CollaborativeAttention(nn.Module):
         self.conv_assembly = nn.Sequential(_conv(features, features, 1))
 
     def pattern(self, rows: torch.Tensor):
-        """From rows [B, L, D]: orders [B, n * w], probabilities [B, n, w, 3w] over windows and their neighbours."""
+        """Returns, for rows [B, L, D], the orders [B, n * w] and the probabilities [B, n, w, 3w]
+        over windows and their neighbours."""
         if not self.kmeans.ready:
             if not bool(self.kmeans.initted):
                 self.kmeans.start(rows.detach().reshape(-1, rows.shape[-1]))
@@ -348,8 +351,8 @@ class _Group(nn.Module):
 
 
 class LCoAN(nn.Module):
-    """Learnable collaborative attention network. The defaults are a small one (64 channels, 6
-    groups)."""
+    """The learnable collaborative attention network. The default sizes give a small network (64
+    channels, 6 groups)."""
 
     input_range = 1
 
@@ -372,7 +375,7 @@ class LCoAN(nn.Module):
 
     @torch.no_grad()
     def recluster(self, x: torch.Tensor) -> None:
-        """Computes the clusters again from a current batch, because the features change during
+        """Recomputes the clusters from a current batch, because the features change during
         training."""
         first = self.body[0]
         matched = first.attention[0].conv_match(first.local_body(self.head(self.sub_mean(x))))
@@ -388,8 +391,8 @@ class LCoAN(nn.Module):
 
 
 def _groups(x: torch.Tensor, spread: bool) -> torch.Tensor:
-    """[B, C, H, W] as groups of 64 positions, [B, groups, 64, C]: windows, or pixels spread over
-    the map."""
+    """Splits [B, C, H, W] into groups of 64 positions, [B, groups, 64, C]. Groups are windows, or
+    pixels spread over the map."""
     b, c, h, w = x.shape
     if spread:
         return x.view(b, c, 8, h // 8, 8, w // 8).permute(0, 3, 5, 2, 4, 1).reshape(b, -1, 64, c)
@@ -397,7 +400,7 @@ def _groups(x: torch.Tensor, spread: bool) -> torch.Tensor:
 
 
 def _map(groups: torch.Tensor, like: torch.Tensor, spread: bool) -> torch.Tensor:
-    """The inverse of `_groups`, for a map of the size of `like`."""
+    """The inverse of `_groups`, for a map with the size of `like`."""
     b, _, h, w = like.shape
     if spread:
         return groups.view(b, h // 8, w // 8, 8, 8, -1).permute(0, 5, 3, 1, 4, 2).reshape(b, -1, h, w)
@@ -416,7 +419,7 @@ def _depthwise(features: int, bias: bool = False) -> nn.Conv2d:
 
 
 class _ChannelGate(nn.Module):
-    """x * sigmoid(W2 silu(W1 mean(x))): squeeze and excitation."""
+    """Computes x * sigmoid(W2 silu(W1 mean(x))), known as squeeze and excitation."""
 
     def __init__(self, features: int):
         super().__init__()
@@ -466,7 +469,7 @@ class _GatedFeedForward(nn.Module):
 
 
 class _PositionTable(nn.Embedding):
-    """A number for each displacement of query minus key within a group of 8 x 8."""
+    """A table with a number for each displacement of query minus key within a group of 8 x 8."""
 
     def __init__(self):
         super().__init__(15 * 15, 1)
@@ -480,8 +483,8 @@ class _PositionTable(nn.Embedding):
 
 
 class _SharedAttention(nn.Module):
-    """Attention within groups. Later blocks have only values and reuse the first block's attention
-    map."""
+    """Attention within groups. Later blocks only compute values and reuse the attention map of the
+    first block."""
 
     def __init__(self, features: int, spread: bool, first: bool):
         super().__init__()
@@ -529,7 +532,7 @@ class _ChannelAttention(nn.Module):
 
     def forward(self, x):
         b, c, h, w = x.shape
-        # Rows and columns of groups, then of positions within a group.
+        # The rows and columns of groups come first, then those of positions within a group.
         order = (0, 3, 5, 1, 2, 4) if self.grid else (0, 2, 4, 1, 3, 5)
         split = (h // 8, 8, w // 8, 8)
         cut = self.qkv_dwconv(self.qkv(x)).view(b, 3 * c, *split).permute(order)
@@ -559,7 +562,7 @@ class _ChannelBlock(nn.Module):
 
 
 class _DistillationLayer(nn.Module):
-    """Three local blocks. Each holds back a quarter of the channels from the attention."""
+    """Three local blocks. The attention after each of them skips a quarter of the channels."""
 
     def __init__(self, features: int, first: bool):
         super().__init__()
@@ -590,7 +593,7 @@ class _DistillationLayer(nn.Module):
 
 
 class _SpatialAttention(nn.Module):
-    """ESA: x times a gate that is computed at a sixth of the size."""
+    """ESA: multiplies x by a gate that is computed at about a sixth of the size."""
 
     def __init__(self, features: int):
         super().__init__()
@@ -610,7 +613,7 @@ class _AsidBlock(nn.Module):
     def __init__(self, features: int, first: bool):
         super().__init__()
         layer = _DistillationLayer(features, first)
-        # In the authors' code, only the first block has its layer in a list.
+        # In the authors' code, only the first block stores its layer in a list.
         self.residual_layer = nn.ModuleList([layer]) if first else layer
         self.res_end, self.esa = _conv(features, features, 1), _SpatialAttention(features)
 
@@ -621,9 +624,9 @@ class _AsidBlock(nn.Module):
 
 
 class ASID(nn.Module):
-    """Attention-sharing information distillation (arXiv 2501.15774); 8 blocks are ASIDd8.
+    """Attention-sharing information distillation (arXiv 2501.15774). With 8 blocks, it is ASIDd8.
 
-    The authors' network works on -1..1; this class converts inside.
+    The authors' network works on -1..1, and this class converts its input and output.
     """
 
     input_range = 1
@@ -649,7 +652,8 @@ class ASID(nn.Module):
         return 0.5 * y[..., : height * self.scale, : width * self.scale] + 0.5
 
     def picture(self, x: torch.Tensor) -> torch.Tensor:
-        """A whole picture as the authors test it: the mean of tiles of 64 that overlap by 24."""
+        """Enlarges a whole picture as in the authors' tests: as the mean of tiles of 64 pixels that
+        overlap by 24."""
         height, width = x.shape[2:]
         starts = [sorted({*range(0, max(side - 64, 0), 40), max(side - 64, 0)}) for side in (height, width)]
         total = x.new_zeros(*x.shape[:2], height * self.scale, width * self.scale)
@@ -675,7 +679,7 @@ NETWORKS = {
 
 
 def create(name: str, scale: int, **sizes) -> nn.Module:
-    """A network with random weights. Sizes are its constructor's keywords."""
+    """Creates a network with random weights. `sizes` are keyword arguments of its constructor."""
     if name not in NETWORKS:
         raise SystemExit(f"no network {name!r}; there are {', '.join(NETWORKS)}")
     if name == "pan" and scale == 1:

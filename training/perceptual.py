@@ -1,8 +1,8 @@
-"""A perceptual distance between pictures: their distance in the maps of SqueezeNet 1.1.
+"""A perceptual distance between pictures: the distance between their maps in SqueezeNet 1.1.
 
-After "The unreasonable effectiveness of deep features as a perceptual metric" (arXiv
-1801.03924), without its learned weights: squared differences of maps with unit length at each
-pixel.
+It follows "The unreasonable effectiveness of deep features as a perceptual metric" (arXiv
+1801.03924), without the learned weights. Maps are scaled to unit length at each pixel, and their
+squared differences are summed.
 """
 
 import torch
@@ -12,12 +12,13 @@ from torch import nn
 # Maps used in training, and maps used only for evaluation.
 TRAINED = ("conv1", "fire3", "fire5", "fire7")
 HELD = ("fire2", "fire4", "fire6", "fire8", "fire9")
-# Means that the Caffe network subtracts from B, G and R.
+# The means that the Caffe network subtracts from B, G and R.
 _MEANS = (104.0, 117.0, 123.0)
 
 
 class Features(nn.Module):
-    """The maps of SqueezeNet 1.1 from a file of its tensors ("fire2/squeeze1x1.weight" and so on)."""
+    """Computes the maps of SqueezeNet 1.1 from a file of its tensors ("fire2/squeeze1x1.weight" and
+    so on)."""
 
     def __init__(self, path: str):
         super().__init__()
@@ -30,8 +31,8 @@ class Features(nn.Module):
         return F.relu(F.conv2d(x, weight, bias, **how))
 
     def forward(self, rgb: torch.Tensor, names: tuple[str, ...]) -> list[torch.Tensor]:
-        """Maps of [B, 3, H, W] (0 to 255) by name. Maps after the last requested one are not
-        computed."""
+        """Returns the maps of pictures [B, 3, H, W] (0 to 255) by name. Maps after the last
+        requested one are not computed."""
         x = self._conv(rgb.flip(1) - self.means, "conv1", stride=2)
         maps = {"conv1": x}
         for i in range(2, 10):
@@ -45,7 +46,7 @@ class Features(nn.Module):
         return [maps[name] for name in names]
 
     def distance(self, a: torch.Tensor, b: torch.Tensor, names: tuple[str, ...] = TRAINED) -> torch.Tensor:
-        """Mean over the pixels of each map, summed over maps."""
+        """Returns the distance: the mean over the pixels of each map, summed over the maps."""
         unit = lambda v: v.float() / (v.float().norm(dim=1, keepdim=True) + 1e-6)  # noqa: E731
         with torch.no_grad():
             aims = [unit(v) for v in self(b, names)]

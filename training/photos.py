@@ -1,15 +1,15 @@
-"""Photos as one file of HR images with their exact bicubic LR images.
+"""Writes photos to one file of HR images with their exact bicubic LR images.
 
-Images are cropped to multiples of 12, so x2, x3 and x4 share them. Small ones are left out.
---reduce makes them smaller first, large ones in two sizes. This removes JPEG artifacts and
+Images are cropped to multiples of 12, so that x2, x3 and x4 share them. Small images are left out.
+--reduce first makes images smaller, and large ones in two sizes. This removes JPEG artifacts and
 sharpens edges.
---large FOLDER adds pictures of many megapixels, such as desktop backgrounds: reduced so far that
-no noise, JPEG artifacts or soft focus remain, and cut into tiles. Tiles without detail are left
-out.
+--large FOLDER adds pictures of many megapixels, such as desktop backgrounds. They are reduced until
+no noise, JPEG artifacts or soft focus remain, and then cut into tiles. Tiles without detail are
+left out.
 --leaves N adds N pictures of overlapping shapes (leaves.py).
---patterns N adds N drawn pictures: checkers, stripes, lines of single pixels. Photos do not have
-such contrasts; screenshots and pixel art do. A network that never saw them reacts to the last
-bit of its input. The file holds h0, h1, … and l2_0, l3_0, l4_0, …, all uint8 [H, W, 3].
+--patterns N adds N drawn pictures: checkers, stripes, and lines of single pixels. Screenshots and
+pixel art have such contrasts, but photos do not. A network that never saw them reacts to the last
+bit of its input. The file contains h0, h1, … and l2_0, l3_0, l4_0, …, all uint8 [H, W, 3].
 """
 
 import argparse
@@ -23,18 +23,19 @@ import bicubic
 import leaves
 
 SMALLEST = 204
-# Smallest side of reduced pictures, and of those that are reduced twice.
+# The smallest side of reduced pictures, and of pictures that are reduced to two sizes.
 SMALLEST_REDUCED, LARGE = 168, 600
-# For large pictures: the side of a tile, and the smallest mean step between neighbouring pixels, in
-# levels.
+# For large pictures: the side of a tile, and the smallest mean difference between neighbouring
+# pixels, in levels.
 TILE, LEAST_DETAIL = 360, 2.5
-# Share of the crops from drawn patterns. Their errors are many times those of photos: at 6 % of the
-# crops they made up a quarter of the loss, and photos with sharp lines lost 0.2 to 0.4 dB.
+# The share of training crops that come from drawn patterns. Their errors are many times larger than
+# those of photos. At 6 % of the crops, they made up a quarter of the loss, and photos with sharp
+# lines lost 0.2 to 0.4 dB.
 PATTERNS = 0.015
 
 
 def draw(rng: np.random.Generator, cell: int, side: int = 240) -> np.ndarray:
-    """Nine fields of patterns whose smallest parts are squares of `cell` pixels."""
+    """Draws nine fields of patterns. Their smallest parts are squares of `cell` pixels."""
     n = side // cell
     y, x = np.mgrid[:n, :n]
     field = (3 * y // n) * 3 + 3 * x // n
@@ -49,7 +50,7 @@ def draw(rng: np.random.Generator, cell: int, side: int = 240) -> np.ndarray:
 
 
 def reduced(image: Image.Image, rng: np.random.Generator) -> list[Image.Image]:
-    """One smaller version, or two of a large photo."""
+    """Returns one smaller version of a photo, or two versions of a large photo."""
     side = min(image.size)
     least = max(0.45, SMALLEST_REDUCED / side)
     factors = [rng.uniform(least, max(least, 0.75))]
@@ -59,7 +60,7 @@ def reduced(image: Image.Image, rng: np.random.Generator) -> list[Image.Image]:
 
 
 def tiles(image: Image.Image, rng: np.random.Generator) -> list[np.ndarray]:
-    """Two much smaller versions, unless they show too little."""
+    """Returns tiles of two much smaller versions, except tiles with too little detail."""
     kept = []
     for low, high in ((360, 700), (700, 1200)):
         factor = min(0.6, rng.uniform(low, high) / min(image.size))
@@ -112,7 +113,8 @@ def prepare(
     rng = np.random.default_rng(1)
     for _ in range(patterns):
         cell = int(rng.choice((2, 3, 4, 6, 12)))
-        # Whole squares stay sharp, because they are not made by reduction.
+        # Reducing a pattern would blur its squares. If the factor divides the size of the squares,
+        # pixels are skipped instead.
         put(draw(rng, cell), lambda hr, s: hr[::s, ::s] if cell % s == 0 else bicubic.reduce(hr, s))
     np.savez(out, n=count, patterns=np.arange(count - patterns, count), **arrays)
     print(f"{shapes} pictures of shapes, {patterns} of patterns")

@@ -1,9 +1,10 @@
-"""repeats.py OUT [--factor 2]: a data set of repetitive pictures for `npm run quality`.
+"""repeats.py OUT [--factor 2]: writes a data set of repetitive pictures for `npm run quality`.
 
-Non-local attention should win where a texture repeats at different phases, so that pixels lost in
-one repeat are there in another. Six pictures: a photographed brick wall (test/images/brick.png), the
-same turned by 10 degrees, and four that are drawn: windows of a facade in perspective, a woven
-cloth, roof tiles, rings of a tree. They are computed with 4 x 4 samples a pixel from fixed numbers.
+Non-local attention should help where a texture repeats at different phases, because pixels that are
+lost in one repeat are present in another. There are six pictures: a photographed brick wall
+(test/images/brick.png), the same photo turned by 10 degrees, and four drawn pictures: windows of a
+facade in perspective, a woven cloth, roof tiles, and the rings of a tree. Drawn pictures are
+computed from fixed numbers, with 4 x 4 samples per pixel.
 """
 
 import argparse
@@ -20,7 +21,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def drawn(shade) -> np.ndarray:
-    """The picture of a function from coordinates, in pixels, to RGB on 0..1."""
+    """Draws the picture of a function that maps coordinates, in pixels, to RGB in 0..1."""
     at = (np.arange(SIDE * SAMPLES) + 0.5) / SAMPLES
     y, x = np.meshgrid(at, at, indexing="ij")
     fine = np.clip(shade(x, y), 0, 1).reshape(SIDE, SAMPLES, SIDE, SAMPLES, 3)
@@ -32,7 +33,7 @@ def mixed(mask: np.ndarray, on: tuple, off: tuple) -> np.ndarray:
 
 
 def facade(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Windows whose rows come closer with the distance."""
+    """Draws windows in perspective. Distant windows are smaller."""
     depth = 1 + x / 180
     u, v = 14 * np.log(depth) * 6.3, (y - 110) * depth / 11.3
     inside = (np.mod(u, 1) > 0.35) & (np.mod(v, 1) > 0.3)
@@ -42,7 +43,8 @@ def facade(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def cloth(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Threads of 5.3 pixels that go over two and under two, turned by 17 degrees."""
+    """Draws threads of 5.3 pixels that go over two and under two. The cloth is turned by 17
+    degrees."""
     c, s = np.cos(0.3), np.sin(0.3)
     u, v = (c * x + s * y) / 5.3, (c * y - s * x) / 5.3
     over = np.mod(np.floor(u) + np.floor(v), 4) < 2
@@ -52,7 +54,7 @@ def cloth(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def roof(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Rows of round tiles, every second row moved by half a tile."""
+    """Draws rows of round tiles. Every second row is shifted by half a tile."""
     row = np.floor(y / 9.7)
     u = np.mod(x / 12.6 + 0.5 * np.mod(row, 2), 1) - 0.5
     v = np.mod(y / 9.7, 1)
@@ -62,7 +64,7 @@ def roof(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def rings(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Rings about a point outside the picture, 4.6 pixels apart."""
+    """Draws rings around a point outside the picture, 4.6 pixels apart."""
     r = np.hypot(x + 31, y - 77) / 4.6
     light = 0.55 + 0.4 * np.tanh(3 * np.sin(2 * np.pi * r))
     return light[..., None] * np.array((0.95, 0.8, 0.6))
@@ -71,7 +73,7 @@ def rings(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def pictures() -> dict[str, np.ndarray]:
     brick = Image.open(os.path.join(HERE, "../test/images/brick.png")).convert("RGB")
     turned = brick.rotate(10, Image.Resampling.BICUBIC)
-    # The largest square without the empty corners, of even sides.
+    # The largest square with even sides that excludes the empty corners.
     inner = [20, 20, SIDE - 20, SIDE - 20]
     photos = {"brick": np.asarray(brick), "turned": np.asarray(turned.crop(inner))}
     return photos | {f.__name__: drawn(f) for f in (facade, cloth, roof, rings)}

@@ -1,8 +1,9 @@
-"""Runs a network for `npm run quality -- --device torch`: images in on stdin, out on stdout.
+"""Runs a network for `npm run quality -- --device torch`. It reads images from stdin and writes
+results to stdout.
 
-serve.py NETWORK SCALE WEIGHTS. Then, until stdin ends, each request is width and height as two
-little-endian uint32 and width * height RGB bytes. The answer is scale * width * scale * height
-RGB bytes, rounded and clamped.
+serve.py NETWORK SCALE WEIGHTS. Until stdin ends, each request contains the width and height as two
+little-endian uint32, and then width * height RGB pixels of 8 bits. The answer contains the
+result's scale * width * scale * height pixels, rounded and clamped.
 """
 
 import re
@@ -18,12 +19,13 @@ import tensors
 
 
 def count(weights: dict[str, torch.Tensor], pattern: str) -> int:
-    """How many different numbers the pattern's group finds in the names."""
+    """Returns the number of different numbers that the pattern's group matches in the names."""
     return len({found[1] for name in weights if (found := re.match(pattern, name))})
 
 
 def sizes(weights: dict[str, torch.Tensor]) -> dict[str, int]:
-    """Channels, blocks and the like, from a network's tensors. LCoAN's window is always 384."""
+    """Infers a network's sizes, such as channels and blocks, from its tensors. LCoAN's window is
+    always 384."""
     if "cla.0.conv_refer.weight" in weights:
         return {
             "features": weights["head.0.weight"].shape[0],
@@ -45,7 +47,8 @@ def sizes(weights: dict[str, torch.Tensor]) -> dict[str, int]:
     return {"features": weights["conv_first.weight"].shape[0], "blocks": count(weights, r"\w+_trunk\.(\d+)\.")}
 
 
-# Only LCoAN's first group searches, so files need not have the search of the others.
+# Only LCoAN's first group searches for the pattern, so files may lack the search tensors of the
+# other groups.
 SEARCH = re.compile(r"body\.[1-9]\d*\.attention\.0\.(conv_match|kmeans)\.")
 
 

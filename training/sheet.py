@@ -1,9 +1,11 @@
-"""sheet.py OUT.png WEIGHTS... --picture FILE --cut X,Y,WIDTH,HEIGHT: crops side by side at 100 %.
+"""sheet.py OUT.png WEIGHTS... --picture FILE --cut X,Y,WIDTH,HEIGHT: shows crops side by side at
+100 %.
 
-From left to right: bicubic enlargement, then one column per weight file (from train.py or a
-start; `run.json` next to it names its network). --picture and --cut may be repeated together,
-with one row for each. X, Y, WIDTH and HEIGHT are pixels of the picture, which is enlarged
-unchanged. --shrink first reduces it by the scale. --jpeg Q compresses the input.
+The first column is the bicubic enlargement. Each further column belongs to one weight file (from
+train.py or a start file; `run.json` next to it names its network). --picture and --cut may be
+repeated together, and each pair adds a row. X, Y, WIDTH and HEIGHT are in pixels of the picture,
+which is enlarged unchanged. --shrink first reduces the picture by the scale. --jpeg Q compresses
+the input.
 """
 
 import argparse

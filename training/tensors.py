@@ -1,4 +1,6 @@
-"""Safetensors files: 8 bytes of header length, a JSON header, raw little-endian data."""
+"""Reads and writes safetensors files: 8 bytes for the header's length, a JSON header, and raw
+little-endian data.
+"""
 
 import json
 
@@ -10,7 +12,7 @@ _NAMES = {np.dtype(v): k for k, v in _TYPES.items()}
 
 
 def save(path: str, tensors: dict[str, torch.Tensor], metadata: dict | None = None, half=False) -> None:
-    """Writes tensors, floating ones as f16 if `half`, and string metadata."""
+    """Writes tensors and string metadata. With `half`, floating-point tensors are stored as f16."""
     header: dict = {"__metadata__": {k: str(v) for k, v in metadata.items()}} if metadata else {}
     data, at = [], 0
     for name, tensor in tensors.items():
@@ -31,7 +33,7 @@ def save(path: str, tensors: dict[str, torch.Tensor], metadata: dict | None = No
 
 
 def load(path: str) -> dict[str, torch.Tensor]:
-    """Tensors by name; f16 becomes f32."""
+    """Returns the tensors by name. Tensors in f16 become f32."""
     with open(path, "rb") as file:
         content = file.read()
     length = int.from_bytes(content[:8], "little")
@@ -54,8 +56,8 @@ def metadata(path: str) -> dict[str, str]:
 
 
 def fill(network: torch.nn.Module, tensors: dict[str, torch.Tensor]) -> list[str]:
-    """Loads the tensors that match by name and shape. Returns the names that kept their own values.
-    """
+    """Loads the tensors that match by name and shape. Returns the names of tensors that kept their
+    own values."""
     own = network.state_dict()
     fits = {k: v for k, v in tensors.items() if k in own and own[k].shape == v.shape}
     network.load_state_dict({**own, **{k: v.to(own[k].dtype) for k, v in fits.items()}})

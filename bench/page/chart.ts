@@ -1,4 +1,4 @@
-/** Results as bars, as words and as a table. */
+/** Shows results as bars, as words and as a table. */
 import type { Ceiling } from '../ceiling.ts';
 import type { EngineId, Row } from '../contender.ts';
 import { cells } from '../table.ts';
@@ -12,18 +12,18 @@ export function nameOf({ engine }: Pick<Row, 'engine'>): string {
 interface Bar {
   readonly name: string;
   readonly value: string;
-  /** 0 to 1; null: not measured. */
+  /** The length from 0 to 1; null if it was not measured. */
   readonly length: number | null;
   readonly isBest?: boolean;
 }
 
-/** One bar per engine: its median. The fastest one is marked. */
+/** Returns one bar per engine, which shows its median. The fastest engine is marked. */
 export function timeBars(rows: readonly Row[], { multiplyAdds }: Ceiling): Bar[] {
   const times = rows.flatMap(({ medianMs }) => medianMs ?? []);
   const [least, most] = [Math.min(...times), Math.max(...times)];
   return rows.map((row) => {
     const { medianMs, precision } = row;
-    // The library's own words are English. This reason is known.
+    // Messages of the library are in English. This error has a known reason, so it is translated.
     const isWithoutHalf = precision === 'f16' && multiplyAdds.f16 === null;
     const error = isWithoutHalf ? t.noHalf : (row.error ?? t.unknown);
     return {
@@ -35,7 +35,7 @@ export function timeBars(rows: readonly Row[], { multiplyAdds }: Ceiling): Bar[]
   });
 }
 
-/** The shares that are known, of multiply-adds and of memory bandwidth. */
+/** Returns the known shares, both of multiply-adds and of memory bandwidth. */
 export function shareBars(rows: readonly Row[]): Bar[] {
   return rows.flatMap((row) =>
     (
@@ -57,7 +57,9 @@ export function shareBars(rows: readonly Row[]): Bar[] {
   );
 }
 
-/** What a visitor wants to know first; empty if nothing was measured. */
+/**
+ * Describes the fastest result in words, because this matters most. Empty if nothing was measured.
+ */
 export function summaryOf(rows: readonly Row[]): string {
   const timed = rows.filter(({ medianMs }) => medianMs !== null);
   const [best] = timed.sort((a, b) => a.medianMs! - b.medianMs!);
@@ -99,6 +101,6 @@ export function showTable(table: HTMLTableElement, rows: readonly Row[]): void {
   for (const row of rows) line('td', [nameOf(row), ...cells(row, rows).slice(1)]);
 }
 
-/** Also why some shares are missing, if they are. */
+/** Returns a note on the ceilings. It also explains why some shares are missing, if any are. */
 export const noteOf = ({ multiplyAdds }: Ceiling): string =>
   multiplyAdds.f16 === null ? t.peakWithoutHalf : t.peak;

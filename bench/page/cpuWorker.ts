@@ -1,6 +1,6 @@
 /**
- * Crispen on the CPU in a worker, because the host of a crew waits for the others, which pages may
- * not do.
+ * Runs Crispen on the CPU in a worker. The host of a crew waits for the other threads, and pages
+ * may not wait.
  */
 import { expose } from 'comlink';
 import { Crew } from '../../src/cpu/crew.ts';
@@ -17,7 +17,7 @@ let crew: Crew | undefined;
 let model: CpuModel;
 
 const api = {
-  /** @returns multiply-adds per LR pixel */
+  /** @returns the multiply-adds per LR pixel */
   async open(threads: number, opened: Network, tensors: TensorMap): Promise<number> {
     [network, weights] = [opened, tensors];
     if (threads > 1) {
@@ -37,7 +37,7 @@ const api = {
     await upscale(model, image);
   },
 
-  /** @param data planar, in the network's range */
+  /** @param data planar values in the network's range */
   async output(width: number, height: number, data: Float32Array): Promise<Float32Array> {
     const { nodes, output } = network.graph;
     const keep = new Set([output]);

@@ -1,4 +1,4 @@
-/** The bench's page for visitors, and for `npm run bench`, which calls `window.crispenBench`. */
+/** The bench's page, for visitors and for `npm run bench`, which calls `window.crispenBench`. */
 import { decodeImage } from '../../src/codecs/decode.ts';
 import { toRgba8 } from '../../src/image/pixels.ts';
 import type { Ceiling } from '../ceiling.ts';
@@ -11,15 +11,16 @@ import { stageLine } from '../stage.ts';
 import { cpuContender } from './cpu.ts';
 import { type Outcome, startView, type Watcher } from './view.ts';
 
-/** A request from outside. URLs are relative to the page. */
+/** A request from outside the page. URLs are relative to the page. */
 export interface PageRequest extends BenchRequest {
-  /** Null: the shipped model of the scale. */
+  /** Null selects the shipped model of the scale. */
   readonly weights: { readonly url: string; readonly name: string } | null;
   /**
-   * Thread counts for engines on the CPU, each a contender; empty: the number of cores, at most 8.
+   * Thread counts for engines on the CPU. Each count is a separate contender. If empty, the number
+   * of cores is used, but at most 8.
    */
   readonly threads: readonly number[];
-  /** Null: the CPU's ceiling is not measured. */
+  /** If null, the CPU's ceiling is not measured. */
   readonly registers: Registers | null;
 }
 
@@ -27,7 +28,7 @@ export type PageResult = Outcome;
 
 declare global {
   interface Window {
-    /** `npm run bench` calls this. `onStage` receives the stages. */
+    /** `npm run bench` calls this function. `onStage` receives the stages. */
     crispenBench?: (
       request: PageRequest,
       onStage?: (what: string) => unknown,
@@ -35,12 +36,12 @@ declare global {
   }
 }
 
-/** The same photo for all visitors: a sample of the demo. */
+/** All visitors use the same photo, which is a sample of the demo. */
 const PHOTO = './samples/cat.jpg';
 
-/** Starts the page with Crispen's contenders and the given others, by numbers of threads. */
+/** Starts the page with Crispen's contenders and other contenders for the given thread counts. */
 export function startPage(rivals: (threads: readonly number[]) => Contender[]): void {
-  // Before any device is made.
+  // The gauge must exist before any device is made.
   const gauge = 'gpu' in navigator ? new GpuGauge(globalThis) : null;
 
   async function bench(

@@ -1,4 +1,7 @@
-/** Results as text, for an issue or a mail. In English in every language, because maintainers read it. */
+/**
+ * Writes results as text for an issue or a mail. The text is always in English, because maintainers
+ * read it.
+ */
 import type { Ceiling } from '../ceiling.ts';
 import type { Row } from '../contender.ts';
 import { formatCeiling, formatTable } from '../table.ts';
@@ -9,7 +12,7 @@ export interface Machine {
   readonly adapter: string;
 }
 
-/** @param repeats how many runs each median is of */
+/** @param repeats the number of runs for each median */
 export function report(
   rows: readonly Row[],
   ceiling: Ceiling,

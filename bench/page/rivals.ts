@@ -2,7 +2,7 @@ import type { Contender } from '../contender.ts';
 import { ortContender } from './ort.ts';
 import { startPage } from './page.ts';
 
-/** Loaded on request, because it is large and the page must work without it. */
+/** TensorFlow.js is loaded on request, because it is large and the page must work without it. */
 const tfjs: Contender = {
   engine: 'tfjs-webgpu',
   precision: 'f32',

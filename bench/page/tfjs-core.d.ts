@@ -1,6 +1,6 @@
 /**
  * The part of @tensorflow/tfjs-core that the bench uses. tsconfig.json replaces the package's own
- * types with it, because rivals are only installed on request.
+ * types with this file, because rivals are only installed on request.
  */
 export interface Tensor {
   readonly shape: number[];

@@ -10,7 +10,7 @@ import { toPlanar } from '../photo.ts';
 
 const BACKEND = 'webgpu';
 
-/** TensorFlow.js on WebGPU, in its own layout (NHWC) and with its fused convolutions. */
+/** Runs TensorFlow.js on WebGPU, with its own layout (NHWC) and its fused convolutions. */
 export const tfjsContender: Contender = {
   engine: 'tfjs-webgpu',
   precision: 'f32',
@@ -36,7 +36,7 @@ export const tfjsContender: Contender = {
       output: async () => last.map((value) => value / inputRange),
       async close() {
         for (const tensor of loaded.values()) tensor.dispose();
-        // The backend keeps every buffer for reuse. A new one begins empty.
+        // The backend keeps every buffer for reuse. A new backend starts without buffers.
         const make = tf.findBackendFactory(BACKEND);
         tf.removeBackend(BACKEND);
         tf.registerBackend(BACKEND, make);
@@ -45,7 +45,7 @@ export const tfjsContender: Contender = {
   },
 };
 
-/** Weights in TensorFlow.js's layout: convolutions HWIO instead of OIHW. */
+/** Loads weights in TensorFlow.js's layout. Convolutions are HWIO instead of OIHW. */
 function loadWeights(graph: Graph, weights: TensorMap): Map<string, tf.Tensor> {
   return new Map(
     graph.weights.map(({ name, shape }) => {
@@ -61,7 +61,8 @@ function loadWeights(graph: Graph, weights: TensorMap): Map<string, tf.Tensor> {
 }
 
 /**
- * Node by node. Each value is released after its last reader, as a model of TensorFlow.js would do.
+ * Evaluates the graph node by node. Each value is released after its last reader, as in a model of
+ * TensorFlow.js.
  */
 function evaluate(graph: Graph, weights: ReadonlyMap<string, tf.Tensor>, input: tf.Tensor) {
   const readers = consumers(graph);
@@ -70,7 +71,7 @@ function evaluate(graph: Graph, weights: ReadonlyMap<string, tf.Tensor>, input: 
   graph.nodes.forEach((node, id) => {
     const args = node.inputs.map((from) => values.get(from) as tf.Tensor);
     if (node.op === 'input') values.set(id, input);
-    // The convolution has already computed it.
+    // The convolution has already computed this activation.
     else if (fused.has(id)) values.set(id, args[0]);
     else if (node.op === 'conv') {
       const next = readers.get(id)?.length === 1 ? (readers.get(id)?.[0] ?? id) : id;
@@ -89,7 +90,7 @@ function evaluate(graph: Graph, weights: ReadonlyMap<string, tf.Tensor>, input: 
         tf.tidy(() => applyNode(node, args, weights)),
       );
     for (const from of new Set(node.inputs)) {
-      // A value that is passed on under another name is released by that name's last reader.
+      // If a value is also known under another name, the last reader of that name releases it.
       if (readers.get(from)?.at(-1) !== id || from === graph.output || fused.has(id)) continue;
       values.get(from)?.dispose();
       values.delete(from);

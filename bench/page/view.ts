@@ -1,4 +1,4 @@
-/** The page for visitors: the form, the progress, Cancel and the results. */
+/** The page for visitors: the form, the progress, the Cancel button and the results. */
 import { copies } from '../../demo/docs/copy.ts';
 import { startLanguage } from '../../demo/texts/language.ts';
 import type { Ceiling } from '../ceiling.ts';
@@ -28,7 +28,7 @@ interface Adapter {
 
 const find = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
 
-/** @param describeAdapter its names; null if there is none */
+/** @param describeAdapter returns the adapter's name; null if there is no adapter */
 export function startView(
   measure: (request: BenchRequest, watcher: Watcher) => Promise<Outcome>,
   describeAdapter: () => Promise<Adapter | null>,
@@ -42,7 +42,7 @@ export function startView(
   let shown: { readonly outcome: Outcome; readonly count: number; readonly date: Date } | null =
     null;
 
-  /** The status in the current language, also after a change of it. */
+  /** Returns the status in the current language, so a change of language updates it. */
   let message = () => '';
   const say = (words: () => string) => {
     message = words;
@@ -101,7 +101,7 @@ export function startView(
   document.addEventListener('keydown', ({ key }) => {
     if (key === 'Escape') job?.abort();
   });
-  // What scrolls can be scrolled with the keyboard.
+  // Areas that scroll must be accessible with the keyboard.
   for (const area of document.querySelectorAll<HTMLElement>('.scroll')) area.tabIndex = 0;
   results.tabIndex = -1;
   copies(find<HTMLButtonElement>('copy'), find('report'), () => {

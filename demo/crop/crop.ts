@@ -1,4 +1,7 @@
-/** Chooses a part of a picture: a dialog, loaded when it is first opened. */
+/**
+ * The crop dialog, in which the user selects a part of a picture. It is loaded when it is first
+ * opened.
+ */
 import './crop.css';
 import type { Rect, Size } from '../../src/geometry.ts';
 import { say } from '../dom.ts';
@@ -7,15 +10,16 @@ import { t } from '../texts/texts.ts';
 import type { Point } from '../zoom.ts';
 import { drawn, GRIPS, type Grip, moved, resized, rounded, shaped } from './rect.ts';
 
-/** Ratios to choose from, besides free and the picture's own. */
+/** The ratios that the user can choose, besides a free ratio and the picture's own ratio. */
 const RATIOS = ['1:1', '4:3', '3:4', '16:9', '9:16'] as const;
 
-/** A drag shorter than this draws no new rectangle. In CSS pixels. */
+/** A drag shorter than this, in CSS pixels, draws no new rectangle. */
 const SHORTEST_DRAG = 4;
 
 /**
- * Asks for a part of a picture, in its pixels; null: all of it.
- * @param crop the present part
+ * Asks the user to select a part of a picture. The result is in the picture's pixels, or null for
+ * the whole picture.
+ * @param crop the current part
  */
 export async function chooseCrop(
   image: HTMLImageElement,
@@ -26,9 +30,10 @@ export async function chooseCrop(
 }
 
 /**
- * Pointer: handles resize the rectangle, dragging within moves it, and dragging elsewhere draws a new one.
- * Keyboard: arrows move the rectangle or a handle by a pixel of the screen, with Shift ten times as far;
- * Enter takes the part, Escape cancels.
+ * The crop dialog. With the pointer, the handles resize the rectangle, a drag inside it moves it,
+ * and a drag outside it draws a new one. With the keyboard, the arrow keys move the rectangle or a
+ * handle by one pixel of the screen, or by ten pixels with Shift. Enter accepts the part, and
+ * Escape cancels.
  */
 class Cropper {
   readonly chosen: Promise<Rect | null | 'cancelled'>;
@@ -37,9 +42,9 @@ class Cropper {
   readonly #sheet: HTMLElement;
   readonly #facts = make('output', { 'aria-live': 'polite' });
   #rect: Rect;
-  /** Width divided by height; null: free. */
+  /** Width divided by height. Null if the ratio is free. */
   #ratio: number | null = null;
-  /** What a drag does, from the position where it began. */
+  /** Applies the current drag to the rectangle, given the pointer's position. */
   #drag: ((to: Point) => void) | null = null;
 
   constructor(image: HTMLImageElement, crop: Rect | null) {
@@ -56,7 +61,7 @@ class Cropper {
       make('div', { className: 'crop-stage' }, this.#sheet),
       this.#makeBar(),
     );
-    // Keys of the page do not act under the dialog; Escape would cancel the job.
+    // Key events must not reach the page below the dialog, where Escape would cancel the job.
     this.#dialog.addEventListener('keydown', (event) => {
       event.stopPropagation();
       this.#key(event);
@@ -133,7 +138,7 @@ class Cropper {
     );
   }
 
-  /** Null for all of the picture. */
+  /** Returns the selected part, or null for the whole picture. */
   #result(): Rect | null {
     const rect = rounded(this.#rect, this.#size);
     const { width, height } = this.#size;
@@ -158,7 +163,7 @@ class Cropper {
     say(this.#facts, t.crop.at(`${width} × ${height}`, x, y));
   }
 
-  /** Pixels of the picture per CSS pixel. */
+  /** Returns the number of the picture's pixels per CSS pixel. */
   #density(): number {
     return this.#size.width / Math.max(1, this.#sheet.clientWidth);
   }
@@ -183,7 +188,7 @@ class Cropper {
     }
   }
 
-  /** What a drag that begins on an element does. */
+  /** Returns the action of a drag that starts at a point on an element. */
   #dragFrom(from: Point, target: HTMLElement): (to: Point) => void {
     const { grip } = target.dataset;
     const start = this.#rect;

@@ -22,7 +22,7 @@ describe('a crop rectangle', () => {
     });
     expect(resized(rect, 'e', [30, 50], null, size)).toEqual({ ...rect, width: 230 });
     expect(resized(rect, 's', [30, 50], null, size)).toEqual({ ...rect, height: 150 });
-    // No further than the picture, and never smaller than 16 pixels.
+    // The rectangle stays within the picture, and no side becomes shorter than 16 pixels.
     expect(resized(rect, 'se', [999, 999], null, size)).toEqual({
       ...rect,
       width: 300,

@@ -1,15 +1,20 @@
-/** The arithmetic of a crop rectangle, in pixels of the picture; fractions until `rounded`. */
+/**
+ * Computes crop rectangles, in pixels of the picture. Coordinates may be fractional before
+ * `rounded`.
+ */
 import type { Rect, Size } from '../../src/geometry.ts';
 import type { Point } from '../zoom.ts';
 
-/** The corners and edges that can be dragged, by compass points. */
+/** The corners and edges that the user can drag, as compass points. */
 export const GRIPS = ['nw', 'n', 'ne', 'e', 'se', 's', 'sw', 'w'] as const;
 export type Grip = (typeof GRIPS)[number];
 
-/** A side is at least this long, if the picture is. */
+/** The minimum length of a side, unless the picture itself is smaller. */
 const LEAST = 16;
 
-/** The smaller bound wins: near an edge there may be less room than the least length. */
+/**
+ * If the bounds conflict, the upper bound applies: near an edge, the room may be below the minimum.
+ */
 const within = (value: number, least: number, most: number): number =>
   Math.min(most, Math.max(least, value));
 
@@ -21,7 +26,7 @@ export function moved(rect: Rect, dx: number, dy: number, { width, height }: Siz
   };
 }
 
-/** One axis of a rectangle that is resized: the fixed point and the length in reach. */
+/** For one axis of a resize, returns the point that stays fixed and the available length. */
 function axis(start: number, length: number, whole: number, direction: number) {
   if (direction < 0) return { fixed: start + length, room: start + length };
   if (direction > 0) return { fixed: start, room: whole - start };
@@ -33,9 +38,9 @@ const startOf = (fixed: number, length: number, direction: number): number =>
   direction < 0 ? fixed - length : direction > 0 ? fixed : fixed - length / 2;
 
 /**
- * The rectangle after a corner or an edge was dragged. The opposite one stays; with a ratio, an edge also
- * changes the other side, around its middle.
- * @param ratio width divided by height; null: free
+ * Returns the rectangle after a corner or an edge was dragged. The opposite corner or edge stays in
+ * place. With a fixed ratio, dragging an edge also changes the other dimension, around its middle.
+ * @param ratio width divided by height; null if the ratio is free
  */
 export function resized(
   rect: Rect,
@@ -71,14 +76,14 @@ export function resized(
   };
 }
 
-/** A new rectangle between two points. */
+/** Returns a new rectangle between two points. */
 export function drawn(from: Point, to: Point, ratio: number | null, size: Size): Rect {
   const grip = `${to.y < from.y ? 'n' : 's'}${to.x < from.x ? 'w' : 'e'}` as Grip;
   const start = { ...from, width: 0, height: 0 };
   return resized(start, grip, [to.x - from.x, to.y - from.y], ratio, size);
 }
 
-/** The rectangle with another ratio: of the same area and around the same middle, as far as there is room. */
+/** Changes the ratio of a rectangle. Its area and its centre stay the same if there is room. */
 export function shaped(rect: Rect, ratio: number, size: Size): Rect {
   const wanted = Math.sqrt(rect.width * rect.height * ratio);
   const width = Math.min(wanted, size.width, size.height * ratio);
@@ -88,7 +93,7 @@ export function shaped(rect: Rect, ratio: number, size: Size): Rect {
   return moved({ x, y, width, height }, 0, 0, size);
 }
 
-/** Whole pixels within the picture. */
+/** Rounds a rectangle to whole pixels within the picture. */
 export function rounded(rect: Rect, size: Size): Rect {
   const width = within(Math.round(rect.width), 1, size.width);
   const height = within(Math.round(rect.height), 1, size.height);

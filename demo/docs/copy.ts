@@ -1,4 +1,4 @@
-/** How long a button says that it has copied, in milliseconds. */
+/** How long a button shows that it has copied the text, in milliseconds. */
 const COPIED_MS = 2000;
 
 export interface CopyWords {
@@ -10,8 +10,8 @@ export interface CopyWords {
 const ENGLISH: CopyWords = { copy: 'Copy', copied: 'Copied', selected: 'Selected' };
 
 /**
- * A click on the button copies the text of `from`.
- * @param words the labels of the button, in the current language
+ * Makes a click on the button copy the text of `from`.
+ * @param words returns the labels of the button, in the current language
  */
 export function copies(
   button: HTMLButtonElement,
@@ -23,7 +23,7 @@ export function copies(
       await navigator.clipboard.writeText(from.textContent ?? '');
       button.textContent = words().copied;
     } catch {
-      // Without permission, the text is selected, for the keyboard's own copying.
+      // Without permission, the text is selected, and the user can copy it by keyboard.
       button.textContent = words().selected;
       getSelection()?.selectAllChildren(from);
     }

@@ -1,4 +1,4 @@
-/** The documentation: runs the examples that the page shows, and copies its listings. */
+/** Runs the examples that the documentation page shows, and copies its listings. */
 import { CrispenImage } from '../../src/element/crispen-image.ts';
 import { copies } from './copy.ts';
 

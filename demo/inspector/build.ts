@@ -1,7 +1,9 @@
-/** Makes elements: only the inspector builds its own, because few visitors open it. */
+/**
+ * Builds elements in code. Few visitors open these dialogs, so their HTML is not part of the page.
+ */
 type Child = Node | string;
 
-/** An element with properties; names with a hyphen are attributes. */
+/** Creates an element with properties. Names that contain a hyphen are set as attributes. */
 export function make<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   properties: Readonly<Record<string, unknown>> = {},

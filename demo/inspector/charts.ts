@@ -4,7 +4,10 @@ import { type Layer, type PixelValues, shareOf } from './maps.ts';
 
 const short = (value: number): string => value.toFixed(3);
 
-/** One bar per layer, which chooses it: the weight of the attention branch, or the mean attention. */
+/**
+ * Creates one bar per layer. A click on a bar selects its layer. Its length is the weight of the
+ * attention branch, or the mean attention.
+ */
 export function layerBars(
   layers: readonly Layer[],
   chosen: Layer,
@@ -40,7 +43,9 @@ export function layerBars(
   );
 }
 
-/** `block 3` for `block3` and `block_3`: the number alone is a part of it that can be seen. */
+/**
+ * Turns `block3` or `block_3` into `block 3`, because the visible label contains the number alone.
+ */
 const spoken = (name: string): string => name.replace(/([a-z])_?(\d+)$/, '$1 $2');
 
 function barWords({ kind, of, ...layer }: Layer, share: number | null): string {
@@ -54,7 +59,7 @@ function barWords({ kind, of, ...layer }: Layer, share: number | null): string {
 
 const [WIDTH, HEIGHT] = [300, 90];
 
-/** A pixel's attention through the blocks: its mean, and the range over the channels. */
+/** Draws a pixel's attention in each block: the mean and the range over the channels. */
 export function pixelChart(values: readonly PixelValues[]): HTMLElement {
   const step = WIDTH / Math.max(1, values.length);
   const [low, high] = [Math.min(0, ...values.map(({ least }) => least)), 1];
@@ -70,7 +75,7 @@ export function pixelChart(values: readonly PixelValues[]): HTMLElement {
     line(mean, 'mean');
     if (chosen !== null) line(chosen, 'chosen');
   });
-  // The same numbers for people who do not see the chart.
+  // Lists the same numbers for people who cannot see the chart.
   const rows = values.map(({ name, least, mean, most }) =>
     make('li', {}, t.inspector.pixelRow(name, short(least), short(mean), short(most))),
   );

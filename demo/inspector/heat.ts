@@ -1,7 +1,10 @@
-/** Colours of maps. Pure functions. */
+/** Pure functions that map values to colours. */
 import type { ShownMap } from './maps.ts';
 
-/** From dark to bright, even in lightness, and distinct for people who do not see red or green. */
+/**
+ * A scale from dark to bright. Its lightness changes evenly, and people who do not see red or green
+ * can tell its colours apart.
+ */
 const STOPS: readonly (readonly [number, number, number])[] = [
   [8, 6, 38],
   [62, 15, 104],
@@ -13,7 +16,7 @@ const STOPS: readonly (readonly [number, number, number])[] = [
   [252, 253, 191],
 ];
 
-/** The colour of a value from 0 to 1; values outside have those of the ends. */
+/** Returns the colour of a value from 0 to 1. Values outside this range are clamped to it. */
 export function heatColour(share: number): [number, number, number] {
   const place = Math.min(1, Math.max(0, share || 0)) * (STOPS.length - 1);
   const from = Math.min(STOPS.length - 2, Math.floor(place));
@@ -22,7 +25,10 @@ export function heatColour(share: number): [number, number, number] {
   return [mix(0), mix(1), mix(2)];
 }
 
-/** A colour for a name, such as a cluster: neighbouring names differ clearly. */
+/**
+ * Returns a colour for a numeric name, such as a cluster. The colours of consecutive names differ
+ * clearly.
+ */
 export function nameColour(name: number): [number, number, number] {
   const hue = (name * 137.508) % 360;
   const lightness = 0.45 + 0.2 * ((name * 0.618) % 1);
@@ -34,7 +40,7 @@ export function nameColour(name: number): [number, number, number] {
   return [channel(0), channel(8), channel(4)];
 }
 
-/** A map as opaque RGBA. */
+/** Renders a map as opaque RGBA. */
 export function colourMap({
   width,
   height,

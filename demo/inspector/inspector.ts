@@ -1,4 +1,4 @@
-/** The attention inspector: a dialog, loaded when it is first opened. */
+/** The attention inspector, a dialog that is loaded when it is first opened. */
 import './inspector.css';
 import type { Rect } from '../../src/geometry.ts';
 import type { AttentionInspection, Upscaler } from '../../src/index.ts';
@@ -26,14 +26,14 @@ import { drawOverlay } from './overlay.ts';
 interface Parts {
   readonly upscaler: Pick<Upscaler, 'inspect'>;
   readonly picture: Picture;
-  /** The part of it that was processed; null: all of it. */
+  /** The part of the picture that was processed. Null if the whole picture was processed. */
   readonly part: Rect | null;
-  /** Id of a model. */
+  /** The id of a model. */
   readonly model: string;
   readonly onTrouble: (trouble: Trouble) => void;
 }
 
-/** Side of the part that is inspected at full size, in pixels. */
+/** The side length of the part that is inspected at full size, in pixels. */
 const PART = 128;
 
 /** Opens the inspector for a picture and a model. */
@@ -48,7 +48,7 @@ class Inspector {
   readonly #stage = make('div', { className: 'inspector-stage' });
   readonly #side = make('div', { className: 'inspector-side' });
   readonly #canvas: HTMLCanvasElement;
-  /** The controls below the bars, which are made anew for each layer. */
+  /** The controls below the bars, which are rebuilt for each layer. */
   readonly #pixelPart = make('section', { 'aria-live': 'polite' });
   #controller = new AbortController();
   #inspection: AttentionInspection | null = null;
@@ -79,7 +79,7 @@ class Inspector {
       this.#controller.abort();
       this.#dialog.remove();
     });
-    // Escape closes the dialog only; on the page it cancels jobs.
+    // Escape closes only the dialog. On the page, it cancels jobs.
     this.#dialog.addEventListener('keydown', (event) => event.stopPropagation());
     this.#canvas.addEventListener('click', (event) => this.#choosePixel(this.#pixelAt(event)));
     this.#canvas.addEventListener('keydown', (event) => this.#moveByKey(event));
@@ -87,7 +87,7 @@ class Inspector {
     this.#dialog.showModal();
   }
 
-  /** Inspects everything that was processed, or a part of it at full size. */
+  /** Inspects everything that was processed, or only a region at full size. */
   async run(region: AttentionInspection['region'] | null): Promise<void> {
     const { upscaler, picture, part, model, onTrouble } = this.#parts;
     const wanted = region ?? part;
@@ -193,7 +193,9 @@ class Inspector {
     return make('p', { className: 'aside' }, `${saw} `, ...buttons);
   }
 
-  /** The part around the chosen pixel, or the middle, at full size. */
+  /**
+   * Returns the part at full size around the chosen pixel, or around the middle if none is chosen.
+   */
   #part(): AttentionInspection['region'] {
     const { region, reduction, width, height } = this.#inspection as AttentionInspection;
     const { x, y } = this.#pixel ?? { x: width / 2, y: height / 2 };

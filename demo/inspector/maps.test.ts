@@ -12,7 +12,7 @@ import {
   shareOf,
 } from './maps.ts';
 
-/** A picture of 2 x 2 pixels, one layer of each kind. */
+/** A picture of 2 x 2 pixels, with one layer of each kind. */
 const inspection: AttentionInspection = {
   model: 'a2n-photo-x2',
   architecture: 'a2n',
@@ -114,7 +114,7 @@ describe('maps', () => {
     expect([...(attendedMap(clusters.of, { x: 0, y: 0 }).values as Float32Array)]).toEqual([
       0.25, 0, 0, 0.75,
     ]);
-    // Offsets are (dy, dx).
+    // The offsets are stored as (dy, dx).
     expect(sampledKeys(keys.of, { x: 0, y: 0 })).toEqual([
       { reference: 0, x: -1, y: 0.5, weight: 0.75, gate: 0 },
       { reference: 0, x: 1, y: 0, weight: 0.25, gate: 1 },

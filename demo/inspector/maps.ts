@@ -1,4 +1,4 @@
-/** The maps that the inspector shows, as numbers. Pure functions. */
+/** Pure functions that compute the values of the maps that the inspector shows. */
 import type {
   AttentionBlock,
   AttentionClusters,
@@ -6,13 +6,13 @@ import type {
   AttentionKeys,
 } from '../../src/index.ts';
 
-/** A part of the network that has attention. */
+/** A part of the network that uses attention. */
 export type Layer =
   | { readonly kind: 'block'; readonly name: string; readonly of: AttentionBlock }
   | { readonly kind: 'clusters'; readonly name: string; readonly of: AttentionClusters }
   | { readonly kind: 'keys'; readonly name: string; readonly of: AttentionKeys };
 
-/** Which values of a layer are shown. */
+/** Selects the values of a layer to show. */
 export type MapChoice =
   | 'mean'
   | 'enhanced'
@@ -21,12 +21,15 @@ export type MapChoice =
   | `round-${number}`
   | `reference-${number}`;
 
-/** Values to be shown over the picture. */
+/** Values to show over the picture. */
 export interface ShownMap {
   readonly width: number;
   readonly height: number;
   readonly values: ArrayLike<number>;
-  /** The values of the darkest and the brightest colour; null: values are names, such as clusters. */
+  /**
+   * The values of the darkest and the brightest colour. Null if the values are names, such as
+   * clusters.
+   */
   readonly range: readonly [number, number] | null;
 }
 
@@ -35,7 +38,10 @@ export interface Pixel {
   readonly y: number;
 }
 
-/** All layers with something to show, in the network's order within each kind. */
+/**
+ * Returns all layers that have something to show. Within each kind, they are in the network's
+ * order.
+ */
 export function layersOf({
   blocks,
   clusters,
@@ -48,7 +54,7 @@ export function layersOf({
   ];
 }
 
-/** The maps of a layer, the default first. */
+/** Returns the maps of a layer. The default map is first. */
 export function choicesOf(layer: Layer): MapChoice[] {
   if (layer.kind === 'clusters') {
     return Array.from({ length: layer.of.rounds }, (_, r): MapChoice => `round-${r}`);
@@ -64,10 +70,10 @@ export function choicesOf(layer: Layer): MapChoice[] {
   ];
 }
 
-/** The number in a choice such as `channel-3`. */
+/** Extracts the number from a choice such as `channel-3`. */
 export const indexOf = (choice: MapChoice): number => Number(/\d+$/.exec(choice)?.[0] ?? 0);
 
-/** The values of a choice; null if the layer has no map. */
+/** Returns the map for a choice, or null if the layer has no map. */
 export function mapOf(layer: Layer, choice: MapChoice): ShownMap | null {
   if (layer.kind === 'clusters') {
     const { width, height, codes } = layer.of;
@@ -92,7 +98,7 @@ type Maps = NonNullable<AttentionBlock['attention']>;
 const channelOf = ({ width, height, data }: Maps, channel: number): Float32Array =>
   data.subarray(channel * width * height, (channel + 1) * width * height);
 
-/** The mean over the channels. */
+/** Computes the mean over the channels. */
 function meanOf(maps: Maps): Float32Array {
   const { channels } = maps;
   const sum = new Float32Array(maps.width * maps.height);
@@ -103,7 +109,7 @@ function meanOf(maps: Maps): Float32Array {
   return sum;
 }
 
-/** What each pixel takes from one reference: the sum of its keys' weights. */
+/** For each pixel, sums the weights of its keys in one reference. */
 function weightMap(
   { width, height, weights, references }: AttentionKeys,
   reference: number,
@@ -126,7 +132,7 @@ function rangeOf(values: ArrayLike<number>): [number, number] {
   return values.length > 0 ? [least, most] : [0, 0];
 }
 
-/** The weights of the pixels that a pixel attends to, as a map. */
+/** Returns a map of the weights of all pixels that one pixel attends to. */
 export function attendedMap(clusters: AttentionClusters, { x, y }: Pixel): ShownMap {
   const { width, height, count, neighbours, weights } = clusters;
   const at = (y * width + x) * count;
@@ -135,18 +141,18 @@ export function attendedMap(clusters: AttentionClusters, { x, y }: Pixel): Shown
   return { width, height, values, range: [0, weights[at] || 1] };
 }
 
-/** A key of a pixel: where it samples a reference, and how much of it is taken. */
+/** A key of a pixel: the position that it samples in a reference, and the weight of the sample. */
 export interface SampledKey {
   readonly reference: number;
-  /** Position in pixels; may lie outside the picture. */
+  /** The position in pixels, which may be outside the picture. */
   readonly x: number;
   readonly y: number;
   readonly weight: number;
-  /** 0: the gate is closed; null without a gate. */
+  /** 0 if the gate is closed. Null if there is no gate. */
   readonly gate: number | null;
 }
 
-/** The keys of a pixel, the largest weight first. */
+/** Returns the keys of a pixel, in descending order of weight. */
 export function sampledKeys(found: AttentionKeys, { x, y }: Pixel): SampledKey[] {
   const { width, height, references, weights, offsets, gates } = found;
   const plane = width * height;
@@ -166,19 +172,19 @@ export function sampledKeys(found: AttentionKeys, { x, y }: Pixel): SampledKey[]
   return keys.sort((a, b) => b.weight - a.weight);
 }
 
-/** The attention of all channels of a block at one pixel. */
+/** A summary of a block's attention over all channels at one pixel. */
 export interface PixelValues {
   readonly name: string;
   readonly least: number;
   readonly mean: number;
   readonly most: number;
-  /** Of the chosen channel; null if none is chosen or the block lacks it. */
+  /** The value of the chosen channel. Null if none is chosen or the block lacks it. */
   readonly chosen: number | null;
 }
 
 /**
- * A pixel's attention through the blocks.
- * @param image the size in which the pixel is given; a gate of an upsampler is larger
+ * Returns a pixel's attention in each block.
+ * @param image the size that the pixel's coordinates refer to; the gate of an upsampler is larger
  */
 export function pixelValues(
   { blocks, ...image }: AttentionInspection,
@@ -198,7 +204,10 @@ export function pixelValues(
   });
 }
 
-/** What the bar of a layer shows, 0 to 1: the weight of the attention branch, or the mean attention. */
+/**
+ * Returns the value of a layer's bar, 0 to 1: the weight of the attention branch, or the mean
+ * attention.
+ */
 export function shareOf(layer: Layer): number | null {
   if (layer.kind !== 'block') return null;
   const { branches, attention, channelFactors } = layer.of;
@@ -210,7 +219,9 @@ export function shareOf(layer: Layer): number | null {
   return sum / values.length;
 }
 
-/** Everything but the maps, and the shown map, as plain data for a file. */
+/**
+ * Returns plain data for a file: the whole inspection without its maps, plus the map that is shown.
+ */
 export function exported(
   inspection: AttentionInspection,
   shown: { readonly layer: Layer; readonly choice: MapChoice; readonly pixel: Pixel | null },
@@ -253,7 +264,7 @@ export function exported(
   };
 }
 
-/** The mean attention of each channel over the pixels. */
+/** Computes the mean attention of each channel over all pixels. */
 function channelMeans(maps: Maps): number[] {
   return Array.from({ length: maps.channels }, (_, c) => {
     const plane = channelOf(maps, c);

@@ -5,16 +5,16 @@ import { attendedMap, type Layer, type Pixel, type ShownMap, sampledKeys } from 
 /** The longest side of the drawing, in pixels. */
 const LONGEST = 960;
 
-/** What is drawn over the picture. */
+/** The content that is drawn over the picture. */
 export interface Overlay {
   readonly map: ShownMap | null;
   readonly layer: Layer;
   readonly pixel: Pixel | null;
-  /** Of the map, 0 to 1. */
+  /** The opacity of the map, 0 to 1. */
   readonly opacity: number;
 }
 
-/** Draws the inspected part of a picture with a map over it, and the marks of the chosen pixel. */
+/** Draws the inspected part of a picture, a map over it, and the marks of the chosen pixel. */
 export function drawOverlay(
   canvas: HTMLCanvasElement,
   picture: CanvasImageSource,
@@ -22,7 +22,7 @@ export function drawOverlay(
   { map, layer, pixel, opacity }: Overlay,
 ): void {
   const context = canvas.getContext('2d')!;
-  // Pixels of maps stay squares of the same size.
+  // The factor is an integer, so that all pixels of a map become squares of the same size.
   const factor = Math.max(1, Math.floor(LONGEST / Math.max(width, height)));
   canvas.width = width * factor;
   canvas.height = height * factor;
@@ -42,7 +42,7 @@ export function drawOverlay(
   }
   if (!pixel) return;
   if (layer.kind === 'keys') drawKeys(context, layer, pixel, factor);
-  // Two lines are visible on every colour.
+  // A white line over a wider black one is visible on every colour.
   for (const [colour, line] of [
     ['#000', 4],
     ['#fff', 2],
@@ -53,7 +53,10 @@ export function drawOverlay(
   }
 }
 
-/** A disk per key, whose area is its weight; a ring for a closed one. */
+/**
+ * Draws each key as a disk with an area proportional to its weight. A key with a closed gate is a
+ * ring.
+ */
 function drawKeys(
   context: CanvasRenderingContext2D,
   layer: Layer & { kind: 'keys' },

@@ -1,15 +1,15 @@
-/** Compares two pictures away from the page's thread: SSIM takes seconds on large ones. */
+/** Compares two pictures in a worker, because SSIM takes seconds for large pictures. */
 import { CrispenError, type SerializedError } from '../../src/errors.ts';
 import { compareLuma } from '../../src/metrics/index.ts';
 
 export interface Question {
   readonly result: Blob;
   readonly reference: Blob;
-  /** Pixels that are left out on every side. */
+  /** The number of pixels to ignore at each side. */
   readonly border: number;
 }
 
-/** PSNR in dB and SSIM, both on the luma Y. */
+/** PSNR in dB, and SSIM. Both are computed on the luma Y. */
 export interface Figures {
   readonly psnr: number;
   readonly ssim: number;
@@ -18,7 +18,7 @@ export interface Figures {
 export type Answer = { readonly figures: Figures } | { readonly error: SerializedError };
 
 async function pixels(file: Blob): Promise<ImageData> {
-  // The stored values: a conversion of colours would change both in another way.
+  // The stored values are compared. A colour conversion would change each picture differently.
   const options = { colorSpaceConversion: 'none', premultiplyAlpha: 'none' } as const;
   const image = await createImageBitmap(file, options);
   const { width, height } = image;

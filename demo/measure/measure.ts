@@ -3,8 +3,9 @@ import { withTrustedWorkers } from '../../src/worker/trusted.ts';
 import type { Answer, Figures, Question } from './measure-worker.ts';
 
 /**
- * How close a result is to a reference of the same size.
- * @throws CrispenError `INVALID_INPUT` for other or too small sizes, `DECODE_FAILED`
+ * Measures how close a result is to a reference of the same size.
+ * @throws CrispenError `INVALID_INPUT` if the sizes differ or are too small, `DECODE_FAILED` if a
+ *   picture cannot be decoded
  */
 export async function measure(question: Question): Promise<Figures> {
   const worker = withTrustedWorkers(

@@ -1,6 +1,6 @@
-/** Files that the system gives to the installed app. */
+/** Receives the files that the system passes to the installed app. */
 
-/** As in `service-worker.js`. */
+/** The name must be the same as in `service-worker.js`. */
 const SHARED = 'crispen-shared';
 
 interface LaunchQueue {
@@ -9,7 +9,7 @@ interface LaunchQueue {
   ): void;
 }
 
-/** Files that another app has shared since the last call. */
+/** Returns the files that another app has shared since the last call. */
 async function sharedFiles(): Promise<File[]> {
   if (!('caches' in globalThis) || !(await caches.has(SHARED))) return [];
   const cache = await caches.open(SHARED);
@@ -26,12 +26,12 @@ async function sharedFiles(): Promise<File[]> {
 }
 
 /**
- * Takes pictures that another app shares and files that are opened with this app.
+ * Receives pictures that another app shares and files that the user opens with this app.
  * @param onFiles is called with at least one file
  */
 export function listenForLaunches(onFiles: (files: Promise<File[]>) => void): void {
   if (new URLSearchParams(location.search).has('shared')) {
-    // A reload must not look for them again.
+    // After a reload, the page must not look for shared files again.
     history.replaceState(history.state, '', location.pathname);
     void sharedFiles().then((files) => files.length > 0 && onFiles(Promise.resolve(files)));
   }

@@ -2,8 +2,8 @@ import { trustedUrl } from '../../src/worker/trusted.ts';
 import type { State } from '../state.ts';
 
 /**
- * Keeps the page for use without a connection, once there is time for it, and says when a new version is there.
- * @param onUpdate is given what takes the new version
+ * Stores the page for offline use, shortly after it has loaded, and reports new versions.
+ * @param onUpdate receives a function that switches to the new version
  */
 export class Offline {
   #registration: ServiceWorkerRegistration | null = null;
@@ -11,13 +11,13 @@ export class Offline {
 
   constructor(onUpdate: (takeOver: () => void) => void) {
     if (import.meta.env.MODE !== 'production' || !('serviceWorker' in navigator)) return;
-    // After everything that the page itself needs.
+    // Registration waits until everything that the page itself needs has loaded.
     const start = () => setTimeout(() => void this.#register(onUpdate), 1000);
     if (document.readyState === 'complete') start();
     else addEventListener('load', start, { once: true });
   }
 
-  /** A visitor with a result will want to save it, in any format, offline too. */
+  /** A visitor with a result will want to save it in any format, even offline. */
   render(state: State): void {
     const isDone = state.items.some(({ result }) => result !== null);
     const worker = this.#registration?.active;
@@ -44,7 +44,7 @@ export class Offline {
         registration.installing?.addEventListener('statechange', announce);
       });
     } catch (error) {
-      // Without it the page works as long as there is a connection.
+      // Without a service worker, the page still works as long as there is a connection.
       console.warn(error);
     }
   }

@@ -1,9 +1,10 @@
 /**
- * Keeps the page with all of its parts, so that it works without a connection. The build puts in the list of
- * files and a version that changes with any of them. Weights are kept by the page's own worker.
+ * Caches the page with all of its parts, so that it works without a connection. The build inserts
+ * the list of files and a version that changes with any of them. The page's own worker caches the
+ * weights.
  */
 const FILES = /* FILES */ [];
-/** Large parts, which are kept once a picture was enlarged, or on their first use. */
+/** Large parts, which are cached after a picture was enlarged, or on their first use. */
 const LATER = /* LATER */ [];
 const PREFIX = 'crispen-shell-';
 const CACHE = `${PREFIX}/* VERSION */`;
@@ -50,7 +51,7 @@ addEventListener('message', (event) => {
   if (event.data === 'take over') event.waitUntil(skipWaiting());
 });
 
-/** Files that another app shares wait here for the page, which `share.ts` opens. */
+/** This cache stores files that another app shares until `given.ts` in the page reads them. */
 const SHARED = 'crispen-shared';
 
 async function share(request) {

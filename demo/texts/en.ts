@@ -1,6 +1,6 @@
-/** Every text of the demo in English. The other languages have the same keys. */
+/** All texts of the demo in English. The other languages have the same keys. */
 export const en = {
-  /** Texts of index.html, by the keys in its `data-t` attributes. */
+  /** The texts of index.html. The keys are the values of its `data-t` attributes. */
   page: {
     title: 'Crispen: enlarge small pictures, sharply and privately',
     description:
@@ -138,7 +138,7 @@ export const en = {
     language: 'Language',
   },
 
-  /** Numbers with units. `about`: an estimate. */
+  /** Numbers with units. `about` marks an estimate. */
   time: {
     seconds: (n: number | string) => `${n} s`,
     minutes: (n: number) => `${n} min`,
@@ -354,7 +354,7 @@ export const en = {
     reading: (name: string, percent: number) => `Reading ${name}: ${percent} %`,
   },
 
-  /** What went wrong outside the library: what, and what to do. */
+  /** Problems outside the library. Each entry says what happened and what to do. */
   trouble: {
     noPictures: [
       'There is no picture in that folder.',
@@ -388,7 +388,10 @@ export const en = {
     noReference: ['That reference could not be read.', 'Take a picture that the browser can show.'],
     noResize: ['The picture could not be resized.', 'Compare it as pixels.'],
   },
-  /** Errors of the library by code; its own words are English. Null: take those. */
+  /**
+   * Translations of the library's errors by code. Null for English, because the library's own
+   * messages are in English.
+   */
   errors: null as ErrorTexts | null,
 
   crop: {
@@ -452,6 +455,6 @@ export const en = {
   },
 };
 
-/** What is wrong, and what to do, by the code of an error. */
+/** A description of the problem and advice on what to do, for each error code. */
 export type ErrorTexts = Readonly<Record<string, readonly [what: string, hint: string]>>;
 export type Texts = typeof en;

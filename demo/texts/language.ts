@@ -8,11 +8,11 @@ import {
   preferredLanguage,
 } from './languages.ts';
 
-/** The visitor's own choice, for all pages. */
+/** The storage key of the visitor's chosen language, which applies to all pages. */
 const KEY = 'crispen-language';
 
 /**
- * Shows the page in the visitor's language: the chosen one, or else the browser's.
+ * Shows the page in the language that the visitor chose, or otherwise in the browser's language.
  * @param load makes a language the current one, and returns the texts of the page's HTML
  * @param onChange renders everything that does not come from the HTML
  */
@@ -31,7 +31,7 @@ export async function startLanguage(
   );
   const show = async (wanted: Language) => {
     const page = await load(wanted).catch((error: unknown) => {
-      // Not loaded: the page stays in its language.
+      // If the texts cannot be loaded, the page keeps its current language.
       console.warn(error);
       return null;
     });

@@ -1,6 +1,9 @@
-/** The languages of the pages, and what fills a page in one of them. The demo and the bench share this. */
+/**
+ * The languages of the pages, and functions that fill a page with texts. The demo and the benchmark
+ * page share this module.
+ */
 
-/** In the order of the list, each by its own name. */
+/** The languages in the order of the list. Each name is in its own language. */
 export const LANGUAGES = {
   en: 'English',
   de: 'Deutsch',
@@ -12,13 +15,13 @@ export type Language = keyof typeof LANGUAGES;
 
 export const isLanguage = (name: string): name is Language => Object.hasOwn(LANGUAGES, name);
 
-/** The first known one of the browser's languages, such as `de` for `de-AT`. */
+/** Returns the first of the browser's languages that is supported, such as `de` for `de-AT`. */
 export function preferredLanguage(wanted: readonly string[]): Language {
   const bases = wanted.map((tag) => tag.split('-', 1)[0].toLowerCase());
   return bases.find(isLanguage) ?? 'en';
 }
 
-/** The attributes that hold texts, by the attribute that holds their key. */
+/** Maps each attribute that contains a text key to the attribute that receives the text. */
 export const TEXT_ATTRIBUTES = {
   'data-t-label': 'aria-label',
   'data-t-title': 'title',
@@ -27,10 +30,10 @@ export const TEXT_ATTRIBUTES = {
   'data-t-optgroup': 'label',
 } as const;
 
-/** The texts of an HTML file by their keys. */
+/** Maps keys to the texts of an HTML file. */
 export type PageTexts = Readonly<Record<string, string>>;
 
-/** Writes the texts into the elements that name their keys. */
+/** Writes each text into the elements that refer to its key. */
 export function fillPage(root: ParentNode, page: PageTexts): void {
   const each = (attribute: string, write: (element: Element, text: string) => void) => {
     for (const element of root.querySelectorAll(`[${attribute}]`)) {

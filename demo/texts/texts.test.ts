@@ -22,14 +22,17 @@ import { zh } from './zh.ts';
 const OTHERS = { de, es, ja, zh };
 const OTHERS_OF_BENCH = { de: benchDe, es: benchEs, ja: benchJa, zh: benchZh };
 
-/** Paths of all texts below an object; functions count with the number of their arguments. */
+/**
+ * Returns the paths of all texts in an object. The path of a function includes the number of its
+ * arguments.
+ */
 function paths(value: unknown, path = ''): string[] {
   if (typeof value === 'function') return [`${path}(${value.length})`];
   if (typeof value !== 'object' || value === null) return [path];
   return Object.entries(value).flatMap(([key, inner]) => paths(inner, `${path}.${key}`));
 }
 
-/** All texts below an object, by path; functions with numbers as their arguments. */
+/** Returns all texts in an object. Functions are called with numbers as arguments. */
 function texts(value: unknown): string[] {
   if (typeof value === 'function') return texts(value(...Array(value.length).fill(7)));
   if (typeof value !== 'object' || value === null) return [String(value)];
@@ -53,7 +56,7 @@ describe('languages', () => {
       const same = Object.entries(en.page).filter(
         ([key, text]) => texts.page[key as keyof typeof en.page] === text,
       );
-      // Words such as Original, Zoom and Pause.
+      // Some words, such as Original, Zoom and Pause, are the same in both languages.
       expect(same.map(([key]) => key).length).toBeLessThanOrEqual(4);
     },
   );
@@ -64,7 +67,8 @@ describe('languages', () => {
       expect(paths(others)).toEqual(paths(benchEn));
       const english = texts(benchEn);
       const same = texts(others).filter((text, i) => text === english[i]);
-      // Units and names are the same; so are words such as Threads, in single languages.
+      // Units and names are the same in all languages. In some languages, words such as Threads
+      // also stay the same.
       expect(same.filter((text) => !/^(7 m?s|GPU: 7)$/.test(text)).length).toBeLessThanOrEqual(3);
     },
   );
@@ -91,7 +95,7 @@ describe('languages', () => {
   });
 });
 
-/** Keys that mean something else in the demo. */
+/** Keys that have another meaning in the demo. */
 const OWN = new Set(['title', 'description']);
 
 const pairs = () => ({
@@ -118,7 +122,7 @@ describe('in another language', () => {
   });
 });
 
-/** Names and signs, which are the same in all languages, and the formats. */
+/** Names, signs and formats, which are the same in all languages. */
 const NAMES =
   /^(Crispen|API|Lanczos|Esc|[\d.]+×|\d+ %|[−+←→()]|A\d|((Full HD|QHD|4K), )?\d+ × \d+)$/;
 const FORMAT_NAMES: readonly string[] = Object.values(FORMATS).map(({ name }) => name);
@@ -154,7 +158,7 @@ describe('no text is in code', () => {
   const folders = ['demo', 'demo/crop', 'demo/inspector', 'demo/offline', 'bench/page'];
   const files = folders.flatMap((folder) =>
     readdirSync(folder)
-      // The report of the bench is English in every language.
+      // The report of the benchmark is in English for all languages.
       .filter((name) => name.endsWith('.ts') && !/\.test\.ts$|^report\.ts$/.test(name))
       .map((name) => `${folder}/${name}`),
   );
@@ -171,11 +175,14 @@ describe('no text is in code', () => {
   });
 });
 
-/** Strings and templates that look like text for people: a capital or a full stop, and several words. */
+/**
+ * Finds strings and templates that look like text for people: several words, and a capital letter
+ * or a full stop.
+ */
 function sentences(source: string, file: string): string[] {
   const found: string[] = [];
   const visit = (node: ts.Node): void => {
-    // What only programmers see, and imports.
+    // Skips imports and texts that only programmers see.
     if (ts.isThrowStatement(node) || ts.isImportDeclaration(node)) return;
     let text: string | null = null;
     if (ts.isStringLiteralLike(node)) text = node.text;

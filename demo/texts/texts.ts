@@ -4,7 +4,7 @@ import type { Language, PageTexts } from './languages.ts';
 
 export type { Texts } from './en.ts';
 
-/** English is bundled, because the page is written in it. */
+/** English is part of the bundle, because the page's HTML is written in English. */
 const LOADERS: Readonly<Record<Language, () => Promise<Texts>>> = {
   en: async () => en,
   de: async () => (await import('./de.ts')).de,
@@ -13,11 +13,14 @@ const LOADERS: Readonly<Record<Language, () => Promise<Texts>>> = {
   zh: async () => (await import('./zh.ts')).zh,
 };
 
-/** The current texts; `useLanguage` changes them. */
+/** The current texts, which `useLanguage` replaces. */
 export let t: Texts = en;
 export let language: Language = 'en';
 
-/** @returns the texts of index.html */
+/**
+ * Makes a language the current one.
+ * @returns the texts of index.html
+ */
 export async function useLanguage(name: Language): Promise<PageTexts> {
   t = await LOADERS[name]();
   language = name;

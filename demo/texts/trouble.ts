@@ -2,10 +2,13 @@ import { CrispenError, type ErrorCode } from '../../src/errors.ts';
 import type { Trouble } from '../state.ts';
 import { t } from './texts.ts';
 
-/** A problem in the form of `t.trouble`. */
+/** Turns a problem from `t.trouble` into a `Trouble`. */
 export const trouble = ([message, hint]: readonly string[]): Trouble => ({ message, hint });
 
-/** Any error, in the visitor's language. The library's own words, which say more, are English. */
+/**
+ * Describes any error in the visitor's language. The library's English message is appended, because
+ * it contains more detail.
+ */
 export function troubleOf(error: unknown, code?: ErrorCode): Trouble {
   const found = CrispenError.from(error, code);
   const own = t.errors?.[found.code];

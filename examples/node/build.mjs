@@ -1,4 +1,4 @@
-// A build script: makes the pictures for screens with many pixels, and only those that are missing.
+// A build script that creates the missing pictures for high-density screens.
 // node build.mjs images dist
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join, parse } from 'node:path';

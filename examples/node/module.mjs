@@ -1,4 +1,4 @@
-// An ES module: a file, bytes and a stream, several at once.
+// An ES module that enlarges a file, bytes and a stream at the same time.
 // node module.mjs photo.png out
 import { createReadStream } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';

@@ -1,4 +1,5 @@
-// Beside Express: one upscaler for all requests. A client that hangs up cancels its picture.
+// An Express server with one upscaler for all requests. It cancels the picture of a client that
+// disconnects.
 // node server.mjs 8080, then: curl --data-binary @photo.png localhost:8080/enlarge > large.webp
 import { CrispenError, createUpscaler } from 'crispen/node';
 import express from 'express';

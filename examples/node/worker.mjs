@@ -1,4 +1,4 @@
-// Worker threads: the thread of a server stays free. Each thread has an upscaler of its own.
+// Uses worker threads, so that the thread of a server stays free. Each thread has its own upscaler.
 // node worker.mjs photo.png large.png
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { createUpscaler } from 'crispen/node';

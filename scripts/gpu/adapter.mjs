@@ -1,4 +1,4 @@
-/** Prints the adapter as JSON: names, features, limits of workgroups and matrix units. */
+/** Prints the adapter as JSON: its names, features, workgroup limits and matrix units. */
 import { create } from 'webgpu';
 import { loadVulkan } from '../../src/node/drivers.mjs';
 

@@ -1,9 +1,9 @@
-/** What the archive of `pack.mjs` has of the project and of node_modules. */
+/** Lists the files of the project and of node_modules that the archive of `pack.mjs` contains. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Parts of the project, as git lists them. */
+/** Parts of the project that git lists. */
 const PROJECT = [
   'src',
   'bench',
@@ -18,12 +18,12 @@ const FILES = [
   'public/samples/cat.jpg',
   ...['', '.base', '.core', '.node', '.worker'].map((name) => `tsconfig${name}.json`),
 ];
-/** Not needed there, and large. */
+/** These files are large and not needed there. */
 const LEFT_OUT = /^(test\/(images|faults|checkpoints)|bench\/page(?!\/texts))\//;
 const PACKAGES = ['vite', 'vitest', 'webgpu', 'sharp', 'comlink', 'fast-png', 'wabt'];
 
 /**
- * Paths of files, from the root of the project.
+ * Returns the paths of files, relative to the root of the project.
  * @param {string} root
  * @returns {string[]}
  */
@@ -37,7 +37,7 @@ export function packedFiles(root) {
 }
 
 /**
- * The folders of packages and of everything that they depend on, as npm installed them.
+ * Returns the folders of the packages and of all their dependencies, as npm installed them.
  * @param {string} root
  * @returns {string[]}
  */
@@ -47,7 +47,7 @@ export function packedPackages(root) {
   const found = new Set();
   /** @param {string} name @param {string} from */
   const visit = (name, from) => {
-    // The nearest folder upwards that holds it.
+    // Searches upwards for the nearest folder that contains the package.
     let base = from;
     while (base !== '' && !packages[`${base}/node_modules/${name}`]) {
       base = base.slice(0, Math.max(0, base.lastIndexOf('/node_modules/')));

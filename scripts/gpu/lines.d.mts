@@ -1,7 +1,7 @@
-/** A section of the report of `report.mjs`. */
+/** A section of the report that `report.mjs` writes. */
 interface Section {
   readonly seconds?: number;
-  /** What its command printed. */
+  /** The output of its command. */
   readonly result?: unknown;
   readonly error?: string;
   readonly skipped?: string;

@@ -1,6 +1,8 @@
-/** What a person reads of a section of the report: its name, what it found, and why it failed. */
+/**
+ * Formats a section of the report for people: its name, its result, and the reason if it failed.
+ */
 
-/** Measurements and kernels named per section. */
+/** The maximum number of measurements and kernels to name per section. */
 const MOST = 6;
 
 /**
@@ -51,7 +53,7 @@ function adapterLines({ vendor, architecture, description, features, matrices })
   ];
 }
 
-/** The fastest variants of each layer; `best` is missing if the tuning was stopped. */
+/** Lists the fastest variants of each layer. `best` is missing if the tuning was stopped. */
 function tuningLines(/** @type {any} */ { measurements, best }) {
   /** @type {Map<string, any[]>} */
   const layers = new Map();
@@ -90,7 +92,7 @@ function profileLines({ model, size, precision, fuse, conv, clock, kernels }) {
   ];
 }
 
-/** A row of the bench or of PyTorch. @param {any} row */
+/** Formats a row of the bench or of PyTorch. @param {any} row */
 function rowLine({ engine, width, height, medianMs, firstMs, maxAbsDiff, error }) {
   const what = `${engine} ${width}x${height}: `;
   if (error !== undefined || medianMs === null) return what + firstLine(error ?? 'not timed');

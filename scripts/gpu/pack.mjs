@@ -1,8 +1,9 @@
 /**
- * npm run gpu:pack [-- DIR]: makes `crispen-gpu.tar.xz` in DIR (default dist/gpu), with everything that
- * a bare Linux machine with a GPU needs to run the kernel tests, the tuning, the profile and the bench:
- * the project, what that needs of node_modules, Node, the Vulkan loader, the X11 libraries that NVIDIA's
- * driver links, and an ICD file for machines without a display. At most 60 MB.
+ * npm run gpu:pack [-- DIR]: makes `crispen-gpu.tar.xz` in DIR (default dist/gpu). The archive
+ * contains everything that a bare Linux machine with a GPU needs to run the kernel tests, the
+ * tuning, the profile and the bench. This is the project, its dependencies from node_modules, Node,
+ * the Vulkan loader, the X11 libraries that NVIDIA's driver links, and an ICD file for machines
+ * without a display. The archive has at most 60 MB.
  */
 import { execFileSync } from 'node:child_process';
 import {
@@ -22,13 +23,13 @@ import { packedFiles, packedPackages } from './contents.mjs';
 
 const MOST_BYTES = 60e6;
 const NAME = 'crispen-gpu';
-/** NVIDIA's driver links those of X11 even without a display. */
+/** NVIDIA's driver links the X11 libraries even without a display. */
 const LIBRARIES = [
   'libvulkan.so.1',
   ...['libX11.so.6', 'libXext.so.6', 'libxcb.so.1', 'libXau.so.6', 'libXdmcp.so.6'],
   ...['libbsd.so.0', 'libmd.so.0'],
 ];
-/** The library that needs a display, libGLX_nvidia.so.0, fails without one. */
+/** Without a display, libGLX_nvidia.so.0 fails, so this ICD file names libEGL_nvidia.so.0. */
 const NVIDIA = {
   file_format_version: '1.0.0',
   ICD: { library_path: 'libEGL_nvidia.so.0', api_version: '1.3.0' },
@@ -86,8 +87,8 @@ function copy(from, to) {
 }
 
 /**
- * A package without the binaries of other systems, source maps and declarations.
- * @param {string} name its folder, from the root of the project
+ * Copies a package without the binaries of other systems, source maps and declarations.
+ * @param {string} name the package's folder, relative to the root of the project
  * @param {string} to
  */
 function copyPackage(name, to) {

@@ -1,8 +1,10 @@
 /**
- * The report of a GPU, from within the bundle of `pack.mjs` (or the project): adapter and matrix units,
- * kernel tests in f32 and f16, full tuning, profile, bench, PyTorch where there is one. Each section is a
- * process of its own with a share of the time; within 150 s in all. Prints one JSON object, and writes it
- * to --out (default report.json beside run.sh) after each section. A summary of each section goes to stderr.
+ * Makes the report of a GPU, from inside the bundle of `pack.mjs` (or from the project). The
+ * sections are adapter and matrix units, kernel tests in f32 and f16, full tuning, profile, bench,
+ * and PyTorch if it is installed. Each section is a separate process with a share of the time. All
+ * sections together take at most 150 s. The script prints one JSON object. It also writes this
+ * object to --out (default: report.json next to run.sh) after each section. A summary of each
+ * section is printed to stderr.
  *
  *   --small     small sizes, for a software adapter
  *   --icd FILE  the ICD file of a Vulkan driver; default: NVIDIA's of the bundle, or $VK_DRIVER_FILES
@@ -36,13 +38,13 @@ const env = {
   ...(driver && { VK_DRIVER_FILES: resolve(driver), CRISPEN_F16_ICD: resolve(driver) }),
   LD_LIBRARY_PATH: [...libraries.filter(existsSync), ...(inherited ? [inherited] : [])].join(':'),
   NODE_NO_WARNINGS: '1',
-  // All kernels in f16; a software driver would compile them for an hour.
+  // All kernels are tested in f16. A software driver would need an hour to compile them.
   ...(!small && { CRISPEN_LARGE: '1' }),
 };
 const sizes = small ? ['16x16', '24x24'] : ['128x128', '512x512'];
 const saved = join(tmpdir(), `crispen-run-${process.pid}.safetensors`);
 const started = performance.now();
-/** A command that does not end when it is asked to is ended. */
+/** A command that does not end when requested is killed after this time. */
 const GRACE_SECONDS = 2;
 const left = () => Number(values.seconds) - (performance.now() - started) / 1000;
 
@@ -51,7 +53,7 @@ const report = { seconds: 0, sections: {} };
 const node = process.execPath;
 const ran = (/** @type {string[]} */ ...args) => [node, 'scripts/run.mjs', ...args];
 
-/** What each section may take of the time that is left, beside those after it. */
+/** The share of the remaining time for each section, relative to those of the sections after it. */
 const SHARES = {
   adapter: 5,
   'tests f32': 35,
@@ -67,7 +69,7 @@ const SHARES = {
 const adapter = await section('adapter', [node, 'scripts/gpu/adapter.mjs'], JSON.parse);
 const hasF16 = adapter?.features.includes('shader-f16') ?? true;
 const noF16 = 'the adapter has no shader-f16';
-// Others take a software driver minutes to compile.
+// A software driver would need minutes to compile the other tests.
 const tests = small ? 'src/kernels/kernels.gpu' : 'src/kernels';
 for (const [project, name] of /** @type {const} */ ([
   ['gpu', 'tests f32'],
@@ -102,7 +104,7 @@ const engines = small
   : ['crispen-fused', 'crispen-unfused', ...(hasF16 ? ['crispen-f16'] : [])];
 const timed = ['--json', '--sizes', small ? sizes[0] : sizes.join(), '--engines', engines.join()];
 await section('bench', ran('bench/dawn.ts', ...timed, '--save', saved), lines);
-// Compilation takes PyTorch longer than all of this.
+// The compiled variants of PyTorch would take longer than all other sections together.
 const eager = ['--engines', 'torch-eager-fp32,torch-eager-tf32,torch-eager-fp16'];
 if (existsSync(saved)) {
   await section('pytorch', ['python3', 'bench/pytorch.py', '--against', saved, ...eager], lines);
@@ -117,11 +119,11 @@ const failed = Object.values(report.sections).some(
 process.exitCode = failed ? 1 : 0;
 
 /**
- * Runs a command and adds what it printed, or why it failed.
+ * Runs a command. Adds its result, or the reason of its failure.
  * @param {keyof typeof SHARES} name
  * @param {string[]} command
  * @param {(output: string) => unknown} read
- * @returns {Promise<unknown>} what was read, if anything
+ * @returns {Promise<unknown>} the result, if there is one
  */
 async function section(name, command, read) {
   const shares = Object.entries(SHARES).filter(([key]) => report.sections[key] === undefined);
@@ -159,7 +161,7 @@ function add(name, entry) {
  * @returns {Promise<{ result: unknown, error?: string } | { error: string } | { skipped: string }>}
  */
 function run([file, ...args], seconds, read) {
-  // PyTorch has libraries of its own.
+  // PyTorch has its own libraries.
   const own = file === 'python3' ? { ...process.env } : env;
   return new Promise((done) => {
     const child = spawn(file, args, { cwd: project, env: own, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -190,7 +192,7 @@ function run([file, ...args], seconds, read) {
       const why = isLate ? `ended after ${seconds.toFixed(0)} s` : (signal ?? `exit code ${code}`);
       try {
         const result = read(output);
-        // A tuning or test run that found something wrong still has its result.
+        // A tuning or test run that found a problem still has a result.
         done(code === 0 && !isLate ? { result } : { result, error: why });
       } catch {
         done({ error: `${why}: ${errors.trim() || output.slice(-500)}` });
@@ -200,7 +202,7 @@ function run([file, ...args], seconds, read) {
 }
 
 /**
- * The result of a tuning, or the measurements of one that was stopped.
+ * Returns the result of a tuning. If the tuning was stopped, returns its measurements.
  * @param {string} output
  */
 function measured(output) {
@@ -212,7 +214,7 @@ function measured(output) {
 /** @param {string} output */
 function lines(output) {
   const found = output
-    // A process that was ended may leave half a line.
+    // The output of a killed process may end with an incomplete line.
     .slice(0, output.lastIndexOf('\n') + 1)
     .split('\n')
     .filter((line) => line.startsWith('{'));
@@ -220,7 +222,7 @@ function lines(output) {
   return found.map((line) => JSON.parse(line));
 }
 
-/** @param {string} file of vitest's JSON reporter */
+/** @param {string} file the file that vitest's JSON reporter wrote */
 function summary(file) {
   const { numTotalTests, numPassedTests, numFailedTests, numPendingTests, testResults } =
     JSON.parse(readFileSync(file, 'utf8'));

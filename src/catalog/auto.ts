@@ -1,30 +1,33 @@
 import { kindIn, type ModelFile } from './find.ts';
 
-/** If the best models would take longer, the fast ones run. */
+/** If the best models would take longer than this, the fast models run instead. */
 export const AUTO_MS = 3000;
 
-/** What `model: 'auto'` chose for an image. */
+/** The choice that `model: 'auto'` made for an image. */
 export interface AutoChoice {
-  /** Which models of the catalog ran: the best ones, or the fast ones. */
+  /** The models of the catalog that ran: the best models or the fast models. */
   readonly speed: 'best' | 'fast';
   /**
-   * Estimated milliseconds that the best models need for this image on this machine. Null if there was
-   * nothing to choose or the machine could not be measured.
+   * The estimated time in milliseconds that the best models need for this image on this machine.
+   * Null if there was no choice or the machine could not be measured.
    */
   readonly bestMs: number | null;
-  /** The models that could have run instead, in order. Empty if the best models are also the fast ones. */
+  /**
+   * The models that could have run instead, in order. Empty if the best models are also the fast
+   * models.
+   */
   readonly others: readonly string[];
 }
 
 /**
- * Chooses between the best models and the fast ones, once for all runs of an image. A model without a
- * kind, which restores, is not replaced. The best models run if nothing is known about the machine.
+ * Chooses between the best models and the fast models, once for all runs of an image. Restoring
+ * models have no kind and are not replaced. The best models run if the estimate is unknown.
  *
  * @param files the shipped models
  * @param best the models of the runs, in order
  * @param made turns a shipped model into a model of the chain
- * @param estimate returns the milliseconds that models need, or null if they are unknown; it may fail. It
- *   is called only if there is a choice.
+ * @param estimate returns the milliseconds that models need, or null if they are unknown; it may
+ *   fail. It is called only if there is a choice.
  */
 export async function chooseSpeed<M extends { readonly id: string }>(
   files: readonly ModelFile[],

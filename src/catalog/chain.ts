@@ -6,25 +6,27 @@ import { modelsAfter, modelsFor } from './passes.ts';
 
 /** The size of a result, and the models that produce it. */
 export interface Chain<M> {
-  /** Size of the result in pixels. */
+  /** The size of the result in pixels. */
   readonly size: Size;
   /** The exact factor from the image to the result. */
   readonly factor: number;
   /**
-   * The models in the order of their runs. If their product is not the factor, a resize follows.
+   * The models in the order of their runs. If the product of their scales is not the factor, a
+   * resize follows.
    */
   readonly models: readonly (M | ModelFile)[];
 }
 
 /**
- * Plans the runs for one image. A shipped model stands for its family at every scale. If no model
- * is given, the default models enlarge. A user's own model runs as often as the factor needs. A
- * model that restores runs first, once, and the default models enlarge its result.
+ * Plans the runs for one image. The id of a shipped model selects its family at every scale. If no
+ * model is given, the default models enlarge. A user's own model runs as often as the factor
+ * requires. A model that restores runs once, before all others, and the default models enlarge its
+ * result.
  *
  * @param files the shipped models
- * @param wish exactly one way to state the size
+ * @param wish the requested size, stated in exactly one way
  * @param by the id of a shipped model, or a user's own model; if absent, the default models
- * @throws CrispenError `INVALID_INPUT` beyond `MAX_FACTOR`, `MODEL_UNKNOWN`
+ * @throws CrispenError `INVALID_INPUT` for a factor above `MAX_FACTOR`; `MODEL_UNKNOWN`
  */
 export function planChain<M extends { readonly scale: number } = ModelFile>(
   files: readonly ModelFile[],

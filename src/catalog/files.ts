@@ -192,19 +192,19 @@ export const MODEL_FILES: readonly ModelFile[] = [
   }),
 ];
 
-/** Finds a shipped model. @throws CrispenError as `findIn` */
+/** Finds a shipped model. @throws CrispenError in the same cases as `findIn` */
 export const findModel = (id: string): ModelFile => findIn(MODEL_FILES, id);
 
-/** Finds the shipped model of a kind, like `kindIn`. */
+/** Finds the shipped model of a kind, in the same way as `kindIn`. */
 export const modelOfKind = (
   kind: Kind,
   scale: number,
   speed?: 'best' | 'fast',
 ): ModelFile | undefined => kindIn(MODEL_FILES, kind, scale, speed);
 
-/** Finds the default among the shipped models. @throws CrispenError as `defaultIn` */
+/** Finds the default among the shipped models. @throws CrispenError as `defaultIn` does */
 export const defaultModel = (scale: number, speed?: 'best' | 'fast'): ModelFile =>
   defaultIn(MODEL_FILES, scale, speed);
 
-/** Finds the shipped model for a task. @throws CrispenError as `restorationIn` */
+/** Finds the shipped model for a task. @throws CrispenError as `restorationIn` does */
 export const restorationModel = (task: Restoration): ModelFile => restorationIn(MODEL_FILES, task);

@@ -1,37 +1,39 @@
-/** Finds models in a list. The worker gets its list from the page, so it does not contain one. */
+/**
+ * Finds models in a list. This file contains no list, because the worker receives it from the page.
+ */
 import { CrispenError } from '../errors.ts';
 import type { Restoration, Task } from './task.ts';
 
 /**
- * The kind of images that a model enlarges best. `photo`: ordinary photos, usually saved as JPEG.
- * `clean`: lossless images.
+ * The kind of images that a model enlarges best. `photo` means ordinary photos, which are usually
+ * JPEG files. `clean` means lossless images.
  */
 export type Kind = 'photo' | 'clean';
 
-/** One shipped weight file, and the facts that are needed to run it. */
+/** One shipped weight file, and the facts that are needed to run its network. */
 export interface ModelFile {
   readonly id: string;
   /** The family's id, for `createNetwork`. */
   readonly network: 'a2n' | 'a2nm' | 'pan' | 'lcoan' | 'edsr-acla' | 'asid';
   readonly task: Task;
-  /** 1 for every task but `upscale`. */
+  /** 1 for every task except `upscale`. */
   readonly scale: 1 | 2 | 3 | 4;
   /** Null for models that restore. */
   readonly kind: Kind | null;
-  /** Whether it is the best shipped model of its kind and scale, by Set5 and Set14. */
+  /** Whether this is the best shipped model of its kind and scale, measured on Set5 and Set14. */
   readonly best: boolean;
-  /** Whether it is the fastest shipped model of its kind and scale. */
+  /** Whether this is the fastest shipped model of its kind and scale. */
   readonly fast: boolean;
   /** Sizes for `createNetwork`, if they differ from the family's defaults. */
   readonly features?: number;
   readonly blocks?: number;
-  /** Groups of blocks of an LCoAN. */
+  /** The number of groups of blocks in an LCoAN. */
   readonly groups?: number;
-  /** RGB input and output range from 0 to this. */
+  /** RGB input and output range from 0 to this value. */
   readonly inputRange: number;
   /** Whether maps and weights may be f16, as measured by `npm run precision`. */
   readonly f16: boolean;
-  /** Name in the models folder. */
+  /** The file's name in the models folder. */
   readonly file: string;
   readonly bytes: number;
   /** 64 lower-case hexadecimal digits. */
@@ -40,7 +42,7 @@ export interface ModelFile {
 
 /**
  * Finds the model with an id.
- * @throws CrispenError `MODEL_UNKNOWN`; the hint lists the existing ids.
+ * @throws CrispenError `MODEL_UNKNOWN`; the hint lists the known ids.
  */
 export function findIn(files: readonly ModelFile[], id: string): ModelFile {
   const entry = files.find((model) => model.id === id);
@@ -50,7 +52,7 @@ export function findIn(files: readonly ModelFile[], id: string): ModelFile {
   });
 }
 
-/** Finds the best or the fastest model of a kind at a scale; undefined if there is none. */
+/** Finds the best or the fastest model of a kind at a scale. Returns undefined if there is none. */
 export const kindIn = (
   files: readonly ModelFile[],
   kind: Kind,
@@ -60,8 +62,9 @@ export const kindIn = (
   files.find((file) => file.kind === kind && file.scale === scale && file[speed]);
 
 /**
- * Finds the model that suits most images at a scale: the photo model if there is one. On JPEG
- * files, clean models give worse results; at quality 60 and below, they are worse than bicubic.
+ * Finds the model that suits most images at a scale. This is the photo model if there is one. On
+ * JPEG files, clean models give worse results. At quality 60 and below, they are worse than
+ * bicubic.
  * @throws CrispenError `INVALID_INPUT` for a scale that no model has.
  */
 export function defaultIn(

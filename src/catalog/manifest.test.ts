@@ -8,8 +8,8 @@ import { MODELS } from './manifest.ts';
 import { shippedModel, shippedNetwork } from './network.ts';
 
 /**
- * Tensors of LCoAN that are folded: the means, and the convolution into which one of them is
- * folded.
+ * Matches the tensors of LCoAN that are folded: the means, and the convolution into which one of
+ * the means is folded.
  */
 const FOLDED = /^(sub_mean|add_mean|tail\.1)\.|\.kmeans\.initted$/;
 const folder = new URL('../../public/models/', import.meta.url);
@@ -34,7 +34,7 @@ describe.each(MODELS)('$id', (entry) => {
     const found = await shippedModel(entry, tensors);
     expect(found.network).toMatchObject({ scale, inputRange, architecture: network.architecture });
     const inFile = [...found.weights].map(([name, { shape }]) => ({ name, shape }));
-    // Everything else in a file is folded into the network or into other weights.
+    // All other tensors in a file are folded into the network or into other weights.
     const isFolded = found.weights !== tensors;
     const named = new Set(found.network.graph.weights.map(({ name }) => name));
     const used = isFolded ? inFile.filter(({ name }) => named.has(name)) : inFile;
@@ -56,7 +56,7 @@ describe.each(MODELS)('$id', (entry) => {
 
   test('starts from a model that exists', () => {
     const { startedFrom } = entry.training;
-    // A2N-M starts from those weights of A2N that fit it.
+    // A2N-M starts from the weights of A2N that have the same shapes.
     const family = (network: string) => network.replace('a2nm', 'a2n');
     if (startedFrom !== null) {
       expect(family(findModel(startedFrom).network)).toBe(family(entry.network));

@@ -2,32 +2,33 @@ import { MODEL_FILES, type ModelFile } from './files.ts';
 
 /** One shipped weight file and the information about it. */
 export interface ModelEntry extends ModelFile {
-  /** One plain line of description. */
+  /** A plain description in one line. */
   readonly description: string;
   readonly training: {
     readonly data: string;
     readonly steps: number;
     readonly minutes: number;
     readonly hardware: string;
-    /** The seed of the last stage. `training/runs` has those of earlier stages. */
+    /** The seed of the last stage. `training/runs` contains the seeds of earlier stages. */
     readonly seed: number;
-    /** Id of the model from whose weights training started; null for random weights. */
+    /** The id of the model that provided the initial weights; null for random weights. */
     readonly startedFrom: string | null;
   };
   /**
-   * Mean PSNR in dB on unrounded BT.601 Y with borders of `scale` pixels shaved, output rounded to
-   * 8 bits, LR images made by bicubic reduction. Photo models give up some PSNR for their
-   * robustness. Restoration is measured on the images themselves, degraded as `input` says.
+   * The mean PSNR in dB on unrounded BT.601 Y. Borders of `scale` pixels are shaved, and the output
+   * is rounded to 8 bits. The LR images were made by bicubic reduction. Photo models are more
+   * robust, but their PSNR is a little lower. Restoration is measured on the images themselves,
+   * after the degradation that `input` describes.
    */
   readonly quality: SetFigures & {
     /**
-     * Measured by `npm run quality -- --jpeg` or `--noise`, with the PSNR of the network's input.
+     * The PSNR of the network's input. Measured by `npm run quality` with `--jpeg` or `--noise`.
      */
     readonly input?: SetFigures & { readonly jpeg?: number; readonly noise?: number };
   };
 }
 
-/** dB */
+/** PSNR in dB for each set of images. */
 interface SetFigures {
   readonly set5: number;
   readonly set14: number;
@@ -39,14 +40,14 @@ const WORN_PHOTOS = `${PHOTOS}, then soft focus, noise and JPEG of quality 30 to
 const SAMPLES = '777 photos of research data sets (BSDS500, Sun-Hays 80, ImageNet samples)';
 const SMALLER = `${SAMPLES} made smaller, 360 pictures of shapes and 150 of patterns`;
 const CLEANED = `${SMALLER}, reduced by bicubic`;
-/** Like CLEANED, but with tiles of large pictures. */
+/** The same as CLEANED, but with additional tiles of large pictures. */
 const WIDENED = `${SMALLER}, 445 tiles of large pictures, reduced by bicubic`;
-/** The newer photos; THIRD-PARTY.md lists their sources. */
+/** The newer photos. THIRD-PARTY.md lists their sources. */
 const SHARP_PHOTOS = '407 photos of 318 megapixels';
 const SHARED_CORES = 'two CPU cores, shared with other work';
 const ONE_CORE = 'one CPU core';
 
-/** Separate from the files, because the worker does not need them. */
+/** The notes are separate from the files, because the worker does not need them. */
 const NOTES: Readonly<Record<string, Omit<ModelEntry, keyof ModelFile>>> = {
   'a2n-x2': {
     description: 'Twice the size, for clean images that were never saved as JPEG.',

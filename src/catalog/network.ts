@@ -5,8 +5,9 @@ import { pan } from '../networks/pan.ts';
 import type { ModelFile } from './files.ts';
 
 /**
- * Returns the network of a shipped model, which is known before its weights. Most are A2N or PAN,
- * which need no registry. The other families are loaded together with the registry.
+ * Returns the network of a shipped model. It does not depend on the weights. Most shipped models
+ * are A2N or PAN, which do not need the registry. The other families are loaded together with the
+ * registry.
  */
 export async function shippedNetwork({ network, ...sizes }: ModelFile): Promise<Network> {
   if (network === 'pan') return pan(sizes);
@@ -16,8 +17,8 @@ export async function shippedNetwork({ network, ...sizes }: ModelFile): Promise<
 }
 
 /**
- * Returns the network of a shipped model, and the weights by the names of its layers. If the file
- * contains constants of the network, such as the mean of its training images, they are used.
+ * Returns the network of a shipped model, and the weights under the names of its layers. If the
+ * file contains constants of the network, such as the mean of its training images, they are used.
  * @param tensors the content of the model's file
  */
 export async function shippedModel(
@@ -30,8 +31,8 @@ export async function shippedModel(
 }
 
 /**
- * Returns whether the tensors in the file have the names of the network's layers and nothing is
- * folded.
+ * Returns whether the tensors in the file already have the names of the network's layers, so no
+ * tensor is renamed or folded.
  */
 const isSelfNamed = ({ network }: ModelFile): boolean =>
   network === 'pan' || network === 'a2n' || network === 'a2nm';

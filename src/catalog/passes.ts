@@ -2,25 +2,26 @@ import { internal } from '../errors.ts';
 import { defaultIn, findIn, type ModelFile } from './find.ts';
 
 /**
- * Returns the scales of the networks to run in turn. Their product is at least `factor`. The
- * function prefers few networks, then the smallest product. It puts the smaller scale first,
- * because later networks work on larger images. The list is empty for a factor of at most 1.
+ * Returns the scales of the networks to run, in order. Their product is at least `factor`. The
+ * function prefers the fewest networks, and among these the smallest product. It puts the smaller
+ * scale first, because later networks work on larger images. The list is empty for a factor of at
+ * most 1.
  *
  * @param factor a finite number
  * @param scales the scales of the available networks: at least one, each above 1
  */
 export function choosePasses(factor: number, scales: readonly number[]): number[] {
   if (factor <= 1) return [];
-  // Otherwise, the loop would not end.
+  // With these values, the loop below would not end.
   if (!Number.isFinite(factor) || !scales.every((scale) => scale > 1) || scales.length === 0) {
     throw internal(`no networks of ${scales} reach ${factor}`);
   }
   const sorted = [...new Set(scales)].sort((a, b) => a - b);
-  // Allows for the rounding of factors such as 1 / 3 * 3.
+  // The tolerance allows for the rounding of factors such as 1 / 3 * 3.
   const enough = (product: number) => product >= factor * (1 - 1e-9);
   let chains: number[][] = [[]];
   for (;;) {
-    // Chains are built in ascending order only, because the order within a chain is fixed.
+    // The order within a chain is fixed, so only ascending chains are built.
     chains = chains.flatMap((chain) =>
       sorted.filter((scale) => scale >= (chain.at(-1) ?? 0)).map((scale) => [...chain, scale]),
     );
@@ -34,9 +35,9 @@ export function choosePasses(factor: number, scales: readonly number[]): number[
 const family = (id: string): string => id.replace(/-x\d+$/, '');
 
 /**
- * Returns the models to run in turn for a factor: the family of `model` (`a2n-photo-x2` stands for
- * `a2n-photo` at any scale), or the default models. A restoring model runs first, at any factor,
- * and the default models follow.
+ * Returns the models to run for a factor, in order. These are the family of `model` (`a2n-photo-x2`
+ * means `a2n-photo` at any scale), or the default models. A restoring model runs first at any
+ * factor, and the default models follow.
  * @throws CrispenError `MODEL_UNKNOWN`
  */
 export function modelsFor(
@@ -53,7 +54,7 @@ export function modelsFor(
   return choosePasses(factor, scales).map((scale) => entries[scales.indexOf(scale)]);
 }
 
-/** Does the same for an added model. It runs as often as needed, unless it restores. */
+/** Does the same for an added model. The model runs as often as needed, unless it restores. */
 export const modelsAfter = <M extends { readonly scale: number }>(
   files: readonly ModelFile[],
   factor: number,

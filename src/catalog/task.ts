@@ -1,18 +1,18 @@
 import { CrispenError } from '../errors.ts';
 
 /**
- * What to do with an image. `upscale` enlarges it. The other tasks keep its size and use a network
- * of scale 1: `denoise` removes noise, `dejpeg` removes JPEG artifacts, `dehalo` removes sharpening
+ * The task for an image. `upscale` enlarges it. The other tasks keep its size and use a network of
+ * scale 1: `denoise` removes noise, `dejpeg` removes JPEG artifacts, `dehalo` removes sharpening
  * halos, `deband` removes steps in gradients, `deblur` sharpens, and `demosaic` computes the
  * missing colours of raw Bayer data (`BayerMosaic`). Shipped models exist for `denoise` and
- * `dejpeg`; the others need an added model.
+ * `dejpeg`. The others need an added model.
  */
 export type Task = 'upscale' | Restoration;
 
 /** A task for a network of scale 1. */
 export type Restoration = 'denoise' | 'dejpeg' | 'dehalo' | 'deband' | 'deblur' | 'demosaic';
 
-/** Words in a file's name that say what its network restores; the first match applies. */
+/** Words in a file's name that name the network's task. The first match is used. */
 const NAMED: readonly (readonly [Restoration, RegExp])[] = [
   ['dejpeg', /jpe?g|artifact/i],
   ['demosaic', /mosaic/i],
@@ -23,17 +23,17 @@ const NAMED: readonly (readonly [Restoration, RegExp])[] = [
 ];
 
 /**
- * The task of an added model. `restore`: the scale is 1, and the file does not say what it
- * restores.
+ * The task of an added model. `restore` means that the scale is 1 and the file does not name the
+ * task.
  */
 export type AddedTask = Task | 'restore';
 
 export const TASKS: readonly Task[] = ['upscale', ...NAMED.map(([task]) => task)];
 
 /**
- * Checks that a model serves a task.
- * @param model `task`: the model's own task
- * @throws CrispenError `INVALID_INPUT` if the model does not serve the task.
+ * Checks that a model can do a task.
+ * @param model the model; its `task` is its own task
+ * @throws CrispenError `INVALID_INPUT` if the model cannot do the task.
  */
 export function checkServes(
   { id, task: own }: { readonly id: string; readonly task: AddedTask },
@@ -46,8 +46,8 @@ export function checkServes(
 }
 
 /**
- * Finds the task of a weight file. Its scale says whether it restores. What it restores follows
- * from `asked` or from the file's name.
+ * Finds the task of a weight file. The scale determines whether it restores. Its restoration task
+ * is `asked`, or follows from the file's name.
  * @throws CrispenError `MODEL_UNSUPPORTED` if a network of this scale cannot do the task.
  */
 export function taskOfFile(scale: number, name: string, asked?: Task): AddedTask {

@@ -2,32 +2,32 @@ import { CrispenError } from '../errors.ts';
 import { removeUnfinished } from '../node/output.ts';
 import { type Choice, inputRange, choice as oneOf, type Rule, whole } from '../options.ts';
 
-/** An error for an invalid command line: exit code 2. */
+/** An error for an invalid command line. It leads to exit code 2. */
 export class UsageError extends CrispenError {
   constructor(message: string) {
     super('INVALID_INPUT', message, { hint: 'Run with --help for the usage.' });
   }
 }
 
-/** Signals that ask a process to end, with their numbers. */
+/** The signals that ask a process to end, with their numbers. */
 const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 
-/** How long the work may take to stop. */
+/** The number of milliseconds in which the work must stop. */
 const GRACE_MS = 2000;
 
 /**
- * Runs a command and sets the exit code: the return value of `run`, 1 for an error, 2 for a usage
- * error. Errors go to stderr as `CODE: message`, with the hint on the next line. `signal` fires at
- * Ctrl-C and when the system asks the process to end. The exit code is then 128 plus the signal's
- * number, and no temporary file is left behind.
+ * Runs a command and sets the exit code, which is the return value of `run`, 1 for an error, or 2
+ * for a usage error. Errors are printed to stderr as `CODE: message`, with the hint on the next
+ * line. `signal` fires after Ctrl-C and when the system asks the process to end. The exit code is
+ * then 128 plus the number of the signal, and no temporary file is left.
  */
 export async function runCommand(
   usage: string,
   run: (args: string[], signal: AbortSignal) => Promise<number>,
 ): Promise<void> {
   const args = process.argv.slice(2);
-  // The reader of the output may have gone, as with "| head". An image's sink handles its own
-  // errors.
+  // These errors are ignored, because the reader of the output may have ended, as with "| head".
+  // The sink of an image handles its own errors.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   // Arguments after "--" are file names.
   const options = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
@@ -44,7 +44,8 @@ export async function runCommand(
         process.removeAllListeners(signal);
         process.kill(process.pid, signal);
       };
-      // The second signal, or work that does not stop in time, ends the process immediately.
+      // A second signal ends the process immediately, and so does the timer if the work does not
+      // stop in time.
       if (stopped !== null) return end();
       stopped = 128 + number;
       abort.abort();
@@ -70,14 +71,14 @@ function isParseError(thrown: unknown): thrown is Error {
 }
 
 /**
- * Parses the value of an option and checks it by the same rule as in the library.
+ * Parses the value of an option and checks it with the library's rule for that option.
  * @throws UsageError if the rule does not accept it.
  */
 export function parsed<T extends string | number>(option: string, text: string, rule: Choice<T>): T;
 export function parsed(option: string, text: string, rule: Rule): number;
 export function parsed(option: string, text: string, rule: Rule | Choice<string | number>) {
   const isChoice = 'of' in rule;
-  // Number('') would be 0.
+  // Without this check, Number('') would be 0.
   const number = text.trim() === '' ? Number.NaN : Number(text);
   const value = isChoice ? rule.of.find((name) => String(name) === text) : number;
   if (rule.accepts(value)) return value;

@@ -22,7 +22,7 @@ import { upscaleCommand } from './upscale.ts';
 let folder: string;
 const at = (name: string): string => join(folder, name);
 
-/** Smooth enough for a sensible enlargement, and not symmetric. */
+/** Makes a smooth picture without symmetry. */
 function picture(width: number, height: number): Rgba8Image {
   const data = new Uint8ClampedArray(width * height * 4);
   for (let i = 0; i < data.length; i++) {
@@ -36,7 +36,7 @@ let printed: string[];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'crispen-commands-'));
   await writeImage(at('in.png'), picture(6, 4));
-  // Ground truths are one pixel wider and higher than the LR images times the scale.
+  // The ground truths are one pixel wider and higher than the LR images times the scale.
   await mkdir(at('set/HR'), { recursive: true });
   await mkdir(at('set/LR_bicubic/X2'), { recursive: true });
   for (const name of ['b', 'a']) {
@@ -47,7 +47,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 afterEach(() => vi.restoreAllMocks());
 
-/** Runs a command and keeps its stdout, line by line. */
+/** Runs a command and collects the lines that it prints to stdout. */
 async function run(
   command: (args: string[]) => Promise<number>,
   ...args: string[]
@@ -135,7 +135,7 @@ describe('crispen', () => {
       .png()
       .toBuffer();
     const tags = { ...NO_TAGS, icc: Uint8Array.from(icc!) };
-    // Some formats have a mark before the structure.
+    // Some formats have a mark before the TIFF structure.
     const { exif } = await sharp(stored).metadata();
     const file = await embed(Uint8Array.from(stored), 'image/png', {
       ...tags,
@@ -216,7 +216,7 @@ describe('crispen', () => {
   });
 
   describe('restores', () => {
-    // The network of one convolution adds that convolution to the image.
+    // This network has a single convolution and adds its output to the image.
     const weights = () => at('tiny-x1.safetensors');
     const task = ['--task', 'denoise', '--json'];
     beforeAll(() => writeFile(weights(), tinyCheckpoint(1)));
@@ -322,12 +322,12 @@ describe('crispen', () => {
       status: 1,
       stderr: expect.stringMatching(/^INVALID_INPUT: .*nothing\.png cannot be read/),
     });
-    if (process.platform !== 'linux') return; // Other systems need no Vulkan driver for WebGPU.
+    if (process.platform !== 'linux') return; // other systems need no Vulkan driver
     expect(crispen(at('in.png'), at('no.png'), '--device', 'gpu')).toMatchObject({
       status: 1,
       stderr: expect.stringMatching(/^NO_WEBGPU: .*\n.*chromium/m),
     });
-    // Without a GPU, the CPU computes it.
+    // Without a GPU, the CPU runs the network.
     expect(crispen(at('in.png'), at('cpu.png'), '--model', 'a2n-x2')).toMatchObject({
       status: 0,
       stdout: expect.stringMatching(/12 x 8, a2n-x2, .* on the CPU/),
@@ -356,7 +356,7 @@ describe('quality', () => {
     const resume = ['--resume', at('results.jsonl')];
     await run(qualityCommand, ...args('--model', 'a2n-x2', '--images', '1', ...resume));
     const stored = JSON.parse(await readFile(at('results.jsonl'), 'utf8'));
-    // Figures that were not measured mark a line from the file.
+    // An invented figure shows that a line comes from the file.
     await writeFile(
       at('results.jsonl'),
       `${JSON.stringify({ ...stored, psnr: 99 })}\n{"image": "b`,
@@ -410,7 +410,7 @@ describe('quality', () => {
     const [noisy] = json();
     const figures = [clean, jpeg, noisy].map(({ bicubicPsnr }) => bicubicPsnr);
     expect(new Set(figures).size).toBe(3);
-    // When resumed, each finds its own lines.
+    // When it is resumed, each measurement finds its own lines.
     await run(qualityCommand, ...args(...model, ...resume, '--noise', '30'));
     expect(json()[0]).toEqual(noisy);
   });
@@ -471,7 +471,7 @@ describe('quality:crops', () => {
       const [width, height] = [photo.width * 4, photo.height * 4];
       const picture = sharp(at(file));
       expect(await picture.metadata()).toMatchObject({ width: 2 * width + 8, height });
-      // Both columns show the photo, and are not the same.
+      // Both columns show the photo, but they are not equal.
       const column = (left: number) =>
         sharp(at(file)).extract({ left, top: 0, width, height }).removeAlpha().raw().toBuffer();
       const [plain, made] = [await column(0), await column(width + 8)];
@@ -479,7 +479,7 @@ describe('quality:crops', () => {
       expect(difference / plain.length).toBeGreaterThan(0.3);
       expect(difference / plain.length).toBeLessThan(8);
     }
-    // The committed ones are theirs.
+    // The committed QUALITY.md must contain the same pictures.
     const shown = await readFile(join(PACKAGE_ROOT, 'QUALITY.md'), 'utf8');
     for (const file of files) expect(shown).toContain(file);
     await writeFile(at('QUALITY.md'), '# Figures\n');

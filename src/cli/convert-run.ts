@@ -17,7 +17,7 @@ prefixes are removed; the values stay the same, bit for bit.
   --help           this text
 `;
 
-/** The command `convert`. */
+/** Runs the command `convert`. */
 export async function convertCommand(args: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args,

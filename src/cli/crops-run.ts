@@ -18,7 +18,7 @@ section to QUALITY.md. quality:report writes the same, among everything else.
   --help           this text
 `;
 
-/** The command `quality:crops`. */
+/** Runs the command `quality:crops`. */
 export async function cropsCommand(args: string[]): Promise<number> {
   const { values } = parseArgs({
     args,
@@ -39,8 +39,8 @@ export async function cropsCommand(args: string[]): Promise<number> {
 }
 
 /**
- * A text with its section about the large crops replaced, up to the next section or the end.
- * @throws CrispenError `INVALID_INPUT` for a text without one
+ * Replaces the section about the large crops in a text, up to the next section or the end.
+ * @throws CrispenError `INVALID_INPUT` for a text without this section
  */
 export function withSection(text: string, section: string): string {
   const start = text.indexOf(`\n${TITLE}\n`);

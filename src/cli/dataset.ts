@@ -3,7 +3,7 @@ import { extname, join } from 'node:path';
 import { CrispenError } from '../errors.ts';
 import type { Rgba8Image } from '../image/image.ts';
 
-/** An image of a test set: the ground truth and its reduced copy. */
+/** The paths of an image of a test set: the ground truth (HR) and its reduced copy (LR). */
 export interface ImagePair {
   readonly name: string;
   readonly hr: string;
@@ -15,7 +15,8 @@ const EXTENSIONS = ['.png', '.jpg', '.jpeg', '.webp', '.bmp'];
 /**
  * Finds the pairs of a data set in the usual layout: `HR/NAME.png` and `LR_bicubic/X2/NAMEx2.png`,
  * sorted by name. At scale 1, the LR images are the HR images themselves.
- * @throws CrispenError `INVALID_INPUT` if the folder has another layout or an LR image is missing.
+ * @throws CrispenError `INVALID_INPUT` if the folder has another layout or if an LR image is
+ *   missing.
  */
 export function findPairs(folder: string, scale: number): ImagePair[] {
   const hrFolder = join(folder, 'HR');
@@ -42,8 +43,8 @@ export function findPairs(folder: string, scale: number): ImagePair[] {
 }
 
 /**
- * Returns the upper left part of an image. Ground truths whose sides are not multiples of the scale
- * are cropped to the area of their LR images.
+ * Returns the upper left part of an image. If the sides of a ground truth are not multiples of the
+ * scale, it is cropped to the area of its LR image.
  * @throws CrispenError `INVALID_INPUT` if the image is smaller.
  */
 export function cropTo(image: Rgba8Image, width: number, height: number): Rgba8Image {

@@ -1,17 +1,20 @@
 import type { Rgba8Image } from '../image/image.ts';
 import { loadSharp } from '../node/images.ts';
 
-/** How the input of a measurement is degraded. */
+/** The degradation of the input of a measurement. */
 export interface Degradation {
   /**
-   * Quality of a JPEG, 1 to 100, with 4:2:0 chroma, like the files that cameras and Pillow write.
+   * The quality of a JPEG, 1 to 100, with 4:2:0 chroma, like the files that cameras and Pillow
+   * write.
    */
   readonly jpeg?: number | undefined;
-  /** Standard deviation of white Gaussian noise in levels. The noise is identical in every run. */
+  /**
+   * The standard deviation of white Gaussian noise, in levels. The noise is identical in every run.
+   */
   readonly noise?: number | undefined;
 }
 
-/** Adds noise first, then JPEG artifacts. @returns the image itself if there is nothing to do. */
+/** Adds noise first, then JPEG artifacts. @returns the same object if there is no degradation. */
 export async function degrade(
   image: Rgba8Image,
   { jpeg, noise }: Degradation,
@@ -36,14 +39,14 @@ function addNoise({ width, height, data }: Rgba8Image, sigma: number): Rgba8Imag
   const random = uniform(1);
   for (let i = 0; i < data.length; i++) {
     if (i % 4 === 3) continue;
-    // The Box-Muller transform.
+    // This is the Box-Muller transform.
     const gauss = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
     noisy[i] = data[i] + sigma * gauss;
   }
   return { width, height, data: noisy };
 }
 
-/** Makes a generator of numbers from 0 to below 1 (Mulberry32). */
+/** Makes a generator of random numbers in [0, 1) (Mulberry32). */
 function uniform(seed: number): () => number {
   let state = seed;
   return () => {

@@ -1,6 +1,6 @@
 /**
- * Golden cases for the networks with non-local attention. A file has one network with both layouts
- * of offsets, or single modules instead of a network, or no weights at all.
+ * Golden cases for the networks with non-local attention. A file contains a network with both
+ * layouts of offsets, or single modules instead of a network. Some files contain no weights.
  */
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import type { Gate, OffsetLayout } from '../graph/nonlocalOp.ts';
@@ -16,7 +16,8 @@ import { hashedValues } from './golden-hash.ts';
 type Metadata = Readonly<Record<string, string>>;
 
 /**
- * Returns the cases of a file, or null if it is of another kind. `weights` are those in the file.
+ * Returns the cases of a file, or null if it is a file of another kind. `weights` are the weights
+ * in the file.
  */
 export function attentionCases(
   name: string,
@@ -32,7 +33,7 @@ export function attentionCases(
   return null;
 }
 
-/** Returns the tensors to compare, without the inputs and without tensors that have no node. */
+/** Returns the tensors to compare, without the inputs and without tensors that no node computes. */
 const expectedOf = (tensors: TensorMap, prefix = '', leave: RegExp = /^$/): TensorMap =>
   new Map(
     [...tensors]
@@ -106,14 +107,14 @@ function edsrCases(
   }));
 }
 
-/** How to compute the output of a module that has a certain name. */
+/** The settings with which a module computes the golden tensor `output`. */
 interface Reading {
   readonly output: string;
   readonly weights?: string;
   readonly offsets: OffsetLayout;
   readonly gate: Gate | null;
   readonly noise?: boolean;
-  /** Temperature of the released gate. */
+  /** The temperature of the gate in the released code. */
   readonly tau?: number;
 }
 
@@ -152,7 +153,9 @@ const READINGS: Readonly<Record<string, readonly Reading[]>> = {
   ],
 };
 
-/** Builds a network from a module. Query, reference and noise are channels of its input. */
+/**
+ * Builds a network from a single module. The channels of its input are query, reference and noise.
+ */
 function moduleCases(
   name: string,
   tensors: TensorMap,
@@ -226,7 +229,7 @@ function moduleCases(
   });
 }
 
-/** Computes weights from names by the golden files' rule: see the README next to them. */
+/** Computes weights from their names, with the rule in the README next to the golden files. */
 function hashedWeights(network: Network, seed: number, gain: number): TensorMap {
   const tensors = new Map<string, Tensor>();
   for (const { name, shape } of network.graph.weights) {

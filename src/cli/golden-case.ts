@@ -2,17 +2,17 @@ import type { AveragedTiles } from '../engine/tile/average.ts';
 import type { Network } from '../networks/network.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 
-/** A golden file, or one of several cases in it, and its network. */
+/** A case of a golden file, with its network. */
 export interface GoldenCase {
   readonly name: string;
   readonly network: Network;
   readonly weights: TensorMap;
-  /** [1, channels, H, W], in the network's range. */
+  /** The input, [1, channels, H, W], in the network's input range. */
   readonly input: Tensor;
-  /** The expected tensors by the names of the graph's nodes. */
+  /** The expected tensors, by the names of the graph's nodes. */
   readonly expected: TensorMap;
-  /** The row and column at which the golden map begins in a node's map, which is larger. */
+  /** The row and column in a node's map at which the smaller golden map begins. */
   readonly starts?: ReadonlyMap<string, number> | undefined;
-  /** If given, the output is averaged over overlapping tiles. */
+  /** If set, the output is averaged over overlapping tiles. */
   readonly tiles?: AveragedTiles;
 }

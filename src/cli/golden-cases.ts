@@ -18,28 +18,31 @@ import { glaCases } from './golden-gla.ts';
 import { transformerCases } from './golden-transformer.ts';
 import { viewOf } from './golden-views.ts';
 
-/** The largest allowed error relative to the golden tensor's largest magnitude. */
+/** The largest allowed error, relative to the largest magnitude in the golden tensor. */
 export const GOLDEN_TOLERANCE = 2e-4;
 
-/** The name in reports for the output of a run without taps. */
+/** The name in reports for the output of a run that reads no other tensors. */
 export const FUSED_OUTPUT = 'output (fused)';
 
 const EXTENSION = '.safetensors';
 const WEIGHTS = 'weights.';
-/** Prefix of layers that the authors' code folded from several convolutions into one. */
+/** The prefix of layers in which the authors' code folded several convolutions into one. */
 const FOLDED = 'folded.';
 
-/** Returns the folder of golden files that are too large or not free enough for the repository. */
+/**
+ * Returns the folder of files that are not in the repository because of their size or their
+ * licence.
+ */
 export function sharedFolder(): string {
   return process.env.CRISPEN_SHARED ?? resolve(PACKAGE_ROOT, '../shared');
 }
 
-/** The repository's own golden files. */
+/** The folder of the golden files in the repository. */
 export const SEEDED_GOLDENS = join(PACKAGE_ROOT, 'test/golden');
 
 /**
- * Finds the golden files of the repository and of the shared folder whose names match a pattern
- * with `*` and `?`, sorted by name. A name that is in both folders is listed once.
+ * Finds the golden files of the repository and of the shared folder by a pattern of names with `*`
+ * and `?`, sorted by name. A name that is in both folders is listed once.
  */
 export function findGoldenCases(pattern = '*'): string[] {
   const expression = new RegExp(
@@ -62,7 +65,7 @@ export function findGoldenCases(pattern = '*'): string[] {
 }
 
 /**
- * Reads a golden file. If Crispen lacks the network, it returns `{ name, missing }`.
+ * Reads a golden file. If Crispen does not have the network, it returns `{ name, missing }`.
  * @throws CrispenError `MODEL_CORRUPT`, `INVALID_INPUT` if the file or its weights cannot be used.
  */
 export async function readGoldenCase(
@@ -85,7 +88,7 @@ export async function readGoldenCase(
   return { name, network, weights, input, expected };
 }
 
-/** Like `readGoldenCase`, for files with several cases. */
+/** Like `readGoldenCase`, but for files that can have several cases. */
 export async function readGoldenCases(
   path: string,
 ): Promise<readonly GoldenCase[] | { readonly name: string; readonly missing: string }> {
@@ -101,7 +104,10 @@ export async function readGoldenCases(
   return 'missing' in golden ? golden : [golden];
 }
 
-/** Returns the network of a case, with its weights if they were needed to find the network. */
+/**
+ * Returns the network of a case. If the network was detected from its weights, they are returned
+ * too.
+ */
 function networkOf(
   tensors: TensorMap,
   metadata: Readonly<Record<string, string>>,
@@ -114,11 +120,11 @@ function networkOf(
 }
 
 /**
- * Values of `arch` whose networks are detected from the weights in the file, like a user's file.
+ * The values of `arch` for which the network is detected from the weights, as for a user's file.
  */
 const DETECTED: ReadonlySet<string> = new Set(['compact', 'span', 'rrdb', 'edsr']);
 
-/** Takes from the metadata what detection cannot find in weights. */
+/** Returns the properties in the metadata that cannot be detected from weights. */
 function notInTheWeights(metadata: Readonly<Record<string, string>>): DetectOptions {
   const { act, res_scale: residual, img_range: range, input_range: input } = metadata;
   return {
@@ -137,7 +143,7 @@ function weightsInside(tensors: TensorMap): TensorMap {
   );
 }
 
-/** Returns null if Crispen has no such network. */
+/** Returns the network for the metadata, or null if Crispen does not have it. */
 function knownNetwork(metadata: Readonly<Record<string, string>>): Network | null {
   const number = (key: string): number | undefined =>
     metadata[key] === undefined ? undefined : Number(metadata[key]);
@@ -155,7 +161,10 @@ function knownNetwork(metadata: Readonly<Record<string, string>>): Network | nul
   return createNetwork(name, Object.fromEntries(given) as unknown as NetworkConfigs['a2n']);
 }
 
-/** Returns the weights in the file, in the file that it names, or the authors' own. */
+/**
+ * Returns the weights of a case: those in the file, those in the file that its metadata names, or
+ * the authors' weights.
+ */
 async function goldenWeights(
   network: Network,
   tensors: TensorMap,
@@ -182,19 +191,20 @@ export interface TensorComparison {
   readonly tensor: string;
   /** The golden tensor's shape without the batch dimension. */
   readonly shape: readonly number[];
-  /** NaN if a value is not finite or nothing could be compared. */
+  /** The largest absolute error; NaN if a value is not finite or if nothing could be compared. */
   readonly maxAbs: number;
-  /** `maxAbs` relative to the golden tensor's largest magnitude. */
+  /** `maxAbs` relative to the largest magnitude in the golden tensor. */
   readonly maxRel: number;
   /**
-   * Says why nothing was compared, or that a value is not finite; null if all values are numbers.
+   * The reason why nothing was compared, or a message that a value is not finite. Null if there is
+   * no problem.
    */
   readonly error: string | null;
 }
 
 /**
- * Runs a case with every golden tensor tapped. If `fuse` is set, runs it once more with only the
- * output, which compares the fused kernels (`FUSED_OUTPUT`).
+ * Runs a case and compares every golden tensor. If `fuse` is set, it runs the case again and reads
+ * only the output, which tests the fused kernels (`FUSED_OUTPUT`).
  */
 export async function compareGolden(
   golden: GoldenCase,
@@ -209,7 +219,7 @@ export async function compareGolden(
 
   if (golden.tiles) return [await compareTiles(golden, golden.tiles, backend, options.fuse)];
   const nodes = new Set(network.graph.nodes.map((node) => node.name));
-  /** Returns the name of a tensor's node, or of the node that contains the tensor. */
+  /** Returns the name of the node that computes a tensor, or a larger tensor that contains it. */
   const nodeOf = (name: string) => (nodes.has(name) ? name : (viewOf(name)?.node ?? name));
   const taps = [...new Set([...expected.keys()].map(nodeOf))].filter((name) => nodes.has(name));
   const traced = await run(taps);
@@ -218,7 +228,7 @@ export async function compareGolden(
     const whole = partFrom(traced.get(nodeOf(name)), golden.starts?.get(nodeOf(name)), tensor);
     const view = nodes.has(name) ? null : viewOf(name);
     if (!view || !whole) return compareTensor(golden.name, name, tensor, whole);
-    // Attention scores have no batch dimension.
+    // Golden attention scores have no batch dimension.
     const scores = /(group0|last_group|_head\d)$/.test(name);
     const own = scores ? tensor.shape : tensor.shape.slice(1);
     return compareTensor(golden.name, name, tensor, view.of(whole, own), own);
@@ -232,8 +242,8 @@ export async function compareGolden(
 }
 
 /**
- * Returns the part of a map that has a golden tensor's height and width, from row and column
- * `first` on.
+ * Returns the part of a map that begins at row and column `first` and has the height and width of a
+ * golden tensor.
  */
 function partFrom(
   map: TracedTensor | undefined,
@@ -271,7 +281,7 @@ async function compareTiles(
   return compareTensor(name, 'output (tiles)', expected.get('output') as Tensor, actual);
 }
 
-/** Compares a layer's weights as they were folded when the checkpoint was read. */
+/** Compares the weights of a layer that was folded when the checkpoint was read. */
 function compareFolded({ name, weights }: GoldenCase, tensor: string, golden: Tensor) {
   const layer = tensor.slice(FOLDED.length).replace(/\.(weight|bias)$/, '.eval_conv.$1');
   const folded = weights.get(layer);
@@ -306,7 +316,7 @@ function compareTensor(
     maxAbs = Math.max(maxAbs, Math.abs(actual.data[i] - value));
     magnitude = Math.max(magnitude, Math.abs(value));
   }
-  // A golden tensor of zeros allows no error.
+  // If the golden tensor is zero, any error gives an infinite ratio.
   const maxRel = maxAbs === 0 ? 0 : maxAbs / magnitude;
   return { case: caseName, tensor, shape, maxAbs, maxRel, error: null };
 }

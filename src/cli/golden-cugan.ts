@@ -1,8 +1,11 @@
-/** Real-CUGAN's golden files, which have the weights of a checkpoint and smaller maps. */
+/**
+ * Support for the golden files of Real-CUGAN. Their weights have the layout of a checkpoint, and
+ * their maps are smaller than Crispen's.
+ */
 import type { WeightSpec } from '../graph/graph.ts';
 import type { Network } from '../networks/network.ts';
 
-/** Returns the weights of the graph as checkpoints have them: see `arrangeCugan`. */
+/** Returns the names and shapes of the graph's weights in a checkpoint; see `arrangeCugan`. */
 export const cuganCheckpoint = ({ graph, scale }: Network): WeightSpec[] => {
   const [factor, side] = scale === 3 ? [3, 5] : [2, 4];
   return graph.weights.map(({ name, shape }): WeightSpec => {
@@ -17,7 +20,10 @@ export const cuganCheckpoint = ({ graph, scale }: Network): WeightSpec[] => {
   });
 };
 
-/** Returns the row and column at which the authors' map begins in ours, by the name of the node. */
+/**
+ * Returns the row and column at which the authors' map begins in Crispen's map, by the name of the
+ * node.
+ */
 export function cuganStarts({ graph }: Network): ReadonlyMap<string, number> {
   const means = graph.nodes.flatMap((node) =>
     node.op === 'globalAveragePool' && node.inset

@@ -1,4 +1,7 @@
-/** Golden cases for global learnable attention, with the rotations with which they were made. */
+/**
+ * Golden cases for global learnable attention. They use the random rotations that are stored in the
+ * file.
+ */
 import { GraphBuilder } from '../graph/graph.ts';
 import { dlsn, globalAttention, prepareDlsn } from '../networks/dlsn.ts';
 import type { Network } from '../networks/network.ts';
@@ -8,10 +11,10 @@ import type { GoldenCase } from './golden-case.ts';
 
 type Metadata = Readonly<Record<string, string>>;
 
-/** Tensors that no node computes separately. */
+/** Matches tensors that no node computes separately. */
 const NOT_COMPARED = /^(rotations\.|round_weights$|round0\.out$)/;
 
-/** Returns the cases of a file, or null if it is of another kind. */
+/** Returns the cases of a file, or null if it is a file of another kind. */
 export function glaCases(
   name: string,
   tensors: TensorMap,
@@ -57,7 +60,10 @@ export function glaCases(
   return [{ name, network, weights, input, expected }];
 }
 
-/** Converts the rotations of the rounds, each [width, buckets], to [rounds, buckets, width]. */
+/**
+ * Converts the rotations of all rounds from [width, buckets] each to one tensor [rounds, buckets,
+ * width].
+ */
 function transposed(rounds: readonly Tensor[]): Tensor {
   const [width, buckets] = rounds[0].shape;
   const data = new Float32Array(rounds.length * buckets * width);

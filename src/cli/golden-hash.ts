@@ -1,9 +1,12 @@
-/** Computes weights for golden files that have none, by the rules of the READMEs next to them. */
+/**
+ * Computes weights for golden files without weights, with the rules in the READMEs next to the
+ * files.
+ */
 import type { Network } from '../networks/network.ts';
 import { fromFloat32 } from '../weights/convert.ts';
 import type { Tensor } from '../weights/tensor.ts';
 
-/** Returns values in -1..1 that follow from a tensor's name and a seed. */
+/** Computes pseudorandom values in -1..1 from a tensor's name and a seed. */
 export function hashedValues(name: string, length: number, seed: number): Float64Array {
   let base = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(name)) base = Math.imul(base ^ byte, 0x01000193);
@@ -21,8 +24,8 @@ const NORMS =
   /norm|before_RG|\.pos[123]\.0\.|\.dwconv\.1\.|channel_interaction\.2\.|spatial_interaction\.1\./;
 
 /**
- * Computes weights by recipe 2.
- * @param gains factors by part of a layer's name; the first match applies
+ * Computes weights with recipe 2 of the README.
+ * @param gains factors for layers with a certain part in their name; the first match applies
  */
 export function recipe2(
   { graph }: Network,

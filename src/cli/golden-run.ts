@@ -27,7 +27,7 @@ tolerance.
   --help             this text
 `;
 
-/** The command `golden`. */
+/** Runs the command `golden`. */
 export async function goldenCommand(args: string[]): Promise<number> {
   const { values } = parseArgs({
     args,
@@ -59,7 +59,7 @@ export async function goldenCommand(args: string[]): Promise<number> {
         else console.log(`${cases.name.padEnd(36)} missing: no network "${cases.missing}"`);
         continue;
       }
-      // The oracle fuses nothing.
+      // The oracle has no fused kernels.
       const fuse = device !== 'oracle' && !values['no-fuse'];
       for (const golden of cases) {
         for (const comparison of await compareGolden(golden, backend, { fuse })) {
@@ -85,7 +85,7 @@ function printJson(line: object): void {
   console.log(JSON.stringify(line));
 }
 
-/** NaN becomes null in JSON; `error` explains it. */
+/** Prints a comparison as JSON, which converts NaN to null. `error` gives the reason. */
 function printComparison({ error, shape: _, ...line }: TensorComparison): void {
   printJson(error === null ? line : { ...line, error });
 }

@@ -1,6 +1,6 @@
 /**
- * Golden cases for lightweight transformers and for later convolutional networks. Weights may be in
- * another file or follow a rule.
+ * Golden cases for lightweight transformers and for later convolutional networks. The weights may
+ * be in another file, or may be computed with a rule.
  */
 import { asid } from '../networks/asid.ts';
 import { dat } from '../networks/dat.ts';
@@ -24,7 +24,7 @@ import { recipe2 } from './golden-hash.ts';
 
 type Metadata = Readonly<Record<string, string>>;
 
-/** The sides of the kernels of PLKSR's mixers, by the mixer's name. */
+/** The sides of the two kernels in PLKSR's mixers, by the name of the mixer. */
 const MIXERS: Readonly<Record<string, NonNullable<PlksrConfig['mixer']>>> = {
   CCM: [3, 1],
   DCCM: [3, 3],
@@ -51,7 +51,7 @@ const BUILDERS: Readonly<Record<string, (metadata: Metadata) => Network>> = {
       scale: Number(metadata.scale),
       features: Number(metadata.num_feat),
       blocks: Number(metadata.blocks),
-      // The authors' networks work directly on -1..1.
+      // With the range -1..1, the input is already centred.
       centred: metadata.input_range !== '-1..1',
     }),
   dat: (metadata) =>
@@ -125,18 +125,18 @@ function swinOf(metadata: Metadata): SwinConfig {
   };
 }
 
-/** Facts about tiles, not values of the network. */
+/** Matches tensors with facts about tiles, which no node computes. */
 const NOT_COMPARED = /^(coverage|tile_positions|tile_means|tile.*\.output\.crop|whole\.output)$/;
 
 /**
- * Maps before the last step. If the network has no such step (a pixel shuffle by 1, no mean), they
- * are the output, and it has no such node.
+ * Matches the maps before the last step. If a network does not need this step (a pixel shuffle by
+ * 1, no mean), it has no node for them, because they equal the output.
  */
 const BEFORE_END = /^(before_shuffle|tail_conv)$/;
 
 /**
- * Golden tensors that are parts of a node's tensor, or weights that are computed when a file is
- * read.
+ * Returns Crispen's name for a golden tensor that is a part of a node's tensor, or a weight that is
+ * computed when a file is read.
  */
 const ownName = (tensor: string): string =>
   tensor
@@ -145,7 +145,7 @@ const ownName = (tensor: string): string =>
     .replace(/^(unet1\.conv2)\.se\.(first\d)$/, '$1.$2')
     .replace(/^l(\d+)\.b(\d+)\.pos(\d)$/, 'folded.layers.$1.blocks.$2.attn.attns.$3.table');
 
-/** Returns the case of a file, or null if it is of another kind. */
+/** Returns the case of a file, or null if it is a file of another kind. */
 export async function transformerCases(
   path: string,
   name: string,
@@ -169,7 +169,7 @@ export async function transformerCases(
       )
       .map(([tensor, value]) => [ownName(tensor), value]),
   );
-  // In the published code, vectors are maps of one pixel.
+  // In the published code, a vector is a map of one pixel.
   for (const { name, shape } of network.graph.nodes) {
     const tensor = expected.get(name);
     if (tensor && shape.kind === 'vector') {

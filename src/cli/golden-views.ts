@@ -1,10 +1,10 @@
 /**
- * Golden files contain parts of tensors that would be too large as a whole. The README next to them
- * explains the names.
+ * Finds parts of tensors. Golden files contain only parts of large tensors. The README next to the
+ * files explains the names of the parts.
  */
 import type { TracedTensor } from '../engine/types.ts';
 
-/** A tensor in a golden file that is a part of a node's tensor. */
+/** A part of a node's tensor, as in a golden file. */
 interface View {
   readonly node: string;
   readonly of: (tensor: TracedTensor, shape: readonly number[]) => TracedTensor;
@@ -12,7 +12,7 @@ interface View {
 
 const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
-/** @returns null if the name is that of a whole tensor */
+/** @returns null for the name of a whole tensor */
 export function viewOf(name: string): View | null {
   const found = /^(.*)\.(mean|crop|first(\d+)|group0|last_group)$/.exec(name);
   if (!found) return scoresOf(name);
@@ -28,7 +28,7 @@ export function viewOf(name: string): View | null {
   return { node, of: ({ shape, data }) => part({ shape, data }, [channels, ...shape.slice(1)], 0) };
 }
 
-/** Matches one head of the first or the last group. */
+/** Finds the attention scores of one head in the first or the last group. */
 function scoresOf(name: string): View | null {
   const found = /^(.*)[._](?:window0|group0|first_window|(last_window))_head(\d)$/.exec(name);
   if (!found) return null;
@@ -60,8 +60,8 @@ function mean({ shape: [channels, height, width], data }: TracedTensor): TracedT
 }
 
 /**
- * Cuts out a square: 12 pixels from row and column 26, other sides from 6, moved back to fit if
- * necessary.
+ * Cuts a square out of a map. A side of 12 pixels begins at row and column 26, and other sides
+ * begin at 6. The square is moved if it would not fit into the map.
  */
 function crop({ shape: [channels, H, W], data }: TracedTensor, [, side]: readonly number[]) {
   const from = (whole: number) => Math.min(side === 12 ? 26 : 6, whole - side);

@@ -24,10 +24,12 @@ ${NETWORK_USAGE}
   --help           this text
 `;
 
-/** The output of `inspect --json`. Fields of the network are null if it was not recognised. */
+/**
+ * The output of `inspect --json`. If the network was not recognised, the fields about it are null.
+ */
 export interface Inspection {
   readonly format: WeightFile['format'];
-  /** The text before the names in the file. */
+  /** The prefix of the tensor names in the file. */
   readonly wrapper: string;
   readonly architecture: string | null;
   readonly scale: number | null;
@@ -35,13 +37,15 @@ export interface Inspection {
   readonly inputRange: number | null;
   readonly inputRangeSource: Detection['inputRangeSource'] | null;
   readonly assumptions: readonly string[];
-  /** Parameters of the network as it runs: folded, without unused tensors. */
+  /**
+   * The number of parameters of the network that runs, after folding and without unused tensors.
+   */
   readonly parameters: number | null;
-  /** Full width of the receptive field in LR pixels. */
+  /** The full width of the receptive field in LR pixels. */
   readonly receptiveField: number | null;
   /**
-   * Overlap of tiles in LR pixels. If it is less than half the receptive field, tiles are
-   * approximate.
+   * The overlap of tiles in LR pixels. If it is less than half the receptive field, results of
+   * tiles are approximate.
    */
   readonly overlap: number | null;
   readonly multiplyAddsPerPixel: number | null;
@@ -51,7 +55,7 @@ export interface Inspection {
     readonly dtype: string;
     readonly shape: readonly number[];
   }[];
-  /** Why Crispen cannot run the file; null if it can. */
+  /** The reason why Crispen cannot run the file; null if Crispen can run it. */
   readonly problem: {
     readonly code: string;
     readonly message: string;
@@ -59,7 +63,7 @@ export interface Inspection {
   } | null;
 }
 
-/** The command `inspect`. */
+/** Runs the command `inspect`. */
 export async function inspectCommand(args: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args,
@@ -146,7 +150,7 @@ function report(path: string, found: Inspection): string[] {
   return [
     ...lines.map(([name, value]) => `${name.padEnd(16)} ${value}`),
     ...found.tensors.map(({ name, dtype, shape }) => {
-      // Names come from the file. Control characters must not reach the terminal.
+      // Names are escaped, because control characters in the file must not be sent to the terminal.
       return `  ${JSON.stringify(name).slice(1, -1).padEnd(44)} ${dtype.padEnd(5)} [${shape}]`;
     }),
     ...(found.problem

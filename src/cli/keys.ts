@@ -1,19 +1,24 @@
-/** Counts how many keys an attention to earlier layers (ACLA) uses. */
+/** Counts the keys that an attention to earlier layers (ACLA) uses. */
 import { attentionInput, attentionTaps, readAttention } from '../engine/oracle/attention.ts';
 import { CrispenError } from '../errors.ts';
 import { openBackend } from '../node/backend.ts';
 import { readImage } from '../node/images.ts';
 import { chooseModel, type ModelOptions } from '../node/model.ts';
 
-/** Means over all pixels of some pictures. */
+/**
+ * The use of keys in one attention module. The numbers are means over all pixels of some pictures.
+ */
 export interface KeyCount {
-  /** Name of the attention module. */
+  /** The name of the attention module. */
   readonly name: string;
-  /** Number of keys per pixel. */
+  /** The number of keys per pixel. */
   readonly keys: number;
-  /** Keys that the gate keeps: those above 1/2 for a soft gate, all keys if there is no gate. */
+  /**
+   * The number of keys that the gate keeps. A soft gate keeps keys with a gate value above 1/2.
+   * Without a gate, all keys are kept.
+   */
   readonly kept: number;
-  /** The number of equal weights with the same sum of squares: 1 / sum of w^2. */
+  /** The effective number of keys: 1 / sum of w^2. With n equal weights, it is n. */
   readonly effective: number;
 }
 
@@ -43,7 +48,7 @@ export async function countKeys(
             squares += weights[t * pixels + i] ** 2;
             count.kept += !gates || gates[t * pixels + i] > 0.5 ? 1 : 0;
           }
-          // If no key is open, the result is zero, and so are the weights.
+          // If the gate keeps no key, all weights are zero.
           count.own += squares > 0 ? 1 / squares : 0;
         }
         count.pixels += pixels;

@@ -1,4 +1,7 @@
-/** Parts of photos, four times as large: what plain enlargement and the default model make of them. */
+/**
+ * Draws parts of photos at four times their size, enlarged by a plain resize and by the default
+ * model.
+ */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultModel, MODEL_FILES } from '../catalog/files.ts';
@@ -8,15 +11,15 @@ import type { Measurer } from '../node/backend.ts';
 import { loadSharp, readImage } from '../node/images.ts';
 import { chooseModel, PACKAGE_ROOT } from '../node/model.ts';
 
-/** Parts of free photos; its README names their sources. */
+/** The folder with parts of free photos. Its README lists their sources. */
 export const PHOTOS = join(PACKAGE_ROOT, 'docs/quality/photos');
 const SCALE = 4;
 
 interface LargeScene {
-  /** Name of the photo and of the picture. */
+  /** The name of the photo and of the picture. */
   readonly name: string;
   readonly title: string;
-  /** What a person saw at 100 %, also where the model is worse. */
+  /** The observations of a person at 100 %, including those where the model is worse. */
   readonly seen: string;
 }
 
@@ -49,8 +52,8 @@ const SCENES: readonly LargeScene[] = [
 ];
 
 /**
- * Draws the pictures `NAME-large.webp` into a folder.
- * @returns a section about them as lines of Markdown
+ * Draws the pictures `NAME-large.webp` and writes them to a folder.
+ * @returns a section about the pictures, as lines of Markdown
  */
 export async function drawLargeCrops(measurer: Measurer, folder: string): Promise<string[]> {
   const sharps = MODEL_FILES.filter(({ id }) => id.endsWith(`-sharp-x${SCALE}`));
@@ -72,7 +75,7 @@ export async function drawLargeCrops(measurer: Measurer, folder: string): Promis
   const names = ['plain enlargement (bicubic)', ...ids].join(' · ');
   return [
     ...['', TITLE, ''],
-    'Parts of photos as they are, so there is no truth to compare with. `npm run quality:crops` makes the pictures from',
+    'These photos are shown as they are, so there is no reference image to compare with. `npm run quality:crops` makes the pictures from',
     `[docs/quality/photos](docs/quality/photos/README.md). From left to right: ${names}.`,
     'The remarks state what one person saw at 100 % on 29 November 2026.',
     ...SCENES.flatMap(({ name, title, seen }) => [
@@ -84,7 +87,7 @@ export async function drawLargeCrops(measurer: Measurer, folder: string): Promis
 
 export const TITLE = '## Four times, as photos come';
 
-/** Side by side, each pixel as one. */
+/** Writes images side by side, without scaling them. */
 async function writeColumns(path: string, columns: readonly Rgba8Image[]): Promise<void> {
   const sharp = await loadSharp();
   const gap = 8;

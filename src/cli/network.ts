@@ -33,7 +33,7 @@ type Values = {
     | undefined;
 };
 
-/** @throws UsageError for invalid values. */
+/** Parses the options about the network of a weight file. @throws UsageError for invalid values. */
 export function networkOf(values: Values): NetworkWish {
   const given = <T>(name: keyof Values, read: (option: string, value: string) => T) => {
     const value = values[name];

@@ -4,23 +4,25 @@ import { CrispenError } from '../errors.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import type { ChosenModel } from '../node/model.ts';
 
-/** The share of 8-bit values that must be within one step of f32 for f16 to be used. */
+/** f16 is used only if at least this fraction of the 8-bit values is within one step of f32. */
 export const REQUIRED_SHARE = 0.999;
-/** Largest finite f16. */
+/** The largest finite f16 number. */
 export const F16_MAX = 65504;
 
-/** How f16 compares with f32 on one image. */
+/** The differences between f16 and f32 on one image. */
 export interface PrecisionFigures {
-  /** The number of compared colour values. */
+  /** The number of colour values that were compared. */
   readonly values: number;
-  /** The share of values that differ by at most 1/255, and the share of equal values. */
+  /**
+   * The fraction of values that differ by at most 1/255. `same` is the fraction of equal values.
+   */
   readonly within: number;
   readonly same: number;
-  /** Largest difference, in steps of 1/255. */
+  /** The largest difference, in steps of 1/255. */
   readonly worst: number;
-  /** The largest magnitude in f32 of all values that the fused network writes to memory. */
+  /** The largest magnitude in f32 among the values that the fused network writes to memory. */
   readonly largest: number;
-  /** False if an f16 output value was not finite. The other figures are then meaningless. */
+  /** Whether all output values of f16 were finite. If not, the other figures are meaningless. */
   readonly finite: boolean;
 }
 
@@ -28,8 +30,9 @@ export const holds = ({ within, finite, largest }: PrecisionFigures): boolean =>
   finite && largest <= F16_MAX && within >= REQUIRED_SHARE;
 
 /**
- * Enlarges an image in f16, fused as on real GPUs, and in f32, fused as the adapter prefers, and
- * compares the 8-bit results. (llvmpipe takes several minutes for the fused blocks in f32.)
+ * Enlarges an image in f16, with the fusion of real GPUs, and in f32, with the preferred fusion of
+ * the adapter, and compares the 8-bit results. (llvmpipe takes several minutes for the fused blocks
+ * in f32.)
  * @throws CrispenError like `Engine.upscale`; `INVALID_INPUT` for a device without f16.
  */
 export async function measurePrecision(
@@ -65,7 +68,7 @@ export async function measurePrecision(
   if (!half || !exact) return { values: 0, within: 0, same: 0, worst: 255, largest, finite: false };
   let [values, within, same, worst] = [0, 0, 0, 0];
   for (let i = 0; i < exact.length; i++) {
-    if (i % 4 === 3) continue; // the network does not compute alpha
+    if (i % 4 === 3) continue; // alpha is not an output of the network
     const difference = Math.abs(half[i] - exact[i]);
     values++;
     if (difference <= 1) within++;
@@ -83,7 +86,7 @@ function planar({ width, height, data }: Rgba8Image, range: number) {
   return { width, height, data: values };
 }
 
-/** Returns the middle of an image, at most `size` pixels on each side. */
+/** Returns the middle part of an image, with sides of at most `size` pixels. */
 export function middle({ width, height, data }: Rgba8Image, size: number): Rgba8Image {
   const [w, h] = [Math.min(width, size), Math.min(height, size)];
   const [left, top] = [(width - w) >> 1, (height - h) >> 1];
@@ -96,9 +99,10 @@ export function middle({ width, height, data }: Rgba8Image, size: number): Rgba8
 }
 
 /**
- * Makes opaque pictures with the strongest contrast. `strokes`: white lines one to three pixels
- * wide on black, like letters. `checkers`: single pixels, black and white in one half and saturated
- * colours in the other. At such edges, A2N's values before a gate are largest.
+ * Makes an opaque picture with the strongest contrast. `strokes` has white lines on black that are
+ * one to three pixels wide, like letters. `checkers` has alternating pixels, black and white in one
+ * half and saturated colours in the other half. At these edges, A2N's values before a gate are
+ * largest.
  */
 export function hardPicture(kind: 'strokes' | 'checkers', size: number): Rgba8Image {
   const data = new Uint8ClampedArray(size * size * 4);

@@ -31,7 +31,10 @@ of the models in src/catalog/files.ts.
   --help           this text
 `;
 
-/** The command `precision`. Exit code 1 if a model marked f16 misses the bound on any picture. */
+/**
+ * Runs the command `precision`. The exit code is 1 if a model that is marked f16 exceeds the
+ * allowed difference on any picture.
+ */
 export async function precisionCommand(args: string[], signal: AbortSignal): Promise<number> {
   const { values } = parseArgs({
     args,

@@ -50,22 +50,28 @@ ${TILING_USAGE}
   --help           this text
 `;
 
-/** One line of the report. The last line has the name `mean`. */
+/** One line of the report. In the last line, `image` is `mean`. */
 export interface QualityLine {
   readonly image: string;
   readonly scale: number;
   readonly model: string;
-  /** dB */
+  /** The PSNR in dB. */
   readonly psnr: number;
   readonly ssim: number;
   readonly bicubicPsnr: number;
   readonly bicubicSsim: number;
-  /** dB, for the image enlarged in one piece. */
+  /** The PSNR in dB for the image when it is enlarged without tiles. */
   readonly wholePsnr?: number;
-  /** Mean steps across borders of tiles and across interior lines (metrics/seams.ts), in levels. */
+  /**
+   * The mean step across borders of tiles, in levels (metrics/seams.ts). `interior` is the mean
+   * step across other lines.
+   */
   readonly border?: number;
   readonly interior?: number;
-  /** The same lines in the image enlarged in one piece. */
+  /**
+   * The mean step across the same borders when the image is enlarged without tiles. `wholeInterior`
+   * is the mean step across the other lines.
+   */
   readonly wholeBorder?: number;
   readonly wholeInterior?: number;
 }
@@ -73,7 +79,7 @@ export interface QualityLine {
 const METRICS = ['psnr', 'ssim', 'bicubicPsnr', 'bicubicSsim'] as const;
 const SEAM_METRICS = ['wholePsnr', 'border', 'interior', 'wholeBorder', 'wholeInterior'] as const;
 
-/** The command `quality`. */
+/** Runs the command `quality`. */
 export async function qualityCommand(args: string[], signal?: AbortSignal): Promise<number> {
   const { values } = parseArgs({
     args,
@@ -144,8 +150,8 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
 }
 
 /**
- * Returns the model with zeros for the weights whose names match.
- * @throws UsageError if the pattern is not a regular expression, or no name matches.
+ * Returns a copy of the model in which all weights with matching names are zero.
+ * @throws UsageError if the pattern is not a regular expression or if no name matches.
  */
 function withoutWeights(model: ChosenModel, names: string): ChosenModel {
   let pattern: RegExp;
@@ -174,7 +180,7 @@ function withoutWeights(model: ChosenModel, names: string): ChosenModel {
 /** The runtimes that can measure quality. */
 export const MEASURERS = [...DEVICES, 'oracle', 'torch'] as const;
 
-/** @throws CrispenError as `openBackend` and `openTorch`. */
+/** @throws CrispenError like `openBackend` and `openTorch`. */
 export async function openMeasurer(
   device: (typeof MEASURERS)[number],
   tiling: TilingChoice = {},
@@ -192,22 +198,22 @@ type Upscale = Awaited<ReturnType<Measurer['load']>>;
 
 export interface Measuring {
   readonly model: ChosenModel;
-  /** The folder of a data set. */
+  /** The folder of the data set. */
   readonly dataset: string;
-  /** The number of images to measure, from the first. */
+  /** The number of images to measure, starting from the first. */
   readonly limit?: number | undefined;
   readonly worse?: Degradation | undefined;
   /** The tiling of the backend. */
   readonly tiling?: TilingChoice | undefined;
-  /** Whether to compare tiles with the image in one piece. */
+  /** Whether to compare the result in tiles with a result without tiles. */
   readonly seams?: boolean;
-  /** A file of earlier results, to which new ones are added. */
+  /** A file of earlier results. New results are appended to it. */
   readonly resume?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onLine?: (line: QualityLine) => void;
 }
 
-/** Measures a model over a data set. @returns the mean. */
+/** Measures a model on a data set. @returns the means over all images. */
 export async function measureModel(
   backend: Measurer,
   {
@@ -255,7 +261,7 @@ export async function measureModel(
 
 type Measures = Pick<QualityLine, (typeof METRICS | typeof SEAM_METRICS)[number]>;
 
-/** Measures PSNR and SSIM of the network and of bicubic on one pair. */
+/** Measures PSNR and SSIM of the network and of bicubic interpolation for one pair. */
 async function measure(
   pair: ImagePair,
   {
@@ -268,7 +274,7 @@ async function measure(
     readonly network: Network;
     readonly worse: Degradation;
     readonly upscale: Upscale;
-    /** The side of the tiles that are compared with the image in one piece. */
+    /** The side of the tiles, if the result is compared with a result without tiles. */
     readonly cut: number | undefined;
     readonly signal: AbortSignal | undefined;
   },
@@ -302,8 +308,9 @@ async function measure(
 }
 
 /**
- * Finds the lines of the result where tiles meet.
- * @throws UsageError if the image is a single tile, or tiles were made smaller for lack of memory.
+ * Finds the lines in the result at which tiles meet.
+ * @throws UsageError if the image is a single tile, or if tiles were smaller because of a lack of
+ *   memory.
  */
 function tileBorders(lr: Rgba8Image, network: Network, side: number, made: number): Line[] {
   const strips = around(tilerFor)(lr, network, 'zero').plan(side, () => true);
@@ -320,7 +327,7 @@ function tileBorders(lr: Rgba8Image, network: Network, side: number, made: numbe
   ];
 }
 
-/** Averages every measure over the images. */
+/** Returns the mean of every measure over the images. */
 export function mean(lines: readonly QualityLine[]): QualityLine {
   const [first] = lines;
   if (!first) throw new CrispenError('INVALID_INPUT', 'There are no results to average.');
@@ -339,12 +346,12 @@ export function mean(lines: readonly QualityLine[]): QualityLine {
   };
 }
 
-/** What a result depends on besides the image. */
+/** Everything that affects a result besides the image. */
 interface RunKey {
   readonly dataset: string;
   readonly scale: number;
   readonly network: string;
-  /** SHA-256 of the weight file. */
+  /** The SHA-256 of the weight file. */
   readonly weights: string;
   readonly device: string;
   readonly jpeg?: number;
@@ -359,7 +366,7 @@ const RUN_KEYS = [
   ...['tileSize', 'statistics', 'seams'],
 ] as (keyof RunKey)[];
 
-/** Results on disk, one JSON line each. They allow a run of hours to be resumed. */
+/** A file with one JSON line per result. With this file, a run that takes hours can be resumed. */
 class ResultFile {
   readonly #path: string | undefined;
   readonly #key: RunKey;
@@ -392,7 +399,9 @@ class ResultFile {
   }
 }
 
-/** Null for a line that a killed run left unfinished, or that lacks a measure. */
+/**
+ * Parses a line. Returns null if the line is incomplete, as after a killed run, or lacks a measure.
+ */
 function parseLine(text: string): Record<string, unknown> | null {
   try {
     const line: unknown = JSON.parse(text);
@@ -409,8 +418,8 @@ function printJson(line: QualityLine): void {
 }
 
 /**
- * Returns the heading of the comparison. At scale 1 nothing is resized, and the comparison is with
- * the input itself.
+ * Returns the heading of the table. At scale 1, nothing is resized, so results are compared with
+ * the input instead of bicubic interpolation.
  */
 function heading(scale: number): string {
   const beside = scale === 1 ? 'input  ' : 'bicubic';

@@ -1,5 +1,6 @@
 /**
- * After the loss of a device, the command line goes on and says so, or fails with an error code.
+ * Tests that the command line continues after the loss of a device and reports this, or fails with
+ * an error code.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -34,7 +35,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** Runs the command in tiles of 8 pixels. */
+/** Runs the command with tiles of 8 pixels. */
 async function run(faulty: FaultyGpu, output: string, ...more: string[]): Promise<Buffer> {
   vi.mocked(openGpu).mockResolvedValue(faulty.gpu);
   said.length = 0;
@@ -43,7 +44,7 @@ async function run(faulty: FaultyGpu, output: string, ...more: string[]): Promis
   return readFileSync(at(output));
 }
 
-/** A GPU whose devices are lost at the n-th submission: every device, or only the first. */
+/** Makes a GPU with devices that are lost at a submission with this index. */
 const losing = (index: number) =>
   new FaultyGpu(testGpu(), { call: 'GPUQueue.submit', index, mode: 'loss' });
 

@@ -8,7 +8,7 @@ import { loadSharp, readImage } from '../node/images.ts';
 import { chooseModel } from '../node/model.ts';
 import { type Degradation, degrade } from './degrade.ts';
 
-/** A part of a sample photo, in pixels of the photo: multiples of 4. */
+/** A part of a sample photo, in pixels of the photo. Positions are multiples of 4. */
 interface Crop {
   readonly photo: string;
   readonly left: number;
@@ -20,7 +20,7 @@ const EYE: Crop = { photo: 'chelsea.jpg', left: 104, top: 64 };
 const CUP: Crop = { photo: 'coffee.jpg', left: 216, top: 112 };
 const FACE: Crop = { photo: 'astronaut.jpg', left: 152, top: 40 };
 
-/** A row that shows the input, the models' results and the photo itself. */
+/** A row of images: the input, the results of the models, and the photo itself. */
 interface Scene {
   readonly file: string;
   readonly title: string;
@@ -76,11 +76,14 @@ const SCENES: readonly Scene[] = [
 export interface Picture {
   readonly file: string;
   readonly title: string;
-  /** What it shows, from left to right. */
+  /** The titles of the columns, from left to right. */
   readonly columns: readonly string[];
 }
 
-/** Draws the scenes whose models are all among `models`, from photos in `samples`, into `folder`. */
+/**
+ * Draws scenes from photos in `samples` and writes them to `folder`. Only scenes for which all
+ * models are in `models` are drawn.
+ */
 export async function drawCrops(
   measurer: Measurer,
   models: readonly ModelEntry[],
@@ -132,7 +135,7 @@ function cut({ width, data }: Rgba8Image, left: number, top: number, side: numbe
   return { width: side, height: side, data: part };
 }
 
-/** Writes squares of SIDE pixels side by side, with a gap and each pixel twice as large. */
+/** Writes squares of SIDE pixels side by side, enlarged by two and separated by gaps. */
 async function writeRow(path: string, images: readonly Rgba8Image[]): Promise<void> {
   const sharp = await loadSharp();
   const [shown, gap] = [SIDE * 2, 8];

@@ -32,7 +32,7 @@ $CRISPEN_SHARED (default ../shared).
   --help           this text
 `;
 
-/** PSNR in dB and SSIM, as in the papers. */
+/** PSNR in dB and SSIM from the papers. */
 const PUBLISHED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'a2n 2': { Set5: '38.06 / 0.9608', Set14: '33.75 / 0.9194' },
   'a2n 3': { Set5: '34.47 / 0.9279', Set14: '30.44 / 0.8437' },
@@ -44,7 +44,7 @@ const PUBLISHED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'pan 4': { Set5: '32.13 / 0.8948', Set14: '28.61 / 0.7822' },
 };
 
-/** The authors' own weight files, by family and scale. */
+/** The authors' weight files, by family and scale. */
 const OFFICIAL: Readonly<Record<string, string>> = {
   'a2n 2': 'a2n_x2_f32.safetensors',
   'a2n 3': 'a2n_x3_f32.safetensors',
@@ -61,7 +61,7 @@ const WORSE: Readonly<Partial<Record<Restoration, readonly Degradation[]>>> = {
   denoise: [{ noise: 10 }, { noise: 25 }],
 };
 
-/** The command `quality:report`. */
+/** Runs the command `quality:report`. */
 export async function reportCommand(args: string[], signal?: AbortSignal): Promise<number> {
   const { values } = parseArgs({
     args,
@@ -110,7 +110,7 @@ function setFolder(name: string): string {
   return path;
 }
 
-/** Makes sections as lines of Markdown. */
+/** Makes the sections of the report as lines of Markdown. */
 class Report {
   readonly #measurer: Measurer;
   readonly #resume: string | undefined;
@@ -134,7 +134,7 @@ class Report {
       'are on unrounded BT.601 Y with `scale` pixels shaved, of whole images, with output rounded to 8 bits. LR',
       'images are made by bicubic reduction. Published figures are from the papers. Those of A2N at x4 and of A2N-M were',
       'not checked against a second source. Those of LCoAN, ACLA and ASID are not known here: no source with their',
-      'tables could be read. It is therefore open how far these models are below their papers.',
+      'tables could be read. We therefore do not know how far these models fall short of their papers.',
     ];
   }
 
@@ -164,7 +164,7 @@ class Report {
     return lines;
   }
 
-  /** Measures photo models against the clean model of their scale on JPEG files. */
+  /** Compares photo models with the clean models of the same scale, on JPEG files. */
   async worn(models: readonly ModelEntry[], sets: readonly DataSet[]): Promise<string[]> {
     const photo = models.filter(({ id }) => id.includes('-photo-'));
     const lines = [
@@ -194,11 +194,11 @@ class Report {
     return lines;
   }
 
-  /** Compares restoration with its input. */
+  /** Compares restored images with their inputs. */
   async restored(models: readonly ModelEntry[], sets: readonly DataSet[]): Promise<string[]> {
     const lines = [
       ...['', '## Restoration', ''],
-      'The input is the images themselves, degraded, at scale 1. Sets after the first use only the manifest’s level.',
+      'The input is the original image with added degradation, at scale 1. After the first set, only the level in the manifest is measured.',
       '',
       ...[
         '| model | set | input | PSNR / SSIM | of the input | gain |',
@@ -223,7 +223,7 @@ class Report {
     return lines;
   }
 
-  /** Adds images, which show what figures do not. */
+  /** Adds images, which show differences that figures do not show. */
   async crops(models: readonly ModelEntry[], folder: string): Promise<string[]> {
     const large = await drawLargeCrops(this.#measurer, folder);
     const samples = join(sharedFolder(), 'samples');

@@ -15,7 +15,7 @@ import { choice, parsed, UsageError } from './command.ts';
 import { NETWORK_OPTIONS, networkOf } from './network.ts';
 import { TILING_OPTIONS, tilingOf } from './tiling.ts';
 
-/** The options of `crispen` that say what to do with an image, for `parseArgs`. */
+/** The options of `parseArgs` for the processing of an image by `crispen`. */
 export const IMAGE_OPTIONS = {
   scale: { type: 'string' },
   width: { type: 'string' },
@@ -43,16 +43,16 @@ type Values = {
     | undefined;
 };
 
-/** The values of the options, checked. */
+/** The checked values of the options. */
 export interface ImageSettings {
   readonly device: DeviceName | 'auto' | 'all';
-  /** How kernels for a GPU are chosen. */
+  /** The way in which kernels for a GPU are chosen. */
   readonly tune: TuneMode;
   readonly threads: number | undefined;
   readonly tiling: TilingChoice;
   readonly models: EnlargeSettings;
   readonly task: EnlargeTask;
-  /** Undefined if the output's extension decides. */
+  /** The output format; undefined to use the format of the output's extension. */
   readonly format: OutputFormat | undefined;
   readonly quality: number | undefined;
   readonly keepsMetadata: boolean;
@@ -65,8 +65,8 @@ const TUNE_MODES: readonly TuneMode[] = ['off', 'quick', 'full'];
 const IMAGE_TASKS: readonly Task[] = TASKS.filter((task) => task !== 'demosaic');
 
 /**
- * @throws UsageError for values that an option does not take, and options that contradict each
- *   other.
+ * Parses and checks the options.
+ * @throws UsageError for invalid values, and for options that contradict each other.
  */
 export function settingsOf(values: Values): ImageSettings {
   const device = choice('--device', values.device ?? 'auto', [...DEVICES, 'all'] as const);
@@ -98,7 +98,7 @@ export function settingsOf(values: Values): ImageSettings {
   };
 }
 
-/** @throws UsageError if options about unknown networks are given for shipped models. */
+/** @throws UsageError if options for the networks of weight files are given for shipped models. */
 function checkKnown({ inputRange: _, ...wish }: NetworkWish): void {
   if (Object.values(wish).every((value) => value === undefined)) return;
   throw new UsageError(
@@ -107,7 +107,7 @@ function checkKnown({ inputRange: _, ...wish }: NetworkWish): void {
 }
 
 /**
- * Returns the requested size; null if there is none.
+ * Returns the requested size, or null if there is none.
  * @throws UsageError for invalid numbers and for more than one size.
  */
 function sizeWishOf(values: {
@@ -134,7 +134,7 @@ function sizeWishOf(values: {
   return { scale: parsed('--scale', scale, rules.scale) };
 }
 
-/** Returns the driver's description of itself, in one line. */
+/** Returns the name of an adapter for messages. */
 export function adapterName(adapter: AdapterReport | null): string {
   if (adapter === null) return 'the CPU';
   const name = adapter.description || adapter.device || adapter.architecture || adapter.vendor;

@@ -13,7 +13,7 @@ variants.
   --help             this text
 `;
 
-/** The command `shader`. */
+/** Runs the command `shader`. */
 export function shaderCommand(args: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args,

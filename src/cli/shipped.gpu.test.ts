@@ -1,4 +1,4 @@
-/** The newer shipped models from the command line, on the GPU and on the CPU. */
+/** Tests the newer shipped models with the command line, on the GPU and on the CPU. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -9,13 +9,14 @@ import { picture } from '../../test/pictures.ts';
 import { PACKAGE_ROOT } from '../node/model.ts';
 
 /**
- * `CRISPEN_LARGE=1`: 24 megapixels times 16, which takes some ten minutes on a software adapter.
+ * With `CRISPEN_LARGE=1`, the test makes 16 times 24 megapixels, which takes about ten minutes on a
+ * software adapter.
  */
 const IS_LARGE = process.env.CRISPEN_LARGE === '1';
 const [WIDTH, HEIGHT] = IS_LARGE ? [6000, 4000] : [300, 200];
 const PICTURE = { width: WIDTH, height: HEIGHT, channels: 4 as const };
 const HOUR = 3_600_000;
-/** Makes a process print its peak memory in kilobytes. */
+/** A module that makes a process print its peak memory in kilobytes. */
 const GAUGE =
   'data:text/javascript,process.on("exit",()=>console.error("maxRSS",process.resourceUsage().maxRSS))';
 
@@ -53,12 +54,12 @@ const args = () => [
 it('leaves no file behind when it is interrupted', async () => {
   const before = await readdir(folder);
   const { child, ended } = crispen(...args());
-  // From the start of the work, the file grows under another name.
+  // When the work starts, the result is written to a file with another name.
   await expect
     .poll(() => readdir(folder), { timeout: 120_000, interval: 5 })
     .toHaveLength(before.length + 1);
   child.kill('SIGINT');
-  // As in shells: 128 plus the signal's number.
+  // As in shells, the exit code is 128 plus the number of the signal.
   expect(await ended).toMatchObject({ code: 130, words: expect.stringContaining('ABORTED') });
   expect(await readdir(folder)).toEqual(before);
 });
@@ -81,7 +82,8 @@ it(
     const open = () => sharp(at('out.png'), { limitInputPixels: false, sequentialRead: true });
     const { format, width, height, channels } = await open().metadata();
     expect([format, width, height, channels]).toEqual(['png', WIDTH * 4, HEIGHT * 4, 3]);
-    // Decodes every row. The network is close to a nearest enlargement of the image.
+    // This decodes every row. The result of the network is similar to a nearest-neighbour
+    // enlargement.
     const stats = await open().stats();
     const wanted = await sharp(at('in.png')).stats();
     stats.channels.forEach(({ mean }, c) => {

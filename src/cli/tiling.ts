@@ -16,7 +16,10 @@ export const TILING_USAGE = `\
 
 const STATISTICS = ['exact', 'estimated'] as const;
 
-/** @throws UsageError for invalid values, and for an edge that the oracle lacks. */
+/**
+ * Parses the options about tiles.
+ * @throws UsageError for invalid values, and for an edge that the device does not support.
+ */
 export function tilingOf(
   values: { readonly [name in keyof typeof TILING_OPTIONS]?: string | undefined },
   device: string,

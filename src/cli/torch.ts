@@ -10,7 +10,7 @@ import { PACKAGE_ROOT } from '../node/model.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { writeSafetensors } from '../weights/writeSafetensors.ts';
 
-/** The names in `training/networks.py`, by architecture. */
+/** The names of the networks in `training/networks.py`, by architecture. */
 const NETWORKS: Readonly<Record<string, string>> = {
   a2n: 'a2n',
   a2nm: 'a2nm',
@@ -20,7 +20,7 @@ const NETWORKS: Readonly<Record<string, string>> = {
   asid: 'asid',
 };
 
-/** Finds the command of a Python that can run training/, or returns undefined. */
+/** Finds the command of a Python that has the packages for training/, or returns undefined. */
 export function findPython(): string | undefined {
   return ['python3', '/usr/bin/python3', 'python'].find(
     (command) => spawnSync(command, ['-c', 'import torch, numpy, PIL']).status === 0,
@@ -28,10 +28,10 @@ export function findPython(): string | undefined {
 }
 
 /**
- * Runs the networks in PyTorch (training/networks.py), in f32 on the CPU. This is some thirty times
- * faster than a software adapter, and gives a second opinion on the engine's figures. Each network
- * takes a process, and only the last network that was loaded runs.
- * @throws CrispenError `INVALID_INPUT` if there is no python3 that has torch.
+ * Runs the networks in PyTorch (training/networks.py), in f32 on the CPU. This is about thirty
+ * times faster than a software adapter, and gives independent figures for comparison with the
+ * engine. Each network needs its own process, and only the network that was loaded last runs.
+ * @throws CrispenError `INVALID_INPUT` if there is no python3 with torch.
  */
 export function openTorch(): Measurer {
   const python = findPython();
@@ -58,7 +58,7 @@ export function openTorch(): Measurer {
   };
 }
 
-/** training/serve.py for one network, one image at a time. */
+/** A process of training/serve.py for one network. It processes one image at a time. */
 class TorchServer {
   readonly #process: ChildProcessWithoutNullStreams;
   readonly #output: AsyncIterator<Buffer>;
@@ -86,7 +86,7 @@ class TorchServer {
     this.#process.stderr.on('data', (text) => {
       this.#trouble += text;
     });
-    // A process that has ended gives no answer, and that is reported.
+    // This error is ignored, because a missing answer of the process is reported later.
     this.#process.stdin.on('error', () => {});
   }
 

@@ -24,7 +24,9 @@ src/engine/tune/tuning.ts.
   --help             this text
 `;
 
-/** The command `tune`. Exit code 1 if any variant gave a wrong result or no result. */
+/**
+ * Runs the command `tune`. The exit code is 1 if any variant returned a wrong result or no result.
+ */
 export async function tuneCommand(args: string[], signal: AbortSignal): Promise<number> {
   const { values } = parseArgs({
     args,
@@ -49,7 +51,7 @@ export async function tuneCommand(args: string[], signal: AbortSignal): Promise<
   return result.measurements.every(({ error }) => error === null) ? 0 : 1;
 }
 
-/** @throws UsageError */
+/** Parses a size such as 64x64. @throws UsageError */
 function parseSize(text: string): Size {
   const [, width, height] = /^(\d+)x(\d+)$/.exec(text) ?? [];
   if (!width || !height) throw new UsageError(`--sizes takes sizes such as 64x64, not "${text}".`);

@@ -62,8 +62,8 @@ ${BULK_USAGE}
 `;
 
 /**
- * Returns whether `status DIR` is meant, not an input called `status`: a folder follows, and
- * nothing else.
+ * Returns whether the arguments are `status DIR`, and not an input with the name `status`. This is
+ * the case if DIR is a folder or if there is no such input.
  */
 async function isStatus([first, ...rest]: readonly string[]): Promise<boolean> {
   const [folder, ...more] = rest.filter((arg) => arg !== '--json');
@@ -73,7 +73,7 @@ async function isStatus([first, ...rest]: readonly string[]): Promise<boolean> {
   return (await isFolder(folder)) || !(await isThere(first));
 }
 
-/** The command `crispen`. */
+/** Runs the command `crispen`. */
 export async function upscaleCommand(args: string[], signal?: AbortSignal): Promise<number> {
   if (await isStatus(args)) return statusCommand(args.slice(1));
   const { values, positionals } = parseArgs({
@@ -94,7 +94,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
   }
   const to = await findOutput(output, input);
   const format = settings.format ?? formatOf(to);
-  // Standard output is only for the image.
+  // If the image is written to standard output, messages are printed to standard error.
   const say = to.kind === 'stdout' ? console.error : console.log;
   const picture = await readPicture(input, format);
   const { device, tiling, threads, tune, models, task, quality, keepsMetadata } = settings;

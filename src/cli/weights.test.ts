@@ -86,7 +86,7 @@ describe('inspect', () => {
 });
 
 describe('what a file does not tell', () => {
-  /** A Compact network of two layers whose activation has no weights. */
+  /** Makes a file of a Compact network with two layers and an activation without weights. */
   const plain = (scale: number) => {
     let seed = 1;
     const tensor = (...shape: number[]): Tensor => {

@@ -1,8 +1,8 @@
 import { throwIfAborted } from '../errors.ts';
 
 /**
- * Reads the bytes of a file. Reads beyond the end give NaN, not an exception, so a short file has
- * no size.
+ * Reads numbers and text from the bytes of a file. A number beyond the end is NaN and not an
+ * exception, so the size of an image in a truncated file is NaN.
  */
 export class Bytes {
   readonly data: Uint8Array;
@@ -43,7 +43,7 @@ export class Bytes {
     return text;
   }
 
-  /** Returns the offset after the next zero byte, at most `end`. */
+  /** Returns the offset after the next zero byte, or `end` if there is none. */
   afterZero(offset: number, end: number): number {
     const zero = this.data.subarray(offset, end).indexOf(0);
     return zero < 0 ? end : offset + zero + 1;
@@ -62,7 +62,10 @@ export function latin1(bytes: Uint8Array): string {
   return text;
 }
 
-/** Joins parts. Takes a list, because a file can have more parts than a call may have arguments. */
+/**
+ * Joins parts. The parameter is a list, because a file can have more parts than the maximum number
+ * of arguments.
+ */
 export function join(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
@@ -74,19 +77,20 @@ export function join(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
 }
 
 export interface PipeOptions {
-  /** The most bytes that may come out; default: any number. */
+  /** The maximum number of output bytes; default: no limit. */
   readonly limit?: number;
   readonly signal?: AbortSignal | undefined;
-  /** Takes the bytes that come out. By default, all of them are kept and returned. */
+  /** Receives the output bytes. By default, they are collected and returned. */
   readonly take?: (part: Uint8Array) => void;
 }
 
-/** Milliseconds after which other events, such as a cancellation, get their turn. */
+/** The number of milliseconds after which other events, such as a cancellation, are handled. */
 const TURN_MS = 50;
 
 /**
- * Runs bytes through one of the platform's (de)compressors.
- * @throws RangeError beyond the limit; CrispenError `ABORTED`; TypeError for damaged data
+ * Runs bytes through one of the platform's compressors or decompressors.
+ * @throws RangeError if the output exceeds the limit; CrispenError `ABORTED`; TypeError for damaged
+ *   data
  */
 export async function pipe(
   data: readonly Uint8Array<ArrayBuffer>[],

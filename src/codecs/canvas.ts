@@ -5,14 +5,15 @@ import type { Embed } from './embed.ts';
 import type { OutputType } from './formats.ts';
 
 /**
- * Encodes with the browser's own encoder and puts the tags into the file. The encoder takes the
- * values for sRGB and leaves them unchanged.
+ * Encodes an image with the browser's own encoder and writes the tags into the file. The encoder
+ * treats the values as sRGB, so it does not change them.
  *
  * @param quality 0 to 1
- * @param embed puts the tags into files of `type`
- * @param background a CSS colour that is put under transparent pixels, or null to keep them
- * @throws CrispenError `ENCODE_FAILED` if the browser has no encoder for `type` (it would silently
- *   write PNG) or cannot make a canvas of this size
+ * @param embed writes the tags into files of `type`
+ * @param background a CSS colour on which transparent pixels are drawn, or null to keep the
+ *   transparency
+ * @throws CrispenError `ENCODE_FAILED` if the browser has no encoder for `type` (it would write PNG
+ *   without an error) or cannot make a canvas of this size
  */
 export async function encodeByCanvas(
   image: Rgba8Image,

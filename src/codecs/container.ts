@@ -8,39 +8,40 @@ import { chunk } from './png/pngChunks.ts';
 import { type PngPart, pngParts } from './png/pngParts.ts';
 
 /**
- * What PNG, JPEG, WebP and AVIF files contain besides their pixels. Sources: PNG third edition; ITU
- * T.81, ICC.1 annex B.4 and EXIF 2.32 for JPEG; RFC 9649 (WebP); ISO 23008-12 and ISO 14496-12
+ * The contents of PNG, JPEG, WebP and AVIF files besides the pixels. Sources: PNG third edition;
+ * ITU T.81, ICC.1 annex B.4 and EXIF 2.32 for JPEG; RFC 9649 (WebP); ISO 23008-12 and ISO 14496-12
  * (AVIF).
  */
 export interface Container {
-  /** The profile as stored, uncompressed. */
+  /** The stored colour profile, uncompressed. */
   readonly icc: Uint8Array | null;
   /**
-   * H.273 code points of the primaries and the transfer function, if they apply to full-range RGB.
+   * The H.273 code points of the primaries and the transfer function, if they apply to full-range
+   * RGB.
    */
   readonly cicp: CodePoints | null;
-  /** PNG's gAMA and cHRM, unless an sRGB chunk overrides them. */
+  /** The values of PNG's gAMA and cHRM, unless an sRGB chunk overrides them. */
   readonly gamma: Gamma | null;
-  /** PNG's cICP, gAMA, cHRM, mDCV and cLLI as stored, concatenated. */
+  /** The PNG chunks cICP, gAMA, cHRM, mDCV and cLLI in their stored form, concatenated. */
   readonly chunks: Uint8Array<ArrayBuffer> | null;
-  /** Whether the pixels are stored as grey. */
+  /** Whether the file stores grey pixels. */
   readonly isGrey: boolean;
-  /** Whether it is a JPEG with four components, which are not RGB. */
+  /** Whether the file is a JPEG with four components, which are not RGB. */
   readonly isCmyk: boolean;
-  /** Bits per sample, for formats with more than one choice. */
+  /** The number of bits per sample, for formats that support several. */
   readonly bits: number;
-  /** A TIFF structure. */
+  /** The EXIF data, as a TIFF structure. */
   readonly exif: Uint8Array | null;
   readonly xmp: Uint8Array<ArrayBuffer> | null;
   /**
-   * What a decoder returns when it gets `bare` for an animation; null if the file has a single
+   * The image of an animation that a decoder returns for `bare`; null if the file has a single
    * image.
    */
   readonly animation: 'first frame' | 'still picture' | null;
   /**
-   * Returns the file for a decoder that must return the stored values. EXIF is removed, because
-   * decoders differ in how they apply its orientation. If `colours` is true, everything is removed
-   * that could make a decoder convert values.
+   * Returns the file without EXIF, because decoders differ in how they apply its orientation. If
+   * `colours` is true, everything that could make a decoder convert values is removed too, so the
+   * decoder returns the stored values.
    */
   bare(colours: boolean): Uint8Array<ArrayBuffer>[];
 }
@@ -48,9 +49,9 @@ export interface Container {
 export type CodePoints = readonly [primaries: number, transfer: number];
 
 export interface Gamma {
-  /** Light is the sample raised to this power. */
+  /** Light is proportional to the sample raised to this power. */
   readonly exponent: number;
-  /** x and y of white, red, green and blue. */
+  /** The x and y of white, red, green and blue. */
   readonly chromaticities: readonly number[] | null;
 }
 
@@ -68,8 +69,8 @@ const PLAIN = {
 } as const;
 
 /**
- * Bytes that the compressed parts of a PNG may inflate to. Larger parts are treated as damaged.
- * libpng's limit for profiles is similar.
+ * The maximum numbers of bytes to which the compressed parts of a PNG may inflate. Larger parts are
+ * treated as damaged. libpng's limit for profiles is similar.
  */
 const MAX_PROFILE = 2 ** 23;
 const MAX_XMP = 2 ** 20;
@@ -88,10 +89,10 @@ const READERS: Readonly<Record<string, Reader>> = {
 };
 
 /**
- * Finds where the image ends in a file that goes on: exports with several images, and downloads
- * that are padded or joined. Decoders read no further. The readers here must stop there too and
- * must not pass on the rest, because a reassembled file would contain it. The readers of other
- * formats stop on their own.
+ * Finds the end of the image in a file. Some files have more bytes after it, such as exports with
+ * several images, and downloads that are padded or joined. Decoders ignore these bytes. The readers
+ * here must ignore them too, because otherwise a reassembled file would contain them. The readers
+ * of other formats stop at the right place without this table.
  */
 const ENDS: Readonly<Record<string, (bytes: Bytes) => number>> = {
   PNG: pngEnd,
@@ -100,8 +101,9 @@ const ENDS: Readonly<Record<string, (bytes: Bytes) => number>> = {
 };
 
 /**
- * Reads a file without decoding its pixels. Never fails for damaged files: unreadable parts are
- * treated as absent. Its memory is bounded by the length of the file, whatever the file says.
+ * Reads a file without decoding its pixels. It never fails for damaged files, because unreadable
+ * parts are treated as missing. The memory that it uses is limited by the length of the file, and
+ * not by sizes that the file states.
  * @param format the format that `readHeader` found
  * @throws CrispenError `ABORTED`
  */
@@ -115,12 +117,12 @@ export async function readContainer(
     if (read) return await read(data.subarray(0, ENDS[format]?.(new Bytes(data))), signal);
   } catch (error) {
     if (error instanceof CrispenError) throw error;
-    // Left to the decoder, which decides whether the damage matters.
+    // The error is ignored, because the decoder decides whether the damage matters.
   }
   return { ...PLAIN, bare: () => [data] };
 }
 
-/** Chunks (except iCCP and sRGB) that describe the samples, and the length of their data. */
+/** The chunks that describe the samples, except iCCP and sRGB, with the length of their data. */
 const COLOUR_CHUNKS: Readonly<Record<string, number>> = {
   cICP: 4,
   gAMA: 4,
@@ -135,8 +137,8 @@ function pngEnd(bytes: Bytes): number {
 }
 
 /**
- * Returns where a second file begins: at a box that occurs once per file. Some decoders would take
- * it for the box of the first file.
+ * Returns the offset at which a second file begins. This is the first box that repeats a type that
+ * occurs once per file. Some decoders would use the second box for the first file.
  */
 function avifEnd(bytes: Bytes): number {
   const seen = new Set<string>();
@@ -148,7 +150,7 @@ function avifEnd(bytes: Bytes): number {
   return bytes.data.length;
 }
 
-/** Text that decoders do not need, and EXIF, which they must not apply. */
+/** The chunks with text, which decoders do not need, and with EXIF, which they must not apply. */
 const PNG_TEXTS: readonly string[] = ['eXIf', 'iTXt', 'tEXt', 'zTXt'];
 
 const isPngColour = (type: string): boolean =>
@@ -159,14 +161,14 @@ async function readPng(
   signal: AbortSignal | undefined,
 ): Promise<Container> {
   const bytes = new Bytes(data);
-  /** The first chunk of each type that is read. */
+  /** The first chunk of each type that this reader needs. */
   const parts = new Map<string, PngPart>();
   let packet: PngPart | null = null;
   for (const part of pngParts(bytes)) {
     const { type } = part;
     const isColour = isPngColour(type);
     const isRead = isColour || type === 'eXIf' || type === 'IDAT';
-    // No decoder looks for colours after the pixels.
+    // Colour chunks after the pixels are ignored, as in all decoders.
     if (isRead && !parts.has(type) && !(isColour && parts.has('IDAT'))) parts.set(type, part);
     if (!packet && isXmp(bytes, part)) packet = part;
   }
@@ -206,14 +208,20 @@ async function readPng(
   };
 }
 
-/** Reads the code points; null for the matrix or the range of a video, which a PNG cannot have. */
+/**
+ * Reads the code points. Returns null for the matrix or the range of a video, which are not valid
+ * in a PNG.
+ */
 function pngCodePoints(cicp: Uint8Array | null): CodePoints | null {
   if (!cicp) return null;
   const [primaries, transfer, matrix, isFullRange] = cicp;
   return matrix === 0 && isFullRange === 1 ? [primaries, transfer] : null;
 }
 
-/** Chromaticities mean nothing without a gamma. Browsers read them in the same way. */
+/**
+ * Reads the gamma and the chromaticities. As in browsers, chromaticities without a gamma are
+ * ignored.
+ */
 function pngGamma(gamma: Uint8Array | null, primaries: Uint8Array | null): Gamma | null {
   const parts = (data: Uint8Array) =>
     Array.from({ length: data.length / 4 }, (_, i) => new Bytes(data).u32be(i * 4) / 100_000);
@@ -221,7 +229,7 @@ function pngGamma(gamma: Uint8Array | null, primaries: Uint8Array | null): Gamma
   return exponent > 0 ? { exponent, chromaticities: primaries && parts(primaries) } : null;
 }
 
-/** Inflates data; null if they are damaged or inflate to more than the limit. */
+/** Inflates data. Returns null if the data are damaged or inflate to more than the limit. */
 async function inflated(
   packed: Uint8Array<ArrayBuffer>,
   limit: number,
@@ -240,7 +248,7 @@ async function pngProfile(
   { start, end }: PngPart,
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
-  // The data begin with a name and one byte for the compression method. There is only one method.
+  // The data begin with a name and one byte for the compression method, which is always the same.
   const packed = bytes.data.slice(bytes.afterZero(start, end) + 1, end);
   return inflated(packed, MAX_PROFILE, signal);
 }
@@ -257,7 +265,7 @@ async function pngXmp(
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
   const flags = start + XMP_KEY.length;
-  // Plain text has none of the following fields.
+  // A tEXt chunk has none of the following fields.
   if (type === 'tEXt') return bytes.data.slice(flags, end);
   const language = flags + 2;
   const text = bytes.afterZero(bytes.afterZero(language, end), end);
@@ -272,7 +280,7 @@ export const [EXIF_MARK, XMP_MARK, ICC_MARK] = [
 ];
 
 interface Segment {
-  /** The segment's marker; 0 for bytes between segments. */
+  /** The marker of the segment; 0 for bytes between segments. */
   readonly marker: number;
   readonly at: number;
   readonly body: number;
@@ -284,14 +292,15 @@ function* jpegSegments({ data }: Bytes): Generator<Segment> {
   for (let at = 2; at + 4 <= data.length; ) {
     const marker = data[at + 1];
     if (data[at] !== 0xff || marker === 0) {
-      // Decoders skip bytes between segments. After a removed segment, they might not.
+      // Decoders skip bytes between segments. If the segment before them is removed, decoders might
+      // fail.
       let next = at + 1;
       while (next < data.length && data[next] !== 0xff) next++;
       if (next === data.length) return;
       yield { marker: 0, at, body: at, end: next };
       at = next;
     } else if (marker === 0xff) {
-      at++; // fill byte
+      at++; // this is a fill byte
     } else {
       if (marker === 0xda || marker === 0xd9) return;
       const end = at + 2 + data[at + 2] * 256 + data[at + 3];
@@ -324,7 +333,7 @@ function readJpeg(data: Uint8Array<ArrayBuffer>): Container {
       components = bytes.at(body + 5);
     }
   }
-  // The parts are numbered from 1. A profile with a missing part is ignored.
+  // The parts of a profile are numbered from 1. If a part is missing, the profile is ignored.
   const whole = parts.length > 1 && Array.from(parts.slice(1)).every(Boolean);
   function* bareEdits(all: boolean): Generator<Edit> {
     for (const segment of jpegSegments(bytes)) {
@@ -346,7 +355,7 @@ function readJpeg(data: Uint8Array<ArrayBuffer>): Container {
   };
 }
 
-/** Bits in the feature byte of a VP8X chunk. */
+/** The bits in the feature byte of a VP8X chunk. */
 export const WEBP = { icc: 0x20, alpha: 0x10, exif: 0x08, xmp: 0x04 } as const;
 
 /** Finds the chunks of a WebP file with their data. */
@@ -367,7 +376,7 @@ function readWebp(data: Uint8Array<ArrayBuffer>): Container {
     if (isRead && !found.has(type)) found.set(type, data.slice(start, end));
   }
   const exif = found.get('EXIF') ?? null;
-  // Some programs put JPEG's mark before the structure.
+  // Some programs write the EXIF mark of JPEG before the TIFF structure.
   const marked = exif && new Bytes(exif).ascii(0, 6) === EXIF_MARK;
   function* bareEdits(all: boolean): Generator<Edit> {
     for (const { type, start, end } of webpChunks(bytes)) {
@@ -392,10 +401,10 @@ function readWebp(data: Uint8Array<ArrayBuffer>): Container {
   };
 }
 
-/** Bits in the third byte of an av1C box. */
+/** The bits in the third byte of an av1C box. */
 const AV1 = { highDepth: 0x40, twelveBit: 0x20, monochrome: 0x10 } as const;
 
-/** Transfer functions of cameras. For still images, browsers use sRGB's instead. */
+/** The transfer functions of cameras. For still images, browsers use the sRGB function instead. */
 const CAMERA_CURVES: readonly number[] = [1, 6, 14, 15];
 
 function avifCodePoints(bytes: Bytes, nclx: Box): CodePoints {
@@ -426,7 +435,8 @@ function readAvif(data: Uint8Array<ArrayBuffer>): Container {
       const view = new DataView(copy.buffer);
       for (const box of colours) {
         if (kind(box) === 'nclx') {
-          // sRGB. The matrix that follows stays, because it is needed to get RGB values.
+          // The code points of sRGB are written here. The matrix that follows is kept, because
+          // decoders need it to compute RGB values.
           view.setUint16(box.body + 4, 1);
           view.setUint16(box.body + 6, 13);
         } else copy.set(ascii('free'), box.start + 4);

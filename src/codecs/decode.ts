@@ -6,18 +6,20 @@ import { checkPixels } from './limits.ts';
 import type { Carrier } from './source.ts';
 
 /**
- * Decodes any source to RGBA pixels with exact values, alpha not premultiplied, turned upright by
- * its EXIF orientation. 16-bit PNGs have 16 bits per sample, all other sources 8. The values of a
- * file are those that it stores, and the tags describe their meaning. The values of a bitmap are
- * sRGB. An animation gives its first frame. Runs in a worker or a page.
+ * Decodes any source to RGBA pixels. The values are exact, alpha is not premultiplied, and the
+ * image is turned upright according to its EXIF orientation. The result has 16 bits per sample for
+ * 16-bit PNGs and 8 for all other sources. For a file, the values are the stored ones, and the tags
+ * describe their colour space. The values of a bitmap are sRGB. For an animation, the first frame
+ * is returned. The function runs in a worker or a page.
  *
- * The function closes a bitmap. It returns pixels unchanged.
+ * If the source is a bitmap, the function closes it. If the source is pixels, the function returns
+ * them unchanged.
  *
- * @param carrier what the result will be; colours that it cannot express become sRGB
+ * @param carrier the kind of the result; colours that it cannot express are converted to sRGB
  *
  * @throws CrispenError `DECODE_FAILED` for bytes that are not an image, a damaged image or a format
- *   that this browser lacks; `IMAGE_TOO_LARGE` above `MAX_PIXELS`, before decoding if the header
- *   gives the size; `ABORTED`.
+ *   that this browser does not support; `IMAGE_TOO_LARGE` above `MAX_PIXELS`, before decoding if
+ *   the header gives the size; `ABORTED`.
  */
 export async function decodeImage(
   source: Blob | ImageBitmap | RgbaImage,

@@ -7,7 +7,7 @@ import { join } from './bytes.ts';
 import { checkPixels } from './limits.ts';
 import { type Carrier, openSource, type SourceFile } from './source.ts';
 
-/** Like `decodeImage`, for a file. */
+/** Like `decodeImage`, but only for files. */
 export async function decodeFile(
   blob: Blob,
   carrier: Carrier,
@@ -34,8 +34,8 @@ async function decodePixels(
     }
     const bitmap = await createImageBitmap(new Blob([...bare]), {
       premultiplyAlpha: 'none',
-      // A raw file no longer contains anything that could cause a conversion. The option is for
-      // decoders that convert by default.
+      // If `isRaw`, the file contains nothing that requires a conversion. `none` is for decoders
+      // that would convert anyway.
       colorSpaceConversion: isRaw ? 'none' : 'default',
     });
     return await readBitmap(bitmap);

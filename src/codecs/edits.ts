@@ -5,12 +5,15 @@ import { join } from './bytes.ts';
 /** A range and its replacement. If there is no replacement, the range is removed. */
 export type Edit = readonly [start: number, end: number, inPlace?: Uint8Array<ArrayBuffer>];
 
-/** A view takes more memory than the bytes of a short part, so such parts are copied together. */
+/**
+ * After this many parts, the parts are joined, because a view of a short part needs more memory
+ * than its bytes.
+ */
 const MAX_PARTS = 1024;
 
 /**
- * Applies edits, which must not overlap and must be in the order of the file. The result takes no
- * more memory than the file, however many edits there are.
+ * Applies edits, which must not overlap and must be in the order of the file. Even with many edits,
+ * the result needs no more memory than the file.
  */
 export function edited(
   data: Uint8Array<ArrayBuffer>,

@@ -5,7 +5,7 @@ import { embedJpeg } from './jpeg/embed.ts';
 import { embedPng } from './png/embed.ts';
 import { embedWebp } from './webp/embed.ts';
 
-/** Puts tags into an encoded file instead of the profile and metadata that it has. */
+/** Replaces the profile and metadata of an encoded file with the given tags. */
 export type Embed = (
   file: Uint8Array<ArrayBuffer>,
   tags: ImageTags,
@@ -19,8 +19,8 @@ const EMBED: Readonly<Record<OutputType, Embed>> = {
 };
 
 /**
- * Gives an encoded file these tags and no other profile or metadata. Encoders know no profile but
- * sRGB and take no metadata, so their files are rewritten. AVIF files get the profile only.
+ * Replaces the profile and metadata of an encoded file with the given tags. The file must be
+ * rewritten, because encoders support only sRGB and no metadata. AVIF files get only the profile.
  */
 export const embed = async (
   file: Uint8Array<ArrayBuffer>,

@@ -2,13 +2,13 @@ import type { RgbaImage } from '../image/image.ts';
 import type { ImageTags } from '../image/tags.ts';
 import type { OutputType } from './formats.ts';
 
-/** One output format. `index.ts` is the registry. */
+/** The encoder of one output format. `index.ts` lists all encoders. */
 export interface Encoder {
   readonly type: OutputType;
   /**
-   * @param image 16-bit samples stay 16-bit if the format supports them, and are rounded otherwise
-   * @param quality 0 to 1; lossless formats ignore it.
-   * @param tags written unchanged; remove first what must not be kept
+   * @param image an image; 16-bit samples are rounded if the format does not support them
+   * @param quality 0 to 1; ignored by lossless formats
+   * @param tags the tags, which are written unchanged; the caller removes private metadata first
    * @throws CrispenError `ENCODE_FAILED`
    */
   encode(image: RgbaImage, quality: number, tags: ImageTags): Promise<Blob>;

@@ -1,31 +1,34 @@
 /**
- * Updates metadata for pixels that were turned upright and enlarged. Works on copies and never
- * moves a value, so the offsets inside stay valid (maker notes have their own). Sources: EXIF 2.32
- * (TIFF 6.0), XMP part 1 and 2.
+ * Updates metadata for pixels that were turned upright and enlarged. The functions change copies
+ * and never move a value, so all offsets stay valid, including those in maker notes. Sources: EXIF
+ * 2.32 (TIFF 6.0), XMP part 1 and 2.
  */
 
 import { ascii, join, latin1 } from './bytes.ts';
 import { type Edit, edited } from './edits.ts';
 
-/** How the stored pixels must be turned, 1 to 8 as in EXIF; 1: not at all. */
+/**
+ * The EXIF orientation of the stored pixels, 1 to 8. 1 means that the pixels are already upright.
+ */
 export type Orientation = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 
 const ORIENTATION = 0x0112;
 const EXIF_FOLDER = 0x8769;
 const [THUMBNAIL_START, THUMBNAIL_LENGTH] = [0x0201, 0x0202];
 /**
- * ImageWidth, ImageLength, PixelXDimension and PixelYDimension, which describe the original file.
+ * The tags ImageWidth, ImageLength, PixelXDimension and PixelYDimension, which describe the
+ * original file.
  */
 const SIZES = new Set([0x0100, 0x0101, 0xa002, 0xa003]);
 
 export interface CleanExif {
-  /** 1 if the structure contains no orientation. */
+  /** The stored orientation, or 1 if there is none. */
   readonly orientation: Orientation;
-  /** Like `ImageTags.exif`; null if the structure is damaged. */
+  /** The updated structure, as in `ImageTags.exif`; null if the structure is damaged. */
   readonly exif: Uint8Array<ArrayBuffer> | null;
 }
 
-/** @param stored a TIFF structure, `II` or `MM` first */
+/** @param stored a TIFF structure that begins with `II` or `MM` */
 export function cleanExif(stored: Uint8Array): CleanExif {
   const bytes = new Uint8Array(stored);
   const view = new DataView(bytes.buffer);
@@ -87,7 +90,9 @@ export function cleanExif(stored: Uint8Array): CleanExif {
   }
 }
 
-/** Returns the XMP packet with orientation 1 and without sizes in pixels. Non-ASCII bytes stay. */
+/**
+ * Returns the XMP packet with orientation 1 and without sizes in pixels. Other bytes do not change.
+ */
 export function cleanXmp(stored: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const text = latin1(stored);
   function* edits(): Generator<Edit> {
@@ -100,7 +105,10 @@ export function cleanXmp(stored: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffe
 }
 
 const SIZE_NAMES = 'tiff:Image(?:Width|Length)|exif:Pixel[XY]Dimension';
-/** Matches an orientation with its value, or a size, as an attribute or as an element. */
+/**
+ * Matches an orientation or a size together with its value, either as an attribute or as an
+ * element.
+ */
 const PACKET_PARTS = new RegExp(
   `(tiff:Orientation(?:\\s*=\\s*["']|>))\\d+|\\s(?:${SIZE_NAMES})\\s*=\\s*(?:"[^"]*"|'[^']*')|<(${SIZE_NAMES})>[^<]*</\\2>`,
   'g',

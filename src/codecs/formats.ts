@@ -3,17 +3,20 @@ import { jpeg } from './jpeg/meta.ts';
 import { png } from './png/meta.ts';
 import { webp } from './webp/meta.ts';
 
-/** What is known about an output format without its encoder. */
+/** The facts about an output format that are available without loading its encoder. */
 export interface FormatFacts {
   /** The name in commands and on buttons. */
   readonly name: string;
-  /** File extensions, the usual one first. */
+  /** The file extensions, with the usual one first. */
   readonly extensions: readonly string[];
   /** The largest width and height that the format allows. */
   readonly maxSide: number;
 }
 
-/** The output formats by MIME type. Each has a folder with its facts, its encoder and its tags. */
+/**
+ * The output formats by MIME type. Each format has a folder with its facts, its encoder and its
+ * code for tags.
+ */
 export const FORMATS = {
   'image/png': png,
   'image/jpeg': jpeg,
@@ -21,7 +24,7 @@ export const FORMATS = {
   'image/avif': avif,
 } as const satisfies Readonly<Record<string, FormatFacts>>;
 
-/** MIME types of the output formats. */
+/** The MIME types of the output formats. */
 export type OutputType = keyof typeof FORMATS;
 
 export const OUTPUT_TYPES = Object.keys(FORMATS) as readonly OutputType[];

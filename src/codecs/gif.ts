@@ -1,12 +1,12 @@
 import type { Bytes } from './bytes.ts';
 
-/** A frame of a GIF: a rectangle of the screen. */
+/** A frame of a GIF, which is a rectangle of the screen. */
 export interface GifFrame {
   readonly x: number;
   readonly y: number;
   readonly width: number;
   readonly height: number;
-  /** Where in the file its description and its compressed samples begin. */
+  /** The offset of the frame's description. `samplesAt` is the offset of its compressed samples. */
   readonly at: number;
   readonly samplesAt: number;
 }
@@ -38,13 +38,13 @@ function afterBlocks(bytes: Bytes, start: number): number {
 }
 
 /**
- * The most samples that a byte of LZW expresses. A code of b bits stands for at most 2^b samples,
- * because each new entry of the table is one sample longer than an earlier one. Codes have at most
- * 12 bits.
+ * The maximum number of samples per byte of LZW data. A code of b bits represents at most 2^b
+ * samples, because each new entry of the table is one sample longer than an earlier entry. Codes
+ * have at most 12 bits.
  */
 const LZW_SAMPLES = 2 ** 12 / (12 / 8);
 
-/** Returns whether the bytes of the first frame cannot express all of its samples. */
+/** Returns whether the first frame has too few bytes for all of its samples. */
 export function lacksGifSamples(bytes: Bytes): boolean {
   const [frame] = gifFrames(bytes, 1);
   if (!frame) return false;

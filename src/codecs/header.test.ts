@@ -18,7 +18,9 @@ const noise = sharp({
 
 const text = (value: string) => new TextEncoder().encode(value);
 
-/** A BMP header of 40 bytes or, with `core`, 12; sharp cannot write BMP. */
+/**
+ * Makes a BMP header of 40 bytes, or of 12 bytes if `core` is set, because sharp cannot write BMP.
+ */
 function bmp(width: number, height: number, core: boolean): Uint8Array {
   const view = new DataView(new ArrayBuffer(64));
   view.setUint16(0, 0x424d);
@@ -33,7 +35,7 @@ function bmp(width: number, height: number, core: boolean): Uint8Array {
   return new Uint8Array(view.buffer);
 }
 
-/** The first box of an ISO media file. */
+/** Makes the first box of an ISO media file. */
 function ftyp(...brands: string[]): Uint8Array {
   const [major, ...compatible] = brands;
   const box = text(`....ftyp${major}\0\0\0\0${compatible.join('')}`);
@@ -66,7 +68,8 @@ describe('readHeader', () => {
   });
 
   it('reads the size of a JPEG XL, bare and in a box', () => {
-    // 2 x 8-bit chunks of the form: not small, 9 bits of height - 1, ratio 0, 9 bits of width - 1.
+    // The header contains the flag "not small", 9 bits of height - 1, ratio 0 and 9 bits of width -
+    // 1.
     const bits = [
       0,
       ...bitsOf(0, 2),
@@ -83,7 +86,7 @@ describe('readHeader', () => {
     expect(readHeader(bare)).toEqual(wanted);
     const boxes = [...text('\0\0\0\x0cJXL \r\n'), 0x87, 10, 0, 0, 0, 14, ...text('jxlc'), ...bare];
     expect(readHeader(Uint8Array.from(boxes))).toEqual(wanted);
-    // Small: 7 * 8 high, ratio 7 is two to one.
+    // In a small header, the height is 7 * 8, and ratio 7 means two to one.
     expect(readHeader(Uint8Array.of(0xff, 0x0a, 0b11001101, 0b1)).size).toEqual([112, 56]);
   });
 
@@ -154,9 +157,9 @@ describe('readHeader', () => {
 });
 
 /**
- * A GIF of one colour, compressed as well as LZW can: each code stands for one sample more than the
- * one before it, and at last every code for 4091. It has 4091 columns and 2046 rows, and one more
- * row for each of `more`.
+ * Makes a GIF of one colour with the best possible LZW compression. Each code represents one sample
+ * more than the code before it, up to 4091 samples. The image has 4091 columns and 2046 + `more`
+ * rows.
  */
 function densestGif(more: number): Buffer {
   const [width, height, first, last] = [4091, 2046 + more, 6, 4095];
@@ -225,7 +228,7 @@ describe('isTruncated', () => {
     const file = await noise.clone().toFormat(name).toBuffer();
     const { format } = readHeader(file);
     expect(isTruncated(format, file)).toBe(false);
-    // Bytes after the end are common (phones append videos) and harmless.
+    // Bytes after the end are harmless. They are common, because phones append videos.
     expect(isTruncated(format, Buffer.concat([file, Buffer.from('more')]))).toBe(false);
     for (const part of [0.3, 0.6, 0.9]) {
       expect(isTruncated(format, file.subarray(0, Math.floor(file.length * part)))).toBe(true);

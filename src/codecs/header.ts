@@ -3,8 +3,8 @@ import { gifFrames, lacksGifSamples } from './gif.ts';
 import { avifProperties, isoBoxes } from './iso.ts';
 
 /**
- * Reads the first bytes of a file, before anything is decoded: the format, and the size if its
- * position is known. Pure; works in Node as well.
+ * Reads the format and the size of an image from the first bytes of a file, without decoding. This
+ * module is pure and also works in Node.
  */
 
 export type ImageFormat =
@@ -29,7 +29,10 @@ export type ImageFormat =
 
 export interface ImageHeader {
   readonly format: ImageFormat;
-  /** Stored pixels, before any EXIF rotation; null if the format's header is not read. */
+  /**
+   * The stored size in pixels, before any EXIF rotation. Null if the header of this format is not
+   * supported.
+   */
   readonly size: readonly [width: number, height: number] | null;
 }
 
@@ -37,9 +40,9 @@ const AVIF_BRANDS = new Set(['avif', 'avis']);
 const HEIC_BRANDS = new Set(['heic', 'heix', 'hevc', 'hevx', 'heim', 'heis', 'mif1', 'msf1']);
 
 /**
- * Determines the format by magic bytes (never by name or MIME type), and the stored size.
+ * Determines the format by its magic bytes (never by name or MIME type), and reads the stored size.
  *
- * Sizes are read for PNG, JPEG, WebP, GIF, BMP, AVIF and JPEG XL. Source: the formats'
+ * The size is read for PNG, JPEG, WebP, GIF, BMP, AVIF and JPEG XL. Source: the formats'
  * specifications (PNG 11.2.1, ITU T.81 B.2.2, RFC 9649, GIF89a 18, BITMAPCOREHEADER and
  * BITMAPINFOHEADER, ISO 23008-12 6.5.3, ISO 18181-1 D.2).
  */
@@ -78,7 +81,8 @@ function sniff(bytes: Bytes): ImageFormat {
 }
 
 /**
- * Recognises text: it has no control characters except white space. 512 bytes are enough to decide.
+ * Recognises text, which has no control characters except white space. The first 512 bytes are
+ * enough.
  */
 function isText(data: Uint8Array): boolean {
   const head = data.subarray(0, 512);
@@ -90,7 +94,7 @@ type Size = readonly [width: number, height: number] | null;
 const SIZES: Partial<Record<ImageFormat, (bytes: Bytes) => Size>> = {
   PNG: (b) => [b.u32be(16), b.u32be(20)],
   GIF: (b) => {
-    // Decoders extend the screen to fit the first frame, but not for later frames.
+    // Decoders enlarge the screen to fit the first frame, but not to fit later frames.
     const [frame] = gifFrames(b, 1);
     const [right, bottom] = frame ? [frame.x + frame.width, frame.y + frame.height] : [0, 0];
     return [Math.max(b.u16le(6), right || 0), Math.max(b.u16le(8), bottom || 0)];
@@ -115,7 +119,8 @@ const SIZES: Partial<Record<ImageFormat, (bytes: Bytes) => Size>> = {
     return null;
   },
   AVIF: (b) => {
-    // A grid also has a size for each of its cells. The largest size is that of the whole grid.
+    // An image that is a grid also has a size for each of its cells. The largest size is that of
+    // the whole grid.
     const sizes = avifProperties(b)
       .filter(({ type }) => type === 'ispe')
       .map(({ body }) => [b.u32be(body + 4), b.u32be(body + 8)] as const);
@@ -131,10 +136,10 @@ const SIZES: Partial<Record<ImageFormat, (bytes: Bytes) => Size>> = {
   },
 };
 
-/** Aspect ratios (width by height) that a JPEG XL header encodes as numbers. */
+/** The aspect ratios (width / height) that a JPEG XL header encodes as numbers. */
 const JXL_RATIOS = [1, 1.2, 4 / 3, 1.5, 16 / 9, 1.25, 2];
 
-/** Reads the size of a JPEG XL codestream. Bits are read from the lowest up. */
+/** Reads the size from a JPEG XL codestream. The lowest bit of a byte comes first. */
 function jxlSize(bytes: Bytes, offset: number): Size {
   let bit = offset * 8;
   const read = (count: number) => {
@@ -151,8 +156,8 @@ function jxlSize(bytes: Bytes, offset: number): Size {
 }
 
 /**
- * Finds the markers of a JPEG file up to EOI or the end of the data. `offset` is where the length
- * is.
+ * Finds the markers of a JPEG file up to EOI or the end of the data. `offset` is the position of
+ * the segment's length.
  */
 function* jpegSegments(bytes: Bytes): Generator<{ marker: number; offset: number }> {
   let at = 2;
@@ -161,7 +166,7 @@ function* jpegSegments(bytes: Bytes): Generator<{ marker: number; offset: number
     if (at < 0) return;
     const marker = bytes.at(++at);
     if (Number.isNaN(marker)) return;
-    // Stuffed zeros and restart markers belong to the scan; a repeated 0xff is fill.
+    // Stuffed zeros and restart markers are part of the scan. A repeated 0xff is a fill byte.
     if (marker === 0x00 || marker === 0xff || (marker >= 0xd0 && marker <= 0xd7)) continue;
     yield { marker, offset: at + 1 };
     if (marker === 0xd9) return;
@@ -170,14 +175,14 @@ function* jpegSegments(bytes: Bytes): Generator<{ marker: number; offset: number
 }
 
 /**
- * Returns whether the file ends too early for its format: no EOI marker (JPEG), no IEND chunk
- * (PNG), fewer bytes than the RIFF header states (WebP), fewer compressed bytes than the samples
- * need at best (PNG, GIF). False for other formats.
+ * Returns whether the file is truncated. The signs are: no EOI marker (JPEG), no IEND chunk (PNG),
+ * fewer bytes than the RIFF header states (WebP), or fewer compressed bytes than the samples need
+ * at best (PNG, GIF). Returns false for other formats.
  *
- * Chromium rejects such files, and other browsers may paint the missing part grey. This check gives
- * the same error everywhere and names the cause. It also keeps the decoder from allocating a large
- * image for a small file that only claims to have one. An EOI inside an embedded thumbnail does not
- * count, because segments are skipped by their length.
+ * Chromium rejects truncated files, and other browsers may paint the missing part grey. This check
+ * gives the same error in every browser and names the cause. It also prevents the decoder from
+ * allocating a large image for a small file with a false size in its header. An EOI inside an
+ * embedded thumbnail is not found, because segments are skipped by their length.
  */
 export function isTruncated(format: ImageFormat, data: Uint8Array): boolean {
   const bytes = new Bytes(data);
@@ -201,14 +206,14 @@ export function isTruncated(format: ImageFormat, data: Uint8Array): boolean {
 }
 
 /**
- * The most bytes that one byte of deflate expresses: 258 for a length and a distance of one bit
- * each.
+ * The maximum number of bytes per byte of deflate data. A length and a distance of one bit each
+ * represent 258 bytes.
  */
 const DEFLATE_BYTES = 258 * 4;
-/** Samples per pixel, by a PNG's colour type. */
+/** The number of samples per pixel, by the colour type of a PNG. */
 const PNG_SAMPLES = [1, Number.NaN, 3, 1, 2, Number.NaN, 4];
 
-/** Returns whether the compressed bytes of a PNG cannot express all of its samples. */
+/** Returns whether a PNG has too few compressed bytes for all of its samples. */
 function lacksPngSamples(bytes: Bytes, compressed: number): boolean {
   const bits = bytes.at(24) * PNG_SAMPLES[bytes.at(25)];
   return (bytes.u32be(16) * bytes.u32be(20) * bits) / 8 > compressed * DEFLATE_BYTES;

@@ -1,4 +1,4 @@
-/** Small files that would cost much, and files of many small parts. */
+/** Tests small files that could cause high costs, and files with many small parts. */
 import { deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
@@ -13,10 +13,13 @@ import { openSource } from './source.ts';
 type Bytes = Uint8Array<ArrayBuffer>;
 
 const MIB = 2 ** 20;
-/** In CPU time, so a busy machine does not matter. */
+/** The limit in milliseconds of CPU time, which does not depend on the load of the machine. */
 const SLOWEST_MS = 2000;
 
-/** Repeats a part by copying what is already there, which is fast even for rows of 60 MB. */
+/**
+ * Repeats a part. Each step doubles the filled range by copying it, which is fast even for rows of
+ * 60 MB.
+ */
 function repeated(part: Uint8Array, bytes: number): Bytes {
   const whole = new Uint8Array(Math.floor(bytes / part.length) * part.length);
   whole.set(part);
@@ -25,7 +28,7 @@ function repeated(part: Uint8Array, bytes: number): Bytes {
 }
 
 const png = async () => new Uint8Array(await picture().png().toBuffer());
-/** A PNG with further bytes before its pixels. */
+/** Makes a PNG with additional bytes before its pixels. */
 async function pngWith(...parts: Uint8Array[]): Promise<Bytes> {
   const file = await png();
   return join([file.subarray(0, 33), ...parts, file.subarray(33)]);
@@ -37,7 +40,7 @@ const packed = (text: Uint8Array) => {
 const plain = (text: string) => chunk('iTXt', ascii(`XML:com.adobe.xmp\0\0\0\0\0${text}`));
 const bomb = (bytes: number) => new Uint8Array(bytes).fill(0x20);
 
-/** Runs `work` within the bounds for a file. */
+/** Runs `work` and checks the limits on time and memory for a file. */
 async function bounded<T>(file: Uint8Array, work: () => T | Promise<T>): Promise<T> {
   const memory = process.memoryUsage.rss();
   const start = process.cpuUsage();
@@ -49,7 +52,9 @@ async function bounded<T>(file: Uint8Array, work: () => T | Promise<T>): Promise
   return result;
 }
 
-/** The file for the decoder holds the picture, and nothing else of it. */
+/**
+ * Expects that a decoder gets the picture from the parts, and that there are not too many parts.
+ */
 async function expectPicture(parts: readonly Uint8Array[]): Promise<void> {
   const pixels = (file: Uint8Array) => sharp(file).ensureAlpha().raw().toBuffer();
   expect(parts.length).toBeLessThan(10_000);

@@ -4,11 +4,11 @@ import { Bytes } from './bytes.ts';
 import type { Matrix, Vector } from './matrix.ts';
 
 /**
- * Reads colour profiles. Source: ICC.1:2022. The colours of Display P3, adapted to D50, are those
- * in Apple's profile of this name.
+ * Reads colour profiles. Source: ICC.1:2022. The primaries of Display P3, adapted to D50, are those
+ * of Apple's profile of this name.
  */
 
-/** X, Y, Z of red, green and blue, adapted to D50. */
+/** The X, Y and Z of red, green and blue, adapted to D50. */
 export type Primaries = Matrix;
 
 export const PRIMARIES: Readonly<Record<'srgb' | 'display-p3', Primaries>> = {
@@ -24,9 +24,9 @@ export const PRIMARIES: Readonly<Record<'srgb' | 'display-p3', Primaries>> = {
   ],
 };
 
-/** A profile of red, green and blue by matrix and curves, or any other profile. */
+/** A colour profile, either with a matrix and curves for RGB or of any other form. */
 export interface Profile {
-  /** Whether it is a profile of RGB values at all. */
+  /** Whether the profile is for RGB values. */
   readonly isRgb: boolean;
   readonly colorSpace: ImageTags['colorSpace'];
   /** The matrix and the curves, which map 0..1 to 0..1; null if the profile has another form. */
@@ -36,14 +36,14 @@ export interface Profile {
   } | null;
 }
 
-/** Reads a profile. Never throws: an unreadable profile is reported as not RGB. */
+/** Reads a profile. It never throws. An unreadable profile is reported as not RGB. */
 export function readProfile(icc: Uint8Array): Profile {
   const bytes = new Bytes(icc);
   const tags = readTags(bytes);
   if (!tags || bytes.ascii(16, 4) !== 'RGB ') {
     return { isRgb: false, colorSpace: 'other', shape: null };
   }
-  // If there are tables, the matrix is only for programs that cannot use the tables.
+  // If a profile has tables, its matrix is meant only for programs that cannot use tables.
   if (tags.has('A2B0')) return { isRgb: true, colorSpace: 'other', shape: null };
   const primaries = ['rXYZ', 'gXYZ', 'bXYZ'].map((name) => readXyz(bytes, tags.get(name)));
   const curves = ['rTRC', 'gTRC', 'bTRC'].map((name) => readCurve(bytes, tags.get(name)));
@@ -64,8 +64,8 @@ export function readProfile(icc: Uint8Array): Profile {
 }
 
 /**
- * Returns the offsets of a profile's tags by name; null if the bytes are not a profile or a part is
- * missing.
+ * Returns the offsets of a profile's tags by name. Returns null if the bytes are not a profile or
+ * if a part is missing.
  */
 function readTags(bytes: Bytes): Map<string, number> | null {
   const { length } = bytes.data;
@@ -80,7 +80,7 @@ function readTags(bytes: Bytes): Map<string, number> | null {
   return tags.size > 0 ? tags : null;
 }
 
-/** Returns the curve tag of a grey profile; null for any other profile. */
+/** Returns the curve tag of a grey profile, or null for any other profile. */
 export function readGreyCurve(icc: Uint8Array): Uint8Array | null {
   const bytes = new Bytes(icc);
   if (bytes.ascii(16, 8) !== 'GRAYXYZ ') return null;
@@ -93,7 +93,7 @@ export function readGreyCurve(icc: Uint8Array): Uint8Array | null {
   return icc.subarray(at, at + length);
 }
 
-/** The number of parameters of each kind of parametric curve. */
+/** The number of parameters for each type of parametric curve. */
 const PARAMETERS = [1, 3, 4, 5, 7];
 
 const fixed = (bytes: Bytes, at: number): number => (bytes.u32be(at) | 0) / 65536;

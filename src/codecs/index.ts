@@ -9,7 +9,7 @@ export type { Encoder } from './encoder.ts';
 export type { OutputType } from './formats.ts';
 export { checkPixels, checkSides, MAX_PIXELS } from './limits.ts';
 
-/** Every output format by its MIME type. Each is a lazily loaded chunk. */
+/** The encoder of every output format, by MIME type. Each encoder is a lazily loaded chunk. */
 const ENCODERS: Readonly<Record<OutputType, () => Promise<Encoder>>> = {
   'image/png': async () => (await import('./png/png.ts')).png,
   'image/jpeg': async () => (await import('./jpeg/jpeg.ts')).jpeg,
@@ -20,8 +20,8 @@ const ENCODERS: Readonly<Record<OutputType, () => Promise<Encoder>>> = {
 /**
  * Encodes an image as a file.
  *
- * @param quality 0 to 1, for all but PNG
- * @param tags default: an sRGB image without further information
+ * @param quality 0 to 1, ignored for PNG
+ * @param tags default: the tags of an sRGB image without metadata
  * @throws CrispenError `IMAGE_TOO_LARGE` beyond the format's limits, `ENCODE_FAILED`
  */
 export async function encodeImage(

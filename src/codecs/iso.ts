@@ -3,7 +3,7 @@ import type { Bytes } from './bytes.ts';
 /** A box of an AVIF, HEIC or JPEG XL file. Source: ISO 14496-12, ISO 23008-12. */
 export interface Box {
   readonly type: string;
-  /** Start of the whole box, including its header. */
+  /** The start of the whole box, including its header. */
   readonly start: number;
   readonly body: number;
   readonly end: number;
@@ -22,10 +22,10 @@ export function* isoBoxes(bytes: Bytes, from: number, to: number): Generator<Box
   }
 }
 
-/** Items refer to properties by 15-bit numbers. */
+/** The maximum number of properties. Items refer to properties by 15-bit numbers. */
 const MAX_PROPERTIES = 2 ** 15 - 1;
 
-/** Returns the properties of a still AVIF's items. */
+/** Returns the properties of the items of a still AVIF. */
 export function avifProperties(bytes: Bytes): Box[] {
   const find = (type: string, from: number, to: number) => {
     for (const box of isoBoxes(bytes, from, to)) if (box.type === type) return box;

@@ -3,8 +3,8 @@ import { FORMATS, type OutputType } from './formats.ts';
 import type { ImageHeader } from './header.ts';
 
 /**
- * The most pixels of an input or output image: 2^28, which is 1 GiB of RGBA. It is also the largest
- * canvas that Chromium makes. A tab cannot hold several images of this size.
+ * The maximum number of pixels of an input or output image: 2^28, which is 1 GiB of RGBA. This is
+ * also the size of Chromium's largest canvas. A tab cannot hold several images of this size.
  */
 export const MAX_PIXELS = 2 ** 28;
 
@@ -17,7 +17,7 @@ export function checkPixels(width: number, height: number, what: string): void {
   });
 }
 
-/** @throws CrispenError `IMAGE_TOO_LARGE` for sizes that a format cannot hold. */
+/** @throws CrispenError `IMAGE_TOO_LARGE` for sizes that the format does not support. */
 export function checkSides(type: OutputType, width: number, height: number): void {
   const limit = FORMATS[type].maxSide;
   if (width <= limit && height <= limit) return;
@@ -28,14 +28,14 @@ export function checkSides(type: OutputType, width: number, height: number): voi
   );
 }
 
-/** An image file has four samples of at most 16 bits per pixel, and other contents. */
+/** The maximum number of bytes per pixel in an image file: four samples of 16 bits. */
 const BYTES_PER_PIXEL = 8;
-/** Room for other frames, previews, videos and metadata. */
+/** The number of bytes that a file may contain for other frames, previews, videos and metadata. */
 const OTHER_BYTES = 2 ** 28;
-/** The limit for files of unknown formats that a browser might read, such as icons. */
+/** The limit for files of unknown formats that a browser may be able to read, such as icons. */
 const UNKNOWN_BYTES = 2 ** 24;
 
-/** Returns the most bytes that an image file with this header can need. */
+/** Returns the maximum number of bytes that an image file with this header can need. */
 export function mostBytes({ format, size }: ImageHeader): number {
   if (format === 'unknown' || format === 'text') return UNKNOWN_BYTES;
   const pixels = size ? size[0] * size[1] : MAX_PIXELS;

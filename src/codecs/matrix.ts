@@ -1,4 +1,4 @@
-/** Three by three numbers, row by row. */
+/** Vectors of three numbers, and matrices of three such rows. */
 export type Vector = readonly [number, number, number];
 export type Matrix = readonly [Vector, Vector, Vector];
 
@@ -18,7 +18,7 @@ export const product = (first: Matrix, second: Matrix): Matrix => {
   return transposed([times(first, a), times(first, b), times(first, c)]);
 };
 
-/** Inverts a matrix; null if it is singular. */
+/** Inverts a matrix. Returns null if the matrix is singular. */
 export function inverse([[a, b, c], [d, e, f], [g, h, i]]: Matrix): Matrix | null {
   const [A, B, C] = [e * i - f * h, f * g - d * i, d * h - e * g];
   const determinant = a * A + b * B + c * C;

@@ -12,11 +12,11 @@ import {
   rgbOfGrey,
 } from './profiles.ts';
 
-/** The meaning of stored values that are kept unchanged. */
+/** The colour space of stored values that are kept unchanged. */
 export interface Meaning extends Pick<ImageTags, 'icc' | 'pngColours' | 'colorSpace'> {
-  /** Code points of HDR, which only a PNG can express. */
+  /** The code points of HDR, which only a PNG can store. */
   readonly hdr: CodePoints | null;
-  /** The file has a profile for a different kind of pixels, which is ignored. */
+  /** Whether the file has a profile for a different kind of pixels. Such a profile is ignored. */
   readonly isProfileUnfit: boolean;
 }
 
@@ -29,16 +29,16 @@ const SRGB: Meaning = {
 };
 
 /**
- * Finds the meaning of the stored values; null if only a decoder knows it. Code points take
- * precedence over a profile, and a profile over gamma. Unusable information is ignored (PNG, third
- * edition, 4.3; Chromium does the same).
+ * Finds the colour space of the stored values. Returns null if only a decoder can determine it.
+ * Code points take precedence over a profile, and a profile takes precedence over gamma. Unusable
+ * information is ignored (PNG, third edition, 4.3; Chromium does the same).
  */
 export async function meaningOf(
   format: ImageFormat,
   container: Container,
 ): Promise<Meaning | null> {
   const { cicp, icc, gamma, chunks, isGrey, isCmyk } = container;
-  // The profile of a JPEG XL file has its own compression scheme.
+  // JPEG XL files compress profiles with a special method, which is not supported here.
   if (isCmyk || format === 'JPEG XL' || format === 'BMP') return null;
   if (cicp && isKnown(cicp)) {
     if (isHdr(cicp)) {

@@ -4,11 +4,11 @@ import { PRIMARIES, type Primaries, readGreyCurve } from './icc.ts';
 import { inverse, type Matrix, times, transposed, type Vector } from './matrix.ts';
 
 /**
- * Makes matrix-and-curve profiles from colour information that files give in another form. Sources:
+ * Makes profiles with a matrix and curves from other forms of colour information in files. Sources:
  * ICC.1:2022; primaries and transfer functions of ITU-T H.273.
  */
 
-/** x and y of white, red, green and blue. */
+/** The x and y of white, red, green and blue. */
 type Chromaticities = readonly number[];
 
 const [D65, C] = [
@@ -31,11 +31,11 @@ const CHROMATICITIES: Readonly<Record<number, Chromaticities>> = {
   22: [...D65, 0.63, 0.34, 0.295, 0.605, 0.155, 0.077],
 };
 
-/** g, a, b, c, d: (a x + b) ^ g from d on, c x below d. */
+/** The parameters of a curve that is (a x + b) ^ g for x >= d and c x for x < d. */
 type Curve = readonly [g: number, a?: number, b?: number, c?: number, d?: number];
 
 const SRGB: Curve = [2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045];
-/** For video, the curve of displays (BT.1886), not that of cameras. */
+/** The curve for video is that of displays (BT.1886), not that of cameras. */
 const VIDEO: Curve = [2.4];
 const CURVES: Readonly<Record<number, Curve>> = {
   1: VIDEO,
@@ -54,32 +54,36 @@ const CURVES: Readonly<Record<number, Curve>> = {
 /** The HDR transfer functions PQ and HLG. A profile's curve cannot express their brightness. */
 const HDR: readonly number[] = [16, 18];
 
-/** @param code an H.273 code that is known */
+/** @param code a supported code of H.273 */
 export const primariesOf = (code: number): Primaries => toD50(CHROMATICITIES[code]) as Primaries;
 
-/** Returns whether both code points are known. */
+/** Returns whether both code points are supported. */
 export const isKnown = ([primaries, transfer]: CodePoints): boolean =>
   primaries in CHROMATICITIES && (transfer in CURVES || HDR.includes(transfer));
 
 export const isHdr = ([, transfer]: CodePoints): boolean => HDR.includes(transfer);
 
-/** @param points code points that are known and not HDR */
+/** @param points supported code points that are not HDR */
 export function profileOfCodePoints([primaries, transfer]: CodePoints): Uint8Array<ArrayBuffer> {
   const name = `H.273 ${primaries}/${transfer}`;
   return rgbProfile(name, primariesOf(primaries), parametric(CURVES[transfer]));
 }
 
-/** Makes a profile for Display P3, for files that name it without including a profile. */
+/**
+ * Makes a profile for Display P3, for files that state this colour space but contain no profile.
+ */
 export function displayP3(): Uint8Array<ArrayBuffer> {
   return rgbProfile('Display P3', PRIMARIES['display-p3'], parametric(SRGB));
 }
 
-/** Makes a profile from PNG's gAMA and cHRM; null if they are unusable or mean sRGB. */
+/**
+ * Makes a profile from PNG's gAMA and cHRM. Returns null if the values are unusable or mean sRGB.
+ */
 export function profileOfGamma({
   exponent,
   chromaticities,
 }: Gamma): Uint8Array<ArrayBuffer> | null {
-  // A gamma of about 1 / 2.2 alone means sRGB, as in libpng and browsers.
+  // As in libpng and browsers, a gamma of about 1 / 2.2 without chromaticities means sRGB.
   if (!chromaticities && Math.abs(exponent * 2.2 - 1) <= 0.05) return null;
   const matrix = chromaticities ? toD50(chromaticities) : PRIMARIES.srgb;
   const gamma = Math.min(1 / exponent, 32767);
@@ -87,8 +91,8 @@ export function profileOfGamma({
 }
 
 /**
- * Makes the RGB profile that gives R = G = B the meaning of a grey profile; null if the profile is
- * not grey.
+ * Makes an RGB profile in which R = G = B has the same colour as in a grey profile. Returns null if
+ * the given profile is not grey.
  */
 export function rgbOfGrey(icc: Uint8Array): Uint8Array<ArrayBuffer> | null {
   const curve = readGreyCurve(icc);
@@ -103,8 +107,8 @@ const BRADFORD: Matrix = [
 const WHITE_D50: Vector = [0.9642, 1, 0.8249];
 
 /**
- * Computes X, Y, Z of the primaries under D50, adapted by Bradford's matrix; null if they are
- * degenerate.
+ * Computes the X, Y and Z of the primaries under D50, adapted with Bradford's matrix. Returns null
+ * for degenerate primaries.
  */
 function toD50([wx, wy, rx, ry, gx, gy, bx, by]: Chromaticities): Primaries | null {
   const primaries: Matrix = [
@@ -131,7 +135,7 @@ const number = (value: number): Uint8Array => {
 };
 const u32 = (value: number) => number(value / 65536);
 
-/** Makes a tag of type `para`: only a power, or all five numbers. */
+/** Makes a tag of type `para` with either only the power or all five parameters. */
 const parametric = (curve: Curve): Uint8Array =>
   join([
     ascii(`para\0\0\0\0\0${curve.length === 1 ? '\0' : '\x03'}\0\0`),
@@ -173,7 +177,7 @@ function rgbProfile(
   header.set(u32(at), 0);
   header.set([4, 0x40], 8);
   header.set(ascii('mntrRGB XYZ '), 12);
-  header.set([0x07, 0xea, 0, 1, 0, 1], 24); // 1 January 2026
+  header.set([0x07, 0xea, 0, 1, 0, 1], 24); // the date 1 January 2026
   header.set(ascii('acsp'), 36);
   header.set(join(WHITE_D50.map(number)), 68);
   return join([header, u32(tags.length), ...table, ...values]);

@@ -13,7 +13,7 @@ it('that is cancelled while it closes fails once, and nothing goes unhandled', a
     const sink = {
       async write() {
         events.push('write');
-        // The last bytes come while the file is being closed.
+        // The last bytes arrive while the file is being closed.
         if (produced) cancel.abort();
         await new Promise((resolve) => setTimeout(resolve, 5));
       },

@@ -1,30 +1,30 @@
 import { CrispenError, internal, throwIfAborted } from '../errors.ts';
 import { type PngHeader, pngWriter, type Rows } from './png/pngStream.ts';
 
-/** Receives the bytes of one file in order. Every failure ends in `abort`. */
+/** Receives the bytes of one file in order. After any failure, `abort` is called. */
 export interface Sink<T> {
-  /** Resolves when the sink can take more. */
+  /** Writes bytes. Resolves when the sink is ready for more bytes. */
   write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
-  /** Called after the last byte; the file is then complete. */
+  /** Completes the file. It is called after the last byte. */
   close(): Promise<T>;
-  /** Called instead of `close`; leaves no part of the file behind. */
+  /** Removes the partial file. It is called instead of `close`. */
   abort(reason: unknown): Promise<void>;
 }
 
 export interface Saved<T> {
   readonly bytes: number;
-  /** What the sink's `close` returned. */
+  /** The value that the sink's `close` returned. */
   readonly file: T;
 }
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /**
- * Opens a sink, lets `fill` write a file into it, and closes it. If anything fails, or `signal`
- * fires, no part of the file is left behind.
+ * Opens a sink and closes it when `fill` has written a file to it. If anything fails, no partial
+ * file is left.
  *
  * @param fill writes to a stream and closes it
- * @throws CrispenError `WRITE_FAILED` for failures of the sink, `ABORTED`, and all errors of `fill`
+ * @throws CrispenError `WRITE_FAILED` for errors of the sink, `ABORTED`, and all errors of `fill`
  */
 export async function save<T>(
   open: () => Promise<Sink<T>>,
@@ -68,7 +68,7 @@ export async function savePng<T, R>(
   const saved = await save(open, async (to) => {
     const writer = pngWriter(header, to).getWriter();
     const stop = () =>
-      writer.abort(new CrispenError('ABORTED', 'Writing the file was cancelled.')).catch(() => {}); // `produce` and `close` report why
+      writer.abort(new CrispenError('ABORTED', 'Writing the file was cancelled.')).catch(() => {}); // `produce` or `close` reports the reason
     signal?.addEventListener('abort', stop);
     try {
       produced = { made: await produce((rows) => writer.write(rows)) };
@@ -108,7 +108,8 @@ async function orWriteFailed<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /**
- * Turns a sink's failure into a `CrispenError` `WRITE_FAILED`. An existing `CrispenError` is kept.
+ * Converts an error of a sink to a `CrispenError` `WRITE_FAILED`. A `CrispenError` is returned
+ * unchanged.
  */
 export function writeFailed(cause: unknown): CrispenError {
   if (cause instanceof CrispenError) return cause;

@@ -48,7 +48,7 @@ describe('a profile', () => {
       const raw = (image: Sharp) => image.raw().toBuffer();
       const asStored = await raw(sharp(file, { ignoreIcc: true }));
       expect((await raw(sharp(bare))).equals(asStored)).toBe(true);
-      // The values must differ from those in sRGB. Otherwise the test would show nothing.
+      // The stored values must differ from the sRGB values. Otherwise the test would prove nothing.
       expect((await raw(sharp(file))).equals(asStored)).toBe(false);
     },
   );
@@ -124,7 +124,7 @@ describe('metadata', () => {
       expect(again.tags).toEqual({ ...tags, icc: displayP3(), colorSpace: 'display-p3' });
       const raw = (one: Uint8Array) => sharp(one, { ignoreIcc: true }).raw().toBuffer();
       expect((await raw(full)).equals(await raw(plain))).toBe(true);
-      // Without tags, the encoder's own information is removed.
+      // With empty tags, the information that the encoder wrote is removed.
       const dropped = await sharp(await embed(bytes(full), type, NO_TAGS)).metadata();
       expect([dropped.exif, dropped.xmp, dropped.icc]).toEqual([undefined, undefined, undefined]);
     },
@@ -178,7 +178,7 @@ describe('metadata', () => {
   });
 });
 
-/** A small TIFF structure: two folders of short entries, and bytes at its end. */
+/** Makes a small TIFF structure with two folders of short entries and a text at the end. */
 function tiff(first: [number, number][], second: [number, number][], tail: string): Uint8Array {
   const out = new Uint8Array(68 + tail.length);
   const view = new DataView(out.buffer);
@@ -208,7 +208,7 @@ function tiff(first: [number, number][], second: [number, number][], tail: strin
 }
 
 describe('colours', () => {
-  /** A PNG with an additional chunk after its header. */
+  /** Makes a PNG with an additional chunk after its header. */
   async function pngWith(type: string, data: readonly number[]): Promise<Uint8Array<ArrayBuffer>> {
     const file = await picture().png().toBuffer();
     return bytes(
@@ -375,7 +375,7 @@ describe('animations', () => {
     expect(found).toEqual(Array(3).fill(count > 1 ? 'first frame' : null));
   });
 
-  /** An animated PNG: the image in IDAT is blue, the frames are red and green. */
+  /** Makes an animated PNG. The image in IDAT is blue, and the frames are red and green. */
   function apng({ isFirst = false, width = 4 } = {}): Uint8Array<ArrayBuffer> {
     const pixels = (wide: number, ...colour: number[]) =>
       deflateSync(

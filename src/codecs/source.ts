@@ -6,44 +6,47 @@ import { type ImageFormat, type ImageHeader, isTruncated, readHeader } from './h
 import { checkPixels } from './limits.ts';
 import { type Meaning, meaningOf } from './meaning.ts';
 
-/** An inspected file whose pixels are not decoded. */
+/** A file that was inspected but not decoded. */
 export interface SourceFile {
   readonly format: ImageFormat;
-  /** Bits per sample. */
+  /** The number of bits per sample. */
   readonly bits: number;
   /** All tags except `grey`, which depends on the pixels. */
   readonly tags: Omit<ImageTags, 'grey'>;
-  /** How to turn the decoded pixels. */
+  /** The orientation of the decoded pixels. */
   readonly orientation: Orientation;
   /**
-   * The file for the decoder. If `isRaw`, nothing in it makes a decoder change values, and the tags
-   * describe them. Otherwise the decoder has to convert them to sRGB.
+   * The file for the decoder. If `isRaw` is true, the decoder returns the stored values, and the
+   * tags describe their colour space. Otherwise the decoder must convert the values to sRGB.
    */
   readonly bare: readonly Uint8Array<ArrayBuffer>[];
   readonly isRaw: boolean;
-  /** H.273 code points of HDR, if the values are raw HDR. */
+  /** The H.273 code points of HDR, if the values are raw HDR. */
   readonly hdr: CodePoints | null;
   readonly isAnimated: boolean;
-  /** What is lost from the file, as sentences for people. */
+  /** Sentences for the user about information in the file that is lost. */
   readonly notes: readonly string[];
 }
 
-/** Formats that no browser decodes. */
+/** The formats that no browser decodes. */
 const REFUSED: readonly ImageFormat[] = [
   ...(['HEIC', 'TIFF', 'SVG', 'PSD', 'PDF', 'JPEG 2000', 'OpenEXR'] as const),
   ...(['camera raw', 'video'] as const),
 ];
 
 /**
- * Where the meaning of a result's values is stored. PNG chunks can express everything,
- * profiles everything except HDR, and bitmaps and canvases only sRGB and Display P3.
+ * The part of a result that stores its colour space. PNG chunks can express every colour space.
+ * Profiles cannot express HDR. Bitmaps and canvases (`screen`) support only sRGB and Display P3.
  */
 export type Carrier = 'png' | 'profile' | 'screen';
 
 export interface OpenOptions {
-  /** Default: `png`. The decoder converts values whose meaning the carrier cannot express. */
+  /**
+   * Default: `png`. If the carrier cannot express the colour space, the decoder converts the values
+   * to sRGB.
+   */
   readonly carrier?: Carrier;
-  /** Default: all formats that browsers do not know. */
+  /** The formats to reject. Default: all known formats that no browser decodes. */
   readonly refused?: readonly ImageFormat[];
   readonly signal?: AbortSignal | undefined;
 }
@@ -53,7 +56,7 @@ const carries = ({ hdr, colorSpace }: Meaning, carrier: Carrier): boolean =>
 
 /**
  * Checks the first bytes of a file.
- * @param data the file, or its start
+ * @param data the whole file or its first bytes
  * @throws CrispenError `DECODE_FAILED`, `IMAGE_TOO_LARGE`
  */
 export function checkStart(
@@ -82,8 +85,8 @@ export function checkStart(
 }
 
 /**
- * Inspects a file without decoding it. A file that cannot be decoded is rejected with the cause,
- * before any pixel is allocated. Separates the values from their meaning.
+ * Inspects a file without decoding it, and separates the values from their colour space. A file
+ * that cannot be decoded is rejected with the cause, before memory for pixels is allocated.
  *
  * @throws CrispenError `DECODE_FAILED`, `IMAGE_TOO_LARGE`, `ABORTED`
  */

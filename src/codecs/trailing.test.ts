@@ -5,7 +5,10 @@ import { openSource } from './source.ts';
 
 const files = await everyFormat();
 
-/** Returns what the readers here find in a file, and what a decoder makes of the bare file. */
+/**
+ * Returns the facts that `openSource` finds in a file, and the pixels that a decoder returns for
+ * the bare file.
+ */
 async function read(file: Buffer) {
   const { bare, ...rest } = await openSource(Uint8Array.from(file), { refused: [] });
   const joined = Buffer.concat(bare);

@@ -1,9 +1,9 @@
-/** Pixels per pass through a texture; limits the extra memory. */
+/** The side in pixels of the texture that is read at a time. This limits the extra memory. */
 const TILE_SIDE = 2048;
 
 /**
  * Writes the exact pixels of a bitmap with transparency into `data`. If WebGL2 is missing or its
- * context is lost, some or all of `data` stays as it was.
+ * context is lost, some or all of `data` is unchanged.
  */
 export async function readThroughWebGl(
   bitmap: ImageBitmap,
@@ -27,7 +27,8 @@ export async function readThroughWebGl(
       gl.framebufferTexture2D(gl.FRAMEBUFFER, target, gl.TEXTURE_2D, texture, 0);
       const pixels = new Uint8Array(w * h * 4);
       gl.readPixels(0, 0, w, h, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
-      // After a lost context, pixels read as zeros. Keep the canvas's colours then.
+      // After a loss of the context, all pixels are read as zeros. The canvas's colours are kept
+      // then.
       if (gl.getError() !== gl.NO_ERROR) return;
       for (let row = 0; row < h; row++) {
         const at = ((y + row) * width + x) * 4;
@@ -35,6 +36,7 @@ export async function readThroughWebGl(
       }
     }
   }
-  // Browsers allow only a few contexts. This frees the context before the garbage collector does.
+  // Browsers allow only a few contexts, so the context is freed without waiting for the garbage
+  // collector.
   gl.getExtension('WEBGL_lose_context')?.loseContext();
 }

@@ -22,7 +22,10 @@ import { paced, timerPause } from '../kernels/steps.ts';
 import type { CpuModel } from './model.ts';
 import { traceOnCpu } from './trace.ts';
 
-/** Like `upscaleStrips`, for networks that run in averaged tiles. The result is one strip. */
+/**
+ * Does the same as `upscaleStrips` for networks that run in averaged tiles. The result is one
+ * strip.
+ */
 export async function upscaleAveraged(
   model: CpuModel,
   image: RgbaImage,

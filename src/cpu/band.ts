@@ -1,19 +1,18 @@
-/**
- * The indices of the words in a crew's control block. The words are only accessed with atomic
- * operations.
- */
+/** The indices of the words in a crew's control block. All access to the words is atomic. */
 export const WORDS = {
-  /** Number of threads that work on the task; -1 if there is none and threads must not enter. */
+  /**
+   * The number of threads that work on the task. -1 if there is no task and threads must not enter.
+   */
   gate: 0,
-  /** Counts tasks. Threads sleep until it changes. */
+  /** A counter that increases with each task. Threads sleep until it changes. */
   turn: 1,
-  /** Changes with the model that the crew serves. */
+  /** A number that changes when the crew switches to another model. */
   epoch: 2,
-  /** 1 after a function of the module failed in a thread. */
+  /** 1 after a function of the module has failed in a thread. */
   fault: 3,
   /**
-   * The task: index of the function, address of its record, the first free row, the end of the
-   * rows, and the number of rows taken at a time.
+   * The task: the index of the function, the address of its record, the first free row, the end of
+   * the rows, and the number of rows that a thread takes at a time.
    */
   fn: 4,
   record: 5,
@@ -22,7 +21,7 @@ export const WORDS = {
   share: 8,
 } as const;
 
-/** What a thread needs to run the tasks of one model. */
+/** The data that a thread needs to run the tasks of one model. */
 export interface Seat {
   readonly control: Int32Array<SharedArrayBuffer>;
   readonly words: typeof WORDS;
@@ -30,17 +29,17 @@ export interface Seat {
   readonly module: WebAssembly.Module;
   /** A shared memory. */
   readonly memory: WebAssembly.Memory;
-  /** The thread's number; the host is 0. */
+  /** The thread's number. The host has number 0. */
   readonly thread: number;
-  /** Names of the module's functions. */
+  /** The names of the module's functions. */
   readonly functions: readonly string[];
 }
 
 /**
- * Runs one thread: computes rows of each task that the crew's host offers, and returns when the
+ * Runs one thread. It computes rows of each task that the crew's host offers, and returns when the
  * host changes the model. The thread is blocked until then.
  *
- * The function uses nothing outside its own body, because Node runs its text in a worker.
+ * The function uses nothing outside its own body, because Node runs its source text in a worker.
  */
 export function serveBands({
   control,
@@ -67,8 +66,7 @@ export function serveBands({
   };
   let seen = -1;
   for (;;) {
-    // The next task usually comes within microseconds, so spinning is faster than sleeping and
-    // waking up.
+    // The next task usually arrives within microseconds, so spinning is faster than sleeping.
     for (let i = 0; i < 20_000 && Atomics.load(control, turn) === seen; i++);
     Atomics.wait(control, turn, seen);
     seen = Atomics.load(control, turn);
@@ -80,7 +78,7 @@ export function serveBands({
       inside = found;
     }
     if (inside < 0) continue;
-    // The task and the model do not change while a thread is inside.
+    // The task and the model do not change while this thread is inside the gate.
     try {
       if (!isOver()) work();
     } catch {

@@ -18,9 +18,9 @@ export type Emitter<K extends FusedOp['op'] = FusedOp['op']> = (
   graph: Graph,
 ) => Emission;
 
-/** The ops of A2N and PAN, which most visitors run. `others.ts` has the rest. */
+/** The emitters for the ops of A2N and PAN, which most visitors run. `others.ts` has the others. */
 export const COMMON = {
-  // The host converts pixels.
+  // The host converts pixels, so these ops have no tasks.
   unpack: () => ({ tasks: () => [] }),
   pack: () => ({ tasks: () => [] }),
   conv: emitConv,
@@ -37,7 +37,7 @@ export const COMMON = {
   },
 } satisfies { readonly [K in FusedOp['op']]?: Emitter<K> };
 
-/** Ops that compute means over the image. A tile can be given these means instead. */
+/** Ops that compute means over the image. For a tile, these means can be given instead. */
 export const POOLS: ReadonlySet<FusedOp['op']> = new Set([
   'globalAveragePool',
   'meanOfSquares',
@@ -46,10 +46,10 @@ export const POOLS: ReadonlySet<FusedOp['op']> = new Set([
 
 export type CommonOp = keyof typeof COMMON;
 
-/** The CPU backend's emitters for the ops of a network. */
+/** Provides the CPU backend's emitters for the ops of a network. */
 export interface Emitters {
   of(op: FusedOp): Emitter;
-  /** Whether plain loops run an op. */
+  /** Returns whether an op runs in plain loops. */
   isSlow(op: FusedOp): boolean;
 }
 
@@ -74,7 +74,8 @@ function emitBilinear({ reads, writes, scale }: FusedOpOf<'bilinear'>): Emission
 }
 
 /**
- * Emits a pooling: the module sums rows, and the host computes the mean and the ops that follow it.
+ * Emits a pooling op. The module sums rows, and the host computes the mean and the ops that follow
+ * it.
  */
 export function emitPool(
   { reads, writes }: Pick<FusedOpOf<'dynamicWeights'>, 'reads' | 'writes'>,

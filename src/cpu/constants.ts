@@ -2,12 +2,12 @@ import type { NetworkWeights } from '../engine/compile/weights.ts';
 import { internal } from '../errors.ts';
 import { padded } from './layout.ts';
 
-/** Addresses of packed weights and other constants are multiples of a cache line. */
+/** The alignment of packed weights and other constants: a cache line. */
 const ALIGN = 64;
 
 export const aligned = (address: number): number => Math.ceil(address / ALIGN) * ALIGN;
 
-/** Data that stays in memory between runs, stored consecutively. */
+/** Data that stays in memory between runs and is stored consecutively. */
 export class Constants {
   readonly #known = new Map<string, number>();
   readonly #data: { readonly address: number; readonly data: Float32Array }[] = [];
@@ -71,7 +71,8 @@ export class Constants {
 
 /**
  * An input pixel that a kernel reads: its distance from the output pixel, and the kernel positions
- * that read it. There are several positions if the input is read through a nearest enlargement.
+ * that read it. If the input is enlarged by nearest neighbour first, several positions may read the
+ * same pixel.
  */
 export interface Tap {
   readonly distance: number;
@@ -80,7 +81,7 @@ export interface Tap {
 
 /**
  * Returns the taps along one axis. An enlargement has `upsample` phases, and output pixels of each
- * phase read different input pixels. Weights that read the same pixel are added.
+ * phase read different input pixels. Weights that apply to the same pixel are added.
  */
 export function tapsOf(kernel: 1 | 3, upsample = 1, phase = 0): readonly Tap[] {
   const taps: { distance: number; positions: number[] }[] = [];
@@ -95,8 +96,8 @@ export function tapsOf(kernel: 1 | 3, upsample = 1, phase = 0): readonly Tap[] {
 
 /**
  * Packs weights [cOut][cIn][kernel][kernel] in the module's order: [blocks of 8 channels][k][8],
- * and [k][4] if four channels remain. k runs over the parts of the input, the rows, the columns and
- * the channels of the part with its padding.
+ * and then [k][4] if four channels remain. The index k covers the parts of the input, the rows, the
+ * columns, and the channels of the part including its padding.
  */
 export function packWeights(
   oihw: Float32Array,

@@ -1,4 +1,4 @@
-/** Emits convolutions, either by runs of numbers at each pixel or by tiles of 2x2 pixels. */
+/** Emits convolutions. They read runs of numbers at each pixel, or use tiles of 2x2 pixels. */
 import type { ConvOp } from '../engine/compile/fused.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type Constants, packWeights, tapsOf } from './constants.ts';
@@ -48,25 +48,26 @@ export function emitConv(op: ConvOp, constants: Constants, graph: Graph): Emissi
     : emitRuns(op, constants, shared);
 }
 
-/** What both methods have in common. */
+/** The values that both methods use. */
 interface Shared {
-  /** Channels of each part of the input. */
+  /** The number of channels of each part of the input. */
   readonly parts: readonly number[];
-  /** Addresses. */
+  /** The addresses of the slopes and of the bias. */
   readonly slopes: number;
   readonly bias: number;
   readonly epilogue: ReturnType<typeof pointwiseRecord>;
 }
 
-/** Whether a convolution runs by tiles of 2x2 pixels. This does not depend on the image's size. */
+/** Returns whether a convolution uses tiles of 2x2 pixels. The image's size does not matter. */
 const byTiles = ({ kernel, upsample, cIn, cOut }: ConvOp): boolean =>
   kernel === 3 && upsample === 1 && worthTiles(cIn, cOut);
 
-/** The cost of a tile's start and end, in multiply-adds per pixel and output channel. */
+/** The cost of the start and the end of a tile, in multiply-adds per pixel and output channel. */
 const TILE_ENDS = 10;
 
 /**
- * Returns what a convolution costs per LR pixel, in multiply-adds and in numbers that are moved.
+ * Returns the cost of a convolution per LR pixel: the multiply-adds, and the numbers that are
+ * moved.
  */
 export function costOf(op: ConvOp): { readonly multiplyAdds: number; readonly values: number } {
   const { kernel, upsample, cIn, cOut, multiplyAdds } = op;
@@ -141,8 +142,8 @@ function emitRuns(
 }
 
 /**
- * Emits a convolution by tiles (`winograd.ts`). The products at one position are a 1x1 convolution
- * of the tiles.
+ * Emits a convolution that uses tiles (`winograd.ts`). The products at one position are a 1x1
+ * convolution of the tiles.
  */
 function emitTiles(
   op: ConvOp,
@@ -208,7 +209,7 @@ function emitTiles(
   };
 }
 
-/** Transforms and packs filters: [positions], each in the order of `packWeights`. */
+/** Transforms and packs filters as [positions]. Each position is in the order of `packWeights`. */
 function packTiles(
   oihw: Float32Array,
   channels: Pick<ConvOp, 'cIn' | 'cOut'>,

@@ -13,7 +13,7 @@ import { upscale } from './upscale.ts';
 const crew = openCrew(3);
 afterAll(() => crew.close());
 
-/** A crew, and the number of rows that its host alone has computed. */
+/** Makes a crew and counts the rows that its host computes. */
 async function watched() {
   const module = await compileModule(undefined, true);
   const memory = makeMemory(2 ** 20, true);
@@ -40,7 +40,7 @@ it('divides the rows of a task among its threads, each once', async () => {
   new Uint32Array(memory.buffer).set([x, 16, y, 1, 16], at / 4);
   for (let i = 0; i < rows * 4; i++) numbers[x / 4 + i] = i;
   let all = 0;
-  // Threads take a while to start.
+  // Threads need some time to start.
   for (let round = 0; round < 2000 && own() === all; round++) {
     numbers.fill(-1, y / 4, y / 4 + rows * 4);
     run({ fn: 'sums', record: at, rows }, 0, rows);
@@ -99,8 +99,8 @@ it.each([
     const own = threads === null ? undefined : openCrew(threads);
     const model = await CpuModel.load(network, weights, { crew: own });
     const controller = new AbortController();
-    // A layer of 40 channels takes 150 ms on a fast core. If other events get no turn, the timer
-    // itself is late. The delay is therefore measured from the time when it was due.
+    // A layer of 40 channels takes 150 ms on a fast core. If other events cannot run, the timer
+    // itself is late. The delay is therefore measured from the time at which the timer was due.
     const wait = 500;
     const due = performance.now() + wait;
     setTimeout(() => controller.abort(), wait);
@@ -128,7 +128,7 @@ it('works with threads that never start', async () => {
 
 it('says so when a thread fails, and goes on', async () => {
   const { run, memory } = await watched();
-  // Rows beyond the end of the memory: the thread that takes them traps.
+  // The rows are beyond the end of the memory, so the thread that takes them traps.
   new Uint32Array(memory.buffer).set([memory.buffer.byteLength, 16, 2 ** 19, 1, 16], 16);
   expect(() => run({ fn: 'sums', record: 64, rows: 9 }, 0, 9)).toThrow();
   const { network, weights } = await golden('compact_x2_11x7');

@@ -4,7 +4,9 @@ import type { Functions, RowFunction } from './module.ts';
 import { RECORDS } from './records.ts';
 import { onThisThread, type RunRows } from './runner.ts';
 
-/** Names of all records, by the index that threads know. Some records have no function. */
+/**
+ * The names of all records, in the order of the indices that threads use. Some have no function.
+ */
 const FUNCTIONS = Object.keys(RECORDS) as RowFunction[];
 
 /** A worker that runs `serveBands` for each seat that it receives. */
@@ -13,15 +15,16 @@ export interface BandThread {
   terminate(): void;
 }
 
-/** Shares of a task per thread. More shares balance threads of different speeds. */
+/** The number of shares of a task per thread. More shares balance threads of different speeds. */
 const SHARES = 16;
-/** How many times the host checks whether the other threads are done before it sleeps. */
+/** The number of times the host checks whether the other threads have finished before it sleeps. */
 const LOOKS = 20_000;
 
 /**
- * Threads that share a model's memory and divide the rows of each task. The host takes part. A
- * thread that starts late, or never, only costs speed, because each thread takes the next free
- * rows. Rows depend only on the task's inputs, so results equal those of one thread, bit for bit.
+ * Threads that share a model's memory and divide the rows of each task. The host also computes
+ * rows. Each thread takes the next free rows, so a thread that starts late, or never, only costs
+ * speed. Rows depend only on the task's inputs, so the results are identical to those of one
+ * thread.
  */
 export class Crew {
   /** The requested number of threads, including the host. */
@@ -32,7 +35,7 @@ export class Crew {
   );
   #memory: WebAssembly.Memory | null = null;
 
-  /** @param start makes a thread; called once for each thread except the host */
+  /** @param start makes a thread; it is called once for each thread except the host */
   constructor(threads: number, start: () => BandThread) {
     this.threads = threads;
     this.#control[WORDS.gate] = -1;
@@ -40,8 +43,8 @@ export class Crew {
   }
 
   /**
-   * Returns the function that runs the rows of tasks in this memory. It is valid until the next
-   * call.
+   * Returns a function that runs the rows of tasks in this memory. It is valid until the next call
+   * of `serve`.
    */
   serve(module: WebAssembly.Module, memory: WebAssembly.Memory, functions: Functions): RunRows {
     if (this.#workers.length === 0) return onThisThread(functions);
@@ -88,11 +91,11 @@ export class Crew {
     }
   }
 
-  /** Waits until all threads have left, and admits no more. */
+  /** Waits until all threads have left the gate, and closes it. */
   #closeGate(): void {
     const control = this.#control;
     for (;;) {
-      // The last rows usually take microseconds, so spinning is faster than sleeping and waking up.
+      // The last rows usually take microseconds, so spinning is faster than sleeping.
       for (let i = 0; i < LOOKS && Atomics.load(control, WORDS.gate) !== 0; i++);
       const inside = Atomics.compareExchange(control, WORDS.gate, 0, -1);
       if (inside === 0) return;

@@ -15,31 +15,32 @@ import { CpuModel } from './model.ts';
 import { activates } from './pointwise.ts';
 import { TILE_SIDE } from './winograd.ts';
 
-/** Milliseconds for which the convolution is measured. */
+/** The time in milliseconds for which the convolution is measured. */
 const PROBE_MS = 20;
-/** Images of up to this many pixels run whole within most budgets. */
+/** Images of up to this many pixels are not cut into tiles within most memory budgets. */
 const WHOLE_PIXELS = 6e5;
-/** The cost of the pixel conversions, in values written per LR and SR pixel. */
+/** The cost of the pixel conversions, in values written per LR pixel and per SR pixel. */
 const PIXEL_VALUES = 16;
 
 /**
- * A factor for what is not counted: borders, waiting for threads, code that is not optimised yet.
+ * This factor accounts for costs that are not counted: borders, waiting for threads, and code that
+ * is not optimised yet.
  */
 const REST = 1.5;
 
-/** A factor for what ops in plain loops do besides their multiply-adds, such as sorting. */
+/** This factor accounts for work in plain loops other than multiply-adds, such as sorting. */
 const SORTING = 2;
 
-/** A machine's speed, in milliseconds per unit of work. */
+/** The speed of a machine, in milliseconds per unit of work. */
 export interface Speed {
   readonly perMultiplyAdd: number;
-  /** Time per number that an op writes. */
+  /** The time for each number that an op writes. */
   readonly perValue: number;
 }
 
 /**
- * Counts the multiply-adds that are computed per LR pixel and the numbers that ops write for it.
- * Multiply-adds of ops that run in plain loops are `slow`.
+ * Counts, per LR pixel, the computed multiply-adds and the numbers that ops write. The
+ * multiply-adds of ops that run in plain loops are counted as `slow`.
  */
 async function workOf(graph: Graph) {
   const work = { multiplyAdds: 0, values: 0, slow: 0 };
@@ -61,8 +62,8 @@ async function workOf(graph: Graph) {
 }
 
 /**
- * Measures this machine for about 25 ms, with a 3x3 convolution, on which networks spend most of
- * their time, and with a ReLU, which only moves numbers.
+ * Measures the speed of this machine in about 25 ms. It times a 3x3 convolution, because networks
+ * spend most of their time in such convolutions, and a ReLU, which only moves numbers.
  * @param crew the threads that will do the work
  * @throws CrispenError `NO_WASM`, `OUT_OF_MEMORY`
  */
@@ -73,14 +74,14 @@ export async function measureSpeed(crew?: Crew): Promise<Speed> {
   );
   const { time, values, multiplyAdds } = multiplying;
   const perValue = moving.time / moving.values;
-  // The convolution's numbers are in the cache, so moving them never takes most of its time.
+  // The convolution's numbers are in the cache, so moving them takes at most half of its time.
   const perMultiplyAdd = Math.max(time / 2, time - values * perValue) / multiplyAdds;
   return { perMultiplyAdd, perValue };
 }
 
 /**
- * Times a network of one op, in milliseconds per pixel. Other work on the machine slows it down, as
- * it will slow the job down. A single long pause has little effect.
+ * Times a network with one op, in milliseconds per pixel. If other work slows the machine down, it
+ * slows down the measurement and the job equally. A single long pause has little effect.
  */
 async function probe(
   crew: Crew | undefined,
@@ -112,7 +113,7 @@ async function probe(
     await model.compute({ width: side, height: side }, fill, { onStep });
     times.push(spent);
   };
-  // Gives the runtime time to compile and the threads time to start.
+  // The first runs give the runtime time to compile and the threads time to start.
   for (let i = 0; i < 3; i++) await once();
   times.length = 0;
   const until = performance.now() + ms;
@@ -125,8 +126,8 @@ async function probe(
 
 /**
  * Estimates how many milliseconds a network takes for an LR image. Ops that run in the oracle's
- * loops are estimated at the speed of these loops.
- * @param teamed threads without shared memory that compute bands of the image
+ * loops are estimated at the speed of those loops.
+ * @param teamed the number of threads without shared memory that compute bands of the image
  * @throws CrispenError `INVALID_INPUT`
  */
 export async function estimateMilliseconds(
@@ -142,7 +143,7 @@ export async function estimateMilliseconds(
   const pixels = PIXEL_VALUES * (1 + scale ** 2);
   const area = width * height;
   const pools = graph.nodes.some((node) => opRules(node).global(node) === 'means');
-  // Tiles overlap. If the network pools, a pass for the statistics precedes them.
+  // Tiles overlap. If the network pools, a pass for the statistics runs before them.
   const passes = area <= WHOLE_PIXELS ? 1 : pools ? 2 : 1.2;
   const fast =
     REST *
@@ -154,11 +155,13 @@ export async function estimateMilliseconds(
   return fast + estimateCpuMilliseconds(network, width, height) * share * SORTING;
 }
 
-/** Returns the share of the work that each thread does, including overlap. */
+/**
+ * Returns the busiest thread's share of the work with the best number of bands, overlap included.
+ */
 async function shareOf(network: Network, size: Size, threads: number): Promise<number> {
   if (threads === 1) return 1;
   const { tilerFor } = await import('../engine/tile/tiler.ts');
-  // Only the size matters.
+  // Only the size of the image matters here.
   const image = { ...size, data: new Uint8ClampedArray() };
   const { approximate, bands } = tilerFor(image, network, 'zero', TILE_SIDE);
   if (approximate) return 1;

@@ -3,32 +3,34 @@ import type { Graph } from '../graph/graph.ts';
 import { mapOf, vectorOf } from '../graph/shape.ts';
 
 /**
- * The layout of values in linear memory. A map is [height + 2][width + 1][channels] f32, channels
- * innermost and padded to a multiple of four, with a border of zeros, which is the padding of
- * convolutions. One border column serves both sides, because the pixel after the last of a row
- * precedes the first of the next row.
+ * The layout of values in linear memory. A map is [height + 2][width + 1][channels] f32. Channels
+ * are innermost and padded to a multiple of four. The map has a border of zeros, which is the
+ * padding of convolutions. The left and right borders share one column, because the pixel after the
+ * end of a row is also the pixel before the start of the next row.
  */
 
-/** A feature map in memory; addresses and distances in bytes. */
+/** A feature map in memory. Addresses and distances are in bytes. */
 export interface MapView {
-  /** Address of pixel (0, 0). */
+  /** The address of pixel (0, 0). */
   readonly address: number;
   readonly width: number;
   readonly height: number;
   readonly channels: number;
-  /** Distance from a pixel to the next. */
+  /** The distance from a pixel to the next pixel. */
   readonly pixel: number;
-  /** Distance from a row to the next. */
+  /** The distance from a row to the next row. */
   readonly row: number;
 }
 
-/** The number of channels including padding. */
+/** Returns the number of channels including padding. */
 export const padded = (channels: number): number => Math.ceil(channels / 4) * 4;
 
 const pixelBytes = (channels: number): number => padded(channels) * 4;
 const rowBytes = (channels: number, width: number): number => (width + 1) * pixelBytes(channels);
 
-/** Bytes of a map with its border and one more pixel, which convolutions by tiles may read. */
+/**
+ * Returns the bytes of a map with its border and one more pixel, which tiled convolutions may read.
+ */
 export const mapBytes = (channels: number, width: number, height: number): number =>
   (height + 2) * rowBytes(channels, width) + 2 * pixelBytes(channels);
 
@@ -39,11 +41,11 @@ export function mapAt(start: number, channels: number, width: number, height: nu
   return { address: start + row + pixel, width, height, channels, pixel, row };
 }
 
-/** Address of a pixel, which may be in the border. */
+/** Returns the address of a pixel, which may be in the border. */
 export const pixelAt = ({ address, row, pixel }: MapView, y: number, x: number): number =>
   address + y * row + x * pixel;
 
-/** Clears the border of a map and keeps the rest. */
+/** Clears the border of a map. The other pixels are kept. */
 export function clearBorder(floats: Float32Array, map: MapView): void {
   const { width, height, pixel, row } = map;
   const clear = (from: number, to: number) => floats.fill(0, from / 4, to / 4);

@@ -1,6 +1,6 @@
 /**
- * Runs ops in the oracle's plain loops if the module has no function for them. The loops take a
- * hundred times as long.
+ * Runs ops in the oracle's plain loops if the module has no function for them. The loops take about
+ * a hundred times as long.
  */
 import type { GroupAttentionOp, LoneOp } from '../engine/compile/fused.ts';
 import { applyOp } from '../engine/oracle/interpreter.ts';
@@ -10,7 +10,7 @@ import type { Constants } from './constants.ts';
 import { readValue, writePlanar } from './planar.ts';
 import type { Emission } from './tasks.ts';
 
-/** Ops that the loops can run: unfused ops of the graph, and attention within groups. */
+/** Ops that can run in the loops: unfused ops of the graph, and attention within groups. */
 export type SlowOp = LoneOp | GroupAttentionOp;
 
 export function emitLoop(op: SlowOp, constants: Constants, graph: Graph): Emission {

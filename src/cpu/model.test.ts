@@ -16,7 +16,10 @@ const goldens = ['tiny_*', 'compact_*', 'span_*', 'rrdb_*', 'edsr_*', 'lcoan_*',
   .flatMap((pattern) => findGoldenCases(pattern))
   .filter((file) => file.startsWith(SEEDED_GOLDENS));
 
-/** Reads the networks of a seeded golden. There is one, except for non-local attention. */
+/**
+ * Reads the networks of a seeded golden file. Such a file has one network, unless its attention is
+ * non-local.
+ */
 async function goldensOf(pattern: string) {
   const file = findGoldenCases(pattern).find((path) => path.startsWith(SEEDED_GOLDENS));
   const found = await readGoldenCases(file ?? pattern);
@@ -64,7 +67,7 @@ describe('shipped models on pixels', () => {
     }
   });
 
-  // LCoAN and ACLA attend to far pixels. ASID always runs in tiles of 64 that are averaged.
+  // LCoAN and ACLA attend to distant pixels. ASID always runs in averaged tiles of 64 pixels.
   const far = ['lcoan', 'edsr-acla', 'asid'];
   const local = MODEL_FILES.filter(({ network }) => !far.includes(network));
   it.each(local.map(({ id }) => id))('%s in tiles equals the whole', async (id) => {
@@ -111,7 +114,7 @@ describe('tiles', () => {
     ['compact_x2_11x7', 16],
     ['rrdb_x2_unshuffle_13x9_pad', 45],
     ['span_x2_11x7', 32],
-    // Means are taken over the whole image.
+    // This network computes means over the whole image.
     ['tiny_a2n_x4_8x8', 24],
   ])('%s in tiles of %i equals the whole', async (name, tileSize) => {
     const { network, weights } = await golden(name);
@@ -164,14 +167,14 @@ describe('a job', () => {
     const { network, weights } = await loadShipped('a2n-x2');
     const model = await CpuModel.load(network, weights);
     const controller = new AbortController();
-    // If other events get no turn, the timer itself is late. The delay is therefore measured from
-    // the time when it was due.
+    // If other events cannot run, the timer itself is late. The delay is therefore measured from
+    // the time at which the timer was due.
     const due = performance.now() + 300;
     const running = upscale(model, picture(300, 300), { signal: controller.signal });
     setTimeout(() => controller.abort(), 300);
     await expect(running).rejects.toMatchObject({ code: 'ABORTED' });
     expect(performance.now()).toBeGreaterThanOrEqual(due - 1);
-    // The delay is 100 ms at most on an idle machine; the job takes seconds.
+    // The delay is at most 100 ms on an idle machine, but the job takes seconds.
     expect(performance.now() - due).toBeLessThan(patience(200));
     const image = picture(9, 8);
     const { image: after } = await upscale(model, image);
@@ -179,7 +182,7 @@ describe('a job', () => {
     expect(after).toEqual(fresh);
   });
 
-  // Plain loops run their attention, norms and large kernels.
+  // These networks run their attention, norms or large kernels in plain loops.
   it.each([
     ['lcoan_tiny_x2_9x7', 160],
     ['edsr_cla_tiny_x2_9x7', 192],
@@ -193,7 +196,7 @@ describe('a job', () => {
     let last = process.cpuUsage();
     let longest = 0;
     const turn = () => {
-      // A busy machine makes turns last longer, but they do not take more CPU time.
+      // On a busy machine, turns last longer, but they do not take more CPU time.
       const { user, system } = process.cpuUsage(last);
       longest = Math.max(longest, (user + system) / 1000);
       last = process.cpuUsage();

@@ -17,34 +17,34 @@ import { onThisThread, type RunChoice, type RunRows, runProgram } from './runner
 import type { Places } from './tasks.ts';
 import type { TileRunner } from './tiles.ts';
 
-/** Options of a model. */
+/** The options for loading a model. */
 export interface ModelOptions {
   /**
-   * Default: the best variant that the runtime supports (`compileModule`). If there is a crew, the
-   * module must be for a shared memory.
+   * The compiled module. Default: the best variant that the runtime supports (`compileModule`). If
+   * there is a crew, the module must be compiled for a shared memory.
    */
   readonly module?: WebAssembly.Module | undefined;
-  /** Threads that help; default none. */
+  /** The threads that help with each task; default none. */
   readonly crew?: Crew | undefined;
   /** Copies of the model in other threads, which compute tiles; default none. */
   readonly helpers?: readonly TileRunner[] | undefined;
-  /** Values that are read after a run. */
+  /** The values that are read after a run. */
   readonly keep?: ReadonlySet<ValueId>;
-  /** Default `ops`; `none` runs each node separately. */
+  /** The fusion level; default `ops`. `none` runs each node separately. */
   readonly fuse?: 'ops' | 'none';
   /**
-   * Whether 3x3 convolutions avoid tiles of 2x2 pixels, which save time and round a little more.
-   * Meant for values that people read, such as softmaxes of steep logits.
+   * Whether 3x3 convolutions avoid tiles of 2x2 pixels, which save time but round a little more.
+   * Use this for values that people read, such as softmaxes of steep logits.
    */
   readonly exact?: boolean | undefined;
 }
 
-/** All of a network, or the part that ends with its last pooling. */
+/** A part of a network: all ops, or the ops up to and including the last pooling. */
 type Part = 'all' | 'pooling';
 
 /**
  * A network with its weights in WebAssembly memory. It runs one image or tile at a time. The memory
- * grows to fit the largest one and is freed with the object.
+ * grows to fit the largest image or tile, and is freed together with the object.
  */
 export class CpuModel {
   readonly network: Network;
@@ -92,27 +92,27 @@ export class CpuModel {
     return new CpuModel(network, options, compiled, memory, rows);
   }
 
-  /** True if some ops run in plain loops, which take a hundred times as long. */
+  /** Whether some ops run in plain loops, which take about a hundred times as long. */
   get slow(): boolean {
     return this.#compiled.slow;
   }
 
-  /** Bytes of its memory. */
+  /** The size of its memory in bytes. */
   get held(): number {
     return this.#memory.buffer.byteLength;
   }
 
-  /** Whether values depend on means over the image. */
+  /** Whether any values depend on means over the image. */
   get pools(): boolean {
     return this.#compiled.poolingOps > 0;
   }
 
-  /** Bytes of memory for an image or tile of whole cells, including weights. */
+  /** Returns the memory in bytes for an image or tile of whole cells, including the weights. */
   bytes(size: Size, part: Part = 'all'): number {
     return this.#compiled.program(size, this.#countOf(part)).bytes;
   }
 
-  /** Multiply-adds per LR pixel. */
+  /** Returns the multiply-adds per LR pixel. */
   work(part: Part = 'all'): number {
     return this.#compiled.fused.ops
       .slice(0, this.#countOf(part))
@@ -124,7 +124,7 @@ export class CpuModel {
     return part === 'all' ? fused.ops.length : poolingOps;
   }
 
-  /** Computes the means over an image that the network uses, by the value that they become. */
+  /** Computes the network's means over an image. The keys are the ids of the resulting values. */
   async means(
     image: RgbaImage,
     size: Size,
@@ -139,8 +139,8 @@ export class CpuModel {
 
   /**
    * Runs the network on the pixels of `source` and packs a part of the result.
-   * @param size of the map that the network sees; larger than the source if reflected pixels are
-   *   added
+   * @param size the size of the map that the network reads; it is larger than the source if
+   *   reflected pixels are added
    * @returns false if a value was not finite
    * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`
    */
@@ -155,7 +155,7 @@ export class CpuModel {
     const { floats, places } = await this.compute(size, fill, options);
     const map = places.map(graph.output);
     const finite = pack(floats, map, inputRange, { ...packing, source, scale });
-    // A non-finite value would stay where a later image expects finite padding.
+    // A non-finite value could remain in memory where a later image needs finite padding.
     if (!finite) this.#program = null;
     return finite;
   }
@@ -186,7 +186,7 @@ export class CpuModel {
     const program = this.#compiled.program({ width, height }, count);
     growMemory(this.#memory, program.bytes);
     const { buffer } = this.#memory;
-    // Clears what runs at other sizes left behind, which may contain NaN or infinity.
+    // Clears the remains of runs at other sizes, which may contain NaN or infinity.
     new Float32Array(buffer).fill(0, this.#compiled.start / 4);
     new Uint32Array(buffer, program.records, program.words.length).set(program.words);
     this.#program = program;

@@ -2,7 +2,9 @@ import { CrispenError } from '../errors.ts';
 import { PROBES } from './generated/probes.ts';
 import type { RecordName } from './records.ts';
 
-/** Names of the module's functions: all records except those that are parts of others. */
+/**
+ * The names of the module's functions. These are all records except those that are parts of others.
+ */
 export type RowFunction = Exclude<RecordName, 'segment' | 'part'>;
 
 /** Each function computes the rows `from` .. `to` - 1 for the record at an address. */
@@ -12,20 +14,20 @@ export type Functions = Readonly<
 
 export type VariantName = keyof typeof PROBES;
 
-/** Variants in order of preference, the fastest first. */
+/** The variants in order of preference. The fastest is first. */
 const ORDER: readonly VariantName[] = ['relaxed', 'simd'];
 
-/** Each variant has a chunk of its own, because a visitor needs only one. */
+/** Each variant is a separate chunk, because a visitor needs only one of them. */
 const LOADERS: Readonly<Record<VariantName, () => Promise<{ readonly MODULE: string }>>> = {
   relaxed: () => import('./generated/relaxed.ts'),
   simd: () => import('./generated/simd.ts'),
 };
 
-/** The maximum of a module's memory in pages of 64 KiB: 4 GiB. */
+/** The maximum size of a module's memory in pages of 64 KiB, which is 4 GiB. */
 const MAX_PAGES = 65536;
 
 /**
- * Returns the fastest variant that this runtime supports, or null. Browsers got SIMD between 2021
+ * Returns the fastest variant that this runtime supports, or null. Browsers added SIMD between 2021
  * and 2023.
  */
 export function supportedVariant(): VariantName | null {
@@ -38,9 +40,9 @@ const hasVariant = (name: VariantName): boolean => WebAssembly.validate(bytesOf(
 const compiled = new Map<string, Promise<WebAssembly.Module>>();
 
 /**
- * Compiles the module once. Runtimes optimise its code as it runs, and later models start with the
- * optimised code.
- * @param shared for a memory that threads share
+ * Compiles the module once. Runtimes optimise its code while it runs, so later models start with
+ * the optimised code.
+ * @param shared whether threads share the module's memory
  * @throws CrispenError `NO_WASM` if the runtime has no SIMD or the page's policy forbids
  *   WebAssembly.
  */
@@ -76,7 +78,7 @@ async function compile(variant: VariantName, shared: boolean): Promise<WebAssemb
 /** Makes a memory of at least `bytes`. @throws CrispenError `OUT_OF_MEMORY` */
 export function makeMemory(bytes: number, shared = false): WebAssembly.Memory {
   const initial = pagesOf(bytes);
-  // 32-bit runtimes reserve a shared memory as a whole and may refuse 4 GiB.
+  // 32-bit runtimes reserve all of a shared memory immediately and may refuse 4 GiB.
   for (let maximum = MAX_PAGES; ; maximum /= 2) {
     try {
       return new WebAssembly.Memory({ initial, maximum, shared });
@@ -87,8 +89,8 @@ export function makeMemory(bytes: number, shared = false): WebAssembly.Memory {
 }
 
 /**
- * Grows a memory to at least this size. Views of its buffer become invalid. @throws CrispenError
- * `OUT_OF_MEMORY`
+ * Grows a memory to at least this size. Views of its old buffer become invalid.
+ * @throws CrispenError `OUT_OF_MEMORY`
  */
 export function growMemory(memory: WebAssembly.Memory, bytes: number): void {
   const missing = pagesOf(bytes) - memory.buffer.byteLength / 65536;
@@ -117,9 +119,9 @@ const outOfMemory = (bytes: number, cause: unknown): CrispenError =>
     { hint: 'Set a smaller memory budget or enlarge a smaller image.', cause },
   );
 
-/** The module's import of "memory", as hexadecimal digits: an unshared memory with a maximum size. */
+/** The module's import of an unshared "memory" with a maximum size, in hexadecimal digits. */
 const MEMORY_IMPORT = '6d656d6f72790201';
-/** The same for a shared memory. */
+/** The same import for a shared memory. */
 const SHARED_IMPORT = '6d656d6f72790203';
 
 const bytesOf = (digits: string): Uint8Array<ArrayBuffer> =>

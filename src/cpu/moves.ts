@@ -1,4 +1,4 @@
-/** Ops that only move numbers. */
+/** Emits ops that only move numbers. */
 import type { FusedOpOf } from '../engine/compile/fused.ts';
 import { type MapView, pixelAt } from './layout.ts';
 import type { Emission, HostTask, Place, RowTask } from './tasks.ts';
@@ -25,7 +25,7 @@ export function emitUnshuffle({ reads, writes, scale }: FusedOpOf<'pixelUnshuffl
       const [x, y] = [place.map(reads.inputs[0]), place.map(writes.y)];
       const moves = Array.from({ length: scale ** 2 }, (_, phase) => {
         const [dy, dx] = [Math.floor(phase / scale), phase % scale];
-        // The pixels of one phase, as a separate map.
+        // This map contains only the pixels of one phase.
         const part = {
           ...x,
           address: pixelAt(x, dy, dx),
@@ -43,7 +43,7 @@ export function emitUnshuffle({ reads, writes, scale }: FusedOpOf<'pixelUnshuffl
   };
 }
 
-/** Makes a task that moves values into all pixels of y. Distances are in bytes. */
+/** Makes a task that moves values to all pixels of y. Distances are in bytes. */
 export function move(
   place: Place,
   from: MapView,
@@ -52,7 +52,9 @@ export function move(
     readonly divide?: number;
     readonly phase?: number;
     readonly fromChannel?: number;
-    /** The position of the numbers in a pixel of y, and their distance. */
+    /**
+     * The position of the numbers in a pixel of y, and below it the distance between the numbers.
+     */
     readonly to?: number;
     readonly toChannel?: number;
     readonly channels?: number;

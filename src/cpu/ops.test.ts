@@ -14,7 +14,7 @@ import type { VariantName } from './module.ts';
 import { compileModule } from './module.ts';
 import { traceOnCpu } from './trace.ts';
 
-// Node 20 has relaxed SIMD behind a flag.
+// In Node 20, relaxed SIMD requires a flag.
 setFlagsFromString('--experimental-wasm-relaxed-simd');
 
 type Build = (b: GraphBuilder, x: NodeId) => NodeId;
@@ -27,7 +27,7 @@ const activated =
   (build: Build, activation: Activation): Build =>
   (b, x) =>
     b.activation('activated', build(b, x), activation);
-/** All activations in the table. The host computes those that the module lacks by their formula. */
+/** All activations in the table. The host uses the formula of those that the module lacks. */
 const ALL = (Object.keys(ACTIVATIONS) as ActivationName[]).map(
   (fn): Activation => (fn === 'leakyRelu' ? { fn, slope: 0.2 } : { fn }),
 );
@@ -42,7 +42,7 @@ const dynamic: Build = (b, x) => {
   return b.softmax('weights', second, 3);
 };
 
-/** Channels of the input, and a graph that uses it. */
+/** For each graph: the number of input channels, and a function that builds the graph. */
 const GRAPHS: Readonly<Record<string, readonly [channels: number, build: Build]>> = {
   'conv 3x3, 3 -> 5': [3, conv(3, 5)],
   'conv 3x3, 8 -> 16': [8, conv(3, 16)],
@@ -139,7 +139,7 @@ const SIZES = [
   [34, 19],
 ] as const;
 
-/** Weights of a few tenths, from a stream. */
+/** Makes weights of a few tenths from a stream of numbers. */
 function weightsFor(network: Network, next: () => number): Map<string, Tensor> {
   return new Map(
     network.graph.weights.map(({ name, shape }) => {

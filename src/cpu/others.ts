@@ -1,4 +1,4 @@
-/** Ops that A2N and PAN do not have; lazily loaded. */
+/** The ops that A2N and PAN do not have. This file is loaded only when it is needed. */
 import type {
   FusedOp,
   FusedOpOf,
@@ -25,10 +25,10 @@ import { clearPadding, emitConcat, emitUnshuffle, move } from './moves.ts';
 import { ALL_PIXELS, activates, emitPointwise, pointwiseOf, pointwiseRecord } from './pointwise.ts';
 import type { Band, Emission, HostTask, Place } from './tasks.ts';
 
-/** Ops that only level `blocks` or the GPU backend has. */
+/** Ops that occur only at level `blocks` or in the GPU backend. */
 type Elsewhere = 'attentionGate' | 'attentionMix' | 'gatedConv' | 'skipPack' | MergedOp['op'];
 
-/** Null: plain loops run the op. */
+/** The emitter of an op. Null means that the op runs in plain loops. */
 type Entry<K extends FusedOp['op']> = Emitter<K> | (K extends SlowOp['op'] ? null : never);
 
 const OTHERS: {
@@ -97,7 +97,7 @@ const OTHERS: {
   shift: ({ reads, writes, by }) => ({
     tasks: (place) => {
       const [x, y] = [place.map(reads.inputs[0]), place.map(writes.y)];
-      // The border of x provides the zeros.
+      // The shifted map reads zeros from the border of x.
       const moved = { ...x, address: pixelAt(x, by, by) };
       return [...clearPadding(y), move(place, moved, y, { channels: x.channels })];
     },
@@ -145,7 +145,7 @@ const OTHERS: {
 
 const entryOf = ({ op }: FusedOp) => (OTHERS as Readonly<Record<string, Emitter | null>>)[op];
 
-/** Like `emittersFor`, for networks with ops that `COMMON` lacks. */
+/** Does the same as `emittersFor` for networks with ops that `COMMON` lacks. */
 export async function othersFor(
   ops: readonly FusedOp[],
   common: Emitters['of'],
@@ -162,7 +162,7 @@ export async function othersFor(
   };
 }
 
-/** Emits pointwise ops. The host computes activations that the module lacks by their formula. */
+/** Emits pointwise ops. If the module lacks the activation, the host computes it by its formula. */
 function emitAnyPointwise(op: PointwiseOp, constants: Constants, graph: Graph): Emission {
   const { activation } = op;
   if (activation === null || activates(activation)) return emitPointwise(op, constants, graph);
@@ -187,7 +187,7 @@ function emitAnyPointwise(op: PointwiseOp, constants: Constants, graph: Graph): 
   };
 }
 
-/** Emits the means of a map, or of what remains without its first and last rows and columns. */
+/** Emits the means of a map, without its first and last rows and columns if there is an inset. */
 function emitMean(
   { reads, writes, inset }: FusedOpOf<'globalAveragePool'>,
   _: Constants,
@@ -202,15 +202,15 @@ function emitMean(
     ...pool,
     tasks: (place) => {
       const map = place.map(x);
-      // Nothing may remain of a small tile, but tiles are given the means of the image anyway.
+      // A small tile may have no remaining pixels, but then the image's means are given anyway.
       const [width, height] = [map.width, map.height].map((side) =>
         Math.max(1, side - first - last),
       );
       const inner = { ...map, address: pixelAt(map, first, first), width, height };
       const tasks = pool.tasks({ ...place, map: (id) => (id === x ? inner : place.map(id)) });
       /**
-       * Converts a band's rows to LR rows of the inner map and adds a little. At three halves or
-       * quarters of the LR size, rounding would otherwise give the previous rows.
+       * Converts the rows of a band to LR rows of the inner map, and adds a small value. At three
+       * halves or three quarters of the LR size, rounding would otherwise select the previous rows.
        */
       const within = ({ from, to, combine }: Band): Band => {
         const row = (at: number) =>
@@ -229,7 +229,7 @@ function emitMean(
   };
 }
 
-/** Emits the squares of a map, in scratch memory, and their means. */
+/** Emits the squares of a map in scratch memory, and then the means of the squares. */
 function emitMeanOfSquares(
   { reads, writes }: FusedOpOf<'meanOfSquares'>,
   constants: Constants,
@@ -254,7 +254,8 @@ function emitMeanOfSquares(
 }
 
 /**
- * Emits y = scale * x + shift. The host computes scale and shift for each channel from a vector.
+ * Emits y = scale * x + shift. The host computes the scale and the shift for each channel from a
+ * vector.
  */
 function emitGroupAffine(
   constants: Constants,

@@ -3,14 +3,15 @@ import { type MapView, pixelAt } from './layout.ts';
 
 const topOf = (data: RgbaImage['data']): number => (data instanceof Uint16Array ? 65535 : 255);
 
-/** Mirrors a position beyond the end into 0 .. size - 1 without repeating the edge. */
+/** Mirrors a position beyond the end into 0 .. size - 1 without repeating the edge pixel. */
 function reflected(i: number, size: number): number {
   const period = Math.max(1, 2 * size - 2);
   return Math.min(i % period, period - (i % period));
 }
 
 /**
- * Converts pixels to a network's input. If the map is larger, it continues with reflected pixels.
+ * Converts pixels to a network's input. If the map is larger than the image, the image continues
+ * with reflected pixels.
  */
 export function unpack(floats: Float32Array, map: MapView, image: RgbaImage, range: number): void {
   const { data } = image;
@@ -35,7 +36,7 @@ export function unpack(floats: Float32Array, map: MapView, image: RgbaImage, ran
 
 const luma = (r: number, g: number, b: number): number => 0.299 * r + 0.587 * g + 0.114 * b;
 
-/** A part of the result. `core` is in LR pixels of the image that the network saw. */
+/** A part of the result. `core` is in LR pixels of the image that the network read. */
 export interface Packing {
   readonly core: {
     readonly x: number;
@@ -45,11 +46,13 @@ export interface Packing {
   };
   readonly scale: number;
   /**
-   * The pixels that the network saw. They provide alpha and, if the network only produces luma, the
-   * colours.
+   * The pixels that the network read. Alpha is computed from them. If the network only computes
+   * luma, the colours are computed from them too.
    */
   readonly source: RgbaImage;
-  /** Where the core goes: an array, the index of the first sample, and the pixels per row. */
+  /**
+   * The destination of the core: an array, the index of the first sample, and the pixels per row.
+   */
   readonly to: {
     readonly data: RgbaImage['data'];
     readonly offset: number;
@@ -59,7 +62,8 @@ export interface Packing {
 
 /**
  * Converts values to pixels: clamps them and rounds half to even. Alpha is enlarged bilinearly. If
- * the network only produces luma, so are the differences between colours and luma.
+ * the network only computes luma, the differences between the colours and luma are enlarged
+ * bilinearly too.
  * @returns false if a value was not finite
  */
 export function pack(
@@ -84,7 +88,7 @@ export function pack(
       const shift = grey ? luma(below[0], below[1], below[2]) : 0;
       for (let c = 0; c < 3; c++) {
         const value = floats[grey ? from : from + c];
-        // NaN and infinity minus themselves are not zero.
+        // For NaN and infinity, the difference of the value and itself is NaN instead of zero.
         finite &&= value - value === 0;
         to.data[at + c] = rounded(value * factor + (grey ? below[c] - shift : 0), top);
       }

@@ -6,7 +6,7 @@ import type { Graph } from '../graph/graph.ts';
 import { type MapView, pixelAt } from './layout.ts';
 import type { Places, Tables } from './tasks.ts';
 
-/** Writes a planar map [channels][height][width]. Padding channels become zero. */
+/** Writes a planar map [channels][height][width] to memory. Padding channels become zero. */
 export function writePlanar(floats: Float32Array, map: MapView, data: Float32Array): void {
   const { channels, width, height } = map;
   for (let y = 0; y < height; y++) {

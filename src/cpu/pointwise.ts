@@ -1,4 +1,4 @@
-/** Pointwise ops, and the epilogues of convolutions. */
+/** Emits pointwise ops and the epilogues of convolutions. */
 import type { ConvOp, PointwiseOp, ValueId } from '../engine/compile/fused.ts';
 import { internal } from '../errors.ts';
 import type { Activation } from '../graph/activations.ts';
@@ -25,15 +25,15 @@ export function emitPointwise(
   });
 }
 
-/** Whether the module can compute an activation. */
+/** Returns whether the module can compute an activation. */
 export const activates = (activation: Activation): boolean =>
   slopeOf(activation) !== null || activation.fn in KINDS;
 
-/** y = act1(act0(a) * m * factorA + r * factorR); see the record. */
+/** Describes y = act1(act0(a) * m * factorA + r * factorR), as in the record `pointwise`. */
 interface PointwiseSpec {
   readonly a: ValueId;
   readonly y: ValueId;
-  /** Addresses of one value per channel, instead of a map. `slopes` belongs to act0. */
+  /** Addresses of one value per channel, which is used instead of a map. act0 uses `slopes`. */
   readonly slopes?: number;
   readonly scale?: number | ((place: Place) => number);
   readonly shift?: number | ((place: Place) => number);
@@ -43,11 +43,11 @@ interface PointwiseSpec {
   readonly act1?: Activation | null;
   readonly factorA?: number;
   readonly factorR?: number;
-  /** A vector of both factors. */
+  /** A vector that contains both factors. */
   readonly mix?: ValueId | null;
 }
 
-/** Pixels of one phase of an enlargement; all pixels if `every` is 1. */
+/** Selects the pixels of one phase of an enlargement. If `every` is 1, all pixels are selected. */
 interface Strides {
   readonly dy: number;
   readonly dx: number;
@@ -56,7 +56,7 @@ interface Strides {
 
 export const ALL_PIXELS: Strides = { dy: 0, dx: 0, every: 1 };
 
-/** Makes the constants of a pointwise record and returns the function that writes the record. */
+/** Makes the constants of a pointwise record. Returns a function that writes the record. */
 export function pointwiseRecord(constants: Constants, channels: number, spec: PointwiseSpec) {
   const ones = constants.repeated(1, channels);
   const zeros = constants.repeated(0, channels);
@@ -112,7 +112,7 @@ export function pointwiseOf(constants: Constants, channels: number, spec: Pointw
   };
 }
 
-/** Returns the negative slope of an activation that is linear on both sides; null for others. */
+/** Returns the negative slope of an activation that is linear on both sides, or null for others. */
 export function slopeOf(activation: ConvOp['act0']): number | null {
   if (activation === null) return 1;
   if (activation.fn === 'leakyRelu') return activation.slope;

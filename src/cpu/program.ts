@@ -16,7 +16,7 @@ import { clearBorder, type MapView, mapAt, mapBytes, padded } from './layout.ts'
 import { type Field, RECORDS, type RecordName, recordBytes } from './records.ts';
 import type { Emission, HostTask, Place, Places, Task } from './tasks.ts';
 
-/** A network for one image size: the steps in order, and the records that the module reads. */
+/** A network for one image size. Contains the steps in order, and the records for the module. */
 export interface Program {
   readonly size: Size;
   readonly steps: readonly Step[];
@@ -25,7 +25,7 @@ export interface Program {
   /** The address of `words`. */
   readonly records: number;
   readonly words: Uint32Array;
-  /** Bytes of memory that it needs, including constants. */
+  /** The memory that the program needs in bytes, including constants. */
   readonly bytes: number;
 }
 
@@ -35,10 +35,10 @@ export interface Step {
   readonly tasks: readonly Task[];
 }
 
-/** A network with its constants, which can be planned for any size. */
+/** A network with its constants. It can be planned for any image size. */
 export class Compiled {
   readonly fused: FusedGraph;
-  /** Whether some ops run in plain loops, which take a hundred times as long. */
+  /** Whether some ops run in plain loops, which take about a hundred times as long. */
   readonly slow: boolean;
   readonly #emissions: readonly Emission[];
   readonly #constants: Constants;
@@ -47,9 +47,9 @@ export class Compiled {
   readonly #threads: number;
 
   /**
-   * @param emitters for its ops
-   * @param keep values that are read after the run, besides the output
-   * @param threads that run rows at the same time
+   * @param emitters the emitters for the network's ops
+   * @param keep the values that are read after the run, in addition to the output
+   * @param threads the number of threads that run rows at the same time
    */
   constructor(
     fused: FusedGraph,
@@ -78,7 +78,7 @@ export class Compiled {
 
   /**
    * Lays out values and records for LR images of a size.
-   * @param count how many ops to include, from the first on; default: all
+   * @param count the number of ops to include, starting with the first; default: all
    */
   program(size: Size, count = this.fused.ops.length): Program {
     const { graph, inputs } = this.fused;
@@ -111,7 +111,7 @@ export class Compiled {
       end += bytes;
       return start;
     });
-    // All ops use the same memory, so it stays in the cache.
+    // All ops use the same memory for this purpose, so it stays in the cache.
     const perThread = end;
     const perThreadStride = Math.max(0, ...this.#emissions.map(({ perThread }) => perThread ?? 0));
     end += perThreadStride * this.#threads;
@@ -166,7 +166,7 @@ function known<T>(values: ReadonlyMap<ValueId, T>, id: ValueId): T {
   return value;
 }
 
-/** Returns the words of a record. Only `slope1` is f32. */
+/** Returns the words of a record. Only `slope1` is an f32 number. */
 function wordsOf<R extends RecordName>(
   name: R,
   fields: Readonly<Record<Field<R>, number>>,

@@ -4,15 +4,21 @@ import type { Functions, RowFunction } from './module.ts';
 import type { Program, Step } from './program.ts';
 import type { HostTask, Means, RowTask, Tables } from './tasks.ts';
 
-/** Multiply-adds per thread in the first call of a function: some milliseconds on a slow core. */
+/** Multiply-adds per thread in the first call of a function. They take a few ms on a slow core. */
 const FIRST_CALL = 2e7;
 /**
- * The largest factor by which a later call may exceed `FIRST_CALL`, however fast calls seem to be.
+ * The largest factor by which a later call may exceed `FIRST_CALL`, even if calls seem to be very
+ * fast.
  */
 const GROWTH = 16;
-/** Milliseconds that a call should take: as long as possible, because threads wait at its end. */
+/**
+ * The target duration of a call in milliseconds. It is long, because threads wait at the end of a
+ * call.
+ */
 const CALL_MS = 8;
-/** Milliseconds between turns for other events. Cancelling a job must take less than 100. */
+/**
+ * The time in milliseconds after which other events may run. Cancelling must take less than 100 ms.
+ */
 const SLICE_MS = 20;
 
 /** Runs the rows of a task on one or several cores. */
@@ -23,7 +29,7 @@ export const onThisThread =
   ({ fn, record }, from, to) =>
     functions[fn](record, from, to);
 
-/** Yields to other events. A timer would wait for four milliseconds. */
+/** Lets other events run. A timer would wait for four milliseconds. */
 function breathe(): Promise<void> {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
@@ -43,7 +49,7 @@ export interface Run extends Pick<RunOptions, 'signal'> {
   /** Receives the values that are not in memory. */
   readonly tables?: Tables | undefined;
   readonly onWork?: ((multiplyAdds: number) => void) | undefined;
-  /** Called with each step and its milliseconds. */
+  /** Called after each step with the step and its duration in milliseconds. */
   readonly onStep?: ((step: Step, milliseconds: number) => void) | undefined;
 }
 
@@ -54,7 +60,7 @@ export type RunChoice = Pick<Run, 'signal' | 'onWork' | 'onStep' | 'means' | 'ta
 export async function runProgram(program: Program, run: Run): Promise<void> {
   const pixels = program.size.width * program.size.height;
   const first = FIRST_CALL * run.threads;
-  /** Multiply-adds of the next call, by function. */
+  /** The multiply-adds of the next call, by function. */
   const sizes = new Map<RowFunction, number>();
   let since = performance.now();
   const rest = async () => {
@@ -69,7 +75,7 @@ export async function runProgram(program: Program, run: Run): Promise<void> {
     const started = performance.now();
     const work = step.op.multiplyAdds * pixels;
     const rowsInAll = step.tasks.reduce((sum, task) => sum + (isRowTask(task) ? task.rows : 0), 0);
-    // Ops without multiply-adds move memory, which counts as at least 100 multiply-adds per LR
+    // Ops without multiply-adds only move numbers. They count as at least 100 multiply-adds per LR
     // pixel.
     const perRow = Math.max(work / Math.max(1, rowsInAll), 100 * program.size.width);
     for (const task of step.tasks) {

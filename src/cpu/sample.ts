@@ -1,4 +1,4 @@
-/** Means over an image that is cut into tiles; lazily loaded. */
+/** Computes means over an image that is cut into tiles. Loaded only when it is needed. */
 import type { ProgressMeter } from '../engine/progress.ts';
 import { paddedSize, withBorder } from '../engine/tile/bordered.ts';
 import { samplesOf } from '../engine/tile/collage.ts';
@@ -15,7 +15,7 @@ interface Sampling extends Pick<UpscaleOptions, 'signal' | 'statistics'> {
 
 /**
  * Computes means over the whole image if the part of the network that computes them fits the
- * budget, otherwise over a collage of the image's parts.
+ * budget. Otherwise, computes them over a collage of the image's parts.
  */
 export async function sampleMeans(
   model: CpuModel,

@@ -1,4 +1,4 @@
-/** The code of a thread without shared memory; `team.ts` is the host's side. */
+/** The code of a thread without shared memory. `team.ts` contains the host's code. */
 import type { ValueId } from '../engine/compile/fused.ts';
 import { CrispenError, internal } from '../errors.ts';
 import { depthOf, samplesOf } from '../image/image.ts';
@@ -6,10 +6,10 @@ import { CpuModel } from './model.ts';
 import type { RowSums } from './tasks.ts';
 import type { Port, Reply, Request } from './tiles.ts';
 
-/** Milliseconds between two reports of work. */
+/** The minimum time between two reports of work, in milliseconds. */
 const REPORT_MS = 20;
 
-/** Serves a host: computes tiles in a memory of its own. */
+/** Processes a host's messages. The thread computes tiles in its own memory. */
 export function serve(port: Port): void {
   const models = new Map<number, Promise<CpuModel>>();
   let job = new AbortController();
@@ -54,7 +54,7 @@ export function serve(port: Port): void {
   port.onmessage = ({ data }: MessageEvent<Request>) => {
     if ('load' in data) {
       const loading = CpuModel.load(data.network, data.tensors);
-      // The first job that needs it reports the failure.
+      // The first job with this model reports the failure.
       loading.catch(() => {});
       models.set(data.load, loading);
     } else if ('drop' in data) models.delete(data.drop);

@@ -1,6 +1,6 @@
 /**
- * Threads without shared memory: each has the model in a memory of its own and computes tiles. This
- * is the host's side; `serve.ts` is the threads' side.
+ * The host's code for threads without shared memory. Each thread has the model in its own memory
+ * and computes tiles. `serve.ts` contains the threads' code.
  */
 import { CrispenError, throwIfAborted } from '../errors.ts';
 import type { RgbaImage } from '../image/image.ts';
@@ -10,15 +10,15 @@ import type { Packing } from './pixels.ts';
 import type { Band } from './tasks.ts';
 import type { Port, Reply, Request, TileRunner } from './tiles.ts';
 
-/** Makes a thread that serves the other end of the port; null if that failed. */
+/** Makes a thread at the other end of the returned port. Returns null if this fails. */
 export type StartThread = () => Promise<Port | null>;
 
-/** Threads that hold the same models. */
+/** Threads that all have the same models in memory. */
 export class Team {
   readonly #threads: Promise<TileThread[]>;
   #models = 0;
 
-  /** @param helpers threads besides the host's own */
+  /** @param helpers the number of threads in addition to the host's own */
   constructor(helpers: number, start: StartThread) {
     const ports = Promise.all(Array.from({ length: helpers }, start));
     this.#threads = ports.then((all) =>
@@ -26,14 +26,14 @@ export class Team {
     );
   }
 
-  /** Sends a model to all threads, which load it in the background; `drop` frees it. */
+  /** Sends a model to all threads, which load it in the background. `drop` frees the model. */
   async load(
     network: Network,
     tensors: TensorMap,
   ): Promise<{ readonly runners: readonly TileRunner[]; readonly drop: () => void }> {
     const load = this.#models++;
-    // Non-local ops contain functions, which cannot be sent to a thread, and most need the whole
-    // image.
+    // Non-local ops contain functions, which cannot be sent to a thread. Most of these ops also
+    // need the whole image.
     const isLocal = network.graph.nodes.every(({ op }) => op !== 'nonlocal');
     const threads = isLocal ? await this.#threads : [];
     for (const thread of threads) thread.send({ load, network, tensors });
@@ -46,7 +46,7 @@ export class Team {
   }
 }
 
-/** One thread, as seen by its host. */
+/** The host's view of one thread. */
 class TileThread {
   readonly #port: Port;
   #listener: (reply: Reply) => void = () => {};
@@ -93,7 +93,7 @@ class TileThread {
         if ('work' in reply) onWork(reply.work);
         else if ('done' in reply) resolve(reply);
         else if ('error' in reply) reject(CrispenError.deserialize(reply.error));
-        // If the job fails in another thread, its signal cancels it here.
+        // If the job fails in another thread, the signal of this job cancels it here.
         else if ('sums' in reply)
           combine?.(reply.id, reply.sums).then(
             (mean) => this.send({ mean }),

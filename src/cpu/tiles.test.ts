@@ -18,7 +18,7 @@ afterAll(() => {
   for (const port of opened) port.close();
 });
 
-/** Simulated threads: this thread serves the other ends of their channels in turn. */
+/** Simulates a thread: this thread processes the messages at the other end of the channel. */
 async function openPort(): Promise<Port> {
   const { port1, port2 } = new MessageChannel();
   opened.push(port1, port2);
@@ -59,7 +59,7 @@ it.each(['tiny_a2n_x4_8x8', 'compact_x2_11x7', 'span_x2_11x7', 'edsr_x2*'])(
 it('a shipped A2N in bands equals the whole image, bit for bit', async () => {
   const { network, weights } = await chooseModel({ model: 'a2n-photo-x2' });
   const { alone, together } = await loadAll(network, weights);
-  // If 203 rows were simply halved, the second band would begin at an odd row.
+  // If the 203 rows were simply halved, the second band would begin at an odd row.
   for (const image of [picture(24, 300), picture(25, 203)]) {
     const actual = await upscale(together, image);
     expect(actual.report.tiles).toBeGreaterThan(1);
@@ -70,7 +70,7 @@ it('a shipped A2N in bands equals the whole image, bit for bit', async () => {
 it.each([
   ['Real-CUGAN x2', createNetwork('realcugan', { scale: 2, features: 4 })],
   ['Real-CUGAN x3', createNetwork('realcugan', { scale: 3, features: 4 })],
-  // Its cells of 2 x 2 pixels reach beyond an odd side.
+  // If a side is odd, its last cell of 2 x 2 pixels extends beyond the image.
   [
     'RCAN with an unshuffled input',
     createNetwork('rcan', {
@@ -150,7 +150,7 @@ it('cancels all threads at once; the next job is right', { retry: 3 }, async () 
   const running = upscale(together, picture(100, 400), { signal: controller.signal });
   setTimeout(() => controller.abort(), 300);
   await expect(running).rejects.toMatchObject({ code: 'ABORTED' });
-  // Three threads take turns here, and each checks every 20 ms.
+  // Three simulated threads share this thread, and each checks for the signal every 20 ms.
   expect(performance.now() - due).toBeLessThan(400);
   const image = picture(16, 200);
   expect((await upscale(together, image)).image).toEqual((await upscale(alone, image)).image);

@@ -1,4 +1,4 @@
-/** Tiles that several threads compute: the messages between threads, and pooling across bands. */
+/** Tiles that several threads compute: the messages between threads, and pooling over bands. */
 import type { ValueId } from '../engine/compile/fused.ts';
 import type { SerializedError } from '../errors.ts';
 import type { Rect, Size } from '../geometry.ts';
@@ -9,9 +9,9 @@ import type { Packing } from './pixels.ts';
 import type { RunChoice } from './runner.ts';
 import { type Band, type Means, meansOf, type RowSums } from './tasks.ts';
 
-/** Computes tiles of a model: the model itself, or a copy of it in another thread. */
+/** Computes tiles of a model. It is the model itself, or a copy of the model in another thread. */
 export interface TileRunner {
-  /** Like `CpuModel.run`. */
+  /** Does the same as `CpuModel.run`. */
   run(
     source: RgbaImage,
     size: Size,
@@ -34,11 +34,11 @@ export type Request =
       readonly given: Means['given'];
       readonly band: Pick<Band, 'from' | 'to'> | null;
     }
-  /** Answers `sums`. */
+  /** The answer to `sums`. */
   | { readonly mean: Vector }
   | { readonly cancel: true };
 
-/** A thread's answer. `load` and `drop` have none; the next `run` reports a failed `load`. */
+/** A thread's answer. `load` and `drop` have no answer. The next `run` reports a failed `load`. */
 export type Reply =
   | { readonly ready: true }
   | { readonly work: number }
@@ -46,13 +46,13 @@ export type Reply =
   | { readonly done: boolean; readonly data: RgbaImage['data'] }
   | { readonly error: SerializedError };
 
-/** The parts of the platform's ports and workers that are used here. */
+/** The parts of the platform's ports and workers that this backend uses. */
 export interface Port {
   postMessage(message: unknown, transfer: ArrayBuffer[]): void;
   onmessage: ((event: MessageEvent) => void) | null;
 }
 
-/** Means over an image whose bands are computed at the same time. */
+/** Computes means over an image from bands that are computed at the same time. */
 export class Pooling {
   readonly #bands: number;
   readonly #waiting = new Map<ValueId, { sums: RowSums[]; came: number; asking: Asking[] }>();
@@ -62,7 +62,7 @@ export class Pooling {
     this.#bands = bands;
   }
 
-  /** Returns the function with which band `index`, counted from the top, requests means. */
+  /** Returns the function that band `index`, counted from the top, calls to request means. */
   combine(index: number): Band['combine'] {
     return (id, sums) =>
       new Promise((resolve, reject) => {

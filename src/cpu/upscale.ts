@@ -20,17 +20,20 @@ import { TILE_SIDE } from './winograd.ts';
 /** The default memory limit of a job, in bytes. */
 const DEFAULT_BUDGET = 2 ** 30;
 
-/** More bands are worth their overlap if they reduce the time to less than this share. */
+/**
+ * More bands are used only if they reduce the time to less than this share, because bands overlap.
+ */
 const WORTHWHILE = 0.9;
 
 /**
- * Upscales an image and hands over rows as they are finished. The image runs whole if the memory
- * allows it, otherwise in tiles that overlap by the network's reach. Means over the image come from
- * the whole image if the part of the network that computes them fits, otherwise from a collage of
- * its parts.
+ * Upscales an image and passes rows to `sink` when they are finished. The image runs as a whole if
+ * the memory allows it. Otherwise it runs in tiles that overlap by the network's reach. Means are
+ * computed over the whole image if the part of the network that computes them fits into memory.
+ * Otherwise they are computed over a collage of the image's parts.
  *
- * Helpers of the model share the work. An image that fits is divided into bands that pool together,
- * so the result equals that of the whole image, bit for bit. Otherwise the helpers share the tiles.
+ * Helpers of the model share the work. An image that fits into memory is divided into bands that
+ * pool together, so the result is identical to that of the whole image. Otherwise, the helpers
+ * share the tiles.
  *
  * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `NON_FINITE`, `INVALID_INPUT`; errors of the
  *   sink
@@ -86,17 +89,18 @@ interface Plan {
   readonly strips: readonly StripPlan[];
   /** The number of tiles that run at the same time. */
   readonly threads: number;
-  /** Whether the image is one tile, or bands that pool together. */
+  /** Whether the plan has a single tile, or bands that pool together. */
   readonly whole: boolean;
   /** Returns the pixels of a tile. */
   readonly region: (rect: Rect) => RgbaImage;
-  /** Whether tiles differ from the whole image. */
+  /** Whether the results of tiles differ from those of the whole image. */
   readonly approximate: boolean;
 }
 
 /**
- * Plans how to cut an image into tiles that fit the budget together. @throws CrispenError
- * `OUT_OF_MEMORY`
+ * Plans how to cut an image into tiles. The tiles that run at the same time fit the budget
+ * together.
+ * @throws CrispenError `OUT_OF_MEMORY`
  */
 async function plan(
   model: CpuModel,
@@ -149,14 +153,14 @@ interface TileRun extends Plan {
 }
 
 /**
- * Runs the tiles in order, several at a time, and hands over strips from top to bottom. Holds at
- * most as many strips as threads.
+ * Runs the tiles in order, several at a time, and passes strips to the sink from top to bottom.
+ * Keeps at most as many strips in memory as there are threads.
  */
 async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promise<void> {
   const { strips, threads, whole, given, onWork } = run;
   const { scale } = model.network;
   const width = image.width * scale;
-  // One failure ends the other runs, so none is left running.
+  // If one run fails, the other runs are stopped.
   const stop = new AbortController();
   const onAbort = () => stop.abort();
   if (run.signal?.aborted) stop.abort();
@@ -174,7 +178,7 @@ async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promis
     pooling?.fail(error);
     wake();
   };
-  /** The pixels of each strip, and the number of missing tiles. */
+  /** For each strip: its pixels, and the number of tiles that are not finished. */
   const open = strips.map(({ tiles }) => ({
     data: null as RgbaImage['data'] | null,
     left: tiles.length,
@@ -212,7 +216,7 @@ async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promis
       const [x, y] = [core.x - source.x, core.y - source.y];
       const offset = ((core.y - strip.y) * width + core.x) * scale * 4;
       const band = pooling && {
-        // The rows around the image belong to its first and its last band.
+        // The padding rows above and below the image belong to the first and the last band.
         from: index ? y : 0,
         to: index + 1 < strips.length ? y + core.height : source.height,
         combine: pooling.combine(index),
@@ -230,7 +234,7 @@ async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promis
     }
   };
   try {
-    // Helpers first, because the model keeps this thread busy.
+    // Helpers start first, because the model then keeps this thread busy.
     const runners = [...model.helpers.slice(0, threads - 1), model];
     await Promise.all(runners.map((runner) => work(runner).catch(fail)));
   } finally {
@@ -240,7 +244,7 @@ async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promis
   if (failure) throw failure;
 }
 
-/** Upscales a whole image. @throws like `upscaleStrips` */
+/** Upscales a whole image. @throws the errors of `upscaleStrips` */
 export async function upscale<T extends RgbaImage>(
   model: CpuModel,
   image: T,

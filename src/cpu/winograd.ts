@@ -1,33 +1,33 @@
 /**
- * 3x3 convolutions by tiles of 2x2 pixels: F(2x2, 3x3) of Lavin and Gray (2015). A tile needs 16
- * products per pair of channels instead of 36. The windows of 4x4 pixels and the sums of products
- * are transformed by additions only.
+ * 3x3 convolutions with tiles of 2x2 pixels: F(2x2, 3x3) of Lavin and Gray (2015). A tile needs 16
+ * products per pair of channels instead of 36. The transforms of the windows of 4x4 pixels and of
+ * the sums of products need only additions.
  */
 import { padded } from './layout.ts';
 
 /**
- * Side of a tile in pixels. A part of an image gives the same bits as the whole image only if it
- * begins between tiles.
+ * The side of a tile in pixels. If a part of an image begins at the border of a tile, its result is
+ * identical to that of the whole image.
  */
 export const TILE_SIDE = 2;
-/** Tiles that are transformed at a time. */
+/** The number of tiles that are transformed at a time. */
 export const TILES = 16;
-/** Room for these tiles. The last products include a few more tiles, which are not used. */
+/** The number of tiles that fit into memory. The last products include a few unused tiles. */
 export const TILE_SLOTS = TILES + 2;
-/** Number of values in a transformed window. */
+/** The number of values in a transformed window. */
 export const POSITIONS = 16;
 
-/** Side of a transformed filter. */
+/** The side of a transformed filter. */
 export const SIDE = 4;
 
-/** Bytes that a thread needs for the transformed windows and for the sums of products. */
+/** Returns the bytes that a thread needs for transformed windows or for sums of products. */
 export const windowBytes = (channels: number): number =>
   POSITIONS * TILE_SLOTS * padded(channels) * 4;
 
-/** Whether tiles save time. With few channels, the transforms cost as much as they save. */
+/** Returns whether tiles save time. With few channels, the transforms cost more than tiles save. */
 export const worthTiles = (cIn: number, cOut: number): boolean => (cIn * cOut) / (cIn + cOut) >= 6;
 
-/** Multiplies G by one column, or by one row transposed. */
+/** Multiplies G by one column. For a row, this is the product with the transposed G. */
 const spread = ([a, b, c]: readonly number[]): number[] => [a, (a + b + c) / 2, (a - b + c) / 2, c];
 
 /** Transforms filters g, [cOut * cIn][3][3], to G g G^T, [cOut * cIn][4][4]. */

@@ -5,16 +5,22 @@ import type { Restoration } from '../catalog/task.ts';
 /** The default limit of a result: 4096 x 4096 pixels. */
 const MAX_PIXELS = 2 ** 24;
 
-/** Attributes that need a new result when they change. */
+/** The attributes for which a change requires a new result. */
 export const INPUTS = [
   ...['src', 'scale', 'model', 'integrity', 'allow-models', 'task', 'base-url', 'max-pixels'],
   'crossorigin',
 ];
 
-/** A stand-in on servers, which can import the module to render the tag. */
+/**
+ * On servers, which have no `HTMLElement`, an empty class. Servers import the module to render the
+ * tag.
+ */
 const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
 
-/** Reflects each attribute of `<crispen-image>` as a property; `CrispenImage` describes them. */
+/**
+ * Reflects each attribute of `<crispen-image>` as a property. `CrispenImage` documents the
+ * attributes.
+ */
 export class ImageAttributes extends Base {
   get src(): string {
     return this.#url('src');
@@ -47,7 +53,7 @@ export class ImageAttributes extends Base {
   set integrity(value: string) {
     reflect(this, 'integrity', value);
   }
-  /** Null if the attribute is absent. */
+  /** The value of the attribute; null if it is absent. */
   get allowModels(): string | null {
     return this.getAttribute('allow-models');
   }
@@ -115,7 +121,7 @@ export class ImageAttributes extends Base {
     try {
       return new URL(value, document.baseURI).href;
     } catch {
-      return value; // as for an image, a value that cannot be resolved is returned unchanged
+      return value; // an invalid URL is returned unchanged, as for an image
     }
   }
 }
@@ -130,13 +136,13 @@ export function reflect(
   else element.setAttribute(name, String(value));
 }
 
-/** Returns the task if it is one that restores. */
+/** Returns the task if it restores images, otherwise undefined. */
 export const restorationOf = (task: string): Restoration | undefined =>
   task === 'denoise' || task === 'dejpeg' ? task : undefined;
 
 /**
- * Moves properties that were set before the element was defined to their accessors. Otherwise they
- * would hide the accessors.
+ * Passes values that were set before the element was defined to the accessors. Otherwise, these own
+ * properties would hide the accessors.
  */
 export function upgrade(element: ImageAttributes, prototype: object): void {
   if (prototype === Base.prototype) return;

@@ -13,70 +13,73 @@ import { arrange, makeShadow, type Shadow } from './template.ts';
 
 export type { SkipReason } from './sizing.ts';
 
-/** The element's state. It is also a custom state for styles: `crispen-image:state(done)`. */
+/** The element's state. In CSS, it is a custom state, such as `crispen-image:state(done)`. */
 export type ElementState = 'idle' | 'waiting' | 'working' | 'done' | 'skipped' | 'failed';
 
-/** The element's events. None bubbles. */
+/** The events of the element. They do not bubble. */
 export interface CrispenImageEventMap {
-  /** The enlarged image is visible. `detail` says what made it; the bitmap itself is not kept. */
+  /** The enlarged image is visible. `detail` contains the result without the bitmap. */
   load: CustomEvent<Omit<UpscaleOutput, 'image'>>;
   progress: CustomEvent<UpscaleProgress>;
-  /** The job failed; the original stays. */
+  /** The job failed. The original stays visible. */
   error: CustomEvent<CrispenError>;
   /**
-   * Waiting or work ended early: the element was removed, scrolled away while waiting, or changed.
+   * The element stopped waiting or working before it had a result, because it was removed, changed,
+   * or scrolled out of view while waiting.
    */
   abort: CustomEvent<null>;
-  /** The visitor moved the divider; `value` is that of the property. */
+  /** The visitor moved the divider. `value` is the new value of the property. */
   slide: CustomEvent<{ readonly value: number }>;
-  /** The weights are on the GPU. */
+  /** The model is loaded. */
   modelload: CustomEvent<{ readonly id: string; readonly name: string; readonly scale: number }>;
 }
 
-/** The divider's position when `value` is not set. */
+/** The divider's position if `value` is not set. */
 const MIDDLE = 50;
 
-/** Screen readers are only told about work that takes longer than this. */
+/** Work that takes longer than this is announced to screen readers. */
 const LONG_MS = 1000;
 
 /**
- * `<crispen-image>`: an image that becomes sharper if WebGPU is available, and otherwise stays
- * unchanged. Register it by importing `crispen/element`.
+ * The element `<crispen-image>` shows an image and replaces it with an enlarged, sharper version.
+ * Import `crispen/element` to register it.
  *
  * Content: an optional `<img>` (or a `<picture>` with an `<img>`). It is shown first, and also if
- * no script runs. If it is absent, the element shows `src` in an image of its own.
+ * scripts do not run. If it is absent, the element makes its own image for `src`.
  *
  * Attributes, each with a property of the same name:
- * - `src`: the image; default: what the inner `<img>` shows. `alt`, `crossorigin`, `width` and
- *   `height` are as for an image.
- * - `scale`: 2 (default), 3, 4 or `auto`, the smallest that fills the box on this screen.
+ * - `src`: the URL of the image; default: that of the inner `<img>`. `alt`, `crossorigin`, `width`
+ *   and `height` have the same meaning as for `<img>`.
+ * - `scale`: 2 (default), 3, 4 or `auto`, which is the smallest scale that fills the box on this
+ *   screen.
  * - `task`: `photo` (default); `clean`, for images that were never saved as JPEG; `dejpeg` or
- *   `denoise`, which remove JPEG artifacts or noise at the image's own size. Their default `scale`
- *   is 1; at another scale, the restored image is also enlarged.
+ *   `denoise`, which remove JPEG artifacts or noise at the image's own size. For these two tasks,
+ *   the default `scale` is 1. At another scale, the restored image is also enlarged.
  * - `model`: the id of a model, or the URL of a weight file (.pth, .safetensors). A file from
- *   another site needs one of the next two attributes.
+ *   another site requires one of the next two attributes.
  * - `integrity`: the file's hash, such as `sha256-` and base64. A file with another hash is
- *   refused.
- * - `allow-models`: the sites whose files are used without a hash, such as
- *   `https://weights.example`, separated by spaces. An empty value allows all sites.
- * - `loading`: `lazy` (default) waits until the element is visible. `eager` does not wait, and also
- *   works if the visitor asked to save data.
- * - `compare`: shows a divider between before and after. `vertical`: the divider moves up and down,
- *   with the original above. `value`: its position, 0 (all enlarged) to 100 (all original); default
- *   50. The attribute sets the position; the property always has the current one.
- * - `base-url`: folder of the weight files. Elements with the same folder share one worker.
- * - `max-pixels`: larger results are not made; default 16,777,216.
+ *   rejected.
+ * - `allow-models`: a list of sites, separated by spaces, such as `https://weights.example`. Files
+ *   of these sites are used without a hash. An empty value allows all sites.
+ * - `loading`: `lazy` (default) waits until the element is visible. `eager` does not wait, and
+ *   ignores the visitor's setting to save data.
+ * - `compare`: shows a divider between the original and the result. `vertical`: the divider moves
+ *   up and down, and the original is above it. `value`: the divider's position, 0 (all enlarged) to
+ *   100 (all original); default 50. The attribute sets the position. The property always has the
+ *   current position.
+ * - `base-url`: the folder of the weight files. Elements with the same folder share one worker.
+ * - `max-pixels`: the maximum number of pixels of a result; default 16,777,216.
  *
- * An image is not enlarged if the screen could not show more pixels than its file has. It is still
- * restored. Moving images and drawings (SVG) are left unchanged. The page may set an image's
- * borders, padding, corners and `object-fit`: only its pixels are replaced.
+ * An image is not enlarged if the screen cannot show more pixels than the file has. It is still
+ * restored if `task` requests this. Animations and SVG drawings stay unchanged. The page may style
+ * the image with borders, padding, corners and `object-fit`, because only its pixels are replaced.
  *
  * The enlarged image can be dragged and has the browser's menu for images. With `compare`, dragging
- * moves the divider, and so does a click on the image. If there is a link around the element, a
- * click follows the link instead.
+ * or a click on the image moves the divider instead. If there is a link around the element, a click
+ * follows the link.
  *
- * Slot: `handle`, which replaces the round handle of the divider. It should not contain anything
- * that takes the focus.
+ * Slot: `handle`, which replaces the round handle of the divider. It should not contain focusable
+ * elements.
  *
  * Parts: `original`, `stage`, `result`, `divider`, `handle`, `status`. Variables: `--crispen-fade`,
  * `--crispen-divider-width`, `--crispen-divider-color`, `--crispen-handle-size`,
@@ -94,21 +97,23 @@ export class CrispenImage extends ImageAttributes {
     'height',
   ];
 
-  /** Options of the page's single upscaler; read when it is made. */
+  /** The options for upscalers of this page. They are read when an upscaler is made. */
   static get options(): Omit<UpscalerOptions, 'baseUrl'> {
     return settings.options;
   }
   static set options(options: Omit<UpscalerOptions, 'baseUrl'>) {
     settings.options = options;
   }
-  /** Milliseconds without work after which the worker and the GPU are freed; default 10,000. */
+  /**
+   * The number of idle milliseconds after which the worker and the GPU are freed; default 10,000.
+   */
   static get idleMs(): number {
     return settings.idleMs;
   }
   static set idleMs(milliseconds: number) {
     settings.idleMs = milliseconds;
   }
-  /** The elements' texts for screen readers, for translation. */
+  /** The texts of the elements for screen readers. A page can set translations. */
   static get words(): Words {
     return settings.words;
   }
@@ -123,17 +128,17 @@ export class CrispenImage extends ImageAttributes {
   #state: ElementState = 'idle';
   #skipped: SkipReason | null = null;
   #result: UpscaleOutput | null = null;
-  /** Facts about the file at a URL, and the file while a run needs it. */
+  /** Facts about the file at the URL `source`. `#file` is the file itself, while a run needs it. */
   #look: (Look & { readonly source: string }) | null = null;
   #file: Blob | null = null;
   #visible = false;
   #updating = false;
-  /** The inputs of the current run or result. */
+  /** The inputs of the current run or result; see `#inputs`. */
   #key = '';
   #scaleMade = 0;
   #controller: AbortController | null = null;
   #run: Promise<void> = Promise.resolve();
-  /** Calls of `toBlob` that wait for a result. */
+  /** The number of calls of `toBlob` that wait for a result. */
   #wanted = 0;
   readonly #reconsider = () => this.#consider();
   readonly #views: IntersectionObserver;
@@ -158,7 +163,7 @@ export class CrispenImage extends ImageAttributes {
       onSlide: (value) => this.#tell('slide', { value }),
     });
     root.addEventListener('slotchange', () => this.#change());
-    // An image's events do not bubble, but the capture phase still passes here.
+    // The events of an image do not bubble, but listeners for the capture phase receive them.
     const own = (event: Event) => event.target === this.#image && this.#imageEvent(event);
     for (const target of [this, root]) {
       target.addEventListener('load', own, true);
@@ -176,7 +181,7 @@ export class CrispenImage extends ImageAttributes {
     });
   }
 
-  /** Position of the divider of `compare`, 0 (all enlarged) to 100 (all original). */
+  /** The position of the divider of `compare`, 0 (all enlarged) to 100 (all original). */
   get value(): number {
     return this.#divider.value;
   }
@@ -188,23 +193,23 @@ export class CrispenImage extends ImageAttributes {
     return this.#state;
   }
 
-  /** Why the state is `skipped`; null in all other states. */
+  /** The reason for the state `skipped`; null in all other states. */
   get skipped(): SkipReason | null {
     return this.#skipped;
   }
 
-  /** Describes what made the visible result; null while the original is shown. */
+  /** The facts about the visible result; null while the original is shown. */
   get result(): Omit<UpscaleOutput, 'image'> | null {
     return this.#result;
   }
 
   /**
-   * Returns the enlarged image as a file, whether the layout shows it or not. The image is made now
-   * if necessary. If the original has a profile or 16 bits per sample, the image is made again as a
-   * file, which keeps them as `Upscaler.upscale` does.
+   * Returns the enlarged image as a file, even if the layout does not show it. If necessary, the
+   * image is made first. If the original has a colour profile or 16 bits per sample, the image is
+   * made again as a file that keeps them.
    *
    * @param options.quality 0 to 1 for JPEG and WebP, default 0.92
-   * @throws CrispenError the errors of making the image; see `Upscaler.upscale`
+   * @throws CrispenError like `Upscaler.upscale`
    */
   async toBlob(options: { type?: OutputType; quality?: number } = {}): Promise<Blob> {
     const { type = 'image/png', quality } = options;
@@ -237,7 +242,7 @@ export class CrispenImage extends ImageAttributes {
   }
 
   disconnectedCallback(): void {
-    // If an element is only moved, it is connected again by the end of the turn.
+    // An element that is only moved is connected again before this microtask runs.
     queueMicrotask(() => {
       if (this.isConnected) return;
       this.#views.disconnect();
@@ -274,15 +279,15 @@ export class CrispenImage extends ImageAttributes {
     super.addEventListener(type, listener, options);
   }
 
-  /** The image that is shown first: the inner image, unless `src` names another one. */
+  /** The original image: the inner image, unless `src` is a different URL. */
   get #image(): HTMLImageElement {
     const { original } = this.#shadow;
-    // Skips an icon inside the handle.
+    // The selector skips an icon inside the handle.
     const within = this.querySelector<HTMLImageElement>('img:not([slot], [slot] *)');
     return within && (!this.hasAttribute('src') || within.src === this.src) ? within : original;
   }
 
-  /** Runs once per turn, however many attributes changed in it. */
+  /** Updates the element once, even if several attributes change at the same time. */
   #change(): void {
     if (this.#updating || !this.isConnected) return;
     this.#updating = true;
@@ -331,7 +336,7 @@ export class CrispenImage extends ImageAttributes {
     }
   }
 
-  /** Lists everything that the result depends on, except the size on the screen. */
+  /** Returns a string of everything that affects the result, except the size on the screen. */
   #inputs(): string {
     const attributes = INPUTS.map((name) => this.getAttribute(name));
     return JSON.stringify([this.#source(), ...attributes]);
@@ -351,7 +356,7 @@ export class CrispenImage extends ImageAttributes {
     return choose(this, this.#image, source, known, forced);
   }
 
-  /** Starts, keeps or stops the work, depending on attributes, layout and visibility. */
+  /** Starts, continues or stops the work, depending on attributes, layout and visibility. */
   #consider(): void {
     const forced = this.#wanted > 0;
     const image = this.#image;
@@ -385,12 +390,12 @@ export class CrispenImage extends ImageAttributes {
       if (!controller.signal.aborted) this.#fail(CrispenError.from(error));
       throw error;
     });
-    this.#run.catch(() => {}); // events report the error, and `toBlob` receives it as well
+    this.#run.catch(() => {}); // an event reports the error, and `toBlob` throws it
   }
 
   /**
-   * Does all steps from inspecting the file to showing the result, or stops if there is nothing to
-   * do.
+   * Does all steps from inspecting the file to showing the result. It stops early if there is
+   * nothing to do.
    */
   async #make(signal: AbortSignal): Promise<void> {
     const { doing } = this.#words;
@@ -424,7 +429,7 @@ export class CrispenImage extends ImageAttributes {
     }
   }
 
-  /** Leaves the picture unchanged. */
+  /** Leaves the image unchanged and sets the state `skipped`. */
   #leave(reason: SkipReason): void {
     const key = this.#key;
     this.#controller = null;
@@ -453,7 +458,7 @@ export class CrispenImage extends ImageAttributes {
     this.#tell('error', error);
   }
 
-  /** Returns to the original and cancels work that is waiting or running. */
+  /** Shows the original again, and cancels waiting or running work. */
   #reset(): void {
     const running = this.#controller !== null && this.#view.shown === null;
     this.#controller?.abort();

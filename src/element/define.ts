@@ -1,4 +1,4 @@
-/** Registers `<crispen-image>`; import it for this effect. */
+/** Registers `<crispen-image>`. Importing this module is enough. */
 import { CrispenImage } from './crispen-image.ts';
 
 export * from './crispen-image.ts';

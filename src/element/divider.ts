@@ -1,29 +1,31 @@
-/** The divider of `compare`: its position, the pointer and the keyboard. */
+/** The divider of `compare`: its position, and its events from the pointer and the keyboard. */
 
 import { clampSplit, splitAfterKey } from './slider.ts';
 import type { Shadow } from './template.ts';
 
-/** What a divider asks its element, and what it tells it. */
+/** The functions through which a divider communicates with its element. */
 export interface Divided {
   readonly isOn: () => boolean;
-  /** Whether it divides the image into an upper and a lower part. */
+  /** Whether the divider separates an upper and a lower part of the image. */
   readonly isVertical: () => boolean;
-  /** The text for a position, with `{original}` and `{result}` for the percentages. */
+  /**
+   * The text for a position, with the placeholders `{original}` and `{result}` for the percentages.
+   */
   readonly position: () => string;
   readonly onMove: () => void;
   /** Called when the visitor moves the divider. */
   readonly onSlide: (value: number) => void;
 }
 
-/** A press that stays closer than this to its start is a click. In CSS pixels. */
+/** If a press moves less than this distance in CSS pixels, it is a click. */
 const CLICK_DISTANCE = 4;
 
 interface Press {
   readonly x: number;
   readonly y: number;
   /**
-   * Whether a link is around the element and the press began away from the divider: a click then
-   * belongs to the link.
+   * Whether a click follows a link. This is the case if there is a link around the element and the
+   * press did not begin on the divider.
    */
   readonly isForLink: boolean;
   /** Whether the press has moved the divider. */
@@ -41,11 +43,11 @@ export class Divider {
     this.#divided = divided;
     const { stage, divider } = shadow;
     stage.addEventListener('pointerdown', (event) => this.#grab(event));
-    // Otherwise, a press would drag the link or the image.
+    // Without this, the browser would drag the link or the image.
     stage.addEventListener('mousedown', (event) => {
       if (divided.isOn() && event.button === 0) event.preventDefault();
     });
-    // A press that moved the divider must not follow a link around it.
+    // After a press that moved the divider, a link around the element must not be followed.
     stage.addEventListener('click', (event) => {
       const isForLink = this.#press?.isForLink && !this.#press.hasMoved;
       if (divided.isOn() && event.button === 0 && !isForLink) event.preventDefault();
@@ -55,12 +57,12 @@ export class Divider {
       const split = splitAfterKey(event, this.#value / 100, divided.isVertical());
       if (split === null) return;
       event.preventDefault();
-      // Steps are hundredths. Rounding removes the errors that sums of fractions leave.
+      // Steps are hundredths. Rounding removes the floating-point errors of their sums.
       this.#slide(Number((split * 100).toFixed(6)));
     });
   }
 
-  /** 0 (left or upper edge) to 100. Values outside are clamped; NaN is ignored. */
+  /** The position, 0 (left or upper edge) to 100. Other values are clamped, and NaN is ignored. */
   get value(): number {
     return this.#value;
   }
@@ -71,7 +73,7 @@ export class Divider {
     this.#render();
   }
 
-  /** Shows or hides the divider, sets its direction, and names it for screen readers. */
+  /** Shows or hides the divider, and sets its direction and its label for screen readers. */
   update(label: string): void {
     const { divider } = this.#shadow;
     divider.hidden = !this.#divided.isOn();

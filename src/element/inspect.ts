@@ -1,20 +1,21 @@
-/** What is known about an image on the page, and what follows: a scale, or a reason to skip it. */
+/** Inspects an image on the page, and chooses a scale or a reason to skip the image. */
 
 import { type ImageAttributes, restorationOf } from './attributes.ts';
 import { measure } from './layout.ts';
 import type { Look } from './look.ts';
 import { chooseScale, type SkipReason } from './sizing.ts';
 
-/** A file at a URL. */
+/** The facts about the file at a URL. */
 export interface Inspected extends Look {
   readonly source: string;
-  /** Null if a script cannot read it. */
+  /** The file; null if a script cannot read it. */
   readonly file: Blob | null;
 }
 
 /**
- * Reads the file, if that is allowed, from the browser's cache, where the page has just put it.
- * @param image shows the file
+ * Reads the file, if this is allowed. It is in the browser's cache, because the page has just
+ * loaded it.
+ * @param image the image that shows the file
  */
 export async function inspect(
   source: string,
@@ -29,7 +30,8 @@ export async function inspect(
     const file = await readFile(response, signal);
     return { source, file, ...(await look(file)) };
   } catch {
-    // The page may show a file that a script cannot fetch (`connect-src`, a URL that works once).
+    // A page may show a file that a script cannot fetch, because of `connect-src` or a URL that
+    // works only once.
     const isLeft = /\.gif($|[?#])|^data:image\/gif/i.test(source);
     return { source, file: null, isLeft, size: null };
   }
@@ -37,7 +39,7 @@ export async function inspect(
 
 /**
  * Chooses a scale, or a reason to skip the image.
- * @param source URL of the file that `image` shows
+ * @param source the URL of the file that `image` shows
  * @param known facts about that file; null before `inspect`
  * @param forced whether the result is needed even if the layout does not show it
  */
@@ -54,7 +56,7 @@ export function choose(
   const { naturalWidth, naturalHeight } = image;
   const [width, height] = known?.size ?? [naturalWidth, naturalHeight];
   const { content } = measure(image);
-  // EXIF may have rotated the image.
+  // The browser may have rotated the image according to its EXIF orientation.
   const isUpright = width > height === naturalWidth > naturalHeight;
   const choice = chooseScale({
     width: isUpright ? width : height,
@@ -69,12 +71,12 @@ export function choose(
     restores: restorationOf(element.task) !== undefined,
     forced,
   });
-  // The page's size for a candidate of `srcset` is not that of its file, so the file must be
+  // For a candidate of `srcset`, the natural size is not the size of the file, so the file must be
   // inspected.
   const isGuess = 'skip' in choice && !known && content.width > 0 && hasCandidates(image);
   return isGuess ? { scale: 1 } : choice;
 }
 
-/** Returns whether the browser chose among files of different densities. */
+/** Returns whether the browser could choose between files of different densities. */
 const hasCandidates = (image: HTMLImageElement): boolean =>
   image.srcset !== '' || image.parentElement instanceof HTMLPictureElement;

@@ -1,4 +1,4 @@
-/** The work that an element asks of the page's upscaler. */
+/** The jobs of an element for the page's upscaler. */
 
 import type { OutputType } from '../codecs/formats.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
@@ -7,24 +7,24 @@ import type { AUTO as Auto } from '../worker/protocol.ts';
 import { type ImageAttributes, restorationOf } from './attributes.ts';
 import { isAddress, type ReadyModel, readyModel, type Tool } from './shared.ts';
 
-/** Without the module that has it, which would be a file of its own. */
+/** Same as `AUTO` of the protocol. Importing it at run time would add a separate chunk. */
 const AUTO: typeof Auto = 'auto';
 
 export interface Events {
   readonly signal: AbortSignal;
-  /** Whether somebody waits for the result, however long it takes. */
+  /** Whether a call of `toBlob` waits for the result, even if it takes long. */
   readonly isWanted: () => boolean;
-  /** Called when the upscaler can work here and begins. */
+  /** Called when the job begins, if the upscaler can run here. */
   readonly onStart: () => void;
   readonly onModel: (model: ReadyModel) => void;
   readonly onProgress: (progress: UpscaleProgress) => void;
 }
 
 /**
- * Enlarges or restores an image as the element's attributes say.
- * @returns null if it would take more than a minute and nobody waits for it
- * @throws CrispenError `INVALID_INPUT` if `scale` is not above 0; the tool's refusal;
- *   `CROSS_ORIGIN` for weights from another site that the element does not allow; and as
+ * Enlarges or restores an image according to the element's attributes.
+ * @returns null if the job would take more than a minute and nothing waits for the result
+ * @throws CrispenError `INVALID_INPUT` if `scale` is not above 0; `refusal` of the tool;
+ *   `CROSS_ORIGIN` for weights from another site that the element does not allow; also like
  *   `readyModel` and `Upscaler.upscale`
  */
 export async function enlarge(
@@ -44,7 +44,7 @@ export async function enlarge(
   if (tool.refusal) throw tool.refusal;
   onStart();
   const task = restorationOf(element.task);
-  // Of the clean models, the best one is the choice.
+  // For `clean`, `auto` is ignored, and the best model runs.
   const named = element.model === AUTO && element.task === 'clean' ? '' : element.model;
   const wanted = named || tool.modelFor(element.task, scale);
   const isAuto = wanted === AUTO;
@@ -69,7 +69,7 @@ export async function enlarge(
     });
   try {
     const output = await upscale(model).catch(async (error) => {
-      // The file may have been removed from storage to make room for another page.
+      // The browser may have removed the file from storage to free space for another page.
       if (error.code !== 'MODEL_UNKNOWN' || !isAddress(wanted)) throw error;
       tool.models.clear();
       return upscale(await ready());
@@ -84,13 +84,13 @@ export async function enlarge(
 }
 
 /**
- * Rejects weights from another site, unless the page gives the file's hash or names the site. Such
- * weights are kept in this site's storage.
+ * Rejects weights from another site, unless the page gives the file's hash or allows the site. This
+ * is necessary because the weights would be stored in this site's storage.
  */
 function checkModel({ model, integrity, allowModels }: ImageAttributes): void {
   if (!isAddress(model) || integrity !== '') return;
   const url = URL.canParse(model, document.baseURI) ? new URL(model, document.baseURI) : null;
-  // `addModel` reports values that are not URLs.
+  // For a value that is not a URL, `addModel` throws an error later.
   if (!url || url.origin === location.origin || url.protocol === 'data:') return;
   const allowed = allowModels?.trim();
   if (allowed === '' || allowed?.split(/\s+/).includes(url.origin)) return;
@@ -101,9 +101,9 @@ function checkModel({ model, integrity, allowModels }: ImageAttributes): void {
 
 /**
  * Encodes a result as a file.
- * @param shown the result on the page
- * @param address URL of the original
- * @throws CrispenError as `Upscaler.upscale` and `Upscaler.encode`
+ * @param shown the element that shows the result
+ * @param address the URL of the original
+ * @throws CrispenError like `Upscaler.upscale` and `Upscaler.encode`
  */
 export async function encodeResult(
   upscaler: Upscaler,
@@ -112,8 +112,8 @@ export async function encodeResult(
   address: string,
   { type, quality }: { readonly type: OutputType; readonly quality: number | undefined },
 ): Promise<Blob> {
-  // A canvas has 8 bits and no profile. If the original has more, the result is made again as a
-  // file.
+  // A canvas has 8 bits per sample and no profile. If the original has 16 bits or a profile, the
+  // result is made again as a file.
   if (model && (source.hasProfile || source.depth === 16)) {
     return (await upscaler.upscale(address, { model, output: type, quality })).image as Blob;
   }

@@ -30,7 +30,7 @@ describe('the corners of a box within another', () => {
   });
 });
 
-/** Whether a point is in the hole of a path of straight lines and circular arcs. */
+/** Returns whether a point is in the hole of a path of straight lines and circular arcs. */
 function isOut(path: string, x: number, y: number): boolean {
   const points: [number, number][] = [];
   const inner = path.slice(path.indexOf('Z') + 1);
@@ -39,7 +39,7 @@ function isOut(path: string, x: number, y: number): boolean {
     const end = values.slice(-2) as [number, number];
     if (kind === 'A' && values[0] > 0) {
       const [from, [r]] = [points.at(-1)!, values];
-      // Clockwise, the centre is to the right.
+      // For a clockwise arc, the centre is to the right.
       const turn = values[4] === 1 ? 1 : -1;
       const [dx, dy] = [end[0] - from[0], end[1] - from[1]];
       const half = Math.hypot(dx, dy) / 2;
@@ -71,7 +71,7 @@ describe('the hole that the result shows through', () => {
       const path = hole(box, round(r), split);
       for (let y = 15.5; y < 85; y += 1.7) {
         for (let x = 5.5; x < 115; x += 1.7) {
-          // The nearest point of the box that is at least `r` from its edges.
+          // (cx, cy) is the nearest point inside the box that is at least `r` from its edges.
           const cx = Math.max(box.x + r, Math.min(box.x + box.width - r, x));
           const cy = Math.max(box.y + r, Math.min(box.y + box.height - r, y));
           const distance = Math.hypot(x - cx, y - cy) - r;

@@ -1,4 +1,6 @@
-/** The geometry of an image on its page. Only `measure` reads the DOM. Lengths are CSS pixels. */
+/**
+ * The geometry of an image on its page. Only `measure` reads the DOM. Lengths are in CSS pixels.
+ */
 
 export interface Box {
   readonly x: number;
@@ -7,25 +9,25 @@ export interface Box {
   readonly height: number;
 }
 
-/** Horizontal and vertical radius. */
+/** The horizontal and vertical radius of a corner. */
 export type Radius = readonly [x: number, y: number];
-/** Top left, top right, bottom right, bottom left. */
+/** The radii of the corners: top left, top right, bottom right, bottom left. */
 export type Radii = readonly [Radius, Radius, Radius, Radius];
 
 export interface Layout {
-  /** The box of the pixels, relative to the image's border box. */
+  /** The box in which the pixels are drawn, relative to the image's border box. */
   readonly content: Box;
-  /** Radii of the content's corners. */
+  /** The radii of the content's corners. */
   readonly radii: Radii;
-  /** The factor by which transforms scale a CSS pixel. */
+  /** The factor by which CSS transforms scale the image. */
   readonly zoom: number;
 }
 
 const CORNERS = ['TopLeft', 'TopRight', 'BottomRight', 'BottomLeft'] as const;
 
 /**
- * Finds where an image draws its pixels, to fractions of a pixel and before any transform. An image
- * without layout has width and height 0.
+ * Finds the box in which an image draws its pixels, with fractions of a pixel and before any
+ * transform. An image without layout has width and height 0.
  */
 export function measure(image: HTMLImageElement): Layout {
   const style = getComputedStyle(image);
@@ -53,8 +55,8 @@ export function measure(image: HTMLImageElement): Layout {
 }
 
 /**
- * Computes the radii of a box inside another box, whose radii may overlap. Source: CSS Backgrounds
- * 3, 4.2 and 4.5.
+ * Computes the corner radii of a box inside another box. The radii of the outer box may overlap.
+ * Source: CSS Backgrounds 3, 4.2 and 4.5.
  */
 export function innerRadii(
   radii: Radii,
@@ -76,9 +78,9 @@ export function innerRadii(
 }
 
 /**
- * Makes a CSS `path()` that keeps everything except the part of a rounded box to the right of
- * `split` (0 to 1 of its width), or below it. An image's border, outline and shadow stay when its
- * pixels are replaced.
+ * Makes a CSS `path()` that cuts a hole: the part of a rounded box that is to the right of `split`
+ * (0 to 1 of its width) or below it. With this clip path, an image keeps its border, outline and
+ * shadow when its pixels are replaced.
  */
 export function hole(box: Box, corners: Radii, split: number, isVertical = false): string {
   // A vertical split is a horizontal split of the transposed box.
@@ -92,14 +94,16 @@ export function hole(box: Box, corners: Radii, split: number, isVertical = false
   const [right, bottom] = [x + width, y + height];
   const from = Math.max(x, Math.min(right, x + width * split));
   const [a, b, c, d] = radii;
-  /** How far below the corner's edge an ellipse is, at the distance `into` from its side. */
+  /**
+   * The distance of a corner's ellipse from the upper edge, at the distance `into` from its side.
+   */
   const drop = ([rx, ry]: Radius, into: number) =>
     rx > into ? ry - ry * Math.sqrt(1 - ((rx - into) / rx) ** 2) : 0;
   const sweep = isVertical ? 0 : 1;
   const arc = ([rx, ry]: Radius, px: number, py: number) =>
     `A${point(rx, ry)} 0 0 ${sweep} ${point(px, py)}`;
   const line = (px: number, py: number) => `L${point(px, py)}`;
-  /** The split is in at most one of the two corners on an edge. */
+  /** The split can be inside at most one of the two corners on an edge. */
   const edge = (left: Radius, end: Radius) =>
     Math.max(drop(left, from - x), drop(end, right - from));
   const top = y + edge(a, b);
@@ -115,11 +119,11 @@ export function hole(box: Box, corners: Radii, split: number, isVertical = false
 }
 
 /**
- * Finds where an enlarged image is drawn in the content box of an original that `object-fit: none`
- * or `scale-down` shows at its own size. Null for all other values, because the enlarged image is
- * then drawn in the same place.
- * @param natural CSS pixels of the image
- * @param position computed `object-position`
+ * If `object-fit: none` or `scale-down` shows an original at its own size, returns the box for the
+ * enlarged image, relative to the content box. For all other values, returns null, because the
+ * enlarged image is drawn in the same place without this.
+ * @param natural the image's own size in CSS pixels
+ * @param position the computed value of `object-position`
  */
 export function ownSize(
   natural: Pick<Box, 'width' | 'height'>,
@@ -129,7 +133,7 @@ export function ownSize(
 ): Box | null {
   const fits = natural.width <= content.width && natural.height <= content.height;
   if (fit !== 'none' && !(fit === 'scale-down' && fits)) return null;
-  // Two values such as "50%", "8px" and "calc(100% - 8px)".
+  // `position` has two values, such as "50%", "8px" and "calc(100% - 8px)".
   const [across, down] = position.match(/calc\([^)]*\)|\S+/g) ?? [];
   const place = (value = '50%', room: number) => {
     const flat = value.replaceAll(/([+-]) /g, '$1');

@@ -1,5 +1,6 @@
 /**
- * Facts about an image that only the file's bytes contain; loaded when the first image needs it.
+ * Reads facts about an image from the bytes of its file. This module is loaded when the first image
+ * needs it.
  */
 import { isMoving } from '../codecs/frames.ts';
 import { readHeader } from '../codecs/header.ts';
@@ -7,9 +8,9 @@ import { mostBytes } from '../codecs/limits.ts';
 import { readAll } from '../worker/reading.ts';
 
 export interface Look {
-  /** Whether it moves or is a drawing, whatever its URL says. */
+  /** Whether the file is an animation or an SVG drawing, regardless of its URL. */
   readonly isLeft: boolean;
-  /** Stored pixels; null if the format's header does not say. */
+  /** The stored size in pixels; null if it is not known from the header. */
   readonly size: readonly [width: number, height: number] | null;
 }
 
@@ -20,8 +21,8 @@ export async function look(file: Blob): Promise<Look> {
 }
 
 /**
- * Reads the file of a response. In the worst case, a response never ends.
- * @throws RangeError for such files
+ * Reads the file of a response. The number of bytes is limited, because a response might never end.
+ * @throws RangeError for a response beyond this limit
  */
 export async function readFile(response: Response, signal: AbortSignal): Promise<Blob> {
   const judge = (start: Uint8Array) => mostBytes(readHeader(start));

@@ -1,4 +1,4 @@
-/** Shows an image that the user picked, before it is sent anywhere. */
+/** Shows an image that the user selected, before it is sent anywhere. */
 import type { OutputType } from '../codecs/formats.ts';
 import { CrispenError } from '../errors.ts';
 import { callback, checkOptions, checkValue, type Rules, shaped } from '../options.ts';
@@ -9,40 +9,42 @@ import { isCanvasElement, isInputElement } from '../worker/page/realm.ts';
 export type PreviewStage = 'drawn' | 'refined';
 
 export interface PreviewOptions {
-  /** Where the image appears: as large as fits into the canvas's box, with its own aspect ratio. */
-  readonly canvas: HTMLCanvasElement;
   /**
-   * Default: an upscaler of its own, which is made when an image needs it and closed by `detach`.
+   * The canvas for the image. The image is as large as possible within the canvas's box, with its
+   * own aspect ratio.
    */
+  readonly canvas: HTMLCanvasElement;
+  /** Default: a new upscaler, which is made when an image needs it and destroyed by `detach`. */
   readonly upscaler?: Upscaler;
   /**
-   * Model or scale for images smaller than the canvas; default x2, the best photo model. `auto` as in
-   * `upscale`.
+   * The model or the scale for images that are smaller than the canvas. The default is the best
+   * photo model at x2. `auto` has the same meaning as for `upscale`.
    */
   readonly request?: Pick<UpscaleRequest, 'model' | 'scale' | 'onProgress'>;
   /**
-   * `drawn`: the image is visible, scaled by the browser. `refined`: the final quality is visible.
+   * Called at two stages. `drawn` means that the image is visible, scaled by the browser. `refined`
+   * means that it is visible in its final quality.
    */
   readonly onStage?: (stage: PreviewStage, file: File) => void;
-  /** Called if an error occurs; the image on the canvas stays as it is. */
+  /** Called if an error occurs. The image on the canvas does not change. */
   readonly onError?: (error: CrispenError, file: File) => void;
 }
 
 export interface FileOptions {
-  /** Default `image/png`. */
+  /** The file type; default `image/png`. */
   readonly type?: OutputType;
-  /** 0 to 1, for all but PNG; default 0.92. */
+  /** The quality from 0 to 1 for all formats except PNG; default 0.92. */
   readonly quality?: number;
 }
 
 export interface Preview {
   /**
-   * Returns the picked image as a file: enlarged if it is smaller than the canvas, otherwise
-   * reduced to it.
-   * @throws CrispenError `INVALID_INPUT` if nothing is picked; the errors of making the file
+   * Returns the selected image as a file. It is enlarged if it is smaller than the canvas,
+   * otherwise reduced to the canvas's size.
+   * @throws CrispenError `INVALID_INPUT` if no image is selected; errors of enlarging and encoding
    */
   toBlob(options?: FileOptions): Promise<Blob>;
-  /** Stops listening and working. The canvas stays as it is. */
+  /** Stops listening and working. The canvas does not change. */
   detach(): void;
 }
 
@@ -60,11 +62,11 @@ const { type, quality } = CALLS.encode;
 const FILE: Rules<FileOptions> = { type, quality };
 
 /**
- * Shows the image that a file input picks. Nothing is sent. The decoded image is drawn immediately.
- * If it has fewer pixels than the canvas shows, the network's enlargement then replaces it;
- * otherwise a high-quality reduction does.
+ * Shows the image that the user selects in a file input. Nothing is sent to a server. The decoded
+ * image is drawn immediately. If it has fewer pixels than the canvas shows, an enlargement by a
+ * network replaces it. Otherwise, a high-quality reduction replaces it.
  *
- * @throws CrispenError `INVALID_INPUT` for anything but a file input and valid options
+ * @throws CrispenError `INVALID_INPUT` for invalid options or if `input` is not a file input
  */
 export function attachPreview(input: HTMLInputElement, options: PreviewOptions): Preview {
   checkValue('The input', input, INPUT);
@@ -167,7 +169,7 @@ function aborted(bitmap: ImageBitmap): CrispenError {
 /** Returns the size in device pixels at which an image fits into the canvas's box. */
 function fitInto(canvas: HTMLCanvasElement, { width, height }: ImageBitmap) {
   const ratio = devicePixelRatio;
-  // A canvas without layout is taken to show as many pixels as it has.
+  // For a canvas without layout, its own width and height are used.
   const across = canvas.clientWidth * ratio || canvas.width;
   const down = canvas.clientHeight * ratio || canvas.height;
   const factor = Math.min(across / width, down / height);
@@ -177,7 +179,7 @@ function fitInto(canvas: HTMLCanvasElement, { width, height }: ImageBitmap) {
 
 function draw(canvas: HTMLCanvasElement, bitmap: ImageBitmap, width: number, height: number): void {
   if (canvas.width !== width || canvas.height !== height) {
-    // The box keeps its size, and the image keeps its aspect ratio inside it.
+    // These styles keep the size of the canvas's box and the aspect ratio of the image.
     const { clientWidth, clientHeight } = canvas;
     if (clientWidth > 0) {
       canvas.style.width ||= `${clientWidth}px`;

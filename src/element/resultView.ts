@@ -1,22 +1,25 @@
 /**
- * The enlarged image on the page: its canvas or image, its place, and the hole it needs in the
- * original.
+ * The enlarged image on the page: its canvas or image element, its position, and the hole in the
+ * original under it.
  */
 
 import { type Box, hole, measure, ownSize, type Radii } from './layout.ts';
 import type { Shadow } from './template.ts';
 
-/** What a view asks its element whenever it draws. */
+/** The values of the element that a view reads whenever it draws. */
 export interface Viewed {
   readonly host: HTMLElement;
-  /** The image under the result. */
+  /** Returns the image under the result. */
   readonly image: () => HTMLImageElement;
-  /** The left or upper share of the original that stays visible, 0 to 1. */
+  /** The fraction of the original that stays visible at the left or top, 0 to 1. */
   readonly split: () => number;
   readonly isVertical: () => boolean;
 }
 
-/** Shows one result at a time over the content box of the original, and frees it. */
+/**
+ * Shows one result at a time over the content box of the original, and frees it when it is replaced
+ * or removed.
+ */
 export class ResultView {
   readonly #shadow: Shadow;
   readonly #viewed: Viewed;
@@ -61,7 +64,7 @@ export class ResultView {
     this.#shadow.stage.hidden = true;
   }
 
-  /** Frees memory now, not at the next garbage collection. */
+  /** Removes the result and frees its memory immediately, not at the next garbage collection. */
   #release(): void {
     const shown = this.#shown;
     if (shown instanceof HTMLCanvasElement) {
@@ -75,7 +78,7 @@ export class ResultView {
 
   /**
    * Replaces the canvas with an image, so the browser can drag, copy and save it. Encoding takes
-   * time, so the view waits for a pointer.
+   * time, so the view does this only when a pointer enters the stage.
    */
   #makeImage(): void {
     const canvas = this.#shown;
@@ -87,7 +90,7 @@ export class ResultView {
       image.src = URL.createObjectURL(file);
       image.alt = this.#viewed.image().alt;
       image.style.animation = 'none';
-      // A policy may forbid blob images. The canvas then stays.
+      // If the page's policy forbids blob images, the canvas stays.
       const isDrawn = await image.decode().then(
         () => true,
         () => false,
@@ -140,7 +143,7 @@ export class ResultView {
     });
   }
 
-  /** Clips the original's pixels under the result. */
+  /** Hides the original's pixels that are under the result. */
   cut(): void {
     if (!this.#hole) return;
     const { box, radii } = this.#hole;

@@ -1,11 +1,12 @@
 import { CrispenError } from '../errors.ts';
 
-/** A piece of work that waits for its turn. */
+/** A task for the scheduler. */
 export interface Work<Tool, T> {
   /** Tasks with the same key share a tool. */
   readonly key: string;
   /**
-   * Read when the next task is chosen. The smallest rank goes first; ties go to the oldest task.
+   * Called when the next task is chosen. The task with the smallest rank runs first. If ranks are
+   * equal, the oldest task runs first.
    */
   readonly rank: () => number;
   readonly signal: AbortSignal;
@@ -20,7 +21,7 @@ interface Waiting<Tool> {
 
 /**
  * Runs tasks one at a time, the most urgent first, and keeps the tools that they need. There is one
- * tool per key. It is made for its first task and closed after some idle time.
+ * tool per key. A tool is made for its first task and closed after some idle time.
  */
 export class Scheduler<Tool> {
   readonly #open: (key: string) => Promise<Tool>;
@@ -42,8 +43,7 @@ export class Scheduler<Tool> {
   }
 
   /**
-   * @throws CrispenError `ABORTED` as soon as the signal fires, whether the task is running or
-   *   waiting.
+   * @throws CrispenError `ABORTED` immediately when the signal fires, even if the task is running
    */
   add<T>(task: Work<Tool, T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
@@ -56,7 +56,7 @@ export class Scheduler<Tool> {
       task.signal.addEventListener('abort', abort, { once: true });
       this.#waiting.push(waiting);
       clearTimeout(this.#timer);
-      // Waits for the end of the turn of the event loop, so tasks that arrive together are
+      // The next task is chosen in a microtask, so tasks that are added at the same time are
       // compared.
       queueMicrotask(() => this.#next());
     });

@@ -1,4 +1,7 @@
-/** What all elements of a page share: one upscaler, and therefore one worker and one GPU device. */
+/**
+ * The state that all elements of a page share: an upscaler, and therefore a worker and a GPU
+ * device.
+ */
 
 import type { Restoration } from '../catalog/task.ts';
 import type { CrispenError } from '../errors.ts';
@@ -6,10 +9,10 @@ import type { AddOptions, JobOptions, Upscaler, UpscalerOptions } from '../worke
 import { restorationOf } from './attributes.ts';
 import { Scheduler } from './scheduler.ts';
 
-/** A model on the GPU. */
+/** A loaded model. */
 export interface ReadyModel {
   readonly id: string;
-  /** For a model by URL, a description of its file. */
+  /** The name of the model; for a model from a URL, a description of its file. */
   readonly name: string;
   readonly scale: number;
 }
@@ -17,7 +20,10 @@ export interface ReadyModel {
 /** An upscaler and the models that it has loaded. */
 export interface Tool {
   readonly upscaler: Upscaler;
-  /** Why nothing can be enlarged here, determined before any weights are downloaded. */
+  /**
+   * The reason why images cannot be enlarged in this browser, or null. It is determined before any
+   * weights are downloaded.
+   */
   readonly refusal: CrispenError | null;
   /**
    * Returns the id of the shipped model for a task at a scale.
@@ -27,7 +33,7 @@ export interface Tool {
   readonly models: Map<string, ReadyModel>;
 }
 
-/** The element's texts for people, for translation. */
+/** The texts of the element for visitors. They can be translated. */
 export interface Words {
   enlarging: string;
   enlarged: string;
@@ -36,7 +42,10 @@ export interface Words {
   unchanged: string;
   divider: string;
   dividerRestored: string;
-  /** The divider's position, with `{original}` and `{result}` for the percentages. */
+  /**
+   * The text for the divider's position, with the placeholders `{original}` and `{result}` for the
+   * percentages.
+   */
   position: string;
   positionRestored: string;
 }
@@ -84,10 +93,12 @@ export function wordsFor(task: string): {
       };
 }
 
-/** Keys are base URLs. The empty key stands for the default. */
+/**
+ * The scheduler of all elements. Its keys are base URLs, and the empty key stands for the default.
+ */
 export const scheduler = new Scheduler<Tool>(
   async (key) => {
-    // Loaded when the first image needs it; the page has painted by then.
+    // This module is loaded when the first image needs it. By then, the page has been painted.
     const { createUpscaler, modelFor } = await import('./engine.ts');
     const baseUrl = key === '' ? {} : { baseUrl: key };
     const upscaler = createUpscaler({ ...settings.options, ...baseUrl });
@@ -98,13 +109,13 @@ export const scheduler = new Scheduler<Tool>(
   () => settings.idleMs,
 );
 
-/** Returns whether `model` is the URL of a weight file, not an id. */
+/** Returns whether `model` is the URL of a weight file and not an id. */
 export const isAddress = (model: string): boolean => /\/|\.(pth|pt|ckpt|safetensors)$/i.test(model);
 
 /**
  * Loads a model by id or by URL, once per tool.
- * @param scale for URLs: used if the file does not determine it
- * @param options.task what a file of scale 1 is for
+ * @param scale for URLs: the scale that is used if the file does not determine it
+ * @param options.task the task of a file of scale 1
  * @throws CrispenError like `Upscaler.addModel` and `Upscaler.preload`
  */
 export async function readyModel(

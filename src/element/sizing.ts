@@ -1,46 +1,49 @@
-/** The scales to choose from if nothing else decides. */
+/** The scales from which `auto` chooses. */
 const SCALES = [2, 3, 4] as const;
 
-/** Below this enlargement, the original already fills the pixels of the screen. */
+/**
+ * If the needed enlargement is less than this, the original already fills the pixels of the screen.
+ */
 const WORTHWHILE = 1.05;
 
-/** Why an image is left unchanged; see `CrispenImage.skipped`. */
+/** The reason why an image stays unchanged; see `CrispenImage.skipped`. */
 export type SkipReason = 'unneeded' | 'too-large' | 'save-data' | 'format' | 'slow';
 
 export interface Sizing {
-  /** Pixels of the original's file. */
+  /** The size of the original file in pixels. */
   readonly width: number;
   readonly height: number;
-  /** Pixels of the file per CSS pixel of the image's own size, as in `srcset`. */
+  /** The number of pixels of the file per CSS pixel of the image's own size, as in `srcset`. */
   readonly density: number;
-  /** CSS pixels of the box that shows it. */
+  /** The size of the box that shows the image, in CSS pixels. */
   readonly shownWidth: number;
   readonly shownHeight: number;
-  /** Device pixels per CSS pixel. */
+  /** The number of device pixels per CSS pixel. */
   readonly ratio: number;
-  /** CSS `object-fit` of the box. */
+  /** The value of CSS `object-fit` for the box. */
   readonly fit: string;
   readonly scale: number | 'auto';
   /** Whether the image is also restored, which is useful at its own size too. */
   readonly restores: boolean;
-  /** Largest result, in pixels. */
+  /** The size of the largest allowed result, in pixels. */
   readonly maxPixels: number;
   /** Whether the result is needed even if the layout does not show it. */
   readonly forced: boolean;
 }
 
 /**
- * Chooses the scale for an image, or the reason why it is not worth enlarging: a screen cannot show
- * more than `shown x ratio` pixels. `auto` is the smallest scale within `maxPixels` that fills
- * these pixels. If restoration is asked for, the image is always restored, but never enlarged
- * beyond what is visible.
+ * Chooses the scale for an image, or the reason why it is not enlarged. A screen cannot show more
+ * than `shown x ratio` pixels. `auto` is the smallest scale within `maxPixels` that fills these
+ * pixels. If restoration is requested, a visible image is always restored, but it is not enlarged
+ * if the screen would not show the difference.
  */
 export function chooseScale(sizing: Sizing): { scale: number } | { skip: SkipReason } {
   const { width, height, shownWidth, shownHeight, ratio, fit, maxPixels, restores, forced } =
     sizing;
   const across = (shownWidth * ratio) / width;
   const down = (shownHeight * ratio) / height;
-  // `contain` fits the tighter side; the other modes fill the longer one.
+  // `contain` uses the smaller of the two factors. The modes that are not in the table use the
+  // larger one.
   const contained = Math.min(across, down);
   const own = shownWidth === 0 ? 0 : ratio / sizing.density;
   const needs: Readonly<Record<string, number>> = {
@@ -52,7 +55,7 @@ export function chooseScale(sizing: Sizing): { scale: number } | { skip: SkipRea
   const unneeded = !forced && needed < WORTHWHILE;
   if (unneeded && (!restores || needed === 0)) return { skip: 'unneeded' };
   const scale = unneeded ? 1 : sizing.scale;
-  // NaN passes here; a later check reports it.
+  // NaN is accepted here, because a later check reports it.
   const fits = (s: number) => !(width * s * height * s > maxPixels);
   if (scale !== 'auto') return fits(scale) ? { scale } : { skip: 'too-large' };
   const possible = (restores ? [1, ...SCALES] : SCALES).filter(fits);

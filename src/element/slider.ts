@@ -1,8 +1,8 @@
 /**
  * Returns the new position of a divider at `split` (0 to 1) after a key. Arrows move it by a
  * hundredth (by a tenth with Shift), PageUp and PageDown by a tenth, Home and End to the edges.
- * Null for every other key, and for combinations that belong to the browser.
- * @param isVertical if true, positions grow downwards, so the keys for up make the position smaller
+ * Returns null for every other key, and for key combinations that the browser uses.
+ * @param isVertical if true, positions increase downwards, so the keys for up decrease the position
  */
 export function splitAfterKey(
   event: KeyboardEvent,
@@ -26,5 +26,5 @@ export function splitAfterKey(
   return target === undefined ? null : clampSplit(target);
 }
 
-/** Clamps to 0..1. */
+/** Clamps a position to the range 0 to 1. */
 export const clampSplit = (split: number): number => Math.min(1, Math.max(0, split));

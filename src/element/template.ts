@@ -1,10 +1,10 @@
 import { type ImageAttributes, reflect } from './attributes.ts';
 
 /**
- * The element's shadow. It never changes the image's own box, so nothing moves when the element is
- * upgraded. Everything drawn over the image is placed by `--x`, `--y`, `--w` and `--h`, which the
- * element measures. A constructed style sheet needs no `unsafe-inline` in a content security
- * policy.
+ * The styles of the element's shadow tree. They never change the image's own box, so nothing moves
+ * when the element is upgraded. The variables `--x`, `--y`, `--w` and `--h`, which the element
+ * measures, position everything that is drawn over the image. A constructed style sheet does not
+ * require `unsafe-inline` in a content security policy.
  */
 const CSS = `
 :host { display: inline-block; position: relative; max-width: 100% }
@@ -100,17 +100,19 @@ const CSS = `
 
 let sheet: CSSStyleSheet | undefined;
 
-/** The parts of one element's shadow, and its own style sheet for the size in its attributes. */
+/**
+ * The parts of an element's shadow tree. `size` is its style sheet for the size in the attributes.
+ */
 export interface Shadow {
   readonly root: ShadowRoot;
   readonly size: CSSStyleSheet;
-  /** Wraps the element's content. */
+  /** The wrapper of the element's content. */
   readonly before: HTMLElement;
-  /** Has no box; its variables place what is inside. */
+  /** An element without a box. Its variables position the elements inside it. */
   readonly frame: HTMLElement;
   readonly original: HTMLImageElement;
   readonly stage: HTMLElement;
-  /** Holds the result; as large as the stage. */
+  /** The container of the result, which is as large as the stage. */
   readonly view: HTMLElement;
   readonly divider: HTMLElement;
   readonly status: HTMLElement;
@@ -162,7 +164,7 @@ export function makeShadow(host: HTMLElement): Shadow {
 
 /**
  * Updates the shadow to match the attributes.
- * @param own whether the element shows an image of its own, not one in its content
+ * @param own whether the element shows its own image, and not an image in its content
  */
 export function arrange(shadow: Shadow, element: ImageAttributes, own: boolean): void {
   const { before, original, size } = shadow;
@@ -171,7 +173,7 @@ export function arrange(shadow: Shadow, element: ImageAttributes, own: boolean):
   if (own) {
     original.alt = element.alt;
     original.loading = element.loading;
-    // Setting the attributes to the same values would load the image again.
+    // Unchanged attributes are not set, because setting them would load the image again.
     for (const [name, value] of [
       ['crossorigin', element.crossOrigin],
       ['src', element.src || null],

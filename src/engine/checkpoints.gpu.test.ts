@@ -10,7 +10,7 @@ import type { TensorMap } from '../weights/tensor.ts';
 import { Engine } from './engine.ts';
 import { upscaleOnCpu } from './oracle/interpreter.ts';
 
-/** The seeded network of a golden file. */
+/** Reads the network and the seeded weights of a golden file. */
 function golden(name: string): Detection {
   const bytes = new Uint8Array(readFileSync(`test/golden/${name}.safetensors`));
   const weights: TensorMap = new Map(
@@ -43,7 +43,8 @@ describe('networks of checkpoints on 8-bit images', () => {
     const cpu = await upscaleOnCpu(network, weights, image);
     const { worst, share } = difference(gpu.image, cpu.image);
     expect(worst).toBeLessThanOrEqual(1);
-    // When whole numbers of alpha are enlarged by 2, some results are exactly a half.
+    // Enlarging whole alpha values by 2 gives some results of exactly one half, which may round
+    // either way.
     expect(share).toBeLessThanOrEqual(0.02);
     expect(gpu.report).toMatchObject({ tiles: 1, statistics: 'exact', approximate: false });
     expect(new Set(gpu.image.data).size).toBeGreaterThan(width === 1 ? 1 : 8);
@@ -52,7 +53,8 @@ describe('networks of checkpoints on 8-bit images', () => {
 
   it.each([
     ['compact_x2_11x7', 40, 28],
-    // Cells of 2 x 2 pixels: tiles begin between them, and the last ones reach beyond the image.
+    // Cells are 2 x 2 pixels. Tiles start at cell boundaries, and the last tiles extend past the
+    // image.
     ['rrdb_x2_unshuffle_13x9_pad', 131, 99],
   ])('%s in tiles equals the whole', async (name, width, height) => {
     const { network, weights } = golden(name);
@@ -84,8 +86,8 @@ describe('networks of checkpoints on 8-bit images', () => {
 
   it('runs a network of luma and keeps the colours', async () => {
     const network = createNetwork('compact', { scale: 2, features: 4, blocks: 1, channels: 1 });
-    // If all weights are zero, only the skip remains, so the result is the nearest luma with soft
-    // colour.
+    // If all weights are zero, only the skip connection remains. The result is then the luma of the
+    // nearest pixel with softly interpolated colour.
     const weights: TensorMap = new Map(
       network.graph.weights.map(({ name, shape }) => {
         const count = shape.reduce((a, b) => a * b, 1);
@@ -104,7 +106,8 @@ describe('networks of checkpoints on 8-bit images', () => {
       for (let x = 0; x < 18; x++) {
         const at = (y * 18 + x) * 4;
         const from = ((y >> 1) * 9 + (x >> 1)) * 4;
-        // Colours that luma moves outside 0..255 are clamped; other colours keep the luma.
+        // Colours outside 0..255 after the change of luma are clamped. All other colours keep the
+        // luma.
         const inside = [0, 1, 2].every((c) => gpu.image.data[at + c] % 255 !== 0);
         if (inside && Math.abs(luma(gpu.image.data, at) - luma(image.data, from)) > 1.5) off++;
       }

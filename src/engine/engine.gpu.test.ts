@@ -12,7 +12,7 @@ import { upscaleOnCpu } from './oracle/interpreter.ts';
 import { tuningOf } from './tune/tuning.ts';
 import type { Strip } from './types.ts';
 
-/** The seeded A2N of two blocks, x4. It is tiny, so images can be larger than tiles. */
+/** A seeded A2N x4 with two blocks. It is tiny, so that images can be larger than tiles. */
 const tiny = createNetwork('a2n', {
   scale: 4,
   features: 8,
@@ -83,7 +83,8 @@ describe('Engine.upscale', () => {
     },
   );
 
-  // Software adapters use none of these by default, so networks would not run here as on real GPUs.
+  // Software adapters use none of these convolutions by default. This test runs them here as they
+  // run on real GPUs.
   it.each(['shared', 'strips', 'halo'] as const)(
     'with convolutions by %s, which also pool: the same picture, in tiles too',
     async (conv) => {
@@ -154,7 +155,7 @@ describe('Engine.upscale', () => {
 
   it('ends with what the sink throws, and works again', async () => {
     const image = picture(40, 40);
-    // This is no shortage of GPU memory, which would halve the tiles.
+    // This error does not mean a shortage of GPU memory, which would halve the tiles.
     const full = new CrispenError('OUT_OF_MEMORY', 'The disk is full.');
     let calls = 0;
     const running = engine.upscaleStrips(model, image, { tileSize: 20 }, async () => {

@@ -40,22 +40,24 @@ import type {
 export type { Model } from './gpu/model.ts';
 
 export interface EngineOptions {
-  /** `navigator.gpu`, or an instance of npm `webgpu`. */
+  /** `navigator.gpu` in a browser, or an instance from the npm package `webgpu`. */
   readonly gpu: GPU;
   /**
-   * Bytes of GPU buffers that one job may hold. Default: the adapter's largest buffer, the only
-   * figure that it gives about its memory, and at most 1 GiB.
+   * The bytes of GPU buffers that one job may allocate. The default is the adapter's largest buffer
+   * size, up to 1 GiB. An adapter reports no other figure about its memory.
    */
   readonly memoryBudget?: number | undefined;
-  /** Whether a software adapter is acceptable; default true. */
+  /** Whether a software adapter is acceptable. The default is true. */
   readonly software?: boolean | undefined;
-  /** How long the GPU may be silent. */
+  /** Limits how long the GPU may take to respond. */
   readonly patience?: Patience | undefined;
-  /** Default: the entry in the table of adapter families (engine/tune/tuning.ts). */
+  /**
+   * The default is the adapter's entry in the table of adapter families (engine/tune/tuning.ts).
+   */
   readonly tuning?: Tuning | ((adapter: AdapterReport) => Promise<Tuning>) | undefined;
 }
 
-/** GPU milliseconds per submission while the page is visible. */
+/** The GPU milliseconds per submission while the page is visible. */
 const DEFAULT_SUBMIT_MS = 8;
 
 export interface ModelOptions {
@@ -64,17 +66,17 @@ export interface ModelOptions {
   readonly wide?: boolean;
 }
 
-/** The parts of an engine, for other work on its device. */
+/** The parts of an engine that other work on its device needs. */
 export interface EngineParts extends LoweringTarget {
   readonly pace: Pace;
 }
 
 /**
- * Runs networks on one GPU device. It does not use the DOM: with a `GPU` and images as bytes in
- * memory, it works in a worker, a page and Node.
+ * Runs networks on one GPU device. It does not use the DOM. It needs only a `GPU` and images as
+ * bytes in memory, so it runs in a worker, a page or Node.
  *
- * Jobs on one engine run in turn, in the order of the calls. An error ends only its own job. After
- * `DEVICE_LOST`, the engine is unusable and a new one is needed.
+ * Jobs on one engine run one after another, in the order of the calls. An error ends only its own
+ * job. After `DEVICE_LOST`, the engine is unusable, and the caller must create a new one.
  */
 export class Engine {
   readonly #device: Device;
@@ -82,7 +84,7 @@ export class Engine {
   readonly #tuning: Tuning;
   readonly #pace: Pace;
   #queue: Promise<unknown> = Promise.resolve();
-  /** Buffers of the last job, kept for the next job of the same model and tile size. */
+  /** The buffers of the last job, kept for the next job with the same model and tile size. */
   #kept: { model: Model; key: string; job: Job } | null = null;
 
   private constructor(device: Device, tuning: Tuning, budget: number) {
@@ -108,7 +110,7 @@ export class Engine {
     return this.#tuning.fuse;
   }
 
-  /** The device, for kernels outside networks, such as those of `resize.ts`. */
+  /** The device, for kernels that do not belong to a network, such as those of `resize.ts`. */
   get device(): Device {
     return this.#device;
   }
@@ -121,25 +123,26 @@ export class Engine {
     return this.#device.isLost;
   }
 
-  /** Gives up the device. Whatever runs on it fails with `DEVICE_LOST`. */
+  /** Gives up the device. All work that is running on it fails with `DEVICE_LOST`. */
   abandon(reason: string): void {
     this.#device.abandon(reason);
   }
 
-  /** Resolves with the reason when the device is lost. Never rejects. */
+  /** Resolves with the reason when the device is lost. This promise never rejects. */
   get lost(): Promise<string> {
     return this.#device.lost;
   }
 
   /**
    * Uploads a network's weights and compiles its kernels.
-   * @param options.fuse default: the tuning's level, which is `ops` unless it was measured
-   *   (engine/tune/tuning.ts).
-   * @param options.precision of feature maps and weights in memory, default f32; sums are always
-   *   f32.
-   * @param options.wide whether input and output images have 16 bits; default 8.
+   * @param options.fuse defaults to the tuning's level, which is `ops` unless another level was
+   *   measured to be faster (engine/tune/tuning.ts).
+   * @param options.precision of feature maps and weights in memory. The default is f32. Sums are
+   *   always f32.
+   * @param options.wide whether input and output images have 16 bits per sample. The default is 8
+   * bits.
    * @throws CrispenError `MODEL_UNSUPPORTED` for missing or misshapen weights, `OUT_OF_MEMORY`,
-   *   `DEVICE_LOST`, `INVALID_INPUT` for f16 on a device without it.
+   *   `DEVICE_LOST`, and `INVALID_INPUT` if f16 is requested but the device lacks it.
    */
   async loadModel(
     network: Network,
@@ -151,15 +154,15 @@ export class Engine {
   }
 
   /**
-   * Compiles in advance what `loadModel` needs with the same options. Kernels do not need the
-   * weights, which may still be loading.
+   * Compiles in advance the kernels that `loadModel` needs with the same options. This does not
+   * need the weights, which may still be loading.
    * @throws CrispenError `INTERNAL`, `DEVICE_LOST`, `INVALID_INPUT`
    */
   async prepare(network: Network, options: ModelOptions = {}): Promise<void> {
     await compileSteps(this.#device, await this.#lower(network, options));
   }
 
-  /** Frees a model and the buffers kept for it, after earlier jobs have ended. */
+  /** Frees a model and the buffers that are kept for it, after earlier jobs have ended. */
   unloadModel(model: Model): Promise<void> {
     return this.#enqueue(async () => {
       if (this.#kept?.model.weights === model.weights) this.trim();
@@ -190,10 +193,10 @@ export class Engine {
   }
 
   /**
-   * Like `upscale`, but hands over finished rows strip by strip, from top to bottom, and never
-   * holds the whole result. A strip is a row of tiles of at most some 128 MiB, unless the whole
-   * image fits the budget. While `sink` works, the GPU computes one more tile.
-   * @throws CrispenError like `upscale`; errors of the sink, which end the job.
+   * Upscales like `upscale`, but passes finished rows to `sink` strip by strip, from top to bottom,
+   * and never holds the whole result. A strip is a row of tiles of at most about 128 MiB, unless
+   * the whole image fits the budget. While `sink` works, the GPU computes one more tile.
+   * @throws CrispenError like `upscale`. Errors that the sink throws end the job and are rethrown.
    */
   upscaleStrips(
     model: Model,
@@ -204,12 +207,12 @@ export class Engine {
     return this.#enqueue(() => this.#upscale(model, image, options, sink));
   }
 
-  /** Runs other work on the device when its turn comes, such as `trace` of traceNetwork.ts. */
+  /** Runs other work on the device after earlier jobs, such as `trace` of traceNetwork.ts. */
   run<T>(work: (parts: EngineParts) => Promise<T>): Promise<T> {
     return this.#enqueue(() => work(this.#parts()));
   }
 
-  /** Frees the buffers kept for the next job. */
+  /** Frees the buffers that are kept for the next job. */
   trim(): void {
     this.#kept?.job.buffers.destroy();
     this.#kept = null;
@@ -233,7 +236,7 @@ export class Engine {
     return lowerFor(this.#parts(), network, { fuse, precision, image: { wide } });
   }
 
-  /** Runs jobs in turn, because they share buffers. */
+  /** Runs jobs one after another, because they share buffers. */
   #enqueue<T>(job: () => Promise<T>): Promise<T> {
     const result = this.#queue.then(job);
     this.#queue = result.catch(() => {});
@@ -296,7 +299,7 @@ export class Engine {
     const tile = largestSource(strips);
     const { checkpoint = { rows: 0 } } = options;
     const done = checkpoint.rows / scale;
-    // The remaining rows need the sums of all tiles that cover them, even of tiles that begin in
+    // The remaining rows need the sums of all tiles that cover them, including tiles that start in
     // finished rows.
     strips = averagedTiles
       ? strips.filter(({ y }) => y + averagedTiles.side > done)
@@ -332,8 +335,8 @@ export class Engine {
           });
         } catch (error) {
           if (!run.refused(error) || averagedTiles) throw error;
-          // The device has less memory than the budget. Continue with halved tiles, down to the
-          // minimum.
+          // The device has less memory than the budget allows. Continue with tiles of half the
+          // size, down to the minimum.
           tiler ??= await loadTiler();
           const smaller = tiler.halve(run.left);
           if (!smaller) throw error;
@@ -358,7 +361,10 @@ export class Engine {
     };
   }
 
-  /** Whether a tile fits the budget and the binding limits, with this many staging buffers. */
+  /**
+   * Returns a function that checks whether a tile fits the budget and the binding limits, with a
+   * given number of staging buffers.
+   */
   #fits(model: Model, multiple: number, budget: number) {
     const { maxStorageBufferBindingSize, maxBufferSize } = this.#device.limits;
     const binding = Math.min(maxStorageBufferBindingSize, maxBufferSize);
@@ -370,7 +376,10 @@ export class Engine {
     };
   }
 
-  /** Returns the job's buffers: those of the last job if it had the same model and tile size. */
+  /**
+   * Returns the job's buffers. It reuses those of the last job if the model and the tile size are
+   * the same.
+   */
   async #prepare(model: Model, strips: readonly StripPlan[]): Promise<Job> {
     const tile = largestSource(strips);
     const ahead = strips.length > 1 || strips[0].tiles.length > 1;
@@ -383,5 +392,5 @@ export class Engine {
   }
 }
 
-/** Reserve for uniforms and everything else that does not grow with the tile. */
+/** Bytes reserved for uniforms and for everything else that does not grow with the tile. */
 const SMALL_BYTES = 2 ** 18;

@@ -16,7 +16,7 @@ const adapter = await requestF16Adapter();
 
 const photo = { width: 24, height: 20 };
 
-/** A crop with natural statistics: smooth shades, an edge, texture. */
+/** Generates a crop with natural statistics: smooth shades, an edge and texture. */
 function input(): Float32Array {
   const { width, height } = photo;
   return Float32Array.from({ length: 3 * width * height }, (_, i) => {
@@ -39,7 +39,7 @@ async function expectNear(engine: Engine, fuse: Fusion): Promise<void> {
   const off = a.filter((v, i) => !(Math.abs(v - b[i]) <= 1)).length;
   expect(a.length).toBe(3 * 48 * 40);
   expect(off / a.length).toBeLessThanOrEqual(0.001);
-  // The run must really be f16: f32 would agree a thousand times better.
+  // Checks that the run really uses f16. An f32 run would agree a thousand times better.
   const worst = Math.max(...a.map((v, i) => Math.abs(v - b[i])));
   expect(worst).toBeGreaterThan(1e-3);
 }
@@ -47,7 +47,7 @@ async function expectNear(engine: Engine, fuse: Fusion): Promise<void> {
 const matrix = adapter && matrixUnit(adapter, 32768);
 const plain = { fuse: 'ops', conv: 'plain', tileColumns: 8 } as const;
 
-// CONTRIBUTING.md says which adapter has them.
+// CONTRIBUTING.md names an adapter that has subgroup matrices.
 describe.skipIf(!matrix)('matrices of subgroups (skipped without an adapter that has them)', () => {
   it('keep A2N x2 within 1/255 of f32', async () => {
     const half = { ...plain, conv: 'matrix' } as const;

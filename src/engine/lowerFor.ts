@@ -11,25 +11,29 @@ import type { Methods, Tuning } from './tune/tuning.ts';
 export interface LoweringTarget {
   readonly device: Device;
   readonly tuning: Tuning;
-  /** Bytes of GPU buffers that a job may hold. */
+  /** The bytes of GPU buffers that a job may allocate. */
   readonly memoryBudget: number;
 }
 
 export interface NetworkOptions {
-  /** Default: the tuning's level. */
+  /** The default is the tuning's level. */
   readonly fuse?: Fusion | undefined;
-  /** Element type of feature maps and weights in memory; default f32. */
+  /** The element type of feature maps and weights in memory. The default is f32. */
   readonly precision?: ElementType | undefined;
-  /** Nodes that must be written out. */
+  /** Nodes that must be written to memory. */
   readonly keep?: ReadonlySet<NodeId> | undefined;
-  /** Input and output are pixels of 8 or 16 (`wide`) bits; null: they are feature maps. */
+  /**
+   * If set, the input and output are pixels with 8 or 16 (`wide`) bits per sample. If null, they
+   * are feature maps.
+   */
   readonly image: { readonly wide: boolean } | null;
 }
 
 const MAX_DEFAULT_BUDGET = 2 ** 30;
 
 /**
- * The device's largest buffer, the only figure that it gives about its memory, but at most 1 GiB.
+ * Returns the device's largest buffer size, up to 1 GiB. A device reports no other figure about its
+ * memory.
  */
 export const defaultBudget = ({ limits }: Device): number =>
   Math.min(MAX_DEFAULT_BUDGET, limits.maxBufferSize);
@@ -58,8 +62,8 @@ export async function lowerFor(
     quads: methods.quads,
     workgroup: { ...device.workgroup, tileColumns: methods.tileColumns },
     image: image ? { range, wide: image.wide } : undefined,
-    // Attention weights are kept for the layers that share them if they take at most a quarter of
-    // the budget.
+    // Attention weights are kept for the layers that share them if they fit in a quarter of the
+    // budget.
     attentionBytes: Math.min(memoryBudget / 4, device.limits.maxStorageBufferBindingSize),
   });
 }

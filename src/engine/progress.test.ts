@@ -11,7 +11,7 @@ interface Told {
   readonly left: number | null;
 }
 
-/** A meter's estimates of the time left for a recorded job. */
+/** Returns the meter's estimates of the time left in a recorded job. */
 function replay(reports: Reports): Told[] {
   const told: Told[] = [];
   let now = 0;
@@ -29,7 +29,7 @@ function replay(reports: Reports): Told[] {
   return told;
 }
 
-/** The same with the library's meter for a whole job, as a page sees it. */
+/** Returns the estimates of the library's meter for a whole job, as a page gets them. */
 function replayJob(reports: Reports): Told[] {
   const told: Told[] = [];
   let now = 0;
@@ -70,7 +70,7 @@ describe('recorded jobs', () => {
         expect(known[0].at - reports[0][0]).toBeLessThan(5000);
         for (const { at, left } of known) {
           const actual = endMs - at;
-          // In the last seconds, a job adds the time of its encoder.
+          // In its last seconds, a job adds the time that its encoder needs.
           if (actual < Math.max(1000, 0.03 * endMs)) continue;
           expect(left, `at ${at} ms`).toBeGreaterThan(actual / 3);
           expect(left, `at ${at} ms`).toBeLessThan(actual * 3);
@@ -96,7 +96,7 @@ describe('the time left', () => {
     ]);
 
   it('is not told by a first report that took 7.8 s for next to nothing', () => {
-    // An observed case: 753 hours left at 7.8 s, 2.5 at 13.6 s.
+    // An observed case. The estimate was 753 hours left at 7.8 s, and 2.5 hours left at 13.6 s.
     const seen: Reports = [
       [7800, 7.8 / (753 * 3600)],
       [13_600, 13.6 / (2.5 * 3600)],
@@ -116,7 +116,7 @@ describe('the time left', () => {
     const told = replay([...slow, ...fast]);
     const known = (from: number, to: number) =>
       told.filter(({ at, left }) => at >= from && at < to && left !== null).length;
-    // The rate seems steady at first, but not once it changes sixtyfold.
+    // The rate seems steady at first, but then it changes sixtyfold.
     expect(known(10_400, 15_000)).toBe(0);
     for (const { at, left } of told.filter(({ at }) => at > 10_400)) {
       if (left !== null) expect(left / (16_800 - at)).toBeLessThan(3);

@@ -1,36 +1,42 @@
 import type { Progress } from './types.ts';
 
-/** There is no estimate before the work has been observed for this long. */
+/** There is no estimate before the work has been observed for at least this long. */
 const LEAST_MS = 2000;
 const LEAST_REPORTS = 8;
-/** The largest ratio between the rates of the two halves at which estimates begin or continue. */
+/**
+ * The rates of the two halves may differ by at most these ratios. Estimates start below the first
+ * ratio and continue below the second.
+ */
 const STEADY = 1.5;
 const UNSTEADY = 3;
 /**
- * The most reports that are kept. Beyond that, every other report is dropped, and new ones are
- * recorded half as often.
+ * The maximum number of reports that are kept. When there are more, every other report is dropped,
+ * and new reports are recorded half as often.
  */
 const MOST_REPORTS = 256;
 
 /**
- * Estimates the time left once the work proceeds at a steady rate. Before that it gives no
- * estimate, because the start of a job (compiling, small submissions to learn the speed) says
- * nothing about the rest. The observed time is split into two equal halves. If their rates agree,
- * the rate of the second is assumed to continue.
+ * Estimates the time left once the work proceeds at a steady rate. Before that, there is no
+ * estimate, because the start of a job (compilation and small submissions that measure the speed)
+ * does not predict the rest. The observed time is split into two equal halves. If their rates
+ * agree, the second rate is assumed to continue.
  */
 export class TimeLeft {
-  /** Milliseconds, and the work done by then. Work before the first report does not count. */
+  /**
+   * Times in milliseconds, each with the work done by then. Work before the first report does not
+   * count.
+   */
   #reports: (readonly [at: number, done: number])[] = [];
   #count = 0;
-  /** Shortest time between kept reports. */
+  /** The shortest time between kept reports. */
   #spacing = 0;
   #steady = false;
 
   /**
-   * @param done work, in any unit
-   * @param total work, as currently known
-   * @param now in milliseconds
-   * @returns milliseconds; null while unknown
+   * @param done finished work in any unit
+   * @param total all work known so far
+   * @param now time in milliseconds
+   * @returns the time left in milliseconds, or null while it is unknown
    */
   estimate(done: number, total: number, now: number): number | null {
     this.#keep(done, now);
@@ -41,7 +47,7 @@ export class TimeLeft {
     const before = (meanwhile - begun) / (middle - start);
     const after = (done - meanwhile) / (now - middle);
     const ratio = Math.max(before, after) / Math.min(before, after);
-    // False if a half has no work, because the ratio is then infinite or NaN.
+    // This is false if a half has no work, because the ratio is then infinite or NaN.
     this.#steady = ratio <= (this.#steady ? UNSTEADY : STEADY);
     return this.#steady ? (total - done) / after : null;
   }
@@ -58,7 +64,7 @@ export class TimeLeft {
 }
 
 /**
- * Converts finished work to progress that never decreases, with the time left once it can be
+ * Converts finished work to progress that never decreases. It adds the time left once this can be
  * estimated. The caller chooses the unit of work.
  */
 export class ProgressMeter {
@@ -79,7 +85,7 @@ export class ProgressMeter {
     this.#now = now;
   }
 
-  /** Adds work that was not known before. */
+  /** Adds work to the total that was not known before. */
   expect(work: number): void {
     this.#total += work;
   }
@@ -92,13 +98,13 @@ export class ProgressMeter {
     this.#report?.({ fraction: this.#fraction, remainingMs });
   }
 
-  /** Reports the end, whatever rounding left over. */
+  /** Reports the end, even if rounding errors left a remainder. */
   finish(): void {
     this.#report?.({ fraction: 1, remainingMs: 0 });
   }
 }
 
-/** Rounds an estimate to its precision, in a suitable unit. */
+/** Rounds an estimate in a suitable unit. Longer times are rounded more coarsely. */
 export function rounded(milliseconds: number): readonly [n: number, unit: 's' | 'min' | 'h'] {
   const seconds = milliseconds / 1000;
   if (seconds < 20) return [Math.max(1, Math.round(seconds)), 's'];
@@ -107,13 +113,13 @@ export function rounded(milliseconds: number): readonly [n: number, unit: 's' | 
   return [Math.round(seconds / 1800) / 2, 'h'];
 }
 
-/** `about 40 s`, `about 3 min` */
+/** Formats a time, for example `about 40 s` or `about 3 min`. */
 export function roughly(milliseconds: number): string {
   const [n, unit] = rounded(milliseconds);
   return `about ${n} ${unit}`;
 }
 
-/** Describes the time left for a job; empty while unknown. */
+/** Describes the time left for a job. The text is empty while the time is unknown. */
 export function timeLeft(milliseconds: number | null): string {
   if (milliseconds === null) return '';
   return milliseconds < 1000 ? 'a moment left' : `${roughly(milliseconds)} left`;

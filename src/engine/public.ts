@@ -1,4 +1,4 @@
-/** `crispen/engine`: the entry for WebGPU programmers. */
+/** `crispen/engine` is the entry point for WebGPU programmers. */
 export { CrispenError, type ErrorCode } from '../errors.ts';
 export { type BayerMosaic, type BayerPattern, demosaicBilinear } from '../image/bayer.ts';
 export { type Detection, detect, recognise } from '../networks/detect.ts';

@@ -2,23 +2,26 @@ import type { Rgba8Image, RgbaImage } from '../image/image.ts';
 import type { MatrixUnit } from '../kernels/conv/convMatrix.ts';
 import type { ElementType } from '../kernels/kernel.ts';
 
-/** Information about the GPU; empty strings if the browser does not say. */
+/** Information about the GPU. A string is empty if the browser does not provide the information. */
 export interface AdapterReport {
   readonly vendor: string;
   readonly architecture: string;
   readonly device: string;
   readonly description: string;
-  /** A software adapter (SwiftShader, lavapipe, WARP): correct, but slow. */
+  /**
+   * Whether this is a software adapter (SwiftShader, lavapipe, WARP). Its results are correct, but
+   * it is slow.
+   */
   readonly isFallbackAdapter: boolean;
   readonly features: readonly string[];
-  /** Subgroup matrices, if kernels can use them. */
+  /** The subgroup matrices that kernels can use, if there are any. */
   readonly matrix?: MatrixUnit | undefined;
 }
 
-/** 0 to 1; never decreases within one job. */
+/** The progress of a job. `fraction` runs from 0 to 1 and never decreases within one job. */
 export interface Progress {
   readonly fraction: number;
-  /** Estimated milliseconds to the end; null while unknown. */
+  /** The estimated time left in milliseconds, or null while it is unknown. */
   readonly remainingMs: number | null;
 }
 
@@ -29,44 +32,51 @@ export interface RunOptions {
 
 export interface UpscaleOptions extends RunOptions {
   /**
-   * Largest tile side in LR pixels without overlap; default: the largest that fits the memory
-   * budget.
+   * The largest tile side in LR pixels, without overlap. The default is the largest side that fits
+   * the memory budget.
    */
   readonly tileSize?: number | undefined;
-  /** Bytes of GPU buffers that the job may hold; default: the engine's. */
+  /** The bytes of GPU buffers that the job may allocate. The default is the engine's budget. */
   readonly memoryBudget?: number | undefined;
   /**
-   * What a network sees beyond the image. `zero`: zeros, as in training. `replicate`: the pixels of
-   * the border. `wrap`: the pixels of the opposite side, for textures that tile. Default `zero`.
+   * The pixels that a network reads beyond the image. `zero`: zeros, as in training. `replicate`:
+   * the pixels of the border. `wrap`: the pixels of the opposite side, for textures that tile. The
+   * default is `zero`.
    */
   readonly edge?: Edge | undefined;
   /**
-   * Applies to a network with statistics of the whole image that runs in tiles. `exact` (the
-   * default) takes them from the whole image if the memory allows it, `estimated` always from parts
-   * of it.
+   * This option matters when a network with statistics of the whole image runs in tiles. `exact`
+   * (the default) takes them from the whole image if the memory allows it. `estimated` always takes
+   * them from parts of the image.
    */
   readonly statistics?: 'exact' | 'estimated' | undefined;
   /**
-   * Takes a tile's result on the GPU instead of reading it back. `packed` holds its pixels, row by
-   * row, one u32 of RGBA each, until the encoder's commands are done. Strips are empty then.
+   * Uses a tile's result on the GPU instead of reading it back. `packed` contains its pixels row by
+   * row, one u32 of RGBA each, until the encoder's commands have finished. Strips are empty in this
+   * case.
    */
   readonly draw?: Draw | undefined;
-  /** GPU milliseconds per submission, read before each one; default 8. */
+  /**
+   * Returns the GPU milliseconds per submission. It is called before each submission. The default
+   * is 8.
+   */
   readonly submitMs?: (() => number) | undefined;
-  /** Rows that the sink has already taken. The job skips them and keeps this up to date. */
+  /**
+   * The rows that the sink has already taken. The job skips them and keeps this object up to date.
+   */
   readonly checkpoint?: Checkpoint | undefined;
 }
 
-/** How far a job has come, so it can continue on another device. */
+/** The position up to which a job has finished, so that it can continue on another device. */
 export interface Checkpoint {
-  /** Rows of the result that the sink has taken. */
+  /** The number of rows of the result that the sink has taken. */
   rows: number;
 }
 
 /**
- * What a job recovered from. `device-lost`: the device was lost and replaced. `f16-overflow`:
- * values were too large for f16, so the model ran in f32. `f16-blank`: in f16, the model gave the
- * whole image one colour, so it ran in f32.
+ * A problem from which a job recovered. `device-lost`: the device was lost and replaced.
+ * `f16-overflow`: values were too large for f16, so the model ran in f32. `f16-blank`: in f16, the
+ * model gave the whole image a single colour, so it ran in f32.
  */
 export type Recovery = 'device-lost' | 'f16-overflow' | 'f16-blank';
 
@@ -81,22 +91,23 @@ type Draw = (
   },
 ) => void;
 
-/** What a network sees beyond the border of an image. */
+/** The pixels that a network reads beyond the border of an image. */
 export type Edge = 'zero' | 'replicate' | 'wrap';
 
-/** How a result was made. */
+/** Describes how a result was computed. */
 export interface UpscaleReport {
   readonly backend: 'webgpu' | 'cpu';
-  /** Time of the enlargement alone, without decoding, download and encoding. */
+  /** The time of the enlargement alone, without decoding, download and encoding. */
   readonly milliseconds: number;
-  /** 1: the image was processed whole. */
+  /** The number of tiles. With a single tile, the image was processed whole. */
   readonly tiles: number;
-  /** Width and height of the largest tile in LR pixels, overlap included. */
+  /** The width and height of the largest tile in LR pixels, overlap included. */
   readonly tileSize: readonly [number, number];
   /**
    * `exact`: the statistics of the whole image (A2N's branch weights) are exact, or the network has
-   * none. `estimated`: they come from parts of the image, the same for all tiles, because the
-   * memory was too small for all of it (ARCHITECTURE.md, Tiles and memory).
+   * none. `estimated`: they come from parts of the image and are the same for all tiles, because
+   * the memory was too small for the whole image or because the caller requested it
+   * (ARCHITECTURE.md, Tiles and memory).
    */
   readonly statistics: 'exact' | 'estimated';
   /**
@@ -105,28 +116,31 @@ export interface UpscaleReport {
    * (ARCHITECTURE.md, Tiles and memory).
    */
   readonly approximate: boolean;
-  /** Bytes of GPU buffers held for this job, weights included. */
+  /** The bytes of GPU buffers for this job, weights included. */
   readonly gpuBytes: number;
   readonly dispatches: number;
-  /** Element type of maps and weights in memory. */
+  /** The element type of maps and weights in memory. */
   readonly precision: ElementType;
-  /** Threads on the CPU; absent on a GPU. */
+  /** The number of CPU threads. It is absent on a GPU. */
   readonly threads?: number | undefined;
-  /** True if some ops ran in plain loops on the CPU, which take a hundred times as long. */
+  /** True if some ops ran in plain loops on the CPU, which take a hundred times longer. */
   readonly slow?: boolean | undefined;
-  /** In order; empty or absent if nothing went wrong. */
+  /**
+   * The problems from which the job recovered, in order. It is empty or absent if nothing went
+   * wrong.
+   */
   readonly recovered?: readonly Recovery[];
 }
 
 /** Rows of the result over its full width. */
 export type Strip = RgbaImage & {
-  /** Position of its first row, in SR pixels. */
+  /** The position of the strip's first row in SR pixels. */
   readonly y: number;
 };
 
 /**
  * Takes the strips of a result from top to bottom. The receiver owns their data. The next strip is
- * only delivered after this one's promise has settled.
+ * only delivered after the promise of the previous one has settled.
  */
 export type StripSink = (strip: Strip) => Promise<void> | void;
 
@@ -135,7 +149,7 @@ export interface UpscaleResult<T extends RgbaImage = Rgba8Image> {
   readonly report: UpscaleReport;
 }
 
-/** A traced tensor in the layout of the goldens: planar, row-major, f32. */
+/** A traced tensor in the layout of the golden files: planar, row-major, f32. */
 export interface TracedTensor {
   /** [channels, height, width] for a feature map, [length] for a vector. */
   readonly shape: readonly number[];

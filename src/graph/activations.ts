@@ -1,6 +1,5 @@
 /**
- * All activations as functions of one value. `shaders/lib/activation.wgsl` has a line for each of
- * them.
+ * All activations, as functions of one value. `shaders/lib/activation.wgsl` has one line for each.
  */
 export const ACTIVATIONS = {
   leakyRelu: (v: number, slope: number) => (v >= 0 ? v : v * slope),
@@ -12,7 +11,7 @@ export const ACTIVATIONS = {
   gelu: (v: number) => 0.5 * v * (1 + erf(v * Math.SQRT1_2)),
   /** v tanh(ln(1 + e^v)) */
   mish: (v: number) => v * Math.tanh(v > 30 ? v : Math.log1p(Math.exp(v))),
-  /** sigmoid(v) - 0.5: odd, in the range -0.5 to 0.5 */
+  /** sigmoid(v) - 0.5, an odd function in the range -0.5 to 0.5 */
   centredSigmoid: (v: number) => 0.5 * Math.tanh(v / 2),
 } as const;
 
@@ -22,7 +21,7 @@ export type Activation =
   | { readonly fn: 'leakyRelu'; readonly slope: number }
   | { readonly fn: Exclude<ActivationName, 'leakyRelu'> };
 
-/** The error function, to f64 precision, by a series whose terms are all positive. */
+/** The error function to f64 precision, computed as a series of positive terms. */
 function erf(x: number): number {
   const a = Math.abs(x);
   if (a > 6) return Math.sign(x);

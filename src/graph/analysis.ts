@@ -2,8 +2,8 @@ import type { Graph, NodeId } from './graph.ts';
 import type { Padding } from './ops.ts';
 
 /**
- * How the LR image is padded before it becomes the input: as the input op says, or by reflection to
- * multiples of the unshuffle factor.
+ * Returns how the LR image is padded before it becomes the input. If the input op does not specify
+ * this, the image is reflected to multiples of the unshuffle factor.
  */
 export function paddingOf(graph: Graph): Padding {
   const input = graph.nodes.find(({ op }) => op === 'input');
@@ -13,22 +13,26 @@ export function paddingOf(graph: Graph): Padding {
   return { multiple, least: multiple };
 }
 
-/** The length of a side of the LR image after padding. */
+/** Returns the length of a side of the LR image after padding. */
 export const paddedSide = ({ multiple, least, border = 0 }: Padding, side: number): number =>
   Math.max(least, Math.ceil((side + 2 * border) / multiple) * multiple);
 
-/** Width and height of the LR image must be multiples of this number; see `paddingOf`. */
+/**
+ * Returns the number that must divide the width and the height of the LR image; see `paddingOf`.
+ */
 export const sizeMultiple = (graph: Graph): number => paddingOf(graph).multiple;
 
-/** Multiply-adds of all ops per LR pixel. */
+/** Returns the multiply-adds of all ops per LR pixel. */
 export const multiplyAddsPerPixel = (graph: Graph): number =>
   graph.nodes.reduce((sum, { multiplyAdds }) => sum + multiplyAdds, 0);
 
-/** The number of elements of all weights. */
+/** Returns the number of elements of all weights. */
 export const parameterCount = (graph: Graph): number =>
   graph.weights.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
 
-/** The nodes that read each node, in order. The graph's output does not count as a reader. */
+/**
+ * Returns the nodes that read each node, in order. The graph's output does not count as a reader.
+ */
 export function consumers(graph: Graph): ReadonlyMap<NodeId, readonly NodeId[]> {
   const readers = new Map<NodeId, NodeId[]>(graph.nodes.map((_, id) => [id, []]));
   graph.nodes.forEach((node, id) => {

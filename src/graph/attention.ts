@@ -1,23 +1,23 @@
 /**
- * Finds where a network's attention can be read. It looks at ops, not at the names that a family
- * uses, so it works for every network that has such ops.
+ * Finds the nodes in which a network's attention can be read. It checks ops rather than the names
+ * that a family uses, so it works for every network with such ops.
  */
 import type { Graph, GraphNode, NodeId } from './graph.ts';
 import type { Gate, OffsetLayout } from './nonlocalOp.ts';
 
-/** Dynamic branch weights and gates of one block. */
+/** The branch weights and the gates of one block, which depend on the image. */
 export interface BlockPoints {
   readonly name: string;
-  /** The weights of the attention branch and the non-attention branch: a vector of two. */
+  /** A vector with two weights: one for the attention branch, one for the non-attention branch. */
   readonly branches: NodeId | null;
-  /** Pixel attention, and the map that it multiplies. */
+  /** Pixel attention, and below it the map that it multiplies. */
   readonly attention: NodeId | null;
   readonly gated: NodeId | null;
-  /** Channel attention: one factor per channel. */
+  /** Channel attention, which has one factor per channel. */
   readonly channels: NodeId | null;
 }
 
-/** Clustered attention: pixels are sorted by cluster and attend within windows of this order. */
+/** Clustered attention. Pixels are sorted by cluster and attend within windows of this order. */
 export interface ClusterPoints {
   readonly name: string;
   readonly codes: NodeId;
@@ -35,7 +35,7 @@ export interface KeyPoints {
   readonly weights: NodeId;
   readonly offsets: NodeId;
   readonly layout: OffsetLayout;
-  /** Logits of the gate. */
+  /** The logits of the gate. */
   readonly mask: NodeId | null;
   readonly gate: Gate | null;
   readonly references: readonly {
@@ -63,7 +63,7 @@ export function attentionPoints(graph: Graph): AttentionPoints {
 
 const NOTHING = { branches: null, attention: null, gated: null, channels: null };
 
-/** The block that a node's name begins with: `block3` for `block3.att.gate`. */
+/** Returns the block at the start of a node's name: `block3` for `block3.att.gate`. */
 const blockOf = (name: string): string => name.split('.', 1)[0];
 
 function blockPoints(nodes: readonly GraphNode[]): BlockPoints[] {
@@ -73,7 +73,7 @@ function blockPoints(nodes: readonly GraphNode[]): BlockPoints[] {
     const last = blocks.at(-1);
     const isFree = Object.keys(found).every((key) => last?.[key as keyof BlockPoints] === null);
     if (last?.name === block && isFree) blocks[blocks.length - 1] = { ...last, ...found };
-    // A second entry for the same block takes the name of its node.
+    // A second entry for the same block is named after its node.
     else blocks.push({ ...NOTHING, name: last?.name === block ? name : block, ...found });
   };
   for (const node of nodes) {
@@ -137,6 +137,6 @@ function keyPoints(nodes: readonly GraphNode[], node: GraphNode, weights: NodeId
   ];
 }
 
-/** Keys are a 1x1 convolution of another map. The result is the name of that map. */
+/** Returns the name of the map from which a 1x1 convolution computed the keys. */
 const referenceName = (nodes: readonly GraphNode[], key: NodeId): string =>
   nodes[nodes[key].inputs[0] ?? key].name;

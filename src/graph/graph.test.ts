@@ -31,7 +31,7 @@ describe('GraphBuilder', () => {
 });
 
 describe('analysis of A2N', () => {
-  // Parameters, multiply-adds per LR pixel and reach, from the papers.
+  // Columns: parameters, multiply-adds per LR pixel and reach, all from the papers.
   it.each([
     ['a2n', 2, 1_036_443, 1_074_072, 36],
     ['a2n', 3, 1_036_443, 1_149_312, 35],

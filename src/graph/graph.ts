@@ -1,11 +1,12 @@
 /**
- * A network as data: a list of named ops in topological order. This file computes nothing. The
- * engine lowers ops to GPU dispatches, and the interpreter runs them as plain loops.
+ * Represents a network as data: a list of named ops in topological order. This file computes
+ * nothing. The engine lowers ops to GPU dispatches, and the interpreter runs them as plain loops.
  *
- * Shapes are symbolic. A *feature map* has `channels` and a `scale`: for an LR image of W x H, its
- * size is channels x (H * scale) x (W * scale). The scale is a whole number. After a pixel
- * unshuffle it may be a power of 1/2, and W and H must be multiples of `sizeMultiple`. A *vector*
- * has `length` elements and no spatial extent: pooled statistics and everything computed from them.
+ * Shapes are symbolic. A *feature map* has `channels` and a `scale`. For an LR image of W x H, the
+ * size of the map is channels x (H * scale) x (W * scale). The scale is a whole number. After a
+ * pixel unshuffle it may be a power of 1/2, and W and H must then be multiples of `sizeMultiple`. A
+ * *vector* has `length` elements and no spatial extent. Pooled statistics and all values computed
+ * from them are vectors.
  */
 
 import { type Activation, type Op, opRules, type Padding } from './ops.ts';
@@ -20,15 +21,15 @@ export {
   type VectorShape,
 } from './shape.ts';
 
-/** Index of a node in `Graph.nodes`. */
+/** The index of a node in `Graph.nodes`. */
 export type NodeId = number;
 
 export type GraphNode = Op & {
-  /** Unique within the graph. Golden tensors have the same names. */
+  /** The name is unique within the graph. Golden tensors have the same names. */
   readonly name: string;
   readonly inputs: readonly NodeId[];
   readonly shape: Shape;
-  /** Per LR pixel. */
+  /** The number of multiply-adds per LR pixel. */
   readonly multiplyAdds: number;
 };
 
@@ -40,13 +41,13 @@ export interface WeightSpec {
 export interface Graph {
   readonly nodes: readonly GraphNode[];
   readonly output: NodeId;
-  /** Every weight that an op names, with its required shape. */
+  /** Every weight that an op mentions, with its required shape. */
   readonly weights: readonly WeightSpec[];
 }
 
 /**
  * Builds a graph op by op. Each method appends a node and returns its id. Shapes are inferred
- * immediately, so the error (`GraphError`) points at the line with the mistake.
+ * immediately, so a `GraphError` is thrown at the line that contains the mistake.
  */
 export class GraphBuilder {
   readonly #nodes: GraphNode[] = [];
@@ -58,7 +59,8 @@ export class GraphBuilder {
   }
 
   /**
-   * `layer` is the layer's name: the checkpoint has `layer.weight` and, if `bias`, `layer.bias`.
+   * Appends a convolution. `layer` is the layer's name. The checkpoint contains `layer.weight` and,
+   * if `bias` is true, `layer.bias`.
    */
   conv(
     name: string,
@@ -69,7 +71,7 @@ export class GraphBuilder {
       cOut: number;
       bias: boolean;
       shared?: boolean;
-      /** A linear layer applied to each pixel: its weights are [cOut, cIn]. */
+      /** Whether this is a linear layer for each pixel. Its weights are [cOut, cIn]. */
       linear?: boolean;
     },
   ): NodeId {
@@ -101,7 +103,7 @@ export class GraphBuilder {
     return this.activation(name, x, { fn: 'sigmoid' });
   }
 
-  /** `layer.weight` holds the slopes. */
+  /** Appends a PReLU. `layer.weight` contains the slopes. */
   prelu(name: string, x: NodeId, layer: string): NodeId {
     const weight = this.weight(`${layer}.weight`, [this.map(x).channels]);
     return this.append(name, { op: 'prelu', weight }, [x]);
@@ -115,7 +117,7 @@ export class GraphBuilder {
     return this.append(name, { op: 'mul' }, [a, b]);
   }
 
-  /** a + factor * b */
+  /** Appends a + factor * b. */
   add(name: string, a: NodeId, b: NodeId, factor = 1): NodeId {
     return this.append(name, { op: 'add', factor }, [a, b]);
   }
@@ -139,7 +141,10 @@ export class GraphBuilder {
       layer: string;
       lengthOut: number;
       bias?: boolean;
-      /** A 1x1 convolution of a pooled map: its weights are [lengthOut, lengthIn, 1, 1]. */
+      /**
+       * Whether this is a 1x1 convolution of a pooled map. Its weights are [lengthOut, lengthIn, 1,
+       * 1].
+       */
       conv?: boolean;
     },
   ): NodeId {
@@ -189,14 +194,14 @@ export class GraphBuilder {
     return mapOf(this.shape(id), this.node(id).name);
   }
 
-  /** Declares a weight. Layers that share a weight declare it several times with `shared`. */
+  /** Declares a weight. Layers that share a weight each declare it, with `shared`. */
   weight(name: string, shape: readonly number[], shared = false): string {
     if (this.#weights.has(name) && !shared) throw new GraphError(`weight ${name} is used twice`);
     this.#weights.set(name, shape);
     return name;
   }
 
-  /** Appends a node of any op; its shape and cost come from the table of ops. */
+  /** Appends a node of any op. The table of ops gives the node's shape and cost. */
   append(name: string, op: Op, inputs: readonly NodeId[]): NodeId {
     if (this.#names.has(name)) throw new GraphError(`node name ${name} is used twice`);
     const shapes = inputs.map((id) => this.shape(id));

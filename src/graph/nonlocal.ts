@@ -2,7 +2,7 @@
 import { type GraphBuilder, GraphError, type NodeId } from './graph.ts';
 import type { Gate, NonlocalOp, OffsetLayout } from './nonlocalOp.ts';
 
-/** Sizes of clustered attention. */
+/** The sizes of clustered attention. */
 export interface Clustering {
   readonly rounds: number;
   readonly clusters: number;
@@ -17,7 +17,9 @@ export class NonlocalBuilder {
     this.#b = b;
   }
 
-  /** `means` is the name of the stored centroids, [R, K, D], or the node that computes them. */
+  /**
+   * `means` is the name of the stored centroids, [R, K, D], or the node that computes centroids.
+   */
   similarity(
     name: string,
     x: NodeId,
@@ -93,7 +95,7 @@ export class NonlocalBuilder {
     return this.#append(name, { kind: 'attend', rounds, window, spans }, inputs);
   }
 
-  /** Softmax over the keys. `mask` holds the logits of the gate. */
+  /** Appends a softmax over the keys. `mask` contains the logits of the gate. */
   keySoftmax(name: string, logits: NodeId, gate?: { mask: NodeId; reading: Gate }): NodeId {
     const inputs = gate ? [logits, gate.mask] : [logits];
     return this.#append(name, { kind: 'keySoftmax', gate: gate?.reading ?? null }, inputs);
@@ -108,7 +110,7 @@ export class NonlocalBuilder {
     return this.#append(name, { kind: 'sampleKeys', first, keys, offsets }, given);
   }
 
-  /** The non-local op of a node, or null if the node has another op. */
+  /** Returns the non-local op of a node, or null if the node has another op. */
   spec(id: NodeId): NonlocalOp | null {
     const node = this.#b.node(id);
     return node.op === 'nonlocal' ? node.spec : null;

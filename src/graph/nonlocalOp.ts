@@ -2,37 +2,38 @@
  * The ops of non-local attention: clustered, sorted and shared attention (LCoAN, arXiv 2404.04922),
  * and sparse keys at learned offsets (ACLA, arXiv 2203.03619).
  *
- * Notation: L pixels, R rounds of clustering, K clusters, n = ceil(L / w) windows of w rows in
- * sorted order. Pixels are numbered in row-major order. A map is read as L rows: each row is the
- * channels of one pixel.
+ * Notation: there are L pixels, R rounds of clustering, K clusters, and n = ceil(L / w) windows of
+ * w rows in sorted order. Pixels are numbered in row-major order. A map is read as L rows. Each row
+ * contains the channels of one pixel.
  */
 import { pixelsOf } from '../geometry.ts';
 import { GraphError, mapOf, type Shape } from './shape.ts';
 
-/** How the gate of adaptive attention acts on the logits a; b denotes the logits of its mask. */
+/** How the gate of adaptive attention changes the logits a. The logits of its mask are called b. */
 export type Gate =
-  /** a * (b > 0 ? 1 : 0): a closed key gets a logit of zero, so its weight is not zero. */
+  /** Uses a * (b > 0 ? 1 : 0). A closed key gets a logit of zero, so its weight is not zero. */
   | 'zero'
   /**
-   * Keys with b <= 0 are left out of the softmax and are not sampled. If no key is open, the result
-   * is zero.
+   * Excludes keys with b <= 0 from the softmax and from sampling. If no key is open, the result is
+   * zero.
    */
   | 'exclude'
-  /** a * softmax of b over the keys. */
+  /** Uses a * softmax of b over the keys. */
   | 'soft'
-  /** a * softmax of b over the columns of the image, as the released module computes it. */
+  /** Uses a * softmax of b over the columns of the image, as in the released module. */
   | 'columns';
 
 /**
- * The channels of the offset map that hold (dy, dx) of key t: 2t and 2t + 1, or t and t + 1 as in
- * the released modules.
+ * The channels of the offset map that contain (dy, dx) of key t. These are 2t and 2t + 1 for
+ * `paired`, and t and t + 1 for `released`, as in the released modules.
  */
 export type OffsetLayout = 'paired' | 'released';
 
 export type NonlocalOp =
   /**
-   * Map [D] (and means, if `weight` is null) -> [R, L, K]: the dot product of each row with each of
-   * the centroids, [R, K, D]. If `normalised`, it is divided by max(norm of the row, 1e-12).
+   * Reads a map [D] (and means, if `weight` is null) and returns [R, L, K]: the dot product of each
+   * row with each of the centroids, [R, K, D]. If `normalised`, each product is divided by max(norm
+   * of the row, 1e-12).
    */
   | {
       readonly kind: 'similarity';
@@ -42,8 +43,9 @@ export type NonlocalOp =
       readonly weight: string | null;
     }
   /**
-   * [R, L, K] -> [R * L]: index of the largest value plus r * K. Ties go to the lowest index. If
-   * `chunk` is given, only the first `bucketsOf(L, chunk, K)` values are compared.
+   * Reads [R, L, K] and returns [R * L]: the index of the largest value, plus r * K. For equal
+   * values, the lowest index is used. If `chunk` is given, only the first `bucketsOf(L, chunk, K)`
+   * values are compared.
    */
   | {
       readonly kind: 'argmax';
@@ -51,26 +53,28 @@ export type NonlocalOp =
       readonly clusters: number;
       readonly chunk?: number;
     }
-  /** Codes [R * L] -> [R * L]: the position of each code in the stable sorted order. */
+  /**
+   * Reads codes [R * L] and returns [R * L]: the position of each code in the stable sorted order.
+   */
   | { readonly kind: 'rank'; readonly rounds: number; readonly clusters: number }
   /**
-   * A permutation [R * L] -> its inverse. The inverse of the ranks is the sorted positions (plus
-   * r * L).
+   * Reads a permutation [R * L] and returns its inverse. The inverse of the ranks is the list of
+   * sorted positions (plus r * L).
    */
   | { readonly kind: 'inverse'; readonly rounds: number }
-  /** Map [D] -> [R, K, D]: the rows of the pixels floor(k * L / K). */
+  /** Reads a map [D] and returns [R, K, D]: the rows of the pixels floor(k * L / K). */
   | { readonly kind: 'startMeans'; readonly rounds: number; readonly clusters: number }
   /**
-   * Map, codes, order, means -> [R, K, D]: the sum of each cluster's rows, divided by max(norm of
-   * the sum, 1e-12). An empty cluster keeps its mean.
+   * Reads a map, codes, order and means, and returns [R, K, D]: the sum of each cluster's rows,
+   * divided by max(norm of the sum, 1e-12). An empty cluster keeps its mean.
    */
   | { readonly kind: 'clusterMeans'; readonly rounds: number; readonly clusters: number }
   /**
-   * Map [D], order -> [R, n, w, spans * w]: the softmax of Q K^T for each window. Q consists of the
-   * rows of the window, K of the same rows divided by max(norm, 5e-5). With 3 spans, the rows of
-   * the windows before and after it are appended to K; windows wrap around. The last rows are
-   * repeated to fill the last window (`paddedRow`). A third input, a map [w], is added to the
-   * scores: for query q, channel q mod w at the key's pixel.
+   * Reads a map [D] and an order, and returns [R, n, w, spans * w]: the softmax of Q K^T for each
+   * window. Q contains the rows of the window. K contains the same rows divided by max(norm, 5e-5).
+   * With 3 spans, K also contains the rows of the previous and of the next window; windows wrap
+   * around. The last rows are repeated to fill the last window (`paddedRow`). A third input, a map
+   * [w], is added to the scores: for query q, the value of channel q mod w at the key's pixel.
    */
   | {
       readonly kind: 'attention';
@@ -78,11 +82,12 @@ export type NonlocalOp =
       readonly window: number;
       readonly spans: 1 | 3;
     }
-  /** Attention -> [R, n * w]: the log-sum-exp of each row of its softmax. */
+  /** Reads attention and returns [R, n * w]: the log-sum-exp of each row of its softmax. */
   | { readonly kind: 'logSumExp'; readonly rounds: number; readonly window: number }
   /**
-   * Map [C], order, rank, attention, logSumExp -> map [C]: sums of rows weighted by the attention,
-   * moved back to their pixels. The rounds are summed with the weights softmax_r(logSumExp).
+   * Reads a map [C], order, rank, attention and logSumExp, and returns a map [C]: sums of rows
+   * weighted by the attention, moved back to their pixels. The rounds are summed with the weights
+   * softmax_r(logSumExp).
    */
   | {
       readonly kind: 'attend';
@@ -90,12 +95,16 @@ export type NonlocalOp =
       readonly window: number;
       readonly spans: 1 | 3;
     }
-  /** Map of logits [N] (and of mask logits) -> softmax over the channels, with a gate. */
+  /**
+   * Reads a map of logits [N] (and one of mask logits). Returns the softmax over channels, with a
+   * gate.
+   */
   | { readonly kind: 'keySoftmax'; readonly gate: Gate | null }
   /**
-   * Weights [N], offsets [2 N], reference [C] (and a sum so far) -> [C]: the sum over the keys
-   * `first` .. `first + keys - 1` of a key's weight times the reference at (y + dy, x + dx).
-   * Sampling is bilinear, with zeros outside the map. Keys with a weight of zero are skipped.
+   * Reads weights [N], offsets [2 N] and a reference [C] (and a previous sum), and returns [C]: the
+   * sum over the keys `first` .. `first + keys - 1` of a key's weight times the reference at (y +
+   * dy, x + dx). Sampling is bilinear, with zeros outside the map. Keys with a weight of zero are
+   * skipped.
    */
   | {
       readonly kind: 'sampleKeys';
@@ -107,12 +116,12 @@ export type NonlocalOp =
 type Kind = NonlocalOp['kind'];
 type SpecOf<K extends Kind> = Extract<NonlocalOp, { readonly kind: K }>;
 
-/** The properties of an op, like `Rules` of `rules.ts`. An absent property means 0 or false. */
+/** The properties of an op, as in `Rules` of `rules.ts`. An absent property means 0 or false. */
 export interface NonlocalRules<O extends NonlocalOp> {
   readonly shape: (spec: O, inputs: readonly Shape[], name: string) => Shape;
   readonly multiplyAdds?: (spec: O, inputs: readonly Shape[]) => number;
   readonly global?: (spec: O) => boolean;
-  /** Pixels that it reads on each side, unless it is global. Infinity if offsets are learned. */
+  /** The number of pixels that a local op reads on each side. Infinity if offsets are learned. */
   readonly reach?: number;
 }
 
@@ -174,19 +183,19 @@ export const NONLOCAL: { readonly [K in Kind]: NonlocalRules<SpecOf<K>> } = {
       }
       return mapOf(reference, name);
     },
-    // For each key and channel: four taps and the weight.
+    // Each key and channel needs four taps and the weight.
     multiplyAdds: ({ keys }, inputs) => 5 * keys * channelsOf(inputs[2]),
     reach: Number.POSITIVE_INFINITY,
   },
 };
 
-/** The number of hash buckets: about one per chunk of pixels, even, at least 2, at most `most`. */
+/** Returns the number of hash buckets: about one per chunk of pixels, even, from 2 to `most`. */
 export function bucketsOf(pixels: number, chunk: number, most: number): number {
   const buckets = Math.floor(pixels / chunk);
   return Math.min(most, Math.max(2, buckets + (buckets % 2)));
 }
 
-/** The index, among the sorted rows, of the row at position `j` of the padded windows. */
+/** Returns the index, among the sorted rows, of the row at position `j` of the padded windows. */
 export function paddedRow(j: number, length: number, window: number): number {
   if (j < length) return j;
   const end = Math.ceil(length / window) * window;

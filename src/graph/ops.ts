@@ -1,6 +1,6 @@
 /**
- * Everything that the graph knows about its ops: what each one computes, and a table of their
- * properties. A new op does not compile until it has an entry.
+ * Defines the ops of a graph: the computation of each op, and a table of the ops' properties. A new
+ * op does not compile until the table has an entry for it.
  */
 import type { Activation } from './activations.ts';
 import { NONLOCAL, type NonlocalOp, type NonlocalRules } from './nonlocalOp.ts';
@@ -11,21 +11,25 @@ import type { TransformerOp } from './transformerOp.ts';
 
 export type { Activation } from './activations.ts';
 
-/** How the LR image is padded to become the input: by `border`, then on the right and below. */
+/**
+ * How the LR image is padded to become the input: first by `border`, then on the right and below.
+ */
 export interface Padding {
   /** The padded sides are multiples of this number and at least `least`. */
   readonly multiple: number;
   readonly least: number;
-  /** Reflected pixels that are first added on all four sides; absent: none. */
+  /** The number of reflected pixels that are first added on all four sides; absent for none. */
   readonly border?: number;
-  /** The value of the padding in 0..1; absent: the image is reflected. */
+  /** The value of the padding in 0..1. If absent, the image is reflected. */
   readonly value?: number;
 }
 
 export type Op =
   /** The LR image, in the network's own range and channel order (RGB). */
   | { readonly op: 'input'; readonly channels: number; readonly padding?: Padding }
-  /** Zero-padded convolution of stride 1; weights oihw under `weight`, [cOut] under `bias`. */
+  /**
+   * A zero-padded convolution of stride 1. `weight` names the weights (oihw), `bias` names [cOut].
+   */
   | {
       readonly op: 'conv';
       readonly kernel: 1 | 3;
@@ -34,30 +38,36 @@ export type Op =
       readonly weight: string;
       readonly bias: string | null;
     }
-  /** Elementwise, on a feature map or a vector. */
+  /** An elementwise activation of a feature map or a vector. */
   | { readonly op: 'activation'; readonly activation: Activation }
-  /** v >= 0 ? v : slope * v with one slope per channel; weights [channels] under `weight`. */
+  /** v >= 0 ? v : slope * v, with one slope per channel. `weight` names the slopes, [channels]. */
   | { readonly op: 'prelu'; readonly weight: string }
-  /** scale[c] * x + shift[c] with constants from the definition, such as a data set's mean. */
+  /** scale[c] * x + shift[c], with constants from the definition, such as a data set's mean. */
   | {
       readonly op: 'affine';
       readonly scale: readonly number[];
       readonly shift: readonly number[];
     }
-  /** Elementwise product of two feature maps of the same shape. */
+  /** The elementwise product of two feature maps of the same shape. */
   | { readonly op: 'mul' }
   /** a + factor * b for two feature maps of the same shape. */
   | { readonly op: 'add'; readonly factor: number }
   /** The concatenated channels of 2 to `MAX_PARTS` feature maps of the same size. */
   | { readonly op: 'concat' }
-  /** Channel c * scale^2 + dy * scale + dx at (y, x) -> channel c at (y * scale + dy, x * scale + dx). */
+  /**
+   * Moves channel c * scale^2 + dy * scale + dx at (y, x) to channel c at (y * scale + dy, x *
+   * scale + dx).
+   */
   | { readonly op: 'pixelShuffle'; readonly scale: number }
   /**
-   * Mean of each channel over all pixels: map -> vector. `inset` is the number of first and last
-   * rows and columns that are left out.
+   * Reads a map and returns a vector: the mean of each channel over all pixels. `inset` gives the
+   * numbers of first and last rows and columns that are excluded.
    */
   | { readonly op: 'globalAveragePool'; readonly inset?: readonly [first: number, last: number] }
-  /** Matrix times vector, plus bias; weights [lengthOut, lengthIn], bias [lengthOut] if given. */
+  /**
+   * The product of a matrix and a vector, plus an optional bias. The weights are [lengthOut,
+   * lengthIn], and the bias is [lengthOut].
+   */
   | {
       readonly op: 'linear';
       readonly weight: string;
@@ -66,27 +76,30 @@ export type Op =
     }
   /** softmax(v / temperature) of a vector. */
   | { readonly op: 'softmax'; readonly temperature: number }
-  /** w[0] * a + w[1] * b for two maps of the same shape and a vector of two elements. */
+  /** w[0] * a + w[1] * b, for two maps of the same shape and a vector w of two elements. */
   | { readonly op: 'mix' }
-  /** Nearest enlargement: output (i, j) takes input (floor(i / scale), floor(j / scale)). */
+  /** Nearest-neighbour enlargement. Output (i, j) is input (floor(i / scale), floor(j / scale)). */
   | { readonly op: 'nearest'; readonly scale: number }
   /** Bilinear enlargement with half-pixel centres and clamped edges (align_corners false). */
   | { readonly op: 'bilinear'; readonly scale: number }
   | TransformerOp
   | PlksrOp
-  /** Non-local attention: see `nonlocalOp.ts`. */
+  /** Non-local attention; see `nonlocalOp.ts`. */
   | { readonly op: 'nonlocal'; readonly spec: NonlocalOp };
 
 /**
- * How many maps one concatenation can join: as many as a kernel can bind in addition to its other
- * buffers. Kernels for several maps always bind this many; unused bindings repeat the first map.
+ * The maximum number of maps in one concatenation. A kernel can bind this many maps in addition to
+ * its other buffers. Kernels for several maps always bind this many. Unused bindings repeat the
+ * first map.
  */
 export const MAX_PARTS = 5;
 
 /** An op of one kind. */
 export type OpOf<K extends Op['op']> = Extract<Op, { readonly op: K }>;
 
-/** Ops that few networks have. The builders that append them to a graph also add their rules. */
+/**
+ * Ops that few networks use. The builders that append these ops to a graph also add their rules.
+ */
 type Later = (TransformerOp | PlksrOp)['op'];
 
 const OPS: { readonly [K in Exclude<Op['op'], Later>]: Rules<OpOf<K>> } = {
@@ -160,7 +173,7 @@ const OPS: { readonly [K in Exclude<Op['op'], Later>]: Rules<OpOf<K>> } = {
   globalAveragePool: {
     ...local,
     shape: (_, [x], name) => ({ kind: 'vector', length: mapOf(x, name).channels }),
-    // A vector has no radius. `global` covers its influence on the output.
+    // A vector has no radius. `global` accounts for its influence on the output.
     reach: () => 0,
     global: () => 'means',
   },
@@ -181,8 +194,8 @@ const OPS: { readonly [K in Exclude<Op['op'], Later>]: Rules<OpOf<K>> } = {
     ...local,
     shape: enlarged,
     reach: ({ scale }, r) => {
-      // Output o reads input floor((o + 0.5) / scale - 0.5) and the next one, for o from -r to
-      // scale - 1 + r.
+      // Output o reads input floor((o + 0.5) / scale - 0.5) and the next input. Here, o ranges from
+      // -r to scale - 1 + r.
       const source = (o: number) => Math.floor((o + 0.5) / scale - 0.5);
       return Math.max(-source(-r), source(scale - 1 + r) + 1);
     },
@@ -197,14 +210,14 @@ const OPS: { readonly [K in Exclude<Op['op'], Later>]: Rules<OpOf<K>> } = {
 
 const known = new Map<string, unknown>(Object.entries(OPS));
 
-/** Adds the entries of ops whose rules are not loaded with the table. */
+/** Adds the entries of ops for which the rules are not loaded with the table. */
 export function addOps(rules: { readonly [K in Later]?: unknown }): void {
   for (const [op, rule] of Object.entries(rules)) known.set(op, rule);
 }
 
 /**
- * The table's entry for an op.
- * @throws GraphError if it is not loaded
+ * Returns the table's entry for an op.
+ * @throws GraphError if the entry is not loaded
  */
 export function opRules<O extends Op>(op: O): Rules<O> {
   const rules = known.get(op.op);
@@ -212,7 +225,7 @@ export function opRules<O extends Op>(op: O): Rules<O> {
   return rules as Rules<O>;
 }
 
-/** Whether an op reads pixels beyond any overlap of tiles. */
+/** Returns whether an op reads pixels beyond any overlap of tiles. */
 export function looksFar(op: Op): boolean {
   const rules = opRules(op);
   return rules.global(op) === 'pixels' || rules.reach(op, 0) === Number.POSITIVE_INFINITY;

@@ -1,6 +1,6 @@
 /**
- * The ops of RealPLKSR and its relatives: convolutions of a few channels with large kernels, group
- * norm over the image in three steps, repeated channels, and sampling at learned offsets.
+ * The ops of RealPLKSR and related networks: convolutions of a few channels with large kernels,
+ * group norm over the image in three steps, repeated channels, and sampling at learned offsets.
  *
  * Notation: a map has C channels and the size H x W.
  */
@@ -9,8 +9,8 @@ import { areaOf, GraphError, type MapShape, mapOf, vectorOf } from './shape.ts';
 
 export type PlksrOp =
   /**
-   * Zero-padded convolution of the first `count` channels among themselves, k odd; the other
-   * channels stay as they are. Weights [count, count, k, k], bias [count].
+   * A zero-padded convolution of the first `count` channels, with an odd k. The other channels are
+   * unchanged. The weights are [count, count, k, k], and the bias is [count].
    */
   | {
       readonly op: 'partialConv';
@@ -19,17 +19,17 @@ export type PlksrOp =
       readonly weight: string;
       readonly bias: string | null;
     }
-  /** Mean of each channel's squares over all pixels: map -> vector. */
+  /** Reads a map and returns a vector: the mean of each channel's squares over all pixels. */
   | { readonly op: 'meanOfSquares' }
   /**
-   * Map, vector [C] of its means -> x[c] minus the vector's mean over the group of c. A group has
-   * C / groups consecutive channels.
+   * Reads a map and a vector [C] of its means, and returns x[c] minus the vector's mean over the
+   * group of c. A group has C / groups consecutive channels.
    */
   | { readonly op: 'centre'; readonly groups: number }
   /**
-   * Map, vector [C] of its means of squares -> x[c] / sqrt(m + epsilon) * weight[c] + bias[c],
-   * where m is the vector's mean over the group of c. After `centre`, this is group norm with the
-   * biased variance.
+   * Reads a map and a vector [C] of its means of squares, and returns x[c] / sqrt(m + epsilon) *
+   * weight[c] + bias[c]. Here, m is the vector's mean over the group of c. After `centre`, this is
+   * group norm with the biased variance.
    */
   | {
       readonly op: 'groupNorm';
@@ -38,17 +38,17 @@ export type PlksrOp =
       readonly weight: string;
       readonly bias: string;
     }
-  /** Channel c of the map becomes the channels c * times .. (c + 1) * times - 1. */
+  /** Copies channel c of the map to the channels c * times .. (c + 1) * times - 1. */
   | { readonly op: 'repeatChannels'; readonly times: number }
   /**
-   * DySample: map z [C], map o [2 g s^2] -> map enlarged by s. For pixel (s Y + i, s X + j) and
-   * group q, the offsets o_x (axis 0) and o_y (axis 1) are o[axis g s^2 + q s^2 + i s + j] at pixel
-   * (Y, X). The C / g channels of the group are sampled bilinearly at
-   * (X + o_x / 2 + h(j), Y + o_y / 2 + h(i)), clamped to the centres of the outermost pixels;
-   * h(k) = (k - (s - 1) / 2) / s.
+   * DySample. Reads a map z [C] and a map o [2 g s^2], and returns a map that is enlarged by s. For
+   * pixel (s Y + i, s X + j) and group q, the offsets o_x (axis 0) and o_y (axis 1) are o[axis g
+   * s^2 + q s^2 + i s + j] at pixel (Y, X). The C / g channels of the group are sampled bilinearly
+   * at (X + o_x / 2 + h(j), Y + o_y / 2 + h(i)), where h(k) = (k - (s - 1) / 2) / s. The position
+   * is clamped to the centres of the outermost pixels.
    *
-   * If `sum` is n, each group has 4 channels, and the result has n: the sums over the groups of
-   * their first n channels.
+   * If `sum` is n, each group has 4 channels and the result has n channels. These are the sums over
+   * the groups of their first n channels.
    */
   | {
       readonly op: 'dySample';
@@ -59,7 +59,9 @@ export type PlksrOp =
 
 type OpOf<K extends PlksrOp['op']> = Extract<PlksrOp, { readonly op: K }>;
 
-/** The shape of a map whose channels form groups, checked against a vector of its channels. */
+/**
+ * Returns the shape of a map with groups of channels. Checks it against a vector of its channels.
+ */
 function grouped(
   { groups }: { readonly groups: number },
   [x, v]: readonly Parameters<typeof mapOf>[0][],
@@ -108,7 +110,7 @@ export const PLKSR: { readonly [K in PlksrOp['op']]: Rules<OpOf<K>> } = {
       }
       return { ...shape, channels: sum ?? shape.channels, scale: shape.scale * scale };
     },
-    // Offsets are less than a pixel unless training has made them larger.
+    // Offsets are less than one pixel unless training has made them larger.
     reach: ({ scale }, r) => Math.ceil(r / scale) + 2,
   },
 };

@@ -1,22 +1,22 @@
 import type { Graph, NodeId } from './graph.ts';
 import { opRules } from './ops.ts';
 
-/** The part of the input that an output pixel depends on. */
+/** The part of the input on which an output pixel depends. */
 export interface ReceptiveField {
   /**
-   * LR pixels needed on each side of the LR pixel that an output pixel belongs to. With this much
-   * overlap, tiles are exact for local ops.
+   * The number of LR pixels needed on each side of the LR pixel that contains an output pixel. With
+   * this much overlap, tiles are exact for local ops.
    */
   readonly radius: number;
-  /** True if the graph has a global op. Every pixel then also depends on the whole image. */
+  /** Whether the graph has a global op. If so, every pixel also depends on the whole image. */
   readonly global: boolean;
 }
 
 /**
- * Walks from the output to the input. The need at a node is a radius in pixels of that node, around
- * the block of pixels that one LR pixel becomes. Enlargements therefore round up exactly. (After a
- * pixel unshuffle by u, the block belongs to a cell of u x u LR pixels; tiles begin and end between
- * such cells.) Vectors have no radius: `global` covers their influence.
+ * Walks from the output to the input. The need at a node is a radius in pixels of that node. It is
+ * measured from the block of pixels that one LR pixel becomes, so enlargements round up exactly.
+ * After a pixel unshuffle by u, the block belongs to a cell of u x u LR pixels. Tiles begin and end
+ * between such cells. Vectors have no radius; `global` accounts for their influence.
  */
 export function receptiveField(graph: Graph): ReceptiveField {
   const need = new Map<NodeId, number>([[graph.output, 0]]);
@@ -36,13 +36,14 @@ export function receptiveField(graph: Graph): ReceptiveField {
   return { radius, global };
 }
 
-/** Beyond this radius, tiles would spend most of their work on pixels that are discarded. */
+/** With a larger radius, tiles would spend most of their work on pixels that are discarded. */
 const MAX_EXACT_RADIUS = 72;
 /** The overlap for networks with a larger radius. BENCHMARKS.md gives the measured error. */
 const APPROXIMATE_OVERLAP = 32;
 
 /**
- * LR pixels that a tile reads beyond its core, and whether this is less than the network's reach.
+ * Returns the number of LR pixels that a tile reads beyond its core. Also returns whether this
+ * number is less than the network's reach.
  */
 export function tileOverlap(graph: Graph): { overlap: number; approximate: boolean } {
   const { radius } = receptiveField(graph);

@@ -1,6 +1,8 @@
 import type { Size } from '../geometry.ts';
 
-/** Squares of `kernel` x `kernel` pixels at every `stride`-th pixel that lie within a map. */
+/**
+ * Squares of `kernel` x `kernel` pixels at every `stride`-th pixel that are entirely inside a map.
+ */
 export interface Reduction {
   readonly kernel: number;
   readonly stride: number;
@@ -10,11 +12,11 @@ export interface MapShape {
   readonly kind: 'map';
   readonly channels: number;
   readonly scale: number;
-  /** What has reduced its size in addition to the scale, in order. */
+  /** The steps that reduced its size in addition to the scale, in order. */
   readonly reduced?: readonly Reduction[];
 }
 
-/** The size of a map for an LR image (or a tile) of size `lr`. */
+/** Returns the size of a map for an LR image (or a tile) of size `lr`. */
 export function mapSize(
   { scale, reduced = [] }: Omit<MapShape, 'kind' | 'channels'>,
   lr: Size,
@@ -30,26 +32,26 @@ export interface VectorShape {
 }
 
 /**
- * Numbers that are not arranged by pixel and channel: cluster codes, orders, attention weights.
- * Only the ops of `nonlocalOp.ts` and `transformerOp.ts` use them.
+ * Numbers that are not arranged by pixel and channel, such as cluster codes, orders and attention
+ * weights. Only the ops of `nonlocalOp.ts` and `transformerOp.ts` use them.
  */
 export interface TableShape {
   readonly kind: 'table';
-  /** The row-major dimensions for an LR image of the given size. */
+  /** Returns the row-major dimensions for an LR image of the given size. */
   readonly dims: (size: Size) => readonly number[];
   readonly integer: boolean;
 }
 
 export type Shape = MapShape | VectorShape | TableShape;
 
-/** Pixels of a map per LR pixel. */
+/** Returns the number of pixels of a map per LR pixel. */
 export const areaOf = (shape: Shape): number => {
   if (shape.kind !== 'map') return 0;
   const strides = shape.reduced?.reduce((product, { stride }) => product * stride, 1) ?? 1;
   return (shape.scale / strides) ** 2;
 };
 
-/** A malformed network definition: a mistake in the code, not bad user input. */
+/** Reports a malformed network definition. This is a mistake in the code, not bad user input. */
 export class GraphError extends Error {
   override name = 'GraphError';
 }
@@ -66,7 +68,7 @@ export function vectorOf(shape: Shape, name: string): VectorShape {
   return shape;
 }
 
-/** The shape that two maps have in common. @throws GraphError if they differ */
+/** Returns the shape that two maps share. @throws GraphError if their shapes differ */
 export function sameMap(a: Shape, b: Shape, name: string): MapShape {
   const [sa, sb] = [mapOf(a, name), mapOf(b, name)];
   const extent = ({ scale, reduced = [] }: MapShape) => JSON.stringify([scale, reduced]);

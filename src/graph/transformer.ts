@@ -50,8 +50,8 @@ export class TransformerBuilder {
 
   /**
    * `x` contains queries, keys and possibly more channels, in this order unless `query` and `key`
-   * give the first channels of the queries and keys. `keys` is the map with the keys, by default
-   * `x`. `table` is the name of the position table.
+   * give the first channels of the queries and of the keys. `keys` is the map with the keys; the
+   * default is `x`. `table` is the name of the position table.
    */
   groupScores(
     name: string,
@@ -126,7 +126,7 @@ export class TransformerBuilder {
   }
 }
 
-/** How many differences of rows and of columns a window has: the sides of its position table. */
+/** Returns the sides of a window's position table: its numbers of row and column differences. */
 function tableSides(grouping: Grouping, merge: number): [number, number] {
   const { rows, columns } = windowOf(grouping);
   return [(2 * rows) / merge - 1, (2 * columns) / merge - 1];

@@ -2,14 +2,14 @@
  * The ops of lightweight transformers (ASID, OmniSR, SwinIR and similar networks): norms, depthwise
  * convolutions, attention within groups of pixels or between channels, and maps of reduced size.
  *
- * Notation: a map has C channels and the size H x W; w is the side of a window. A *grouping*
+ * Notation: a map has C channels and the size H x W, and w is the side of a window. A *grouping*
  * divides a map into groups of pixels that attend to each other. H and W are multiples of w:
- * - `windows`: squares of w x w pixels. Position a * w + b of group i * (W / w) + j is pixel
- *   (i w + a, j w + b). Windows may also be rectangles and may be shifted: see `Grouping`.
+ * - `windows`: squares of w x w pixels. Position a * w + b of group i * (W / w) + j is pixel (i w +
+ *   a, j w + b). Windows may also be rectangles and may be shifted; see `Grouping`.
  * - `spread`: w x w pixels at distances of H / w and W / w, so each group covers the whole map.
  *   Position a * w + b of group p * (W / w) + q is pixel (a H / w + p, b W / w + q).
- * - `grid`: all pixels with the same y mod w and x mod w. Their group is (y mod w) * w + x mod w;
- *   their positions are in row-major order.
+ * - `grid`: all pixels with the same y mod w and x mod w. Their group is (y mod w) * w + x mod w.
+ *   Their positions are in row-major order.
  */
 import type { Size } from '../geometry.ts';
 import { local, type Rules } from './rules.ts';
@@ -19,25 +19,27 @@ export interface Grouping {
   readonly kind: 'windows' | 'spread' | 'grid';
   /** The side w. */
   readonly side: number;
-  /** Only for windows: their height, if it is not w. */
+  /** Only for windows: the height of a window, if it is not w. */
   readonly rows?: number;
   /**
-   * Only for windows: pixel (y, x) of the rolled map is pixel (y + shift.y, x + shift.x) of the
-   * map, modulo its size. In the last row of windows, the first `rows - shift.y` rows and the
-   * remaining rows come from opposite borders of the map, so 100 is subtracted from scores between
-   * them. The same holds for columns.
+   * Only for windows: the shift of a rolled map. Pixel (y, x) of the rolled map is pixel
+   * (y + shift.y, x + shift.x) of the map, modulo its size. In the last row of windows, the first
+   * `rows - shift.y` rows and the remaining rows come from opposite borders of the map, so 100 is
+   * subtracted from scores between them. The same applies to columns.
    */
   readonly shift?: { readonly y: number; readonly x: number };
-  /** Only for windows: the map is zero-padded on the right and below to multiples of this. */
+  /**
+   * Only for windows: the map is zero-padded on the right and below to multiples of this number.
+   */
   readonly multiple?: number;
 }
 
-/** A window's rows and columns, and its number of pixels. */
+/** Returns the numbers of rows, columns and pixels of a window. */
 export function windowOf({ side, rows = side }: Grouping) {
   return { rows, columns: side, tokens: rows * side };
 }
 
-/** The numbers of windows in a map's width and height. */
+/** Returns the numbers of windows in a map's width and height. */
 export function windowsIn(grouping: Grouping, { width, height }: Size): Size {
   const { rows, columns } = windowOf(grouping);
   const { multiple = 1 } = grouping;
@@ -50,9 +52,9 @@ export type TransformerOp =
   | { readonly op: 'pixelUnshuffle'; readonly scale: number }
   /** The channels `first` .. `first + count - 1` of a map. */
   | { readonly op: 'slice'; readonly first: number; readonly count: number }
-  /** y[c, i, j] = x[c, i + by, j + by], and zero where x has no such pixel; `by` is 1 or -1. */
+  /** y[c, i, j] = x[c, i + by, j + by], or zero if x has no such pixel. `by` is 1 or -1. */
   | { readonly op: 'shift'; readonly by: 1 | -1 }
-  /** Zero-padded depthwise convolution; weights [C, 1, k, k], bias [C]. */
+  /** A zero-padded depthwise convolution. The weights are [C, 1, k, k], and the bias is [C]. */
   | {
       readonly op: 'depthwise';
       readonly kernel: 3 | 5 | 7;
@@ -60,8 +62,8 @@ export type TransformerOp =
       readonly bias: string | null;
     }
   /**
-   * Layer norm over the channels of each pixel: (v - mean) / sqrt(variance + epsilon) * weight[c] + bias[c],
-   * with the biased variance.
+   * Layer norm over the channels of each pixel: (v - mean) / sqrt(variance + epsilon) * weight[c] +
+   * bias[c]. The variance is the biased variance.
    */
   | {
       readonly op: 'layerNorm';
@@ -69,19 +71,19 @@ export type TransformerOp =
       readonly weight: string;
       readonly bias: string;
     }
-  /** Map, vector [C] -> map: v[c] * x[c]. */
+  /** Reads a map and a vector [C], and returns the map v[c] * x[c]. */
   | { readonly op: 'scaleChannels' }
   /**
-   * Map with queries in the channels `query` .. `query + C - 1`, map with keys from channel `key`
-   * on (it may be the same map) -> [groups, heads, tokens, keys]: the softmax over the keys of
-   * q.k / sqrt(C / heads) + T. T is the weight [(2 rows - 1) (2 w - 1), heads] named `table`. For a
-   * query at position (a, b) and a key at (a', b'), its row is
+   * Reads a map with queries in the channels `query` .. `query + C - 1`, and a map with keys from
+   * channel `key` on (it may be the same map). Returns [groups, heads, tokens, keys]: the softmax
+   * over the keys of q.k / sqrt(C / heads) + T. T is the weight [(2 rows - 1) (2 w - 1), heads]
+   * named `table`. For a query at position (a, b) and a key at (a', b'), its row is
    * (a - a' + rows - 1) (2 w - 1) + b - b' + w - 1. A head has C / heads consecutive channels. The
    * grouping is `windows` or `spread`.
    *
-   * If `merge` is m > 1, each pixel has C / m^2 channels for keys, and m x m pixels form one key,
-   * whose channels are in the order (row, column, channel). A window then has w / m x w / m keys,
-   * and T has the rows for a window of that size; a and b are divided by m.
+   * If `merge` is m > 1, each pixel has C / m^2 channels for keys, and m x m pixels form one key.
+   * The channels of that key are in the order (row, column, channel). A window then has
+   * w / m x w / m keys, and T has the rows for a window of that size; a and b are divided by m.
    */
   | {
       readonly op: 'groupScores';
@@ -94,8 +96,9 @@ export type TransformerOp =
       readonly table: string | null;
     }
   /**
-   * Map with values in the channels from `first` on, scores -> map [C]: the values of each group,
-   * summed with the scores as weights. Values are merged like the keys of `groupScores`.
+   * The inputs are a map with values in the channels from `first` on, and the scores. Returns a map
+   * [C]: the values of each group, summed with the scores as weights. Values are merged in the same
+   * way as the keys of `groupScores`.
    */
   | {
       readonly op: 'groupMix';
@@ -106,10 +109,10 @@ export type TransformerOp =
       readonly merge: number;
     }
   /**
-   * Map of queries, keys and values [3 C] -> map [C]: attention between the channels of each head,
-   * over the pixels of a group. Queries and keys are divided by their norm over the group's pixels
-   * (at least 1e-12), and v'[c] = sum_d softmax_d(t[head] * q[c].k[d]) v[d]. The weight t has the
-   * shape [heads, 1, 1] and the name `temperature`.
+   * Reads a map of queries, keys and values [3 C] and returns a map [C]: attention between the
+   * channels of each head, over the pixels of a group. Queries and keys are divided by their norm
+   * over the group's pixels (at least 1e-12), and v'[c] = sum_d softmax_d(t[head] * q[c].k[d])
+   * v[d]. The weight t has the shape [heads, 1, 1] and the name `temperature`.
    */
   | {
       readonly op: 'channelAttention';
@@ -117,7 +120,9 @@ export type TransformerOp =
       readonly heads: number;
       readonly temperature: string;
     }
-  /** Convolution without padding at every `stride`-th pixel; weights oihw, bias [cOut]. */
+  /**
+   * A convolution without padding at every `stride`-th pixel. Weights are oihw, the bias is [cOut].
+   */
   | {
       readonly op: 'stridedConv';
       readonly kernel: number;
@@ -129,8 +134,9 @@ export type TransformerOp =
   /** The maximum over a square of side `kernel` at every `stride`-th pixel, without padding. */
   | { readonly op: 'maxPool'; readonly kernel: number; readonly stride: number }
   /**
-   * Map, map `like` -> the first map, enlarged bilinearly to the size of the second (half-pixel
-   * centres, clamped edges). `factor` is the approximate enlargement along each axis.
+   * Reads a map and a map `like`. Returns the first map, enlarged bilinearly to the size of the
+   * second (half-pixel centres, clamped edges). `factor` is the approximate enlargement along each
+   * axis.
    */
   | { readonly op: 'resize'; readonly factor: number };
 
@@ -153,7 +159,7 @@ export const TRANSFORMER: { readonly [K in TransformerOp['op']]: Rules<OpOf<K>> 
     ...local,
     shape: ({ scale }, [x], name) => {
       const shape = mapOf(x, name);
-      // The factor is a power of two, so the map's scale stays an exact number.
+      // The factor must be a power of two, so that the map's scale is always an exact number.
       if (!Number.isInteger(Math.log2(scale)) || scale < 1) {
         throw new GraphError(`${name}: unshuffled by ${scale}, which is not a power of two`);
       }

@@ -3,9 +3,10 @@ import { looksFar } from './ops.ts';
 import { mapOf } from './shape.ts';
 
 /**
- * The end of a graph's trunk: the first map of LR size, after all non-local attention, such that
- * later nodes read no earlier node except the input. From there on, the graph has a finite reach.
- * Null if there is no non-local attention or no such map.
+ * Returns the map at the end of a graph's trunk. It has LR size and comes after all non-local
+ * attention. It is the first such map for which later nodes read no earlier node except the input.
+ * The part of the graph after it has a finite reach. Null if there is no non-local attention or no
+ * such map.
  */
 export function trunkEnd({ nodes, output }: Graph): NodeId | null {
   const last = nodes.findLastIndex(looksFar);
@@ -20,7 +21,7 @@ export function trunkEnd({ nodes, output }: Graph): NodeId | null {
   return null;
 }
 
-/** The graph after a node. The node becomes a second input. */
+/** Returns the part of the graph after a node. The node becomes a second input. */
 export function graphBehind({ nodes, output, weights }: Graph, cut: NodeId): Graph {
   const kept = nodes.flatMap(({ op }, id) => (id >= cut || op === 'input' ? [id] : []));
   const idOf = new Map(kept.map((id, i) => [id, i]));

@@ -17,9 +17,10 @@ describe('bilinear demosaicking', () => {
     const { data: made } = demosaicBilinear(given);
     const pixel = (x: number, y: number) =>
       Array.from(made.subarray((y * 3 + x) * 4, (y * 3 + x) * 4 + 4), (v) => v / 257);
+    // The comments show how R, G and B of a pixel are computed.
     expect(pixel(1, 1)).toEqual([50, 50, 50, 255]); // (10+30+70+90)/4, (20+40+60+80)/4, own sample
-    expect(pixel(1, 0)).toEqual([20, 20, 50, 255]); // (10+30)/2, own sample, the one below
-    expect(pixel(0, 0)).toEqual([10, 30, 50, 255]); // own sample, (20+40)/2, one diagonal
+    expect(pixel(1, 0)).toEqual([20, 20, 50, 255]); // (10+30)/2, own sample, sample below
+    expect(pixel(0, 0)).toEqual([10, 30, 50, 255]); // own sample, (20+40)/2, diagonal sample
     expect(pixel(0, 1)).toEqual([40, 40, 50, 255]);
     expect(pixel(2, 2)).toEqual([90, 70, 50, 255]);
   });
@@ -70,7 +71,7 @@ describe('bilinear demosaicking', () => {
     console.log(`${pattern}: bilinear demosaicking gives ${psnr.toFixed(2)} dB on Y`);
     expect(psnr).toBeGreaterThan(30);
     expect(psnr).toBeLessThan(60);
-    // Another pattern reads it as another image.
+    // With another pattern, the result must be clearly different.
     const other = PATTERNS[(PATTERNS.indexOf(pattern) + 1) % 4];
     const wrong = demosaicBilinear({ ...toMosaic(wide, pattern), pattern: other });
     expect(compareLuma(toRgba8(wrong), photo, 1).psnr).toBeLessThan(psnr - 3);

@@ -8,16 +8,16 @@ export type BayerPattern = 'RGGB' | 'BGGR' | 'GRBG' | 'GBRG';
 export interface BayerMosaic {
   readonly width: number;
   readonly height: number;
-  /** `width * height` samples. */
+  /** The samples; there are `width * height` of them. */
   readonly data: Uint8Array | Uint16Array | Float32Array;
   readonly pattern: BayerPattern;
   /** The sample value of black; default 0. */
   readonly black?: number;
-  /** The sample value of full light. The default depends on the type of `data`: 255, 65535 or 1. */
+  /** The sample value of white. The default depends on the type of `data`: 255, 65535 or 1. */
   readonly white?: number;
 }
 
-/** Full light by the type of samples. */
+/** The default value of white, by the type of the samples. */
 const FULL: Readonly<Record<string, number>> = {
   Uint8Array: 255,
   Uint8ClampedArray: 255,
@@ -26,7 +26,7 @@ const FULL: Readonly<Record<string, number>> = {
 };
 const level = number({ min: -(2 ** 32), max: 2 ** 32 });
 const RULES: Rules<BayerMosaic> = {
-  // Below 2 x 2 pixels, a colour is missing.
+  // An image of less than 2 x 2 pixels does not contain all colours.
   width: side(2),
   height: side(2),
   data: {
@@ -40,27 +40,28 @@ const RULES: Rules<BayerMosaic> = {
 };
 const NEEDED = ['width', 'height', 'data', 'pattern'] as const;
 
-/** Returns `Uint8Array` and so on, whatever the array's realm. */
+/** Returns the name of the array's type, such as `Uint8Array`, for arrays of any realm. */
 const kindOf = (data: ArrayBufferView): string => Object.prototype.toString.call(data).slice(8, -1);
 
 /**
  * Interpolates a mosaic to an opaque 16-bit RGB image. This is the input of a demosaicing network
- * of scale 1, which improves on bilinear interpolation. Black becomes 0 and white becomes 65535;
- * samples outside that range are clamped. There is no white balance and no transfer curve. Samples
- * of linear light must therefore be encoded first, in the way that the network was trained for.
+ * of scale 1, which improves the bilinear interpolation. Black becomes 0 and white becomes 65535.
+ * Samples outside that range are clamped. The function applies neither white balance nor a transfer
+ * curve. Samples of linear light must therefore be encoded first, in the way for which the network
+ * was trained.
  *
- * A missing colour is the mean of the samples of that colour among the pixel's eight neighbours:
- * two or four samples (bilinear interpolation), or fewer at the border.
+ * A missing colour is the mean of the samples of that colour among the pixel's eight neighbours
+ * (bilinear interpolation). There are two or four such samples, or fewer at the border.
  *
- * @throws CrispenError `INVALID_INPUT` for sizes below 2 x 2, where a colour is missing, and for
- *   invalid samples, levels and patterns
+ * @throws CrispenError `INVALID_INPUT` for sizes below 2 x 2, which do not contain all colours, and
+ *   for invalid samples, levels and patterns
  */
 export function demosaicBilinear(mosaic: BayerMosaic): Rgba16Image {
   const { width, height, data, pattern, black, white } = checkMosaic(mosaic);
   const range = white - black;
   const share = (i: number): number => Math.min(1, Math.max(0, (data[i] - black) / range));
   const result = new Uint16Array(width * height * 4);
-  // The channel of each pixel, by the parity of its row and column.
+  // The channels of the four kinds of pixels, which differ in the parity of their row and column.
   const channels = [...pattern].map((colour) => 'RGB'.indexOf(colour));
   const [sums, counts] = [new Float64Array(3), new Uint8Array(3)];
   for (let y = 0; y < height; y++) {

@@ -2,21 +2,24 @@ import { CrispenError } from '../errors.ts';
 import { type RgbaImage, type Samples, samplesOf } from './image.ts';
 import { OneColour } from './oneColour.ts';
 
-/** Full-width rows of a result, and the row at which they begin. */
+/** Rows of a result at full width. `y` is the index of the first row. */
 type Rows = RgbaImage & { readonly y: number };
 
 /**
- * Pixels side by side that are averaged, because restoration may remove single pixels and noise.
+ * The number of adjacent pixels that are averaged. Restoration may remove single pixels and noise,
+ * so single pixels are not compared.
  */
 const RUN = 16;
-/** The largest distance of the result from that mean, as a share of the range. */
+/**
+ * The largest permitted difference between the result and that mean, as a fraction of the range.
+ */
 const FAR = 24 / 255;
 
 /**
- * Rejects a result of one colour that cannot come from the image, because the image has a different
- * colour somewhere. Broken drivers and weights for another input range cause such results. Parts of
- * the image that are close to the result's colour, such as noise, do not count as different.
- * @param image the network's input: opaque, of the result's depth
+ * Rejects a result of a single colour if the image has a clearly different colour somewhere. Broken
+ * drivers and weights for another input range cause such results. Small differences in the image,
+ * such as noise, are ignored.
+ * @param image the network's input, which is opaque and has the bit depth of the result
  * @throws CrispenError `BLANK_RESULT`
  */
 export function checkBlank({ width, height, data }: RgbaImage, colour: Samples): void {
@@ -37,7 +40,9 @@ export function checkBlank({ width, height, data }: RgbaImage, colour: Samples):
   }
 }
 
-/** Rows of one colour, held back until another colour or the end arrives. They take no memory. */
+/**
+ * Holds back rows of one colour until another colour or the end arrives. Only one pixel is stored.
+ */
 export class HeldRows {
   readonly #pixel: Samples;
   readonly #held: { readonly width: number; readonly height: number; readonly y: number }[] = [];
@@ -46,12 +51,14 @@ export class HeldRows {
     this.#pixel = data.slice(0, 4);
   }
 
-  /** Adds rows whose pixels all equal the first pixel. */
+  /** Adds rows. All their pixels must equal the first pixel. */
   add({ width, height, y }: Rows): void {
     this.#held.push({ width, height, y });
   }
 
-  /** @throws CrispenError `BLANK_RESULT` like `checkBlank`, if these are all rows of the result */
+  /**
+   * @throws CrispenError `BLANK_RESULT` like `checkBlank`, if the added rows are the whole result
+   */
   check(image: RgbaImage): void {
     checkBlank(image, this.#pixel.slice(0, 3));
   }

@@ -11,20 +11,21 @@ interface Level {
 }
 
 /**
- * Makes an opaque image of the colours. Pixels that are not fully transparent keep their colours
- * exactly. The others get the colours of visible pixels nearby. A network sees far beyond an edge,
- * so the hidden colour of transparent pixels, usually black, would darken it.
+ * Makes an opaque image of the colours. Pixels that are not fully transparent keep their exact
+ * colours. The other pixels get the colours of visible pixels nearby. A network has a large
+ * receptive field, so the hidden colour of transparent pixels, usually black, would darken the
+ * edges.
  *
- * The function averages 2 x 2 visible pixels, weighted by alpha, then 2 x 2 averages, until nothing
- * is empty. Then it goes back and interpolates each empty pixel from the coarser level. This
- * happens before an image is cut into tiles, so all tiles agree. An image without any visible pixel
- * keeps its colours.
+ * The function averages blocks of 2 x 2 pixels, weighted by alpha, and repeats this with the
+ * averages until no pixel is empty. Then it returns from coarse to fine, and interpolates each
+ * empty pixel from the coarser level. The image is filled before it is divided into tiles, so all
+ * tiles agree. An image without any visible pixel keeps its colours.
  */
 export function opaqueColours(image: RgbaImage): RgbaImage {
   const { width, height } = image;
   const data = image.data.slice();
   const top = data instanceof Uint16Array ? 65535 : 255;
-  // From fine to coarse. The finest level is the image itself, with 8 or 16 bits.
+  // The levels from fine to coarse. The finest level is the image itself, with 8 or 16 bits.
   const levels: Level[] = [{ width, height, data }];
   for (let last = levels[0]; hasGaps(last) && last.data.length > 4; ) {
     last = halved(last);
@@ -42,7 +43,7 @@ function hasGaps({ data }: Level): boolean {
   return false;
 }
 
-/** Halves the size, rounded up: colours are means by weight, and weights are means. */
+/** Halves the size, rounded up. New colours are weighted means, and new weights are means. */
 function halved({ width, height, data }: Level): Level {
   const half = { width: Math.ceil(width / 2), height: Math.ceil(height / 2) };
   const means = new Float32Array(half.width * half.height * 4);
@@ -69,15 +70,15 @@ function halved({ width, height, data }: Level): Level {
   return { ...half, data: means };
 }
 
-/** Gives pixels without a weight the colour of the coarser level, which has no gaps. */
+/** Fills pixels without a weight with the colour of the coarser level, which has no gaps. */
 function fill({ width, height, data }: Level, coarse: Level): void {
   const whole = data instanceof Float32Array ? (v: number) => v : Math.round;
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const at = (y * width + x) * 4;
       if (data[at + 3] !== 0) continue;
-      // Bilinear: the centre is a quarter of a coarse pixel off the coarse centre, towards this
-      // neighbour.
+      // The interpolation is bilinear. The centre of the pixel is a quarter of a coarse pixel away
+      // from the coarse centre, in the direction of the neighbour (nx, ny).
       const [cx, cy] = [x >> 1, y >> 1];
       const nx = Math.min(Math.max(cx + (x % 2 ? 1 : -1), 0), coarse.width - 1);
       const ny = Math.min(Math.max(cy + (y % 2 ? 1 : -1), 0), coarse.height - 1);

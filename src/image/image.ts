@@ -1,8 +1,8 @@
 import { CrispenError } from '../errors.ts';
 
 /**
- * An image of 8-bit samples. `data` holds R, G, B, A per pixel, rows from top to bottom, `width *
- * height * 4` bytes; alpha is not premultiplied.
+ * An image of 8-bit samples. `data` contains R, G, B and A for each pixel, in rows from top to
+ * bottom, which is `width * height * 4` bytes. Alpha is not premultiplied.
  */
 export interface Rgba8Image {
   readonly width: number;
@@ -10,29 +10,32 @@ export interface Rgba8Image {
   readonly data: Uint8ClampedArray;
 }
 
-/** Like `Rgba8Image`, with 16-bit samples: 0 to 65535 in the machine's byte order. */
+/** Like `Rgba8Image`, but with 16-bit samples from 0 to 65535 in the machine's byte order. */
 export interface Rgba16Image {
   readonly width: number;
   readonly height: number;
   readonly data: Uint16Array;
 }
 
-/** An image of 8 or 16 bits per sample. The type of `data` says which (`depthOf`). */
+/** An image of 8 or 16 bits per sample. `depthOf` finds the depth from the type of `data`. */
 export type RgbaImage = Rgba8Image | Rgba16Image;
 
-/** Bits per sample. */
+/** The number of bits per sample. */
 export type Depth = 8 | 16;
 
 export const depthOf = ({ data }: RgbaImage): Depth => (data instanceof Uint16Array ? 16 : 8);
 
-/** RGBA of any number of whole rows, as in `RgbaImage`. */
+/** The RGBA samples of any number of whole rows, as in `RgbaImage`. */
 export type Samples = RgbaImage['data'];
 
 /** Allocates samples for this many pixels. */
 export const samplesOf = (depth: Depth, pixels: number): Samples =>
   depth === 16 ? new Uint16Array(pixels * 4) : new Uint8ClampedArray(pixels * 4);
 
-/** @throws CrispenError `INVALID_INPUT` unless the sides are positive integers and fit the data */
+/**
+ * @throws CrispenError `INVALID_INPUT` unless the sides are positive integers that match the length
+ *   of the data
+ */
 export function checkImage({ width, height, data }: RgbaImage, pixelBytes: number): void {
   const sound = Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0;
   if (sound && data.byteLength === width * height * pixelBytes) return;

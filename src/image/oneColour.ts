@@ -1,6 +1,6 @@
 import type { Samples } from './image.ts';
 
-/** Checks whether all rows that it has seen are of one colour. */
+/** Checks whether all pixels of the added rows have the same colour. */
 export class OneColour {
   #first: Samples | null = null;
   #differs = false;
@@ -16,7 +16,7 @@ export class OneColour {
     }
   }
 
-  /** The colour as RGB; null if there are several colours, or no rows. */
+  /** The common colour as RGB; null if there are several colours or no rows. */
   get colour(): Samples | null {
     return this.#differs ? null : this.#first;
   }

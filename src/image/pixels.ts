@@ -9,7 +9,7 @@ export function isOpaque(rgba: Samples): boolean {
   return true;
 }
 
-/** Returns whether every pixel has R = G = B. Stops at the first pixel that does not. */
+/** Returns whether every pixel has R = G = B. Stops at the first coloured pixel. */
 export function isGrey(rgba: Samples): boolean {
   for (let i = 0; i < rgba.length; i += 4) {
     if (rgba[i] !== rgba[i + 1] || rgba[i] !== rgba[i + 2]) return false;
@@ -17,12 +17,12 @@ export function isGrey(rgba: Samples): boolean {
   return true;
 }
 
-/** Sets G and B of every pixel to R, which is what files of grey images store. */
+/** Sets G and B of every pixel to R. Files of grey images store only one of them. */
 export function makeGrey(rgba: Samples): void {
   for (let i = 0; i < rgba.length; i += 4) rgba[i + 1] = rgba[i + 2] = rgba[i];
 }
 
-/** Rounds an image to 8 bits per sample. Returns the same object if it has 8 bits already. */
+/** Rounds an image to 8 bits per sample. An image of 8 bits keeps its data. */
 export function toRgba8(image: RgbaImage): Rgba8Image {
   const { width, height, data } = image;
   if (data instanceof Uint8ClampedArray) return { width, height, data };
@@ -32,16 +32,17 @@ export function toRgba8(image: RgbaImage): Rgba8Image {
 }
 
 /**
- * Turns an image upright by its EXIF orientation. 1: the same object is returned. 2: mirrored, 3:
- * upside down, 4: both, 5: mirrored about the diagonal from the top left, 6: its left side is up,
- * 7: mirrored about the other diagonal, 8: its right side is up.
+ * Turns an image upright according to its EXIF orientation. For 1, the same object is returned. 2
+ * means that the stored image is mirrored, 3 upside down, 4 both, and 5 mirrored about the diagonal
+ * from the top left. For 6, the left side of the stored image must be turned up. 7 means mirrored
+ * about the other diagonal. For 8, the right side must be turned up.
  */
 export function turn<Image extends RgbaImage>(image: Image, orientation: number): Image {
   if (orientation === 1) return image;
   const { width, height } = image;
   const swaps = orientation >= 5;
   const [outWidth, outHeight] = swaps ? [height, width] : [width, height];
-  // A pixel is one or two 32-bit words.
+  // A pixel consists of one or two 32-bit words.
   const words = image.data instanceof Uint16Array ? 2 : 1;
   const { buffer, byteOffset } = byteOffsetFits(image.data) ? image.data : image.data.slice();
   const from = new Uint32Array(buffer, byteOffset, width * height * words);

@@ -11,7 +11,7 @@ function reduce({ width, height, data }: Rgba8Image, side: number, strip: number
   return reduction.image;
 }
 
-/** The plain mean over squares. */
+/** Computes the mean of each square directly. */
 function expected({ width, height, data }: Rgba8Image, k: number): number[] {
   const out: number[] = [];
   for (let top = 0; top < height; top += k) {

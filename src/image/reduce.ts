@@ -5,16 +5,18 @@ const SIDE = side();
 const LIMIT = number({ min: 1, max: Number.MAX_VALUE });
 
 /**
- * A small 8-bit picture for previews, made from rows as they arrive. Each of its pixels is the mean
+ * Makes a small 8-bit picture for previews from rows as they arrive. Each of its pixels is the mean
  * of a square of k x k stored values, weighted by alpha.
  */
 export class Reduction {
   readonly #width: number;
   readonly #factor: number;
   readonly #image: Rgba8Image;
-  /** Per column of the small picture: sums of R * A, G * A, B * A, A. */
+  /** The sums of R * A, G * A, B * A and A for each column of the small picture. */
   readonly #sums: Float64Array;
-  /** Number of rows in the sums, and number of finished rows of the small picture. */
+  /**
+   * The number of rows in the sums. `#done` is the number of finished rows of the small picture.
+   */
   #rows = 0;
   #done = 0;
   #left: number;
@@ -33,7 +35,7 @@ export class Reduction {
     this.#sums = new Float64Array(w * 4);
   }
 
-  /** Takes whole rows of RGBA, from top to bottom. */
+  /** Adds whole rows of RGBA, from top to bottom. */
   take(rows: RgbaImage['data']): void {
     const bytes = this.#width * 4;
     for (let at = 0; at < rows.length; at += bytes) {
@@ -44,14 +46,14 @@ export class Reduction {
     }
   }
 
-  /** The small picture; complete once all rows have been taken. */
+  /** The small picture. It is complete after all rows have been added. */
   get image(): Rgba8Image {
     return this.#image;
   }
 
   #add(rows: RgbaImage['data'], from: number): void {
     const [sums, factor, width] = [this.#sums, this.#factor, this.#width];
-    // Counts the cells that exist, so the loop ends for every factor.
+    // The loop counts cells and not columns, so it ends even if `factor` is extremely large.
     for (let cell = 0, start = 0; cell < sums.length; cell += 4, start += factor) {
       const end = Math.min(width, start + factor);
       let [r, g, b, a] = [0, 0, 0, 0];

@@ -19,7 +19,7 @@ function image(
   return { width, height, data };
 }
 
-/** Neighbouring pixels that are nearly independent. */
+/** Makes an image in which neighbouring pixels are nearly independent. */
 const noise = (width: number, height: number): Rgba8Image =>
   image(width, height, (x, y) => {
     const hash = (c: number) => Math.imul((x * 31 + y * 17 + c * 7 + 3) ** 2, 2654435761) >>> 24;
@@ -99,13 +99,14 @@ describe.each(KERNELS)('%s', (kernel) => {
 });
 
 test('bicubic weights by hand: an edge at x2', () => {
-  // Output centres are a quarter pixel beside input centres. The taps are at distances 1.75, 0.75,
-  // 0.25, 1.25, where Keys' cubic is -3/128, 29/128, 111/128, -9/128.
+  // Output centres are a quarter of a pixel away from input centres. The taps are at the distances
+  // 1.75, 0.75, 0.25 and 1.25, where Keys' cubic is -3/128, 29/128, 111/128 and -9/128.
   const edge = image(6, 1, (x) => (x < 3 ? [64, 0, 128, 255] : [192, 255, 128, 255]));
   const out = resample(edge, 12, 1, 'bicubic');
   const row = (channel: number) =>
     Array.from({ length: 12 }, (_, x) => pixelAt(out, x, 0)[channel]);
-  // The bright side has the weights -3, -9, 29 - 3 = 26 towards the edge, then 128 minus the same.
+  // Towards the edge, the bright side has the weights -3, -9 and 29 - 3 = 26. Beyond the edge, the
+  // weights are 128 minus these values.
   expect(row(0)).toEqual([64, 64, 64, 61, 55, 90, 166, 201, 195, 192, 192, 192]);
   expect(row(1)).toEqual([0, 0, 0, 0, 0, 52, 203, 255, 255, 255, 255, 255]);
   expect(row(2)).toEqual(Array(12).fill(128));
@@ -189,7 +190,7 @@ describe.skipIf(!hasSet5)('against the LR images of Set5, which MATLAB made', ()
       ssim += figures.ssim / names.length;
     }
     expect(psnr).toBeCloseTo(33.6734, 4);
-    // Measured with Pillow's bicubic, which differs by single levels (33.6728 dB).
+    // The value was measured with Pillow's bicubic, which differs by single levels (33.6728 dB).
     expect(ssim).toBeCloseTo(0.9303, 4);
   });
 });

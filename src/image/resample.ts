@@ -5,21 +5,21 @@ import { axisTaps, type ResampleKernel, type Taps } from './taps.ts';
 export type { ResampleKernel } from './taps.ts';
 
 /**
- * Resizes an image to `width` x `height` pixels, in its own gamma-encoded values.
+ * Resizes an image to `width` x `height` pixels. It computes with the gamma-encoded values.
  *
- * The function matches MATLAB's imresize: half-pixel centres, the kernel widened by the reduction
- * factor (antialiasing), edges mirrored with the edge pixel doubled, weights normalised to sum 1.
- * It resizes the vertical dimension first, then the horizontal one. Opaque images are rounded (half
- * up) and clamped to 8 bits after each of the two steps, which reproduces the usual LR test images
- * bit for bit.
+ * The function matches MATLAB's imresize. Pixel centres are at half-integer positions, the kernel
+ * is widened by the reduction factor (antialiasing), edges are mirrored with the edge pixel
+ * doubled, and weights are normalised to the sum 1. The vertical dimension is resized first, then
+ * the horizontal dimension. Opaque images are rounded (half up) and clamped to 8 bits after each of
+ * the two steps, which reproduces the usual LR test images bit for bit.
  *
  * An image with any translucent pixel is filtered with premultiplied alpha and rounded once, at the
- * end. The hidden colour of transparent pixels therefore does not bleed. Fully transparent results
- * are black.
+ * end. The hidden colour of transparent pixels therefore does not affect visible pixels. Fully
+ * transparent pixels of the result are black.
  *
  * Source: Keys, "Cubic convolution interpolation for digital image processing", 1981.
- * @throws CrispenError `INVALID_INPUT` for sizes that are not positive integers or data whose
- *   length does not match the image's size, `OUT_OF_MEMORY` if the result cannot be allocated.
+ * @throws CrispenError `INVALID_INPUT` for sizes that are not positive integers or do not match the
+ *   length of the data, `OUT_OF_MEMORY` if the result cannot be allocated.
  */
 export function resample(
   image: Rgba8Image,
@@ -36,7 +36,7 @@ export function resample(
     );
   }
   try {
-    // The result is allocated first, so a refused allocation wastes no work.
+    // The result is allocated first, so no work is wasted if the allocation fails.
     const data = new Uint8ClampedArray(width * height * 4);
     const rows = axisTaps(image.height, height, kernel);
     const columns = axisTaps(image.width, width, kernel);
@@ -44,7 +44,7 @@ export function resample(
     else resampleTranslucent(image, rows, columns, data);
     return { width, height, data };
   } catch (cause) {
-    // Only the allocation of an array can throw here.
+    // Only allocations can throw here.
     throw new CrispenError('OUT_OF_MEMORY', `No memory for an image of ${width} x ${height}.`, {
       hint: 'Choose a smaller image or scale.',
       cause,
@@ -106,13 +106,13 @@ function resampleTranslucent(
   }
 }
 
-/** Rounds half up; Uint8ClampedArray would round half to even. */
+/** Rounds half up. Uint8ClampedArray would round half to even. */
 const roundHalfUp = (value: number): number => Math.floor(value + 0.5);
 const unchanged = (value: number): number => value;
 
 type Samples = Uint8ClampedArray | Float32Array;
 
-/** Resizes the vertical dimension of `width` pixels of 4 samples per row. */
+/** Resizes the vertical dimension. Each row has `width` pixels of 4 samples. */
 function resampleRows(
   source: Samples,
   out: Samples,
@@ -134,7 +134,7 @@ function resampleRows(
   }
 }
 
-/** Resizes the horizontal dimension of rows of `widthIn` pixels of 4 samples. */
+/** Resizes the horizontal dimension. Each source row has `widthIn` pixels of 4 samples. */
 function resampleColumns(
   source: Samples,
   out: Samples,

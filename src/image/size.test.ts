@@ -5,7 +5,7 @@ import { checkOneSize } from './sizeRules.ts';
 it.each<[[number, number], SizeWish, [number, number]]>([
   [[10, 7], { scale: 2 }, [20, 14]],
   [[10, 7], { scale: 2.7 }, [27, 19]],
-  [[5, 3], { scale: 1.5 }, [8, 5]], // 7.5 and 4.5: half up
+  [[5, 3], { scale: 1.5 }, [8, 5]], // 7.5 and 4.5 are rounded up
   [[1, 1], { scale: 0.2 }, [1, 1]],
   [[100, 3], { scale: 0.1 }, [10, 1]],
   [[640, 427], { width: 1920 }, [1920, 1281]],
@@ -36,7 +36,7 @@ it('a given side is exact and a box is kept to, whatever the sizes', () => {
 it.each<SizeWish>([
   { width: 5000 },
   { fit: { width: 1601, height: 1700 } },
-  // The rules already exclude these.
+  // The rules for options already reject these values.
   { scale: Number.NaN },
   { fit: { width: 4, height: Number.NaN } },
 ])('refuses %j', (wish) => {

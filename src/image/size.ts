@@ -1,26 +1,26 @@
 import { CrispenError } from '../errors.ts';
 
-/** The wanted size of the result, given in exactly one of the four ways. */
+/** The requested size of the result, given in exactly one of the four ways. */
 export interface SizeWish {
-  /** A factor. */
+  /** The factor by which both sides are multiplied. */
   readonly scale?: number | undefined;
-  /** Sides in pixels. */
+  /** One side in pixels: either the width or the height. */
   readonly width?: number | undefined;
   readonly height?: number | undefined;
-  /** A box. The result is as large as fits into it. */
+  /** A box in pixels. The result is as large as possible within it. */
   readonly fit?: { readonly width: number; readonly height: number } | undefined;
 }
 
-/** The largest enlargement. Beyond it, a network only enlarges details that it invented. */
+/** The largest factor. Beyond it, a network would only enlarge details that it has invented. */
 export const MAX_FACTOR = 16;
 
 /**
- * Computes the size of the result, with the image's aspect ratio. A given side is exact. The other
- * side, or both sides for a factor, are rounded to the nearest (half up), and no side is below 1.
- * In a box, the limiting side has the box's size.
+ * Computes the size of the result with the image's aspect ratio. A given side is exact. The other
+ * side, or both sides for a factor, are rounded to the nearest integer (half up), and no side is
+ * below 1. In a box, the limiting side has the size of the box.
  *
- * @param wish one that satisfies `SIZE_RULES`, given in one way
- * @returns the size and the exact factor, from which the network's scale is chosen.
+ * @param wish a size that satisfies `SIZE_RULES` and is given in only one way
+ * @returns the size, and the exact factor that is used to choose the network's scale.
  * @throws CrispenError `INVALID_INPUT` beyond `MAX_FACTOR`.
  */
 export function wishedSize(
@@ -36,7 +36,7 @@ export function wishedSize(
         : fit
           ? Math.min(fit.width / width, fit.height / height)
           : scale;
-  // The negated test also rejects NaN.
+  // The test is negated, so it also rejects NaN.
   if (!(factor <= MAX_FACTOR)) {
     throw new CrispenError(
       'INVALID_INPUT',

@@ -10,7 +10,7 @@ const box: Rule = {
     const { width, height } = Object(value);
     return typeof value === 'object' && pixels.accepts(width) && pixels.accepts(height);
   },
-  // Makes a plain copy, because objects of a page or its framework may not be sendable to a worker.
+  // This makes a plain copy, because objects of a page's framework may not be sendable to a worker.
   copy: ({ width, height }: { width: number; height: number }) => ({ width, height }),
 };
 

@@ -1,10 +1,13 @@
 /**
- * `bicubic`: Keys' cubic with a = -0.5. `lanczos3`: a sinc windowed by the central lobe of a wider
- * sinc.
+ * The kernel of a resize. `bicubic` is Keys' cubic with a = -0.5. `lanczos3` is a sinc windowed by
+ * the central lobe of a wider sinc.
  */
 export type ResampleKernel = 'bicubic' | 'lanczos3';
 
-/** A kernel as a function of the distance in source pixels. It is zero from `radius` on. */
+/**
+ * A kernel as a function of the distance in source pixels. The value is zero at distances of
+ * `radius` or more.
+ */
 interface KernelFunction {
   readonly radius: number;
   readonly at: (distance: number) => number;
@@ -30,7 +33,7 @@ function sinc(x: number): number {
   return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
 }
 
-/** For each output position, `count` source positions and their weights. */
+/** The source positions and their weights, `count` for each output position. */
 export interface Taps {
   readonly length: number;
   readonly count: number;
@@ -39,14 +42,16 @@ export interface Taps {
 }
 
 /**
- * Computes the taps of one dimension, like MATLAB's imresize: half-pixel centres, the kernel
- * widened by the reduction factor (antialiasing), edges mirrored with the edge pixel doubled,
- * weights of sum 1.
+ * Computes the taps of one dimension, like MATLAB's imresize. Pixel centres are at half-integer
+ * positions, the kernel is widened by the reduction factor (antialiasing), edges are mirrored with
+ * the edge pixel doubled, and the weights have the sum 1.
  */
 export function axisTaps(lengthIn: number, lengthOut: number, name: ResampleKernel): Taps {
   const kernel = KERNELS[name];
   const scale = lengthOut / lengthIn;
-  /** Kernel distance per source pixel. Values below 1 widen the kernel. */
+  /**
+   * The factor that converts source pixels to kernel distance. A factor below 1 widens the kernel.
+   */
   const squeeze = Math.min(scale, 1);
   const radius = kernel.radius / squeeze;
   const count = Math.ceil(2 * radius) + 1;
@@ -77,11 +82,10 @@ function mirror(position: number, length: number): number {
 }
 
 /**
- * The same taps as runs of consecutive positions, for kernels that walk along them. Output `i` is
- * the sum of `weights[i * count + t]` times source `first[i] + t`. The weights of mirrored
- * positions are added to the positions inside the image, which are always within the run. Runs stay
- * inside the source, and `first` never decreases. So rows can be resized as they arrive and then
- * dropped.
+ * The taps as runs of consecutive positions. Output `i` is the sum over `t` of `weights[i * count +
+ * t]` times source `first[i] + t`. The weight of a position outside the image is added to its
+ * mirrored position inside the image, which is always within the run. Runs stay inside the source,
+ * and `first` never decreases. Therefore, rows can be resized as they arrive and then dropped.
  */
 export interface TapRuns {
   readonly length: number;

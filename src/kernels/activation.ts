@@ -1,7 +1,9 @@
 import { ACTIVATIONS, type Activation, type ActivationName } from '../graph/activations.ts';
 import type { Constants } from './kernel.ts';
 
-/** An activation, or a PReLU, whose slopes follow the biases of the convolution. */
+/**
+ * An activation or a PReLU. The slopes of a PReLU are stored after the biases of the convolution.
+ */
 type Any = Activation | 'prelu' | null;
 
 const NAMES = [null, ...(Object.keys(ACTIVATIONS) as ActivationName[]), 'prelu'] as const;
@@ -14,21 +16,23 @@ export const ACTIVATION_IDS: Constants = Object.fromEntries(
   NAMES.map((name, id) => [`ACTIVATION_${upperSnake(name ?? 'none')}`, id]),
 );
 
-/** The number of an activation in lib/activation.wgsl. */
+/** Returns the id of an activation in lib/activation.wgsl. */
 export const activationId = (activation: Any): number =>
   NAMES.indexOf(activation === 'prelu' ? activation : (activation?.fn ?? null));
 
-/** The factor for negative values, for activations that are linear below 0. */
+/** Returns the factor for negative values of an activation that is linear below 0. */
 export const slopeOf = (activation: Any): number => {
   if (activation === 'prelu' || activation === null) return 1;
   return activation.fn === 'leakyRelu' ? activation.slope : 0;
 };
 
-/** Whether an activation is `leaky` of lib/activation.wgsl with the slope `slopeOf`. */
+/** Whether an activation equals `leaky` of lib/activation.wgsl with the slope `slopeOf`. */
 export const isLinear = (activation: Activation | null): boolean =>
   activation === null || activation.fn === 'relu' || activation.fn === 'leakyRelu';
 
-/** The prelude constants `ACT<n>` and `SLOPE<n>`, and the constants of lib/activation.wgsl. */
+/**
+ * Returns the prelude constants `ACT<n>` and `SLOPE<n>`, and the constants of lib/activation.wgsl.
+ */
 export function activationConstants(index: 0 | 1, activation: Activation | null): Constants {
   return {
     ...ACTIVATION_IDS,
@@ -37,6 +41,6 @@ export function activationConstants(index: 0 | 1, activation: Activation | null)
   };
 }
 
-/** Applies an activation to one value; the reference for the shaders. */
+/** Applies an activation to one value. This is the reference for the shaders. */
 export const activate = (activation: Activation | null, v: number): number =>
   activation === null ? v : ACTIVATIONS[activation.fn](v, slopeOf(activation));

@@ -8,7 +8,7 @@ const entries = readdirSync(folder, { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.wgsl'))
   .filter((name) => readFileSync(folder + name, 'utf8').includes('@compute'))
   .map((name) => name.slice(0, -'.wgsl'.length));
-/** They bind textures (pixels/texture.ts). */
+/** These shaders bind textures (pixels/texture.ts). */
 const TEXTURES = ['pixels/pixelsToTexture', 'pixels/textureToPixels'];
 
 test('every shader with an entry point has an example', () => {

@@ -3,7 +3,10 @@ import { expect, test } from 'vitest';
 import { EXAMPLES } from './examples.ts';
 import type { ElementType } from './kernel.ts';
 
-/** In addition to each shader's default: variants with directives that it does not reach. */
+/**
+ * Variants with directives that the default variant of a shader does not use. They are tested in
+ * addition to the defaults.
+ */
 const MORE: readonly [name: string, variant: string, element: ElementType][] = [
   ['attention/mix', 'non-1x1', 'f16'],
   ['conv/conv', '1x1', 'f16'],
@@ -19,7 +22,7 @@ const MORE: readonly [name: string, variant: string, element: ElementType][] = [
   ['conv/matrix', 'default', 'f16'],
 ];
 
-// test/a2nExpansions.test.ts keeps what A2N x2 compiles to.
+// test/a2nExpansions.test.ts stores the expansions of A2N x2.
 const KEPT = [
   ...Object.keys(EXAMPLES).map((name) => [name, Object.keys(EXAMPLES[name])[0], 'f32'] as const),
   ...MORE,
@@ -36,7 +39,8 @@ test.each(KEPT)('%s (%s, %s) expands as before', async (...kept) => {
 test('no expansion is kept that nothing has any more', () => {
   const files = readdirSync('test/expansions').filter((name) => name.endsWith('.wgsl'));
   expect(files.length).toBeGreaterThan(50);
-  // The tests above miss one that is not kept. A new one is written after the last test.
+  // The tests above detect a missing file. This test cannot, because new files are written after
+  // the last test.
   const kept = new Set(KEPT.map(fileOf));
   expect(files.filter((name) => !kept.has(name))).toEqual([]);
 });

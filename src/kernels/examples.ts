@@ -1,6 +1,6 @@
 /**
- * An example of every kernel, by shader and by variant. `npm run shader` prints them, and the tests
- * of expansions and contracts run over them.
+ * Examples of every kernel, by shader and by variant. `npm run shader` prints them, and the tests
+ * of expansions and contracts use them.
  */
 import type { Activation } from '../graph/graph.ts';
 import { attentionGateKernel, attentionMixKernel } from './attention/attentionBlock.ts';
@@ -28,7 +28,7 @@ import * as alone from './vector/vectorAlone.ts';
 
 type Example = (element: ElementType) => Kernel;
 
-/** The sizes of A2N x2: 40 channels in its blocks, 24 after them, slopes of 0.2. */
+/** The sizes of A2N x2: 40 channels in its blocks, 24 channels after them, and slopes of 0.2. */
 const A2N = { features: 40, slope: 0.2, tileColumns: 16, temperature: 30, hidden: 10 } as const;
 const LRELU: Activation = { fn: 'leakyRelu', slope: A2N.slope };
 
@@ -44,17 +44,20 @@ const conv = (spec: Partial<ConvSpec>): ConvSpec => ({
   act1: null,
   ...spec,
 });
-/** The first attention of ASID: 36 of 48 channels. */
+/** The first attention of ASID, which has 36 of the 48 channels. */
 const ASID = { grouping: { kind: 'windows', side: 8 }, heads: 1, channels: 36 } as const;
 const ATTENTION = { ...ASID, query: 0, key: 36, merge: 1, table: true } as const;
-/** The shifted attention of SwinIR with 60 channels. */
+/** The shifted-window attention of SwinIR with 60 channels. */
 const SHIFTED = {
   grouping: { kind: 'windows', side: 8, shift: { y: 4, x: 4 } },
   ...{ heads: 6, channels: 60, query: 0, key: 60, merge: 1, table: true },
 } as const;
 const DAT = { heads: 6, channels: 180 } as const;
 const GRID = { kind: 'grid', side: 8 } as const;
-/** What follows the first attention of ASID: a norm, and a layer with twice as many channels. */
+/**
+ * The layer after the first attention of ASID: a normalisation and a convolution to twice as many
+ * channels.
+ */
 const NEXT = { channels: 72, epsilon: 1e-6, activation: null } as const;
 const NORMED = { ...ASID, epsilon: 1e-5, own: null, next: null } as const;
 const GATED = { hidden: 36, channels: 36, activation: { fn: 'gelu' }, next: null } as const;
@@ -70,7 +73,7 @@ const PARTS_SHAPE = stripConv({ ...shared, halo: true }).shape?.(layer);
 const PACK_SHAPE = stripConv(shared).shape?.({ ...layer, cOut: 3 });
 const unit = { m: 16, n: 8, k: 16, rest: 8, subgroup: 32, bytes: 32768 };
 
-/** By shader, then by variant; the first variant is the default. */
+/** The examples by shader and then by variant. The first variant is the default. */
 export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>>> = {
   'attention/gate': { default: (e) => attentionGateKernel(A2N, e) },
   'attention/mix': {

@@ -5,15 +5,16 @@ import { expand, type Sources } from './wgsl.ts';
 export type Word = 'u32' | 'f32';
 
 /**
- * What a kernel binds, by the names in its shader. contracts.test.ts compares it with the shader.
+ * The bindings of a kernel, by the names in its shader. contracts.test.ts compares a contract with
+ * the shader.
  *
- * Conventions of all kernels:
- * - binding 0 is a uniform of at most `PARAM_WORDS` words; all others except `uniforms` are storage
- *   buffers: first the buffers that are read, then the buffers that are written;
- * - feature maps are `Chw4c`: [ceil(C / 4)][H][W] vectors of four channels, absent channels zero;
- *   vectors are f32, padded with zeros to a multiple of four;
- * - the third word of the uniform is `group_row`: a dispatch may be cut into pieces along y, and
- *   `group_row` is a piece's first row of workgroups. The engine fills it in.
+ * All kernels follow these conventions:
+ * - Binding 0 is a uniform of at most `PARAM_WORDS` words. All others except `uniforms` are storage
+ *   buffers. The buffers that are read come first, then those that are written.
+ * - Feature maps are `Chw4c`: [ceil(C / 4)][H][W] vectors of four channels, with zeros in absent
+ *   channels. Vectors are f32 and padded with zeros to a multiple of four.
+ * - The third word of the uniform is `group_row`. A dispatch may be cut into pieces along y, and
+ *   `group_row` is the first row of workgroups in a piece. The engine sets this word.
  */
 export interface Contract<
   R extends string = string,
@@ -22,13 +23,16 @@ export interface Contract<
 > {
   readonly reads: readonly R[];
   readonly writes: readonly W[];
-  /** The names in `reads` that are uniform buffers, not storage buffers; none by default. */
+  /**
+   * The names in `reads` that are uniform buffers instead of storage buffers. By default, there are
+   * none.
+   */
   readonly uniforms?: readonly R[];
-  /** Words of the uniform, in order. */
+  /** The words of the uniform, in order. */
   readonly params: Readonly<Record<P, Word>>;
 }
 
-/** Words of the uniform by name, except `group_row`. */
+/** The values of the uniform's words by name, except `group_row`. */
 export type Params<P extends string = string> = Readonly<Record<Exclude<P, 'group_row'>, number>>;
 
 /** Checks the types of a contract and returns it. */
@@ -42,12 +46,12 @@ export const contract = <
   params: Readonly<Record<P, Word>> = {} as Readonly<Record<P, Word>>,
 ): Contract<R, W, P> => ({ reads, writes, params });
 
-/** Uniform words of kernels that process one feature map. */
+/** The uniform words of kernels that process one feature map. */
 export const MAP_WORDS = { width: 'u32', height: 'u32', group_row: 'u32' } as const;
 
 /**
  * A kernel as plain data. Only the engine uses a GPU device, so kernels can be printed, compared
- * and tested without one.
+ * and tested without a device.
  */
 export interface Kernel<
   R extends string = string,
@@ -55,17 +59,20 @@ export interface Kernel<
   P extends string = string,
 > extends Contract<R, W, P> {
   readonly label: string;
-  /** The final source: constants and the expanded shader. It is the key of the pipeline cache. */
+  /**
+   * The final source, which contains the constants and the expanded shader. It is also the key of
+   * the pipeline cache.
+   */
   readonly code: string;
 }
 
-/** The types of the buffer bindings, from binding 1 on. */
+/** Returns the types of the buffer bindings, starting at binding 1. */
 export const bindingsOf = ({ reads, writes, uniforms = [] }: Contract): GPUBufferBindingType[] => [
   ...reads.map((name) => (uniforms.includes(name) ? 'uniform' : 'read-only-storage')),
   ...writes.map(() => 'storage' as const),
 ];
 
-/** The uniform's words, in order. */
+/** Returns the uniform's words, in order. */
 export function paramWords<P extends string>(
   { params }: Pick<Contract<string, string, P>, 'params'>,
   values: Params<P>,
@@ -79,29 +86,32 @@ export function paramWords<P extends string>(
   });
 }
 
-/** Workgroups in x, y, z. */
+/** The number of workgroups along x, y and z. */
 export type Grid = readonly [x: number, y: number, z: number];
 
 export const PARAM_WORDS = 12;
 
-/** Index of `group_row` within a kernel's uniform. */
+/** The index of `group_row` within a kernel's uniform. */
 export const GROUP_ROW_WORD = 2;
 
-/** Storage type of feature maps and convolution weights. Sums are always f32. */
+/** The storage type of feature maps and convolution weights. Sums are always f32. */
 export type ElementType = 'f32' | 'f16';
 
 export const ELEMENT_BYTES: Readonly<Record<ElementType, number>> = { f32: 4, f16: 2 };
 
-/** The u32 with the bits of an f32, for a uniform. */
+/** Returns the bits of an f32 as a u32, for a uniform. */
 const f32Bits = (value: number): number => new Uint32Array(Float32Array.of(value).buffer)[0];
 
-/** Number of blocks of four channels that hold `channels`. */
+/** Returns the number of blocks of four channels that `channels` channels need. */
 export const blocksOf = (channels: number): number => Math.ceil(channels / 4);
 
-/** Constants of a prelude: integers become u32 (`8u`), other numbers f32, booleans bool. */
+/**
+ * The constants of a prelude. Integers become u32 (`8u`), other numbers become f32, and booleans
+ * become bool.
+ */
 export type Constants = Readonly<Record<string, number | boolean | { readonly f32: number }>>;
 
-/** WGSL text of an f32 constant. WGSL needs a decimal point or an exponent. */
+/** Returns the WGSL text of an f32 constant. WGSL needs a decimal point or an exponent. */
 function f32Literal(value: number): string {
   const text = String(Math.fround(value));
   return /[.e]/.test(text) ? `${text}f`.replace('e+', 'e') : `${text}.0f`;
@@ -114,7 +124,7 @@ function literal(value: Constants[string]): string {
   return `${value}u`;
 }
 
-/** The beginning of every shader: the types of maps and weights. */
+/** Returns the start of every shader, which defines the types of maps and weights. */
 export function prelude(element: ElementType): string {
   const short = element === 'f16' ? 'h' : 'f';
   return [
@@ -126,8 +136,8 @@ export function prelude(element: ElementType): string {
 }
 
 /**
- * The source to compile: types and constants, then the expansion of shader `name`. Its directives
- * see the constants that are integers or booleans.
+ * Returns the source to compile: types and constants, followed by the expansion of shader `name`.
+ * The directives of the shader can use constants that are integers or booleans.
  */
 export function assemble(
   element: ElementType,
@@ -144,7 +154,10 @@ export function assemble(
   return `${head}\n\n${expand(name, sources, defines)}`;
 }
 
-/** Grid of a kernel with workgroups of 8 x 8 and `perX` x `perY` pixels per invocation. */
+/**
+ * Returns the grid of a kernel with workgroups of 8 x 8 invocations and `perX` x `perY` pixels per
+ * invocation.
+ */
 export function mapGrid(width: number, height: number, blocks: number, perX = 1, perY = 1): Grid {
   return [Math.ceil(width / (8 * perX)), Math.ceil(height / (8 * perY)), blocks];
 }
@@ -161,37 +174,40 @@ export function concatFloats(parts: readonly Float32Array[]): Float32Array<Array
 }
 
 /**
- * How many columns a tile may have. A workgroup computes all channels of tileColumns x 8 pixels.
- * Its tileColumns x blocks invocations exchange a map through workgroup memory.
+ * The possible numbers of columns of a tile. A workgroup computes all channels of tileColumns x 8
+ * pixels. Its tileColumns x blocks invocations exchange a map through workgroup memory.
  */
 export const TILE_COLUMNS = [8, 16] as const;
 export type TileColumns = (typeof TILE_COLUMNS)[number];
 
 /**
- * The most columns of a tile for maps of `channels` channels that fit the device's limits and do
- * not exceed its preference; null if not even 8 columns fit.
+ * Returns the maximum number of tile columns for maps of `channels` channels. The tile must fit the
+ * device's limits and not exceed its preferred maximum. The result is null if not even 8 columns
+ * fit.
  */
 export function tileColumnsFor(channels: number, limits: WorkgroupLimits): TileColumns | null {
   const blocks = blocksOf(channels);
-  // Workgroup memory holds the exchange and a few words of other state.
+  // Workgroup memory contains the exchange and a few words of other state.
   const fits = (tileColumns: TileColumns) =>
     tileColumns * blocks <= limits.invocations &&
     tileColumns * 8 * blocks * 16 + 64 <= limits.bytes;
   return fits(16) && limits.tileColumns !== 8 ? 16 : fits(8) ? 8 : null;
 }
 
-/** A device's limits for a workgroup. */
+/** A device's workgroup limits. */
 export interface WorkgroupLimits {
   readonly invocations: number;
   readonly bytes: number;
-  /** The preferred maximum number of columns of a tile; 16 by default. */
+  /** The preferred maximum number of columns of a tile. The default is 16. */
   readonly tileColumns?: TileColumns | undefined;
 }
 
 /** The limits that every WebGPU device guarantees. */
 export const DEFAULT_WORKGROUP_LIMITS: WorkgroupLimits = { invocations: 256, bytes: 16384 };
 
-/** Grid of a kernel that computes such tiles, for a map of `width` x `height` pixels. */
+/**
+ * Returns the grid of a kernel that computes such tiles, for a map of `width` x `height` pixels.
+ */
 export const tileColumnGrid = (tileColumns: TileColumns, width: number, height: number): Grid => [
   Math.ceil(width / tileColumns),
   Math.ceil(height / 8),

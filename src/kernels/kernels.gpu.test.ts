@@ -38,7 +38,10 @@ import {
   vectorActivationKernel,
 } from './vector/vectorAlone.ts';
 
-/** One pixel, thin, odd, exactly one workgroup, one beyond. */
+/**
+ * The sizes cover a single pixel, thin and odd shapes, exactly one workgroup, and more than one
+ * workgroup.
+ */
 const SIZES = [
   [1, 1],
   [1, 5],
@@ -68,7 +71,7 @@ describe('pointwise', () => {
   };
   const activations: (Activation | null)[] = [
     null,
-    // All activations; a new one is tested here automatically.
+    // The list contains all activations, so a new activation is tested here automatically.
     ...(Object.keys(ACTIVATIONS) as ActivationName[]).map(
       (fn): Activation => (fn === 'leakyRelu' ? { fn, slope: 0.1 } : { fn }),
     ),
@@ -147,7 +150,7 @@ describe('global average pooling', () => {
   it.each([
     [1, 1],
     [3, 5],
-    [64, 64], // exactly one chunk
+    [64, 64], // Exactly one chunk.
     [65, 64],
     [129, 97],
   ])('of %i x %i', async (width, height) => {
@@ -173,7 +176,7 @@ describe('global average pooling', () => {
   it.each([
     [1, 1, 0, 0],
     [9, 8, 3, 4],
-    [80, 67, 5, 1], // more than one chunk
+    [80, 67, 5, 1], // More than one chunk.
   ])('of %i x %i without the first %i and the last %i', async (width, height, first, last) => {
     const x = randomMap(6, height, width);
     const [innerWidth, pixels] = [
@@ -198,7 +201,7 @@ describe('global average pooling', () => {
   });
 
   it('stays accurate over a megapixel of nearly equal values', async () => {
-    // A running f32 sum of a million values near 1000 would lose the third decimal of the mean.
+    // With a running f32 sum, the mean of a million values near 1000 would lose its third decimal.
     const [width, height] = [1024, 1025];
     const data = Float32Array.from({ length: width * height }, (_, i) => 1000 + (i % 7) / 7);
     const x = { channels: 1, height, width, data };
@@ -294,7 +297,7 @@ describe('vectors', () => {
     const z = vectorActivationReference(linearReference(v, w1, hidden), { fn: 'relu' });
     const expected = softmaxReference(linearReference(z, w2, 2), 30);
     expectClose(written(p), padded(expected), { abs: 1e-5 });
-    expect(Math.abs(expected[0] - 0.5)).toBeGreaterThan(1e-3); // a constant would fail
+    expect(Math.abs(expected[0] - 0.5)).toBeGreaterThan(1e-3); // A constant would fail here.
   });
 });
 
@@ -325,7 +328,7 @@ describe('pixels', () => {
       unpackRgba8Reference(pixels, { range, channels }).data,
       { abs: 0, rel: 4e-7 },
     );
-    // Alpha in the fourth lane of RGB. Luma has no other channels.
+    // For RGB, the fourth lane contains alpha. For luma, the other lanes are zero.
     const rest = blocked.filter((_, i) => i % 4 >= channels);
     if (channels === 1) expect(rest.every((v) => v === 0)).toBe(true);
     else {
@@ -374,7 +377,7 @@ describe('pixels', () => {
   });
 
   it.each(SIZES)('packs %i x %i: clamps and rounds half to even', async (width, height) => {
-    // Multiples of 0.5 from -20 to 280, in an order that mixes channels.
+    // The values are multiples of 0.5 from -20 to 280, in an order that mixes channels.
     const map: PlanarMap = {
       channels: 3,
       width,
@@ -403,7 +406,7 @@ describe('pixels', () => {
     const [W, H] = [5 * scale, 4 * scale];
     const map = randomMap(channels, H, W);
     const format = { range: 1, channels, scale };
-    // The map begins at row 1 and column 2 of the output, like a tile's map.
+    // The map starts at row 1 and column 2 of the output, like the map of a tile.
     const part = planarMap(channels, H - 1, W - 2);
     part.data.forEach((_, i) => {
       const [row, col] = [Math.floor(i / (W - 2)) % (H - 1), i % (W - 2)];
@@ -421,7 +424,7 @@ describe('pixels', () => {
     for (let i = 0; i < actual.length; i++) {
       const [row, col] = [Math.floor(i / 12), Math.floor(i / 4) % 3];
       const expected = whole[((row + 4) * W + col + 6) * 4 + (i % 4)];
-      // The reference interpolates in another order, so a tie may round either way.
+      // The reference interpolates in a different order, so a tie may round either way.
       expect(Math.abs(actual[i] - expected)).toBeLessThanOrEqual(1);
     }
   });

@@ -1,4 +1,7 @@
-/** What the hot loops of convolutions load, and from where, according to their expansions. */
+/**
+ * Tests how much the hot loops of convolutions load, and from which memory, based on their expanded
+ * sources.
+ */
 import { describe, expect, it } from 'vitest';
 import { CONV_VARIANTS, FAMILIES } from '../engine/tune/tuning.ts';
 import type { ConvSpec, ConvVariant } from './conv/conv.ts';
@@ -6,8 +9,8 @@ import { EXAMPLES } from './examples.ts';
 import { accessesOf, countLoads, evaluate, hotLoops, parseShader, walk } from './loads.ts';
 
 /**
- * Software adapters run these variants. Their invocations compute pieces of rows, because no
- * subgroup combines neighbouring loads.
+ * Software adapters run these variants. Their invocations compute parts of rows, because there is
+ * no subgroup that combines neighbouring loads.
  */
 const FOR_SOFTWARE = ['plain', 'quad3', 'quad5'];
 const OFFER = {
@@ -45,7 +48,8 @@ const ends = ['strips-nearest', 'parts-halo', 'pack-shared'].map(
 describe('no private array is indexed by anything but a literal', () => {
   it.each([...codes, ...fused, ...ends])('%s', (name, code) => {
     const whole = parseShader(code);
-    // The quads store their sums from an array, after the loops.
+    // The quad variants store their sums from an array after the loops, so only their loops are
+    // checked.
     const loops = { ...whole, functions: new Map([['main', hotLoops(whole)]]) };
     const shader = name.startsWith('quad') ? loops : whole;
     const own = [...code.matchAll(/var(?:<(?:private|function)>)? (\w+): array</g)].map(
@@ -72,7 +76,10 @@ describe('no private array is indexed by anything but a literal', () => {
   });
 });
 
-/** Indices of the pixels that invocation (x, y) reads, in a workgroup in the middle. */
+/**
+ * Returns the indices of the pixels that invocation (x, y) reads. Its workgroup is in the middle of
+ * the map.
+ */
 function pixelsRead(code: string, x: number, y: number): number[] {
   const shader = parseShader(code);
   const width = shader.constants.get('WIDTH') ?? shader.constants.get('LANES') ?? 32;
@@ -115,7 +122,7 @@ describe('neighbouring invocations read neighbouring pixels', () => {
   it.each([...forGpus, ...fused, ...ends])('%s', (name, code) => {
     const [here, beside] = [pixelsRead(code, 4, 1), pixelsRead(code, 5, 1)];
     expect(here.length).toBeGreaterThan(0);
-    // Through an enlargement, two invocations share a pixel.
+    // With an enlargement, two invocations share a pixel.
     const steps = /nearest|gate$/.test(name) && !name.startsWith('attention') ? [0, 1] : [1];
     here.forEach((index, i) => {
       expect(steps).toContain(beside[i] - index);
@@ -142,7 +149,7 @@ describe('vector loads per 384 multiply-adds of a 3x3 convolution', () => {
     ['uniform', [5, 12, 0]],
     ['shared', [5.1, 0, 12]],
     ['halo', [1.8, 0, 17]],
-    // The quad loads together.
+    // The quad loads its weights together.
     ['quad5', [5, 0, 0]],
   ])('%s', (variant, expected) => {
     expect(per384(conv[variant]('f32').code)).toEqual(expected);
@@ -167,7 +174,8 @@ describe('vector loads per 384 multiply-adds of a 3x3 convolution', () => {
     const { storage, workgroup, multiplyAdds } = countLoads(
       EXAMPLES['attention/gate'].default('f32').code,
     );
-    // Two 3x3 convolutions and a 1x1 of ten blocks, for eight pixels.
+    // The kernel computes two 3x3 convolutions and a 1x1 convolution of ten blocks, for eight
+    // pixels.
     expect(multiplyAdds).toBe(10 * 8 * 16 * 19);
     expect([storage, workgroup]).toEqual([10 * (2 * (30 + 36) + 4), 10 * 8]);
   });

@@ -1,19 +1,22 @@
 /**
- * Counts what the hot loops of an expanded shader load. It can parse the WGSL of this project, not
- * all WGSL.
+ * Counts the loads in the hot loops of an expanded shader. The parser only supports the WGSL
+ * features that this project uses.
  */
 
-/** Loads and multiply-adds of one invocation, up to a common factor: only their ratios matter. */
+/**
+ * The loads and multiply-adds of one invocation. They are scaled by a common factor, so only their
+ * ratios matter.
+ */
 export interface Loads {
-  /** Vectors of four values, as in `uniform` and `workgroup`. */
+  /** The number of loaded vectors of four values. `uniform` and `workgroup` use the same unit. */
   readonly storage: number;
   readonly uniform: number;
   readonly workgroup: number;
-  /** Scalar multiply-adds. */
+  /** The number of scalar multiply-adds. */
   readonly multiplyAdds: number;
 }
 
-/** The known values by name; names may have dots, as in `local.x`. */
+/** The known values by name. Names may contain dots, as in `local.x`. */
 export type Values = ReadonlyMap<string, number>;
 
 export type Statement =
@@ -40,15 +43,15 @@ export type Statement =
 type Space = 'storage' | 'uniform' | 'workgroup';
 
 export interface ParsedShader {
-  /** Whole-number constants of the module. */
+  /** The integer constants of the module. */
   readonly constants: ReadonlyMap<string, number>;
   readonly arrays: ReadonlyMap<string, { readonly space: Space; readonly vectors: number }>;
-  /** Columns and rows of subgroup matrices by alias. */
+  /** The columns and rows of subgroup matrices, by the alias of their type. */
   readonly matrices: ReadonlyMap<string, { readonly columns: number; readonly rows: number }>;
   readonly functions: ReadonlyMap<string, Statement>;
 }
 
-/** Vectors of four values per array element; 1 for types that are not listed. */
+/** The vectors of four values per array element. A type that is not listed takes one vector. */
 const VECTORS: Readonly<Record<string, number>> = { E: 0.25, f32: 0.25, u32: 0.25, E4x4: 4 };
 
 const TOKEN = /[A-Za-z_][\w.]*|\d[\w.]*|<=|>=|==|!=|&&|\|\||<<|>>|\+\+|[-+*/%&|^]=|->|[^\s]/g;
@@ -83,7 +86,7 @@ export function parseShader(code: string): ParsedShader {
 
 const tokensOf = (text: string): string[] => text.match(TOKEN) ?? [];
 
-/** The position of the bracket that closes the one at `open`. */
+/** Returns the position of the bracket that matches the one at `open`. */
 function closing(text: string, open: number): number {
   let depth = 0;
   for (let at = open; at < text.length; at++) {
@@ -162,7 +165,10 @@ class StatementReader {
 
 const BINDING = [['||'], ['&&'], ['==', '!='], ['<', '>', '<=', '>='], ['+', '-'], ['*', '/', '%']];
 
-/** The value of an expression of whole numbers; null if it contains a name without a value. */
+/**
+ * Evaluates an expression of integers. The result is null if the expression contains a name without
+ * a known value.
+ */
 export function evaluate(tokens: readonly string[], values: Values): number | null {
   let at = 0;
   const primary = (): number => {
@@ -233,14 +239,14 @@ function apply(operator: string, a: number, b: number): number {
   }
 }
 
-/** An array access `name[index]`, and whether it is a write. */
+/** An array access `name[index]`. `isWritten` tells whether it is a write. */
 export interface Access {
   readonly name: string;
   readonly index: readonly string[];
   readonly isWritten: boolean;
 }
 
-/** The array accesses in a statement, in order. */
+/** Returns the array accesses in a statement, in order. */
 export function accessesOf(tokens: readonly string[]): Access[] {
   const found: Access[] = [];
   tokens.forEach((token, at) => {
@@ -256,14 +262,14 @@ export function accessesOf(tokens: readonly string[]): Access[] {
   return found;
 }
 
-/** Receives a statement, the values that are known there, and how often the statement runs. */
+/** Receives a statement, the values known at that point, and how often the statement runs. */
 type Visit = (tokens: readonly string[], values: Values, times: number) => void;
 
 /**
- * Visits the simple statements that one invocation runs. A loop runs as often as its bounds say. If
- * a bound is unknown, as in the loop over input blocks, the loop runs CHUNK times, and each run
- * counts as 1 / CHUNK. A switch runs its first case. An `if` with an unknown condition runs both
- * branches.
+ * Visits the simple statements that one invocation runs. The bounds of a loop determine how often
+ * it runs. If a bound is unknown, as in the loop over input blocks, the loop runs CHUNK times, and
+ * each run counts as 1 / CHUNK. A switch runs its first case. An `if` with an unknown condition
+ * runs both branches.
  * @param given the known built-in values and uniforms
  */
 export function walk(shader: ParsedShader, given: Values, visit: Visit): void {
@@ -299,7 +305,7 @@ export function walk(shader: ParsedShader, given: Values, visit: Visit): void {
       if (start !== null && bound !== null && stride === 1) {
         for (let i = start; i < bound; i++) run(body, new Map(values).set(name, i), times);
       } else if (bound !== null && stride !== null && stride > 1) {
-        // The invocations of a workgroup share the loop.
+        // The invocations of a workgroup share the iterations of this loop.
         run(body, new Map(values).set(name, start ?? 0), (times * bound) / stride);
       } else {
         const chunk = values.get('CHUNK') ?? 1;
@@ -314,12 +320,12 @@ export function walk(shader: ParsedShader, given: Values, visit: Visit): void {
 const multiplies = (tokens: readonly string[]): boolean =>
   tokens[1] === '+=' && tokens[3] === '*' && /_\d+_\d+$/.test(tokens[0]);
 
-/** Counts the loads of the loops that multiply. For a kernel without products, all counts are 0. */
+/** Counts the loads in the loops that multiply. For a kernel without products, all counts are 0. */
 export function countLoads(code: string): Loads {
   const shader = parseShader(code);
   const { arrays, matrices, functions } = shader;
   const count = { storage: 0, uniform: 0, workgroup: 0, multiplyAdds: 0 };
-  /** Matrices by the variables that hold them. */
+  /** The loaded matrices by variable name. */
   const held = new Map<string, { columns: number; rows: number }>();
   const add = (tokens: readonly string[], times: number): void => {
     for (const { name, isWritten } of accessesOf(tokens)) {
@@ -355,7 +361,9 @@ export function countLoads(code: string): Loads {
   return count;
 }
 
-/** The outermost loops of `main` that multiply, and the declarations before them. */
+/**
+ * Returns the outermost loops of `main` that contain products, and the declarations before them.
+ */
 export function hotLoops({ functions }: ParsedShader): Statement {
   const main = functions.get('main');
   if (main?.kind !== 'block') throw new Error('no function main');
@@ -381,7 +389,7 @@ export function hotLoops({ functions }: ParsedShader): Statement {
   return { kind: 'block', body: main.body.filter((one) => isHot(one) || declares(one)) };
 }
 
-/** The simple statements of a function, with only the first case of a switch. */
+/** Returns the simple statements of a function, with only the first case of each switch. */
 function firstStatements(statement: Statement): (readonly string[])[] {
   if (statement.kind === 'simple') return [statement.tokens];
   if (statement.kind === 'block') return statement.body.flatMap(firstStatements);

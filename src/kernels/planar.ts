@@ -1,6 +1,6 @@
 import { blocksOf } from './kernel.ts';
 
-/** A feature map for the references: planar (chw), row-major, f32. */
+/** A feature map for the reference kernels, in planar (chw), row-major order as f32. */
 export interface PlanarMap {
   readonly channels: number;
   readonly height: number;
@@ -12,7 +12,7 @@ export function planarMap(channels: number, height: number, width: number): Plan
   return { channels, height, width, data: new Float32Array(channels * height * width) };
 }
 
-/** Converts chw to Chw4c, absent channels zero. */
+/** Converts chw to Chw4c, with zeros for absent channels. */
 export function toBlocked(map: PlanarMap): Float32Array<ArrayBuffer> {
   const { channels, height, width, data } = map;
   const plane = height * width;
@@ -24,7 +24,7 @@ export function toBlocked(map: PlanarMap): Float32Array<ArrayBuffer> {
   return blocked;
 }
 
-/** Converts Chw4c to chw, absent channels dropped. */
+/** Converts Chw4c to chw and drops absent channels. */
 export function fromBlocked(
   blocked: Float32Array,
   channels: number,
@@ -40,7 +40,7 @@ export function fromBlocked(
   return map;
 }
 
-/** sums[i] += weight * line[i + shift], wherever that value exists. */
+/** Adds weight * line[i + shift] to sums[i] for each i where line[i + shift] exists. */
 export function addShifted(
   sums: Float64Array,
   weight: number,

@@ -1,7 +1,7 @@
-/** Work in steps: at each `yield`, the caller may handle other events. */
+/** Work that is divided into steps. At each `yield`, the caller may handle other events. */
 export type Steps<T> = Generator<void, T, void>;
 
-/** Calls `step` in each step. Engines optimise it better than a loop that contains a `yield`. */
+/** Calls `step` once per step. Engines optimise this better than a loop that contains a `yield`. */
 export function* each(count: number, step: (i: number) => void): Steps<void> {
   for (let i = 0; i < count; i++) {
     yield;
@@ -9,7 +9,7 @@ export function* each(count: number, step: (i: number) => void): Steps<void> {
   }
 }
 
-/** Runs all steps at once. */
+/** Runs all steps without a pause. */
 export function finish<T>(steps: Steps<T>): T {
   for (;;) {
     const step = steps.next();
@@ -17,18 +17,22 @@ export function finish<T>(steps: Steps<T>): T {
   }
 }
 
-/** Turns a function that works in steps into one that runs them all at once. */
+/** Turns a function that works in steps into a function that runs all steps without a pause. */
 export const atOnce =
   <A extends unknown[], T>(begin: (...args: A) => Steps<T>) =>
   (...args: A): T =>
     finish(begin(...args));
 
-/** Milliseconds between pauses for other events: a job must be cancelled within 100 ms. */
+/**
+ * The milliseconds between pauses for other events. They are few, because a job must be cancelled
+ * within 100 ms.
+ */
 const SLICE_MS = 20;
 
 /**
- * A `pause` for `paced`: every `SLICE_MS`, it waits for a timer so that other events are handled.
- * @param check called after each wait; may throw
+ * Creates a `pause` for `paced`. Every `SLICE_MS`, it waits for a timer so that other events are
+ * handled.
+ * @param check is called after each wait and may throw
  */
 export function timerPause(check: () => void): () => Promise<void> | undefined {
   let since = performance.now();
@@ -40,7 +44,7 @@ export function timerPause(check: () => void): () => Promise<void> | undefined {
   return () => (performance.now() - since < SLICE_MS ? undefined : rest());
 }
 
-/** Runs the steps, and waits after a step if `pause` returns a promise. */
+/** Runs the steps. After each step, it waits if `pause` returns a promise. */
 export async function paced<T>(
   steps: Steps<T>,
   pause: () => Promise<void> | undefined,

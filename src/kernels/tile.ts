@@ -10,7 +10,7 @@ import { ACTIVATION_IDS } from './activation.ts';
 import type { Constants } from './kernel.ts';
 import type { Sources } from './wgsl.ts';
 
-/** The imports of kernels whose workgroups exchange maps (lib/exchange.wgsl). */
+/** The shaders that kernels import if their workgroups exchange maps (lib/exchange.wgsl). */
 export const TILE_SHADERS: Sources = {
   'conv/arithmetic': arithmeticSource,
   'lib/nan': nanSource,
@@ -22,7 +22,10 @@ export const TILE_SHADERS: Sources = {
   'lib/tile': tileSource,
 };
 
-/** The constants of conv/product.wgsl for these kernels: 8 pixels of a column, in one block. */
+/**
+ * The constants of conv/product.wgsl for these kernels. An invocation computes 8 pixels of a column
+ * in one block.
+ */
 export const TILE: Constants = {
   STRIP: 8,
   LINES: 1,

@@ -1,18 +1,22 @@
 /**
- * Shaders are WGSL with three directives, each on a line of its own:
+ * Shaders are WGSL with three kinds of directives, each on a separate line:
  *
- * - `#import lib/activation` inserts declarations, once per shader. With arguments, as in
- *   `#import conv/product s=p reach=1`, it inserts a piece of a function body each time, without
- *   the comment at its head. The piece sees the constants and its arguments: words or whole
- *   numbers.
- * - `#if QUAD`, `#else`, `#end` insert the first part if the value is not 0, otherwise the second.
- * - `#for p in 0..PIXELS`, `#end` insert the body for each whole number from 0 to PIXELS - 1.
+ * - `#import lib/activation` inserts declarations, once per shader. With arguments, as in `#import
+ *   conv/product s=p reach=1`, it inserts a piece of a function body each time, without the comment
+ *   at the start of the file. The piece can use the constants and its arguments, which are words or
+ *   integers.
+ * - `#if QUAD`, `#else`, `#end` insert the first part if the value is not 0. Otherwise, they insert
+ *   the second part.
+ * - `#for p in 0..PIXELS`, `#end` insert the body for each integer from 0 to PIXELS - 1.
  *
- * `{p}` in a line becomes the value of p. A number may also be a sum of whole numbers and names:
+ * `{p}` in a line is replaced by the value of p. A number may also be a sum of integers and names:
  * `{p+1}`, `#for k in 0..1+REACH+REACH`, `#if ROWS-1`.
  */
 
-/** The text of shaders by name: `conv/product` for `src/shaders/conv/product.wgsl`. */
+/**
+ * The source texts of shaders by name. The name of `src/shaders/conv/product.wgsl` is
+ * `conv/product`.
+ */
 export type Sources = Readonly<Record<string, string>>;
 
 /** Constants that directives can use. */
@@ -49,17 +53,17 @@ const RANGE = new RegExp(String.raw`^([A-Za-z_]\w*) in (${SUM})\s*\.\.\s*(${SUM}
 
 /**
  * Expands shader `name` to WGSL.
- * @param sources the shader and everything that it imports, directly or not
- * @throws Error with the file, the line and the fault
+ * @param sources the shader and all shaders that it imports, directly or indirectly
+ * @throws Error with the file, the line and a description of the problem
  */
 export function expand(name: string, sources: Sources, defines: Defines = {}): string {
   const constants = new Map(Object.entries(defines).map(([key, value]) => [key, Number(value)]));
   const out: string[] = [];
   const imported = new Set<string>();
-  // The files that are being inserted, outermost first.
+  // The files that are being inserted, with the outermost first.
   const open: string[] = [];
 
-  /** @param bare whether to leave out the comment at its head */
+  /** @param bare whether to leave out the comment at the start of the file */
   function insert(file: string, scope: Scope, indent: string, at?: Line, bare = false): void {
     const source = Object.hasOwn(sources, file) ? sources[file] : undefined;
     if (source === undefined) throw failure(at, `no shader ${JSON.stringify(file)}`);
@@ -73,7 +77,7 @@ export function expand(name: string, sources: Sources, defines: Defines = {}): s
     open.pop();
   }
 
-  /** @param margin columns of indentation that directives around the nodes add */
+  /** @param margin columns of indentation that the directives around the nodes add */
   function emit(nodes: readonly Node[], scope: Scope, indent: string, margin: number): void {
     for (const node of nodes) {
       const { at } = node;
@@ -113,7 +117,7 @@ export function expand(name: string, sources: Sources, defines: Defines = {}): s
 
 const marginOf = ({ text }: Line): number => text.length - text.trimStart().length;
 
-/** The columns by which a body is indented relative to its directive. */
+/** Returns the number of columns by which a body is indented relative to its directive. */
 function indentation(directive: Line, body: readonly Node[]): number {
   const margins = body.filter(({ at }) => at.text.trim() !== '').map(({ at }) => marginOf(at));
   return margins.length === 0 ? 0 : Math.max(0, Math.min(...margins) - marginOf(directive));
@@ -134,7 +138,7 @@ function withArguments(at: Line, args: readonly string[], scope: Scope, constant
 /** Parses a file into a tree of its lines. */
 function parse(file: string, source: string): Node[] {
   const root: Node[] = [];
-  // The lists that receive lines, innermost last, with the directive that opened each.
+  // The lists that receive lines, with the innermost last. Each has the directive that opened it.
   const lists: { into: Node[]; opener?: Node & { kind: 'if' | 'for' }; inElse?: boolean }[] = [
     { into: root },
   ];
@@ -187,7 +191,7 @@ function substitute(at: Line, text: string, scope: Scope): string {
   return replaced + rest;
 }
 
-/** The value of a sum of whole numbers and names. */
+/** Returns the value of a sum of integers and names. */
 function sum(at: Line, expression: string, scope: Scope): number {
   let total = 0;
   for (const [, sign, term] of expression.matchAll(/([+-]?)\s*(\w+)/g)) {

@@ -23,7 +23,7 @@ const texture = (width: number, height: number): Rgba8Image =>
     40 + ((x * y) % 120),
   ]);
 
-/** The same image with single levels of red changed. */
+/** Returns the same image after small changes to the red channel. */
 const noisy = (source: Rgba8Image): Rgba8Image => ({
   ...source,
   data: source.data.map((v, i) => (i % 4 === 0 ? v + (((i * 7919) >> 3) % 31) - 15 : v)),
@@ -79,7 +79,7 @@ describe('PSNR', () => {
 });
 
 describe('SSIM', () => {
-  /** Equation 13 directly, window by window, with a two-dimensional Gaussian. */
+  /** Computes equation 13 directly for each window, with a two-dimensional Gaussian. */
   function slowSsim(a: Rgba8Image, b: Rgba8Image): number {
     const [pa, pb] = [luma(a, 0), luma(b, 0)];
     const weights: number[] = [];

@@ -5,14 +5,14 @@ import { psnr } from './psnr.ts';
 import { SSIM_WINDOW, ssim } from './ssim.ts';
 
 /**
- * Computes PSNR (dB, Infinity for equal images) and SSIM of a result against the ground truth, on
- * unrounded BT.601 Y. `border` pixels (usually the scale) are shaved on every side. Alpha is
+ * Computes PSNR (in dB, Infinity for equal images) and SSIM of a result against the ground truth,
+ * on unrounded BT.601 Y. `border` pixels (usually the scale) are shaved from every side. Alpha is
  * ignored.
  *
- * At least 11x11 pixels must remain. SSIM is not defined for less than its window, and figures with
- * a smaller window cannot be compared with others.
+ * At least 11x11 pixels must remain. SSIM is not defined for images smaller than its window, and
+ * values for a smaller window cannot be compared with others.
  * @throws CrispenError `INVALID_INPUT` if the sizes differ, the border is not a whole number or too
- *   little remains.
+ *   few pixels remain.
  */
 export function compareLuma(
   sr: Rgba8Image,

@@ -1,6 +1,6 @@
 import type { Rgba8Image } from '../image/image.ts';
 
-/** One channel of an image, row-major. */
+/** One channel of an image in row-major order. */
 export interface Plane {
   readonly width: number;
   readonly height: number;
@@ -8,8 +8,8 @@ export interface Plane {
 }
 
 /**
- * Computes the luma Y of BT.601 YCbCr in studio range, 16..235, not rounded. Alpha is ignored.
- * `border` pixels are shaved on every side; at least one pixel must remain.
+ * Computes the luma Y of BT.601 YCbCr in studio range, 16..235, without rounding. Alpha is ignored.
+ * `border` pixels are shaved from every side, and at least one pixel must remain.
  */
 export function luma(image: Rgba8Image, border: number): Plane {
   const width = image.width - 2 * border;

@@ -1,8 +1,8 @@
 import type { Plane } from './luma.ts';
 
 /**
- * Computes the peak signal-to-noise ratio in dB for a peak of 255; Infinity for equal planes. The
- * planes have the same size.
+ * Computes the peak signal-to-noise ratio in dB for a peak of 255. Returns Infinity for equal
+ * planes. The planes must have the same size.
  */
 export function psnr(a: Plane, b: Plane): number {
   let sum = 0;

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Rgba8Image } from '../image/image.ts';
 import { seamSteps, stepAcross } from './seams.ts';
 
-/** Grey as any function of the position. */
+/** Makes a grey image from a function of the position. */
 function drawn(width: number, height: number, value: (x: number, y: number) => number) {
   const data = new Uint8ClampedArray(width * height * 4);
   for (let i = 0; i < width * height; i++) {
@@ -16,13 +16,14 @@ test('steps are those of the two columns or rows beside a line', () => {
   const image = drawn(6, 4, (x, y) => 10 * x + 3 * y * y);
   expect(stepAcross(image, { axis: 'x', at: 2 })).toBe(10);
   expect(stepAcross(image, { axis: 'y', at: 3 })).toBe(15);
-  // At 0 the image wraps around.
+  // Line 0 is between the last and the first column or row.
   expect(stepAcross(image, { axis: 'x', at: 0 })).toBe(50);
   expect(stepAcross(image, { axis: 'y', at: 0 })).toBe(27);
 });
 
 test('a border is compared with its neighbours between the same kind of pixels', () => {
-  // Steps of 2 between LR pixels of two SR pixels each, no steps within, and a seam of 1 more.
+  // Steps of 2 between LR pixels of two SR pixels each, no steps within them, and 1 more at the
+  // seam.
   const image = drawn(80, 60, (x) => 2 * Math.floor(x / 2) + (x >= 40 ? 1 : 0));
   expect(seamSteps(image, [{ axis: 'x', at: 40 }], 2)).toEqual({ border: 3, interior: 2 });
   // Other borders do not count as interior lines.

@@ -1,20 +1,20 @@
 import type { Rgba8Image } from '../image/image.ts';
 
 /**
- * A line of an image: between the columns (or rows) `at - 1` and `at`. Line 0 is between the last
- * and the first.
+ * A line between the columns (or rows) `at - 1` and `at` of an image. Line 0 is between the last
+ * column (or row) and the first.
  */
 export interface Line {
   readonly axis: 'x' | 'y';
   readonly at: number;
 }
 
-/** Interior lines on each side with which a border is compared. */
+/** The number of interior lines on each side with which a border is compared. */
 const NEIGHBOURS = 8;
 
 /**
- * Computes the mean absolute RGB difference across a line, between the two rows or columns next to
- * it, in levels.
+ * Computes the mean absolute RGB difference across a line, in levels. The difference is between the
+ * two rows or columns next to the line.
  */
 export function stepAcross({ width, height, data }: Rgba8Image, { axis, at }: Line): number {
   const [length, along, across] = axis === 'x' ? [height, width * 4, 4] : [width, 4, width * 4];
@@ -29,9 +29,9 @@ export function stepAcross({ width, height, data }: Rgba8Image, { axis, at }: Li
 
 /**
  * Computes the mean steps of an image across the borders of its tiles, and across the eight
- * interior lines on each side of each border. All lines are between LR pixels, as borders are,
- * because steps within LR pixels differ.
- * @param borders in SR pixels, multiples of `scale`
+ * interior lines on each side of each border. Steps within LR pixels differ from steps between
+ * them, so all lines are between LR pixels, like the borders.
+ * @param borders the borders in SR pixels, which are multiples of `scale`
  * @returns the mean steps in levels; NaN where there is no line.
  */
 export function seamSteps(

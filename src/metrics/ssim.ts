@@ -1,6 +1,6 @@
 import type { Plane } from './luma.ts';
 
-/** Side of the window. Planes must be at least as large. */
+/** The side of the window. Each side of a plane must be at least this long. */
 export const SSIM_WINDOW = 11;
 const SIGMA = 1.5;
 const C1 = (0.01 * 255) ** 2;
@@ -19,8 +19,8 @@ function gaussian(): Float64Array {
 
 /**
  * Computes the mean structural similarity of two planes of the same size for a peak of 255, with a
- * Gaussian window of 11x11 and sigma 1.5, K1 = 0.01, K2 = 0.03. Only positions at which the window
- * is inside the plane are used.
+ * Gaussian window of 11x11 and sigma 1.5, K1 = 0.01, K2 = 0.03. Only positions with the whole
+ * window inside the plane are used.
  *
  * Source: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error visibility to
  * structural similarity", 2004, equation 13.

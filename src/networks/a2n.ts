@@ -3,25 +3,28 @@ import { countBlocks, type Matcher, shapeOf, upsamplerScales } from './match.ts'
 import type { Network } from './network.ts';
 import { upsampler } from './parts/upsampler.ts';
 
-/** Sizes of an A2N. The defaults are the paper's. */
+/** The sizes of an A2N. The defaults are those in the paper. */
 export interface A2NConfig {
   /**
-   * 2, 3 or 4. At 1, the network restores: it has no upsampler and adds the input to its output.
+   * 2, 3 or 4, or 1 for restoration. At 1, the network has no upsampler and adds the input to its
+   * output.
    */
   readonly scale: number;
   /** `a2nm` has a 1x1 convolution in the non-attention branch instead of a 3x3 convolution. */
   readonly variant?: 'a2n' | 'a2nm';
-  /** Channels of the trunk (nf). */
+  /** The number of channels in the trunk (`nf`). */
   readonly features?: number;
-  /** Channels of the upsampler (unf). */
+  /** The number of channels in the upsampler (`unf`). */
   readonly upsamplerFeatures?: number;
-  /** Attention-in-attention blocks (nb). */
+  /** The number of attention-in-attention blocks (`nb`). */
   readonly blocks?: number;
-  /** Width of the dynamic attention module: features / reduction. */
+  /** The dynamic attention module has a width of features / reduction. */
   readonly reduction?: number;
-  /** Channels of the image: 3, or 1 for luma. */
+  /** The number of channels of the image: 3, or 1 for luma. */
   readonly channels?: number;
-  /** 255 for the released and the shipped checkpoints, 1 for networks trained on 0..1. */
+  /**
+   * 255 for the released and the shipped checkpoints, or 1 for networks that were trained on 0..1.
+   */
   readonly inputRange?: number;
 }
 
@@ -32,8 +35,8 @@ const TEMPERATURE = 30;
  * Builds an attention in attention network for super-resolution (A2N or its smaller variant A2N-M).
  *
  * Source: Chen, Gu, Zhang, "Attention in Attention Network for Image Super-Resolution", arXiv
- * 2104.09497, section 3. Layers have the names of the authors' checkpoints, nodes those of the
- * golden tensors.
+ * 2104.09497, section 3. The layers are named as in the authors' checkpoints, and the nodes are
+ * named like the golden tensors.
  * @throws CrispenError `MODEL_UNSUPPORTED` for any other scale.
  */
 export function a2n(config: A2NConfig): Network {
@@ -89,7 +92,7 @@ function attentionInAttention(
   const linear = conv('reduce_linear', x, 'conv_first', 1);
   const t = b.leakyRelu(`${name}.reduce_lrelu`, linear, SLOPE);
 
-  // Dynamic attention module: computes the weights of the two branches from the mean over the
+  // The dynamic attention module computes the weights of the two branches from the mean over the
   // image.
   const pooled = b.globalAveragePool(`${name}.pooled`, t);
   const hidden = b.relu(
@@ -105,8 +108,8 @@ function attentionInAttention(
   // Attention branch.
   const k1 = b.leakyRelu(`${name}.att.k1_lrelu`, conv('att.k1', t, 'attention.k1', 3), SLOPE);
   const gate = b.sigmoid(`${name}.att.gate`, conv('att.k2', k1, 'attention.k2', 1, true));
-  // k3 is appended after the gate. The product then becomes part of the 1x1 convolution's epilogue,
-  // which is cheaper.
+  // k3 is appended after the gate, because the product then becomes part of the epilogue of the 1x1
+  // convolution, which is cheaper.
   const k3 = conv('att.k3', t, 'attention.k3', 3);
   const gated = b.mul(`${name}.att.gated`, k3, gate);
   const attention = conv('attention_out', gated, 'attention.k4', 3);
@@ -122,8 +125,9 @@ function attentionInAttention(
 }
 
 /**
- * Recognises an A2N or A2N-M of any size. A network without an upsampler restores at x1. x2 and x3
- * have the same layers, so only the file's name distinguishes them. x4 has a second stage.
+ * Recognises an A2N or A2N-M of any size. A network without an upsampler restores at x1. The layers
+ * are the same at x2 and x3, so only the file's name distinguishes these scales. An x4 network has
+ * a second stage.
  */
 export const matchA2N =
   (variant: 'a2n' | 'a2nm'): Matcher =>
@@ -135,7 +139,7 @@ export const matchA2N =
     const last = shapeOf(outline, 'conv_last.weight', 4);
     if (!head || !hidden || !branch || !last) return null;
     if ((branch[2] === 1) !== (variant === 'a2nm')) return null;
-    // If there is no upsampler, the last convolution reads the trunk.
+    // Without an upsampler, the last convolution reads the trunk.
     if (!up && last[1] !== head[0]) return null;
     const [features, channels] = head;
     const config = {
@@ -144,8 +148,8 @@ export const matchA2N =
       channels,
       ...(up && { upsamplerFeatures: up[0] }),
       blocks: countBlocks(outline, 'AAB_trunk.#.'),
-      // The middle of the range of reductions that give this width, so that rounding cannot change
-      // it.
+      // Several reductions give this width. The middle of their range is used, so rounding cannot
+      // change the width.
       reduction: features / (hidden[0] + 0.5),
     } as const;
     return {

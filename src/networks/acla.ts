@@ -11,25 +11,27 @@ import { shuffleUp } from './parts/shuffleUp.ts';
 
 /** Options for attention to earlier layers. */
 export interface CrossLayerConfig {
-  /** Keys per reference. */
+  /** The number of keys per reference. */
   readonly keys?: number;
   readonly offsets?: OffsetLayout;
   /** Whether a depthwise 3x3 convolution, batch norm and a skip follow the sum. */
   readonly depthwise?: boolean;
-  /** What the gate of the adaptive module does; null if the module has no gate. */
+  /** The effect of the gate in the adaptive module; null if the module has no gate. */
   readonly gate?: Gate | null;
 }
 
-/** Sizes of an EDSR with cross-layer attention. The defaults are the released ones. */
+/**
+ * The sizes of an EDSR with cross-layer attention. The defaults are those of the released network.
+ */
 export interface EdsrAclaConfig extends CrossLayerConfig {
-  /** At 1, the network restores: it has no upsampler. */
+  /** At 1, the network restores and has no upsampler. */
   readonly scale: number;
   readonly features?: number;
   readonly blocks?: number;
   /**
-   * The numbers of blocks after which attention modules stand, ascending. Default: after each
-   * quarter. Each module attends to the outputs of the head and of the blocks before the earlier
-   * modules.
+   * The numbers of blocks after which there is an attention module, in ascending order. By default,
+   * there is one module after each quarter of the blocks. Each module attends to the outputs of the
+   * head and of the blocks before the earlier modules.
    */
   readonly positions?: readonly number[];
   readonly residualScale?: number;
@@ -42,9 +44,9 @@ export interface EdsrAclaConfig extends CrossLayerConfig {
  *
  * Source: "Adaptive Cross-Layer Attention for Image Restoration", arXiv 2203.03619. Each attention
  * module samples a few keys per pixel and earlier layer, at offsets that it computes. The released
- * code does not run. This network has the smallest repairs: the blocks run in sequence, and the
- * skip starts at the head's output. Layers have the released names, except that batch norm is
- * folded into `cla.#.depthwise` (`prepareAcla`).
+ * code does not run. This network makes the smallest repairs: the blocks run in sequence, and the
+ * skip starts at the head's output. The layers have the released names, except that batch norm is
+ * folded into `cla.#.depthwise` (see `prepareAcla`).
  */
 export function edsrAcla(config: EdsrAclaConfig): Network {
   const { scale, features = 64, blocks = 16, residualScale = 1, inputRange = 255 } = config;
@@ -85,13 +87,17 @@ export function edsrAcla(config: EdsrAclaConfig): Network {
   return { architecture: 'edsr-acla', scale, inputRange, graph: b.build(output) };
 }
 
-/** The ends of the quarters, where the released network has its attention modules. */
+/**
+ * Returns the block numbers at the ends of the quarters. The released network has its attention
+ * modules there.
+ */
 const quarters = (blocks: number): number[] => [1, 2, 3, 4].map((q) => (q * blocks) / 4);
 
 /**
- * Appends the attention of a query to earlier maps: the sum over references l and keys j of w_lj
- * times reference l, which a 1x1 convolution has mapped, at the pixel's offset o_lj. The weights w
- * come from one softmax over all keys. Logits, offsets and gate are 1x1 convolutions of the query.
+ * Appends the attention of a query to earlier maps. A 1x1 convolution maps each reference l. The
+ * result is the sum over references l and keys j of w_lj times the mapped reference l, read at the
+ * pixel's offset o_lj. One softmax over all keys gives the weights w. The logits, offsets and gate
+ * are 1x1 convolutions of the query.
  */
 export function crossLayerAttention(
   b: GraphBuilder,
@@ -100,7 +106,10 @@ export function crossLayerAttention(
   name: string,
   layer: string,
   config: CrossLayerConfig & {
-    /** Names of the logits' layer and of the mask's logits. A test adds noise to them. */
+    /**
+     * The layer that computes the logits, and below it the node with the mask's logits. A test adds
+     * noise to both.
+     */
     readonly logitsLayer?: string;
     readonly mask?: NodeId;
   } = {},
@@ -145,7 +154,7 @@ export function crossLayerAttention(
   return b.add(`${name}.attended`, spread, query);
 }
 
-/** Recognises an EDSR with cross-layer attention by the released names. */
+/** Recognises an EDSR with cross-layer attention by the names in the released code. */
 export function matchEdsrAcla(outline: Outline): Match | null {
   const head = shapeOf(outline, 'head.0.weight', 4);
   const first = shapeOf(outline, 'body.0.0.body.0.weight', 4);
@@ -200,8 +209,8 @@ const EPSILON = 1e-5;
 
 /**
  * Folds the batch norm after each depthwise convolution into that convolution. The result is a
- * plain 3x3 convolution `<layer>.depthwise`, whose weights between different channels are zero.
- * Also gives the logits of the adaptive module the name that they have in the other modules.
+ * plain 3x3 convolution called `<layer>.depthwise`. Its weights between different channels are
+ * zero. The logits of the adaptive module are also renamed to the name that the other modules use.
  */
 export function prepareAcla(tensors: TensorMap): TensorMap {
   const result = new Map<string, Tensor>();

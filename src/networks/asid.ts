@@ -6,21 +6,26 @@ import type { Network } from './network.ts';
 import { constant } from './parts/mean.ts';
 import { FeedForward, LocalBlock, SpatialGate } from './parts/transformer.ts';
 
-/** Sizes of an ASID. The defaults are the released sizes. An ASID with 8 blocks is ASIDd8. */
+/**
+ * The sizes of an ASID. The defaults are the released sizes. An ASID with 8 blocks is called
+ * ASIDd8.
+ */
 export interface AsidConfig {
   readonly scale: number;
   /**
-   * A multiple of 4, at least 8. A quarter of half of the channels computes the channel weights.
+   * A multiple of 4, at least 8, because the channel weights use a quarter of half of the channels.
    */
   readonly features?: number;
   readonly blocks?: number;
   readonly inputRange?: number;
   /**
-   * Whether values are converted to -1..1 inside, as in the authors' code; default true. If false,
-   * the network sees its input unchanged.
+   * Whether the network converts values to -1..1, as the authors' code does; default true. If
+   * false, the network reads its input unchanged.
    */
   readonly centred?: boolean;
-  /** If false, every block computes its own attention maps. Used to measure what sharing saves. */
+  /**
+   * If false, every block computes its own attention maps. Used to measure the gain from sharing.
+   */
   readonly shared?: boolean;
 }
 
@@ -29,7 +34,7 @@ const WINDOWS: Grouping = { kind: 'windows', side: SIDE };
 const SPREAD: Grouping = { kind: 'spread', side: SIDE };
 const GRID: Grouping = { kind: 'grid', side: SIDE };
 
-/** The authors' tiles: the size used in training, and the overlap, where results are averaged. */
+/** The authors' tiles: the side used in training, and the overlap in which results are averaged. */
 const TILES = { side: 64, overlap: 24 };
 
 /**
@@ -41,13 +46,13 @@ const TILES = { side: 64, overlap: 24 };
  * over the whole map. The first block computes the attention maps. The other blocks apply these
  * maps to their own values.
  *
- * Layers have the names of the authors' checkpoints.
+ * The layers are named as in the authors' checkpoints.
  */
 export function asid(config: AsidConfig): Network {
   const { scale, features = 48, blocks = 3, inputRange = 1 } = config;
   const { centred = true, shared = true } = config;
   const b = new GraphBuilder();
-  // The authors pad with zeros in the range -1..1, and the strided gate needs 16 pixels.
+  // The authors pad with zeros in the range -1..1. The strided gate needs 16 pixels.
   const padding = { multiple: SIDE, least: 2 * SIDE, value: centred ? 0.5 : 0 };
   const image = b.input('input', 3, padding);
   const input = centred
@@ -82,7 +87,7 @@ class Block {
   readonly #t: TransformerBuilder;
   readonly #name: string;
   readonly #prefix: string;
-  /** Prefix of the distillation layers. */
+  /** The prefix of the distillation layers. */
   readonly #layers: string;
   readonly #features: number;
   /** The maps of the first block; null if this block computes its own. */
@@ -129,7 +134,8 @@ class Block {
   }
 
   /**
-   * Appends attention within groups and a feed-forward layer. Stores the attention map in `maps`.
+   * Appends attention within groups and a feed-forward layer, and stores the attention map in
+   * `maps`.
    */
   #attention(step: string, x: NodeId, grouping: Grouping, channels: number): NodeId {
     const b = this.#b;
@@ -156,7 +162,7 @@ class Block {
     return forward.append(name, attended);
   }
 
-  /** Appends attention between channels, in windows and in a grid. */
+  /** Appends attention between channels, first in windows and then in a grid. */
   #channelBlock(input: NodeId): NodeId {
     const b = this.#b;
     const channels = this.#features;
@@ -186,8 +192,8 @@ class Block {
 }
 
 /**
- * Recognises an ASID by the authors' names. A file without position tables computes a different
- * function and is rejected.
+ * Recognises an ASID by the names in the authors' checkpoints. A file without position tables
+ * computes a different function, so it is rejected.
  */
 export function matchAsid(outline: Outline): Match | null {
   const first = 'block0.residual_layer.0.SLA1.attn';

@@ -10,11 +10,11 @@ import {
 import type { Network } from './network.ts';
 import { broadcast } from './parts/broadcast.ts';
 
-/** Sizes of a Compact network. */
+/** The sizes of a Compact network. */
 export interface CompactConfig {
   readonly scale: number;
   readonly features?: number;
-  /** Convolutions between the first and the last one (num_conv). */
+  /** The number of convolutions between the first and the last convolution (`num_conv`). */
   readonly blocks?: number;
   readonly activation?: CompactActivation;
   readonly channels?: number;
@@ -29,9 +29,9 @@ const SLOPE = 0.1;
  * Builds an SRVGGNetCompact: a plain stack of convolutions and a pixel shuffle. The only skip adds
  * the enlarged image.
  *
- * Source: the released code of Real-ESRGAN (BSD 3), arXiv 2107.10833. Its general and anime video
- * models are Compact networks. Layers have the checkpoints' names, nodes those of the golden
- * tensors.
+ * Source: the released code of Real-ESRGAN (BSD 3), arXiv 2107.10833. Its general model and its
+ * anime video model are Compact networks. The layers are named as in the checkpoints, and the nodes
+ * are named like the golden tensors.
  */
 export function compact(config: CompactConfig): Network {
   const { scale, features = 64, blocks = 16, activation = 'prelu', inputRange = 1 } = config;
@@ -71,8 +71,8 @@ function activate(
 }
 
 /**
- * Recognises a Compact network. Convolutions have the even indices of `body`, slopes the odd
- * indices. If there are no slopes, the file does not say which activation it needs.
+ * Recognises a Compact network. In `body`, convolutions have even indices and slopes have odd
+ * indices. If there are no slopes, the file does not say which activation the network needs.
  */
 export function matchCompact(outline: Outline): Match | null {
   const head = shapeOf(outline, 'body.0.weight', 4);

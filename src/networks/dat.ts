@@ -10,19 +10,19 @@ import { foldDat } from './parts/foldDat.ts';
 import { constant, DIV2K_MEAN } from './parts/mean.ts';
 import { bodyConv, swinTail, type Upsampler, upsamplerOf } from './parts/swin.ts';
 
-/** Sizes of a DAT. The defaults are those of DAT-2. */
+/** The sizes of a DAT. The defaults are those of DAT-2. */
 export interface DatConfig {
   readonly scale: number;
   readonly features?: number;
-  /** Blocks of each group. */
+  /** The number of blocks in each group. */
   readonly depths?: readonly number[];
   readonly heads?: number;
   /**
-   * Rows and columns of a window for the first half of the channels. For the other half they are
-   * swapped.
+   * The numbers of rows and columns of a window for the first half of the channels. For the other
+   * half, the two numbers are swapped.
    */
   readonly split?: readonly [number, number];
-  /** Channels inside the feed-forward layers, per feature. */
+  /** The number of channels inside the feed-forward layers, per feature. */
   readonly ratio?: number;
   readonly threeConvs?: boolean;
   readonly upsampler?: Upsampler;
@@ -37,7 +37,7 @@ const EPSILON = 1e-5;
  * of the whole map.
  *
  * Source: Chen et al., "Dual Aggregation Transformer for Image Super-Resolution", arXiv 2308.03364.
- * Layers have the names of the authors' checkpoints. `foldDat` changes their weights: it folds
+ * The layers are named as in the authors' checkpoints. `foldDat` converts the weights: it folds
  * batch norms, computes position tables, and makes the spatial gate give a value for every channel.
  */
 export function dat(config: DatConfig): Network {
@@ -90,7 +90,7 @@ interface BlockSpec {
   readonly heads: number;
   readonly split: readonly [number, number];
   readonly shifted: boolean;
-  /** Whether attention is within windows; otherwise it is between channels. */
+  /** Whether attention works within windows. Otherwise it works between channels. */
   readonly spatial: boolean;
   readonly ratio: number;
 }
@@ -117,8 +117,8 @@ class Block {
   }
 
   /**
-   * Appends attention and a convolution of the values. Each scales the other by a gate: one gate
-   * has a factor per channel, the other a factor per pixel.
+   * Appends attention and a convolution of the values. Each of the two computes a gate that scales
+   * the other. One gate has a factor per channel, and the other has a factor per pixel.
    */
   #attention(x: NodeId): NodeId {
     const [b, t, { name, layer }] = [this.#b, this.#t, this.#names];
@@ -142,8 +142,8 @@ class Block {
   }
 
   /**
-   * Appends attention in windows: `split` for half of the channels, the swapped sides for the
-   * others.
+   * Appends attention in windows. The sides are `split` for half of the channels, and swapped for
+   * the others.
    */
   #windows(qkv: NodeId, channels: number): NodeId {
     const [b, t, { name, layer }] = [this.#b, this.#t, this.#names];
@@ -194,7 +194,7 @@ class Block {
     return b.sigmoid(`${name}.byChannel`, linear('channel_map', inner, 4, channels));
   }
 
-  /** Computes a factor for each pixel, the same in all channels. */
+  /** Computes a factor for each pixel. The factor is the same in all channels. */
   #pixelGate(x: NodeId, channels: number): NodeId {
     const [b, { name, layer }] = [this.#b, this.#names];
     const conv = (node: string, from: NodeId, index: number, cOut: number) =>
@@ -230,8 +230,8 @@ const FIRST = 'layers.0.blocks.0';
 const OFFSETS = `${FIRST}.attn.attns.0.rpe_biases`;
 
 /**
- * Recognises a DAT by the authors' names. Only a buffer of offsets gives the sides of the windows,
- * so files without that buffer are not matched.
+ * Recognises a DAT by the names in the authors' checkpoints. A buffer of offsets is the only source
+ * for the sides of the windows, so files without that buffer are not matched.
  */
 export function matchDat(outline: Outline): Match | null {
   const first = shapeOf(outline, 'conv_first.weight', 4);
@@ -267,7 +267,8 @@ export function matchDat(outline: Outline): Match | null {
 }
 
 /**
- * Finds the sides of a window for the first half of the channels from the largest offset in it.
+ * Finds the sides of a window for the first half of the channels, from the largest offset in the
+ * buffer.
  * @throws CrispenError `MODEL_UNSUPPORTED` if the buffer cannot belong to a window
  */
 function splitOf(tensors: TensorMap): readonly [number, number] {

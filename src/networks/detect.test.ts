@@ -26,7 +26,10 @@ const find = (folders: readonly string[], file: string): string | undefined =>
 const unsupported = (message: RegExp) =>
   expect.objectContaining({ code: 'MODEL_UNSUPPORTED', message: expect.stringMatching(message) });
 
-/** file, golden, architecture, scale, how far the stored element type changes the output */
+/**
+ * Columns: file, golden file, architecture, scale, and how much the stored element type changes the
+ * output.
+ */
 const TABLE: readonly [string, string, string, number, number, DetectOptions?][] = [
   ['compact_x4_params_zip.pth', 'compact_x4_9x8', 'compact', 4, 1e-6],
   ['compact_x2_params_and_ema_legacy.pth', 'compact_x2_11x7', 'compact', 2, 1e-6],
@@ -73,7 +76,7 @@ describe('small checkpoints: detected, and they compute what they did in PyTorch
     const path = find(CHECKPOINTS, file);
     const golden = find(GOLDENS, `${goldenName}.safetensors`);
     it.skipIf(!path || !golden)(file, async () => {
-      // If the shapes determine the scale, a wrong or missing name must not matter.
+      // If the shapes determine the scale, a wrong or missing file name must not matter.
       const { tensors } = await readWeights(readFileSync(path!), recognise);
       const found = detect(tensors, { ...options, name: 'renamed-x7.pth' });
       expect(found).toMatchObject({ architecture, scale });
@@ -139,7 +142,7 @@ describe.skipIf(!existsSync(official))('the authors\u2019 checkpoints', () => {
   });
 });
 
-/** A weight file of zeros with all weights of a network. */
+/** Returns a weight file that contains all weights of a network, filled with zeros. */
 function blank(network: {
   graph: { weights: readonly { name: string; shape: readonly number[] }[] };
 }): TensorMap {
@@ -168,7 +171,8 @@ describe('sizes', () => {
     expect(multiplyAddsPerPixel(found.graph)).toBe(multiplyAddsPerPixel(network.graph));
   });
 
-  // Parameters and multiply-adds per LR pixel, published or counted; reach in LR pixels.
+  // Columns: parameters, and multiply-adds per LR pixel, both published or counted; then the reach
+  // in LR pixels.
   it.each<
     [Architecture, NetworkConfigs[Architecture] & { unshuffle?: number }, number, number, number]
   >([

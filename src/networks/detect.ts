@@ -15,33 +15,39 @@ import type { Network } from './network.ts';
 import { FAMILIES } from './registry.ts';
 
 /**
- * Where the scale came from. `default`: nothing determined the scale, so the more likely one was
- * taken.
+ * The source of the scale. `default` means that nothing determined the scale, so the more likely
+ * scale was used.
  */
 export type ScaleSource = 'shapes' | 'name' | 'option' | 'default';
 
 export interface DetectOptions extends Omit<NetworkChoice, 'scale'> {
   readonly scale?: number | undefined;
-  /** The file's name, which is often the only difference between x2 and x3. */
+  /** The file's name. Often, only the name distinguishes x2 from x3. */
   readonly name?: string | undefined;
   /**
-   * Used if neither shapes nor option nor name determine the scale; `scaleSource` is then
-   * `default`.
+   * The scale to use if neither the shapes, the option nor the name determine it. `scaleSource` is
+   * then `default`.
    */
   readonly likelyScale?: number | undefined;
 }
 
-/** A weight file and its network. */
+/** The network of a weight file, with its weights. */
 export interface Detection {
   readonly architecture: string;
   readonly scale: number;
   readonly scaleSource: ScaleSource;
   readonly inputRange: number;
   readonly inputRangeSource: 'network' | 'weights' | 'option';
-  /** What the file does not say, with the usual value that was taken, as sentences. */
+  /**
+   * One sentence for each fact that the file does not contain. It names the usual value that was
+   * used.
+   */
   readonly assumptions: readonly string[];
   readonly network: Network;
-  /** The tensors by the names of the network's layers, folded where the network needs that. */
+  /**
+   * The tensors under the names of the network's layers. They are folded where the network requires
+   * it.
+   */
   readonly weights: TensorMap;
 }
 
@@ -61,8 +67,9 @@ const TENSORS = shaped('tensors', 'a map of tensors by name, such as readWeights
 const MATCHERS: readonly Matcher[] = Object.values(FAMILIES).map(({ match }) => match);
 
 /**
- * Known networks that Crispen does not run. A part of a tensor's name identifies each. The number
- * is the second number of that tensor's shape, given only where the name is not enough.
+ * Known networks that Crispen does not run. A pattern in the name of a tensor identifies each
+ * network. The number is the second size in that tensor's shape, and is given only where the name
+ * is not enough.
  */
 const OTHERS: readonly (readonly [string, RegExp, number?])[] = [
   ['ASID without position tables', /^block0\.residual_layer\.0\.SLA1\./],
@@ -78,18 +85,18 @@ const OTHERS: readonly (readonly [string, RegExp, number?])[] = [
   ['a relative of Real-CUGAN', /^unet[12]\.conv_bottom\.weight$/],
 ];
 
-/** True if the tensors are those of a network that Crispen runs. */
+/** Returns true if the tensors belong to a network that Crispen runs. */
 export const recognise = (outline: Outline): boolean =>
   MATCHERS.some((match) => match(outline) !== null);
 
-/** Names the architecture of a weight file, or returns null. `detect` also says why it fails. */
+/** Returns the architecture of a weight file, or null. `detect` also says why it fails. */
 export const identify = (outline: Outline): string | null =>
   firstMatch(outline)?.architecture ?? null;
 
 /**
- * Recognises the network of a weight file. Architecture and sizes follow from names and shapes. The
- * scale comes from the shapes, from `options.scale` or from the file's name. The input range comes
- * from the option, from the weights, or from the architecture's usual value.
+ * Recognises the network of a weight file. The architecture and the sizes follow from names and
+ * shapes. The scale comes from the shapes, from `options.scale` or from the file's name. The input
+ * range comes from the option, from the weights, or from the architecture's usual value.
  *
  * @throws CrispenError `MODEL_UNSUPPORTED` for other networks, for an undetermined scale and for a
  *   scale that the file cannot have; `INVALID_INPUT` for invalid options.
@@ -100,7 +107,7 @@ export function detect(tensors: TensorMap, options: DetectOptions = {}): Detecti
   if (match === null) throw unknown(tensors);
   const { scale, scaleSource } = chooseScale(match, options);
   const stored = match.storedRange?.(tensors) ?? null;
-  // The value that is stored in the weights can be anything, so it is checked too.
+  // The weights of a file can contain any value for the range, so the range is checked too.
   const range = options.inputRange ?? stored ?? match.inputRange;
   checkValue('The input range', range, inputRange);
   const network = build(match, { ...options, scale, inputRange: range }, tensors);
@@ -122,7 +129,7 @@ export function detect(tensors: TensorMap, options: DetectOptions = {}): Detecti
   };
 }
 
-/** Builds the network. The layers of a file may not fit together although their names do. */
+/** Builds the network. Layers with the right names may still not fit together. */
 function build(match: Match, choice: NetworkChoice, tensors: TensorMap): Network {
   try {
     return match.build(choice, tensors);
@@ -181,7 +188,7 @@ function chooseScale(
   );
 }
 
-/** Returns the scales that a name mentions, as `x4` or `4x`. */
+/** Returns the scales that a name contains, in the form `x4` or `4x`. */
 export function scaleInName(name: string): number[] {
   const found = new Set<number>();
   for (const [, after, before] of name.matchAll(/x([1-8])(?!\d|x\d)|(?<!\d)([1-8])x(?!\d)/gi)) {

@@ -8,24 +8,24 @@ import type { Network } from './network.ts';
 import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
-/** Sizes of a global learnable attention module. */
+/** The sizes of a global learnable attention module. */
 export interface GlaConfig {
-  /** Channels of the embedding: features / reduction. */
+  /** The embedding has features / reduction channels. */
   readonly reduction: number;
-  /** Rows of a window in the sorted order. */
+  /** The number of rows of a window in the sorted order. */
   readonly chunk: number;
   readonly rounds?: number;
-  /** The most buckets that a hash has. `bucketsOf` computes the number in use from the image. */
+  /** The largest number of buckets per hash. `bucketsOf` computes the number for an image. */
   readonly buckets?: number;
 }
 
-/** Sizes of a DLSN; the defaults are those of the released command. */
+/** The sizes of a DLSN. The defaults are those of the released command. */
 export interface DlsnConfig extends Partial<GlaConfig> {
   readonly scale: number;
   readonly features?: number;
-  /** Modules, each with residual blocks and attention. */
+  /** The number of modules. Each has residual blocks and attention. */
   readonly groups?: number;
-  /** Residual blocks in a module. */
+  /** The number of residual blocks in a module. */
   readonly blocks?: number;
   readonly residualScale?: number;
   readonly inputRange?: number;
@@ -37,14 +37,14 @@ const BUCKETS = 128;
 const CHUNK = 128;
 
 /**
- * Appends global learnable attention. Pixels are hashed by random projections of their embedding
- * and sorted by bucket. They attend to their own window of the sorted order and to the two next to
- * it. The score of a query and a key is their similarity plus a value that two layers compute from
- * the key for the query's position in its window.
+ * Appends global learnable attention. Random projections of the embedding hash each pixel to a
+ * bucket, and the pixels are sorted by bucket. Each pixel attends to its own window of the sorted
+ * order and to the two windows next to it. The score of a query and a key is their similarity plus
+ * a value. Two layers compute this value from the key for the query's position in its window.
  *
- * The name of the result is `name`; the names of the layers begin with `layer`. The projections of
- * a round are rows of the weight `rotations.KEY`, [rounds, buckets, embedding], which no checkpoint
- * has (`prepareDlsn`).
+ * The result's node is called `name`, and the names of the layers begin with `layer`. The weight
+ * `rotations.KEY`, [rounds, buckets, embedding], contains the projections of all rounds. No
+ * checkpoint contains this weight; `prepareDlsn` adds it.
  *
  * Source: "Global Learnable Attention for Single Image Super-Resolution", TPAMI 2022.
  */
@@ -115,7 +115,7 @@ export function dlsn(config: DlsnConfig): Network {
   return { architecture: 'dlsn', scale, inputRange, graph: b.build(output) };
 }
 
-/** Recognises a DLSN by the authors' names. */
+/** Recognises a DLSN by the names in the authors' checkpoints. */
 export function matchDlsn(outline: Outline): Match | null {
   const head = shapeOf(outline, 'head.0.weight', 4);
   const [at] = indices(outline, 'body.0.body.#.conv_match.0.weight');
@@ -157,9 +157,9 @@ export function matchDlsn(outline: Outline): Match | null {
 }
 
 /**
- * Returns the tensors with rotations for every module, unless they are there, and with the mean
- * folded into the last layer. The released code draws new rotations in every run; these rotations
- * are always the same.
+ * Returns the tensors with the mean folded into the last layer. Adds rotations for every module
+ * that has none. The released code draws new rotations in every run, but these rotations are always
+ * the same.
  */
 export function prepareDlsn(
   tensors: TensorMap,
@@ -177,7 +177,8 @@ export function prepareDlsn(
 }
 
 /**
- * Makes [rounds, buckets, width]: in each round, `width` orthonormal vectors of `buckets` numbers.
+ * Makes a tensor [rounds, buckets, width]. Each round has `width` orthonormal vectors of `buckets`
+ * numbers.
  */
 function seededRotations(seed: number, rounds: number, buckets: number, width: number): Tensor {
   const normal = normals(seed + 1);
@@ -186,8 +187,8 @@ function seededRotations(seed: number, rounds: number, buckets: number, width: n
     const rows: Float64Array[] = [];
     for (let d = 0; d < width; d++) {
       const row = Float64Array.from({ length: buckets }, normal);
-      // At most `buckets` vectors can be orthogonal, so vectors are orthogonal in groups of that
-      // size.
+      // At most `buckets` vectors can be orthogonal, so only groups of that many vectors are
+      // orthogonal.
       for (const other of rows.slice(d - (d % buckets))) {
         const along = row.reduce((sum, v, i) => sum + v * other[i], 0);
         row.forEach((_, i) => {
@@ -206,7 +207,10 @@ function seededRotations(seed: number, rounds: number, buckets: number, width: n
   return fromFloat32(data, [rounds, buckets, width], 'f32');
 }
 
-/** Draws normally distributed numbers (Box-Muller, from a xorshift generator). */
+/**
+ * Returns a function that draws normally distributed numbers (Box-Muller, with a xorshift
+ * generator).
+ */
 function normals(seed: number): () => number {
   let state = Math.imul(seed, 0x9e3779b9) | 1;
   const uniform = () => {

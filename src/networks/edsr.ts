@@ -13,24 +13,26 @@ import type { Network } from './network.ts';
 import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
-/** Sizes of an EDSR. The defaults are those of the baseline. */
+/** The sizes of an EDSR. The defaults are those of the baseline. */
 export interface EdsrConfig {
   readonly scale: number;
   readonly features?: number;
   readonly blocks?: number;
-  /** Factor of each block's residual: 1 for the baseline, 0.1 for the large network. */
+  /** The factor of each block's residual: 1 for the baseline, 0.1 for the large network. */
   readonly residualScale?: number;
   readonly channels?: number;
-  /** Upper end of the range of the input pixels. */
+  /** The upper end of the range of the input pixels. */
   readonly inputRange?: number;
-  /** Upper end of the range inside the network. BasicSR takes 0..1 and works on 0..255. */
+  /**
+   * The upper end of the range inside the network. BasicSR converts its input from 0..1 to 0..255.
+   */
   readonly imageRange?: number;
   /**
-   * Subtracted from the input and added to the output, for 0..1. If absent, the input is not
-   * shifted.
+   * The mean for values in 0..1. It is subtracted from the input and added to the output. If
+   * absent, the input is not shifted.
    */
   readonly mean?: readonly number[] | null;
-  /** The style of the golden tensors' names: EDSR-PyTorch or BasicSR. */
+  /** The naming style of the golden tensors: EDSR-PyTorch or BasicSR. */
   readonly style?: 'edsr' | 'basicsr';
 }
 
@@ -38,9 +40,9 @@ export interface EdsrConfig {
  * Builds an enhanced deep residual network.
  *
  * Source: Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution", arXiv
- * 1707.02921, section 3. Layers have EDSR-PyTorch's names; BasicSR's are renamed when a checkpoint
- * is read. The stored convolutions for the mean are not used. They only shift the values, and the
- * shift is an op here.
+ * 1707.02921, section 3. The layers have the names that EDSR-PyTorch uses. The names of BasicSR are
+ * converted when a checkpoint is read. The stored convolutions for the mean only shift the values.
+ * They are not used, because an op shifts the values here.
  */
 export function edsr(config: EdsrConfig): Network {
   const { scale, features = 64, blocks = 16, residualScale = 1, channels = 3 } = config;
@@ -85,12 +87,12 @@ export function edsr(config: EdsrConfig): Network {
 }
 
 /**
- * The usual factor of the residuals. Networks with many channels did not converge in training
- * without scaling.
+ * Returns the usual factor of the residuals. Without scaling, training did not converge for
+ * networks with many channels.
  */
 const usualResidualScale = (features: number): number => (features >= 256 ? 0.1 : 1);
 
-/** Recognises an EDSR by the names of EDSR-PyTorch or of BasicSR. */
+/** Recognises an EDSR by the names that EDSR-PyTorch or BasicSR uses. */
 export function matchEdsr(outline: Outline): Match | null {
   return matchOriginal(outline) ?? matchBasicSr(outline);
 }
@@ -113,7 +115,7 @@ function matchOriginal(outline: Outline): Match | null {
       inputRange,
       scale: choice.scale,
       residualScale: choice.residualScale ?? usualResidualScale(features),
-      // The shift belongs to the weights. It is converted for any other input range.
+      // The weights determine the shift, so it is converted for any other input range.
       imageRange: stored?.range ?? inputRange,
       mean: stored?.mean ?? null,
       style: 'edsr',
@@ -161,7 +163,7 @@ function matchBasicSr(outline: Outline): Match | null {
   };
 }
 
-/** Returns EDSR-PyTorch's name for a layer of BasicSR. */
+/** Converts a layer name of BasicSR to the name in EDSR-PyTorch. */
 function originalName(name: string, blocks: number): string {
   return name
     .replace(/^conv_first\./, 'head.0.')

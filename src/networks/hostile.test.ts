@@ -27,7 +27,10 @@ const SIZES: Partial<{ readonly [K in Architecture]: Partial<NetworkConfigs[K]> 
   plksr: { features: 8, blocks: 2, kernel: 5 },
 };
 const MUTATIONS = 2000;
-/** The tensors of `lcoan` and `dlsn` have other names in files than in the network. */
+/**
+ * Files of `lcoan` and `dlsn` are left out, because the names of their tensors differ from the
+ * network's.
+ */
 const ARCHITECTURES = (Object.keys(FAMILIES) as Architecture[]).filter(
   (name) => name !== 'lcoan' && name !== 'dlsn',
 );
@@ -39,13 +42,13 @@ const tensor = (shape: readonly number[], fill: number): Tensor => {
   return { dtype: 'f32', shape, bytes };
 };
 
-/** Names and shapes as in a file. */
+/** Returns names and shapes as a file stores them. */
 function storedWeights(name: Architecture, network: Network) {
   if (name === 'dat') return datCheckpoint(network.graph.weights, 32);
   return name === 'realcugan' ? cuganCheckpoint(network) : network.graph.weights;
 }
 
-/** The offsets within a window of these sides, as DAT's files have them. */
+/** Returns the offsets within a window of these sides, in the form that DAT files use. */
 function offsets([rows, columns]: readonly [number, number]): Tensor {
   const values: number[] = [];
   for (let y = 1 - rows; y < rows; y++) {

@@ -7,27 +7,33 @@ import type { Network } from './network.ts';
 import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
-/** Sizes of an LCoAN. The defaults are those of the released training command. */
+/** The sizes of an LCoAN. The defaults are those of the released training command. */
 export interface LcoanConfig {
   readonly scale: number;
   readonly features?: number;
-  /** Groups of residual blocks, each followed by attention. */
+  /** The number of groups. Each has residual blocks, and attention follows them. */
   readonly groups?: number;
-  /** Residual blocks in a group. */
+  /** The number of residual blocks in a group. */
   readonly blocks?: number;
-  /** Channels of the embedding: features / reduction. */
+  /** The embedding has features / reduction channels. */
   readonly reduction?: number;
   readonly clusters?: number;
-  /** Rows of a window in the sorted order. */
+  /** The number of rows of a window in the sorted order. */
   readonly window?: number;
   readonly rounds?: number;
   readonly residualScale?: number;
   readonly inputRange?: number;
-  /** Subtracted from the input, for 0..1. The mean that is added at the end is in the last bias. */
+  /**
+   * The mean to subtract from the input, for 0..1. The last bias contains the mean to add at the
+   * end.
+   */
   readonly mean?: readonly number[];
-  /** If false, the centroids are computed for each image, from fixed starts (`initialMeans`). */
+  /**
+   * If false, the centroids are computed for each image from fixed starting points
+   * (`initialMeans`).
+   */
   readonly initialised?: boolean;
-  /** If false, every group computes its own attention. Used to measure what sharing saves. */
+  /** If false, every group computes its own attention. Used to measure the gain from sharing. */
   readonly shared?: boolean;
 }
 
@@ -45,13 +51,13 @@ interface Pattern {
  * Source: "Learnable Collaborative Attention", arXiv 2404.04922, section 3. Each group has a few
  * residual blocks and attention between similar pixels that may be far apart. Pixels are clustered
  * by their embedding and sorted by cluster. Each pixel attends to its own window of the sorted
- * order and to the two windows next to it. Only the first group searches; the other groups reuse
- * its weights.
+ * order and to the two windows next to it. Only the first group computes the attention weights; the
+ * other groups reuse them.
  *
- * Layers have the names of the authors' checkpoints, except that `prepareLcoan` renames the last
- * convolution to `tail.folded`; its bias contains the mean that is added back. (The mean that is
- * subtracted cannot be folded into the first convolution, because zero padding happens after the
- * shift.)
+ * The layers are named as in the authors' checkpoints, except that `prepareLcoan` renames the last
+ * convolution to `tail.folded`. The bias of that layer contains the mean that is added back. The
+ * subtracted mean cannot be folded into the first convolution, because the shift happens before the
+ * zero padding.
  */
 export function lcoan(config: LcoanConfig): Network {
   const { scale, features = 128, groups = 10, blocks = 4, reduction = 1, inputRange = 1 } = config;
@@ -111,7 +117,7 @@ export function lcoan(config: LcoanConfig): Network {
   return { architecture: 'lcoan', scale, inputRange, graph: b.build(output) };
 }
 
-/** Computes clusters, sorted order and attention from an embedding. */
+/** Computes the clusters, the sorted order and the attention from an embedding. */
 function findPattern(
   nonlocal: NonlocalBuilder,
   prefix: string,
@@ -129,14 +135,14 @@ function findPattern(
   return { order, rank, attention, lse };
 }
 
-/** Rounds of k-means that compute the centroids for a checkpoint that has none. */
+/** The number of k-means rounds that compute the centroids for a checkpoint without centroids. */
 const INITIAL_ROUNDS = 10;
 
 /**
  * Computes centroids for a checkpoint that has none. The released code starts from random pixels.
  * This code starts from the pixels floor(k * L / K), so results are reproducible. In each of ten
- * rounds, every embedding (not normalised) joins the centroid with the largest dot product. Then
- * each centroid becomes the normalised sum of its members.
+ * rounds, every embedding (not normalised) joins the centroid with the largest dot product. Each
+ * centroid then becomes the normalised sum of its members.
  */
 function initialMeans(
   nonlocal: NonlocalBuilder,
@@ -160,7 +166,7 @@ function initialMeans(
 
 const MEANS = 'body.0.attention.0.kmeans.means';
 
-/** Recognises an LCoAN by the authors' names. */
+/** Recognises an LCoAN by the names in the authors' checkpoints. */
 export function matchLcoan(outline: Outline): Match | null {
   const head = shapeOf(outline, 'head.0.weight', 4);
   const means = shapeOf(outline, MEANS, 3);
@@ -204,7 +210,7 @@ export function matchLcoan(outline: Outline): Match | null {
   };
 }
 
-/** Returns whether the centroids were ever set. If the file does not say, they are taken as set. */
+/** Returns whether the centroids were ever set. If the file does not say, this is assumed. */
 function initialised(tensors: TensorMap): boolean {
   const flag = tensors.get('body.0.attention.0.kmeans.initted');
   return flag === undefined || toFloat32(flag)[0] !== 0;

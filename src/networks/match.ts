@@ -2,36 +2,36 @@ import type { Gate, OffsetLayout } from '../graph/nonlocalOp.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import type { Network } from './network.ts';
 
-/** The activations of a Compact network, under the names in its training code. */
+/** The activations of a Compact network, under the names that its training code uses. */
 export type CompactActivation = 'prelu' | 'relu' | 'leakyrelu';
 
-/** Names and shapes of a weight file. The architecture follows from them. */
+/** The names and shapes in a weight file. They determine the architecture. */
 export type Outline = ReadonlyMap<string, Pick<Tensor, 'dtype' | 'shape'>>;
 
-/** Choices that a file does not always contain. Each of them except the scale has a usual value. */
+/** Choices that a file does not always contain. Each choice except the scale has a usual value. */
 export interface NetworkChoice {
   readonly scale: number;
   readonly inputRange?: number | undefined;
-  /** For a Compact network without slopes. */
+  /** The activation of a Compact network without slopes. */
   readonly activation?: CompactActivation | undefined;
-  /** Factor of EDSR's residuals. */
+  /** The factor of the residuals in an EDSR. */
   readonly residualScale?: number | undefined;
-  /** Internal range of SPAN and BasicSR's EDSR. */
+  /** The internal range of SPAN and of BasicSR's EDSR. */
   readonly imageRange?: number | undefined;
-  /** Rows of a window in LCoAN's attention; default 384. */
+  /** The number of rows of a window in LCoAN's attention; default 384. */
   readonly window?: number | undefined;
-  /** Which offsets belong to a key of ACLA's attention; default `paired`. */
+  /** How offsets are assigned to the keys of ACLA's attention; default `paired`. */
   readonly offsets?: OffsetLayout | undefined;
   /**
-   * Whether ACLA's attention ends with a depthwise convolution. The file contains its weights in
-   * either case.
+   * Whether ACLA's attention ends with a depthwise convolution. The file contains the weights of
+   * that convolution in either case.
    */
   readonly depthwise?: boolean | undefined;
-  /** What ACLA's gate does with a closed key; default `exclude`. */
+  /** How ACLA's gate treats a closed key; default `exclude`. */
   readonly gate?: Gate | undefined;
 }
 
-/** An assumption as text for people, with the option that changes it, if there is one. */
+/** An assumption as text for people, with the option that changes it if there is one. */
 export type Assumption =
   | string
   | readonly [text: string, settledBy: Exclude<keyof NetworkChoice, 'scale' | 'inputRange'>];
@@ -41,29 +41,33 @@ export interface Match {
   /** The family's id in `registry.ts`. */
   readonly architecture: string;
   /**
-   * The scales that fit the shapes, the most likely first. `ask`: only the file's name can decide.
+   * The scales that fit the shapes, the most likely first. `ask` means that only the file's name
+   * can determine the scale.
    */
   readonly scales: readonly number[];
   readonly ask?: boolean;
   readonly inputRange: number;
-  /** The input range that follows from the weights. */
+  /** Returns the input range that follows from the weights. */
   readonly storedRange?: (tensors: TensorMap) => number | null;
   readonly assumptions?: readonly Assumption[];
   readonly build: (choice: NetworkChoice, tensors: TensorMap) => Network;
-  /** The tensors with the names and in the form that the network needs. */
+  /** Returns the tensors under the names and in the form that the network needs. */
   readonly prepare?: (tensors: TensorMap) => TensorMap;
 }
 
-/** Recognises a network by its tensors; null if they belong to another network. */
+/** Recognises a network by its tensors. Returns null if they belong to another network. */
 export type Matcher = (outline: Outline) => Match | null;
 
-/** Returns the shape of a tensor that has this rank, or null if there is no such tensor. */
+/** Returns the shape of a tensor with this rank, or null if there is no such tensor. */
 export function shapeOf(outline: Outline, name: string, rank: number): readonly number[] | null {
   const shape = outline.get(name)?.shape;
   return shape?.length === rank ? shape : null;
 }
 
-/** Returns the numbers at the position of `#` in names that begin with `pattern`, ascending. */
+/**
+ * Returns, in ascending order, the numbers at the position of `#` in all names that begin with
+ * `pattern`.
+ */
 export function indices(outline: Outline, pattern: string): number[] {
   const [before, after = ''] = pattern.split('#');
   const found = new Set<number>();
@@ -77,7 +81,7 @@ export function indices(outline: Outline, pattern: string): number[] {
   return [...found].sort((a, b) => a - b);
 }
 
-/** Counts the blocks 0, 1, ... up to the first gap. */
+/** Counts the blocks 0, 1, ... up to the first missing number. */
 export function countBlocks(outline: Outline, pattern: string): number {
   const found = indices(outline, pattern);
   const gap = found.findIndex((index, i) => index !== i);
@@ -85,8 +89,9 @@ export function countBlocks(outline: Outline, pattern: string): number {
 }
 
 /**
- * Finds scale and channels of a pixel shuffle's output from its input channels: the first likely
- * number of channels that leaves a square number.
+ * Finds the scale and the channels of a pixel shuffle's output from the number of its input
+ * channels. Uses the first likely number of output channels for which the quotient is a square
+ * number.
  */
 export function shuffled(
   rows: number,
@@ -112,7 +117,7 @@ export function shuffleScale(outline: Outline, prefix: string): number | null {
   return stages.length > 0 && Number.isInteger(scale) ? scale : null;
 }
 
-/** Renames tensors. Those for which `rename` returns null are left out. */
+/** Renames tensors. Omits tensors for which `rename` returns null. */
 export function renamed(tensors: TensorMap, rename: (name: string) => string | null): TensorMap {
   const result = new Map<string, Tensor>();
   for (const [name, tensor] of tensors) {

@@ -7,7 +7,8 @@ import { detect } from './detect.ts';
 import { type MosrConfig, mosr } from './mosr.ts';
 
 describe('MoSR', () => {
-  // Counted with the published code. There, `gps` has eight convolutions; here it has their mean.
+  // The published code gave these counts. There, `gps` has eight convolutions. Here it has their
+  // mean.
   it.each<[MosrConfig, number, number]>([
     [{ scale: 4, upsampler: 'ps' }, 4_287_600, 4_276_288],
     [

@@ -7,23 +7,29 @@ import type { Network } from './network.ts';
 import { dySample, dySampleOf, foldDySample } from './parts/dySample.ts';
 import { constant } from './parts/mean.ts';
 
-/** Sizes of a MoSR. The defaults are the usual ones. */
+/** The sizes of a MoSR. The defaults are the usual sizes. */
 export interface MosrConfig {
   readonly scale: number;
   readonly features?: number;
   readonly blocks?: number;
-  /** Channels of each of a block's two parts before the gate; default 1.5 times the features. */
+  /**
+   * The number of channels in each of a block's two parts before the gate; default 1.5 times the
+   * features.
+   */
   readonly hidden?: number;
-  /** Channels of the depthwise convolution; default: the features. */
+  /** The number of channels of the depthwise convolution; by default the number of features. */
   readonly local?: number;
-  /** Side of the depthwise kernel. */
+  /** The side of the depthwise kernel. */
   readonly kernel?: 3 | 5 | 7;
   /**
-   * The end of the network: a convolution and a pixel shuffle (`ps`); the same, with the mean of
-   * eight convolutions (`gps`, which `meanOfGroups` turns into one); or DySample (`dys`).
+   * The end of the network. `ps` is a convolution and a pixel shuffle. `gps` is the same with the
+   * mean of eight convolutions, which `meanOfGroups` turns into one. `dys` is DySample.
    */
   readonly upsampler?: 'ps' | 'gps' | 'dys';
-  /** Whether the last convolution precedes DySample's sampling (`foldDySample`); default true. */
+  /**
+   * Whether the last convolution runs before DySample's sampling (see `foldDySample`); default
+   * true.
+   */
   readonly folded?: boolean;
   readonly channels?: number;
   readonly inputRange?: number;
@@ -36,8 +42,8 @@ const SAMPLING_GROUPS = 4;
 /**
  * Builds a MoSR, a network of gated convolutions.
  *
- * Source: the training code neosr, with the block of "MambaOut", arXiv 2405.07992. Layers have the
- * names of the checkpoints, nodes those of the golden tensors.
+ * Source: the training code neosr, with the block of "MambaOut", arXiv 2405.07992. The layers are
+ * named as in the checkpoints, and the nodes are named like the golden tensors.
  */
 export function mosr(config: MosrConfig): Network {
   const { scale, features = 64, blocks = 24, channels = 3, inputRange = 1 } = config;
@@ -142,7 +148,7 @@ export function matchMosr(outline: Outline): Match | null {
   };
 }
 
-/** Finds the scale and the upsampler from the rows of the last layers. */
+/** Finds the scale and the upsampler from the number of rows in the last layers. */
 function endOf(outline: Outline, channels: number) {
   const rows = (layer: string) => shapeOf(outline, `upsampler.${layer}.weight`, 4)?.[0];
   const ends = [

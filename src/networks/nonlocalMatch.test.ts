@@ -6,7 +6,7 @@ import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import { writeSafetensors } from '../weights/writeSafetensors.ts';
 import { type Detection, detect, recognise } from './detect.ts';
 
-/** The weights in a golden file, as the authors' code saves them. */
+/** Returns the weights in a golden file, in the form that the authors' code saves. */
 function released(name: string): Map<string, Tensor> {
   const { tensors } = readSafetensors(readFileSync(`test/golden/${name}.safetensors`));
   return new Map(
@@ -19,7 +19,7 @@ function released(name: string): Map<string, Tensor> {
 const prefixed = (tensors: TensorMap, prefix: string): TensorMap =>
   new Map([...tensors].map(([name, tensor]) => [prefix + name, tensor]));
 
-/** Weights of the network that are missing or have another shape. */
+/** Returns the names of the network's weights that are missing or have another shape. */
 const bindable = ({ network, weights }: Detection): string[] =>
   network.graph.weights
     .filter(({ name, shape }) => weights.get(name)?.shape.join() !== shape.join())

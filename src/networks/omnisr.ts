@@ -5,14 +5,14 @@ import { countBlocks, type Match, type Outline, shapeOf, shuffled } from './matc
 import type { Network } from './network.ts';
 import { FeedForward, LocalBlock, SpatialGate } from './parts/transformer.ts';
 
-/** Sizes of an OmniSR. The defaults are those of the released files. */
+/** The sizes of an OmniSR. The defaults are those of the released files. */
 export interface OmniSrConfig {
   readonly scale: number;
   readonly features?: number;
   readonly groups?: number;
-  /** Blocks in a group. */
+  /** The number of blocks in a group. */
   readonly blocks?: number;
-  /** Side of a window. */
+  /** The side of a window. */
   readonly window?: number;
   readonly heads?: number;
   /** Whether attention has position tables; default true. */
@@ -20,15 +20,15 @@ export interface OmniSrConfig {
   readonly inputRange?: number;
 }
 
-/** The authors' tiles: the size used in training, and the overlap, where results are averaged. */
+/** The authors' tiles: the side used in training, and the overlap in which results are averaged. */
 const TILES = { side: 64, overlap: 24 };
 
 /**
- * Builds an OmniSR. It attends between pixels and between channels, each within windows and over
- * the whole map.
+ * Builds an OmniSR. It uses attention between pixels and attention between channels, each within
+ * windows and over the whole map.
  *
  * Source: Wang et al., "Omni Aggregation Networks for Lightweight Image Super-Resolution", arXiv
- * 2304.10244. Layers have the names of the authors' checkpoints.
+ * 2304.10244. The layers are named as in the authors' checkpoints.
  */
 export function omnisr(config: OmniSrConfig): Network {
   const { scale, features = 64, groups = 5, blocks = 1, inputRange = 1 } = config;
@@ -69,7 +69,7 @@ interface BlockSpec {
   readonly positions: boolean;
 }
 
-/** Appends the chain of layers under `layer`. Indices that only reorder pixels are left out. */
+/** Appends the layers under `layer` in sequence. Omits layers that only reorder pixels. */
 function block(b: GraphBuilder, name: string, layer: string, x: NodeId, spec: BlockSpec): NodeId {
   const { window: side, heads, positions } = spec;
   const t = new TransformerBuilder(b);
@@ -119,7 +119,9 @@ function block(b: GraphBuilder, name: string, layer: string, x: NodeId, spec: Bl
   return forward('out', 12, y);
 }
 
-/** Recognises an OmniSR by the authors' names, with or without position tables. */
+/**
+ * Recognises an OmniSR by the names in the authors' checkpoints, with or without position tables.
+ */
 export function matchOmniSr(outline: Outline): Match | null {
   const first = 'residual_layer.0.residual_layer.0.layer';
   const input = shapeOf(outline, 'input.weight', 4);
@@ -129,7 +131,7 @@ export function matchOmniSr(outline: Outline): Match | null {
   const [features, channels] = input;
   const shuffle = shuffled(up[0], 3);
   const table = shapeOf(outline, `${first}.2.fn.rel_pos_bias.weight`, 2);
-  // If there is no table, no tensor depends on the window.
+  // Without a table, no tensor depends on the window.
   const window = table ? (Math.sqrt(table[0]) + 1) / 2 : 8;
   const heads = temperature[0];
   if (channels !== 3 || shuffle?.channels !== 3) return null;

@@ -3,17 +3,17 @@ import { countBlocks, type Match, type Outline, shapeOf, upsamplerScales } from 
 import type { Network } from './network.ts';
 import { noUpsampler, upsampler } from './parts/upsampler.ts';
 
-/** Sizes of a PAN. The defaults are the paper's. */
+/** The sizes of a PAN. The defaults are those in the paper. */
 export interface PanConfig {
   /** 2, 3 or 4. */
   readonly scale: number;
-  /** Channels of the trunk (nf), an even number. */
+  /** The number of channels in the trunk (`nf`), which must be even. */
   readonly features?: number;
-  /** Channels of the upsampler (unf). */
+  /** The number of channels in the upsampler (`unf`). */
   readonly upsamplerFeatures?: number;
-  /** Self-calibrated blocks with pixel attention (nb). */
+  /** The number of self-calibrated blocks with pixel attention (`nb`). */
   readonly blocks?: number;
-  /** Channels of the image: 3, or 1 for luma. */
+  /** The number of channels of the image: 3, or 1 for luma. */
   readonly channels?: number;
   readonly inputRange?: number;
 }
@@ -24,8 +24,8 @@ const SLOPE = 0.2;
  * Builds a pixel attention network.
  *
  * Source: Zhao, Kong, He, Qiao, Dong, "Efficient Image Super-Resolution Using Pixel Attention",
- * arXiv 2010.01073, section 3. Layers have the names of the authors' checkpoints, nodes those of
- * the golden tensors.
+ * arXiv 2010.01073, section 3. The layers are named as in the authors' checkpoints, and the nodes
+ * are named like the golden tensors.
  * @throws CrispenError `MODEL_UNSUPPORTED` for any other scale.
  */
 export function pan(config: PanConfig): Network {
@@ -55,7 +55,8 @@ export function pan(config: PanConfig): Network {
 }
 
 /**
- * Appends two branches with half the channels each: X + conv3([a', b']). Pixel attention gates b'.
+ * Appends two branches, each with half of the channels: X + conv3([a', b']). Pixel attention gates
+ * b'.
  */
 function selfCalibrated(b: GraphBuilder, x: NodeId, index: number): NodeId {
   const name = `block${index}`;
@@ -89,7 +90,7 @@ function selfCalibrated(b: GraphBuilder, x: NodeId, index: number): NodeId {
   return b.add(`${name}.out`, x, fused);
 }
 
-/** Recognises a PAN of any size. As with A2N, x2 and x3 have the same shapes. */
+/** Recognises a PAN of any size. As with A2N, the shapes are the same at x2 and x3. */
 export function matchPan(outline: Outline): Match | null {
   const head = shapeOf(outline, 'conv_first.weight', 4);
   const branch = shapeOf(outline, 'SCPA_trunk.0.PAConv.k3.weight', 4);

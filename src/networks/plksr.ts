@@ -7,41 +7,44 @@ import { countBlocks, indices, type Match, type Outline, shapeOf, shuffled } fro
 import type { Network } from './network.ts';
 import { dySample, dySampleOf, foldDySample } from './parts/dySample.ts';
 
-/** Sizes of a RealPLKSR. The defaults are the usual ones. */
+/** The sizes of a RealPLKSR. The defaults are the usual sizes. */
 export interface PlksrConfig {
   readonly scale: number;
   readonly features?: number;
   readonly blocks?: number;
-  /** Side of the large kernel, an odd number. */
+  /** The side of the large kernel, an odd number. */
   readonly kernel?: number;
-  /** Channels that the large kernel convolves. */
+  /** The number of channels that the large kernel convolves. */
   readonly partial?: number;
   /** Whether blocks have element-wise attention. */
   readonly attention?: boolean;
   /** `group` and `layer` are the norms of RealPLKSR. PLKSR has no norm. */
   readonly norm?: 'group' | 'layer' | 'none';
-  /** Sides of the two kernels of a channel mixer. */
+  /** The sides of the two kernels of a channel mixer. */
   readonly mixer?: readonly [1 | 3, 1 | 3];
-  /** Groups of DySample; if absent, the network ends with a pixel shuffle. */
+  /** The number of DySample's groups. If absent, the network ends with a pixel shuffle. */
   readonly sampling?: number | null;
-  /** Whether the last convolution precedes DySample's sampling (`foldDySample`); default true. */
+  /**
+   * Whether the last convolution runs before DySample's sampling (see `foldDySample`); default
+   * true.
+   */
   readonly folded?: boolean;
   readonly channels?: number;
   readonly inputRange?: number;
 }
 
 const NORM_GROUPS = 4;
-/** If the kernel is larger, no kernel of the engine fits into every device's workgroup memory. */
+/** Larger kernels do not fit into the workgroup memory of every device. */
 const MAX_KERNEL = 21;
 
 /**
  * Builds a PLKSR (partial large kernel network) or a RealPLKSR, its variant with norms and Mish.
  *
- * Sources: PLKSR: Lee et al., "Partial Large Kernel CNNs for Efficient Super-Resolution", arXiv
- * 2404.11848. RealPLKSR, and its use of DySample: the training code neosr. DySample: Liu et al.,
- * "Learning to Upsample by Learning to Sample", arXiv 2308.15085.
+ * Sources: for PLKSR, Lee et al., "Partial Large Kernel CNNs for Efficient Super-Resolution", arXiv
+ * 2404.11848. For RealPLKSR and its use of DySample, the training code neosr. For DySample, Liu et
+ * al., "Learning to Upsample by Learning to Sample", arXiv 2308.15085.
  *
- * Layers have the names of the checkpoints, nodes those of the golden tensors.
+ * The layers are named as in the checkpoints, and the nodes are named like the golden tensors.
  */
 export function plksr(config: PlksrConfig): Network {
   const { scale, features = 64, blocks = 28, kernel = 17, channels = 3 } = config;
@@ -108,7 +111,7 @@ export function matchPlksr(outline: Outline): Match | null {
   const sides = mixer.map((shape) => shape?.[3]);
   const sound = kernel % 2 === 1 && kernel <= MAX_KERNEL;
   if (!sound || !sides.every((side) => side === 1 || side === 3)) return null;
-  // PLKSR's other large kernels have additional layers.
+  // The other large kernels of PLKSR have additional layers.
   if ([...outline.keys()].some((name) => /\.lk\.(convs|mn_conv)\b/.test(name))) return null;
   const blocks = countBlocks(
     new Map([...outline].map(([name, tensor]) => [fromZero(name), tensor])),
@@ -143,6 +146,6 @@ export function matchPlksr(outline: Outline): Match | null {
   };
 }
 
-/** Renames `feats.1` to block 0, because the file counts blocks from one. */
+/** Renames `feats.1` to block 0, because the file numbers blocks from one. */
 const fromZero = (name: string): string =>
   name.replace(/^feats\.(\d{1,4})\.(?=lk\.)/, (_, index) => `block${Number(index) - 1}.`);

@@ -6,11 +6,14 @@ import { receptiveField } from '../graph/reach.ts';
 import { detect } from './detect.ts';
 import { type RcanConfig, rcan } from './rcan.ts';
 
-/** The parameters of the layers that subtract and add the mean, which are a shift here. */
+/**
+ * The number of parameters in the layers that subtract and add the mean. Here, a shift replaces
+ * them.
+ */
 const MEANS = 24;
 
 describe('RCAN', () => {
-  // Counted with the published code.
+  // The published code gave these counts.
   it.each<[RcanConfig, number, number]>([
     [{ scale: 2 }, 15_444_667, 15_307_956],
     [{ scale: 3 }, 15_629_307, 15_500_961],
@@ -20,7 +23,8 @@ describe('RCAN', () => {
   ])('%j has the published size', (config, parameters, multiplyAdds) => {
     const { graph } = rcan(config);
     expect(parameterCount(graph) + MEANS).toBe(parameters);
-    // The published count includes the layers of vectors, which cost nothing by pixel of a large image.
+    // The published count includes layers of vectors. In a large image, they cost almost nothing
+    // per pixel.
     expect(Math.abs(multiplyAddsPerPixel(graph) / multiplyAdds - 1)).toBeLessThan(5e-4);
     expect(sizeMultiple(graph)).toBe(config.unshuffle ?? 1);
     expect(receptiveField(graph).global).toBe(true);

@@ -5,25 +5,30 @@ import type { Network } from './network.ts';
 import { constant, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
-/** Sizes of an RCAN. The defaults are the published ones. */
+/** The sizes of an RCAN. The defaults are the published sizes. */
 export interface RcanConfig {
-  /** From input to output image. If `unshuffle` is not 1, the scale is 4 / unshuffle. */
+  /**
+   * The factor from input image to output image. If `unshuffle` is not 1, the scale is 4 /
+   * unshuffle.
+   */
   readonly scale: number;
-  /** Factor of the pixel unshuffle at the start: 1, 2 or 4. The upsampler is then that of x4. */
+  /**
+   * The factor of the pixel unshuffle at the start: 1, 2 or 4. The upsampler is then that of x4.
+   */
   readonly unshuffle?: number;
   readonly features?: number;
   readonly groups?: number;
-  /** Blocks in a group. */
+  /** The number of blocks in a group. */
   readonly blocks?: number;
-  /** Channels per hidden element in the channel attention. */
+  /** The channel attention has features / reduction hidden elements. */
   readonly reduction?: number;
-  /** Factor of each block's residual: 1 in the published code. */
+  /** The factor of each block's residual: 1 in the published code. */
   readonly residualScale?: number;
   readonly channels?: number;
   readonly inputRange?: number;
-  /** Upper end of the range inside the network, which is used together with a mean. */
+  /** The upper end of the range inside the network, which is used together with a mean. */
   readonly imageRange?: number;
-  /** Subtracted from the input and added to the output, for 0..1. */
+  /** The mean for values in 0..1. It is subtracted from the input and added to the output. */
   readonly mean?: readonly number[] | null;
 }
 
@@ -31,8 +36,8 @@ export interface RcanConfig {
  * Builds a residual channel attention network.
  *
  * Source: Zhang et al., "Image Super-Resolution Using Very Deep Residual Channel Attention
- * Networks", arXiv 1807.02758, section 3. Layers have the names from the authors' code, nodes those
- * of the golden tensors. Pixel unshuffle is from the training code traiNNer.
+ * Networks", arXiv 1807.02758, section 3. The layers are named as in the authors' code, and the
+ * nodes are named like the golden tensors. Pixel unshuffle comes from the training code traiNNer.
  */
 export function rcan(config: RcanConfig): Network {
   const { scale, unshuffle = 1, features = 64, groups = 10, blocks = 20 } = config;
@@ -88,7 +93,7 @@ export function rcan(config: RcanConfig): Network {
   return { architecture: 'rcan', scale, inputRange, graph: b.build(output) };
 }
 
-/** Recognises an RCAN from the authors' code, or one with a pixel unshuffle. */
+/** Recognises an RCAN from the authors' code, or an RCAN with a pixel unshuffle. */
 export function matchRcan(outline: Outline): Match | null {
   const direct = shapeOf(outline, 'head.0.weight', 4);
   const head = direct ?? shapeOf(outline, 'head.1.weight', 4);
@@ -99,7 +104,7 @@ export function matchRcan(outline: Outline): Match | null {
   const [channels] = tail;
   const unshuffle = direct ? 1 : Math.sqrt(taken / channels);
   if (![1, 2, 4].includes(unshuffle)) return null;
-  // If there is no upsampler, the output has one pixel per cell of the pixel unshuffle.
+  // Without an upsampler, the output has one pixel per cell of the pixel unshuffle.
   const enlarged = shuffleScale(outline, 'tail.0.') ?? 1;
   const groups = indices(outline, 'body.#.').at(-1) ?? 0;
   const blocks = indices(outline, 'body.0.body.#.').at(-1) ?? 0;
@@ -117,7 +122,7 @@ export function matchRcan(outline: Outline): Match | null {
         scale,
         residualScale,
         inputRange,
-        // The shift belongs to the weights.
+        // The weights determine the shift.
         imageRange: stored?.range ?? inputRange,
         mean: stored?.mean ?? null,
       });

@@ -28,7 +28,7 @@ const tensor = (...shape: number[]): Tensor =>
     'f32',
   );
 
-/** A file as its authors write it. */
+/** Returns a file in the form that the authors' code writes. */
 const file = (scale: number, features = 8): Map<string, Tensor> =>
   new Map(
     cuganCheckpoint(realcugan({ scale, features })).map(({ name, shape }) => [
@@ -38,7 +38,7 @@ const file = (scale: number, features = 8): Map<string, Tensor> =>
   );
 
 describe('Real-CUGAN', () => {
-  // Counted with the published code, whose maps are smaller than ours at the border.
+  // The published code gave these counts. Its maps are smaller than ours at the border.
   it.each([
     [2, 1_284_598, 835_063, 19],
     [3, 1_286_326, 1_683_034, 14],
@@ -51,7 +51,7 @@ describe('Real-CUGAN', () => {
     expect(ratio).toBeGreaterThan(0.9);
     expect(ratio).toBeLessThan(1.1);
     expect(paddingOf(network.graph).border).toBe(border);
-    // Bands of the CPU backend take the rows of the border from their own overlap.
+    // Each band of the CPU backend takes the rows of the border from its own overlap.
     const { overlap, approximate } = tileOverlap(network.graph);
     expect(overlap).toBeGreaterThanOrEqual(border);
     expect(approximate).toBe(false);
@@ -80,7 +80,7 @@ describe('Real-CUGAN', () => {
   });
 
   it('look-alikes are refused', () => {
-    // CUNet of waifu2x has the same layers, and its first U-Net does not enlarge.
+    // CUNet of waifu2x has the same layers, but its first U-Net does not enlarge.
     const cunet = file(2).set('unet1.conv_bottom.weight', tensor(3, 16, 3, 3));
     expect(() => detect(cunet)).toThrow(unsupported(/relative of Real-CUGAN/));
     const fast = file(4).set('unet1.conv1.conv.0.weight', tensor(8, 12, 3, 3));
@@ -122,7 +122,9 @@ describe('Real-CUGAN', () => {
   });
 });
 
-/** A transposed convolution by its definition: each pixel adds its kernel to the output. */
+/**
+ * Computes a transposed convolution by its definition: each pixel adds its kernel to the output.
+ */
 function transposedReference(x: PlanarMap, weight: Tensor, stride: number, padding: number) {
   const [cIn, cOut, side] = weight.shape;
   const w = toFloat32(weight);

@@ -6,13 +6,13 @@ import { arrangeCugan } from './parts/arrangeCugan.ts';
 import { constant } from './parts/mean.ts';
 import { noUpsampler } from './parts/upsampler.ts';
 
-/** Sizes of a Real-CUGAN. The defaults are the published ones. */
+/** The sizes of a Real-CUGAN. The defaults are the published sizes. */
 export interface CuganConfig {
   /** 2, 3 or 4. */
   readonly scale: number;
-  /** Whether the network works on 0.15 to 0.85, as in the files called "pro". */
+  /** Whether the network works on 0.15 to 0.85, as the files called "pro" do. */
   readonly pro?: boolean;
-  /** Channels of the first layer: a multiple of 4. */
+  /** The number of channels of the first layer, a multiple of 4. */
   readonly features?: number;
   readonly inputRange?: number;
 }
@@ -20,22 +20,22 @@ export interface CuganConfig {
 type Inset = readonly [first: number, last: number];
 
 /**
- * What depends on the scale. The authors' convolutions have no padding, so their maps are smaller
- * than ours, which have the size of the padded image throughout. Where both have values, the values
- * are the same. Means are taken over the authors' maps: an `Inset` gives the rows and columns of
- * our map that lie before and after theirs.
+ * The settings that depend on the scale. The authors' convolutions have no padding, so their maps
+ * shrink. Our maps always have the size of the padded image. Where both maps have values, the
+ * values are the same. Means are taken over the authors' maps. An `Inset` gives the numbers of rows
+ * and columns of our map before and after theirs.
  */
 interface Plan {
-  /** Pixels of the reflected image on each side. */
+  /** The number of reflected pixels on each side of the image. */
   readonly border: number;
-  /** The sides of the padded image are multiples of this. */
+  /** The sides of the padded image are multiples of this number. */
   readonly multiple: number;
   /**
-   * Whether the first U-Net begins one pixel later than the second. At x2 and x4, their halved and
-   * quartered maps begin at different pixels.
+   * Whether the first U-Net begins one pixel later than the second. At x2 and x4, the halved and
+   * quartered maps of the two U-Nets begin at different pixels.
    */
   readonly shifted: boolean;
-  /** Factor of the first U-Net. */
+  /** The factor by which the first U-Net enlarges. */
   readonly factor: 2 | 3;
   readonly unet1: { readonly conv2: Inset };
   readonly unet2: { readonly conv2: Inset; readonly conv3: Inset; readonly conv4: Inset };
@@ -50,7 +50,7 @@ const TWICE = {
 } as const;
 
 const PLANS: ReadonlyMap<number, Plan> = new Map<number, Plan>([
-  // The authors reflect 18 and 19 pixels. One more pixel on each side makes room for the shift.
+  // The authors reflect 18 and 19 pixels. We add one pixel on each side to make room for the shift.
   [2, { ...TWICE, border: 19 }],
   [4, { ...TWICE, border: 20 }],
   [
@@ -67,20 +67,21 @@ const PLANS: ReadonlyMap<number, Plan> = new Map<number, Plan>([
 ]);
 
 const SLOPE = 0.1;
-/** Channels per hidden element of the channel weights. */
+/** The number of channels per hidden element of the channel weights. */
 const REDUCTION = 8;
-/** For "pro", the image is multiplied by the factor and then shifted. */
+/** For "pro", the image is multiplied by the factor, and then the shift is added. */
 const [PRO_FACTOR, PRO_SHIFT] = [0.7, 0.15];
 
 /**
- * Builds a Real-CUGAN: two U-Nets without padding. The first enlarges, and the second corrects its
- * result. At x4 both work at x2; then a last layer enlarges, and the enlarged image is added.
+ * Builds a Real-CUGAN: two U-Nets without padding. The first enlarges, and the second corrects the
+ * result of the first. At x4, both work at x2. Then a last layer enlarges, and the enlarged image
+ * is added.
  *
- * Source: bilibili, "Real-CUGAN" (2022), whose U-Nets are those of waifu2x. Layers have the names
- * of the authors' checkpoints, nodes those of the golden tensors. Weights have the form that
- * `arrangeCugan` returns. Images smaller than the border are reflected repeatedly; the authors'
- * code refuses them. Channel weights come from means over the whole image; the authors' tool takes
- * the mean of each tile.
+ * Source: bilibili, "Real-CUGAN" (2022). Its U-Nets are those of waifu2x. The layers are named as
+ * in the authors' checkpoints, and the nodes are named like the golden tensors. Weights have the
+ * form that `arrangeCugan` returns. Images smaller than the border are reflected repeatedly; the
+ * authors' code refuses them. Channel weights are computed from means over the whole image; the
+ * authors' tool uses the mean of each tile.
  *
  * @throws CrispenError `MODEL_UNSUPPORTED` for any other scale
  */
@@ -102,7 +103,8 @@ export function realcugan(config: CuganConfig): Network {
     ? b.affine('lifted', image, constant(channels, gain), constant(channels, lift))
     : image;
 
-  // From here on, the image begins where the authors' begins, and the layers have their names.
+  // From here on, the image begins at the same pixel as the authors' image, and the layers have the
+  // authors' names.
   const own = shifted ? t.shift('unet1.input', input, 1) : input;
   const a = doubles('unet1.conv1', own, features, 2 * features);
   const low = doubles(
@@ -180,7 +182,10 @@ function layersOf(b: GraphBuilder, t: TransformerBuilder) {
     /** Appends a transposed 2x2 convolution of stride 2. */
     up: (name: string, x: NodeId, cOut: number): NodeId =>
       b.pixelShuffle(`${name}.pixels`, active(name, conv(name, x, 4 * cOut, 1)), 2),
-    /** Appends two convolutions, and channel weights if an `inset` for their means is given. */
+    /**
+     * Appends two convolutions. If `inset` is given, appends channel weights too, with means inside
+     * the inset.
+     */
     doubles(name: string, x: NodeId, middle: number, cOut: number, inset?: Inset): NodeId {
       const first = active(`${name}.0`, conv(`${name}.0`, x, middle, 3, `${name}.conv.0`));
       const second = conv(`${name}.2`, first, cOut, 3, `${name}.conv.2`);
@@ -191,8 +196,8 @@ function layersOf(b: GraphBuilder, t: TransformerBuilder) {
 }
 
 /**
- * Recognises a Real-CUGAN by its authors' names, but not the fast variant for x2, which reads cells
- * of 2x2 pixels.
+ * Recognises a Real-CUGAN by the names in the authors' checkpoints. Does not match the fast variant
+ * for x2, which reads cells of 2x2 pixels.
  */
 export function matchCugan(outline: Outline): Match | null {
   const head = shapeOf(outline, 'unet1.conv1.conv.0.weight', 4);

@@ -30,7 +30,8 @@ import { matchSpan, type SpanConfig, span } from './span.ts';
 import { matchSrformer, matchSwinir, type SwinConfig, srformer, swinir } from './swinir.ts';
 
 /**
- * The sizes of each family, by its id. All sizes except the scale default to the published values.
+ * The sizes of each family, by the family's id. All sizes except the scale default to the published
+ * values.
  */
 export interface NetworkConfigs {
   readonly a2n: Omit<A2NConfig, 'variant'>;
@@ -58,7 +59,9 @@ export interface NetworkConfigs {
 export type Architecture = keyof NetworkConfigs;
 
 const count = whole(1, 2 ** 16);
-/** The sizes that callers can give. One rule holds for all families that have the size. */
+/**
+ * The sizes that callers can give. The same rule applies to a size in all families that have it.
+ */
 type CheckedSizes = Omit<A2NConfig, 'variant'> &
   Pick<RrdbConfig, 'growth' | 'unshuffle' | 'plus'> &
   Pick<EdsrConfig, 'residualScale'> &
@@ -80,15 +83,15 @@ const RULES: Rules<CheckedSizes> = {
 };
 
 interface Family<Config> {
-  /** The name to show to people. */
+  /** The name that people see. */
   readonly title: string;
   readonly build: (config: Config) => Network;
   readonly match: Matcher;
 }
 
 /**
- * The families of networks. Their matchers run in this order: LCoAN and EDSR with ACLA come before
- * EDSR, because they have the same head and tail.
+ * The families of networks. Their matchers run in this order. LCoAN and EDSR with ACLA must come
+ * before EDSR, because they have the same head and tail.
  */
 export const FAMILIES: { readonly [K in Architecture]: Family<NetworkConfigs[K]> } = {
   a2n: {
@@ -129,8 +132,8 @@ export const isArchitecture = (name: string): name is Architecture => Object.has
 
 /**
  * Builds the network of a family at a scale.
- * @throws CrispenError `MODEL_UNSUPPORTED` for an unknown family or for a scale that it lacks;
- *   `INVALID_INPUT` for invalid sizes.
+ * @throws CrispenError `MODEL_UNSUPPORTED` for an unknown family or for a scale that the family
+ *   lacks; `INVALID_INPUT` for invalid sizes.
  */
 export function createNetwork<K extends Architecture>(
   architecture: K,

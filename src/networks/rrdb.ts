@@ -3,22 +3,22 @@ import { TransformerBuilder } from '../graph/transformer.ts';
 import { countBlocks, indices, type Match, type Outline, renamed, shapeOf } from './match.ts';
 import type { Network } from './network.ts';
 
-/** Sizes of an RRDBNet. The defaults are ESRGAN's. */
+/** The sizes of an RRDBNet. The defaults are ESRGAN's. */
 export interface RrdbConfig {
-  /** From input to output image: 2^upsamplings / unshuffle. */
+  /** The factor from input image to output image: 2^upsamplings / unshuffle. */
   readonly scale: number;
-  /** Factor of the pixel unshuffle at the start: 1, 2 or 4. */
+  /** The factor of the pixel unshuffle at the start: 1, 2 or 4. */
   readonly unshuffle?: number;
   readonly features?: number;
-  /** Channels that each dense convolution adds (the growth). */
+  /** The number of channels that each dense convolution adds (the growth). */
   readonly growth?: number;
-  /** Number of residual in residual dense blocks. */
+  /** The number of residual-in-residual dense blocks. */
   readonly blocks?: number;
-  /** ESRGAN+: whether a 1x1 convolution runs parallel to the dense convolutions. */
+  /** Whether a 1x1 convolution runs in parallel with the dense convolutions, as in ESRGAN+. */
   readonly plus?: boolean;
   /**
-   * Factor of the single stage of an old network, which may be 3. In all others, each stage
-   * enlarges by 2.
+   * The factor of the single stage of an old network, which may be 3. In all other networks, each
+   * stage enlarges by 2.
    */
   readonly stage?: 2 | 3;
   readonly channels?: number;
@@ -34,9 +34,9 @@ const FACTOR = 0.2;
  * Builds an RRDBNet, the generator of ESRGAN, Real-ESRGAN and most community models.
  *
  * Sources: Wang et al., "ESRGAN", arXiv 1809.00219, section 3.1; for pixel unshuffle, Real-ESRGAN,
- * arXiv 2107.10833; for the 1x1 convolution, ESRGAN+, arXiv 2001.08073. Layers have BasicSR's
- * names; other styles are renamed when a checkpoint is read. Nodes have the names of the golden
- * tensors.
+ * arXiv 2107.10833; for the 1x1 convolution, ESRGAN+, arXiv 2001.08073. The layers have the names
+ * that BasicSR uses. Other naming styles are converted when a checkpoint is read. The nodes are
+ * named like the golden tensors.
  */
 export function rrdb(config: RrdbConfig): Network {
   const { scale, unshuffle = 1, features = 64, growth = 32, blocks = 23 } = config;
@@ -115,10 +115,10 @@ function denseBlock(
   return b.add(name, z, x5, FACTOR);
 }
 
-/** Converts names to BasicSR's style; null for names that belong to no layer. */
+/** Converts a name to BasicSR's style. Returns null for a name that belongs to no layer. */
 type Renaming = (name: string) => string | null;
 
-/** Recognises an RRDBNet in any of the three styles of names. */
+/** Recognises an RRDBNet in any of the three naming styles. */
 export function matchRrdb(outline: Outline): Match | null {
   const rename = renamingOf(outline);
   if (rename === null) return null;
@@ -134,8 +134,8 @@ export function matchRrdb(outline: Outline): Match | null {
   if (!head || !dense || !last) return null;
   const [features, taken] = head;
   const [outputChannels] = last;
-  // If there are 4 or 16 times as many input as output channels, a pixel unshuffle by 2 or 4 is
-  // assumed.
+  // If there are 4 or 16 times as many input channels as output channels, the network is assumed to
+  // begin with a pixel unshuffle by 2 or 4.
   const unshuffle = [2, 4].find((u) => taken === outputChannels * u ** 2) ?? 1;
   const stages = countBlocks(new Map([...layers].map(upTo)), 'conv_up#.');
   const old = outline.has('model.0.weight');
@@ -160,7 +160,7 @@ export function matchRrdb(outline: Outline): Match | null {
   };
 }
 
-/** Renames `conv_up1` to block 0, because the file counts stages from one. */
+/** Renames `conv_up1` to block 0, because the file numbers stages from one. */
 function upTo<T>([name, tensor]: readonly [string, T]): readonly [string, T] {
   const stage = /^conv_up(\d)\./.exec(name)?.[1];
   return [stage === undefined ? name : `conv_up${Number(stage) - 1}.`, tensor];
@@ -172,7 +172,7 @@ function renamingOf(outline: Outline): Renaming | null {
   return outline.has('body.0.rdb1.conv1.weight') ? (name) => name : null;
 }
 
-/** The style of ESRGAN's released code, BSRGAN and RealSR. */
+/** Converts a name from the style of ESRGAN's released code, BSRGAN and RealSR. */
 function trunkName(name: string): string {
   return name
     .replace(/^RRDB_trunk\.(\d+)\.RDB(\d)\./, 'body.$1.rdb$2.')
@@ -182,8 +182,8 @@ function trunkName(name: string): string {
 }
 
 /**
- * Returns the renaming for the first ESRGAN code, where names are indices in a sequence. The order
- * identifies the layers after the trunk.
+ * Returns the renaming for the first ESRGAN code, in which names are indices in a sequence. The
+ * layers after the trunk are identified by their order.
  */
 function oldNames(outline: Outline): Renaming {
   const places = indices(outline, 'model.#.weight').filter((place) => place > 1);

@@ -5,13 +5,13 @@ import type { Network } from './network.ts';
 import { foldSpan } from './parts/fold.ts';
 import { constant, DIV2K_MEAN } from './parts/mean.ts';
 
-/** Sizes of a SPAN. */
+/** The sizes of a SPAN. */
 export interface SpanConfig {
   readonly scale: number;
   readonly features?: number;
   readonly channels?: number;
   readonly outputChannels?: number;
-  /** Whether the input is first shifted by the mean and scaled to 0..imageRange. */
+  /** Whether the mean is first subtracted from the input, which is also scaled to 0..imageRange. */
   readonly normalise?: boolean;
   readonly imageRange?: number;
   readonly inputRange?: number;
@@ -24,7 +24,7 @@ const BLOCKS = 6;
  * training weights into one 3x3 convolution per layer.
  *
  * Source: Wan et al., "Swift Parameter-free Attention Network for Efficient Super-Resolution",
- * arXiv 2311.12770, section 3. Nodes have the names of the golden tensors. Layers are called
+ * arXiv 2311.12770, section 3. The nodes are named like the golden tensors. The layers are called
  * `eval_conv`, as in stripped checkpoints.
  */
 export function span(config: SpanConfig): Network {
@@ -54,8 +54,8 @@ export function span(config: SpanConfig): Network {
       folded(`${name}.c${index}`, from, `${name}.c${index}_r`);
     const silu = (node: string, from: NodeId): NodeId =>
       b.activation(`${name}.${node}`, from, { fn: 'silu' });
-    // The published code activates in place, so the concatenation at the end reads the activated
-    // map.
+    // The published code applies the activation in place, so the concatenation at the end reads the
+    // activated map.
     lastActivated = silu('c1_as_concatenated', conv(1, x));
     const c3 = conv(3, silu('c2_silu', conv(2, lastActivated)));
     const attention = b.activation(`${name}.attention`, c3, { fn: 'centredSigmoid' });
@@ -80,7 +80,7 @@ export function span(config: SpanConfig): Network {
   return { architecture: 'span', scale, inputRange, graph: b.build(output) };
 }
 
-/** Recognises a SPAN with its training weights, or one that is stripped to its folded layers. */
+/** Recognises a SPAN with its training weights, or a SPAN that contains only its folded layers. */
 export function matchSpan(outline: Outline): Match | null {
   const trained = shapeOf(outline, 'conv_1.sk.weight', 4);
   const head = trained ?? shapeOf(outline, 'conv_1.eval_conv.weight', 4);

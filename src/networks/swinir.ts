@@ -6,17 +6,17 @@ import type { Network } from './network.ts';
 import { constant, DIV2K_MEAN } from './parts/mean.ts';
 import { bodyConv, swinTail, type Upsampler, upsamplerOf } from './parts/swin.ts';
 
-/** Sizes of a SwinIR or an SRFormer. The defaults are those of the classical SwinIR. */
+/** The sizes of a SwinIR or an SRFormer. The defaults are those of the classical SwinIR. */
 export interface SwinConfig {
   readonly scale: number;
   readonly features?: number;
-  /** Blocks in each layer. */
+  /** The number of blocks in each layer. */
   readonly depths?: readonly number[];
-  /** Heads in each layer. */
+  /** The number of heads in each layer. */
   readonly heads?: readonly number[];
-  /** Side of a window. */
+  /** The side of a window. */
   readonly window?: number;
-  /** Channels inside the feed-forward layers, per feature. */
+  /** The number of channels inside the feed-forward layers, per feature. */
   readonly ratio?: number;
   /** Whether layers end with three convolutions instead of one. */
   readonly threeConvs?: boolean;
@@ -25,8 +25,8 @@ export interface SwinConfig {
   readonly channels?: number;
   readonly inputRange?: number;
   /**
-   * Upper end of the range inside; default 1, or 255 for windows of 7 pixels, as in the released
-   * files.
+   * The upper end of the range inside the network; default 1, or 255 for windows of 7 pixels, as in
+   * the released files.
    */
   readonly imageRange?: number;
 }
@@ -36,16 +36,16 @@ type Kind = 'swinir' | 'srformer';
 const EPSILON = 1e-5;
 
 /**
- * Builds a SwinIR. Attention is within windows, which are shifted by half a window in every second
- * block.
+ * Builds a SwinIR. Attention works within windows, which are shifted by half a window in every
+ * second block.
  *
- * Source: Liang et al., "SwinIR: Image Restoration Using Swin Transformer", arXiv 2108.10257.
- * Layers have the names of the authors' checkpoints.
+ * Source: Liang et al., "SwinIR: Image Restoration Using Swin Transformer", arXiv 2108.10257. The
+ * layers are named as in the authors' checkpoints.
  */
 export const swinir = (config: SwinConfig): Network => swin('swinir', config);
 
 /**
- * Builds an SRFormer: a SwinIR with large windows, in which 2 x 2 pixels share one key.
+ * Builds an SRFormer, which is a SwinIR with large windows in which 2 x 2 pixels share one key.
  *
  * Source: Zhou et al., "SRFormer: Permuted Self-Attention for Single Image Super-Resolution", arXiv
  * 2303.09735.
@@ -145,13 +145,13 @@ function block(b: GraphBuilder, kind: Kind, x: NodeId, spec: BlockSpec): NodeId 
 
 const FIRST_BLOCK = 'layers.0.residual_group.blocks.0';
 
-/** Names that only occur in networks that resemble SwinIR but compute something else. */
+/** Matches names that occur only in networks that resemble SwinIR but compute something else. */
 const RELATIVES =
   /\.conv_block\.|\.overlap_attn\.|^patch_embed\.proj|\.attn\.logit_scale$|^absolute_pos_embed|^conv_first\.1\./;
 
 /**
- * Recognises a SwinIR or an SRFormer by its authors' names. Relatives (HAT, Swin2SR) are not
- * matched.
+ * Recognises a SwinIR or an SRFormer by the names in the authors' checkpoints. Related networks
+ * (HAT, Swin2SR) are not matched.
  */
 function matchSwin(kind: Kind): Matcher {
   const project = kind === 'swinir' ? 'attn.qkv' : 'attn.q';

@@ -5,7 +5,7 @@ import type { Rgba8Image } from '../image/image.ts';
 /** Decodes a file with libheif and returns its samples as RGBA. */
 type Decode = (file: Uint8Array) => Promise<Rgba8Image>;
 
-/** Weights of red and blue in the luma, by H.273 matrix. */
+/** The weights of red and blue in the luma, by the H.273 code of the matrix. */
 const LUMA: Readonly<Record<number, readonly [red: number, blue: number]>> = {
   1: [0.2126, 0.0722],
   5: [0.299, 0.114],
@@ -14,11 +14,13 @@ const LUMA: Readonly<Record<number, readonly [red: number, blue: number]>> = {
 };
 
 /**
- * Decodes an 8-bit AVIF as Chromium (libyuv) does. libheif rounds differently and repeats chroma
- * samples instead of interpolating them; one level of PQ becomes 13 levels of sRGB. The planes come
- * from libheif, which returns them unchanged if a file claims to be RGB.
+ * Decodes an 8-bit AVIF like Chromium (libyuv). libheif itself rounds differently and repeats
+ * chroma samples instead of interpolating them. For PQ, a difference of one level can become 13
+ * levels of sRGB. The planes are decoded by libheif, which returns them unchanged if the file is
+ * marked as RGB.
  *
- * @returns null if this is not possible: other depths, grey, no code points or another matrix
+ * @returns null for files that are not supported here: other depths, grey, no code points or
+ *   another matrix
  */
 export async function decodeAvif(file: Uint8Array, decode: Decode): Promise<Rgba8Image | null> {
   const bytes = new Bytes(file);
@@ -46,10 +48,10 @@ export async function decodeAvif(file: Uint8Array, decode: Decode): Promise<Rgba
 
 const [CR, CB] = [0, 2];
 
-/** Interpolates chroma for samples that lie between two or four pixels. */
+/** Interpolates the chroma samples, which are located between two or four pixels. */
 function interpolate({ width, height, data }: Rgba8Image, halfHeight: boolean): void {
   const stored = data.slice();
-  /** Returns the sample of a pixel, and the next sample on its side. */
+  /** Returns the positions of the nearest sample and of the second nearest sample for a pixel. */
   const pair = (at: number, length: number): readonly [near: number, far: number] => {
     const near = at & ~1;
     const far = near + (at & 1 ? 2 : -2);
@@ -68,7 +70,7 @@ function interpolate({ width, height, data }: Rgba8Image, halfHeight: boolean): 
   }
 }
 
-/** Converts Cr, Y, Cb to R, G, B in libyuv's integers (64ths). */
+/** Converts Cr, Y, Cb to R, G, B with the integers of libyuv, which are multiples of 1/64. */
 function toRgb(
   data: Rgba8Image['data'],
   [red, blue]: readonly [number, number],
@@ -76,7 +78,7 @@ function toRgb(
 ): void {
   const green = 1 - red - blue;
   const [light, colour] = isFull ? [1, 1] : [255 / 219, 255 / 224];
-  // libyuv stores these numbers in bytes.
+  // The limit is 128, because libyuv stores these numbers in bytes.
   const part = (value: number) => Math.min(128, Math.round(value * colour * 64));
   const [crRed, cbBlue] = [part(2 - 2 * red), part(2 - 2 * blue)];
   const [crGreen, cbGreen] = [

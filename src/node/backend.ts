@@ -26,44 +26,51 @@ import { openGpu, openRealGpu, openRealGpus } from './driver.ts';
 import type { ChosenModel } from './model.ts';
 
 /**
- * `gpu`: WebGPU, on a software adapter if there is no other. `cpu`: WebAssembly. `oracle`: plain
- * loops, slow and obviously correct. `auto`: a real GPU, otherwise the CPU.
+ * The device that runs networks. `gpu` is WebGPU, on a software adapter if there is no GPU. `cpu`
+ * is WebAssembly. `oracle` is a reference with plain loops, which is slow but simple. The
+ * additional value `auto` is a real GPU if there is one, otherwise the CPU.
  */
 export type DeviceName = 'gpu' | 'cpu' | 'oracle';
 export const DEVICES: readonly (DeviceName | 'auto')[] = ['auto', 'gpu', 'cpu'];
 
 /**
- * GPU milliseconds per submission. No page has to stay smooth here, so only the driver's watchdog
- * limits it.
+ * The GPU time per submission, in milliseconds. Only the driver's watchdog limits this time,
+ * because no page has to stay smooth here.
  */
 const SUBMIT_MS = 100;
 
-/** How an image is cut into tiles. The result only depends on `edge` and `statistics`. */
+/** How an image is divided into tiles. Only `edge` and `statistics` affect the result. */
 export type TilingChoice = Pick<
   UpscaleOptions,
   'tileSize' | 'memoryBudget' | 'edge' | 'statistics'
 >;
 
-/** Upscales one image. `tiling` overrides the backend's tiling. The oracle has no tiles. */
+/**
+ * Upscales one image. The options override the tiling of the backend. The oracle does not use
+ * tiles.
+ */
 export type UpscaleFunction = (
   image: Rgba8Image,
   options?: RunOptions & TilingChoice,
 ) => Promise<UpscaleResult>;
 
-/** The part of a model that a pass needs. */
+/** The properties of a model that a pass needs. */
 export type PassModel = Pick<ChosenModel, 'name' | 'network' | 'weights' | 'f16'>;
 
-/** A run of a network over an image of a size. */
+/** A run of a network for an image of the given size. */
 export interface EstimatedRun extends Size {
   readonly network: Network;
 }
 
-/** Measures quality: an engine, or another runtime as a second opinion. */
+/**
+ * Runs networks for measurements of quality. It is Crispen's engine or, for comparison, another
+ * runtime.
+ */
 export interface Measurer {
   readonly device: DeviceName | 'torch';
-  /** Null if there is no GPU. */
+  /** The GPU adapter; null if there is none. */
   readonly adapter: AdapterReport | null;
-  /** Loads weights once for any number of images. */
+  /** Loads weights once, for any number of images. */
   load(
     network: Network,
     weights: TensorMap,
@@ -76,18 +83,18 @@ export interface Measurer {
   close(): void;
 }
 
-/** An engine as the commands need it, on the GPU or on the CPU. */
+/** An engine on the GPU or on the CPU, with the interface that the commands need. */
 export interface Backend extends Measurer {
   readonly device: DeviceName;
-  /** Where alpha and sizes are resampled; null for the CPU. */
+  /** The GPU device that resizes images and alpha channels; null for the CPU. */
   readonly resampler: DeviceSource | null;
   /**
-   * Makes a model one pass of `enlarge`. The CPU computes in f32.
-   * @param precision default `auto`
+   * Makes a pass for `enlarge` from a model. The CPU computes in f32.
+   * @param precision the precision on a GPU; default `auto`
    */
   pass(model: PassModel, precision?: Precision): Pass;
   load(network: Network, weights: TensorMap): Promise<UpscaleFunction>;
-  /** Computes the named tensors in one run on a planar input in the network's range. */
+  /** Computes the named tensors in one run, for a planar input in the network's input range. */
   trace(
     network: Network,
     weights: TensorMap,
@@ -95,20 +102,21 @@ export interface Backend extends Measurer {
     taps: readonly string[],
     options?: {
       readonly fuse?: Fusion;
-      /** On the CPU, whether to avoid everything that saves time but rounds more. */
+      /** On the CPU, whether to avoid optimisations that increase rounding errors. */
       readonly exact?: boolean;
     },
   ): Promise<Map<string, TracedTensor>>;
   /**
-   * Milliseconds that networks take for LR images. The CPU is measured at the first call, which must not run
-   * beside other work. A GPU is as fast as in the last job; null before the first one.
+   * Estimates the milliseconds that networks take for LR images. The first call measures the CPU
+   * and must not run at the same time as other work. For a GPU, the estimate uses the speed of the
+   * last job, and is null if there was none.
    */
   estimate(runs: readonly EstimatedRun[]): Promise<number | null>;
-  /** How many pipelines the GPU has compiled; 0 on the CPU. */
+  /** The number of pipelines that were compiled for the GPU; 0 on the CPU. */
   readonly pipelines: number;
   /**
-   * To be called after the first image: measures kernels quickly if nothing is known about this
-   * GPU.
+   * Measures kernels quickly if there is no measurement of this GPU yet. Call this after the first
+   * image.
    */
   tune(signal?: AbortSignal): Promise<void>;
   close(): void;
@@ -116,8 +124,8 @@ export interface Backend extends Measurer {
 
 /**
  * Opens a backend.
- * @param mode how kernels for a GPU are chosen; default `off`
- * @param threads of the CPU backend, by default one per core
+ * @param mode the way in which kernels for a GPU are chosen; default `off`
+ * @param threads the number of threads of the CPU backend, by default one per core
  * @throws CrispenError `NO_WEBGPU` for `gpu` on a machine without an adapter.
  */
 export async function openBackend(
@@ -141,8 +149,8 @@ export async function openBackend(
 }
 
 /**
- * Like `openBackend`. For `all`, it opens one backend on each real GPU that can be told apart, or
- * else the CPU.
+ * Like `openBackend`. For `all`, it opens one backend on each distinguishable real GPU, or the CPU
+ * if there is none.
  */
 export async function openBackends(
   device: DeviceName | 'auto' | 'all',
@@ -230,7 +238,8 @@ async function openCpuBackend(tiling: TilingChoice, threads?: number): Promise<B
 }
 
 /**
- * Opens the GPU. After a loss of the device, the work continues on another, as in worker/host.ts.
+ * Opens a GPU backend. After a loss of the device, the work continues on a new device, as in
+ * worker/host.ts.
  */
 async function openGpuBackend(tiling: TilingChoice, gpu: GPU, mode: TuneMode): Promise<Backend> {
   const { Engine } = await import('../engine/engine.ts');
@@ -246,7 +255,7 @@ async function openGpuBackend(tiling: TilingChoice, gpu: GPU, mode: TuneMode): P
   });
   const { adapter } = await host.engine();
   let models = 0;
-  /** Loads a model under its own id, again for each new device. */
+  /** Makes an id for a model, and a function that loads the model onto each new device. */
   const loading = (
     network: Network,
     weights: TensorMap,
@@ -266,7 +275,8 @@ async function openGpuBackend(tiling: TilingChoice, gpu: GPU, mode: TuneMode): P
     adapter,
     resampler: host.device,
     pass({ name, network, weights, f16 }, wish = 'auto') {
-      // 16-bit samples are finer than f16.
+      // Below, f16 is not used by default for 16-bit images, because it is not precise enough for
+      // them.
       const precision = choosePrecision(wish, f16, adapter);
       const byDepth = {
         8: loading(network, weights, { precision }),

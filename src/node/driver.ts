@@ -2,26 +2,32 @@ import { reportAdapter } from '../engine/gpu/adapter.ts';
 import { CrispenError } from '../errors.ts';
 import { findSwiftShader, findVulkanDrivers, loadVulkan } from './drivers.mjs';
 
-// Dawn's instance must outlive its adapters and devices. If it is collected earlier, the process
-// crashes.
+// These variables keep Dawn's instances alive. If an instance is garbage-collected before its
+// adapters and devices, the process crashes.
 let opened: GPU | undefined;
 const kept: GPU[] = [];
 
-/** Subgroup matrices, which browsers put behind a flag, and f16 on NVIDIA, which browsers have. */
+/**
+ * These flags allow subgroup matrices, which browsers offer only behind a flag, and f16 on NVIDIA,
+ * which browsers offer by default.
+ */
 const FLAGS = ['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia'] as const;
 
 /**
- * Opens WebGPU in Node through npm `webgpu` (Dawn), on the first driver that works: a real driver,
- * SwiftShader from an installed Chromium, or lavapipe. The environment variable `VK_DRIVER_FILES`
- * overrides the search. The returned GPU has an adapter.
- * @throws CrispenError `NO_WEBGPU`, which says what to install.
+ * Opens WebGPU in Node with the npm package `webgpu` (Dawn). It uses the first driver that works: a
+ * real driver, SwiftShader from an installed Chromium, or lavapipe. The environment variable
+ * `VK_DRIVER_FILES` overrides the search. The returned GPU has an adapter.
+ * @throws CrispenError `NO_WEBGPU`, with a hint about the packages to install.
  */
 export async function openGpu(): Promise<GPU> {
   opened ??= await findGpu();
   return opened;
 }
 
-/** Opens WebGPU on a real GPU; null if there is none or npm `webgpu` is not installed. */
+/**
+ * Opens WebGPU on a real GPU. Returns null if there is none or if the npm package `webgpu` is not
+ * installed.
+ */
 export async function openRealGpu(): Promise<GPU | null> {
   const choices = driverChoices(false);
   if (choices.length === 0) return null;
@@ -41,9 +47,8 @@ export async function openRealGpu(): Promise<GPU | null> {
 }
 
 /**
- * Opens all real GPUs that Dawn tells apart, one by one: those of each Vulkan driver and of each
- * power preference. Dawn does not tell several GPUs of the same model apart, so only one of them is
- * opened.
+ * Opens all real GPUs that Dawn can distinguish, for each Vulkan driver and each power preference.
+ * Dawn cannot distinguish several GPUs of the same model, so only one of them is opened.
  */
 export async function openRealGpus(): Promise<GPU[]> {
   const { VK_DRIVER_FILES } = process.env;
@@ -58,7 +63,7 @@ export async function openRealGpus(): Promise<GPU[]> {
       if (driver !== null) process.env.VK_DRIVER_FILES = driver;
       const gpu = create([...FLAGS]);
       kept.push(gpu);
-      // This call makes the instance, which reads the variable.
+      // This call creates the Vulkan instance, which reads the variable.
       await adapterOf(gpu);
       gpus.push(gpu);
     }
@@ -107,7 +112,7 @@ async function findGpu(): Promise<GPU> {
   });
 }
 
-/** Opens WebGPU on the first of the drivers that has an adapter. */
+/** Opens WebGPU on the first driver that has an adapter. */
 async function firstGpu(
   { create, globals }: typeof import('webgpu'),
   drivers: readonly (string | null)[],
@@ -115,7 +120,8 @@ async function firstGpu(
   Object.assign(globalThis, globals);
   loadVulkan();
   for (const driver of drivers) {
-    // The Vulkan loader reads the variable for each new instance, so every attempt makes its own.
+    // The Vulkan loader reads the variable only for a new instance, so every attempt creates an
+    // instance.
     if (driver !== null) process.env.VK_DRIVER_FILES = driver;
     const gpu = create([...FLAGS]);
     if (await adapterOf(gpu)) return gpu;
@@ -124,7 +130,8 @@ async function firstGpu(
 }
 
 /**
- * Returns values of `VK_DRIVER_FILES` to try, the best first. Null leaves the choice to the system.
+ * Returns the values of `VK_DRIVER_FILES` to try, the best first. Null means that the system
+ * chooses.
  */
 function driverChoices(withSoftware: boolean): (string | null)[] {
   const { VK_DRIVER_FILES, VK_ICD_FILENAMES } = process.env;

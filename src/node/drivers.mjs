@@ -10,7 +10,7 @@ import { basename, delimiter, dirname, join } from 'node:path';
 
 const CHROMIUM_NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
-/** Where Debian and others install the files of a Chromium. */
+/** The folders in which Debian and other systems install Chromium. */
 const CHROMIUM_FOLDERS = [
   '/usr/lib/chromium',
   '/usr/lib/chromium-browser',
@@ -21,8 +21,8 @@ const CHROMIUM_FOLDERS = [
 const SWIFTSHADER_ICD = 'vk_swiftshader_icd.json';
 
 /**
- * Finds the Chromium to test with: `$CRISPEN_CHROMIUM`, an installed one, or Playwright's; null if
- * there is none.
+ * Finds the Chromium for tests: `$CRISPEN_CHROMIUM`, an installed Chromium, or that of Playwright.
+ * Returns null if there is none.
  */
 export function findChromium() {
   const wanted = process.env.CRISPEN_CHROMIUM;
@@ -41,8 +41,8 @@ export function findChromium() {
 }
 
 /**
- * Finds SwiftShader's ICD file: `$CRISPEN_VK_ICD`, or that of an installed Chromium; null if there
- * is none.
+ * Finds SwiftShader's ICD file: `$CRISPEN_VK_ICD`, or the file in an installed Chromium. Returns
+ * null if there is none.
  */
 export function findSwiftShader() {
   const wanted = process.env.CRISPEN_VK_ICD;
@@ -51,8 +51,8 @@ export function findSwiftShader() {
 }
 
 /**
- * Lists the installed Vulkan drivers: `hardware`, and `software` (lavapipe). A driver file does not
- * mean that the hardware exists.
+ * Lists the installed Vulkan drivers, divided into `hardware` and `software` (lavapipe). A driver
+ * may be installed even if its hardware does not exist.
  */
 export function findVulkanDrivers() {
   const folders = [
@@ -75,7 +75,7 @@ export function findVulkanDrivers() {
 
 /**
  * Makes the Vulkan loader available to Dawn, which opens `libvulkan.so.1` by name. If the system
- * has none, the loader inside a Chromium is opened here first, because an open library is found by
+ * has no loader, this function opens the one inside a Chromium. Dawn then finds the open library by
  * its name. Returns whether there is a loader.
  */
 export function loadVulkan() {
@@ -84,8 +84,8 @@ export function loadVulkan() {
 }
 
 /**
- * Returns the path of a shared library that the dynamic linker, or a Chromium, has; null if neither
- * has it.
+ * Returns the path of a shared library that the dynamic linker finds or that a Chromium contains.
+ * Returns null if there is none.
  * @param {string} name
  */
 export function findLibrary(name) {
@@ -94,7 +94,7 @@ export function findLibrary(name) {
   return found?.split('=> ')[1]?.trim() ?? inChromium(name)[0] ?? null;
 }
 
-/** glibc's RTLD_NODELETE, which keeps the library loaded when the handle is closed. */
+/** The flag RTLD_NODELETE of glibc, which keeps the library loaded when the handle is closed. */
 const RTLD_NODELETE = 0x1000;
 
 /** @param {string} file */
@@ -102,14 +102,15 @@ function openLibrary(file) {
   try {
     process.dlopen({ exports: {} }, file, constants.dlopen.RTLD_NOW | RTLD_NODELETE);
   } catch (error) {
-    // Node treats every library as an addon and reports an error after loading this one.
+    // Node treats every library as an addon. It loads this library, and then reports that it is not
+    // an addon.
     return String(error).includes('did not self-register');
   }
   return true;
 }
 
 /**
- * Lists all paths of this file in Chromium installations.
+ * Lists all paths of a file with this name in Chromium installations.
  * @param {string} name
  */
 function inChromium(name) {

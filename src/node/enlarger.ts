@@ -28,29 +28,29 @@ import {
 
 /** Settings for all images of an enlarger. */
 export interface EnlargeSettings {
-  /** The id of a shipped model, or `auto`; default: the best photo models. */
+  /** The id of a shipped model, or `auto`. By default, the best photo models are used. */
   readonly model?: string | undefined;
   /** A weight file. If `model` is also given, it replaces that model's weights. */
   readonly weights?: string | undefined;
-  /** What the weight file does not say. */
+  /** Properties of the network that the weight file does not determine. */
   readonly wish?: NetworkWish | undefined;
   readonly precision?: Precision | undefined;
 }
 
-/** What to do with an image. */
+/** The requested size, task and method for an image. */
 export interface EnlargeTask {
-  /** Null for the model's own scale. */
+  /** The requested size; null for the model's own scale. */
   readonly size: SizeWish | null;
-  /** Default: the model's own task. */
+  /** The task; default: the model's own task. */
   readonly task?: Task | undefined;
-  /** Default `network`. `lanczos` resizes without a network. */
+  /** The method; default `network`. `lanczos` resizes without a network. */
   readonly method?: 'network' | 'lanczos' | undefined;
 }
 
 /** The settings for one image. */
 export interface EnlargeRequest extends EnlargeTask {
   readonly format: OutputFormat;
-  /** 1 to 100, for all but PNG. Default 92. */
+  /** The quality from 1 to 100 for all formats except PNG; default 92. */
   readonly quality?: number | undefined;
   /** Whether EXIF and XMP are kept in the result. */
   readonly keepsMetadata?: boolean | undefined;
@@ -64,9 +64,12 @@ export interface ImagePlan {
   /** The exact factor from the image to the result. */
   readonly factor: number;
   readonly chain: readonly ChosenModel[];
-  /** What the model `auto` chose; null for others. */
+  /** The choice of the model `auto`; null for other models. */
   readonly auto: AutoChoice | null;
-  /** What weight files do not say, with the usual values that were assumed, as sentences. */
+  /**
+   * Sentences about facts that weight files do not contain, with the usual values that were
+   * assumed.
+   */
   readonly assumptions: readonly string[];
 }
 
@@ -76,22 +79,22 @@ export interface Enlarged<T> {
   readonly report: EnlargeReport;
   readonly depth: Depth;
   readonly tags: ImageTags;
-  /** Bytes of the file. */
+  /** The size of the file in bytes. */
   readonly bytes: number;
-  /** What the sink returned. */
+  /** The value that the sink returned. */
   readonly file: T;
 }
 
 /**
- * Enlarges images on one backend with models that stay loaded. Calls may overlap: while one image is
- * computed, others are encoded.
+ * Enlarges images on one backend with models that stay loaded. Calls may overlap. While networks
+ * run for one image, other images are decoded or encoded.
  */
 export class Enlarger {
   readonly backend: Backend;
   readonly #settings: EnlargeSettings;
   readonly #files = new Map<string, ReturnType<typeof readWeightFile>>();
   readonly #passes = new Map<string, Pass>();
-  /** Resolves when the backend is free. */
+  /** This promise resolves when the backend is free. */
   #turn: Promise<unknown> = Promise.resolve();
   #busyMs = 0;
 
@@ -100,7 +103,7 @@ export class Enlarger {
     this.#settings = settings;
   }
 
-  /** Milliseconds during which networks ran. */
+  /** The total number of milliseconds during which networks ran. */
   get busyMs(): number {
     return this.#busyMs;
   }
@@ -117,21 +120,21 @@ export class Enlarger {
       this.#alone(signal, () => this.backend.estimate(runs));
     const planned = await chooseChain(image, size, {
       ...this.#settings,
-      // A resize needs no choice.
+      // A plain resize does not need a model.
       model: isPlain && model === AUTO ? undefined : model,
       task,
       read,
       estimate,
     });
     const chain = isPlain ? [] : planned.chain;
-    // A model may run twice.
+    // The set removes duplicates, because a model may run twice.
     return { ...planned, chain, assumptions: [...new Set(chain.flatMap((m) => m.assumptions))] };
   }
 
   /**
    * Enlarges a decoded image into a file. A PNG is written strip by strip, so it may be larger than
-   * memory; other formats need the whole result.
-   * @throws CrispenError of the plan, the engine, the encoder and the sink; `ABORTED`
+   * the memory. Other formats need the whole result in memory.
+   * @throws CrispenError from the plan, the engine, the encoder and the sink; `ABORTED`
    */
   async enlarge<T>(
     { image, tags: found }: Pick<DecodedImage, 'image' | 'tags'>,
@@ -168,7 +171,7 @@ export class Enlarger {
     return { plan, report: whole.report, depth, tags, bytes, file };
   }
 
-  /** Measures the milliseconds for an image and drops the result. */
+  /** Measures how many milliseconds an image takes, and drops the result. */
   async probe(image: RgbaImage, task: EnlargeTask): Promise<number> {
     const { chain, size } = await this.plan(image, task);
     const passes = chain.map((model) => this.#pass(model));
@@ -181,14 +184,16 @@ export class Enlarger {
     let file = this.#files.get(path);
     if (!file) {
       file = readWeightFile(path);
-      // A read that failed is tried again for the next image.
+      // If reading failed, the next image tries it again.
       file.catch(() => this.#files.delete(path));
       this.#files.set(path, file);
     }
     return file;
   }
 
-  /** Returns one pass for each network with its weights, whatever the number of images. */
+  /**
+   * Returns the pass for a network with its weights. The pass is made once and used for all images.
+   */
   #pass(model: ChosenModel): Pass {
     const { architecture, scale, inputRange } = model.network;
     const key = [model.sha256, architecture, scale, inputRange].join(' ');
@@ -199,7 +204,7 @@ export class Enlarger {
     return pass;
   }
 
-  /** Runs work when the backend is free. */
+  /** Runs `work` when the backend is free. */
   async #alone<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     const before = this.#turn;
     let release = () => {};

@@ -8,11 +8,12 @@ import type { Rgba8Image } from '../image/image.ts';
 type Decode = (file: Uint8Array) => Promise<Rgba8Image>;
 
 /**
- * Decodes a GIF as browsers do: the part of the screen that the first frame does not cover is
- * transparent. libvips paints that part black, or leaves it out if the screen is large, and it
- * holds the whole screen several times. So libvips gets the frame as a separate screen.
+ * Decodes a GIF like browsers, which make the part of the screen transparent that the first frame
+ * does not cover. libvips paints that part black, or omits it if the screen is large. It also needs
+ * memory for several copies of the screen. Therefore, libvips gets only the frame, as a small
+ * screen.
  *
- * @returns null if the frame covers the screen, or there is no frame
+ * @returns null if the frame covers the screen or if there is no frame
  * @throws CrispenError `DECODE_FAILED` if the frame has no pixels
  */
 export async function decodeGif(file: Uint8Array, decode: Decode): Promise<Rgba8Image | null> {

@@ -13,16 +13,16 @@ import type { RgbaImage } from '../image/image.ts';
 import { linearToSrgb } from '../srgb.ts';
 
 /**
- * Shows HDR images as Chromium does on an ordinary screen. BT.2100 (PQ and HLG) is converted to
- * light, tone-mapped in BT.2020 by the reference white operator of SMPTE ST 2094-50, and clipped to
- * sRGB.
+ * Converts HDR images to sRGB like Chromium on a screen without HDR. Values of BT.2100 (PQ and HLG)
+ * are converted to light, tone-mapped in BT.2020 with the reference white operator of SMPTE ST
+ * 2094-50, and clipped to sRGB.
  */
 
-/** In cd/m²: diffuse white (BT.2408), and the assumed peak of an image. */
+/** The luminance of diffuse white (BT.2408) and the assumed peak of an image, in cd/m². */
 const [WHITE, PEAK] = [203, 1000];
 const MAX = PEAK / WHITE;
 
-/** Converts linear RGB light to X, Y, Z. @param code H.273 code of the primaries */
+/** Returns the matrix from linear RGB to X, Y, Z. @param code the H.273 code of the primaries */
 const toXyz = (code: number): Matrix => transposed(primariesOf(code));
 const between = (from: number, to: number): Matrix =>
   product(inverse(toXyz(to)) as Matrix, toXyz(from));
@@ -42,12 +42,13 @@ const hlg = (x: number): number =>
   x <= 0.5 ? (x * x) / 3 : (Math.exp((x - 0.55991073) / 0.17883277) + 0.28466892) / 12;
 
 /**
- * Returns the tone mapping factor for light, where 1 is white: one half up to white, less above.
+ * Returns the tone mapping factor for light, where 1 is white. The factor is one half up to white
+ * and decreases above it.
  */
 function gain(light: number): number {
   const knee = 0.5;
   if (light <= 1) return knee;
-  // A Bézier curve through (1, knee) and (MAX, 1) with the control point at 0.65.
+  // This is a Bézier curve from (1, knee) to (MAX, 1) with the control point at 0.65.
   const [x, y] = [0.35 + 0.65 / knee, 0.35 * knee + 0.65];
   const [a, b, c] = [1 - 2 * x + MAX, 2 * x - 2, 1 - Math.min(light, MAX)];
   const t = (Math.sqrt(b * b - 4 * a * c) - b) / (2 * a);
@@ -60,7 +61,7 @@ function encode(light: number): number {
 
 /**
  * Converts the image to sRGB with the same number of bits.
- * @param points with the transfer function PQ (16) or HLG (18)
+ * @param points code points with the transfer function PQ (16) or HLG (18)
  */
 export function hdrToSrgb<Image extends RgbaImage>(
   image: Image,
@@ -74,7 +75,7 @@ export function hdrToSrgb<Image extends RgbaImage>(
   for (let i = 0; i < data.length; i += 4) {
     const stored: Vector = [curve[data[i]], curve[data[i + 1]], curve[data[i + 2]]];
     const scene = times(toBt2020, stored);
-    // HLG's display light is scene light times its luminance to the power of 0.2.
+    // For HLG, display light is scene light times the luminance of the scene to the power of 0.2.
     const bright = isPq ? 1 : Math.max(dot(LUMA, scene), 0) ** 0.2 * MAX;
     const light = scene.map((v) => v * bright) as unknown as Vector;
     const factor = gain(Math.max(...light));

@@ -49,7 +49,8 @@ describe('reading', () => {
     expect([...(await readImage(at('deep.png'))).data]).toEqual([0, 128, 255, 255]);
   });
 
-  // As Chromium shows them. libvips paints the rest black, and leaves it out of large screens.
+  // The expected images are those of Chromium. libvips paints the rest of the screen black, or
+  // omits it if the screen is large.
   test.each([
     ['inside of the screen', 100, 60, [100, 60]],
     ['beyond the screen', 24, 20, [54, 30]],
@@ -87,7 +88,7 @@ describe('reading', () => {
 
   test('EXIF orientation is applied', async () => {
     const image = noise(4, 2, () => 255);
-    // 6: the camera was turned; the first stored row is the right column.
+    // Orientation 6 means that the camera was turned. The first stored row is the right column.
     await sharp(image.data, { raw: { width: 4, height: 2, channels: 4 } })
       .withMetadata({ orientation: 6 })
       .png()
@@ -244,7 +245,7 @@ describe('hostile files', async () => {
     const start = performance.now();
     const outcome = await readPicture(at(name)).catch((error) => error);
     expect(performance.now() - start).toBeLessThan(10_000);
-    // libvips reads TIFF, and accepts some damaged PNGs.
+    // libvips can read TIFF files, and it accepts some damaged PNGs.
     if (name === 'photo.tiff') expect(outcome.image).toMatchObject({ width: 12, height: 12 });
     else if ('code' in outcome) expect(outcome).toMatchObject({ code });
     else expect([outcome.image.width, outcome.image.height]).toEqual(size);

@@ -19,7 +19,7 @@ type Sharp = typeof import('sharp');
 
 export type OutputFormat = FormatName;
 
-/** The formats that can be written. PNG is written by Crispen's own encoder. */
+/** The formats that can be written. Crispen's own encoder writes PNG. */
 export const OUTPUT_FORMATS: readonly OutputFormat[] = Object.values(FORMATS).map(
   ({ name }) => name,
 );
@@ -31,27 +31,27 @@ const EXTENSIONS = new Map<string, OutputFormat>(
 );
 
 /**
- * Returns the format that Crispen writes for an extension such as `.jpg` (in any case), or
- * undefined.
+ * Returns the format for a file extension such as `.jpg` (in upper or lower case), or undefined if
+ * Crispen does not write such files.
  */
 export const writtenFormat = (extension: string): OutputFormat | undefined =>
   EXTENSIONS.get(extension.toLowerCase());
 
-/** The note about 16-bit samples in a format that Crispen writes with 8. */
+/** The note about 16-bit samples that were reduced to 8 bits for the output format. */
 export const DEPTH_NOTE = 'The 16-bit samples became 8-bit ones: only PNG keeps them.';
 
 /**
- * Options of the reader. They allow files that libjpeg and others only warn about, as browsers do.
- * `openSource` checks the largest size.
+ * The options of sharp for reading. Like browsers, sharp then accepts files that cause only
+ * warnings in libjpeg and other decoders. `openSource` checks the size.
  */
 const READ = { failOn: 'error', limitInputPixels: MAX_PIXELS } as const;
 
 export interface WriteOptions {
-  /** Default: from the file extension. */
+  /** Default: the format of the file extension. */
   readonly format?: OutputFormat | undefined;
-  /** 1 to 100 for all but PNG, default 92. */
+  /** The quality from 1 to 100 for all formats except PNG; default 92. */
   readonly quality?: number | undefined;
-  /** Default: an sRGB image without further information. */
+  /** The tags of the image. Default: sRGB without metadata. */
   readonly tags?: ImageTags | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -62,11 +62,12 @@ export async function readImage(path: string): Promise<Rgba8Image> {
 }
 
 /**
- * Reads a JPEG, PNG or WebP file (or another format that sharp decodes) as RGBA, turned upright by
- * its EXIF orientation. Grey images become RGB. The values of PNG, JPEG, WebP and AVIF files are
- * those that the file stores, and the tags describe them; other formats become sRGB. 16-bit PNGs
- * keep 16 bits per sample.
- * @param output HDR stays HDR only in a PNG; for other formats it becomes sRGB
+ * Reads a JPEG, PNG or WebP file (or another format that sharp decodes) as RGBA, turned upright
+ * according to its EXIF orientation. Grey images become RGB. For PNG, JPEG, WebP and AVIF files,
+ * the values are the stored ones, and the tags describe their colour space. Other formats are
+ * converted to sRGB. 16-bit PNGs keep 16 bits per sample.
+ * @param output the output format; HDR is kept only for PNG, and is converted to sRGB for other
+ *   formats
  * @throws CrispenError `INVALID_INPUT` if the file cannot be read, `DECODE_FAILED` if it is not an
  *   image, `IMAGE_TOO_LARGE`.
  */
@@ -78,7 +79,7 @@ export async function readPicture(
 }
 
 /**
- * Does the same for the bytes of a file.
+ * Like `readPicture`, but decodes the bytes of a file.
  * @param name the file's name, for messages
  */
 export async function decodePicture(
@@ -94,7 +95,7 @@ export async function decodePicture(
     const isDeep = (bits === 16 && isRaw) || tiff?.depth === 'ushort';
     const decode = async <Image extends RgbaImage>(file: Uint8Array): Promise<Image> => {
       const { data, info } = await sharp(file, READ)
-        // Only formats that are not taken apart still have an orientation here.
+        // Only formats for which `openSource` does not remove EXIF still have an orientation here.
         .autoOrient()
         .toColourspace(isDeep ? 'rgb16' : 'srgb')
         .ensureAlpha()
@@ -118,7 +119,7 @@ export async function decodePicture(
     const tags = isConverted ? { ...NO_TAGS, exif, xmp } : source.tags;
     const notes = [
       ...source.notes,
-      // The decoder applies the profile of a TIFF itself.
+      // For a TIFF, the decoder applies the profile.
       ...(isConverted || (tiff?.icc && !unusual) ? [CONVERTED] : []),
       ...(unusual ? [FLOAT_NOTE] : []),
       ...(depthOf(image) === 16 && output !== 'png' ? [DEPTH_NOTE] : []),
@@ -137,7 +138,7 @@ export async function decodePicture(
 
 /**
  * Reads all bytes of a file.
- * @param path `-` for standard input
+ * @param path the path of a file, or `-` for standard input
  * @throws CrispenError `INVALID_INPUT` if the file cannot be read.
  */
 export async function readBytes(path: string): Promise<Uint8Array> {
@@ -164,9 +165,9 @@ async function readStandardInput(): Promise<Uint8Array> {
 }
 
 /**
- * Writes an image with its tags. Alpha is dropped if it is opaque throughout. 16-bit samples become
- * 8-bit in all formats except PNG. A file appears whole or not at all.
- * @param output a path, or a checked destination from `findOutput`
+ * Writes an image with its tags. The alpha channel is dropped if every pixel is opaque. 16-bit
+ * samples are reduced to 8 bits in all formats except PNG. No partial file is ever visible.
+ * @param output a path, or a destination that `findOutput` has checked
  * @throws CrispenError `ENCODE_FAILED`, `WRITE_FAILED`, and the errors of `findOutput`.
  */
 export async function writeImage(
@@ -212,7 +213,7 @@ async function encode(
   const { data } = toRgba8(image);
   const raw = { width, height, channels: 4 } as const;
   const pixels = sharp(data, { raw, limitInputPixels: MAX_PIXELS });
-  // JPEG has no alpha, so transparent pixels become white.
+  // JPEG has no alpha channel, so transparent pixels are drawn on white.
   const shown = format === 'jpeg' ? pixels.flatten({ background: '#fff' }) : pixels;
   const encoder = (isOpaque(data) ? pixels.removeAlpha() : shown).toFormat(format, {
     quality,
@@ -222,7 +223,7 @@ async function encode(
 }
 
 /**
- * Checks that a format can hold a size, before the long work begins.
+ * Checks that a format supports a size, before the long work begins.
  * @throws CrispenError `IMAGE_TOO_LARGE`
  */
 export function checkFormat(
@@ -235,8 +236,8 @@ export function checkFormat(
 }
 
 /**
- * Returns the format for the extension. PNG if the output is not a file, because it may have no
- * extension.
+ * Returns the format for the extension of an output. Without a known extension, the format is PNG
+ * if the output is not a file, for example a pipe.
  * @throws CrispenError `ENCODE_FAILED`
  */
 export function formatOf({ name, kind }: Pick<Output, 'name' | 'kind'>): OutputFormat {

@@ -28,7 +28,10 @@ import { readBytes } from './images.ts';
  */
 export const PACKAGE_ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-/** What the tensors of a weight file may leave open, besides the scale. */
+/**
+ * The properties of a network, besides the scale, that the tensors of a weight file may not
+ * determine.
+ */
 export type NetworkWish = Omit<NetworkChoice, 'scale'>;
 
 interface Size {
@@ -36,7 +39,10 @@ interface Size {
   readonly height: number;
 }
 
-/** Finds a shipped file. A checkout has all weights; the package has those of one model. */
+/**
+ * Finds a shipped weight file. A checkout contains all weights, but the package contains only those
+ * of one model.
+ */
 const findShipped = ({ file }: ModelFile): string | undefined =>
   ['public/models/', 'dist/lib/models/']
     .map((at) => `${PACKAGE_ROOT}${at}${file}`)
@@ -52,15 +58,21 @@ function shippedFile(model: ModelFile): string {
 }
 
 export interface ChosenModel {
-  /** The manifest's id, or the name of the weight file. */
+  /** The id in the manifest, or the name of the weight file. */
   readonly name: string;
   readonly network: Network;
   readonly weights: TensorMap;
-  /** Whether these weights were measured to be safe in f16; true only for shipped weights. */
+  /**
+   * Whether measurements have shown that these weights are safe in f16. This is true only for
+   * shipped weights.
+   */
   readonly f16: boolean;
-  /** SHA-256 of the weight file in hexadecimal digits. */
+  /** The SHA-256 of the weight file in hexadecimal digits. */
   readonly sha256: string;
-  /** What the weight file does not say, with the usual values that were taken, as sentences. */
+  /**
+   * Sentences about facts that the weight file does not contain, with the usual values that were
+   * assumed.
+   */
   readonly assumptions: readonly string[];
 }
 
@@ -68,23 +80,27 @@ export interface ChosenModel {
 export type PlannedRun = Size & { readonly model: ModelFile; readonly network: Network };
 
 export interface ModelOptions {
-  /** The id of a shipped model. For a chain also `auto`. */
+  /** The id of a shipped model. For a chain, it may also be `auto`. */
   readonly model?: string | undefined;
   readonly weights?: string | undefined;
   readonly scale?: number | undefined;
-  /** What the weight file does not say and what differs from the usual values. */
+  /**
+   * Properties of the network that the weight file does not determine, if they differ from the
+   * usual values.
+   */
   readonly wish?: NetworkWish | undefined;
   /**
-   * Reads weight files. Callers that keep files give their own function. Default: `readWeightFile`.
+   * Reads weight files. Callers that cache files pass their own function. Default:
+   * `readWeightFile`.
    */
   readonly read?: typeof readWeightFile | undefined;
 }
 
 /**
- * Returns the model that the options name. `weights` is a weight file of any known format. If
- * `model` is absent, the network follows from the file's tensors and its name. If both are given,
- * the file replaces that model's weights. If neither is given, the result is the default model of
- * the scale.
+ * Returns the model for the options. `weights` is the path of a weight file in any known format. If
+ * only `weights` is given, the network is detected from the file's tensors and name. If `model` is
+ * given too, the file replaces that model's weights. If neither is given, the result is the default
+ * model of the scale.
  * @throws CrispenError `MODEL_UNKNOWN`, `MODEL_CORRUPT`, `MODEL_UNSUPPORTED`, `INVALID_INPUT`.
  */
 export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
@@ -112,18 +128,21 @@ export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
   return { name: entry.id, f16: entry.f16, ...read };
 }
 
-/** Used for a network of scale 1 whose file name does not say what it restores. */
+/** The text for a network of scale 1 if the file's name does not contain the task. */
 const RESTORES = 'it restores the image at its own size';
 
 /**
- * Returns the models to run in turn on an image, and the size of the result after a resize. A shipped
- * model stands for its family at every scale. A weight file runs as often as needed. A restoring model
- * runs once, and the default models enlarge its result. `auto` chooses between the best models and the fast
- * ones whose weights are available.
- * @param wish default: the model's own scale, otherwise x2
- * @param options.task default: the model's own task
- * @param options.estimate for `auto`: returns the milliseconds that runs need; default: unknown
- * @throws CrispenError like `chooseModel`; `INVALID_INPUT` if the model does not serve the task.
+ * Returns the models that run one after the other on an image, and the size of the result after a
+ * resize. A shipped model represents its family, so models of other scales may run too. The model
+ * of a weight file runs as often as needed. A restoring model runs once, and the default models
+ * enlarge its result. `auto` chooses between the best models and those fast models that have their
+ * weights available.
+ * @param wish the requested size; default: the model's own scale, or x2 without a model
+ * @param options.task the task; default: the model's own task
+ * @param options.estimate for `auto`: returns the milliseconds that runs need, or null; by default,
+ *   they are unknown
+ * @throws CrispenError like `chooseModel`; `INVALID_INPUT` if the model cannot be used for the
+ *   task.
  */
 export async function chooseChain(
   image: Size,
@@ -173,7 +192,10 @@ export async function chooseChain(
   return { ...planned, chain, auto: null };
 }
 
-/** Chooses among the models whose weights are available: a fast model without them cannot replace the best one. */
+/**
+ * Chooses between the best and the fast models. Only fast models with available weights can be
+ * chosen.
+ */
 function chooseAuto(
   image: Size,
   best: readonly ModelFile[],
@@ -188,7 +210,7 @@ function chooseAuto(
   );
 }
 
-/** Reads shipped models, each of them once. */
+/** Reads each of the shipped models once. */
 async function readAll(
   models: readonly (ModelFile | ChosenModel)[],
   options: Omit<ModelOptions, 'scale'> = {},
@@ -201,7 +223,7 @@ async function readAll(
   return models.map((model) => read.get(model) as ChosenModel);
 }
 
-/** Returns the network of a weight file, at the requested scale if it can have that scale. */
+/** Returns the model of a weight file, at the requested scale if the file allows it. */
 async function chooseFile(
   options: Omit<ModelOptions, 'scale'>,
   factor: number | null,
@@ -239,7 +261,7 @@ export async function readWeightFile(path: string): Promise<{ file: WeightFile; 
   return { file, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
-/** Detects the network of a weight file from its tensors, the options and the file's name. */
+/** Detects the network of a weight file from its tensors, its name and the options. */
 export function detectIn(
   { tensors }: WeightFile,
   path: string,
@@ -253,9 +275,9 @@ export function detectIn(
 }
 
 /**
- * Returns the network of a shipped model with weights from a file. Unused tensors are an error: an
- * x4 file contains everything that an x2 network of the same family needs, and would give a
- * plausible but wrong image. (The engine reports missing tensors.)
+ * Returns the network of a shipped model with weights from a file. Unused tensors cause an error.
+ * For example, an x4 file contains all tensors that an x2 network of the same family needs, but the
+ * image would be wrong. (The engine reports missing tensors.)
  */
 async function modelOf(
   { file, sha256 }: Awaited<ReturnType<typeof readWeightFile>>,
@@ -264,7 +286,7 @@ async function modelOf(
 ): Promise<Omit<ChosenModel, 'name' | 'f16'>> {
   const { network, weights } = await shippedModel(entry, file.tensors);
   const known = new Set(network.graph.weights.map(({ name }) => name));
-  // Only files with the layers' own names can be checked for unused tensors.
+  // Only files that use Crispen's own tensor names can be checked for unused tensors.
   const foreign = weights === file.tensors && [...weights.keys()].find((name) => !known.has(name));
   const { architecture, scale } = await shippedNetwork(entry);
   const isOther = network.architecture !== architecture || network.scale !== scale;

@@ -54,7 +54,7 @@ describe('an output that exists', () => {
     await fs.symlink('../link', at('sub/second'));
     await writeImage(at('sub/second'), picture, { format });
     expect(await formatAt(at('old'))).toBe(written);
-    // Links are also followed to a file that does not exist yet.
+    // Links to a file that does not exist yet are followed too.
     await fs.symlink('sub/new', at('dangling'));
     await fs.symlink('../dangling', at('sub/third'));
     await writeImage(at('sub/third'), picture, { format });
@@ -101,14 +101,14 @@ describe('an output that exists', () => {
     await writeOutput(output, bytes);
     expect((await reader).equals(bytes)).toBe(true);
     expect((await fs.lstat(at('pipe'))).isFIFO()).toBe(true);
-    // There is no reader; the wait can be ended.
+    // Without a reader, the signal ends the wait.
     await expect(writeOutput(output, bytes, AbortSignal.timeout(100))).rejects.toMatchObject({
       code: 'ABORTED',
     });
   });
 
   test.skipIf(!existsSync('/dev/full'))('a device is written to', async () => {
-    // Through a link: if the test replaced the device itself, every program would miss it.
+    // The test uses a link. If it replaced the device itself, other programs would fail.
     await fs.symlink('/dev/full', at('full'));
     await expect(writeImage(at('full'), picture, { format: 'webp' })).rejects.toMatchObject({
       code: 'WRITE_FAILED',
@@ -214,7 +214,7 @@ describe('the real command', () => {
     spawn(process.execPath, ['scripts/run.mjs', 'src/cli/crispen.ts', ...args], {
       cwd: PACKAGE_ROOT,
     });
-  /** A reader that has gone, as with "| head -c 0". */
+  /** Runs the command with a closed standard output, as with "| head -c 0". */
   const unread = (args: string[]) => {
     const child = start(args);
     child.stdout.destroy();
@@ -246,7 +246,7 @@ describe('the real command', () => {
     expect(JSON.parse(named.err)).toMatchObject({ output: [16, 12] });
     expect(await sharp(linked.out).metadata()).toMatchObject({ format: 'png', width: 16 });
     expect(linked.err).toContain('16 x 12');
-    // After "--", -h is a file name, and the working directory has no such file.
+    // After "--", -h is a file name, and there is no such file in the working directory.
     expect(help).toMatchObject({
       code: 1,
       err: expect.stringMatching(/^INVALID_INPUT: -h cannot/),
@@ -258,14 +258,14 @@ describe('the real command', () => {
     ['SIGHUP', 129],
     ['SIGINT', 130],
   ] as const)('%s leaves no temporary file, exit code %i', async (signal, code) => {
-    // Takes much longer than the signal does.
+    // This image takes much longer than the signal.
     const side = 512;
     const flat = new Uint8ClampedArray(side * side * 4).fill(128);
     await writeImage(at('in.png'), { width: side, height: side, data: flat });
     const args = [at('in.png'), at('out.png'), '--model', 'a2n-x2', '--device', 'cpu'];
     const child = start(args);
     const result = ended(child);
-    // The first file is only made to check that files can be made.
+    // The first temporary file only checks that files can be created.
     for (let last: string | undefined; ; ) {
       const found = (await fs.readdir(folder)).find((name) => name.endsWith('.tmp'));
       if (found !== undefined && found === last) break;

@@ -34,12 +34,12 @@ export const STDIO = '-';
 /** The destination of a command's output. */
 export interface Output {
   /**
-   * `file`: appears whole or not at all. `place`: written directly, from the start (a device, or a
-   * file that is already open, such as `/dev/fd/3`). `pipe`: a named pipe. `stdout`: `-`, or its
-   * path.
+   * A `file` is complete when it becomes visible. A `place` is written directly from its start; it
+   * is a device, or a file that is already open, such as `/dev/fd/3`. A `pipe` is a named pipe.
+   * `stdout` is `-` or the path of standard output.
    */
   readonly kind: 'file' | 'place' | 'pipe' | 'stdout';
-  /** The name as given. */
+  /** The name that the user gave. */
   readonly name: string;
   /** The path after following all links. */
   readonly path: string;
@@ -50,11 +50,11 @@ export interface Output {
  * begins. Links are followed, even to files that do not exist yet.
  *
  * @param name a path, or `-` for standard output
- * @param input a path or `-`, which must not be overwritten
- * @param options `tries`: whether a file of one block is written to find out; default true
+ * @param input the input, a path or `-`, which must not be overwritten
+ * @param options `tries`: whether a file of one block is written as a test; default true
  * @throws CrispenError `INVALID_INPUT` for an impossible destination: a folder, a socket, a missing
- *   folder, a name that is too long, a terminal as standard output, the input itself;
- *   `WRITE_FAILED` if permissions or a full disk forbid it.
+ *   folder, a name that is too long, a terminal as standard output, or the input itself;
+ *   `WRITE_FAILED` if permissions or a full disk prevent writing.
  */
 export async function findOutput(
   name: string,
@@ -95,12 +95,12 @@ function standardOutput(name: string): Output {
 }
 
 /**
- * Opens an output. The new file grows under a random name in the same folder. When it is complete,
- * it replaces the existing file and keeps that file's permissions and owner. If it cannot keep them
- * (several hard links, another owner, a read-only folder), the content of the existing file is
- * replaced instead.
+ * Opens an output. The new file is written under a random name in the same folder. When it is
+ * complete, it replaces the existing file and keeps that file's permissions and owner. If this is
+ * not possible (several hard links, another owner, a read-only folder), only the content of the
+ * existing file is replaced.
  *
- * @param signal ends the wait for a pipe's reader
+ * @param signal ends the wait for the reader of a pipe
  */
 export async function openSink({ kind, path }: Output, signal?: AbortSignal): Promise<Sink<null>> {
   if (kind === 'stdout') return streamSink(process.stdout, false);
@@ -166,8 +166,8 @@ async function fileSink(path: string): Promise<Sink<null>> {
 }
 
 /**
- * Sets the permissions and the owner of the new file. Returns whether it can replace the old file
- * without a visible difference.
+ * Sets the permissions and the owner of the new file. Returns whether the new file can replace the
+ * old file without any other visible difference.
  */
 async function takesPlace(file: FileHandle, existing: Stats | null): Promise<boolean> {
   if (!existing) return true;
@@ -184,8 +184,8 @@ async function takesPlace(file: FileHandle, existing: Stats | null): Promise<boo
 }
 
 /**
- * Moves a file. False if the existing file cannot be replaced, but its content can: a mount, a
- * sticky folder.
+ * Moves a file. Returns false if the existing file cannot be replaced, as for a mount or in a
+ * sticky folder. Its content may still be replaceable.
  */
 async function moved(from: string, to: string, existing: Stats | null): Promise<boolean> {
   try {
@@ -197,17 +197,19 @@ async function moved(from: string, to: string, existing: Stats | null): Promise<
   }
 }
 
-/** Distinguishes machines that write to the same folder. */
+/** An identifier of this machine. It distinguishes machines that write to the same folder. */
 export const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 6);
 const TEMPORARY = /^\.crispen-([0-9a-f]{6})-(\d+)-[0-9a-f]{24}\.tmp$/;
 
-/** If nobody wrote to a file of another machine for a day, its process has ended. */
+/**
+ * If a temporary file of another machine has not changed for a day, its process has probably ended.
+ */
 const STALE_MS = 24 * 3600 * 1000;
 
 /**
- * Removes the temporary files that ended processes left in a folder, for example after `kill -9`.
- * The files of running processes on this machine stay, and files of other machines stay until they
- * are a day old.
+ * Removes the temporary files that ended processes have left in a folder, for example after `kill
+ * -9`. Files of running processes on this machine are kept. Files of other machines are kept until
+ * they are a day old.
  */
 export async function removeStale(folder: string): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {
@@ -224,7 +226,7 @@ async function isRecent(path: string): Promise<boolean> {
   return found !== null && Date.now() - found.mtimeMs < STALE_MS;
 }
 
-/** Returns whether another process with this number is running. */
+/** Returns whether another process with this id is running. */
 function isAlive(pid: number): boolean {
   if (pid === process.pid) return false;
   try {
@@ -235,10 +237,10 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Temporary files that exist now. */
+/** The paths of the temporary files that this process has not finished. */
 const unfinished = new Set<string>();
 
-/** Removes incomplete files immediately, at the end of the process. */
+/** Removes incomplete files synchronously, because the process is about to end. */
 export function removeUnfinished(): void {
   for (const path of unfinished) rmSync(path, { force: true });
   unfinished.clear();
@@ -246,8 +248,8 @@ export function removeUnfinished(): void {
 process.on('exit', removeUnfinished);
 
 /**
- * Makes a new file with a name that nobody can guess, so no link can be waiting there. The name is
- * short whatever the output is called, because the output's name may have the maximum length.
+ * Creates a file with a name that nobody can guess, so nobody can place a link there in advance.
+ * The name is short and does not contain the output's name, which may have the maximum length.
  */
 async function openTemporary(
   folder: string,
@@ -257,7 +259,7 @@ async function openTemporary(
   const temporary = join(folder, `.crispen-${HOST}-${process.pid}-${random}.tmp`);
   unfinished.add(temporary);
   try {
-    // The growing file is as private as the existing one.
+    // The temporary file must be at least as private as the existing file.
     return { file: await open(temporary, 'wx', existing ? 0o600 : 0o666), temporary };
   } catch (error) {
     unfinished.delete(temporary);
@@ -266,7 +268,7 @@ async function openTemporary(
 }
 
 /**
- * Makes a folder and those above it, unless they exist.
+ * Creates a folder and its parent folders, unless they exist.
  * @throws CrispenError `INVALID_INPUT` if a file is in its place; `WRITE_FAILED`
  */
 export async function makeFolder(path: string): Promise<void> {
@@ -278,7 +280,10 @@ export async function makeFolder(path: string): Promise<void> {
   }
 }
 
-/** Returns the output's folder if files can be made in it. */
+/**
+ * Returns the output's folder if files can be created in it, otherwise the system's temporary
+ * folder.
+ */
 async function scratchFolder(path: string, existing: Stats | null): Promise<string> {
   if (!existing) return dirname(path);
   try {
@@ -290,8 +295,8 @@ async function scratchFolder(path: string, existing: Stats | null): Promise<stri
 }
 
 /**
- * Opens an existing file, and makes a file of one block, because only that detects quotas and full
- * disks.
+ * Checks that an output can be written. It opens an existing file, and writes a file of one block,
+ * because only this detects quotas and full disks.
  */
 async function tryWriting(path: string, exists: boolean): Promise<void> {
   if (exists) await (await open(path, constants.O_WRONLY)).close();
@@ -306,7 +311,7 @@ async function tryWriting(path: string, exists: boolean): Promise<void> {
   }
 }
 
-/** Opens a pipe for writing, which waits for a reader. `signal` can end this wait. */
+/** Waits for a reader of a pipe and opens the pipe for writing. `signal` can end the wait. */
 async function openPipe(path: string, signal?: AbortSignal): Promise<Writable> {
   for (;;) {
     throwIfAborted(signal);
@@ -321,7 +326,7 @@ async function openPipe(path: string, signal?: AbortSignal): Promise<Writable> {
 }
 
 function streamSink(stream: Writable, isOurs: boolean): Sink<null> {
-  // Each write also reports the error. If there were no listener, the error would end the process.
+  // Each write also reports the error. Without a listener, the error would end the process.
   stream.on('error', () => {});
   return {
     write: (bytes) =>
@@ -336,12 +341,15 @@ function streamSink(stream: Writable, isOurs: boolean): Sink<null> {
   };
 }
 
-/** The most links to follow before they count as a cycle; Linux has the same limit. */
+/**
+ * The maximum number of links to follow. More links are treated as a cycle. Linux has the same
+ * limit.
+ */
 const MAX_LINKS = 40;
 
 /**
- * Returns the path after following all links; the file may not exist yet. `isOpen`: the path is an
- * open file of this process by its number, and its name may be gone.
+ * Returns the path after following all links. The file may not exist yet. `isOpen` means that the
+ * path is a number of an open file of this process, which may no longer have a name.
  */
 async function behindLinks(name: string): Promise<{ path: string; isOpen: boolean }> {
   let path = resolve(name);
@@ -350,7 +358,7 @@ async function behindLinks(name: string): Promise<{ path: string; isOpen: boolea
     if (/^\/proc\/.*\/fd$/.test(folder)) return { path: name, isOpen: true };
     path = join(folder, basename(path));
     const target = await readlink(path).catch((error) => {
-      // It is not a link, or nothing is there.
+      // The path is not a link, or it does not exist.
       if (codeOf(error) === 'EINVAL' || codeOf(error) === 'ENOENT') return null;
       throw error;
     });
@@ -360,7 +368,7 @@ async function behindLinks(name: string): Promise<{ path: string; isOpen: boolea
   throw unfit(`${name} is a link that leads back to itself.`);
 }
 
-/** Returns null if nothing is there. */
+/** Returns the stats of a path, or null if it does not exist. */
 async function statOf(path: string): Promise<Stats | null> {
   try {
     return await stat(path);
@@ -370,7 +378,9 @@ async function statOf(path: string): Promise<Stats | null> {
   }
 }
 
-/** Returns null if the file is unknown. Reading will report the reason. */
+/**
+ * Returns the stats of the input. Returns null after an error, because reading reports it later.
+ */
 async function inputStat(input: string): Promise<Stats | null> {
   return input === STDIO ? descriptor(0) : stat(input).catch(() => null);
 }
@@ -392,8 +402,8 @@ const unfit = (message: string, hint = 'Give the output another name.'): Crispen
   new CrispenError('INVALID_INPUT', message, { hint });
 
 /**
- * Says what is wrong with a name, by the system's error code. Every other code means that nothing
- * can be written there.
+ * Converts a system error to an error that says what is wrong with a name. Other errors become
+ * `WRITE_FAILED`.
  */
 function readable(name: string, cause: unknown): unknown {
   const code = codeOf(cause);

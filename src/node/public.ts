@@ -1,7 +1,7 @@
 /**
- * Crispen in Node: `createUpscaler()` enlarges files, bytes and streams, on a GPU or on the CPU.
- * The optional package `sharp` decodes and encodes files. The optional package `webgpu` provides
- * the GPU.
+ * Crispen in Node. `createUpscaler()` makes an upscaler, which enlarges files, bytes and streams on
+ * a GPU or on the CPU. The optional package `sharp` decodes and encodes files. The optional package
+ * `webgpu` provides the GPU.
  * @module crispen/node
  */
 export { MODELS, type ModelEntry } from '../catalog/manifest.ts';

@@ -5,7 +5,9 @@ import type { Rgba8Image } from '../image/image.ts';
 /** The note about floating-point samples. */
 export const FLOAT_NOTE = 'The floating-point samples, 0 to 1, were rounded to 8 bits.';
 
-/** libvips' names of sample types that images do not use, with names for messages. */
+/**
+ * The names in libvips of sample types that ordinary images do not use, with names for messages.
+ */
 const REFUSED: Readonly<Record<string, string>> = {
   char: 'signed 8-bit integers',
   short: 'signed 16-bit integers',
@@ -15,13 +17,14 @@ const REFUSED: Readonly<Record<string, string>> = {
   dpcomplex: 'complex numbers',
 };
 
-/** Tolerance for computed samples of 0 to 1. */
+/** The tolerance for computed samples in the range 0 to 1. */
 const TOLERANCE = 0.5 / 255;
 
 /**
- * Reads a TIFF whose samples are not unsigned integers of 8 or 16 bits. A decoder would cast them
- * to 8 bits, which makes most of them black. Floating-point samples of 0 to 1 become 0 to 255
- * without a curve, because the file names none. Null for files that a decoder reads correctly.
+ * Reads a TIFF with samples that are not unsigned integers of 8 or 16 bits. A decoder would cast
+ * these samples to 8 bits, and most of them would become black. Floating-point samples of 0 to 1
+ * become 0 to 255 without a transfer curve, because the file does not specify one. Returns null for
+ * files that a decoder reads correctly.
  *
  * @throws CrispenError `DECODE_FAILED` for samples of other types, and for values outside 0 to 1
  */
@@ -30,7 +33,7 @@ export async function readUnusual(input: Sharp): Promise<Rgba8Image | null> {
   const refused = REFUSED[String(depth)];
   if (refused) throw unreadable(`The samples of this TIFF are ${refused}.`);
   if (depth !== 'float' && depth !== 'double') return null;
-  // libvips would treat colour as linear light. It returns "b-w" unchanged.
+  // libvips treats "scrgb" as linear light, so it must not convert it. It returns "b-w" unchanged.
   if (space !== 'scrgb' && space !== 'b-w') {
     throw unreadable(`The floating-point samples of this TIFF are of the kind "${space}".`);
   }
@@ -42,7 +45,7 @@ export async function readUnusual(input: Sharp): Promise<Rgba8Image | null> {
   const samples = new Float32Array(data.buffer, data.byteOffset, width * height * channels);
   let [low, high] = [0, 1];
   for (const value of samples) {
-    // A single NaN makes both numbers NaN.
+    // If any value is NaN, both numbers become NaN.
     low = Math.min(low, value);
     high = Math.max(high, value);
   }
@@ -52,7 +55,7 @@ export async function readUnusual(input: Sharp): Promise<Rgba8Image | null> {
   }
   const image = { width, height, data: new Uint8ClampedArray(width * height * 4).fill(255) };
   for (let i = 0, at = 0; i < samples.length; i += channels, at += 4) {
-    // Clamped arrays round.
+    // A clamped array rounds the values.
     for (let c = 0; c < channels; c++) image.data[at + c] = samples[i + c] * 255;
   }
   return image;

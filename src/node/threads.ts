@@ -3,24 +3,21 @@ import { Worker } from 'node:worker_threads';
 import { type Seat, serveBands } from '../cpu/band.ts';
 import { type BandThread, Crew } from '../cpu/crew.ts';
 
-/** More threads than this would only wait for memory. */
+/** The maximum number of threads. Additional threads would only wait for memory. */
 export const MAX_THREADS = 8;
 
-/**
- * Opens the threads of the CPU backend, by default one per core. Node's worker threads share
- * memory.
- */
+/** Opens the threads of the CPU backend, by default one per core. They share memory. */
 export function openCrew(threads = Math.min(availableParallelism(), MAX_THREADS)): Crew {
   return new Crew(threads, startThread);
 }
 
-/** Starts a worker that has no file, because a bundled command line has no separate files. */
+/** Starts a worker from a string, because a bundled command line has no separate file for it. */
 function startThread(): BandThread {
   const worker = new Worker(
     `require('node:worker_threads').parentPort.on('message', ${serveBands})`,
     { eval: true, name: 'crispen' },
   );
-  // The process may end while the threads sleep.
+  // Sleeping threads do not keep the process running.
   worker.unref();
   return {
     send: (seat: Seat) => worker.postMessage(seat),

@@ -1,4 +1,4 @@
-/** Measured choices of kernels in Node: a file in the user's cache folder. */
+/** Stores the measured choices of kernels in a file in the user's cache folder. */
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
@@ -9,7 +9,7 @@ import type { AdapterReport } from '../engine/types.ts';
 import type { TuneMode } from '../worker/protocol.ts';
 import { type TunedPlatform, type TuningStore, tunedFor, tuneOnce } from '../worker/tuned.ts';
 
-/** Returns the user's cache folder on this system, as other programs find it. */
+/** Returns Crispen's folder in the user's cache folder, which depends on the system. */
 export function cacheFolder(
   platform: NodeJS.Platform = process.platform,
   env: Readonly<Record<string, string | undefined>> = process.env,
@@ -35,7 +35,8 @@ export function fileStore(path: string): TuningStore {
     read: async (key) => (await all())[key] ?? null,
     async write(key, value) {
       await mkdir(dirname(path), { recursive: true });
-      // Another process may read or write at the same time.
+      // The new file replaces the old one in one step, because another process may read or write at
+      // the same time.
       const own = `${path}.${process.pid}`;
       await writeFile(own, `${JSON.stringify({ ...(await all()), [key]: value }, null, 2)}\n`);
       await rename(own, path);
@@ -43,7 +44,10 @@ export function fileStore(path: string): TuningStore {
   };
 }
 
-/** An adapter's report does not show the driver. Dawn's version stands for the shader compiler. */
+/**
+ * Returns Dawn's version, which identifies the shader compiler. The report of an adapter does not
+ * contain the driver.
+ */
 function dawnVersion(): string {
   try {
     return createRequire(import.meta.url)('webgpu/package.json').version;
@@ -64,7 +68,9 @@ export const tuningInNode = (gpu: GPU, mode: TuneMode) => (adapter: AdapterRepor
     ? tuningFor(adapter)
     : tunedFor(adapter, mode, platformOf(gpu));
 
-/** Measures after the first image: see `tuneOnce`. If it fails, nothing is kept. */
+/**
+ * Measures after the first image; see `tuneOnce`. Errors are ignored, and nothing is stored then.
+ */
 export async function tuneInNode(gpu: GPU, device: Device, signal?: AbortSignal): Promise<void> {
   try {
     await tuneOnce(device, platformOf(gpu), { signal });

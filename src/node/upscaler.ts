@@ -25,43 +25,45 @@ import { decodePicture, formatOf, OUTPUT_FORMATS, type OutputFormat, readBytes }
 import { findOutput, openSink } from './output.ts';
 import { MAX_THREADS } from './threads.ts';
 
-/** Which backend runs networks, and with which model. */
+/** The options for the backend and the model. */
 export interface NodeUpscalerOptions {
   /**
-   * Default `auto`: a real GPU if the package `webgpu` is installed and finds one, otherwise the
-   * CPU through WebAssembly. `webgpu` also accepts a software adapter.
+   * `auto` (default) uses a real GPU if the package `webgpu` is installed and finds one, otherwise
+   * the CPU through WebAssembly. `webgpu` also accepts a software adapter.
    */
   readonly backend?: 'auto' | 'webgpu' | 'cpu';
   /**
-   * The id of a shipped model, which stands for its family at other scales. Default: the best photo
-   * models. `auto`: the fast ones if their weights are available and the best would take more than 3 s for
-   * an image on this machine, according to an estimate.
+   * The id of a shipped model, which represents its family at other scales. Default: the best photo
+   * models. With `auto`, the fast models are used if their weights are available and an estimate
+   * says that the best models would take more than 3 s for an image on this machine.
    */
   readonly model?: string;
-  /** Path of a weight file. If `model` is also given, it replaces that model's weights. */
+  /**
+   * The path of a weight file. If `model` is also given, the file replaces that model's weights.
+   */
   readonly weights?: string;
-  /** Threads on the CPU, 1 to 8; default: one per core. */
+  /** The number of threads on the CPU, 1 to 8; default: one per core. */
   readonly threads?: number;
-  /** Bytes of memory that one image may use; default 1 GiB. */
+  /** The number of bytes of memory that one image may use; default 1 GiB. */
   readonly memoryBudget?: number;
   /**
-   * Precision on the GPU. Default `auto`: f16 for shipped models whose f16 output stays within
-   * 1/255.
+   * The precision on the GPU. `auto` (default) uses f16 for shipped models that have f16 output
+   * within 1/255 of f32.
    */
   readonly precision?: Precision;
 }
 
-/** One image. If no size is given, the model's own scale is used. */
+/** The options for one image. If no size is given, the model's own scale is used. */
 export interface NodeRequest extends SizeWish {
-  /** Default `upscale`. `dejpeg` and `denoise` restore at the image's own size. */
+  /** The task; default `upscale`. `dejpeg` and `denoise` restore an image at its own size. */
   readonly task?: Task;
-  /** Default `network`; `lanczos` resizes without a network. */
+  /** The method; default `network`. `lanczos` resizes without a network. */
   readonly method?: 'network' | 'lanczos';
-  /** Where to write the result. If absent, the result is in memory. */
+  /** The path of the result file. If absent, the result is returned in memory. */
   readonly to?: string;
-  /** Default: from the extension of `to`, otherwise png. */
+  /** The file format. Default: the format for the extension of `to`, otherwise png. */
   readonly format?: OutputFormat;
-  /** 1 to 100, for all formats but PNG; default 92. */
+  /** The quality from 1 to 100 for all formats except PNG; default 92. */
   readonly quality?: number;
   /** Whether EXIF and XMP are kept; default `drop`. The colour profile is always kept. */
   readonly metadata?: 'keep' | 'drop';
@@ -69,36 +71,36 @@ export interface NodeRequest extends SizeWish {
   readonly onProgress?: (progress: Progress) => void;
 }
 
-/** How a result was made. */
+/** Facts about how a result was made. */
 export interface NodeInfo {
-  /** Size of the result in pixels. */
+  /** The size of the result in pixels. */
   readonly width: number;
   readonly height: number;
   readonly format: OutputFormat;
-  /** Bytes of the file. */
+  /** The size of the file in bytes. */
   readonly bytes: number;
   /** The exact factor from the image to the result. */
   readonly scale: number;
   /** The models in the order of their runs. */
   readonly models: readonly string[];
-  /** Which models `auto` chose, and why; null for other models. */
+  /** The models that `auto` chose, and the reason; null for other models. */
   readonly auto: AutoChoice | null;
   readonly milliseconds: number;
   readonly backend: 'webgpu' | 'cpu';
-  /** Null if the CPU was used. */
+  /** The GPU adapter; null if the CPU was used. */
   readonly adapter: AdapterReport | null;
   readonly precision: 'f32' | 'f16';
-  /** Whether networks that should see the whole image saw only a part of it. */
+  /** Whether a network that should use the whole image was limited to a part of it. */
   readonly approximate: boolean;
-  /** What changed besides the size, as sentences. */
+  /** Sentences about changes besides the size. */
   readonly notes: readonly string[];
-  /** What the weight file does not say and Crispen assumed, as sentences. */
+  /** Sentences about facts that the weight file does not contain and that Crispen assumed. */
   readonly assumptions: readonly string[];
 }
 
 /** A result in memory. */
 export interface NodeResult {
-  /** The file. */
+  /** The bytes of the file. */
   readonly data: Uint8Array<ArrayBuffer>;
   readonly info: NodeInfo;
 }
@@ -139,9 +141,9 @@ const REQUEST_RULES: Rules<NodeRequest> = {
 
 /**
  * Opens Crispen in Node. The networks run in this thread and in threads that end with the process.
- * `sharp` has to be installed, and for a GPU also `webgpu`.
- * @throws CrispenError `INVALID_INPUT`, `MODEL_UNKNOWN`, `NO_WEBGPU` for `backend: 'webgpu'`
- *   without an adapter
+ * The package `sharp` must be installed, and for a GPU also `webgpu`.
+ * @throws CrispenError `INVALID_INPUT`, `MODEL_UNKNOWN`, `NO_WEBGPU` for `backend: 'webgpu'` if
+ *   there is no adapter
  */
 export async function createUpscaler(options: NodeUpscalerOptions = {}): Promise<NodeUpscaler> {
   const {
@@ -156,20 +158,20 @@ export async function createUpscaler(options: NodeUpscalerOptions = {}): Promise
 
 type Models = Pick<NodeUpscalerOptions, 'model' | 'weights' | 'precision'>;
 
-/** Enlarges images in Node. Calls may overlap; networks run one at a time. */
+/** Enlarges images in Node. Calls may overlap, but networks run one at a time. */
 export class NodeUpscaler {
   readonly #backend: Backend;
   readonly #enlarger: Enlarger;
   readonly #running = new Set<Promise<unknown>>();
   readonly #ended = new AbortController();
 
-  /** Not for callers. Use `createUpscaler`. */
+  /** This constructor is internal. Use `createUpscaler`. */
   constructor(backend: Backend, models: Models) {
     this.#backend = backend;
     this.#enlarger = new Enlarger(backend, models);
   }
 
-  /** What runs the networks. */
+  /** The backend that runs the networks. */
   get backend(): 'webgpu' | 'cpu' {
     return this.#backend.device === 'gpu' ? 'webgpu' : 'cpu';
   }

@@ -1,6 +1,6 @@
 /**
- * The few platform globals that the core uses. Pages, workers and Node all have them. The core
- * compiles against this file instead of the DOM library, which keeps other globals out.
+ * The few platform globals that the core uses. Pages, workers and Node all provide them. The core
+ * is compiled with this file instead of the DOM library, so it cannot use other globals.
  */
 interface AbortSignal extends EventTarget {
   readonly aborted: boolean;

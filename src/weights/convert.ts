@@ -2,10 +2,10 @@ import { CrispenError } from '../errors.ts';
 import { DTYPE_BYTES, elementCount, type Tensor } from './tensor.ts';
 
 /**
- * Copies the elements of a tensor as f32, row-major.
+ * Copies the elements of a tensor as f32 in row-major order.
  *
- * Exact for f16, bf16, i16, i8, u8 and bool (0 or 1). f64, i64 and i32 are rounded to nearest.
- * Infinities and NaN are kept.
+ * The conversion is exact for f16, bf16, i16, i8, u8 and bool (0 or 1). f64, i64 and i32 are
+ * rounded to nearest. Infinities and NaN are kept.
  * @throws CrispenError `INVALID_INPUT` if the tensor's bytes do not fit its shape.
  */
 export function toFloat32(tensor: Tensor): Float32Array {
@@ -19,8 +19,8 @@ export function toFloat32(tensor: Tensor): Float32Array {
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const out = new Float32Array(count);
-  // 16-bit and 32-bit types are copied as bits, because a NaN may lose its payload when it is read
-  // as a number.
+  // f32, f16 and bf16 are copied as bits, because a NaN may lose its payload when it is read as a
+  // number.
   const bits = new Uint32Array(out.buffer);
   switch (dtype) {
     case 'f64':
@@ -58,8 +58,8 @@ export function toFloat32(tensor: Tensor): Float32Array {
 }
 
 /**
- * Makes a tensor of the given type from a copy of row-major f32 values. Rounds to nearest, ties to
- * even. Values that are too large become infinity, and NaN becomes a quiet NaN.
+ * Makes a tensor of the given type from row-major f32 values, which are copied. Rounds to nearest,
+ * ties to even. Values that are too large become infinity, and NaN becomes a quiet NaN.
  * @throws CrispenError `INVALID_INPUT` if the number of values does not fit the shape.
  */
 export function fromFloat32(
@@ -93,29 +93,31 @@ export function fromFloat32(
 
 const F32_INFINITY = 0x7f80_0000;
 const F32_HIDDEN_BIT = 0x0080_0000;
-/** Difference of the exponent biases, 127 - 15, shifted to the f32 exponent. */
+/** The difference of the exponent biases, 127 - 15, shifted to the exponent bits of f32. */
 const REBIAS = 112 << 23;
 
-/** Converts the bits of a binary16 to those of a binary32. Every value is exact. */
+/**
+ * Converts the bits of a binary16 number to those of a binary32 number. The result is always exact.
+ */
 function float32BitsOfHalf(half: number): number {
   const sign = (half & 0x8000) << 16;
   const magnitude = half & 0x7fff;
   if (magnitude >= 0x7c00) return sign | F32_INFINITY | ((magnitude & 0x3ff) << 13);
   if (magnitude >= 0x0400) return sign | ((magnitude << 13) + REBIAS);
   if (magnitude === 0) return sign;
-  // Subnormal, magnitude * 2^-24. Its highest set bit, bit e, becomes the hidden bit.
+  // A subnormal number is magnitude * 2^-24. Its highest set bit, bit e, becomes the hidden bit.
   const e = 31 - Math.clz32(magnitude);
   return sign | ((e + 127 - 24) << 23) | ((magnitude << (23 - e)) & (F32_HIDDEN_BIT - 1));
 }
 
-/** Converts the bits of a binary32 to those of a binary16, rounded to nearest, ties to even. */
+/** Converts the bits of a binary32 number to binary16. Rounds to nearest, ties to even. */
 function halfOfFloat32Bits(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fff_ffff;
   if (magnitude > F32_INFINITY) return sign | 0x7e00 | ((magnitude >>> 13) & 0x1ff);
-  // 65520 is half a step above the largest half, 65504.
+  // 65504 is the largest half, and 65520 is half a step above it.
   if (magnitude >= 0x477f_f000) return sign | 0x7c00;
-  // A carry out of the fraction correctly raises the exponent.
+  // A carry out of the fraction increases the exponent, which is correct.
   if (magnitude >= 0x3880_0000) return sign | (roundToEven(magnitude, 13) - (REBIAS >>> 13));
   // Below 2^-14 the result is subnormal: a multiple of 2^-24. Below 2^-25 it is zero.
   const exponent = magnitude >>> 23;
@@ -124,7 +126,7 @@ function halfOfFloat32Bits(bits: number): number {
   return sign | roundToEven(fraction, 126 - exponent);
 }
 
-/** Converts the bits of a binary32 to those of a bfloat16, rounded to nearest, ties to even. */
+/** Converts the bits of a binary32 number to bfloat16. Rounds to nearest, ties to even. */
 function bfloatOfFloat32Bits(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fff_ffff;
@@ -132,7 +134,7 @@ function bfloatOfFloat32Bits(bits: number): number {
   return sign | roundToEven(magnitude, 16);
 }
 
-/** Computes value / 2^shift, rounded to nearest, ties to even. */
+/** Computes value / 2^shift. Rounds to nearest, ties to even. */
 function roundToEven(value: number, shift: number): number {
   const odd = (value >>> shift) & 1;
   return (value + (2 ** (shift - 1) - 1) + odd) >>> shift;

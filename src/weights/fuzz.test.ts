@@ -8,7 +8,10 @@ import { readWeights, type WeightFile } from './read.ts';
 
 const MIB = 2 ** 20;
 const MUTATIONS = 10_000;
-/** In CPU time, so a busy machine does not matter. The test's timeout catches real hangs. */
+/**
+ * The limit is in CPU time, so a busy machine does not matter. The test's timeout catches real
+ * hangs.
+ */
 const SLOWEST_MS = 2000;
 
 function same(a: WeightFile, b: WeightFile): boolean {
@@ -47,7 +50,8 @@ it(`survives ${MUTATIONS} seeded mutations of every format`, async () => {
     try {
       const weights = await readWeights(file);
       outcomes.read++;
-      // Where a checksum covers every tensor, the reader must return what was written.
+      // In sealed files, a checksum covers every tensor, so the reader must return the original
+      // content.
       if (kind === 'sealed' && !same(weights, originals[which])) {
         throw new Error(`mutation ${seed} (${mutator.name}) passed and changed a tensor`);
       }
@@ -63,7 +67,7 @@ it(`survives ${MUTATIONS} seeded mutations of every format`, async () => {
   }
   expect(slowest).toBeLessThan(SLOWEST_MS);
   expect(mostMemory).toBeLessThan(64 * MIB);
-  // Each outcome must be frequent. Otherwise the mutations do not reach the readers.
+  // Each outcome must be frequent. Otherwise, the mutations would not reach the readers.
   for (const count of Object.values(outcomes)) expect(count).toBeGreaterThan(MUTATIONS / 50);
 }, 120_000);
 

@@ -6,8 +6,8 @@ const REAL: ReadonlySet<string> = new Set(['f64', 'f32', 'bf16']);
 
 /**
  * Converts the tensors of real numbers to f16, rounded to nearest. Integers are unchanged.
- * @throws CrispenError `INVALID_INPUT` with the name of a tensor that has a finite value too large
- *   for f16.
+ * @throws CrispenError `INVALID_INPUT` with the name of a tensor that contains a finite value too
+ *   large for f16.
  */
 export function halve(tensors: TensorMap): TensorMap {
   const result = new Map<string, Tensor>();
@@ -17,7 +17,7 @@ export function halve(tensors: TensorMap): TensorMap {
       continue;
     }
     const values = toFloat32(tensor);
-    // From 65520 on, values round to infinity.
+    // Values of 65520 and above round to infinity.
     const large = values.find((v) => Math.abs(v) >= 65520 && Number.isFinite(v));
     if (large !== undefined) {
       throw new CrispenError(

@@ -14,8 +14,8 @@ const filesIn = (folder: string): string[] =>
 const read = (path: string): Uint8Array => new Uint8Array(readFileSync(new URL(path, root)));
 
 /**
- * A file with the given header and `size` bytes of data. `headerLength` defaults to the length of
- * the JSON.
+ * Makes a file with the given header and `size` bytes of data. `headerLength` defaults to the
+ * length of the JSON.
  */
 function file(header: unknown, size = 0, headerLength?: bigint): Uint8Array {
   const text = typeof header === 'string' ? header : JSON.stringify(header);
@@ -55,11 +55,11 @@ describe('reading', () => {
     } else if (path.includes('asid')) {
       expect(tensors.get('input.weight')?.shape).toEqual([48, 3, 3, 3]);
     } else if (path.includes('acla')) {
-      // Four attentions, the last of which attends to four layers with nine keys each.
+      // There are four attention modules. The last one attends to four layers with nine keys each.
       expect(tensors.get('cla.3.conv_attn.0.weight')?.shape).toEqual([36, 64, 1, 1]);
     } else {
-      // A2N has ten tensors per block, PAN eight. Restoration has half of the blocks and no
-      // upsampler.
+      // A2N has ten tensors per block, and PAN has eight. The restoration network has half as many
+      // blocks and no upsampler.
       const pan = path.includes('pan');
       const blocks = path.includes('x1') ? 8 : 16;
       const upsampler = path.includes('x1') ? 0 : path.includes('x4') ? 12 : 6;
@@ -71,10 +71,10 @@ describe('reading', () => {
       expect(tensors.get(layer)?.shape).toEqual([channels, channels, 3, 3]);
     }
     for (const [name, tensor] of tensors) {
-      // LCoAN says which of its centroids are set.
+      // A tensor of LCoAN says which of its centroids are set.
       expect(tensor.dtype).toBe(name.endsWith('initted') ? 'u8' : 'f16');
       expect(tensor.bytes.buffer).toBe(bytes.buffer);
-      // ACLA's mean colour is in levels.
+      // ACLA's mean colour is in the range 0..255.
       const most = name.endsWith('_mean.bias') ? 255 : 100;
       expect(toFloat32(tensor).every((value) => Math.abs(value) < most)).toBe(true);
     }
@@ -89,13 +89,14 @@ describe('reading', () => {
     } else if (module !== undefined) {
       expect(path).toContain('/acla_');
     } else {
-      // The header names the network, such as `EDSR_CLA (repaired)`, and the file's name begins with it.
+      // The header contains the network's name, such as `EDSR_CLA (repaired)`. The file's name
+      // begins with it.
       const [name] = /^\w+/.exec(model ?? arch ?? '') ?? ['no network'];
       expect(path).toContain(`/${name.toLowerCase()}_`);
       const input = first.tensors.get('input')?.shape ?? [];
       expect([1, 3, name === 'gla_module' ? 16 : 3]).toContain(input[1]);
       expect([input.length, input[0]]).toEqual([4, 1]);
-      // The attentions of EDSR-CLA are recorded, not the whole network.
+      // For EDSR-CLA, the attention modules are recorded instead of the whole network.
       if (!name.includes('CLA')) expect(first.tensors.get('output')?.shape[0]).toBe(1);
     }
     const second = readSafetensors(writeSafetensors(first.tensors, first.metadata));
@@ -362,13 +363,13 @@ test('2000 damaged files are refused or read soundly, and never crash', () => {
       for (const value of Object.values(metadata)) expect(value).toBeTypeOf('string');
     } catch (error) {
       if (!(error instanceof CrispenError)) throw error;
-      // F16 may become U16, which is also a valid file.
+      // If F16 becomes U16, the file is still valid.
       if (error.code === 'MODEL_UNSUPPORTED') expect(error.message).toMatch(/type [UF]\d+/);
       else expect(error.code).toBe('MODEL_CORRUPT');
       refused++;
     }
   }
-  // Damage to raw data and names cannot be detected here; the hash detects it.
+  // The reader cannot detect damage to raw data and names. The hash of a file detects it.
   expect(refused).toBeGreaterThan(1000);
   expect(refused).toBeLessThan(2000);
 });

@@ -1,7 +1,7 @@
 import { CrispenError } from '../errors.ts';
 import { DTYPE_BYTES, type DType, elementCount, type Tensor, type TensorMap } from './tensor.ts';
 
-// The core compiles without the DOM library. Pages, workers and Node all have it.
+// The core compiles without the DOM library. Pages, workers and Node all provide TextDecoder.
 declare const TextDecoder: new (
   label: 'utf-8',
   options: { fatal: true; ignoreBOM: true },
@@ -20,8 +20,8 @@ const DTYPES: ReadonlyMap<unknown, DType> = new Map([
   ['BOOL', 'bool'],
 ]);
 /**
- * Bits per element of the format's other types. Files that contain them are valid but not
- * supported.
+ * The number of bits per element of the format's other types. Files that contain these types are
+ * valid but not supported.
  */
 const UNREAD: ReadonlyMap<unknown, number> = new Map([
   ['F4', 4],
@@ -40,12 +40,12 @@ const UNREAD: ReadonlyMap<unknown, number> = new Map([
 export const METADATA = '__metadata__';
 export const LENGTH_BYTES = 8;
 /**
- * About a hundred times the header of a network that Crispen runs. Once parsed, a header takes ten
+ * About a hundred times the header size of a network that Crispen runs. A parsed header takes ten
  * times its size in memory.
  */
 const MAX_HEADER_BYTES = 2 ** 23;
 
-/** The position of a tensor in the data section, in bytes from its start. */
+/** The position of a tensor, in bytes from the start of the data section. */
 interface Span {
   readonly name: string;
   readonly begin: number;
@@ -53,13 +53,14 @@ interface Span {
 }
 
 /**
- * Reads a safetensors file: 8 bytes of little-endian header length, a JSON header, raw data.
+ * Reads a safetensors file: 8 bytes for the header's length (little-endian), a JSON header, and raw
+ * data.
  *
  * The tensors are views into `bytes` at any alignment; nothing is copied. The header is not
- * trusted: the tensors must cover the data section without gaps or overlaps, as the format demands.
+ * trusted. The tensors must cover the data section without gaps or overlaps, as the format demands.
  *
  * Source: https://github.com/huggingface/safetensors, section "Format".
- * @throws CrispenError `MODEL_CORRUPT` with the tensor's name and what is wrong;
+ * @throws CrispenError `MODEL_CORRUPT` with the tensor's name and a description of the damage;
  *   `MODEL_UNSUPPORTED` for a valid file with an unsupported element type, such as F8_E4M3.
  */
 export function readSafetensors(bytes: Uint8Array): {
@@ -139,8 +140,8 @@ function parseHeader(bytes: Uint8Array): object {
 }
 
 /**
- * Returns the first key that occurs twice in one object of `text`, which is known to be valid JSON.
- * JSON.parse silently keeps the last value of such a key.
+ * Returns the first key that occurs twice in one object of `text`. The text must be valid JSON.
+ * JSON.parse silently keeps the last value of a duplicate key.
  */
 function findDuplicateKey(text: string): string | null {
   const colon = /\s*:/y;
@@ -153,7 +154,7 @@ function findDuplicateKey(text: string): string | null {
       while (text[i] !== '"') i += text[i] === '\\' ? 2 : 1;
       colon.lastIndex = i + 1;
       if (!colon.test(text)) continue;
-      // Parsed, because "a" and "\u0061" are the same key.
+      // The key is parsed, because "a" and "\u0061" are the same key.
       const key: string = JSON.parse(text.slice(start, i + 1));
       const keys = open.at(-1);
       if (keys?.has(key)) return key;
@@ -192,7 +193,7 @@ function readEntry(
   if (begin > end || end > dataLength) {
     throw corrupt(`${tensor} claims bytes ${begin} to ${end} of ${dataLength}`);
   }
-  // A product beyond 2^53 is inexact. But no file is that long, so it is rejected too.
+  // A product above 2^53 is inexact. It is rejected too, because no file is that long.
   const expected = (elementCount(shape) * bits) / 8;
   if (end - begin !== expected) {
     throw corrupt(
@@ -224,7 +225,7 @@ function isSizeArray(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
 }
 
-/** Converts a value of the header to text for a message, cut to a readable length. */
+/** Converts a value from the header to text for a message, and cuts long text. */
 function quote(value: unknown): string {
   let text: string;
   try {

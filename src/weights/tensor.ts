@@ -1,7 +1,7 @@
-/** Element types that weight files contain. */
+/** The element types that weight files contain. */
 export type DType = 'f64' | 'f32' | 'f16' | 'bf16' | 'i64' | 'i32' | 'i16' | 'i8' | 'u8' | 'bool';
 
-/** Bytes per element. */
+/** The number of bytes per element. */
 export const DTYPE_BYTES: Readonly<Record<DType, number>> = {
   f64: 8,
   f32: 4,
@@ -16,8 +16,8 @@ export const DTYPE_BYTES: Readonly<Record<DType, number>> = {
 };
 
 /**
- * A tensor in a weight file: contiguous, row-major, little-endian. `bytes` is a view into the file
- * where possible (any alignment). A `shape` of rank 0 is a scalar.
+ * A tensor in a weight file. Its elements are contiguous, row-major and little-endian. `bytes` is a
+ * view into the file where possible, at any alignment. A `shape` of rank 0 is a scalar.
  */
 export interface Tensor {
   readonly dtype: DType;
@@ -28,7 +28,7 @@ export interface Tensor {
 /** The tensors of one weight file by name. */
 export type TensorMap = ReadonlyMap<string, Tensor>;
 
-/** Returns the number of elements in a shape; 1 for a scalar (rank 0). */
+/** Returns the number of elements in a shape, which is 1 for a scalar (rank 0). */
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((count, size) => count * size, 1);
 }

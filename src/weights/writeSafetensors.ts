@@ -2,13 +2,13 @@ import { CrispenError } from '../errors.ts';
 import { LENGTH_BYTES, METADATA } from './safetensors.ts';
 import { DTYPE_BYTES, elementCount, type TensorMap } from './tensor.ts';
 
-// The core compiles without the DOM library. Pages, workers and Node all have it.
+// The core compiles without the DOM library. Pages, workers and Node all provide TextEncoder.
 declare const TextEncoder: new () => { encode(text: string): Uint8Array };
 
 /**
- * Writes a safetensors file. Tensors are sorted by element size, the largest first, and then keep
- * the order of the map. The header is padded to a multiple of 8. Every tensor therefore starts at a
- * multiple of its element size.
+ * Writes a safetensors file. Tensors are sorted by element size, the largest first. Tensors of the
+ * same element size keep the order of the map. The header is padded to a multiple of 8, so every
+ * tensor starts at a multiple of its element size.
  * @throws CrispenError `INVALID_INPUT` if a tensor's bytes do not fit its shape or a tensor is
  *   named `__metadata__`.
  */
@@ -35,7 +35,7 @@ export function writeSafetensors(
     entries.push([name, { dtype: dtype.toUpperCase(), shape, data_offsets: offsets }]);
     size += bytes.length;
   }
-  // fromEntries defines properties, so a tensor called __proto__ is harmless.
+  // `fromEntries` defines properties, so a tensor called `__proto__` is harmless.
   const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(entries)));
   const headerLength = Math.ceil(json.length / 8) * 8;
   const file = new Uint8Array(LENGTH_BYTES + headerLength + size);

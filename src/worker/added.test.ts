@@ -12,7 +12,7 @@ import { ModelStore } from './store.ts';
 const CHECKPOINT = 'compact_x2_params_and_ema_legacy.pth';
 const bytes = readFileSync(`test/checkpoints/${CHECKPOINT}`);
 
-/** The used part of OPFS, in memory. It outlives the stores that use it. */
+/** A folder in memory with the part of OPFS that the store uses. It outlives the stores. */
 class MemoryFolder {
   readonly files = new Map<string, Uint8Array<ArrayBuffer>>();
   readonly folders = new Map<string, MemoryFolder>();
@@ -185,7 +185,7 @@ it('does not use a stored file whose bytes have changed', async () => {
   const { id } = await add(bytes, CHECKPOINT);
   const folder = root.folders.get('crispen-models')!;
   const changed = Uint8Array.from(bytes);
-  // This byte is in a weight, so the file stays readable.
+  // This byte belongs to a weight, so the file stays readable.
   changed[changed.length - 8] ^= 64;
   await expect(readWeights(changed, () => true)).resolves.toBeDefined();
   folder.files.set(`${id}.weights`, changed);
@@ -236,7 +236,7 @@ describe('files from addresses', () => {
     'compact_x2_orig_mod_legacy.pth',
   ].map((name) => ({ name, data: new Uint8Array(readFileSync(`test/checkpoints/${name}`)) }));
   const sizes = files.map(({ data }) => data.length);
-  /** Enough for any two of the files, but not for all of them. */
+  /** The number of bytes that is enough for any two of the files, but not for all of them. */
   const room = sizes.reduce((sum, size) => sum + size) - Math.min(...sizes);
   const parts = { digest, signal: new AbortController().signal, onProgress: () => {} };
   const addTo = (to: ModelStore, i: number, fetched = true) =>

@@ -13,14 +13,16 @@ import type { Digest, ModelStore } from './store.ts';
 export { request } from './reading.ts';
 export { ModelStore } from './store.ts';
 
-/** Larger files are not treated as weights, and could not be read in one piece. */
+/** The largest accepted file. Larger files cannot be read into one buffer. */
 const MAX_BYTES = 2 ** 31 - 1;
-/** Three times the largest known file for a network that Crispen runs. */
+/**
+ * The largest accepted file from a URL: three times the largest known file of a supported network.
+ */
 const MAX_FETCHED_BYTES = 2 ** 29;
 
 interface AddParts {
   readonly store: ModelStore;
-  /** The function of `crypto.subtle`; undefined in insecure contexts. */
+  /** The `digest` function of `crypto.subtle`; undefined in insecure contexts. */
   readonly digest: Digest | undefined;
   readonly signal: AbortSignal;
   /** Receives the fraction of the file that has been read. */
@@ -28,8 +30,8 @@ interface AddParts {
 }
 
 /**
- * Reads a weight file, recognises it and stores it. The file is in memory once: its tensors are
- * views of it.
+ * Reads a weight file, recognises its network and stores the file. Only one copy of the file is in
+ * memory, because its tensors are views of it.
  * @throws CrispenError `MODEL_UNSUPPORTED`; `MODEL_CORRUPT`, also for bytes that do not match
  *   `integrity`; `INSECURE_CONTEXT` if `integrity` cannot be checked; `FETCH_FAILED`, `ABORTED`
  */
@@ -49,7 +51,7 @@ export async function addModel(
   const { architecture, scale, scaleSource, inputRange, assumptions, network } = found;
   const key = hash === '' ? `${Date.now().toString(36)}` : hash.slice(0, 16);
   const facts: AddedModel = {
-    // The same file at another scale or range is a different model.
+    // The same file with another scale or input range is a different model.
     id: `${ADDED_PREFIX}${key}-x${scale}${options.inputRange === undefined ? '' : `-r${inputRange}`}`,
     name: name.replace(/\.(pth|pt|ckpt|safetensors)$/i, ''),
     architecture,
@@ -76,7 +78,10 @@ export async function loadAdded(store: ModelStore, id: string): Promise<Detectio
   return detect(tensors, { name, scale, inputRange });
 }
 
-/** Writes the model's tensors as safetensors, unwrapped but otherwise unchanged. */
+/**
+ * Writes the model's tensors to a safetensors file. Tensors in nested containers are extracted, but
+ * otherwise unchanged.
+ */
 export async function exportAdded(store: ModelStore, id: string, f16: boolean): Promise<Blob> {
   const { tensors, metadata } = await readWeights(await store.read(id), recognise);
   const file = writeSafetensors(f16 ? halve(tensors) : tensors, metadata);
@@ -84,7 +89,7 @@ export async function exportAdded(store: ModelStore, id: string, f16: boolean): 
 }
 
 /**
- * Compares bytes with hashes in the form of subresource integrity. One of the hashes of the
+ * Compares bytes with hashes in the format of subresource integrity. At least one hash of the
  * strongest algorithm must match. Source: W3C, Subresource Integrity, 3.3.
  */
 async function checkIntegrity(

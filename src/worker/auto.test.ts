@@ -14,7 +14,7 @@ const image = { width: 100, height: 80 };
 const ids = ({ models }: { readonly models: readonly { readonly id: string }[] }) =>
   models.map(({ id }) => id);
 
-/** Services of a machine that is known by its estimates alone. */
+/** Makes the services of a job with an estimate of 1000 ms on the CPU and without a GPU. */
 function services(parts: Partial<AutoServices> = {}) {
   const estimate = vi.fn(async (_: readonly object[]) => 1000);
   const retry = vi.fn(() => Promise.reject(new Error('no GPU here')));
@@ -28,7 +28,7 @@ function services(parts: Partial<AutoServices> = {}) {
   return { made, estimate, retry };
 }
 
-/** An engine whose last job had a speed; null: there was none. */
+/** Makes a host with the given speed of the last job; null if there was no job. */
 function engineOf(workPerMs: number | null) {
   const pace = { expect: (work: number) => workPerMs && work / workPerMs };
   const engine = { run: (work: (given: object) => unknown) => work({ pace }) };

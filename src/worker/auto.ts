@@ -8,14 +8,17 @@ import type { Network } from '../networks/network.ts';
 import type { EngineHost } from './host.ts';
 import type { WorkerConfig } from './protocol.ts';
 
-/** A model of a chain, like `Runnable`, whose file needs the types of a worker. */
+/**
+ * A model of a chain. It has the same fields as `Runnable`. That type is not used here, because its
+ * file needs the types of a worker.
+ */
 interface Link {
   readonly id: string;
   readonly scale: number;
   readonly entry: ModelFile | null;
 }
 
-/** The part of a job's services that the choice needs. */
+/** The services of a job that are needed for the choice. */
 export interface AutoServices {
   readonly host: Pick<EngineHost, 'retry'>;
   readonly loader: { network(model: Link): Promise<Network> };
@@ -28,10 +31,11 @@ export interface AutoServices {
 }
 
 /**
- * Chooses the models for `model: 'auto'`: the best models of a chain, or the fast ones if the best would
- * take longer than 3 s. On the CPU, the estimate is that of `estimateCpu`. On a GPU, it is the work divided
- * by the speed of the last job. The best models run before the first job and if nothing can be estimated.
- * @param onGpu whether a GPU is going to run them
+ * Chooses the models for `model: 'auto'`: the best models of a chain, or the fast ones if the best
+ * would take longer than 3 s. On the CPU, the estimate is that of `estimateCpu`. On a GPU, the
+ * estimate is the work divided by the speed of the last job. The best models are also chosen if
+ * there is no estimate, as before the first job.
+ * @param onGpu whether the models will run on a GPU
  * @throws CrispenError `ABORTED`
  */
 export async function chooseAuto(

@@ -1,6 +1,7 @@
 /**
- * Runs networks without a GPU, in WebAssembly; lazily loaded. If a page's policy forbids
- * WebAssembly or the browser has no SIMD, the oracle's plain loops run.
+ * Runs networks without a GPU, in WebAssembly. This module is loaded lazily. If the page's policy
+ * forbids WebAssembly or the browser has no SIMD, the plain loops of the reference code run
+ * instead.
  */
 import type { Crew } from '../cpu/crew.ts';
 import { estimateMilliseconds, measureSpeed } from '../cpu/estimate.ts';
@@ -20,7 +21,10 @@ import { defaultThreads, startThread } from './threads.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
 
-/** Serves a host: computes bands in shared memory, or tiles in a memory of its own. */
+/**
+ * Runs this worker as a thread of a host. The thread computes bands in shared memory if there is
+ * any, otherwise tiles in its own memory.
+ */
 export async function serveThread(port: Port): Promise<void> {
   if (!isIsolated()) return serve(port);
   const { serveBands } = await import('./crew.ts');
@@ -30,12 +34,15 @@ export async function serveThread(port: Port): Promise<void> {
 
 const loadOracle = () => import('./oracle.ts');
 
-/** A larger memory is freed after the job that needed it, because memories never shrink. */
+/**
+ * The largest memory that is kept after a job. Larger memories are freed, because a memory cannot
+ * shrink.
+ */
 const KEPT_BYTES = 2 ** 28;
-/** The number of models kept for later jobs. A chain has two at most. */
+/** The number of models that are kept for later jobs. A chain has at most two models. */
 const KEPT_MODELS = 2;
 
-/** Jobs shorter than this say little about longer jobs. */
+/** Jobs shorter than this are not used to estimate the time of later jobs. */
 const TELLING_MS = 500;
 
 interface Loaded {
@@ -47,13 +54,13 @@ interface Loaded {
 export class CpuHost {
   readonly #threads: number;
   readonly #memoryBudget: number | undefined;
-  /** The compiled module, or why there is no WebAssembly. */
+  /** The compiled module, or the reason why there is no WebAssembly. */
   #module: Promise<WebAssembly.Module | CrispenError> | null = null;
   #crew: Promise<Crew> | undefined;
   #team: Team | undefined;
-  /** Models by id, the most recently used last. */
+  /** The models by id. The most recently used model is last. */
   readonly #models = new Map<string, Promise<Loaded>>();
-  /** Milliseconds per LR pixel that the last job of a model took. */
+  /** The milliseconds per LR pixel of the last job, by the id of its model. */
   readonly #paces: Record<string, number> = {};
 
   constructor({ threads, memoryBudget }: Pick<WorkerConfig, 'threads' | 'memoryBudget'>) {
@@ -72,9 +79,9 @@ export class CpuHost {
   }
 
   /**
-   * Returns a model as a pass, and keeps the model for later jobs.
-   * @throws CrispenError `MODEL_UNSUPPORTED`, `OUT_OF_MEMORY`, and errors of `load`; if the
-   *   oracle's loops run it, also `IMAGE_TOO_LARGE`
+   * Returns a function that runs a model, and keeps the model for later jobs.
+   * @throws CrispenError `MODEL_UNSUPPORTED`, `OUT_OF_MEMORY`, and errors of `load`; without
+   *   WebAssembly also `IMAGE_TOO_LARGE`
    */
   async pass(
     id: string,
@@ -104,7 +111,9 @@ export class CpuHost {
     };
   }
 
-  /** Returns a model that is not kept, for runs of other kinds; null if there is no WebAssembly. */
+  /**
+   * Loads a model for a special run and does not keep it. Returns null if there is no WebAssembly.
+   */
   async model(
     network: Network,
     weights: TensorMap,
@@ -115,7 +124,7 @@ export class CpuHost {
     return CpuModel.load(network, weights, { ...options, module, crew: await this.#openCrew() });
   }
 
-  /** Frees a model. Has no effect if the model is not loaded. */
+  /** Frees a model, if it is loaded. */
   async drop(id: string): Promise<void> {
     const loading = this.#models.get(id);
     this.#models.delete(id);
@@ -126,8 +135,8 @@ export class CpuHost {
   }
 
   /**
-   * Estimates how many milliseconds models take for LR images, from the last job of the same model,
-   * or else from a short measurement of the machine.
+   * Estimates how many milliseconds models take for LR images. The estimate for a model is based on
+   * its last job. If there was none, it is based on a short measurement of the machine.
    * @throws CrispenError `INVALID_INPUT`
    */
   async estimate(
@@ -150,7 +159,7 @@ export class CpuHost {
     let total = 0;
     for (const { model, network, width, height } of runs) {
       total +=
-        // NaN if the model had no job yet.
+        // This product is NaN if there was no earlier job with the model.
         this.#paces[model.id] * width * height ||
         (await estimateMilliseconds(network, width, height, speed, team));
     }
@@ -188,5 +197,5 @@ export class CpuHost {
   }
 }
 
-/** Returns whether memory can be shared. */
+/** Returns whether threads can share memory. */
 const isIsolated = (): boolean => self.crossOriginIsolated === true;

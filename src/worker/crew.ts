@@ -1,4 +1,4 @@
-/** Threads that share memory, in a separate chunk, for cross-origin isolated pages. */
+/** Threads that share memory, for cross-origin isolated pages. This module is a separate chunk. */
 import { type BandThread, Crew } from '../cpu/crew.ts';
 import { startThread } from './threads.ts';
 
@@ -6,7 +6,10 @@ export { serveBands } from '../cpu/band.ts';
 
 export const openCrew = (threads: number): Crew => new Crew(threads, startBandThread);
 
-/** Starts a thread. Messages to it wait until it has started. It ends with this worker. */
+/**
+ * Starts a thread. Messages to the thread wait until it has started. The thread ends with this
+ * worker.
+ */
 function startBandThread(): BandThread {
   const started = startThread();
   return {

@@ -1,4 +1,4 @@
-/** Draws results on a canvas; lazily loaded. */
+/** Draws results on a canvas. This module is loaded lazily. */
 
 import type { Engine, Model } from '../engine/engine.ts';
 import { withBuffers } from '../engine/gpu/buffers.ts';
@@ -14,12 +14,12 @@ import type { ImageTags } from '../image/tags.ts';
 
 interface Onto {
   readonly canvas: OffscreenCanvas;
-  /** Size of the result. */
+  /** The size of the result. */
   readonly size: { readonly width: number; readonly height: number };
   readonly tags: ImageTags;
 }
 
-/** Rows of a drawn result that are read back to check whether it is blank. */
+/** The number of rows that are read back to check whether a drawn result is blank. */
 const LOOKS = 16;
 
 const [COPY_DST, RENDER_ATTACHMENT] = [0x2, 0x10];
@@ -27,9 +27,10 @@ const colorSpaceOf = ({ colorSpace }: ImageTags) =>
   colorSpace === 'display-p3' ? 'display-p3' : 'srgb';
 
 /**
- * Upscales into a texture, tile by tile, and copies it to the canvas when it is complete. A
- * canvas's texture lasts for only one task, and a partial image must not be visible.
- * @throws CrispenError `IMAGE_TOO_LARGE`, `INVALID_INPUT`, `BLANK_RESULT`; like `Engine.upscale`
+ * Upscales into a texture, tile by tile, and copies the complete texture to the canvas. The
+ * canvas's own texture exists for only one task, and a partial image must not be visible.
+ * @throws CrispenError `IMAGE_TOO_LARGE`, `INVALID_INPUT`, `BLANK_RESULT`; the errors of
+ *   `Engine.upscale`
  */
 export async function drawOn(
   { canvas, size: { width, height }, tags }: Onto,
@@ -95,7 +96,7 @@ export async function drawOn(
   }
 }
 
-/** Returns the rows of an image from which these rows of the result were made. */
+/** Returns the rows of the input from which the given rows of the result were made. */
 function rowsOf({ width, data }: Rgba8Image, rows: readonly number[], scale: number): Rgba8Image {
   const stacked = new Uint8ClampedArray(rows.length * width * 4);
   rows.forEach((row, i) => {

@@ -1,12 +1,12 @@
-/** Fetches images from URLs; lazily loaded. */
+/** Fetches images from URLs. This module is loaded lazily. */
 import { mostBytes } from '../codecs/limits.ts';
 import { checkStart } from '../codecs/source.ts';
 import { CrispenError } from '../errors.ts';
 import { fetchFailed, readAll, request } from './reading.ts';
 
 /**
- * Fetches the image file at a URL. If the first bytes are not those of an image that can be read,
- * nothing more is read. Never reads more than an image of its size can have.
+ * Fetches the image file at a URL. If the first bytes are not those of a supported image, the rest
+ * is not read. The download never exceeds the largest possible file for the image's size.
  * @throws CrispenError `FETCH_FAILED`, `DECODE_FAILED`, `IMAGE_TOO_LARGE`, `ABORTED`
  */
 export async function fetchImage(url: string, signal: AbortSignal): Promise<Blob> {

@@ -14,14 +14,14 @@ import { OneColour } from '../image/oneColour.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 
-/** Devices that a job may lose in a row without making progress. */
+/** The number of devices that a job may lose in a row without making progress. */
 const MOST_LOSSES = 3;
-/** How long a cancelled job may take to end before its device is given up. */
+/** If a cancelled job does not end within this time, its device is destroyed. */
 const CANCEL_MS = 5000;
-/** After a loss, submissions are shorter by this factor, because drivers kill long ones. */
+/** After a loss, submissions are shorter by this factor, because drivers abort long submissions. */
 const SMALLER = 4;
 const DEFAULT_SUBMIT_MS = 8;
-/** Errors that a model in f16 can have because values are too large or too small for f16. */
+/** The errors that occur if values are too large or too small for f16. */
 const BEYOND_F16: Partial<Record<ErrorCode, Recovery>> = {
   NON_FINITE: 'f16-overflow',
   BLANK_RESULT: 'f16-blank',
@@ -32,24 +32,27 @@ interface Current {
   readonly models: Map<string, Promise<Model>>;
 }
 
-/** Loads a model onto an engine, or finds it there. */
+/** Loads a model onto an engine, or returns it if it is already there. */
 export type LoadModel = (engine: Engine, isF32: boolean) => Promise<Model>;
 
 /**
- * Holds the one engine of the worker and the models that it has loaded. Both are made on first use.
- * If the device is lost, both are dropped and made again, and jobs continue where they were.
+ * Holds the only engine of the worker and its loaded models. The engine and the models are made on
+ * first use. If the device is lost, they are dropped and made again, and jobs continue from their
+ * last strip.
  */
 export class EngineHost {
   readonly #create: () => Promise<Engine>;
   #current: Current | null = null;
-  /** Models that have failed in f16. */
+  /** The ids of models that have failed in f16. */
   readonly #beyondF16 = new Set<string>();
 
   constructor(create: () => Promise<Engine>) {
     this.#create = create;
   }
 
-  /** @throws CrispenError `NO_WEBGPU`, `INSECURE_CONTEXT`; a later call tries again. */
+  /**
+   * @throws CrispenError `NO_WEBGPU`, `INSECURE_CONTEXT`; after an error, a later call tries again
+   */
   async engine(): Promise<Engine> {
     const current = this.#open();
     const engine = await current.engine;
@@ -58,7 +61,7 @@ export class EngineHost {
     return this.#open().engine;
   }
 
-  /** Returns the current device, for work that goes on after the device is lost. */
+  /** Returns the current device, for work that continues on a new device after a loss. */
   readonly device = async (): Promise<Device> => (await this.engine()).device;
 
   has(id: string): boolean {
@@ -70,9 +73,9 @@ export class EngineHost {
     return this.#current?.models.get(id);
   }
 
-  /** Frees a model after earlier jobs have ended. Has no effect if the model is not loaded. */
+  /** Frees a model, if it is loaded, after earlier jobs have ended. */
   async drop(id: string): Promise<void> {
-    // A later model can have the same id.
+    // The id is removed, because a later model can have the same id.
     this.#beyondF16.delete(id);
     const current = this.#current;
     const model = current?.models.get(id);
@@ -81,7 +84,7 @@ export class EngineHost {
     await (await current.engine).unloadModel(await model);
   }
 
-  /** Returns the model on the GPU. It is loaded once per engine. */
+  /** Returns the model on the GPU. A model is loaded only once per engine. */
   async model(
     id: string,
     network: Network,
@@ -100,7 +103,8 @@ export class EngineHost {
   }
 
   /**
-   * Compiles a network's kernels before its weights arrive. A failure here is repeated in `model`.
+   * Compiles a network's kernels before its weights arrive. Errors are ignored here, because
+   * `model` throws them again.
    */
   prepare(network: Network, options?: ModelOptions): void {
     this.engine()
@@ -109,10 +113,9 @@ export class EngineHost {
   }
 
   /**
-   * Runs `task` on the engine. Whatever a failure may have spoilt is made again on the next use:
-   * the device after its loss or an internal fault, the models after values that are not finite. If
-   * a task does not end soon after its cancellation, its device is given up, so the next task is
-   * not held up.
+   * Runs `task` on the engine. After a loss of the device or an internal error, the next use makes
+   * a new device. After values that are not finite, the next use loads the models again. If a task
+   * does not end soon after its cancellation, its device is destroyed, so the next task can start.
    */
   async use<T>(task: (engine: Engine) => Promise<T>, signal?: AbortSignal): Promise<T> {
     await this.engine();
@@ -138,10 +141,10 @@ export class EngineHost {
   }
 
   /**
-   * Like `use`, but if the device is lost, the task runs again on a new device. It fails after
-   * three losses in a row.
-   * @param task gets the recoveries so far, and may add to them
-   * @param progressOf grows when a task gets further than the tasks before it
+   * Like `use`, but if the device is lost, the task runs again on a new device. After three losses
+   * in a row without progress, it fails.
+   * @param task gets the list of recoveries so far, and may add to it
+   * @param progressOf returns a number that grows when a task gets further than earlier attempts
    */
   async retry<T>(
     task: (engine: Engine, recovered: Recovery[]) => Promise<T>,
@@ -164,17 +167,17 @@ export class EngineHost {
   }
 
   /**
-   * Loads a model onto the GPU before its first image, in the precision in which `upscale` begins.
+   * Loads a model onto the GPU before its first image, in the precision that `upscale` uses first.
    */
   async load(id: string, load: LoadModel): Promise<void> {
     await this.retry((engine) => load(engine, this.#beyondF16.has(id)));
   }
 
   /**
-   * Like `retry`, with a model. A task that fails because values do not fit f16 runs again in f32,
-   * and so do later tasks of the model.
+   * Like `retry`, but also loads a model. If a task fails because values do not fit f16, it runs
+   * again in f32, and later tasks of the model also run in f32.
    * @param id identifies the model and its weights
-   * @returns what the task returns, with the recoveries
+   * @returns the task's result together with the recoveries
    */
   async run<T extends UpscaleReport>(
     id: string,
@@ -203,11 +206,11 @@ export class EngineHost {
   /**
    * Upscales an image like `Engine.upscaleStrips`. After a loss of the device, it continues with
    * the first strip that the sink has not taken. If f16 overflows, the rest is computed in f32. If
-   * f16 makes a blank result, all of it is computed in f32: the sink gets no row before a second
-   * colour appears.
+   * the result of f16 is blank, the whole result is computed again in f32. This is possible because
+   * the sink gets no row before a second colour appears.
    * @param id identifies the model and its weights
    * @throws CrispenError like `Engine.upscaleStrips`; `DEVICE_LOST` after three losses in a row;
-   *   the errors of the sink
+   *   any error of the sink
    */
   async upscale(
     id: string,
@@ -235,7 +238,7 @@ export class EngineHost {
     const holding: StripSink = async (strip) => {
       seen.add(strip.data);
       if (seen.colour) {
-        // Lazily loaded, because most images begin with several colours.
+        // This module is loaded lazily, because most images begin with several colours.
         held ??= new (await import('../image/blank.ts')).HeldRows(strip);
         return held.add(strip);
       }
@@ -247,7 +250,7 @@ export class EngineHost {
       const slower = recovered.includes('device-lost') ? SMALLER : 1;
       const given = { ...options, checkpoint, submitMs: () => submitMs() / slower };
       if (model.program.element !== 'f16') {
-        // Rows of one colour that f16 computed are not to be trusted.
+        // Rows of a single colour from f16 may be wrong, so they are discarded.
         if (held) checkpoint.rows = 0;
         held = null;
         return engine.upscaleStrips(model, image, given, guarded);
@@ -264,7 +267,7 @@ export class EngineHost {
     }
   }
 
-  /** Gives up the engine and its models. The next use makes new ones. */
+  /** Destroys the engine and its models. The next use makes a new engine. */
   destroy(): void {
     if (this.#current) this.#drop(this.#current);
   }

@@ -1,6 +1,6 @@
 /**
- * Runs a task once, when no job has run for a while. A job that begins cancels the task, which is
- * tried again after that job.
+ * Runs a task once, when no job has run for a while. If a job begins while the task runs, the task
+ * is cancelled and tried again after that job.
  */
 export class IdleTask {
   readonly #task: (signal: AbortSignal) => Promise<void>;
@@ -10,13 +10,13 @@ export class IdleTask {
   #timer: ReturnType<typeof setTimeout> | null = null;
   #running: AbortController | null = null;
 
-  /** @param task may throw when it is cancelled; any other error ends it for good */
+  /** @param task may throw when it is cancelled; after any other error, it never runs again */
   constructor(task: (signal: AbortSignal) => Promise<void>, idleMs = 1000) {
     this.#task = task;
     this.#idleMs = idleMs;
   }
 
-  /** Wraps a job. The task waits until the first job has succeeded. */
+  /** Runs a job. The task starts only after a job has succeeded. */
   async during<T>(job: () => Promise<T>): Promise<T> {
     this.#jobs++;
     if (this.#timer !== null) clearTimeout(this.#timer);

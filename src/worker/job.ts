@@ -32,13 +32,13 @@ import { readSource } from './readSource.ts';
 import type { TakeStrip } from './result.ts';
 
 /**
- * GPU milliseconds per submission: less than a frame while the page is visible, longer while it is
- * hidden.
+ * Milliseconds of GPU time per submission. A submission is shorter than a frame while the page is
+ * visible, and longer while it is hidden.
  */
 const SUBMIT_MS_VISIBLE = 8;
 const SUBMIT_MS_HIDDEN = 50;
 
-/** Services that jobs share. */
+/** The services that jobs share. */
 export interface JobServices {
   readonly host: EngineHost;
   readonly loader: ModelLoader;
@@ -49,12 +49,12 @@ export interface JobServices {
   readonly isVisible: () => boolean;
 }
 
-/** Asks whether to start a job of this many milliseconds. */
+/** Asks the page whether to start a job that takes this many milliseconds. */
 type Ask = (milliseconds: number) => Promise<boolean>;
 
 type Found = Pick<WireDetection, 'adapter' | 'reason'>;
 
-/** Finds the adapter by making a device on it, because `navigator.gpu` alone proves nothing. */
+/** Finds the adapter and creates a device on it, because `navigator.gpu` alone proves nothing. */
 export async function findAdapter({
   host,
   config,
@@ -75,7 +75,7 @@ export async function detect(services: JobServices): Promise<WireDetection> {
   return { ...found, cpu: onCpu ? await (await services.cpu()).report() : null };
 }
 
-/** Plans the chain of a request for an image of this size. @throws CrispenError as `planChain` */
+/** Plans the chain of models for an image of this size. @throws CrispenError like `planChain` */
 export function chainOf(
   { files }: Pick<WorkerConfig, 'files'>,
   image: Size,
@@ -91,7 +91,7 @@ export function chainOf(
   return { ...chain, models };
 }
 
-/** The same with the choice of `model: 'auto'`. @throws CrispenError also `ABORTED` */
+/** Like `chainOf`, but also handles `model: 'auto'`. @throws CrispenError also `ABORTED` */
 export async function chosenChain(
   services: JobServices,
   image: Size,
@@ -106,7 +106,7 @@ export async function chosenChain(
   return { ...chain, ...(await chooseAuto(services, image, chain.models, onGpu, signal)) };
 }
 
-/** Enlarges one image, from source to result. */
+/** Runs the whole job for one image, from the source to the result. */
 export async function upscale(
   services: JobServices,
   ask: Ask,
@@ -119,7 +119,7 @@ export async function upscale(
   const { loader, config } = services;
   const model = plan.model === null ? null : await loader.find(plan.model);
   const { adapter, reason } = await findAdapter(services);
-  // A resize needs no adapter.
+  // Lanczos runs without an adapter too.
   const needed = config.backend === 'webgpu' && plan.method !== 'lanczos';
   if (reason && needed) throw CrispenError.deserialize(reason);
   const backend = plan.method === 'lanczos' ? plan.method : adapter ? 'webgpu' : 'cpu';
@@ -136,7 +136,7 @@ export async function upscale(
   const planned = await chosenChain(services, input, plan, model, backend, signal);
   const { size, models: chain, auto } = planned;
   const way: Way = { size, depth, chain, backend, onGpu: adapter !== null };
-  // A PNG is written strip by strip; other formats are held whole.
+  // A PNG is written strip by strip. Other formats need the whole image in memory.
   if (plan.output !== 'image/png' || backend !== 'webgpu') {
     checkPixels(size.width, size.height, 'The enlarged image');
   }
@@ -196,7 +196,7 @@ export async function upscale(
   };
 }
 
-/** Reads the source, or the part of it that is enlarged. */
+/** Decodes the source, and cuts out the requested part. */
 async function readPart(
   source: WireSource,
   { output, region }: UpscalePlan,
@@ -221,7 +221,10 @@ async function askFirst(
   throw new CrispenError('ABORTED', 'The upscale was not begun: it would have taken too long.');
 }
 
-/** Removes EXIF and XMP unless they are to be kept. Profiles are part of the image and stay. */
+/**
+ * Removes EXIF and XMP, unless the request keeps them. Colour profiles are always kept, because
+ * they define the colours.
+ */
 export const keptTags = (tags: ImageTags, metadata: Metadata): ImageTags =>
   metadata === 'keep' ? tags : { ...tags, exif: null, xmp: null };
 
@@ -242,14 +245,14 @@ function facts({ image, tags, format, animated, notes }: DecodedImage): SourceFa
 type Backend = UpscaleOutput['backend'];
 
 type Enlarged = {
-  /** Null if the strips were taken. */
+  /** Null if the strips were passed on one by one. */
   readonly image: RgbaImage | null;
   readonly report: UpscaleReport & Pick<UpscaleOutput, 'passes' | 'networkScale'>;
 };
 
 /**
- * Lists the stages of a job. Loaded models need no stage. Null stands for a model that is not known
- * yet.
+ * Lists the stages of a job. Models that are already loaded need no stage. `model` is null if it is
+ * not chosen yet.
  */
 function stagesOf(
   { host, loader }: JobServices,
@@ -265,18 +268,18 @@ function stagesOf(
   return [...stages, 'upscale', 'encode'];
 }
 
-/** How the pixels of a source become those of the result. */
+/** The way in which the pixels of the result are computed. */
 interface Way {
   readonly size: Size;
   readonly depth: Depth;
   /** The models in the order of their runs. */
   readonly chain: readonly Runnable[];
   readonly backend: Backend;
-  /** Whether there is a GPU, which resizes as well. */
+  /** Whether there is a GPU, which can also resize. */
   readonly onGpu: boolean;
 }
 
-/** A job whose pixels are decoded. */
+/** A job after the source has been decoded. */
 interface Job {
   readonly services: JobServices;
   readonly input: RgbaImage;
@@ -287,8 +290,8 @@ interface Job {
 }
 
 /**
- * Runs the models of a chain. All models are loaded before the first one runs. If `take` is not
- * given, the strips become one image.
+ * Runs the models of a chain. All models are loaded before the first one runs. Without `take`, the
+ * strips are collected in one image.
  */
 async function enlargeBy(job: Job, take?: TakeStrip): Promise<Enlarged> {
   const { services, input, way, options, progress, signal } = job;
@@ -325,8 +328,8 @@ async function passOnGpu(host: EngineHost, id: string, load: LoadModel): Promise
 }
 
 /**
- * Puts the result on a canvas. A result that one run makes at its own scale is drawn by the GPU,
- * and no pixel is read back; every other result is made as an image first.
+ * Puts the result on a canvas. If one run makes the result at the model's own scale, the GPU draws
+ * it directly. Every other result is first made as an image.
  */
 async function drawResult(
   job: Job,
@@ -346,7 +349,7 @@ async function drawResult(
   const isPlain = depth === 8 && isOpaque(input.data) && !isGrey(input.data);
   if (backend === 'webgpu' && isExact && isPlain) {
     const load = loading(job, first);
-    // If the device is lost, what was drawn is lost too, so all of it is drawn again.
+    // If the device is lost, the texture is lost too, so everything is drawn again.
     const draw = async (engine: Engine, model: Model) => {
       progress.report('upscale', 0);
       return drawOn(onto, engine, model, input as Rgba8Image, options);
@@ -378,7 +381,7 @@ async function toBitmap(image: Rgba8Image, tags: ImageTags): Promise<ImageBitmap
   const { colorSpace } = tags;
   try {
     if (colorSpace === 'other') {
-      // A preview. Only a file can express its colours.
+      // This is a preview. Only a file can describe its colour space.
       const { encodeImage } = await import('./result.ts');
       return await createImageBitmap(await encodeImage(image, 'image/png', 1, tags), {
         premultiplyAlpha: 'none',

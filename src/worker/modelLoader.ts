@@ -14,11 +14,11 @@ import type { Digest, ModelStore } from './store.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
 
-/** The part of a shipped or added model that a job needs before its weights. */
+/** The properties of a shipped or added model that a job needs before the weights. */
 export interface Runnable {
   readonly id: string;
   readonly scale: number;
-  /** Null if the model was added; its weights are then in the store. */
+  /** The entry of a shipped model. Null for an added model, which has its weights in the store. */
   readonly entry: ModelFile | null;
 }
 
@@ -27,17 +27,17 @@ interface LoadedWeights {
   readonly weights: TensorMap;
 }
 
-/** Suffix of the id of a model for 16-bit images. */
+/** The suffix of the ids of models for 16-bit images. */
 const WIDE = ':16';
-/** Suffix of the id of a model that computes in f32 because f16 overflowed. */
+/** The suffix of the ids of models that run in f32 because they failed in f16. */
 const F32 = ':f32';
 
-/** Finds models, downloads their weights once and uploads them to the GPU. */
+/** Finds models, downloads their weights once and loads the models onto the GPU. */
 export class ModelLoader {
   readonly #config: WorkerConfig;
   readonly #host: EngineHost;
   readonly #weightsById = new Map<string, TensorMap>();
-  /** Opened at the first use of an added model. */
+  /** The store is opened at the first use of an added model. */
   #store: ModelStore | null = null;
 
   constructor(config: WorkerConfig, host: EngineHost) {
@@ -45,7 +45,7 @@ export class ModelLoader {
     this.#host = host;
   }
 
-  /** Finds a model. The page chose from the same list. @throws CrispenError `MODEL_UNKNOWN` */
+  /** Finds a model by its id. @throws CrispenError `MODEL_UNKNOWN` */
   async find(id: string): Promise<Runnable> {
     if (id.startsWith(ADDED_PREFIX)) {
       const { store } = await this.added();
@@ -69,7 +69,7 @@ export class ModelLoader {
     return { ...added, digest, store: this.#store };
   }
 
-  /** Returns the network alone. For an added model, this requires reading its weights. */
+  /** Returns the network without weights. For an added model, the weights must still be read. */
   async network({ id, entry }: Runnable): Promise<Network> {
     return entry ? shippedNetwork(entry) : (await this.#loadAdded(id)).network;
   }
@@ -92,8 +92,7 @@ export class ModelLoader {
     signal: AbortSignal,
   ): Promise<LoadedWeights> {
     if (!entry) {
-      // Such files can be large. They are therefore not kept in memory in addition to the GPU, but
-      // read again when needed.
+      // Added files can be large, so they are not kept in memory. They are read again when needed.
       progress.report('download', 0);
       const loaded = await this.#loadAdded(id);
       progress.report('download', 1);
@@ -117,7 +116,7 @@ export class ModelLoader {
 
   /**
    * Returns the model on the GPU. Its kernels compile while its weights are loading.
-   * @param isF32 whether it has to compute in f32, whatever is configured
+   * @param isF32 whether the model must run in f32, regardless of the configured precision
    */
   async onGpu(
     runnable: Runnable,
@@ -131,7 +130,7 @@ export class ModelLoader {
     if (loaded) return loaded;
     const { entry } = runnable;
     const { adapter } = await this.#host.engine();
-    // 16-bit samples are finer than f16.
+    // f16 is not precise enough for 16-bit samples.
     const wanted = choosePrecision(this.#config.precision, !wide && entry?.f16, adapter);
     const precision = isF32 ? 'f32' : wanted;
     const options = { wide, precision };
@@ -142,7 +141,8 @@ export class ModelLoader {
   }
 
   /**
-   * The parts of the browser that downloads need. Caches and hashes exist only in secure contexts.
+   * Returns the browser functions that downloads need. Caches and hashes exist only in secure
+   * contexts.
    */
   platform(): WeightPlatform {
     const secure = self.isSecureContext;

@@ -12,7 +12,7 @@ const FILE: WeightFile = {
   sha256: createHash('sha256').update(GOOD).digest('hex'),
 };
 
-/** The used part of the Cache API in memory. */
+/** A cache in memory with the methods of the Cache API that are used. */
 class MemoryCache {
   readonly entries = new Map<string, Uint8Array<ArrayBuffer>>();
   async match(url: string) {
@@ -30,7 +30,10 @@ class MemoryCache {
   }
 }
 
-/** A platform whose network returns the given responses in turn, and a log of the requests. */
+/**
+ * Makes a platform with a fake `fetch`, which returns the given responses in turn. `modes` is the
+ * log of the cache modes of the requests.
+ */
 function platform(
   responses: (() => Response | Promise<Response>)[],
   cache?: MemoryCache,
@@ -51,7 +54,7 @@ function platform(
 
 const body = (bytes: Uint8Array<ArrayBuffer>) => () => new Response(bytes);
 
-/** The body in pieces, as the network delivers it. */
+/** Makes a response with a body in several pieces, as from a network. */
 const pieces = (bytes: Uint8Array<ArrayBuffer>, size: number) => () => {
   let at = 0;
   const stream = new ReadableStream({

@@ -1,33 +1,36 @@
 import { CrispenError, throwIfAborted } from '../errors.ts';
 
-/** One weight file as the manifest describes it. */
+/** A weight file as described in the manifest. */
 export interface WeightFile {
   readonly id: string;
   /** An absolute URL. */
   readonly url: string;
   readonly bytes: number;
-  /** 64 lower-case hexadecimal digits. */
+  /** The hash as 64 lower-case hexadecimal digits. */
   readonly sha256: string;
 }
 
-/** The part of the platform that is used. Tests pass their own. */
+/** The functions of the platform that this module uses. Tests pass fakes. */
 export interface WeightPlatform {
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
   /**
-   * Undefined if nothing is to be kept. Missing in insecure contexts; throws in some private
-   * windows.
+   * The caches of the browser. Undefined if files should not be cached, or in insecure contexts.
+   * Calls throw in some private windows.
    */
   readonly caches: Pick<CacheStorage, 'open'> | undefined;
   /**
-   * Undefined in insecure contexts, which have no `crypto.subtle`. Only the length is then checked
-   * and, when the file is read, its structure.
+   * Undefined in insecure contexts, which have no `crypto.subtle`. Then only the length is checked
+   * here, and the structure when the file is parsed.
    */
   readonly sha256: ((bytes: Uint8Array<ArrayBuffer>) => Promise<ArrayBuffer>) | undefined;
 }
 
 export interface WeightOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Fraction of the download, 0 to 1; immediately 1 if the file was cached. */
+  /**
+   * Receives the fraction of the download, 0 to 1. For a cached file, the fraction is 1
+   * immediately.
+   */
   readonly onProgress?: ((fraction: number) => void) | undefined;
 }
 
@@ -41,10 +44,9 @@ const CACHE_NAME = 'crispen-weights';
  * Loads the bytes of a weight file from the Cache API or the network, and checks them against the
  * manifest.
  *
- * Cached files are found by URL and hash, so a changed model never returns the old file. A file
- * that does not match is downloaded once more, bypassing every cache, which repairs half-written
- * cache entries and stale HTTP caches. Failures of the cache (quota, privacy modes) never fail the
- * load.
+ * Cached files are found by URL and hash, so a changed model never returns the old file. If a file
+ * does not match, it is downloaded once more without any cache. This replaces incomplete cache
+ * entries and stale files of HTTP caches. Errors of the cache (quota, privacy modes) are ignored.
  *
  * @throws CrispenError `FETCH_FAILED`, `MODEL_CORRUPT`, `ABORTED`
  */
@@ -78,7 +80,7 @@ export async function loadWeightFile(
   });
 }
 
-/** Returns null if the bytes match the manifest, otherwise what is wrong with them. */
+/** Returns null if the bytes match the manifest, otherwise a description of the difference. */
 async function findFault(
   file: WeightFile,
   bytes: Uint8Array<ArrayBuffer>,
@@ -125,9 +127,9 @@ async function download(
 }
 
 /**
- * Reads the body, with progress relative to the manifest's length, because Content-Length may be
- * that of the compressed bytes. Reading stops one byte after this length, so a wrong file of any
- * size ends soon.
+ * Reads the body. Progress is relative to the length in the manifest, because Content-Length may be
+ * the length of the compressed file. Reading stops one byte after this length, so a wrong file is
+ * never read completely.
  */
 async function readBody(
   response: Response,
@@ -149,9 +151,7 @@ async function readBody(
   return bytes.subarray(0, length);
 }
 
-/**
- * The cached copy of one file. No method fails if the cache does, because the cache is optional.
- */
+/** The cached copy of one file. Errors of the cache are ignored, because the cache is optional. */
 class WeightCache {
   readonly #file: WeightFile;
   readonly #caches: Pick<CacheStorage, 'open'> | undefined;
@@ -177,7 +177,7 @@ class WeightCache {
     await this.#attempt(async (cache) => void (await cache.delete(this.#key)));
   }
 
-  /** Stores the bytes and drops cached versions of the same file. */
+  /** Stores the bytes, and removes other cached versions of the same file. */
   async write(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     await this.#attempt(async (cache) => {
       for (const request of await cache.keys()) {

@@ -1,4 +1,7 @@
-/** Runs networks without WebAssembly, with the oracle's plain loops; lazily loaded. */
+/**
+ * Runs networks without WebAssembly, with the plain loops of the reference code. This module is
+ * loaded lazily.
+ */
 import { upscaleOnCpu } from '../engine/oracle/interpreter.ts';
 import type { Pass } from '../engine/pipeline/enlarge.ts';
 import { CrispenError } from '../errors.ts';
@@ -8,7 +11,7 @@ import { CPU_MAX_PIXELS } from './protocol.ts';
 
 export { estimateCpuMilliseconds } from '../engine/oracle/interpreter.ts';
 
-/** @param reason why there is no WebAssembly */
+/** @param reason the reason why there is no WebAssembly */
 export function oraclePass(
   network: Network,
   weights: TensorMap,

@@ -1,8 +1,8 @@
 import type { Stage, UpscaleProgress } from './protocol.ts';
 
 /**
- * Shares of the stages in percent, for a photo that takes a few seconds. They only shape the
- * progress bar. Stages that are not needed are left out of the sum.
+ * The shares of the stages in percent, for a photo that takes a few seconds. They affect only the
+ * progress bar. Stages that a job does not need are left out of the sum.
  */
 const WEIGHTS: Readonly<Record<Stage, number>> = {
   decode: 2,
@@ -12,18 +12,24 @@ const WEIGHTS: Readonly<Record<Stage, number>> = {
   encode: 2,
 };
 
-/** Turns the progress of stages into the progress of a job: one fraction that never decreases. */
+/**
+ * Converts the progress of stages to the progress of a job, which is one fraction that never
+ * decreases.
+ */
 export class JobProgress {
   readonly #stages: readonly Stage[];
   readonly #emit: (progress: UpscaleProgress) => void;
   readonly #now: () => number;
-  /** Milliseconds between reports, added to the stage of the earlier report. */
+  /**
+   * The milliseconds per stage. The time between two reports counts for the stage of the earlier
+   * report.
+   */
   readonly timings: Partial<Record<Stage, number>> = {};
   #last = 0;
   #stage: Stage | null = null;
   #stageStart = 0;
   #fraction = 0;
-  /** The rate of the last stage that reported its time left. */
+  /** The rate of the last stage that reported its remaining time. */
   #rate: { readonly stage: Stage; readonly msPerWeight: number } | null = null;
 
   /** @param stages the job's stages, in order */
@@ -39,13 +45,13 @@ export class JobProgress {
 
   /**
    * Reports progress.
-   * @param fraction of the stage, 0 to 1
-   * @param remainingMs time left in the stage, if known; the later stages are added in proportion
-   *   to their weights
+   * @param fraction the completed fraction of the stage, 0 to 1
+   * @param remainingMs the remaining time of the stage, if known; the time of later stages is
+   *   estimated from their weights
    */
   report(stage: Stage, fraction: number, remainingMs: number | null = null): void {
     const index = this.#stages.indexOf(stage);
-    // Models are loaded again after a loss of the device, which is not a stage.
+    // After a loss of the device, models are loaded again, but this is not a stage of the job.
     if (index < 0) return;
     const now = this.#now();
     const before = this.#stage;
@@ -67,7 +73,7 @@ export class JobProgress {
   }
 
   #left(stage: Stage, fraction: number, remainingMs: number | null): number | null {
-    // If a stage no longer knows its time left, the job does not either.
+    // If the remaining time of the stage is no longer known, neither is that of the job.
     if (!this.#rate || (remainingMs === null && this.#rate.stage === stage)) return null;
     const { msPerWeight } = this.#rate;
     const later = sum(this.#stages.slice(this.#stages.indexOf(stage) + 1));

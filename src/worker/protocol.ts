@@ -1,6 +1,6 @@
 /**
- * The protocol between page and worker. Only types and constants, compiled on both sides: nothing
- * here may need the DOM or the worker's globals.
+ * The protocol between page and worker. This file has only types and constants. It is compiled for
+ * both sides, so it must not use the DOM or the worker's globals.
  */
 
 import type { AutoChoice } from '../catalog/auto.ts';
@@ -18,101 +18,113 @@ import type { SizeWish } from '../image/size.ts';
 import type { ImageTags } from '../image/tags.ts';
 
 /**
- * The largest LR image, in pixels, that is enlarged without a GPU and without WebAssembly. Plain
- * loops reach about 1 GFLOP/s; A2N costs 2.1 MFLOP per LR pixel at x2 and more than twice as much
- * at x4.
+ * The largest LR image, in pixels, that can be enlarged without a GPU and without WebAssembly.
+ * Plain loops reach about 1 GFLOP/s. A2N needs 2.1 MFLOP per LR pixel at x2 and more than twice as
+ * much at x4.
  */
 export const CPU_MAX_PIXELS = 128 * 128;
 
-/** A bitmap, or the type of a file. */
+/** The output is a bitmap, or a file of the given type. */
 export type OutputFormat = 'bitmap' | OutputType;
 
-/** Where a result is written while it is made: a file that the user chose, or a stream. */
+/**
+ * The target to which a result is written while it is made: a file that the user chose, or a
+ * stream.
+ */
 export type UpscaleTarget = FileSystemFileHandle | WritableStream<Uint8Array>;
 
 /**
- * A target in the form that the worker gets. A port leads to a stream of the page that cannot be
- * transferred.
+ * A target in the form that is sent to the worker. If a stream cannot be transferred, the worker
+ * gets a port, and the page writes the data from the port to the stream.
  */
 export type WireTarget = UpscaleTarget | MessagePort;
 
-/** What the page is to do with such a stream. Every request is answered, in order. */
+/**
+ * A request to the page for a stream that cannot be transferred. The page answers every request, in
+ * order.
+ */
 export type PumpRequest =
   | { readonly kind: 'write'; readonly bytes: Uint8Array }
   | { readonly kind: 'close' }
   | { readonly kind: 'abort'; readonly reason: string };
 
-/** Null, or the error of the stream. */
+/** The answer is null, or the error of the stream. */
 export type PumpAnswer = { readonly name: string; readonly message: string } | null;
 
-/** What makes the result: networks, or a plain resize. */
+/** The method that makes the result: networks, or a plain resize. */
 export type Method = 'network' | 'lanczos';
 
 /**
- * What runs networks. `auto`: a GPU if there is one, otherwise the CPU. `webgpu`: a GPU or a
- * software adapter. `cpu`: the CPU.
+ * The hardware that runs networks. `auto` uses a GPU if there is one, otherwise the CPU. `webgpu`
+ * uses a GPU or a software adapter. `cpu` uses the CPU.
  */
 export type BackendChoice = 'auto' | 'webgpu' | 'cpu';
 
-/** Jobs longer than this ask first. */
+/** Jobs that take longer than this ask the page before they start. */
 export const LONG_MS = 60_000;
 
 export type Stage = 'decode' | 'download' | 'prepare' | 'upscale' | 'encode';
 
 export interface UpscaleProgress {
   readonly stage: Stage;
-  /** Fraction of the whole job, 0 to 1; never decreases. */
+  /** The completed fraction of the whole job, 0 to 1. It never decreases. */
   readonly fraction: number;
-  /** Milliseconds to the end of the job; null while unknown. */
+  /** The remaining milliseconds of the job; null while they are unknown. */
   readonly remainingMs: number | null;
 }
 
-/** Whether EXIF and XMP are kept (upright, without sizes and thumbnail) or dropped. */
+/**
+ * Whether EXIF and XMP are kept or dropped. Kept EXIF is changed: the orientation is upright, and
+ * sizes and the thumbnail are removed.
+ */
 export type Metadata = 'keep' | 'drop';
 
 /** Facts about a source. */
 export interface SourceFacts {
-  /** The format of a file, such as `JPEG`; null for an element, a bitmap or pixels. */
+  /** The file format, such as `JPEG`; null for an element, a bitmap or pixels. */
   readonly format: string | null;
-  /** Bits per sample of its decoded pixels. */
+  /** The number of bits per sample of the decoded pixels. */
   readonly depth: Depth;
-  /** The meaning of its values and of the result's. `other`: the result file describes it. */
+  /**
+   * The colour space of the source and of the result. If it is `other`, the result file describes
+   * it.
+   */
   readonly colorSpace: ImageTags['colorSpace'];
-  /** Whether the file had a profile, which result files have too. */
+  /** Whether the file has a colour profile. Result files get the same profile. */
   readonly hasProfile: boolean;
-  /** Whether there is EXIF or XMP that can be kept. */
+  /** Whether the file has EXIF or XMP that can be kept. */
   readonly hasMetadata: boolean;
-  /** Whether every pixel is grey; the result's pixels are then grey too. */
+  /** Whether every pixel is grey. The result's pixels are then grey too. */
   readonly grey: boolean;
-  /** Whether it is an animation, of which the first frame was enlarged. */
+  /** Whether the file is an animation. Only its first frame is enlarged. */
   readonly animated: boolean;
-  /** What could not be kept, as sentences for people. */
+  /** Sentences for the user about properties of the source that could not be kept. */
   readonly notes: readonly string[];
 }
 
-/** How a result was made: time, tiles, exactness and memory. */
+/** Facts about how a result was made: time, tiles, precision and memory. */
 export interface Diagnostics extends Omit<UpscaleReport, 'backend'> {
-  /** Why no GPU was used, for people; null if one was used, or none was wanted. */
+  /** A message that says why no GPU was used; null if a GPU was used or not requested. */
   readonly noGpu: string | null;
   /**
-   * Milliseconds per stage. Stages that were not needed are absent. Encoding strip by strip is part
-   * of `upscale`.
+   * The milliseconds per stage. Stages that were not needed are absent. If the file is encoded
+   * strip by strip, this time is part of `upscale`.
    */
   readonly timings: Readonly<Partial<Record<Stage, number>>>;
-  /** Which models `model: 'auto'` chose, and why; absent for other requests. */
+  /** The models that `model: 'auto'` chose, and the reason; absent for other requests. */
   readonly auto?: AutoChoice | undefined;
 }
 
 export interface UpscaleOutput<Image = ImageBitmap | Blob> {
   /**
-   * A bitmap for the output `bitmap`, otherwise a file; null if it was written to a target. Close
-   * the bitmap when you no longer need it. A file of more than 64 MiB may be in the origin private
-   * file system. It can be read until the upscaler is destroyed or the page is left.
+   * A bitmap for the output `bitmap`, otherwise a file. Null if the result was written to a target.
+   * Close the bitmap when you no longer need it. A file of more than 64 MiB may be stored in the
+   * origin private file system. It can be read until the upscaler is destroyed or the page is left.
    */
   readonly image: Image;
-  /** Size of the file; null for a bitmap. */
+  /** The size of the file in bytes; null for a bitmap. */
   readonly bytes: number | null;
-  /** The requested small picture of the result. Close it when you no longer need it. */
+  /** The small picture of the result, if one was requested. Close it when you no longer need it. */
   readonly preview: ImageBitmap | null;
   readonly width: number;
   readonly height: number;
@@ -122,13 +134,17 @@ export interface UpscaleOutput<Image = ImageBitmap | Blob> {
   /** The first model that ran; null for Lanczos, which is not a network. */
   readonly model: string | null;
   /**
-   * Models in the order of their runs. If there is more than one, the image was enlarged several
-   * times. Later runs work on the output of the run before: they add size, but no true detail.
+   * The models in the order of their runs. If there are several, the image was enlarged several
+   * times. Each later run enlarges the output of the previous run, which adds size but no true
+   * detail.
    */
   readonly passes: readonly string[];
-  /** The total enlargement by networks. A resize makes up the difference to the size. */
+  /**
+   * The total scale of all network runs. If it differs from the requested scale, the output of the
+   * networks was resized.
+   */
   readonly networkScale: number;
-  /** What did the work. */
+  /** The backend that made the result. */
   readonly backend: 'webgpu' | 'cpu' | 'lanczos';
   readonly adapter: AdapterReport | null;
   readonly diagnostics: Diagnostics;
@@ -136,47 +152,53 @@ export interface UpscaleOutput<Image = ImageBitmap | Blob> {
 
 /** An upscale request with every default filled in and every value checked. */
 export interface UpscalePlan {
-  /** Null for the default models. */
+  /** The id of the model; null for the default models. */
   readonly model: string | null;
-  /** Whether the fast models take the place of the best ones where those would take long. */
+  /** Whether fast models replace the best models if these would take too long. */
   readonly auto: boolean;
-  /** The model's own. */
+  /** The model's scale. */
   readonly scale: number;
-  /** A size that the model's scale does not give; null for the model's scale. */
+  /** The requested size if the model's scale does not give it; otherwise null. */
   readonly wish: SizeWish | null;
-  /** The part of the image that is enlarged, in its pixels; null: all of it. */
+  /** The part to enlarge, in pixels of the image; null for the whole image. */
   readonly region: Rect | null;
-  /** Null for the network. */
+  /** The method; null for a network. */
   readonly method: Method | null;
-  /** Bits per sample of the result; null: the source's, if the output can have them. */
+  /**
+   * The number of bits per sample of the result. If null, it is the source's, as far as the output
+   * format allows.
+   */
   readonly depth: Depth | null;
   readonly output: OutputFormat;
-  /** 0 to 1. */
+  /** The quality of the file, 0 to 1. */
   readonly quality: number;
   readonly metadata: Metadata;
-  /** Longest side of a small picture of the result; null for no picture. */
+  /** The longest side of a small picture of the result; null for no picture. */
   readonly preview: number | null;
   readonly tiling: Tiling;
   /** Whether the page must be asked before a long job on the CPU. */
   readonly asks: boolean;
 }
 
-/** How a network runs over an image. */
+/** How an image is divided into tiles, and how its edges are handled. */
 export type Tiling = Pick<UpscaleOptions, 'tileSize' | 'edge'>;
 
 /** Information about a weight file besides its bytes. */
 export interface AddOptions {
-  /** Needed if the file does not determine it: x2 and x3 of some networks have the same layers. */
+  /**
+   * The scale. It is required if the file does not determine it, because x2 and x3 of some networks
+   * have the same layers.
+   */
   readonly scale?: number | undefined;
-  /** Used if neither the file nor its name determines the scale. */
+  /** The scale that is used if neither the file nor its name determines it. */
   readonly likelyScale?: number | undefined;
-  /** Largest value of the network's input, if it is not the usual 1 or 255. */
+  /** The largest value of the network's input, if it is not the usual 1 or 255. */
   readonly inputRange?: number | undefined;
-  /** What a network of scale 1 is for, if the file's name does not say. */
+  /** The task of a network of scale 1, if the file's name does not contain it. */
   readonly task?: Task | undefined;
   /**
-   * Hashes of the file, such as `sha256-` and base64, as for the elements of a page. A file with
-   * another hash is refused.
+   * One or more hashes of the file, such as `sha256-` and base64, as in the attribute `integrity`
+   * of HTML. A file with another hash is rejected.
    */
   readonly integrity?: string | undefined;
 }
@@ -188,56 +210,64 @@ export interface AttentionInspection extends Attention {
   /** The model's scale. */
   readonly scale: number;
   readonly backend: 'webgpu' | 'cpu';
-  /** Size of the image that the network saw, in pixels. */
+  /** The size of the network's input, in pixels. */
   readonly width: number;
   readonly height: number;
-  /** The part of the image that was inspected, in its pixels. */
+  /** The part that was inspected, in pixels of the image. */
   readonly region: Rect;
   /**
-   * Each pixel that the network saw is the mean of a square with this side; 1 for the pixels of the
-   * image.
+   * Each pixel of the network's input is the mean of a square of pixels with this side. 1 means
+   * that the image was not reduced.
    */
   readonly reduction: number;
-  /** Duration of the run, without decoding and download. */
+  /** The duration of the run, without decoding and download. */
   readonly milliseconds: number;
 }
 
-/** What to inspect, with every value checked. */
+/** An inspection request with every value checked. */
 export interface InspectPlan {
   readonly model: string;
-  /** Null for the whole image. */
+  /** The part to inspect, in pixels of the image; null for the whole image. */
   readonly region: Rect | null;
   readonly maxPixels: number;
 }
 
-/** Instead of a model's id: the best or the fast models. No model has this id. */
+/**
+ * Used in place of a model's id: the worker chooses the best or the fast models. No model has this
+ * id.
+ */
 export const AUTO = 'auto';
 
-/** Prefix of the ids of added models; ids in the manifest never have it. */
+/** The prefix of the ids of added models. Ids in the manifest never have it. */
 export const ADDED_PREFIX = 'own-';
 
-/** An added weight file, and what it was recognised as. */
+/** An added weight file and the facts that were recognised in it. */
 export interface AddedModel {
-  /** The value for `model` of a request. */
+  /** The id to pass as `model` in a request. */
   readonly id: string;
-  /** The file's name, without its extension. */
+  /** The file's name without its extension. */
   readonly name: string;
   readonly architecture: string;
-  /** `restore`: a network of scale 1, which does any task but `upscale`. */
+  /**
+   * The task of the network. `restore` means a network of scale 1 for any task except `upscale`.
+   */
   readonly task: AddedTask;
   readonly scale: number;
   readonly scaleSource: 'shapes' | 'name' | 'option' | 'default';
   readonly inputRange: number;
-  /** What the file does not say, with the usual values that were taken, as sentences. */
+  /**
+   * Sentences about facts that are missing in the file, and about the usual values that were
+   * assumed.
+   */
   readonly assumptions: readonly string[];
   readonly format: 'safetensors' | 'torch-zip' | 'torch-legacy';
   readonly parameters: number;
   readonly bytes: number;
-  /** Hash of the file; empty in insecure contexts. */
+  /** The hash of the file; empty in insecure contexts. */
   readonly sha256: string;
-  /** Milliseconds since 1970. */
+  /** The time when the model was added, in milliseconds since 1970. */
   readonly added: number;
-  /** False if it is only in memory, until the page is left. */
+  /** Whether the file is stored. If not, it is only in memory until the page is left. */
   readonly kept: boolean;
 }
 
@@ -249,80 +279,87 @@ export type WireSource =
   | { readonly kind: 'pixels'; readonly image: Rgba8Image }
   | { readonly kind: 'mosaic'; readonly mosaic: BayerMosaic };
 
-/** How networks run on the CPU. */
+/** Information about how networks run on the CPU. */
 export interface CpuReport {
   /**
-   * WebAssembly, or `loops`: plain JavaScript, which is a hundred times as slow, for images up to
-   * 128x128.
+   * The kind of code: WebAssembly with or without relaxed SIMD, or `loops`. `loops` is plain
+   * JavaScript for images up to 128x128, and takes a hundred times as long.
    */
   readonly code: 'relaxed-simd' | 'simd' | 'loops';
-  /** The threads that a job may use. */
+  /** The number of threads that a job may use. */
   readonly threads: number;
-  /** Whether they share memory, as in cross-origin isolated pages. */
+  /** Whether the threads share memory, as in cross-origin isolated pages. */
   readonly shared: boolean;
 }
 
 export interface WireDetection {
   readonly adapter: AdapterReport | null;
   readonly reason: SerializedError | null;
-  /** Null if the GPU does the work. */
+  /** Null if the GPU runs networks. */
   readonly cpu: (CpuReport & { readonly reason: SerializedError | null }) | null;
 }
 
 /**
- * Comlink only keeps name, message and stack of an error, so codes and hints are sent as a value.
+ * The result of a call. Comlink keeps only the name, message and stack of an error, so errors with
+ * codes and hints are sent as values.
  */
 export type Result<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly error: SerializedError };
 
 export interface WorkerConfig {
-  /** The shipped models. The page has the list anyway, so the worker does not include it. */
+  /**
+   * The list of shipped models. The page sends it, so the worker's script does not have to include
+   * it.
+   */
   readonly files: readonly ModelFile[];
-  /** Absolute URL of the folder of weight files. */
+  /** The absolute URL of the folder of weight files. */
   readonly baseUrl: string;
-  /** Absolute URLs of weight files in other places, by file name. */
+  /** The absolute URLs of weight files outside this folder, by file name. */
   readonly packaged: Readonly<Record<string, string>>;
   /** Whether to keep weights in the Cache API. */
   readonly cache: boolean;
-  /** Bytes of memory for a job; null: the engine's default. */
+  /** The number of bytes of memory for a job; null for the engine's default. */
   readonly memoryBudget: number | null;
   readonly backend: BackendChoice;
-  /** Threads on the CPU; null for all cores except one. */
+  /** The number of threads on the CPU; null to use all cores except one. */
   readonly threads: number | null;
   readonly precision: Precision;
   readonly tune: TuneMode;
-  /** Name of a lock that the worker holds while it lives; null for no lock. */
+  /** The name of a lock that the worker holds until it ends; null for no lock. */
   readonly lifeline: string | null;
   readonly visible: boolean;
 }
 
 /**
- * How the fastest kernels are chosen: by a table of adapter families (`off`), by a short
- * measurement after the first image (`quick`), or by a long measurement on first use (`full`).
+ * How the fastest kernels are chosen. `off` uses a table of adapter families. `quick` makes a short
+ * measurement after the first image. `full` makes a long measurement on first use.
  */
 export type TuneMode = 'off' | 'quick' | 'full';
 
 /**
- * A message from the worker in addition to comlink's own messages. Comlink ignores it, because it
- * has no `id`. It uses the same port as the results, so progress never arrives after the end of its
- * job.
+ * A message from the worker about progress, in addition to Comlink's own messages. Comlink ignores
+ * this message, because it has no `id`. It uses the same port as the results, so progress never
+ * arrives after the end of its job.
  */
 export interface ProgressEvent {
   readonly job: number;
   readonly progress: UpscaleProgress;
 }
 
-/** Posted in the same way when a job asks whether to continue. `WorkerApi.answer` answers. */
+/**
+ * A message from the worker that asks whether to continue a job. The page replies with
+ * `WorkerApi.answer`.
+ */
 export interface QuestionEvent {
   readonly job: number;
-  /** Milliseconds that the job would take. */
+  /** The estimated duration of the job in milliseconds. */
   readonly question: number;
 }
 
 /**
- * Sent to a worker to turn it into a thread that serves the other end of the port. A worker that
- * cannot start another worker sends it to the page, which can.
+ * A message that turns a new worker into a thread. The thread gets its tasks through the port. A
+ * worker that cannot start other workers sends this message to the page, which starts the thread.
  */
 export interface ThreadEvent {
   readonly thread: MessagePort;
@@ -330,9 +367,9 @@ export interface ThreadEvent {
 
 /** The worker's interface. The page chooses job ids, which are unique per worker. */
 export interface WorkerApi {
-  /** Must come first. Resolves when the worker holds its lock. */
+  /** Must be the first call. Resolves when the worker holds its lock. */
   configure(config: WorkerConfig): Promise<void>;
-  /** Shows that the worker is there. */
+  /** Answers immediately, which shows that the worker is alive. */
   ping(): Result<null>;
   detect(): Promise<Result<WireDetection>>;
   preload(id: number, model: string): Promise<Result<null>>;
@@ -350,7 +387,7 @@ export interface WorkerApi {
     quality: number,
     metadata: Metadata,
   ): Promise<Result<Blob>>;
-  /** A weight file, or its URL. */
+  /** Adds a weight file, given as a Blob or as a URL. */
   addModel(
     id: number,
     file: Blob | string,
@@ -360,9 +397,9 @@ export interface WorkerApi {
   models(): Promise<Result<AddedModel[]>>;
   removeModel(model: string): Promise<Result<null>>;
   exportModel(model: string, f16: boolean): Promise<Result<Blob>>;
-  /** Answers whether the asking job is to continue. */
+  /** Answers the question of a job whether it should continue. */
   answer(id: number, yes: boolean): void;
-  /** Ends a job, queued or running, with `ABORTED`; no effect on any other id. */
+  /** Ends a queued or running job with `ABORTED`. Ignores unknown ids. */
   cancel(id: number): void;
   setVisible(visible: boolean): void;
 }

@@ -1,6 +1,6 @@
 import { CrispenError } from '../errors.ts';
 
-/** Runs one job at a time, in order. Each job can be cancelled by its id, queued or running. */
+/** Runs one job at a time, in order. A queued or running job can be cancelled by its id. */
 export class JobQueue {
   readonly #controllers = new Map<number, AbortController>();
   #last: Promise<unknown> = Promise.resolve();
@@ -34,7 +34,7 @@ export class JobQueue {
     });
   }
 
-  /** Cancels a job. Has no effect on ids that are not in the queue. */
+  /** Cancels a job, if it is in the queue or running. */
   cancel(id: number): void {
     this.#controllers.get(id)?.abort();
   }

@@ -1,4 +1,4 @@
-/** Decodes image sources from the page, and fetches those at URLs. */
+/** Decodes the image source that the page sent. A source that is a URL is fetched first. */
 import { decodeImage } from '../codecs/decode.ts';
 import type { Carrier } from '../codecs/source.ts';
 import type { DecodedImage } from '../image/tags.ts';

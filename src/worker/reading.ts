@@ -1,4 +1,4 @@
-/** Reads files and responses within limits; lazily loaded. */
+/** Reads files and responses with limits on their size. This module is loaded lazily. */
 import { CrispenError, throwIfAborted } from '../errors.ts';
 
 /**
@@ -33,26 +33,26 @@ export function fetchFailed(url: string, what: 'image' | 'model', cause: unknown
   });
 }
 
-/** How a file is read. */
+/** Options for reading a file. */
 export interface ReadOptions {
   readonly signal: AbortSignal;
   /**
-   * Checks the first bytes of the file before the rest is read.
-   * @returns the most bytes that it may have
+   * Checks the first bytes of the file, before the rest is read.
+   * @returns the maximum number of bytes that the file may have
    */
   readonly judge: (start: Uint8Array) => number;
   readonly tooLarge: (limit: number) => Error;
-  /** Receives the fraction that has been read, if the length is stated. */
+  /** Receives the fraction that has been read, if the length of the file is known. */
   readonly onProgress?: ((fraction: number) => void) | undefined;
 }
 
-/** Enough for the size of nearly every image. */
+/** The number of first bytes to check. They contain the width and height of nearly every image. */
 const START_BYTES = 2 ** 16;
 
 /**
- * Reads all bytes of a file or response into one buffer. The buffer only has to grow if a response
- * does not give its length, or gives the length of its compressed form.
- * @throws the errors of `judge` and `tooLarge`; CrispenError `ABORTED`; those of the stream
+ * Reads all bytes of a file or response into one buffer. The buffer has to grow only if a response
+ * does not state its length, or states its compressed length.
+ * @throws the errors of `judge` and `tooLarge`; CrispenError `ABORTED`; errors of the stream
  */
 export async function readAll(
   source: Blob | Response,
@@ -75,7 +75,7 @@ export async function readAll(
       if (done) break;
       if (limit !== null && length + value.length > limit) throw tooLarge(limit);
       if (length + value.length > bytes.length) {
-        // The stated length is used once it is known to be possible.
+        // The stated length is used only after `judge` has accepted the file.
         const wanted = limit === null ? START_BYTES : Math.max(stated, 2 * bytes.length);
         const larger = new Uint8Array(Math.max(length + value.length, wanted));
         larger.set(bytes.subarray(0, length));

@@ -1,4 +1,4 @@
-/** Cuts out the part of an image that a request is about; lazily loaded. */
+/** Cuts a region out of an image. This module is loaded lazily. */
 import { regionOf } from '../engine/tile/tiler.ts';
 import { CrispenError } from '../errors.ts';
 import type { Rect } from '../geometry.ts';

@@ -1,4 +1,4 @@
-/** Writes file results; lazily loaded. */
+/** Writes results to files. This module is loaded lazily. */
 import { checkPixels, checkSides, encodeImage, type OutputType } from '../codecs/index.ts';
 import { type Saved, save, savePng } from '../codecs/sink.ts';
 import type { Depth, Rgba8Image, RgbaImage } from '../image/image.ts';
@@ -8,7 +8,10 @@ import { type ImageTags, NO_TAGS } from '../image/tags.ts';
 import type { WireTarget } from './protocol.ts';
 import { blobSink, openTarget, spillFolder } from './sinks.ts';
 
-/** Takes the full-width strips of a result from top to bottom, in the result's depth. */
+/**
+ * Receives the strips of a result from top to bottom. Strips have the width and the bit depth of
+ * the result.
+ */
 export type TakeStrip = (strip: RgbaImage) => Promise<void>;
 
 export interface ResultRequest<R> {
@@ -18,14 +21,14 @@ export interface ResultRequest<R> {
   readonly output: OutputType;
   readonly quality: number;
   readonly tags?: ImageTags;
-  /** Null for a Blob. */
+  /** The target; null to return a Blob. */
   readonly target: WireTarget | null;
-  /** Largest side of a small picture of the result; null for no picture. */
+  /** The longest side of a small picture of the result; null for no picture. */
   readonly preview: number | null;
   readonly lifeline: string | null;
   readonly signal: AbortSignal;
   readonly toBitmap: (image: Rgba8Image, tags: ImageTags) => Promise<ImageBitmap>;
-  /** Makes the result. */
+  /** Computes the result and passes its strips to `take`. */
   readonly produce: (take: TakeStrip) => Promise<R>;
 }
 
@@ -37,10 +40,10 @@ export interface WrittenResult<R> {
 }
 
 /**
- * Writes a result as a file. PNG is written strip by strip and never held whole. Other formats need
- * the whole image, because the browser's encoder does.
+ * Writes a result as a file. PNG is written strip by strip, so the whole image is never in memory.
+ * Other formats need the whole image, because the browser's encoder requires it.
  * @throws CrispenError `WRITE_FAILED`, `IMAGE_TOO_LARGE` and `ENCODE_FAILED` for formats other than
- *   PNG, `ABORTED`; errors of `produce`. No part of the file is then left.
+ *   PNG, `ABORTED`; errors of `produce`. After an error, no partial file is left.
  */
 export async function writeResult<R>(request: ResultRequest<R>): Promise<WrittenResult<R>> {
   const {
@@ -70,7 +73,7 @@ export async function writeResult<R>(request: ResultRequest<R>): Promise<Written
   const open = () =>
     target ? openTarget(target) : blobSink(type, () => spillFolder(request.lifeline));
   if (type === 'image/png') {
-    // Enlarged alpha lies between its neighbours, so opaque stays opaque.
+    // Enlarged alpha values are between their neighbours, so an opaque image stays opaque.
     const header = { width, height, alpha: !isOpaque(input.data), depth, tags };
     const saved = await savePng(
       header,

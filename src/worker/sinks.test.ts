@@ -8,7 +8,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 const bytes = (length: number, seed = 1): Bytes =>
   Uint8Array.from({ length }, (_, i) => (i * 31 + seed * 57) % 251);
 
-/** Writes parts through `save`; a part that is an error is thrown instead. */
+/** Writes parts through `save`. If a part is an error, it is thrown. */
 function write<T>(open: () => Promise<Sink<T>>, parts: readonly (Bytes | Error)[]) {
   return save(open, async (to) => {
     const writer = to.getWriter();
@@ -25,7 +25,9 @@ function write<T>(open: () => Promise<Sink<T>>, parts: readonly (Bytes | Error)[
   });
 }
 
-/** A file like that of the File System API: written data take effect when the stream is closed. */
+/**
+ * Makes a file like those of the File System API: its content changes when the stream is closed.
+ */
 function fakeFile(content: Bytes = bytes(0), room = Number.POSITIVE_INFINITY) {
   const file = { content, open: 0 };
   const handle = {
@@ -116,7 +118,7 @@ describe('a stream', () => {
   });
 });
 
-/** A folder in memory with synchronous handles. */
+/** Makes a folder in memory with synchronous handles. */
 function fakeFolder(room = Number.POSITIVE_INFINITY) {
   const files = new Map<string, Bytes>();
   const open = new Set<string>();

@@ -3,7 +3,7 @@ import type { PumpAnswer, PumpRequest, WireTarget } from './protocol.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** @throws the platform's own exceptions, which `save` turns into `WRITE_FAILED` */
+/** @throws exceptions of the platform, which `save` converts to `WRITE_FAILED` */
 export async function openTarget(target: WireTarget): Promise<Sink<null>> {
   if (target instanceof MessagePort) return portSink(target);
   return target instanceof WritableStream ? streamSink(target) : fileSink(target);
@@ -11,7 +11,8 @@ export async function openTarget(target: WireTarget): Promise<Sink<null>> {
 
 /**
  * Opens a sink that replaces the file's content only after the last byte is written. An abort keeps
- * the old content. If there was none, the page removes the file, because a picker has just made it.
+ * the old content. If there was no content, a picker has just created the file, and the page
+ * removes it.
  */
 async function fileSink(handle: FileSystemFileHandle): Promise<Sink<null>> {
   const stream = await handle.createWritable();
@@ -59,7 +60,7 @@ export function portSink(port: MessagePort): Sink<null> {
   };
 }
 
-/** The part of the origin private file system that workers use. Tests pass their own. */
+/** The methods of the origin private file system that the worker uses. Tests pass fakes. */
 export interface SpillFolder {
   getFileHandle(name: string, options: { create: true }): Promise<SpillFile>;
   removeEntry(name: string): Promise<void>;
@@ -75,14 +76,15 @@ interface SpillFile {
   }>;
 }
 
-/** Blobs up to this size stay in memory. */
+/** The size of the largest Blob that stays in memory. */
 const SPILL_BYTES = 2 ** 26;
 
 /**
- * Opens a sink that makes a Blob. Beyond 64 MiB, its data are in a file of the origin private file
- * system and are read on demand. If there is no such file system, the browser keeps the bytes.
+ * Opens a sink that makes a Blob. If the Blob is larger than 64 MiB, its data are stored in a file
+ * of the origin private file system and read on demand. If there is no such file system, the
+ * browser stores the Blob.
  *
- * @param spill opens the folder and names a new file in it; null if there is none
+ * @param spill opens the folder and returns a name for a new file; null if there is no folder
  */
 export async function blobSink(
   type: string,
@@ -90,7 +92,7 @@ export async function blobSink(
   spillBytes = SPILL_BYTES,
 ): Promise<Sink<Blob>> {
   let parts: BlobPart[] = [];
-  /** Bytes in `parts` that are not in a Blob yet. */
+  /** The number of bytes in `parts` that are not in a Blob yet. */
   let loose = 0;
   let size = 0;
   let isOpen = true;
@@ -133,7 +135,7 @@ export async function blobSink(
   };
 }
 
-/** Reads a Blob part by part. Uses a reader, because Safari's streams cannot be iterated. */
+/** Reads a Blob part by part. It uses a reader, because Safari's streams cannot be iterated. */
 async function eachPart(blob: Blob, take: (part: Bytes) => void): Promise<void> {
   const reader = blob.stream().getReader();
   for (;;) {
@@ -159,11 +161,11 @@ const FOLDER = 'crispen-results';
 let spilled = 0;
 
 /**
- * Opens the folder of large results. A file in it has the name of its worker's lock, which the
- * worker holds while it lives. Files of dead workers are removed first.
+ * Opens the folder of large results. The name of a file begins with the name of its worker's lock,
+ * which the worker holds until it ends. Files of workers that have ended are removed first.
  *
- * @param lifeline the name of this worker's lock; if it were absent, dead and living workers could
- *   not be distinguished
+ * @param lifeline the name of this worker's lock; without it, the function cannot know which
+ *   workers have ended
  */
 export async function spillFolder(
   lifeline: string | null,

@@ -2,7 +2,7 @@ import { CrispenError } from '../errors.ts';
 import { hexadecimal } from './models.ts';
 import type { AddedModel } from './protocol.ts';
 
-/** The part of the origin private file system that workers use. Tests pass their own. */
+/** The methods of the origin private file system that the store uses. Tests pass fakes. */
 export interface Folder {
   getDirectoryHandle(name: string, options: { create: true }): Promise<Folder>;
   getFileHandle(name: string, options?: { create: boolean }): Promise<FileHandle>;
@@ -24,37 +24,37 @@ const FOLDER = 'crispen-models';
 const FACTS = '.json';
 const WEIGHTS = '.weights';
 
-/** The facts as they are stored. Older entries lack the optional fields. */
+/** The facts in their stored form. Older entries lack the optional fields. */
 interface StoredFacts extends AddedModel {
-  /** Whether the file came from a URL, from which it can be fetched again. */
+  /** Whether the file came from a URL. It can then be fetched again. */
   readonly fetched?: boolean;
-  /** Milliseconds since 1970. */
+  /** The time of the last use, in milliseconds since 1970. */
   readonly used?: number;
 }
 
 export type Digest = (algorithm: string, bytes: Uint8Array<ArrayBuffer>) => Promise<ArrayBuffer>;
 
-/** Bytes that files from URLs may take together. */
+/** The total number of bytes that files from URLs may take. */
 const MAX_FETCHED_BYTES = 2 ** 28;
 
 /**
- * The added models: weight files as they were given, in the origin private file system, each next
- * to the facts about it. If there is no such file system (insecure contexts, some private windows)
- * or it is full, a model stays in memory until the worker ends, and its `kept` is false.
+ * Stores the added models. The original weight files are in the origin private file system, each
+ * next to a file with its facts. If there is no such file system (insecure contexts, some private
+ * windows) or it is full, a model stays in memory until the worker ends, and its `kept` is false.
  *
  * Files from URLs are removed to make room for each other and, if the storage is full, for other
- * files. The files that were not used for the longest time go first. Files that were given directly
- * stay until they are removed.
+ * files. The least recently used files are removed first. Files that the user gave directly stay
+ * until the user removes them.
  */
 export class ModelStore {
   readonly #open: () => Promise<Folder | null>;
   readonly #digest: Digest | undefined;
   readonly #maxFetched: number;
   readonly #inMemory = new Map<string, { facts: AddedModel; bytes: Uint8Array<ArrayBuffer> }>();
-  /** Models that this worker has used and may need again. */
+  /** The ids of models that this worker has used and may need again. */
   readonly #inUse = new Set<string>();
 
-  /** @param digest the function of `crypto.subtle`; undefined in insecure contexts */
+  /** @param digest calls `crypto.subtle.digest`; undefined in insecure contexts */
   constructor(root: () => Promise<Folder>, digest?: Digest, maxFetched = MAX_FETCHED_BYTES) {
     this.#digest = digest;
     this.#maxFetched = maxFetched;
@@ -89,8 +89,7 @@ export class ModelStore {
 
   /**
    * Reads the original weight file.
-   * @throws CrispenError `MODEL_UNKNOWN`; `MODEL_CORRUPT` if the stored bytes are not those that
-   *   were added
+   * @throws CrispenError `MODEL_UNKNOWN`; `MODEL_CORRUPT` if the stored bytes have changed
    */
   async read(id: string): Promise<Uint8Array<ArrayBuffer>> {
     const facts = await this.find(id);
@@ -106,13 +105,13 @@ export class ModelStore {
       if (digest !== facts.sha256) throw damaged(id);
     }
     const stored = await readFacts(folder, id + FACTS);
-    // Ignored, because another worker may be writing the facts.
+    // A failure is ignored, because another worker may be writing the facts.
     if (stored) await writeFacts(folder, { ...stored, used: Date.now() }).catch(() => {});
     return bytes;
   }
 
   /**
-   * Stores a model. The result says whether it will outlast this page.
+   * Stores a model. In the returned facts, `kept` says whether the file was stored on disk.
    * @param fetched whether the file came from a URL
    */
   async write(
@@ -144,7 +143,7 @@ export class ModelStore {
     return inMemory;
   }
 
-  /** Removes a model. Has no effect for an unknown id. */
+  /** Removes a model, if there is one with this id. */
   async remove(id: string): Promise<void> {
     this.#inMemory.delete(id);
     this.#inUse.delete(id);
@@ -152,7 +151,7 @@ export class ModelStore {
     if (folder) await removeFiles(folder, id);
   }
 
-  /** Removes fetched files until the new file fits into their share. */
+  /** Removes fetched files until the new file fits within the limit for fetched files. */
   async #limitFetched(folder: Folder, id: string, bytes: number): Promise<void> {
     const fetched = (await storedFacts(folder)).filter((one) => one.fetched && one.id !== id);
     let total = fetched.reduce((sum, one) => sum + one.bytes, bytes);
@@ -164,7 +163,10 @@ export class ModelStore {
     if (total > this.#maxFetched) throw new Error('other models from addresses are in use');
   }
 
-  /** Repeats a write that fails, each time with one fetched file fewer, as long as there are any. */
+  /**
+   * Repeats a failed write. Before each attempt, it removes one fetched file, until there are none
+   * left.
+   */
   async #makingRoom(folder: Folder, id: string, write: () => Promise<void>): Promise<void> {
     for (;;) {
       try {
@@ -178,7 +180,7 @@ export class ModelStore {
     }
   }
 
-  /** Returns the models that this worker has not used, the longest unused first. */
+  /** Returns the models that this worker has not used, the least recently used first. */
   #unused(models: readonly StoredFacts[]): readonly StoredFacts[] {
     const lastUse = ({ used, added }: StoredFacts) => used ?? added;
     return models.filter(({ id }) => !this.#inUse.has(id)).sort((a, b) => lastUse(a) - lastUse(b));
@@ -203,7 +205,7 @@ async function storedFacts(folder: Folder): Promise<StoredFacts[]> {
   return found;
 }
 
-/** The facts of version 0.1 have no task. */
+/** Facts that were stored by version 0.1 have no task. */
 type Facts = Omit<StoredFacts, 'task'> & Partial<Pick<StoredFacts, 'task'>>;
 
 async function readFacts(folder: Folder, name: string): Promise<StoredFacts | null> {

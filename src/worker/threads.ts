@@ -4,16 +4,16 @@ import { trustedUrl } from './trusted.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
 
-/** Milliseconds that a thread may take to start. */
+/** The maximum number of milliseconds in which a thread must start. */
 const START_MS = 5000;
 
-/** Returns the default number of threads, which leaves one core to the page. */
+/** Returns the default number of threads. One core is left free for the page. */
 export const defaultThreads = (): number =>
   Math.min(8, Math.max(1, (navigator.hardwareConcurrency || 2) - 1));
 
 /**
- * Returns the kind of this worker. Bundlers make both kinds. Only a classic worker may import
- * scripts.
+ * Returns the type of this worker, because bundlers produce both types. Only classic workers can
+ * call `importScripts`.
  */
 function kindOfWorker(): WorkerType {
   try {
@@ -25,9 +25,9 @@ function kindOfWorker(): WorkerType {
 }
 
 /**
- * Starts this worker's own script again as a thread, so no other script needs a URL, a policy or a
- * bundler's attention. If the worker cannot do that, because the browser does not allow it or the
- * script's URL was revoked, the page starts the thread.
+ * Starts this worker's own script again as a thread. A second script would need its own URL, policy
+ * and support by bundlers. If the worker cannot start the thread, because the browser does not
+ * allow it or the script's URL was revoked, the page starts it.
  * @returns the thread's port, or null if no thread could be started
  */
 export async function startThread(): Promise<Port | null> {

@@ -1,4 +1,4 @@
-/** Supports Trusted Types, for pages whose policy says `require-trusted-types-for 'script'`. */
+/** Supports Trusted Types, for pages with the policy `require-trusted-types-for 'script'`. */
 
 interface ScriptPolicy {
   createScriptURL(url: string): object;
@@ -13,8 +13,9 @@ interface PolicyFactory {
 let policy: ScriptPolicy | null | undefined;
 
 /**
- * Returns the URL of one of Crispen's own scripts in the form that the page's policy demands. The
- * policy `crispen` makes it trusted; the page can allow that policy with `trusted-types crispen`.
+ * Returns the URL of one of Crispen's own scripts in the form that the page's policy requires. The
+ * policy `crispen` makes the URL trusted. A page can allow this policy with `trusted-types
+ * crispen`.
  */
 export function trustedUrl(url: string | URL): string {
   policy ??= makePolicy();
@@ -27,15 +28,15 @@ function makePolicy(): ScriptPolicy | null {
   try {
     return trustedTypes?.createPolicy('crispen', { createScriptURL: (url) => url }) ?? null;
   } catch {
-    // The page forbids the name, or another copy of Crispen has it. The page may have a default
-    // policy.
+    // The page forbids the policy's name, or another copy of Crispen already uses it. The page may
+    // still have a default policy.
     return null;
   }
 }
 
 /**
- * Runs a function that makes a worker from a plain URL. Bundlers only know `new Worker(new
- * URL(…))`, so the URL cannot be wrapped there.
+ * Runs a function that makes a worker from a plain URL. Bundlers recognise only `new Worker(new
+ * URL(…))`, so that code cannot call `trustedUrl` itself.
  */
 export function withTrustedWorkers(make: () => Worker): Worker {
   if (!('trustedTypes' in globalThis)) return make();

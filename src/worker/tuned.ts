@@ -1,4 +1,4 @@
-/** Choices that were measured on this adapter, and where they are kept. */
+/** Finds the tuning that was measured on this adapter, and stores it. */
 import type { Device } from '../engine/gpu/device.ts';
 import { choiceOf } from '../engine/tune/choice.ts';
 import type { TuneOptions, TuneResult } from '../engine/tune/measure.ts';
@@ -7,29 +7,34 @@ import { familyOf, type Tuning, tuningOf } from '../engine/tune/tuning.ts';
 import type { AdapterReport } from '../engine/types.ts';
 import type { TuneMode } from './protocol.ts';
 
-/** Stores JSON values. If it fails (quota, privacy modes), it may throw, and nothing is kept. */
+/**
+ * Stores JSON values. Its methods may throw (quota, privacy modes). The value is then not stored.
+ */
 export interface TuningStore {
-  /** Returns null if there is no such value. */
+  /** Returns the value of a key, or null if there is none. */
   read(key: string): Promise<unknown>;
   write(key: string, value: unknown): Promise<void>;
 }
 
-/** The part of the platform that is used. Tests pass their own. */
+/** The functions of the platform that this module uses. Tests pass fakes. */
 export interface TunedPlatform {
   readonly measure: (options: TuneOptions) => Promise<TuneResult>;
-  /** Undefined if nothing is to be kept. */
+  /** Undefined if results should not be stored. */
   readonly store: TuningStore | undefined;
-  /** Part of the key, because drivers change with the browser. */
+  /** The user agent is part of the key, because drivers change with the browser. */
   readonly userAgent: string;
 }
 
-/** Increased when kernels change so much that old measurements are invalid. */
+/** This number is increased when kernels change so much that old measurements are invalid. */
 const VERSION = 3;
 const CACHE_NAME = 'crispen-tuning';
-/** Time limit. Slower adapters are not worth the wait. */
+/** The time limit of a measurement. Measuring slower adapters would take too long. */
 const PATIENCE_MS = 120_000;
 
-/** @param origin the page's origin. Kept values have URLs there, which are never fetched. */
+/**
+ * @param origin the page's origin, which is used to make URLs for the keys; these URLs are never
+ *   fetched
+ */
 export const cacheStore = (caches: Pick<CacheStorage, 'open'>, origin: string): TuningStore => {
   const urlOf = (key: string) => new URL(`/crispen-tuning?${key}`, origin).href;
   return {
@@ -45,10 +50,10 @@ export const cacheStore = (caches: Pick<CacheStorage, 'open'>, origin: string): 
 
 /**
  * Finds the tuning for an adapter.
- * - `full`: from the store, or measured now, which takes a few seconds. On a software adapter,
+ * - `full`: reads the store, or measures now, which takes a few seconds. On a software adapter,
  *   where a run takes as long as compiling, the measurement is small and uses the table's fusion
- *   level. If anything fails, the table of families decides, and the next visit tries again.
- * - `quick`: from the store, where a full measurement takes precedence over a quick one, or from
+ *   level. If anything fails, the table of families is used, and the next visit measures again.
+ * - `quick`: reads the store, where a full measurement takes precedence over a quick one, or uses
  *   the table.
  */
 export async function tunedFor(
@@ -77,10 +82,10 @@ export async function tunedFor(
 }
 
 /**
- * Measures an adapter quickly and keeps the result for the next engine. Does nothing on a software
- * adapter, if a choice is already kept, or if none can be kept.
+ * Measures an adapter quickly and stores the result for the next engine. It does nothing on a
+ * software adapter, if a result is already stored, or if results cannot be stored.
  * @returns whether it measured
- * @throws CrispenError `ABORTED`, `DEVICE_LOST`; nothing is then kept
+ * @throws CrispenError `ABORTED`, `DEVICE_LOST`; after an error, nothing is stored
  */
 export async function tuneOnce(
   device: Device,
@@ -98,7 +103,7 @@ export async function tuneOnce(
   return true;
 }
 
-/** Lazily loaded, because it includes all variants. */
+/** This module is loaded lazily, because it includes all kernel variants. */
 const quickly = async (device: Device, options: QuickOptions) =>
   (await import('../engine/tune/quick.ts')).tuneQuickly(device, options);
 

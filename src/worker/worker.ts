@@ -1,6 +1,6 @@
 /**
- * The worker runs everything except a few lines of the page's code, so the page never blocks.
- * Exposes `WorkerApi` through comlink.
+ * The worker does nearly all the work, so the page never blocks. It exposes `WorkerApi` through
+ * Comlink.
  */
 import { expose, transfer } from 'comlink';
 import { runsOf } from '../catalog/chain.ts';
@@ -42,7 +42,7 @@ let visible = true;
 const queue = new JobQueue();
 const host = new EngineHost(createEngine);
 
-/** The services of jobs, once the page has configured the worker. */
+/** The services of jobs. They are set when the page configures the worker. */
 let services: JobServices;
 
 async function createEngine(): Promise<Engine> {
@@ -66,7 +66,7 @@ async function createEngine(): Promise<Engine> {
   });
 }
 
-/** Finds the tuning; lazily loaded. By default, software adapters use the table. */
+/** Finds the tuning for an adapter. With `quick`, software adapters always use the table. */
 async function tunedHere(adapter: AdapterReport, mode: 'quick' | 'full'): Promise<Tuning> {
   if (mode === 'quick' && adapter.isFallbackAdapter) {
     return (await import('../engine/tune/tuning.ts')).tuningFor(adapter);
@@ -82,7 +82,7 @@ async function tunedHere(adapter: AdapterReport, mode: 'quick' | 'full'): Promis
   });
 }
 
-/** Measures after the first image, while nothing else runs. */
+/** Measures the adapter after the first image, while no job runs. */
 const tuning = new IdleTask(async (signal) => {
   const { adapter } = await findAdapter(services);
   if (config.tune !== 'quick' || !config.cache || !adapter || adapter.isFallbackAdapter) return;
@@ -100,12 +100,12 @@ function openCpu(): Promise<CpuHost> {
   const opening = import('./cpu.ts').then(({ CpuHost }) => new CpuHost(config));
   cpu = opening;
   opening.catch(() => {
-    cpu = null; // loaded again by the next job
+    cpu = null; // the next job tries again
   });
   return opening;
 }
 
-/** Jobs that wait for the page's answer, by id. */
+/** The callbacks of jobs that wait for the page's answer, by job id. */
 const asking = new Map<number, (yes: boolean) => void>();
 
 function ask(id: number, milliseconds: number, signal: AbortSignal): Promise<boolean> {
@@ -163,9 +163,10 @@ const api: WorkerApi = {
         ),
       ),
     );
-    // Decoding closes a bitmap. A job that never decoded it has to close it here.
+    // Decoding closes a bitmap. If the job ended before that, the bitmap must be closed here.
     if (source.kind === 'bitmap') source.bitmap.close();
-    // No other code can close it. If it was being written, it is already closed or aborted.
+    // If the job never used the stream, it must be closed here. Otherwise it is already closed or
+    // aborted.
     if (target instanceof WritableStream) await target.abort().catch(() => {});
     if (target instanceof MessagePort) {
       const { portSink } = await import('./sinks.ts');
@@ -183,7 +184,7 @@ const api: WorkerApi = {
   },
 
   async inspect(id, source, plan) {
-    // Lazily loaded: few people look at the attention.
+    // This module is loaded lazily, because few users inspect the attention.
     const { buffersOf, inspect } = await import('./inspect.ts');
     const result = await answer(() =>
       queue.run(id, (signal) =>
@@ -253,13 +254,13 @@ const api: WorkerApi = {
 
 expose(api);
 
-// This script is also a thread when another instance of it starts it.
+// When another instance of this script starts it, it runs as a thread.
 self.addEventListener('message', ({ data }: MessageEvent<Partial<ThreadEvent>>) => {
   const { thread } = data;
   if (thread) void import('./cpu.ts').then(({ serveThread }) => serveThread(thread as Port));
 });
 
-/** Turns errors into values: see `Result`. */
+/** Converts errors to values; see `Result`. */
 async function answer<T>(work: () => Promise<T>): Promise<Result<T>> {
   try {
     return { ok: true, value: await work() };
@@ -268,7 +269,7 @@ async function answer<T>(work: () => Promise<T>): Promise<Result<T>> {
   }
 }
 
-/** Resolves when the lock is held. The lock is only released when this worker ends. */
+/** Resolves when the worker holds the lock. The lock is released only when this worker ends. */
 function holdLock(name: string): Promise<void> {
   return new Promise((resolve, reject) => {
     navigator.locks

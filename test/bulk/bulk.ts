@@ -47,7 +47,7 @@ await runCommand(USAGE, async (given) => {
     await mkdir(join(root, name));
     return join(root, name);
   };
-  /** Prints a result and whether it holds. */
+  /** Prints a result, and records whether its check holds. */
   function tell(what: object, isGood: boolean): void {
     console.log(JSON.stringify({ ...what, holds: isGood }));
     holds &&= isGood;

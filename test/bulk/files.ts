@@ -1,4 +1,4 @@
-/** Folders of seeded files, good and bad, to enlarge in one run. */
+/** Creates folders of seeded files, good and bad, to enlarge in one run. */
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
@@ -8,24 +8,24 @@ import { hostileFiles } from '../hostile.ts';
 import { randomStream } from '../random.ts';
 import { tiff } from '../tiff.ts';
 
-/** A file that is a picture. */
+/** A file that contains a picture. */
 export interface Good {
-  /** Below the folder, with "/". */
+  /** The path within the folder, with "/" as separator. */
   readonly relative: string;
-  /** Of the result, below the output folder. */
+  /** The path of the result within the output folder. */
   readonly output: string;
-  /** Equal for files with the same pixels. */
+  /** Files with the same pixels have the same seed. */
   readonly seed: number;
 }
 
 /** A file that gives no result. */
 export interface Bad {
   readonly relative: string;
-  /** Null: it is no picture, and does not claim to be one. */
+  /** The expected error. Null if the file is not a picture and does not claim to be one. */
   readonly code: ErrorCode | null;
 }
 
-/** What writes one kind of bad file; null: a link that leads nowhere. */
+/** A kind of bad file. If `file` is null, a symbolic link without a target is created. */
 interface Way {
   readonly name: string;
   readonly file: Uint8Array | null;
@@ -54,12 +54,12 @@ const MORE_NAMES = [
   'dot.jpg',
 ];
 
-/** The side of small pictures is 8 to 31 pixels. */
+/** The size of large pictures. The sides of small ones are 8 to 31 pixels. */
 const LARGE = { width: 1400, height: 1000 };
-/** Seeds from here on are large pictures. */
+/** This seed and all larger seeds produce large pictures. */
 const LARGE_SEED = 1_000_000;
 
-/** The pixels of a seed: smooth, opaque, and different for each. */
+/** Creates the pixels for a seed. They are smooth, opaque, and different for each seed. */
 export function pixelsOf(seed: number): Rgba8Image {
   const random = randomStream(seed + 17);
   const side = () => 8 + Math.floor(random() * 24);
@@ -92,7 +92,7 @@ async function encoded({ width, height, data }: Rgba8Image, format: string): Pro
   }
 }
 
-/** Twenty ways not to be a picture. */
+/** Returns twenty kinds of files that are not pictures. */
 export async function badWays(): Promise<Way[]> {
   const hostile = (await hostileFiles()).filter(
     ({ size, code, name }) => size === null && code !== null && name !== 'photo.tiff',
@@ -130,8 +130,8 @@ export async function badWays(): Promise<Way[]> {
 }
 
 /**
- * Writes `count` files below a folder: `bad` ones in each of twenty ways by turns, six large ones, and
- * small pictures of six formats.
+ * Writes `count` files into a folder: `badCount` bad ones, which rotate through twenty kinds, six
+ * large pictures, and small pictures in six formats.
  */
 export async function writeFiles(
   folder: string,

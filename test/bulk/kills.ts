@@ -6,12 +6,14 @@ import { writeFiles } from './files.ts';
 import { crispen, type Program } from './program.ts';
 
 export interface KillCounts {
-  /** Runs that were killed before their end. */
+  /** The number of runs that were killed before their end. */
   readonly kills: number;
   readonly pictures: number;
-  /** Results that are not those of the unbroken run. */
+  /** The results that differ from those of the uninterrupted run. */
   readonly different: readonly string[];
-  /** The most pictures that were begun before a kill and computed again after it. */
+  /**
+   * The maximum number of pictures that a killed run had started and the next run processed again.
+   */
   readonly twice: number;
   readonly jobs: number;
   readonly temporary: readonly string[];
@@ -19,7 +21,7 @@ export interface KillCounts {
 
 /**
  * Kills runs with SIGKILL at random moments and starts them again. The moments are spread over the
- * time of a whole run, its start included.
+ * duration of a whole run, including its start.
  */
 export async function kills({
   program,
@@ -69,7 +71,7 @@ export async function kills({
     const { code } = await crispen(program, run(out), {
       onStart: (child) => void setTimeout(() => child.kill('SIGKILL'), random() * seconds * 1000),
     });
-    // It had ended before.
+    // The run had ended before the signal.
     if (code !== null) continue;
     counts.kills++;
     const files = await treeOf(out);
@@ -79,7 +81,7 @@ export async function kills({
         JSON.parse(text),
       ),
     );
-    // Half a line that a kill could leave must not hide others.
+    // Appends an incomplete line, as a kill could leave it. This line must not hide other entries.
     await writeFile(join(out, '.crispen.jsonl'), `${journal}{"input":"half`);
     const begun = files.filter((f) => f.endsWith('.tmp')).length;
     const unrecorded = files.filter((f) => f in expected && !recorded.has(f)).length;
@@ -108,7 +110,7 @@ export async function kills({
   };
 }
 
-/** Files below a folder, with "/". */
+/** Returns the paths of all files in a folder, with "/" as separator. */
 export async function treeOf(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries
@@ -116,7 +118,7 @@ export async function treeOf(folder: string): Promise<string[]> {
     .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
 }
 
-/** Hashes of the results in a folder, by name. */
+/** Returns the hashes of the results in a folder, by name. */
 export async function hashesOf(folder: string): Promise<Record<string, string>> {
   const hashes: Record<string, string> = {};
   for (const name of await treeOf(folder)) {

@@ -11,16 +11,19 @@ import { crispen, type Program, residentMiB } from './program.ts';
 export interface ManyCounts {
   readonly files: number;
   readonly good: number;
-  /** Good pictures without a result, or with one that is not the oracle's. */
+  /** Good pictures without a result, or with a result that differs from the oracle's. */
   readonly wrong: readonly string[];
   readonly bad: number;
-  /** Bad files that were not listed with the right code, and codes of good ones. */
+  /**
+   * Bad files that were not listed with the right code, and good files that were listed with an
+   * error.
+   */
   readonly unlisted: readonly string[];
   readonly exitCode: number | null;
-  /** MiB of the process after so many files. */
+  /** The memory of the process in MiB, by the number of files processed so far. */
   readonly memory: Readonly<Record<number, number>>;
   readonly peak: number;
-  /** The peak of a run with the largest picture alone. */
+  /** The peak memory of a run with only the largest picture. */
   readonly peakOfLargest: number;
   readonly seconds: number;
 }
@@ -30,10 +33,10 @@ export interface ManyOptions {
   readonly folder: string;
   readonly weights: string;
   readonly files: number;
-  /** So many of them. */
+  /** The number of bad files among them. */
   readonly bad: number;
   readonly seed: number;
-  /** Options of `crispen` besides. */
+  /** Additional options of `crispen`. */
   readonly args: readonly string[];
 }
 
@@ -92,18 +95,18 @@ async function wrongOnes(good: readonly Good[], out: string, file: Uint8Array): 
     let expected = known.get(seed);
     if (!expected) {
       expected = (await upscaleOnCpu(network, weights, pixelsOf(seed))).image;
-      // Small ones occur once.
+      // Small pictures occur only once, so they are not cached.
       if (expected.width > 1000) known.set(seed, expected);
     }
     const off = await distance(join(out, output), expected).catch(() => Number.POSITIVE_INFINITY);
-    // GIF has 256 colours, and JPEG and WebP lose some.
+    // GIF is limited to 256 colours, and JPEG and WebP are lossy.
     const isExact = /\.(png|tiff)$/.test(relative);
     if (!(off < (isExact ? 0.6 : 5))) wrong.push(`${output}: ${off}`);
   }
   return wrong;
 }
 
-/** The mean difference of a file's samples from an image. */
+/** Returns the mean difference between the samples of a file and an image. */
 async function distance(path: string, { width, height, data }: Rgba8Image): Promise<number> {
   const decoded = await sharp(path).removeAlpha().raw().toBuffer({ resolveWithObject: true });
   const { info } = decoded;

@@ -5,20 +5,20 @@ import { fileURLToPath } from 'node:url';
 
 const path = (name: string): string => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 
-/** How to start `crispen`: as it was built, or from its source. */
+/** The arguments that start `crispen`, either as built or from its source. */
 export type Program = readonly string[];
 export const BUILT: Program = [path('bin/crispen.mjs')];
 export const SOURCE: Program = [path('scripts/run.mjs'), path('src/cli/crispen.ts')];
 
-/** A line of `--json`. */
+/** A line of the output of `--json`. */
 export type Line = Readonly<Record<string, unknown>>;
 
 export interface Ran {
   readonly code: number | null;
   readonly lines: readonly Line[];
-  /** What it wrote to standard error. */
+  /** The text that the process wrote to standard error. */
   readonly said: string;
-  /** From the start of the process to its end. */
+  /** The time from the start of the process to its end. */
   readonly seconds: number;
 }
 
@@ -44,7 +44,7 @@ export async function crispen(
     said += text;
   });
   createInterface({ input: child.stdout }).on('line', (text) => {
-    // A killed process may leave half a line.
+    // A killed process may leave an incomplete line.
     if (!text.endsWith('}')) return;
     const line: Line = JSON.parse(text);
     lines.push(line);
@@ -54,7 +54,7 @@ export async function crispen(
   return { code, lines, said, seconds: (performance.now() - started) / 1000 };
 }
 
-/** MiB of memory that a running process holds. */
+/** Returns the resident memory of a running process, in MiB. */
 export function residentMiB({ pid }: ChildProcess): number {
   return Number(execFileSync('ps', ['-o', 'rss=', '-p', String(pid)], { encoding: 'utf8' })) / 1024;
 }

@@ -5,17 +5,20 @@ import { crispen, type Program } from './program.ts';
 
 export interface ShareCounts {
   readonly pictures: number;
-  /** Wall time of one run over all, its start included. */
+  /** The wall time of one run over all pictures, including its start. */
   readonly seconds: number;
-  /** The part of it in which networks ran. */
+  /** The fraction of this time in which networks ran. */
   readonly engineShare: number;
-  /** Of one run a picture; `measured` of them were timed. */
+  /** The time for one run per picture, extrapolated from `measured` timed runs. */
   readonly secondsOneByOne: number;
   readonly measured: number;
   readonly timesFaster: number;
 }
 
-/** Times one run over pictures of some 128 x 128 with A2N x2 on the CPU, and a run for each. */
+/**
+ * Times one run over pictures of about 128 x 128 pixels with A2N x2 on the CPU, and separate runs
+ * with one picture each.
+ */
 export async function share(
   program: Program,
   folder: string,

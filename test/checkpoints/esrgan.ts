@@ -1,7 +1,10 @@
 import { createNetwork } from '../../src/networks/registry.ts';
 import { dict, tensor, torchZip } from './forge.ts';
 
-/** A PyTorch checkpoint of a seeded full-size ESRGAN: x4, 23 blocks, 67 MB, `params_ema`. */
+/**
+ * Creates a PyTorch checkpoint of a seeded full-size ESRGAN: x4, 23 blocks, 67 MB, key
+ * `params_ema`.
+ */
 export function largeCheckpoint(): { bytes: Uint8Array<ArrayBuffer>; parameters: number } {
   const { weights } = createNetwork('esrgan', { scale: 4 }).graph;
   const sizes = weights.map(({ shape }) => shape.reduce((a, b) => a * b, 1));

@@ -15,7 +15,7 @@ export function u64(value: number | bigint): Uint8Array {
   return new Uint8Array(new BigUint64Array([BigInt(value)]).buffer);
 }
 
-/** Opcodes by their letters in CPython's pickletools; bytes beyond ASCII by name. */
+/** Opcodes, named by their letters in CPython's pickletools. Opcodes outside ASCII have names. */
 export const OP = {
   proto: [0x80, 2],
   tuple1: [0x85],
@@ -56,16 +56,16 @@ export function pickle(value: Uint8Array): Uint8Array {
 export interface ForgedTensor {
   readonly key?: string;
   readonly type?: string;
-  /** Elements of the storage. */
+  /** The number of elements of the storage. */
   readonly count: number;
   readonly offset?: number | bigint;
   readonly shape: readonly (number | bigint)[];
   readonly strides: readonly (number | bigint)[];
-  /** The window of an old legacy file: key, offset, count. */
+  /** The view of an old legacy file: key, offset and count. */
   readonly window?: readonly [string, number, number];
 }
 
-/** A `_rebuild_tensor_v2` call. */
+/** Creates a call of `_rebuild_tensor_v2`. */
 export function tensor(options: ForgedTensor): Uint8Array {
   const { key = '0', type = 'FloatStorage', count, offset = 0, shape, strides, window } = options;
   const id = [text('storage'), global('torch', type), text(key), text('cpu'), int(count)];
@@ -85,7 +85,7 @@ export interface ForgedEntry {
   readonly name: string;
   readonly data: Uint8Array;
   readonly deflate?: boolean;
-  /** Values in the central directory that differ from the truth. */
+  /** False values for the central directory. */
   readonly claims?: {
     readonly size?: number;
     readonly packedSize?: number;
@@ -96,7 +96,10 @@ export interface ForgedEntry {
   };
 }
 
-/** A zip archive whose local headers have neither sizes nor checksums, like PyTorch's. */
+/**
+ * Creates a zip archive. As in PyTorch's archives, the local headers contain neither sizes nor
+ * checksums.
+ */
 export function zip(entries: readonly ForgedEntry[]): Uint8Array {
   const parts: Uint8Array[] = [];
   const directory: Uint8Array[] = [];
@@ -123,7 +126,7 @@ export function zip(entries: readonly ForgedEntry[]): Uint8Array {
   return concat(...parts, table, end);
 }
 
-/** A zip checkpoint `net/` of a value and its storages. */
+/** Creates a zip checkpoint in the folder `net/`, from a value and its storages. */
 export function torchZip(
   value: Uint8Array,
   storages: Readonly<Record<string, Uint8Array>> = {},
@@ -138,7 +141,10 @@ export function torchZip(
   ]);
 }
 
-/** A legacy checkpoint; the storages in the given order, with their counts of elements. */
+/**
+ * Creates a legacy checkpoint. The storages are in the given order, each with its number of
+ * elements.
+ */
 export function torchLegacy(
   value: Uint8Array,
   storages: readonly { readonly key: string; readonly count: number; readonly data: Uint8Array }[],
@@ -154,7 +160,7 @@ export function torchLegacy(
   );
 }
 
-/** The bytes of float32 values. */
+/** Returns the bytes of float32 values. */
 export function floats(...values: readonly number[]): Uint8Array {
   return new Uint8Array(new Float32Array(values).buffer);
 }

@@ -3,8 +3,8 @@ import { writeSafetensors } from '../../src/weights/writeSafetensors.ts';
 import { randomStream } from '../random.ts';
 
 /**
- * The weight file of the lightest possible network: a seeded Compact of one feature and two
- * convolutions, for tests of large images.
+ * Creates the weight file of the smallest possible network, for tests of large images. The network
+ * is a seeded Compact with one feature and two convolutions.
  */
 export function tinyCheckpoint(scale = 4): Uint8Array<ArrayBuffer> {
   const random = randomStream(5);

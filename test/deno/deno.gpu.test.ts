@@ -6,7 +6,7 @@ import { build } from 'vite';
 import { afterAll, expect, it } from 'vitest';
 import { bareShaders } from '../../scripts/shaders.mjs';
 
-/** Deno's command: `$CRISPEN_DENO`, or the one that is installed. */
+/** Finds the Deno command: `$CRISPEN_DENO`, or an installed one. */
 function findDeno(): string | null {
   for (const command of [process.env.CRISPEN_DENO, 'deno', 'node_modules/.bin/deno']) {
     if (command && spawnSync(command, ['--version']).status === 0) return command;
@@ -14,7 +14,10 @@ function findDeno(): string | null {
   return null;
 }
 
-/** Far from rounding: an unseen fault of a kernel changes most samples. */
+/**
+ * The maximum share of samples that may differ. Rounding changes far fewer samples, and a faulty
+ * kernel changes most of them.
+ */
 const MOST_SHARE = 0.01;
 
 const deno = findDeno();

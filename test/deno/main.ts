@@ -1,6 +1,6 @@
 /**
- * Runs in Deno, whose WebGPU is wgpu, which Firefox uses: compiles every kernel, and compares networks
- * with the oracle. Prints one line of JSON.
+ * Runs in Deno, which uses the same WebGPU implementation (wgpu) as Firefox. Compiles every kernel,
+ * compares networks with the oracle, and prints one line of JSON.
  */
 import { Engine } from '../../src/engine/engine.ts';
 import { upscaleOnCpu } from '../../src/engine/oracle/interpreter.ts';
@@ -14,7 +14,7 @@ import { fromFloat32 } from '../../src/weights/convert.ts';
 import type { TensorMap } from '../../src/weights/tensor.ts';
 import { randomStream } from '../random.ts';
 
-/** Kernels that need a feature which WebGPU lacks in Firefox. */
+/** Kernels that need a feature that WebGPU in Firefox lacks. */
 const NEEDS = /quad|matrix/i;
 
 const NETWORKS: readonly (readonly [Architecture, NetworkConfigs[Architecture]])[] = [
@@ -48,7 +48,10 @@ const result = {
   adapter: '',
   compiled: 0,
   refused: [] as string[],
-  /** By network: the share of samples that differ from the oracle by one level, and the largest difference. */
+  /**
+   * For each network, the share of samples that differ from the oracle, and the largest difference
+   * in levels.
+   */
   networks: [] as { name: string; share: number; worst: number }[],
 };
 

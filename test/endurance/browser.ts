@@ -1,4 +1,4 @@
-/** A page in Chromium for runs of many jobs. */
+/** Opens a page in Chromium for runs of many jobs. */
 import { readFileSync } from 'node:fs';
 import type { Browser, Page } from 'playwright';
 import { launch } from '../../e2e/browser.ts';
@@ -17,23 +17,29 @@ export interface Live {
 
 export interface OpenPage {
   readonly page: Page;
-  /** What nobody handled, in the page and its workers, since the last call. */
+  /** Returns the unhandled errors in the page and its workers since the last call. */
   unhandled(): Promise<string[]>;
-  /** What the workers hold on the GPU. */
+  /** Returns the GPU resources that the workers hold. */
   live(): Promise<Omit<Live, 'unhandled'>>;
-  /** Bytes of the page's heap, and of the process that runs page and workers, after a collection. */
+  /**
+   * Returns the bytes of the page's heap, and of the process that runs the page and its workers,
+   * after a garbage collection.
+   */
   memory(): Promise<{ readonly heap: number; readonly process: number }>;
   close(): Promise<void>;
 }
 
-/** Sides of the images. The largest one is cut into tiles. */
+/** The sizes of the images. The largest image is cut into tiles. */
 export const IMAGES = [
   [12, 10],
   [9, 13],
   [20, 16],
 ] as const;
 
-/** Opens the page with `window.models`, ids of two networks, and `window.images`, files. */
+/**
+ * Opens the page with `window.models`, the ids of two networks, and `window.images`, which are
+ * files.
+ */
 export async function openEndurance(): Promise<OpenPage> {
   const site = await serveSources();
   const browser = await launch({ webgpu: true });
@@ -70,7 +76,7 @@ export async function openEndurance(): Promise<OpenPage> {
   const ofWorkers = async (): Promise<Live[]> => {
     const found = page.workers().map((worker) =>
       worker
-        // A worker may end meanwhile.
+        // A worker may end in the meantime.
         .evaluate(() => (globalThis as unknown as { live?: () => Live }).live?.() ?? null)
         .catch(() => null),
     );
@@ -106,7 +112,10 @@ export async function openEndurance(): Promise<OpenPage> {
   };
 }
 
-/** Resident bytes of the largest renderer. Linux only; elsewhere 0. */
+/**
+ * Returns the resident bytes of the largest renderer process. Works only on Linux and returns 0
+ * elsewhere.
+ */
 async function rendererBytes(browser: Browser): Promise<number> {
   const client = await browser.newBrowserCDPSession();
   const { processInfo } = await client.send('SystemInfo.getProcessInfo');

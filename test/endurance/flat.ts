@@ -1,4 +1,4 @@
-/** What is held while jobs run. */
+/** The resources that are held while jobs run. */
 export interface Held {
   readonly buffers: number;
   readonly bytes: number;
@@ -11,23 +11,31 @@ export interface SoakCounts {
   wrong: number;
   stuck: number;
   untyped: number;
-  /** After the first tenth, and at the end (`endsOf`). */
+  /** The samples after the first tenth of the run and at its end (`endsOf`). */
   readonly held: { first: Held; last: Held };
   flat: boolean;
 }
 
 const MIB = 2 ** 20;
 
-/** Growth that is no leak: caches, fragmentation, code that was compiled meanwhile. */
+/**
+ * Growth up to these values is not a leak. It comes from caches, fragmentation and newly compiled
+ * code.
+ */
 const SLACK: Held = { buffers: 0, bytes: 0, heap: 4 * MIB, process: 48 * MIB };
 
 export const isFlat = (first: Held, last: Held): boolean =>
   (Object.keys(SLACK) as (keyof Held)[]).every((key) => last[key] <= first[key] + SLACK[key]);
 
-/** Samples at the end that count: the size of a process goes up and down with collections. */
+/**
+ * The number of final samples to use, because garbage collections make the size of a process vary.
+ */
 const LATEST = 4;
 
-/** The first sample, and the last one with the lowest size that the process had lately. */
+/**
+ * Returns the first and the last sample. The last one contains the lowest recent size of the
+ * process.
+ */
 export function endsOf(samples: readonly Held[]): { readonly first: Held; readonly last: Held } {
   const latest = samples.slice(-LATEST);
   const process = Math.min(...latest.map((held) => held.process));

@@ -4,16 +4,16 @@ export interface RaceCounts {
   rounds: number;
   jobs: number;
   right: number;
-  /** Jobs that ended as they were told to. */
+  /** Jobs that ended with an error that the test caused on purpose. */
   aborted: number;
   wrong: number;
   stuck: number;
   unhandled: number;
 }
 
-/** Rounds per visit of the page. */
+/** The number of rounds per call of the page. */
 const CHUNK = 10;
-/** Milliseconds after which a job counts as stuck. */
+/** A job counts as stuck after this number of milliseconds. */
 const STUCK_MS = 60_000;
 
 export async function races(
@@ -54,7 +54,7 @@ declare global {
   }
 }
 
-/** Runs in the page, and so uses nothing from outside. */
+/** This function runs in the page, so it must not use anything from outside. */
 async function prepareRaces(stuckMs: number): Promise<void> {
   const { crispen, models, images } = window;
   const digest = async (file: unknown) => {
@@ -91,7 +91,10 @@ async function prepareRaces(stuckMs: number): Promise<void> {
     const counts = { jobs: 0, right: 0, aborted: 0, wrong: 0, stuck: 0 };
     const faults: string[] = [];
 
-    /** A job that may be cancelled; `allowed` are the codes that the round may cause. */
+    /**
+     * Runs a job and cancels it if requested. `allowed` contains the error codes that the round may
+     * cause.
+     */
     const job = async (allowed: ReadonlySet<string>, cancelled: boolean) => {
       counts.jobs++;
       const [i, m] = [below(images.length), below(models.length)];
@@ -140,7 +143,7 @@ async function prepareRaces(stuckMs: number): Promise<void> {
       if (event === 2) await window.upscaler.preload(models[below(models.length)]);
       if (event === 3) await window.upscaler.encode(images[0], { type: 'image/jpeg' });
       await Promise.all(jobs);
-      // The next job always works.
+      // The next job must always succeed.
       await job(new Set(), false);
     }
     return { ...counts, faults };

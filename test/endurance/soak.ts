@@ -18,12 +18,12 @@ code 1 unless the counts are 0 and everything is flat.
   --seed N    default 1`;
 
 /**
- * glibc gives every thread of the driver an arena of its own, and what lies free in an arena counts as
- * memory of the process: with many, the process seems to grow while nothing is held.
+ * glibc gives every driver thread its own arena. Free memory in an arena counts as memory of the
+ * process. With many arenas, the process therefore seems to grow although nothing is held.
  */
 const ARENAS = 'MALLOC_ARENA_MAX';
 
-/** Runs this command in a process with one arena; its exit code. */
+/** Runs this command in a process with one arena, and returns its exit code. */
 function again(args: readonly string[]): number {
   const run = resolve(import.meta.dirname, '../../scripts/run.mjs');
   const { status } = spawnSync(process.execPath, [run, import.meta.filename, ...args], {
@@ -50,6 +50,6 @@ await runCommand(USAGE, async (args) => {
   const counts = await soak(number('images'), number('seed'), console.log);
   console.log(JSON.stringify(counts));
   const faults = counts.wrong + counts.stuck + counts.untyped;
-  // Devices may keep the process alive.
+  // GPU devices may keep the process alive.
   process.exit(faults === 0 && counts.flat ? 0 : 1);
 });

@@ -4,7 +4,7 @@ import { endsOf, type Held, isFlat, type SoakCounts, told } from './flat.ts';
 const STUCK_MS = 60_000;
 const STEPS = 10;
 
-/** Images in Chromium, through the page's upscaler and its worker. */
+/** Processes images in Chromium, through the page's upscaler and its worker. */
 export async function soakInBrowser(
   images: number,
   seed: number,
@@ -25,7 +25,8 @@ export async function soakInBrowser(
       const loose = await opened.unhandled();
       counts.untyped += loose.length;
       for (const fault of loose) say(`images to ${done + count}: ${fault}`);
-      // Buffers that jobs share have the size of the last job's.
+      // Jobs share buffers, whose size depends on the last job. Every sample therefore follows the
+      // same job.
       await page.evaluate(() =>
         window.upscaler.upscale(window.images[2], { model: window.models[1], output: 'image/png' }),
       );
@@ -54,7 +55,7 @@ declare global {
   }
 }
 
-/** Runs in the page, and so uses nothing from outside. */
+/** This function runs in the page, so it must not use anything from outside. */
 async function prepareSoak([seed, stuckMs]: readonly [number, number]): Promise<void> {
   const { crispen, models, images, upscaler } = window;
   const digest = async (file: unknown) => {
@@ -71,7 +72,7 @@ async function prepareSoak([seed, stuckMs]: readonly [number, number]): Promise<
     }
     expected.push(results);
   }
-  // Of the same length as a sound file, so that it is decoded.
+  // The damaged file is as long as a valid one, so that the decoder runs.
   const damaged = new Uint8Array(await images[0].arrayBuffer());
   damaged.fill(0, 45, 60);
   let number = seed;

@@ -22,13 +22,13 @@ const STEPS = 10;
 const SCALE = 2;
 const IMAGES = [picture(12, 10), picture(9, 13), picture(30, 24)];
 const STUCK = Symbol('stuck');
-// GPUBufferUsage is a global of browsers only.
+// GPUBufferUsage is a global only in browsers, so its values are repeated here.
 const [MAP_READ, COPY_SRC, COPY_DST, STORAGE] = [0x1, 0x4, 0x8, 0x80];
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
-/** Counts the buffers of a GPU that are not destroyed. */
+/** Counts the buffers of a GPU that are not yet destroyed. */
 function counted(gpu: GPU) {
   const living = new Map<GPUBuffer, number>();
   const requestAdapter: GPU['requestAdapter'] = async (options) => {
@@ -62,7 +62,7 @@ function held(living: ReadonlyMap<GPUBuffer, number>): Held {
   return { buffers: living.size, bytes, heap: heapUsed, process: rss };
 }
 
-/** Images on the GPU and on the CPU in turn. */
+/** Processes images alternately on the GPU and on the CPU. */
 export async function soakInNode(
   images: number,
   seed: number,
@@ -79,7 +79,7 @@ export async function soakInNode(
 
   const onGpu = async (image: Rgba8Image, signal?: AbortSignal): Promise<Rgba8Image> => {
     const whole = new WholeImage({ ...image, depth: 8 }, SCALE);
-    // The largest one in tiles.
+    // The largest image is cut into tiles.
     const options = { tileSize: 32, ...(signal && { signal }) };
     await host.upscale('model', load, image, options, ({ data }) => whole.add(data));
     return whole.image as Rgba8Image;
@@ -120,10 +120,11 @@ export async function soakInNode(
     } finally {
       clearTimeout(timer);
     }
-    // Other models come and go.
+    // Other models are loaded and removed.
     if (i % 50 === 49) await host.drop('tiny');
     if ((i + 1) % step !== 0) continue;
-    // Buffers that jobs share have the size of the last job's.
+    // Jobs share buffers, whose size depends on the last job. Every sample therefore follows the
+    // same job.
     await onGpu(IMAGES[2]);
     const now = held(living);
     samples.push(now);
@@ -135,8 +136,8 @@ export async function soakInNode(
 }
 
 /**
- * As many rounds of the driver without Crispen: a buffer is made, filled, copied, read and destroyed. What the
- * process grows by here is the driver's own.
+ * Runs the same number of rounds on the driver without Crispen: each creates, fills, copies, reads
+ * and destroys a buffer. If the process grows here, the driver is the cause.
  */
 async function control(rounds: number): Promise<string> {
   const adapter = await testGpu().requestAdapter();

@@ -38,49 +38,53 @@ const ACTIVATION_MISH = 6u;
 const ACTIVATION_CENTRED_SIGMOID = 7u;
 const ACTIVATION_PRELU = 8u;
 
-// The convolution of conv.wgsl, 3x3 (SIDE 3) or 1x1 (SIDE 1), as products of subgroup matrices
-// (chromium_experimental_subgroup_matrix):
+// The convolution of conv.wgsl, 3x3 (SIDE 3) or 1x1 (SIDE 1), computed with products of subgroup
+// matrices (chromium_experimental_subgroup_matrix):
 //   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-r, x+kx-r] + b[o] ) * m * factor + r ),
 //   r = SIDE / 2
-// Bindings and epilogue are those of conv/store.wgsl. Maps and weights are f16, sums are f32.
+// Bindings and epilogue are those of conv/store.wgsl. Maps and weights are f16, and sums are f32.
 //
-// A left matrix holds K channels of M pixels in a row. A right matrix holds the taps from K input
-// to N output channels. A subgroup computes 16 x 4 pixels, as FRAGMENTS fragments of M pixels, and
-// COLUMNS columns of N output channels. Workgroup SUBGROUP x SUBGROUPS x 1 covers 16 x (4 *
-// SUBGROUPS) pixels; each z of the grid covers COLUMNS columns. For each chunk of 4 * QUADS input channels, the
-// workgroup copies its pixels and their halo to workgroup memory, channels innermost, PITCH vectors
-// per pixel: an odd multiple of 16 bytes, so that the rows of a matrix lie in different banks. If
-// there is no padding between pixels, the channels of the three pixels of a row of taps are one
-// run, and RUNS is 1. A run has STEPS matrices of K channels. If REST channels remain, one matrix
-// of REST channels follows.
+// A left matrix contains K channels of M pixels in a row. A right matrix contains the taps from K
+// input channels to N output channels. A subgroup computes 16 x 4 pixels, as FRAGMENTS fragments of
+// M pixels, and COLUMNS columns of N output channels. A workgroup of SUBGROUP x SUBGROUPS x 1
+// invocations covers 16 x (4 * SUBGROUPS) pixels. Each z of the grid covers COLUMNS columns. For
+// each chunk of 4 * QUADS input channels, the workgroup copies its pixels and their halo to
+// workgroup memory. Channels are innermost there, with PITCH vectors per pixel. PITCH is an odd
+// multiple of 16 bytes, so that the rows of a matrix are in different banks. If there is no padding
+// between pixels, the channels of the three pixels of a row of taps form one run, and RUNS is 1. A
+// run has STEPS matrices of K channels. If REST channels remain, one matrix of REST channels
+// follows.
 //
 //   weights [grid z][chunks][SIDE][RUNS][steps][COLUMNS][K or REST][N], in the order of use
-// Prelude: E, E4, SIDE, UPSAMPLE (0: the uniform's factor), M, N, K, REST (0: none), SUBGROUP (the
-// exact subgroup size), SUBGROUPS, FRAGMENTS, COLUMNS, CHUNKS, QUADS, PITCH, RUNS, STEPS, GOES,
-// GO_FRAGMENTS.
+// The prelude defines E, E4, SIDE, UPSAMPLE (0: the uniform's factor), M, N, K, REST (0: none),
+// SUBGROUP (the exact subgroup size), SUBGROUPS, FRAGMENTS, COLUMNS, CHUNKS, QUADS, PITCH, RUNS,
+// STEPS, GOES and GO_FRAGMENTS.
 
-// Bindings and epilogue of convolutions:
+// The bindings and the epilogue of convolutions:
 //   y = act1( act0( sum + b[o] ) * m * factor + r ) or, with MIX,
 //   y = act1( act0( sum + b[o] ) * m[own] + r * m[1 - own] )    (arXiv 2104.09497, eq. 5)
-// m and r are feature maps of the output's shape; either may be absent. With MIX, m is a vector of
-// two weights. With PARTS, x is a concatenation, r is one of the five bound maps, and there is no m.
+// m and r are feature maps with the shape of the output. Either may be absent. With MIX, m is a
+// vector of two weights. With PARTS, x is a concatenation, r is one of the five bound maps, and
+// there is no m.
 //
-// Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, absent channels zero.
+// Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, with zeros in absent channels.
 //   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
-//   bias    [out_blocks], zeros if the layer has none; then the slopes of a PReLU, [out_blocks]
+//   bias    [out_blocks], zeros if the layer has no bias, then the slopes of a PReLU, [out_blocks]
 //   m, r, y [out_blocks][H][W]
 // The code that reads the weights declares them.
 //
-// Software drivers run every branch of a switch, and one exp() costs them as much as a convolution.
-// LINEAR therefore limits both activations to none, ReLU and leaky ReLU, and SIGMOID allows a
-// sigmoid as act0. MULTIPLY, ADD and PRELU say what the epilogue may do; the uniform says what it
-// does.
-// Prelude: PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, MIX, PRELU.
+// Software drivers execute every branch of a switch, and one exp() takes them as long as a
+// convolution. LINEAR therefore limits both activations to none, ReLU and leaky ReLU, and SIGMOID
+// allows a sigmoid as act0. MULTIPLY, ADD and PRELU determine which operations the epilogue
+// supports. The uniform determines which of them it uses.
+// The prelude defines PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, MIX and PRELU.
 
-// Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
+// Activation functions. kernels/activation.ts gives each a number: ACTIVATION_NONE,
+// ACTIVATION_RELU, ...
 
-// `result`, which is computed from v, but NaN where v is NaN: max, min, clamp and comparisons may
-// drop NaN. This tests the bits, because a compiler may assume that floats are finite.
+// Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
+// max, min, clamp and comparisons may drop NaN. It tests the bits, because a compiler may assume
+// that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
@@ -91,7 +95,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0, so it stays NaN.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN is not below 0, so
+// it stays NaN.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -100,7 +105,7 @@ fn relu(v: vec4f) -> vec4f {
   return keep_nan(v, max(v, vec4f(0.0)));
 }
 
-// erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+// Computes erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
 fn erf(v: vec4f) -> vec4f {
   let a = min(abs(v), vec4f(6.0));
   let t = 1.0 / (1.0 + 0.3275911 * a);
@@ -121,16 +126,16 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // tanh keeps its relative precision near zero; 1 / (1 + e) - 0.5 would cancel there.
+    // tanh keeps its relative precision near zero, where 1 / (1 + e) - 0.5 would cancel.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }
 }
 
 struct Params {
-  width: u32, // W of the output
-  height: u32,      // H
-  group_row: u32, // first row of workgroups in this dispatch: large layers take several dispatches
+  width: u32, // The output's width, W.
+  height: u32,      // The output's height, H.
+  group_row: u32, // The first row of workgroups in this dispatch. Large layers take several dispatches.
   in_blocks: u32,
   epilogue: u32, // act0 | act1 << 4 | (m present) << 8 | (r present) << 9 | (own, or index of the part that is r) << 10
   slope0: f32,
@@ -138,7 +143,7 @@ struct Params {
   factor: f32,
   out_blocks: u32,
   upsample: u32,
-  ends01: u32, // for PARTS: see conv/parts.wgsl
+  ends01: u32, // For PARTS, see conv/parts.wgsl.
   ends23: u32,
 }
 
@@ -149,12 +154,12 @@ struct Params {
 @group(0) @binding(5) var<storage, read> addend: array<E4>;
 @group(0) @binding(6) var<storage, read_write> y: array<E4>;
 
-// Blocks beyond the last one get its bias and are not stored.
+// Returns the bias of a block. Blocks beyond the last one get the last bias and are not stored.
 fn bias_of(block: u32) -> vec4f {
   return vec4f(bias[min(block, params.out_blocks - 1u)]);
 }
 
-// Returns what it stores. Pixels outside the map are dropped.
+// Stores one pixel and returns the stored value. Pixels outside the map are dropped.
 fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   if row >= params.height || col >= params.width || block >= params.out_blocks {
     return vec4f(0.0);
@@ -182,9 +187,9 @@ const SPAN = 16u + 2u * REACH;
 const SPAN_PIXELS = SPAN * (SUBGROUPS * 4u + 2u * REACH);
 const STEP = COLUMNS * K * N;
 const LAST_STEP = COLUMNS * REST * N;
-// Sums pass through workgroup memory, because the mapping of matrix elements to invocations is
-// implementation-defined. They do so in GOES passes (1 or 2) of GO_FRAGMENTS fragments. One vector
-// of padding per pixel avoids bank conflicts.
+// Sums are exchanged through workgroup memory, because the mapping of matrix elements to
+// invocations is implementation-defined. The exchange takes GOES passes (1 or 2) of GO_FRAGMENTS
+// fragments. One vector of padding per pixel avoids bank conflicts.
 const GO_PIXELS = GO_FRAGMENTS * M;
 const WIDE = COLUMNS * N / 4u + 1u;
 
@@ -194,7 +199,7 @@ alias LastLeft = subgroup_matrix_left<E, REST, M>;
 alias LastRight = subgroup_matrix_right<E, N, REST>;
 alias Sums = subgroup_matrix_result<f32, N, M>;
 
-// A matrix may extend beyond the last pixel; its weights are zero there.
+// A matrix may extend past the last pixel. Its weights are zero there.
 var<workgroup> pixels: array<E4, SPAN_PIXELS * PITCH + K / 4u>;
 var<workgroup> leaving: array<vec4f, SUBGROUPS * GO_PIXELS * WIDE>;
 
@@ -237,7 +242,8 @@ fn main(
       let quad = n / SPAN_PIXELS;
       let pixel = n % SPAN_PIXELS;
       let block = chunk * QUADS + quad;
-      // Unsigned: positions before the first row or column wrap to beyond the last.
+      // Values are unsigned, so positions before the first row or column wrap to values beyond the
+      // last.
       let row = top + pixel / SPAN - REACH;
       let col = left + pixel % SPAN - REACH;
       let inside = row < params.height && col < params.width && block < params.in_blocks;

@@ -5,17 +5,19 @@ const FIRST = 12u;
 const TIMES = 1u;
 const COUNT = 36u;
 
-// Copies channels of a map from FIRST on, each TIMES times: y[c] = x[FIRST + c / TIMES], c < COUNT.
+// Copies channels of a map, starting at FIRST, each TIMES times: y[c] = x[FIRST + c / TIMES] for c
+// < COUNT.
 //   x [..][H][W], y [ceil(COUNT / 4)][H][W] vectors of 4 channels (Chw4c); lanes from COUNT on are zero
-// One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block of y.
-// Prelude: E, E4, FIRST, TIMES, COUNT.
+// One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
+// grid's z selects the block of y.
+// The prelude defines E, E4, FIRST, TIMES and COUNT.
 
 // The uniform of kernels that process one feature map.
 
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32, // first row of workgroups in this dispatch: large maps take several dispatches
+  group_row: u32, // The first row of workgroups in this dispatch. Large maps take several dispatches.
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -11,15 +11,17 @@ const CHANNEL_END4 = 9u;
 // Concatenates up to five feature maps: y has the channels of x0, then those of x1, and so on.
 // Convolutions read the parts directly, so this kernel runs only if no convolution follows.
 //   x0 .. x4 [ceil(C_p / 4)][H][W], y [BLOCKS][H][W], vectors of 4 channels (Chw4c)
-// One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block of y.
-// Prelude: E, E4, PARTS, CHANNEL_END0 .. CHANNEL_END4 (channels up to the end of each part).
+// One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
+// grid's z selects the block of y.
+// The prelude defines E, E4, PARTS and CHANNEL_END0 .. CHANNEL_END4 (the number of channels up to
+// the end of each part).
 
 // The uniform of kernels that process one feature map.
 
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32, // first row of workgroups in this dispatch: large maps take several dispatches
+  group_row: u32, // The first row of workgroups in this dispatch. Large maps take several dispatches.
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

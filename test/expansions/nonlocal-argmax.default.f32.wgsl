@@ -4,14 +4,16 @@ alias E4x4 = mat4x4f;
 const CLUSTERS = 128u;
 const BLOCKS = 32u;
 
-// The cluster of each pixel: codes[r, i] = r * CLUSTERS + index of the largest similarity. Ties go
-// to the lowest index.
+// Finds the cluster of each pixel: codes[r, i] = r * CLUSTERS + index of the largest similarity.
+// Among equal values, the lowest index is used.
 //   similar [R][length][BLOCKS * 4] f32, codes [R][length] u32
-// One invocation per pixel; workgroup 64; grid z = r. Prelude: CLUSTERS, BLOCKS.
+// Each invocation processes one pixel. Workgroups have 64 invocations. The grid's z selects the
+// round r.
+// The prelude defines CLUSTERS and BLOCKS.
 
 struct Params {
   length: u32,
-  in_use: u32,      // how many clusters are compared; 0: all
+  in_use: u32,      // The number of clusters to compare, or 0 for all.
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

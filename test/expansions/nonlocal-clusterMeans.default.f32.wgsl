@@ -4,13 +4,14 @@ alias E4x4 = mat4x4f;
 const DEPTH = 8u;
 const CLUSTERS = 128u;
 
-// One step of k-means: each centroid becomes the sum of its members, divided by max(norm of the
-// sum, 1e-12). An empty cluster keeps its centroid.
+// Performs one step of k-means. Each centroid becomes the sum of its members, divided by max(norm
+// of the sum, 1e-12). An empty cluster keeps its centroid.
 //   x      [DEPTH][length] vectors of 4 channels (Chw4c)
 //   codes, order [R][length] u32; before, means [R][CLUSTERS][DEPTH] vectors of f32
 // The kernel finds members by binary search in the sorted codes and adds them in sorted order, so
-// the result is deterministic. One workgroup of 64 per cluster; grid x = cluster, z = r.
-// Prelude: E4, DEPTH, CLUSTERS.
+// the result is deterministic. Each workgroup has 64 invocations and processes one cluster. In the
+// grid, x selects the cluster, and z selects the round r.
+// The prelude defines E4, DEPTH and CLUSTERS.
 
 struct Params {
   length: u32,
@@ -25,7 +26,7 @@ struct Params {
 
 var<workgroup> sums: array<vec4f, DEPTH>;
 
-// The number of sorted codes of a round that are below `code`.
+// Returns the number of sorted codes of a round that are less than `code`.
 fn lower_bound(base: u32, code: u32) -> u32 {
   var low = 0u;
   var high = params.length;

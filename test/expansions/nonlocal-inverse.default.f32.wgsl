@@ -2,8 +2,8 @@ alias E = f32;
 alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 
-// The inverse of a permutation: inverse[permutation[i]] = i. Both [length] u32.
-// One invocation per element; workgroup 64. No constants.
+// Computes the inverse of a permutation: inverse[permutation[i]] = i. Both arrays are [length] u32.
+// Each invocation processes one element. Workgroups have 64 invocations. There are no constants.
 
 struct Params {
   length: u32,

@@ -5,15 +5,16 @@ const CHANNELS = 9u;
 const BLOCKS = 3u;
 const GATE = 3u;
 
-// Softmax over the channels (keys) of each pixel, with the gate of adaptive attention. a holds the
-// logits, b the logits of the mask. The result is the softmax of
+// A softmax over the channels (keys) of each pixel, with the gate of adaptive attention. a contains
+// the logits, and b contains the logits of the mask. The result is the softmax of:
 //   GATE_NONE     a
-//   GATE_ZERO     a where b > 0, else 0
+//   GATE_ZERO     a where b > 0, otherwise 0
 //   GATE_EXCLUDE  a over the keys with b > 0; all other keys get zero
 //   GATE_SOFT     a * (softmax of b over the keys)
 //   GATE_COLUMNS  a * (softmax of b over the columns of the image), as in the released module
 //   a, b, y [BLOCKS][height][width] vectors of 4 channels (Chw4c)
-// One invocation per pixel; workgroup 8 x 8. Prelude: E4, CHANNELS, BLOCKS, GATE.
+// Each invocation processes one pixel. Workgroups have 8 x 8 invocations.
+// The prelude defines E4, CHANNELS, BLOCKS and GATE.
 
 const GATE_NONE = 0u;
 const GATE_ZERO = 1u;
@@ -27,13 +28,14 @@ const LOWEST = -3.0e38;
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32, // first row of workgroups in this dispatch: large maps take several dispatches
+  group_row: u32, // The first row of workgroups in this dispatch. Large maps take several dispatches.
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// `result`, which is computed from v, but NaN where v is NaN: max, min, clamp and comparisons may
-// drop NaN. This tests the bits, because a compiler may assume that floats are finite.
+// Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
+// max, min, clamp and comparisons may drop NaN. It tests the bits, because a compiler may assume
+// that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
@@ -50,8 +52,8 @@ fn present(block: u32) -> vec4<bool> {
   return vec4u(block * 4u) + vec4u(0u, 1u, 2u, 3u) < vec4u(CHANNELS);
 }
 
-// The softmax of b over the columns of the image, for one block at one pixel. It multiplies the
-// logits.
+// Returns the softmax of b over the columns of the image, for one block at one pixel. The caller
+// multiplies the logits by the result.
 fn columns(block: u32, row: u32, col: u32) -> vec4f {
   let first = (block * params.height + row) * params.width;
   var top = vec4f(LOWEST);

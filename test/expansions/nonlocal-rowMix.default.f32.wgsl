@@ -2,16 +2,19 @@ alias E = f32;
 alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 
-// Weighted sums of rows: y[q] = sum_k p[q, k] * rows[k], with the keys k of q's window.
-//   p    [windows of this dispatch][w][stride] vectors of 4 keys, zeros beyond the last
+// Computes weighted sums of rows: y[q] = sum_k p[q, k] * rows[k], with the keys k of q's window.
+//   p    [windows of this dispatch][w][stride] vectors of 4 keys, zeros beyond the last key
 //   rows [R][windows * w][blocks] vectors of 4 channels
-//   y    like rows
-// One workgroup computes 64 channels of 32 rows, 32 keys at a time. Each of its 8 x 8 invocations
-// computes 4 rows and 8 channels. Grid x = 32 rows times ceil(blocks / 16), y = window. Sizes are
-// uniforms, so all windows share one pipeline. Prelude: E, E4.
+//   y    has the layout of rows
+// One workgroup computes 64 channels of 32 rows, with 32 keys at a time. Each of its 8 x 8
+// invocations computes 4 rows and 8 channels. In the grid, each x selects 32 rows and one of
+// ceil(blocks / 16) parts of the channels, and y selects the window. Sizes are uniforms, so all
+// windows share one pipeline.
+// The prelude defines E and E4.
 
-// The row of key `k` of a window. The keys are the window's own rows. With 3 spans, the rows of the
-// windows before and after it follow; they wrap around. `window` counts through all rounds.
+// Returns the row of key `k` of a window. The keys are the window's own rows. With 3 spans, the
+// rows of the windows before and after it follow. These windows wrap around at the ends of a round.
+// `window` counts through all rounds.
 fn key_row(window: u32, k: u32) -> u32 {
   let round = window / params.windows;
   let own = window % params.windows;
@@ -26,13 +29,13 @@ fn key_row(window: u32, k: u32) -> u32 {
 }
 
 struct Params {
-  windows: u32, // windows in a round
-  first: u32,       // the first window of this dispatch, counted through all rounds
+  windows: u32, // The number of windows in a round.
+  first: u32,       // The first window of this dispatch, counted through all rounds.
   group_row: u32,
-  window: u32, // w, rows in a window
-  keys: u32, // keys per row: spans * w
-  stride: u32,      // vectors of 4 keys in a row of p
-  blocks: u32,      // vectors of 4 channels in a row
+  window: u32, // w, the number of rows in a window.
+  keys: u32, // The number of keys per row: spans * w.
+  stride: u32,      // The number of vectors of 4 keys in a row of p.
+  blocks: u32,      // The number of vectors of 4 channels in a row.
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

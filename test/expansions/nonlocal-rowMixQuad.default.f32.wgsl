@@ -3,15 +3,17 @@ alias E = f32;
 alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 
-// The weighted sums of rowMix.wgsl, for devices with `subgroups` on which loads are expensive. Four
-// neighbouring invocations compute different rows with the same keys. Each of them loads the values
-// of one key and shares them with the others.
+// Computes the weighted sums of rowMix.wgsl, for devices with `subgroups` on which loads are
+// expensive. Four neighbouring invocations compute different rows with the same keys. Each of them
+// loads the values of one key and shares them with the others.
 //   y[q] = sum_k p[q, k] * rows[k], with the keys k of q's window
-// One invocation computes 16 channels of 4 rows without workgroup memory; workgroup of 64 rows.
-// Grid x = 64 rows times ceil(blocks / 4), y = window. Prelude: E, E4.
+// One invocation computes 16 channels of 4 rows without workgroup memory. A workgroup computes 64
+// rows. In the grid, each x selects 64 rows and one of ceil(blocks / 4) parts of the channels, and
+// y selects the window.
+// The prelude defines E and E4.
 
-// Builds a matrix from the columns that the four invocations of a quad have loaded, one each. All
-// four must be active.
+// Builds a matrix from four columns. Each invocation of a quad has loaded one of them. All four
+// invocations must be active.
 fn quad_columns(own: vec4f) -> mat4x4f {
   return mat4x4f(
     quadBroadcast(own, 0u),
@@ -21,22 +23,23 @@ fn quad_columns(own: vec4f) -> mat4x4f {
   );
 }
 
-// Sizes of attention in windows of sorted rows, and the rows of its keys. The keys of a window are
-// its own rows. With 3 spans, the rows of the windows before and after it follow; they wrap around.
-// Divisions are done once per window, because software drivers divide one lane at a time.
+// The sizes of attention in windows of sorted rows, and the rows of its keys. The keys of a window
+// are its own rows. With 3 spans, the rows of the windows before and after it follow. These windows
+// wrap around at the ends of a round. Divisions run only once per window, because software drivers
+// divide one lane at a time.
 
 struct Params {
-  windows: u32, // windows in a round
-  first: u32,       // the first window of this dispatch, counted through all rounds
+  windows: u32, // The number of windows in a round.
+  first: u32,       // The first window of this dispatch, counted through all rounds.
   group_row: u32,
-  window: u32, // w, rows in a window
-  keys: u32, // keys per row: spans * w
-  stride: u32,      // vectors of 4 keys in a row of weights
-  blocks: u32, // vectors of 4 channels in a row
+  window: u32, // w, the number of rows in a window.
+  keys: u32, // The number of keys per row: spans * w.
+  stride: u32,      // The number of vectors of 4 keys in a row of weights.
+  blocks: u32, // The number of vectors of 4 channels in a row.
 }
 
-// The first rows of the three windows. The number of keys before a window is subtracted from its
-// first row.
+// Returns the first rows of the three windows. From each first row, the number of keys before its
+// window is subtracted.
 fn spans_of(window: u32) -> vec3u {
   let round = window / params.windows * params.windows;
   let own = window - round;
@@ -46,7 +49,7 @@ fn spans_of(window: u32) -> vec3u {
   return first - vec3u(0u, 1u, 2u) * params.window;
 }
 
-// The row of key k. Keys beyond the last one have the same row as the last one.
+// Returns the row of key k. Keys beyond the last one use the row of the last key.
 fn key_row(spans: vec3u, k: u32) -> u32 {
   let key = min(k, params.keys - 1u);
   let behind = select(spans.y, spans.z, key >= 2u * params.window);

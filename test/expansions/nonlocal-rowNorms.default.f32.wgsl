@@ -5,7 +5,8 @@ const BLOCKS = 8u;
 
 // Computes 1 / max(norm of each row, 5e-5) for attention keys.
 //   rows [count][BLOCKS] vectors of 4 channels, inverse [count] f32
-// One invocation per row; workgroup 64. Prelude: E4, BLOCKS.
+// Each invocation processes one row. Workgroups have 64 invocations.
+// The prelude defines E4 and BLOCKS.
 
 struct Params {
   count: u32,

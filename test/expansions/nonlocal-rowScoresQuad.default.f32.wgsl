@@ -3,15 +3,17 @@ alias E = f32;
 alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 
-// The attention weights of rowScores.wgsl, computed as in rowMixQuad.wgsl: four neighbouring
-// invocations compute different rows with the same keys, and each loads a quarter of the keys.
+// Computes the attention weights of rowScores.wgsl with the method of rowMixQuad.wgsl. Four
+// neighbouring invocations compute different rows with the same keys, and each loads a quarter of
+// the keys.
 //   s[q, k] = rows[q] . rows[k] * inverse[k];  lse[q] = log sum_k exp s[q, k];  p = exp(s - lse)
-// One invocation computes 4 rows against all keys, 16 keys at a time. p holds each row's scores
-// until their maximum is known, then the exponentials until their sum is known. Workgroup of 64
-// rows. Grid x = 64 rows, y = window. Prelude: E, E4.
+// One invocation computes 4 rows against all keys, with 16 keys at a time. p contains each row's
+// scores until their maximum is known, then the exponentials until their sum is known. A workgroup
+// computes 64 rows. In the grid, each x covers 64 rows, and y selects the window.
+// The prelude defines E and E4.
 
-// Builds a matrix from the columns that the four invocations of a quad have loaded, one each. All
-// four must be active.
+// Builds a matrix from four columns. Each invocation of a quad has loaded one of them. All four
+// invocations must be active.
 fn quad_columns(own: vec4f) -> mat4x4f {
   return mat4x4f(
     quadBroadcast(own, 0u),
@@ -21,22 +23,23 @@ fn quad_columns(own: vec4f) -> mat4x4f {
   );
 }
 
-// Sizes of attention in windows of sorted rows, and the rows of its keys. The keys of a window are
-// its own rows. With 3 spans, the rows of the windows before and after it follow; they wrap around.
-// Divisions are done once per window, because software drivers divide one lane at a time.
+// The sizes of attention in windows of sorted rows, and the rows of its keys. The keys of a window
+// are its own rows. With 3 spans, the rows of the windows before and after it follow. These windows
+// wrap around at the ends of a round. Divisions run only once per window, because software drivers
+// divide one lane at a time.
 
 struct Params {
-  windows: u32, // windows in a round
-  first: u32,       // the first window of this dispatch, counted through all rounds
+  windows: u32, // The number of windows in a round.
+  first: u32,       // The first window of this dispatch, counted through all rounds.
   group_row: u32,
-  window: u32, // w, rows in a window
-  keys: u32, // keys per row: spans * w
-  stride: u32,      // vectors of 4 keys in a row of weights
-  blocks: u32, // vectors of 4 channels in a row
+  window: u32, // w, the number of rows in a window.
+  keys: u32, // The number of keys per row: spans * w.
+  stride: u32,      // The number of vectors of 4 keys in a row of weights.
+  blocks: u32, // The number of vectors of 4 channels in a row.
 }
 
-// The first rows of the three windows. The number of keys before a window is subtracted from its
-// first row.
+// Returns the first rows of the three windows. From each first row, the number of keys before its
+// window is subtracted.
 fn spans_of(window: u32) -> vec3u {
   let round = window / params.windows * params.windows;
   let own = window - round;
@@ -46,7 +49,7 @@ fn spans_of(window: u32) -> vec3u {
   return first - vec3u(0u, 1u, 2u) * params.window;
 }
 
-// The row of key k. Keys beyond the last one have the same row as the last one.
+// Returns the row of key k. Keys beyond the last one use the row of the last key.
 fn key_row(spans: vec3u, k: u32) -> u32 {
   let key = min(k, params.keys - 1u);
   let behind = select(spans.y, spans.z, key >= 2u * params.window);
@@ -61,7 +64,7 @@ fn key_row(spans: vec3u, k: u32) -> u32 {
 
 const LOWEST = -3.0e38;
 
-// Loads one block of channels of four keys, one key per column.
+// Loads one block of channels of four keys, with one key per column.
 fn load_keys(at: u32) -> mat4x4f {
   return quad_columns(vec4f(rows[at]));
 }
@@ -82,7 +85,7 @@ fn main(
   let row = group.x * 64u + local.x * 4u;
   let spans = spans_of(window);
   let last = params.window - 1u;
-  // Rows beyond the last one repeat it; their results are not stored.
+  // Rows beyond the last one repeat the last row. Their results are not stored.
   let first = window * params.window;
   let q0 = (first + min(row, last)) * params.blocks;
   let q1 = (first + min(row + 1u, last)) * params.blocks;
@@ -143,7 +146,7 @@ fn main(
       s3_2 += v2 * m3;
       s3_3 += v3 * m3;
     }
-    // This is an array, so that the loop below is compiled only once.
+    // The sums are copied to an array, so that the loop below is compiled only once.
     var s = array<vec4f, 16>(s0_0, s0_1, s0_2, s0_3, s1_0, s1_1, s1_2, s1_3, s2_0, s2_1, s2_2, s2_3, s3_0, s3_1, s3_2, s3_3);
     let own = vec4f(inverse[row_a], inverse[row_b], inverse[row_c], inverse[row_d]);
     for (var i = 0u; i < 4u; i++) {

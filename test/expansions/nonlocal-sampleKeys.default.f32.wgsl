@@ -6,27 +6,29 @@ const KEYS = 9u;
 const ADD = true;
 const STEP = 2u;
 
-// Sparse attention to keys at learned offsets: y = before + sum_t w[t] * x(pixel + (dy, dx)[t])
-// over the keys t = FIRST .. FIRST + KEYS - 1. Sampling is bilinear; corners outside the map count
-// as zero. Keys with a weight of zero are not read.
+// Computes sparse attention to keys at learned offsets: y = before + sum_t w[t] * x(pixel + (dy,
+// dx)[t]) over the keys t = FIRST .. FIRST + KEYS - 1. Sampling is bilinear, and corners outside
+// the map count as zero. Keys with a weight of zero are not read.
 //   w       [ceil(N / 4)][height][width] vectors of 4 keys (Chw4c)
-//   offsets likewise, 2 N channels: key t has t * STEP (dy) and t * STEP + 1 (dx), in pixels
+//   offsets in the same layout, 2 N channels: key t has t * STEP (dy) and t * STEP + 1 (dx), in pixels
 //   x, before, y [BLOCKS][height][width] vectors of 4 channels
-// One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block.
-// Prelude: E, E4, FIRST, KEYS, STEP, ADD.
+// One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
+// grid's z selects the block.
+// The prelude defines E, E4, FIRST, KEYS, STEP and ADD.
 
 // The uniform of kernels that process one feature map.
 
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32, // first row of workgroups in this dispatch: large maps take several dispatches
+  group_row: u32, // The first row of workgroups in this dispatch. Large maps take several dispatches.
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// `result`, which is computed from v, but NaN where v is NaN: max, min, clamp and comparisons may
-// drop NaN. This tests the bits, because a compiler may assume that floats are finite.
+// Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
+// max, min, clamp and comparisons may drop NaN. It tests the bits, because a compiler may assume
+// that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
@@ -58,7 +60,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if ADD {
     sum = vec4f(before[first + pixel]);
   }
-  // Beyond this bound, all corners are outside the map. The bound also fits into i32.
+  // Beyond this bound, all corners are outside the map. The bound also fits in an i32.
   let far = vec2f(f32(params.height) + 2.0, f32(params.width) + 2.0);
   for (var t = FIRST; t < FIRST + KEYS; t++) {
     var weight = f32(w[(t >> 2u) * plane + pixel][t & 3u]);

@@ -5,14 +5,15 @@ const DEPTH = 8u;
 const CLUSTERS = 128u;
 const NORMALISED = true;
 
-// Dot products of a map's pixels with centroids. With NORMALISED, pixels are divided by their
-// norms:
+// Computes dot products of a map's pixels with centroids. With NORMALISED, pixels are divided by
+// their norms:
 //   similar[r, i, k] = sum_c x[c, i] * means[r, k, c] / max(|x[:, i]|, 1e-12)
 //   x       [DEPTH][length] vectors of 4 channels (Chw4c, pixels in one row)
-//   means   [R][CLUSTERS][DEPTH] vectors of 4 channels, absent channels zero
+//   means   [R][CLUSTERS][DEPTH] vectors of 4 channels, with zeros in absent channels
 //   similar [R][length][ceil(CLUSTERS / 4)] vectors of 4 clusters
-// One invocation computes 4 clusters of one pixel; workgroup 64; grid y = block of clusters, z = r.
-// Prelude: E, E4, DEPTH, CLUSTERS, NORMALISED.
+// One invocation computes 4 clusters of one pixel. Workgroups have 64 invocations. In the grid, y
+// selects the block of clusters, and z selects the round r.
+// The prelude defines E, E4, DEPTH, CLUSTERS and NORMALISED.
 
 struct Params {
   length: u32,
@@ -32,7 +33,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if pixel >= params.length {
     return;
   }
-  // Clusters beyond the last one repeat it. Their results are never read.
+  // Clusters beyond the last one repeat the last cluster. Their results are never read.
   let first = group.z * CLUSTERS;
   let k = vec4u(block * 4u) + vec4u(0u, 1u, 2u, 3u);
   let at = (vec4u(first) + min(k, vec4u(CLUSTERS - 1u))) * DEPTH;

@@ -3,10 +3,12 @@ alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 const CLUSTERS = 128u;
 
-// Last step of the stable counting sort: the target of each position. Within a block, positions
-// with the same code keep their order.
+// The last step of the stable counting sort. It computes the target of each position. Within a
+// block, positions with the same code keep their order.
 //   codes [R][length], starts [R][CLUSTERS][blocks], rank [R][length] u32, with r * length added
-// One workgroup of 256 per block; grid x = block, z = r. Prelude: CLUSTERS.
+// Each workgroup has 256 invocations and processes one block. In the grid, x selects the block, and
+// z selects the round r.
+// The prelude defines CLUSTERS.
 
 struct Params {
   length: u32,

@@ -2,11 +2,12 @@ alias E = f32;
 alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 
-// Second step of the stable counting sort: an exclusive prefix sum of the counts, by code and then
-// by block. The sum is the target of the block's first position with that code.
+// The second step of the stable counting sort. It computes an exclusive prefix sum of the counts,
+// by code and then by block. Each sum is the target of the first position in a block with that
+// code.
 //   counts, starts [R][total] u32
-// One workgroup of 256 per round; each invocation scans one contiguous range; grid z = r. No
-// constants.
+// Each workgroup has 256 invocations and processes one round. Each invocation scans one contiguous
+// range. The grid's z selects the round r. There are no constants.
 
 struct Params {
   total: u32,

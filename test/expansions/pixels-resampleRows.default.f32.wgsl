@@ -3,21 +3,22 @@ alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 const WIDE_OUT = false;
 
-// Second half of a resize: resizes the output of resampleColumns.wgsl vertically and converts it to
-// pixels.
+// The second half of a resize. It resizes the output of resampleColumns.wgsl vertically and
+// converts it to pixels.
 //   sum = sum over t of weight[j, t] * ring[first[j] + t, i]
-//   image[j, i] = encoded(sum.rgb / alpha), alpha, each clamped and rounded; where alpha rounds to
-//   zero, the colour is black
-//   ring  [ring_rows][width] vec4f, row r of the source at r % ring_rows
+//   image[j, i] = encoded(sum.rgb / alpha), alpha, each clamped and rounded. Where alpha rounds to
+//   zero, the colour is black.
+//   ring  [ring_rows][width] vec4f, with row r of the source at row r % ring_rows
 //   taps  [out rows][1 + count] u32: first, then the bits of the weights
 //   image [height][width] pixels: one u32 of 8-bit samples, with WIDE_OUT two u32 of 16-bit samples
-// One invocation computes one pixel; workgroup 8 x 8 x 1. Prelude: WIDE_OUT.
+// One invocation computes one pixel. Workgroups have 8 x 8 x 1 invocations.
+// The prelude defines WIDE_OUT.
 
 struct Params {
   width: u32,
-  height: u32, // rows to compute
+  height: u32, // The number of rows to compute.
   group_row: u32,
-  row0: u32,        // the first of these rows within the whole result
+  row0: u32,        // The first of these rows within the whole result.
   ring_rows: u32,
   count: u32,
 }

@@ -7,25 +7,27 @@ const DEPTH = 4u;
 const CHANNELS = 16u;
 const SUM = 3u;
 
-// DySample (graph/plksrOp.ts): enlarges a map by SCALE, sampling bilinearly at learned offsets.
+// Implements DySample (graph/plksrOp.ts). The kernel enlarges a map by SCALE and samples bilinearly
+// at learned offsets.
 //   z, o [..][H / SCALE][W / SCALE], y [..][H][W] vectors of 4 channels (Chw4c)
-// If SUM is 0, one invocation computes 4 channels of one pixel; grid z = block. Otherwise, each
-// group is one block, and one invocation computes the sums of the groups' first SUM channels at one
-// pixel. Workgroup 8 x 8 x 1. Prelude: E, E4, SCALE, GROUPS, DEPTH (channels of a group), CHANNELS,
-// SUM.
+// If SUM is 0, one invocation computes 4 channels of one pixel, and the grid's z is the block.
+// Otherwise, each group is one block, and one invocation computes the sums of the groups' first SUM
+// channels at one pixel. Workgroups have 8 x 8 x 1 invocations.
+// The prelude defines E, E4, SCALE, GROUPS, DEPTH (the channels of a group), CHANNELS and SUM.
 
 // The uniform of kernels that process one feature map.
 
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32, // first row of workgroups in this dispatch: large maps take several dispatches
+  group_row: u32, // The first row of workgroups in this dispatch. Large maps take several dispatches.
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// `result`, which is computed from v, but NaN where v is NaN: max, min, clamp and comparisons may
-// drop NaN. This tests the bits, because a compiler may assume that floats are finite.
+// Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
+// max, min, clamp and comparisons may drop NaN. It tests the bits, because a compiler may assume
+// that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
@@ -34,8 +36,8 @@ fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
 @group(0) @binding(2) var<storage, read> o: array<E4>;
 @group(0) @binding(3) var<storage, read_write> y: array<E4>;
 
-// The four corners around a sample, as indices within a plane, and the sample's distance from the
-// first corner.
+// The four corners around a sample, as indices within a plane, and the distance of the sample from
+// the first corner.
 struct Place {
   at: vec4u,
   part: vec2f,
@@ -62,7 +64,7 @@ fn place_of(group: u32, row: u32, col: u32, width: u32, height: u32) -> Place {
   let far = min(near + 1u, last);
   return Place(
     vec4u(near.y * width + near.x, near.y * width + far.x, far.y * width + near.x, far.y * width + far.x),
-    // The clamp drops NaN.
+    // The clamp would drop NaN.
     keep_nan(vec4f(learned, vec2f()), vec4f(at - vec2f(near), vec2f())).xy,
   );
 }

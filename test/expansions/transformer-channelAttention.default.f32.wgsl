@@ -15,8 +15,8 @@ const SHIFT_X = 0u;
 const SHIFT_Y = 0u;
 const MULTIPLE = 1u;
 
-// Attention between the channels of a head, over the pixels of a group (graph/transformerOp.ts,
-// `channelAttention`):
+// Attention between the channels of a head, over the pixels of a group (`channelAttention` in
+// graph/transformerOp.ts):
 //   A[c,d] = softmax_d( t[head] * q[c].k[d] / (max(|q[c]|, 1e-12) max(|k[d]|, 1e-12)) )
 //   v'[c] = sum_d A[c,d] v[d]
 // With PROJECT, there is one head, and a 1x1 convolution and a residual follow:
@@ -24,25 +24,25 @@ const MULTIPLE = 1u;
 //   x       [..][H][W] vectors of 4 channels (Chw4c): CHANNELS queries, CHANNELS keys, then
 //           CHANNELS values
 //   temperature [HEADS] f32
-//   weights [CHANNELS][CHANNELS] f32, with PROJECT: W by rows
-//   r, y    [ceil(CHANNELS / 4)][H][W]; r is read only with PROJECT
-// One workgroup of 256 computes one head of one group. It sums over CHUNK pixels at a time, whose
-// queries and keys are in workgroup memory; A replaces them later.
-// Grid: groups in x and y, z = head.
-// Prelude: E, E4, CHANNELS, DEPTH (channels of a head, a multiple of 4 unless HEADS is 1), HEADS,
-// CHUNK, MEMORY (the larger of 2 DEPTH CHUNK and DEPTH^2), PROJECT, and the constants of
-// lib/groups.
+//   weights [CHANNELS][CHANNELS] f32, with PROJECT: W in row-major order
+//   r, y    [ceil(CHANNELS / 4)][H][W], where r is read only with PROJECT
+// One workgroup of 256 invocations computes one head of one group. It sums over CHUNK pixels at a
+// time. Their queries and keys are in workgroup memory, where A replaces them later.
+// In the grid, x and y select the group, and z selects the head.
+// The prelude defines E, E4, CHANNELS, DEPTH (the channels of a head, a multiple of 4 unless HEADS
+// is 1), HEADS, CHUNK, MEMORY (the larger of 2 DEPTH CHUNK and DEPTH^2), PROJECT and the constants
+// of lib/groups.
 
-// Finds the pixels of a group, as graph/transformerOp.ts defines groups: windows (GROUPING 0),
-// spread (1) or grid (2) in a map of width x height. The x and y of a workgroup number its group.
-// Prelude: GROUPING, ROWS, COLUMNS (of a window; grid: its side), MOVED (windows are shifted or
-// extend beyond the map), SHIFT_X, SHIFT_Y, MULTIPLE (the map is padded with zeros to multiples of
-// this).
+// Finds the pixels of a group. graph/transformerOp.ts defines groups: windows (GROUPING 0), spread
+// (1) or grid (2) in a map of width x height. The x and y of a workgroup select its group.
+// The prelude defines GROUPING, ROWS, COLUMNS (the size of a window, or the side of a grid), MOVED
+// (windows are shifted or extend past the map), SHIFT_X, SHIFT_Y and MULTIPLE (the map is padded
+// with zeros to multiples of this).
 
-// Stands for a pixel beyond the map.
+// Represents a pixel beyond the map.
 const ABSENT = 0xffffffffu;
 
-// The padded map's width and height in windows.
+// Returns the width and height of the padded map in windows.
 fn windows_in(width: u32, height: u32) -> vec2u {
   return (vec2u(width, height) + MULTIPLE - 1u) / MULTIPLE * MULTIPLE / vec2u(COLUMNS, ROWS);
 }
@@ -65,7 +65,7 @@ fn group_pixel(group: vec2u, position: u32, width: u32, height: u32) -> u32 {
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32, // first row of workgroups in this dispatch: large maps take several dispatches
+  group_row: u32, // The first row of workgroups in this dispatch. Large maps take several dispatches.
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -95,7 +95,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   let head = group.z * DEPTH;
 
-  // Products and squares of this invocation's channel pairs.
+  // The products and squares of this invocation's channel pairs.
   var sums: array<f32, PAIRS>;
   var squares = 0.0;
   for (var start = 0u; start < positions; start += CHUNK) {

@@ -9,18 +9,20 @@ const PIXELS = 1024u;
 const STEP = 32u;
 const PER_LANE = 4u;
 
-// Attention between channels over a whole map, first stage: sums over chunks of pixels of
+// The first stage of attention between channels over a whole map. It computes the following sums
+// over chunks of pixels:
 //   q[c] k[d]        for the channels c and d of each head, then
 //   q[c]^2, k[c]^2   for the channels of each head
 //   x        [..][H * W] vectors of 4 channels (Chw4c): CHANNELS queries, then CHANNELS keys
-//   partials [chunks][SUMS] f32, SUMS a multiple of 4; head h begins at h (DEPTH^2 + 2 DEPTH)
-// One workgroup of 256 sums PIXELS consecutive pixels of one head. STEP of these pixels are in
-// workgroup memory at a time. Grid: chunks in x, beyond 65535 also in y; z = head.
-// Prelude: E, E4, CHANNELS, DEPTH (channels of a head), HEADS, PIXELS, STEP, SUMS, PER_LANE (sums
-// per invocation).
+//   partials [chunks][SUMS] f32. SUMS is a multiple of 4. Head h starts at h (DEPTH^2 + 2 DEPTH).
+// One workgroup of 256 invocations sums PIXELS consecutive pixels of one head. STEP of these pixels
+// are in workgroup memory at a time. In the grid, x selects the chunk, and z selects the head. More
+// than 65535 chunks also use y.
+// The prelude defines E, E4, CHANNELS, DEPTH (the channels of a head), HEADS, PIXELS, STEP, SUMS
+// and PER_LANE (the sums per invocation).
 
 struct Params {
-  pixels: u32, // H * W
+  pixels: u32, // The number of pixels, H * W.
   chunks: u32,
   group_row: u32,
 }
@@ -35,7 +37,8 @@ const_assert PER_LANE * 256u >= ALL;
 
 var<workgroup> memory: array<f32, 2u * DEPTH * STEP>;
 
-// The sum over the pixels in workgroup memory of product i of a query and a key, or of a square.
+// Returns the sum, over the pixels in workgroup memory, of product i of a query and a key, or of a
+// square.
 fn step_sum(i: u32) -> f32 {
   var sum = 0.0;
   if i < ALL {

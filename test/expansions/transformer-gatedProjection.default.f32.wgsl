@@ -36,14 +36,17 @@ const SLOPE1 = 1.0f;
 //   weights matrices (transformer/matrices): [BLOCKS][HIDDEN], then [NEXT_BLOCKS][BLOCKS]
 //   bias    [2 HIDDEN] of the depthwise convolution, [BLOCKS], [NEXT_BLOCKS]
 //   r, y    [BLOCKS][H][W]; next [NEXT_BLOCKS][H][W]
-// One invocation computes all channels of STRIP pixels in a column. Workgroup 8 x 8 x 1.
-// Prelude: E, E4, E4x4, CHANNELS, BLOCKS, HIDDEN, STRIP, ACT0, SLOPE0, NEXT, NEXT_BLOCKS, NEXT_NORM,
-// EPSILON, ACT1, SLOPE1, QUAD.
+// One invocation computes all channels of STRIP pixels in a column. Workgroups have 8 x 8 x 1
+// invocations.
+// The prelude defines E, E4, E4x4, CHANNELS, BLOCKS, HIDDEN, STRIP, ACT0, SLOPE0, NEXT,
+// NEXT_BLOCKS, NEXT_NORM, EPSILON, ACT1, SLOPE1 and QUAD.
 
-// Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
+// Activation functions. kernels/activation.ts gives each a number: ACTIVATION_NONE,
+// ACTIVATION_RELU, ...
 
-// `result`, which is computed from v, but NaN where v is NaN: max, min, clamp and comparisons may
-// drop NaN. This tests the bits, because a compiler may assume that floats are finite.
+// Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
+// max, min, clamp and comparisons may drop NaN. It tests the bits, because a compiler may assume
+// that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
@@ -54,7 +57,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0, so it stays NaN.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN is not below 0, so
+// it stays NaN.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -63,7 +67,7 @@ fn relu(v: vec4f) -> vec4f {
   return keep_nan(v, max(v, vec4f(0.0)));
 }
 
-// erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+// Computes erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
 fn erf(v: vec4f) -> vec4f {
   let a = min(abs(v), vec4f(6.0));
   let t = 1.0 / (1.0 + 0.3275911 * a);
@@ -84,7 +88,7 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // tanh keeps its relative precision near zero; 1 / (1 + e) - 0.5 would cancel there.
+    // tanh keeps its relative precision near zero, where 1 / (1 + e) - 0.5 would cancel.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }
@@ -95,14 +99,15 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32, // first row of workgroups in this dispatch: large maps take several dispatches
+  group_row: u32, // The first row of workgroups in this dispatch. Large maps take several dispatches.
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 
 // Loads 4 x 4 matrices in the layout of conv/weights.wgsl, for kernels whose invocations multiply
-// each matrix by several pixels. With QUAD, the lanes of a quad load one column each, so all four
-// must ask for the same matrix. Prelude: QUAD, WEIGHTS_BINDING.
+// each matrix by several pixels. With QUAD, each lane of a quad loads one column, so all four lanes
+// must request the same matrix.
+// The prelude defines QUAD and WEIGHTS_BINDING.
 
 @group(0) @binding(3) var<storage, read> weights: array<E4x4>;
 
@@ -136,8 +141,9 @@ fn main(
   let left = group.x * 8u + local.x;
   let top = ((group.y + params.group_row) * 8u + local.y) * STRIP;
   let col = min(left, width - 1u);
-  // Rows top - 1 .. top + STRIP and columns left - 1 .. left + 1. Positions before the first one
-  // wrap to beyond the last. Positions outside the map read the nearest pixel and become zero.
+  // The window has rows top - 1 .. top + STRIP and columns left - 1 .. left + 1. Positions before
+  // the first row or column wrap to values beyond the last. Positions outside the map read the
+  // nearest pixel, and its value becomes zero.
   let in_row0 = top + 0u - 1u < height;
   let row0 = min(max(top + 0u, 1u) - 1u, height - 1u) * width;
   let in_row1 = top + 1u - 1u < height;

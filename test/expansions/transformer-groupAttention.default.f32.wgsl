@@ -24,30 +24,33 @@ const TABLE = true;
 const ALIGNED = true;
 const MERGED = false;
 
-// Attention within groups of pixels: `groupScores` and `groupMix` of graph/transformerOp.ts in one.
+// Attention within groups of pixels. It combines `groupScores` and `groupMix` of
+// graph/transformerOp.ts:
 //   y[i] = sum_j softmax_j( q[i].k[j] / sqrt(DEPTH) + T ) v[j]
 //   q, kv [..][H][W] vectors of 4 channels (Chw4c): queries from channel QUERY on, keys from KEY
 //         on, values from FIRST on
 //   table [rows][HEADS] f32, with TABLE
 //   y     [ceil(CHANNELS / 4)][H][W]
-// One workgroup of 64 computes 64 queries of one head of one group, one query per invocation. Keys
-// and values pass through workgroup memory, CHUNK at a time. No score is stored: the sums are
-// relative to the largest score so far and are scaled whenever a score is larger.
-// Grid: groups in x and y, z = head + HEADS * (64 queries).
-// Prelude: E, E4, CHANNELS, QUERY, KEY, FIRST, DEPTH (channels of a head), BLOCKS (blocks of a
-// head), HEADS, PER_PIXEL (channels of keys per pixel), TOKENS, KEYS, CHUNK, TABLE, ALIGNED (each
-// head begins at a vector), MERGED (MERGE is not 1), and the constants of transformer/groupKeys.
+// One workgroup of 64 invocations computes 64 queries of one head of one group, with one query per
+// invocation. Keys and values are copied to workgroup memory, CHUNK at a time. No score is stored.
+// Instead, the sums are relative to the largest score so far and are scaled whenever a larger score
+// appears. In the grid, x and y select the group, and z is head + HEADS * (the index of a part of
+// 64 queries).
+// The prelude defines E, E4, CHANNELS, QUERY, KEY, FIRST, DEPTH (the channels of a head), BLOCKS
+// (the blocks of a head), HEADS, PER_PIXEL (the channels of keys per pixel), TOKENS, KEYS, CHUNK,
+// TABLE, ALIGNED (each head starts at a vector boundary), MERGED (MERGE is not 1) and the constants
+// of transformer/groupKeys.
 
-// Finds the pixels of a group, as graph/transformerOp.ts defines groups: windows (GROUPING 0),
-// spread (1) or grid (2) in a map of width x height. The x and y of a workgroup number its group.
-// Prelude: GROUPING, ROWS, COLUMNS (of a window; grid: its side), MOVED (windows are shifted or
-// extend beyond the map), SHIFT_X, SHIFT_Y, MULTIPLE (the map is padded with zeros to multiples of
-// this).
+// Finds the pixels of a group. graph/transformerOp.ts defines groups: windows (GROUPING 0), spread
+// (1) or grid (2) in a map of width x height. The x and y of a workgroup select its group.
+// The prelude defines GROUPING, ROWS, COLUMNS (the size of a window, or the side of a grid), MOVED
+// (windows are shifted or extend past the map), SHIFT_X, SHIFT_Y and MULTIPLE (the map is padded
+// with zeros to multiples of this).
 
-// Stands for a pixel beyond the map.
+// Represents a pixel beyond the map.
 const ABSENT = 0xffffffffu;
 
-// The padded map's width and height in windows.
+// Returns the width and height of the padded map in windows.
 fn windows_in(width: u32, height: u32) -> vec2u {
   return (vec2u(width, height) + MULTIPLE - 1u) / MULTIPLE * MULTIPLE / vec2u(COLUMNS, ROWS);
 }
@@ -70,15 +73,16 @@ fn group_pixel(group: vec2u, position: u32, width: u32, height: u32) -> u32 {
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32, // first row of workgroups in this dispatch: large maps take several dispatches
+  group_row: u32, // The first row of workgroups in this dispatch. Large maps take several dispatches.
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// Queries and keys of a group. A key merges MERGE x MERGE pixels.
-// Prelude: MERGE and the constants of lib/groups.
+// The queries and keys of a group. A key merges MERGE x MERGE pixels.
+// The prelude defines MERGE and the constants of lib/groups.
 
-// The position in the window of a merged key's pixel; `part` numbers the key's pixels row by row.
+// Returns the position in the window of a merged key's pixel. `part` is the number of this pixel,
+// counted row by row within the key.
 fn key_position(key: u32, part: u32) -> u32 {
   let across = COLUMNS / MERGE;
   return (key / across * MERGE + part / MERGE) * COLUMNS + key % across * MERGE + part % MERGE;
@@ -91,9 +95,9 @@ fn table_row(query: u32, key: u32) -> u32 {
   return dy * (2u * across - 1u) + dx;
 }
 
-// Shifted windows at the lower and right borders hold pixels from opposite borders of the map. This
-// numbers the border that a position comes from; 100 is subtracted from a score if query and key
-// have different numbers.
+// Shifted windows at the lower and right borders contain pixels from opposite borders of the map.
+// This function returns a number for the border that a position comes from. If query and key have
+// different numbers, 100 is subtracted from their score.
 fn border_part(group: vec2u, windows: vec2u, position: u32) -> u32 {
   let beyond = position / COLUMNS >= ROWS - SHIFT_Y && group.y + 1u == windows.y;
   let right = position % COLUMNS >= COLUMNS - SHIFT_X && group.x + 1u == windows.x;
@@ -108,12 +112,12 @@ fn border_part(group: vec2u, windows: vec2u, position: u32) -> u32 {
 var<workgroup> keys: array<vec4f, CHUNK * BLOCKS>;
 var<workgroup> values: array<vec4f, CHUNK * BLOCKS>;
 
-// Zeroes the lanes of block b that are beyond the head's channels.
+// Sets the lanes of block b that are beyond the head's channels to zero.
 fn present(b: u32, v: vec4f) -> vec4f {
   return select(vec4f(0.0), v, vec4u(0u, 1u, 2u, 3u) + 4u * b < vec4u(DEPTH));
 }
 
-// Four consecutive lanes of two vectors; the first is `lane` of a.
+// Returns four consecutive lanes of the vectors a and b, starting at lane `lane` of a.
 fn lanes(lane: u32, a: vec4f, b: vec4f) -> vec4f {
   if lane == 0u {
     return a;
@@ -133,7 +137,8 @@ fn query_vector(c: u32, pixel: u32) -> vec4f {
   return vec4f(q[at]);
 }
 
-// Channels c .. c + 3 of a key or a value, whose channels begin at channel `first` of the map.
+// Returns channels c .. c + 3 of a key or a value. Its channels start at channel `first` of the
+// map.
 fn key_vector(first: u32, c: u32, place: vec2u, key: u32) -> vec4f {
   let plane = params.width * params.height;
   let pixel = group_pixel(place, key, params.width, params.height);

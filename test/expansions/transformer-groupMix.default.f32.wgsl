@@ -18,25 +18,26 @@ const MULTIPLE = 1u;
 const FIRST = 72u;
 const KEY_BLOCKS = 16u;
 
-// Sums the values of each group with its scores as weights (graph/transformerOp.ts, `groupMix`).
+// Sums the values of each group with its scores as weights (`groupMix` in graph/transformerOp.ts).
 //   x      [..][H][W] vectors of 4 channels (Chw4c): values from channel FIRST on
 //   scores [groups][HEADS][TOKENS][KEY_BLOCKS] vec4f
 //   y      [ceil(CHANNELS / 4)][H][W]
-// One workgroup of 64 computes 4 channels of one group; each invocation computes one pixel at a
-// time. Grid: groups in x and y, z = block of y.
-// Prelude: E, E4, CHANNELS, FIRST, DEPTH (channels of a head), PER_PIXEL (channels of values per
-// pixel), HEADS, TOKENS, KEYS, KEY_BLOCKS, and the constants of transformer/groupKeys.
+// One workgroup of 64 invocations computes 4 channels of one group. Each invocation computes one
+// pixel at a time. In the grid, x and y select the group, and z selects the block of y.
+// The prelude defines E, E4, CHANNELS, FIRST, DEPTH (the channels of a head), PER_PIXEL (the
+// channels of values per pixel), HEADS, TOKENS, KEYS, KEY_BLOCKS and the constants of
+// transformer/groupKeys.
 
-// Finds the pixels of a group, as graph/transformerOp.ts defines groups: windows (GROUPING 0),
-// spread (1) or grid (2) in a map of width x height. The x and y of a workgroup number its group.
-// Prelude: GROUPING, ROWS, COLUMNS (of a window; grid: its side), MOVED (windows are shifted or
-// extend beyond the map), SHIFT_X, SHIFT_Y, MULTIPLE (the map is padded with zeros to multiples of
-// this).
+// Finds the pixels of a group. graph/transformerOp.ts defines groups: windows (GROUPING 0), spread
+// (1) or grid (2) in a map of width x height. The x and y of a workgroup select its group.
+// The prelude defines GROUPING, ROWS, COLUMNS (the size of a window, or the side of a grid), MOVED
+// (windows are shifted or extend past the map), SHIFT_X, SHIFT_Y and MULTIPLE (the map is padded
+// with zeros to multiples of this).
 
-// Stands for a pixel beyond the map.
+// Represents a pixel beyond the map.
 const ABSENT = 0xffffffffu;
 
-// The padded map's width and height in windows.
+// Returns the width and height of the padded map in windows.
 fn windows_in(width: u32, height: u32) -> vec2u {
   return (vec2u(width, height) + MULTIPLE - 1u) / MULTIPLE * MULTIPLE / vec2u(COLUMNS, ROWS);
 }
@@ -59,15 +60,16 @@ fn group_pixel(group: vec2u, position: u32, width: u32, height: u32) -> u32 {
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32, // first row of workgroups in this dispatch: large maps take several dispatches
+  group_row: u32, // The first row of workgroups in this dispatch. Large maps take several dispatches.
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// Queries and keys of a group. A key merges MERGE x MERGE pixels.
-// Prelude: MERGE and the constants of lib/groups.
+// The queries and keys of a group. A key merges MERGE x MERGE pixels.
+// The prelude defines MERGE and the constants of lib/groups.
 
-// The position in the window of a merged key's pixel; `part` numbers the key's pixels row by row.
+// Returns the position in the window of a merged key's pixel. `part` is the number of this pixel,
+// counted row by row within the key.
 fn key_position(key: u32, part: u32) -> u32 {
   let across = COLUMNS / MERGE;
   return (key / across * MERGE + part / MERGE) * COLUMNS + key % across * MERGE + part % MERGE;
@@ -80,9 +82,9 @@ fn table_row(query: u32, key: u32) -> u32 {
   return dy * (2u * across - 1u) + dx;
 }
 
-// Shifted windows at the lower and right borders hold pixels from opposite borders of the map. This
-// numbers the border that a position comes from; 100 is subtracted from a score if query and key
-// have different numbers.
+// Shifted windows at the lower and right borders contain pixels from opposite borders of the map.
+// This function returns a number for the border that a position comes from. If query and key have
+// different numbers, 100 is subtracted from their score.
 fn border_part(group: vec2u, windows: vec2u, position: u32) -> u32 {
   let beyond = position / COLUMNS >= ROWS - SHIFT_Y && group.y + 1u == windows.y;
   let right = position % COLUMNS >= COLUMNS - SHIFT_X && group.x + 1u == windows.x;

@@ -5,19 +5,19 @@ const CHANNELS = 36u;
 const BLOCKS = 9u;
 const EPSILON = 0.000009999999747378752f;
 
-// Layer norm over the channels of each pixel:
+// A layer norm over the channels of each pixel:
 //   y[c] = (x[c] - mean) / sqrt(variance + EPSILON) * weight[c] + bias[c]
 //   x, y [BLOCKS][H][W] vectors of 4 channels (Chw4c)
-//   norm [2][BLOCKS] vec4f: weights, then biases; zero for absent channels
-// One invocation computes all channels of one pixel; workgroup 8 x 8 x 1.
-// Prelude: E, E4, CHANNELS, BLOCKS, EPSILON.
+//   norm [2][BLOCKS] vec4f: weights, then biases, with zeros for absent channels
+// One invocation computes all channels of one pixel. Workgroups have 8 x 8 x 1 invocations.
+// The prelude defines E, E4, CHANNELS, BLOCKS and EPSILON.
 
 // The uniform of kernels that process one feature map.
 
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32, // first row of workgroups in this dispatch: large maps take several dispatches
+  group_row: u32, // The first row of workgroups in this dispatch. Large maps take several dispatches.
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -4,13 +4,16 @@ alias E4x4 = mat4x4f;
 const K = 7u;
 const STRIDE = 3u;
 
-// Max pooling: the largest value of the K x K square at every STRIDE-th pixel, without padding.
+// Performs max pooling. The kernel finds the largest value of the K x K square at every STRIDE-th
+// pixel, without padding.
 //   x [BLOCKS][in_height][in_width], y [BLOCKS][H][W] vectors of 4 channels (Chw4c)
-// One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block.
-// Prelude: E, E4, K, STRIDE.
+// One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
+// grid's z selects the block.
+// The prelude defines E, E4, K and STRIDE.
 
-// `result`, which is computed from v, but NaN where v is NaN: max, min, clamp and comparisons may
-// drop NaN. This tests the bits, because a compiler may assume that floats are finite.
+// Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
+// max, min, clamp and comparisons may drop NaN. It tests the bits, because a compiler may assume
+// that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }

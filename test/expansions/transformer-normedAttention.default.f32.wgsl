@@ -29,11 +29,11 @@ const ACTIVATION_PRELU = 8u;
 const ACT1 = 0u;
 const SLOPE1 = 1.0f;
 
-// Attention with one head within groups of 64 pixels that need no padding, from the layer norm to
-// the residual (graph/transformerOp.ts, `groupMix`):
+// Attention with one head within groups of 64 pixels that need no padding. It includes the layer
+// norm before the attention and the residual after it (`groupMix` in graph/transformerOp.ts):
 //   y[i] = x[i] + V sum_j P[i,j] n[j] + bias,  n[j] = layer norm of x[j] without factors and shifts
-// V is the product of the output layer, the value layer and the norm's factors. The bias contains
-// the norm's shifts, because the sum over j of P[i,j] is 1. With OWN, the kernel also computes
+// V is the product of the output layer, the value layer and the norm's factors. The bias includes
+// the norm's shifts, because the sum over j of P[i,j] is 1. With OWN, the kernel also computes:
 //   P[i,j] = softmax_j( (Q n[i] + b).n[j] + T )
 // Q is the product of the query and key layers, the norm's factors and 1 / sqrt(C). Terms that do
 // not depend on j are left out, because the softmax cancels them.
@@ -44,15 +44,18 @@ const SLOPE1 = 1.0f;
 //   bias    [BLOCKS] of V, with OWN [BLOCKS] b, [NEXT_BLOCKS]
 //   table   [rows] f32: T, with TABLE
 //   scores  [groups][64][16] vec4f: P
-// A workgroup computes one group, each invocation STRIP of its pixels. Grid: groups in x and y.
-// Windows and spread groups share a pipeline: the uniform has the kind.
-// Prelude: E, E4, E4x4, CHANNELS, BLOCKS, STRIP, ROWS, COLUMNS, OWN, TABLE, EPSILON, NEXT, NEXT_BLOCKS,
-// NEXT_NORM, NEXT_EPSILON, FIRST_MATRIX, FIRST_BIAS, ACT1, SLOPE1, QUAD.
+// A workgroup computes one group. Each invocation computes STRIP of its pixels. In the grid, x and
+// y select the group. Windows and spread groups share a pipeline, because the kind of group is in
+// the uniform.
+// The prelude defines E, E4, E4x4, CHANNELS, BLOCKS, STRIP, ROWS, COLUMNS, OWN, TABLE, EPSILON,
+// NEXT, NEXT_BLOCKS, NEXT_NORM, NEXT_EPSILON, FIRST_MATRIX, FIRST_BIAS, ACT1, SLOPE1 and QUAD.
 
-// Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
+// Activation functions. kernels/activation.ts gives each a number: ACTIVATION_NONE,
+// ACTIVATION_RELU, ...
 
-// `result`, which is computed from v, but NaN where v is NaN: max, min, clamp and comparisons may
-// drop NaN. This tests the bits, because a compiler may assume that floats are finite.
+// Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
+// max, min, clamp and comparisons may drop NaN. It tests the bits, because a compiler may assume
+// that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
@@ -63,7 +66,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0, so it stays NaN.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN is not below 0, so
+// it stays NaN.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -72,7 +76,7 @@ fn relu(v: vec4f) -> vec4f {
   return keep_nan(v, max(v, vec4f(0.0)));
 }
 
-// erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+// Computes erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
 fn erf(v: vec4f) -> vec4f {
   let a = min(abs(v), vec4f(6.0));
   let t = 1.0 / (1.0 + 0.3275911 * a);
@@ -93,15 +97,16 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // tanh keeps its relative precision near zero; 1 / (1 + e) - 0.5 would cancel there.
+    // tanh keeps its relative precision near zero, where 1 / (1 + e) - 0.5 would cancel.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }
 }
 
 // Loads 4 x 4 matrices in the layout of conv/weights.wgsl, for kernels whose invocations multiply
-// each matrix by several pixels. With QUAD, the lanes of a quad load one column each, so all four
-// must ask for the same matrix. Prelude: QUAD, WEIGHTS_BINDING.
+// each matrix by several pixels. With QUAD, each lane of a quad loads one column, so all four lanes
+// must request the same matrix.
+// The prelude defines QUAD and WEIGHTS_BINDING.
 
 @group(0) @binding(2) var<storage, read> weights: array<E4x4>;
 
@@ -121,7 +126,7 @@ struct Params {
   width: u32,
   height: u32,
   group_row: u32,
-  spread: u32, // 1 for spread groups
+  spread: u32, // 1 for spread groups, otherwise 0.
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

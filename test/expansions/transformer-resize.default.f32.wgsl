@@ -2,10 +2,11 @@ alias E = f32;
 alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 
-// Bilinear enlargement to a given size, with half-pixel centres and clamped edges.
+// A bilinear enlargement to a given size, with half-pixel centres and clamped edges.
 //   x [BLOCKS][in_height][in_width], y [BLOCKS][H][W] vectors of 4 channels (Chw4c)
-// One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block.
-// Prelude: E, E4.
+// One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
+// grid's z selects the block.
+// The prelude defines E and E4.
 
 struct Params {
   width: u32,
@@ -19,8 +20,8 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<E4>;
 @group(0) @binding(2) var<storage, read_write> y: array<E4>;
 
-// Reads a pixel of x, [blocks][in_height][in_width], as enlarged bilinearly to height x width with
-// half-pixel centres and clamped edges.
+// Reads one pixel of x, [blocks][in_height][in_width], after a bilinear enlargement of x to height
+// x width with half-pixel centres and clamped edges.
 
 fn enlarged(block: u32, row: u32, col: u32) -> vec4f {
   let size = vec2f(f32(params.in_width), f32(params.in_height));

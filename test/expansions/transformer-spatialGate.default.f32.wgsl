@@ -18,19 +18,22 @@ const ACTIVATION_CENTRED_SIGMOID = 7u;
 const ACTIVATION_PRELU = 8u;
 
 // A gate that is computed at a reduced size:
-//   y = map * sigmoid( G (resize(x) + D a + d) + g ), two 1x1 convolutions
+//   y = map * sigmoid( G (resize(x) + D a + d) + g ), where D and G are 1x1 convolutions
 //   x       [INNER][in_height][in_width] vectors of 4 channels (Chw4c), enlarged bilinearly
 //   a       [DIRECT][H][W]
 //   weights matrices (transformer/matrices): D [INNER][DIRECT], G [BLOCKS][INNER]
 //   bias    [INNER] d, [BLOCKS] g
 //   map, y  [BLOCKS][H][W]
-// One invocation computes all channels of STRIP pixels, 8 columns apart. Workgroup 8 x 8 x 1.
-// Prelude: E, E4, E4x4, BLOCKS, INNER, DIRECT, STRIP, QUAD.
+// One invocation computes all channels of STRIP pixels that are 8 columns apart. Workgroups have 8
+// x 8 x 1 invocations.
+// The prelude defines E, E4, E4x4, BLOCKS, INNER, DIRECT, STRIP and QUAD.
 
-// Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
+// Activation functions. kernels/activation.ts gives each a number: ACTIVATION_NONE,
+// ACTIVATION_RELU, ...
 
-// `result`, which is computed from v, but NaN where v is NaN: max, min, clamp and comparisons may
-// drop NaN. This tests the bits, because a compiler may assume that floats are finite.
+// Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
+// max, min, clamp and comparisons may drop NaN. It tests the bits, because a compiler may assume
+// that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
@@ -41,7 +44,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0, so it stays NaN.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN is not below 0, so
+// it stays NaN.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -50,7 +54,7 @@ fn relu(v: vec4f) -> vec4f {
   return keep_nan(v, max(v, vec4f(0.0)));
 }
 
-// erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+// Computes erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
 fn erf(v: vec4f) -> vec4f {
   let a = min(abs(v), vec4f(6.0));
   let t = 1.0 / (1.0 + 0.3275911 * a);
@@ -71,15 +75,16 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // tanh keeps its relative precision near zero; 1 / (1 + e) - 0.5 would cancel there.
+    // tanh keeps its relative precision near zero, where 1 / (1 + e) - 0.5 would cancel.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }
 }
 
 // Loads 4 x 4 matrices in the layout of conv/weights.wgsl, for kernels whose invocations multiply
-// each matrix by several pixels. With QUAD, the lanes of a quad load one column each, so all four
-// must ask for the same matrix. Prelude: QUAD, WEIGHTS_BINDING.
+// each matrix by several pixels. With QUAD, each lane of a quad loads one column, so all four lanes
+// must request the same matrix.
+// The prelude defines QUAD and WEIGHTS_BINDING.
 
 @group(0) @binding(3) var<storage, read> weights: array<E4x4>;
 
@@ -110,8 +115,8 @@ struct Params {
 @group(0) @binding(5) var<storage, read> map: array<E4>;
 @group(0) @binding(6) var<storage, read_write> y: array<E4>;
 
-// Reads a pixel of x, [blocks][in_height][in_width], as enlarged bilinearly to height x width with
-// half-pixel centres and clamped edges.
+// Reads one pixel of x, [blocks][in_height][in_width], after a bilinear enlargement of x to height
+// x width with half-pixel centres and clamped edges.
 
 fn enlarged(block: u32, row: u32, col: u32) -> vec4f {
   let size = vec2f(f32(params.in_width), f32(params.in_height));

@@ -5,13 +5,14 @@ const IN_BLOCKS = 4u;
 const K = 3u;
 const STRIDE = 2u;
 
-// K x K convolution at every STRIDE-th pixel, without padding:
+// A K x K convolution at every STRIDE-th pixel, without padding:
 //   y[o, i, j] = sum w[o,c,ky,kx] * x[c, STRIDE i + ky, STRIDE j + kx] + b[o]
 //   x [IN_BLOCKS][in_height][in_width], y [OUT_BLOCKS][H][W] vectors of 4 channels (Chw4c)
 //   weights [OUT_BLOCKS][IN_BLOCKS][K * K] matrices in the layout of conv/weights.wgsl
 //   bias [OUT_BLOCKS]
-// One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block of y.
-// Prelude: E, E4, E4x4, IN_BLOCKS, K, STRIDE.
+// One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
+// grid's z selects the block of y.
+// The prelude defines E, E4, E4x4, IN_BLOCKS, K and STRIDE.
 
 struct Params {
   width: u32,

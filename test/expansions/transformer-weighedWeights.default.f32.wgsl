@@ -19,19 +19,21 @@ const ACTIVATION_PRELU = 8u;
 const ACT0 = 4u;
 const SLOPE0 = 0.0f;
 
-// Multiplies the weights of a 1x1 convolution of u * f by the channel factors f, which depend on
-// the means of u, so that the convolution can read u:
+// Multiplies the weights of a 1x1 convolution by channel factors f, which depend on the means of u.
+// The convolution of u * f can then read u directly:
 //   f = sigmoid( W2 act(W1 mean(u)) ),  weighed[o,i] = weights[o,i] * f[i]
 //   partials [chunks][BLOCKS] vec4f: sums of u
 //   w1 [HIDDEN][LENGTH_IN], w2 [LENGTH_IN][HIDDEN] row-major f32
 //   weights, weighed [OUT_BLOCKS][BLOCKS] matrices of 4 x 4 by columns; with TRANSPOSED, by rows
-// There are only a few thousand operations, so one workgroup of 64 is enough.
-// Prelude: E4, BLOCKS, OUT_BLOCKS, LENGTH_IN, HIDDEN, ACT0, SLOPE0, TRANSPOSED.
+// There are only a few thousand operations, so one workgroup of 64 invocations is enough.
+// The prelude defines E4, BLOCKS, OUT_BLOCKS, LENGTH_IN, HIDDEN, ACT0, SLOPE0 and TRANSPOSED.
 
-// Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
+// Activation functions. kernels/activation.ts gives each a number: ACTIVATION_NONE,
+// ACTIVATION_RELU, ...
 
-// `result`, which is computed from v, but NaN where v is NaN: max, min, clamp and comparisons may
-// drop NaN. This tests the bits, because a compiler may assume that floats are finite.
+// Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
+// max, min, clamp and comparisons may drop NaN. It tests the bits, because a compiler may assume
+// that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
@@ -42,7 +44,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0, so it stays NaN.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN is not below 0, so
+// it stays NaN.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -51,7 +54,7 @@ fn relu(v: vec4f) -> vec4f {
   return keep_nan(v, max(v, vec4f(0.0)));
 }
 
-// erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+// Computes erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
 fn erf(v: vec4f) -> vec4f {
   let a = min(abs(v), vec4f(6.0));
   let t = 1.0 / (1.0 + 0.3275911 * a);
@@ -72,15 +75,15 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // tanh keeps its relative precision near zero; 1 / (1 + e) - 0.5 would cancel there.
+    // tanh keeps its relative precision near zero, where 1 / (1 + e) - 0.5 would cancel.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }
 }
 
-// Computes the mean of one block of channels from the partial sums of poolPartial.wgsl, by a tree
-// reduction over one workgroup of 64. Every invocation must call it. The result is valid in
-// invocation 0.
+// Computes the mean of one block of channels from the partial sums of poolPartial.wgsl. It uses a
+// tree reduction over one workgroup of 64 invocations. Every invocation must call this function.
+// Only invocation 0 gets a valid result.
 var<workgroup> sums: array<vec4f, 64>;
 
 fn finish_mean(block: u32, chunks: u32, pixels: u32, lane: u32) -> vec4f {

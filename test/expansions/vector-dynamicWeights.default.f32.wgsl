@@ -7,24 +7,25 @@ const HIDDEN = 10u;
 const LENGTH_OUT = 2u;
 const TEMPERATURE = 30.0f;
 
-// Dynamic attention module (arXiv 2104.09497, section 3.3), starting at the partial sums of the
-// pooling:
+// The dynamic attention module (arXiv 2104.09497, section 3.3), which starts from the partial sums
+// of the pooling:
 //   v = sum of partials / (H * W);  z = W2 relu(W1 v);  p = softmax(z / TEMPERATURE)
 //   partials [chunks][BLOCKS] vec4f (poolPartial.wgsl)
 //   w1 [HIDDEN][LENGTH_IN], w2 [LENGTH_OUT][HIDDEN] row-major f32
-//   p  [ceil(LENGTH_OUT / 4) * 4] f32, the tail zero
-// There are only a few thousand operations, so one workgroup of 64 is enough.
-// Prelude: BLOCKS, LENGTH_IN, HIDDEN, LENGTH_OUT, TEMPERATURE.
+//   p  [ceil(LENGTH_OUT / 4) * 4] f32, with zeros after the last weight
+// There are only a few thousand operations, so one workgroup of 64 invocations is enough.
+// The prelude defines BLOCKS, LENGTH_IN, HIDDEN, LENGTH_OUT and TEMPERATURE.
 
-// `result`, which is computed from v, but NaN where v is NaN: max, min, clamp and comparisons may
-// drop NaN. This tests the bits, because a compiler may assume that floats are finite.
+// Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
+// max, min, clamp and comparisons may drop NaN. It tests the bits, because a compiler may assume
+// that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
 
-// Computes the mean of one block of channels from the partial sums of poolPartial.wgsl, by a tree
-// reduction over one workgroup of 64. Every invocation must call it. The result is valid in
-// invocation 0.
+// Computes the mean of one block of channels from the partial sums of poolPartial.wgsl. It uses a
+// tree reduction over one workgroup of 64 invocations. Every invocation must call this function.
+// Only invocation 0 gets a valid result.
 var<workgroup> sums: array<vec4f, 64>;
 
 fn finish_mean(block: u32, chunks: u32, pixels: u32, lane: u32) -> vec4f {

@@ -3,13 +3,14 @@ alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 const BLOCKS = 10u;
 
-// Global average pooling, second stage: mean = sum of partials / (H * W).
+// The second stage of global average pooling: mean = sum of partials / (H * W).
 //   partials [chunks][BLOCKS] vec4f, mean [BLOCKS] vec4f (a vector of 4 * BLOCKS f32)
-// One workgroup of 64 per block; grid (BLOCKS, 1, 1). Prelude: BLOCKS.
+// One workgroup of 64 invocations computes one block. The grid is (BLOCKS, 1, 1).
+// The prelude defines BLOCKS.
 
-// Computes the mean of one block of channels from the partial sums of poolPartial.wgsl, by a tree
-// reduction over one workgroup of 64. Every invocation must call it. The result is valid in
-// invocation 0.
+// Computes the mean of one block of channels from the partial sums of poolPartial.wgsl. It uses a
+// tree reduction over one workgroup of 64 invocations. Every invocation must call this function.
+// Only invocation 0 gets a valid result.
 var<workgroup> sums: array<vec4f, 64>;
 
 fn finish_mean(block: u32, chunks: u32, pixels: u32, lane: u32) -> vec4f {

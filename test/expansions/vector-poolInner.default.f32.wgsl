@@ -5,21 +5,21 @@ const BLOCKS = 16u;
 const CHUNK = 4096u;
 const FIRST = 3u;
 
-// Average pooling of a rectangle of a map, first stage: sums of CHUNK pixels of the rectangle in
-// row-major order. The second stage is poolFinish.wgsl.
+// The first stage of average pooling over a rectangle of a map. It computes sums of CHUNK pixels of
+// the rectangle in row-major order. The second stage is poolFinish.wgsl.
 //   x        [BLOCKS][H][W] vectors of 4 channels (Chw4c)
 //   partials [chunks][BLOCKS] vec4f, chunks = ceil(pixels / CHUNK); always f32
-// One workgroup of 64 sums one chunk of one block by a tree reduction. Grid (chunks, 1, BLOCKS);
-// chunks beyond 65535 continue in y. Prelude: E, E4, BLOCKS, CHUNK, FIRST (the first row and
-// column).
+// One workgroup of 64 invocations sums one chunk of one block by a tree reduction. The grid is
+// (chunks, 1, BLOCKS). Chunks beyond 65535 continue in y.
+// The prelude defines E, E4, BLOCKS, CHUNK, and FIRST (the first row and column).
 
 struct Params {
-  pixels: u32,      // of the rectangle
+  pixels: u32,      // The number of pixels of the rectangle.
   chunks: u32,
   group_row: u32,
-  inner_width: u32, // of the rectangle
-  width: u32,       // W
-  plane: u32,       // H * W
+  inner_width: u32, // The width of the rectangle.
+  width: u32,       // The width of the map, W.
+  plane: u32,       // The number of pixels of the map, H * W.
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

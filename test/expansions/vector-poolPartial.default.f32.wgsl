@@ -5,17 +5,17 @@ const BLOCKS = 10u;
 const CHUNK = 4096u;
 const SQUARES = false;
 
-// Global average pooling, first stage: sums of CHUNK consecutive pixels, or of their squares
-// (SQUARES).
+// The first stage of global average pooling. It computes sums of CHUNK consecutive pixels or, with
+// SQUARES, of their squares.
 //   x        [BLOCKS][H * W] vectors of 4 channels (Chw4c)
 //   partials [chunks][BLOCKS] vec4f, chunks = ceil(H * W / CHUNK); always f32
-// One workgroup of 64 sums one chunk of one block by a tree reduction. The error grows with the
-// logarithm of the number of pixels, so sums stay accurate for images of many megapixels. Grid
-// (chunks, 1, BLOCKS); chunks beyond 65535 continue in y.
-// Prelude: E, E4, BLOCKS, CHUNK, SQUARES.
+// One workgroup of 64 invocations sums one chunk of one block by a tree reduction. The error
+// therefore grows much more slowly than the number of pixels, so sums stay accurate for images of
+// many megapixels. The grid is (chunks, 1, BLOCKS). Chunks beyond 65535 continue in y.
+// The prelude defines E, E4, BLOCKS, CHUNK and SQUARES.
 
 struct Params {
-  pixels: u32,      // H * W
+  pixels: u32,      // The number of pixels, H * W.
   chunks: u32,
   group_row: u32,
 }

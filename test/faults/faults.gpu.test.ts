@@ -1,4 +1,4 @@
-/** Single faults, each of which once gave wrong pixels, hung or ended a job. */
+/** Tests single faults. Each of them once caused wrong pixels, a hang or a failed job. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Device } from '../../src/engine/gpu/device.ts';
 import { DEFAULT_PATIENCE } from '../../src/engine/gpu/watchdog.ts';
@@ -29,7 +29,7 @@ afterAll(() => {
   DEFAULT_PATIENCE.ms = 60_000;
 });
 
-/** Two jobs; in the first one a call fails. */
+/** Runs two jobs. One call fails in the first job. */
 async function jobsWith(fault: Fault) {
   const faulty = new FaultyGpu(testGpu(), fault);
   const subject = compact.open(faulty);
@@ -41,7 +41,7 @@ async function jobsWith(fault: Fault) {
   return { first: settled[0], next, struck };
 }
 
-/** The calls of a name in a job, in order. */
+/** Counts the calls of a function in a job. */
 const countOf = (call: string): number => calls.filter((made) => made.call === call).length;
 
 describe('a job whose device fails gives the right pixels, and so does the next', () => {
@@ -85,7 +85,7 @@ it('a last kernel that did not run is noticed by its mark', async () => {
   expect(next).toEqual(expected[1]);
 });
 
-/** The first job of a scenario where nothing fails, and how many calls of a name it makes. */
+/** Runs the first job of a scenario without faults, and counts its calls of a function. */
 async function soundJob({ open }: Scenario, call: string) {
   const faulty = new FaultyGpu(testGpu(), null);
   const subject = open(faulty);
@@ -117,7 +117,7 @@ it('rows to resize for which there is no memory end in OUT_OF_MEMORY', async () 
 });
 
 const sized = (gpu: GPUDevice) => void gpu.createBuffer({ size: 4, usage: 0 });
-/** No driver can be made to run out of memory at will. */
+/** No driver can be forced to run out of memory, so this test sends the event itself. */
 const full = (gpu: GPUDevice) => {
   const error = new GPUOutOfMemoryError('full');
   gpu.dispatchEvent(Object.assign(new Event('uncapturederror'), { error }));
@@ -130,7 +130,7 @@ it.each([
   try {
     refuse(device.gpu);
     await device.idle();
-    // Events come when the event loop is free.
+    // The driver delivers events when the event loop is idle.
     await new Promise((resolve) => setTimeout(resolve, 50));
     await expect(device.scoped('work', () => {})).rejects.toMatchObject({ code });
     await device.scoped('more work', () => {});

@@ -1,9 +1,9 @@
 /**
- * A GPU that fails at one call: proxies around the objects of a driver. Used by the fault sweep
- * (sweep.ts) and by tests of single faults.
+ * A GPU on which one call fails, implemented as proxies of a driver's objects. The fault sweep
+ * (sweep.ts) and tests of single faults use it.
  */
 
-/** How a call fails. */
+/** The ways in which a call can fail. */
 export type Mode =
   | 'throw'
   | 'reject'
@@ -12,17 +12,20 @@ export type Mode =
   | 'null'
   /** The device is lost just before the call. */
   | 'loss'
-  /** The same by a driver's device, which is slow to make: for a few calls only. */
+  /**
+   * A device of the driver is really lost. Creating such a device is slow, so this mode is used for
+   * only a few calls.
+   */
   | 'real-loss'
-  /** `mapAsync` rejects as it does at a loss, and `lost` settles a little later. */
+  /** `mapAsync` rejects as it does when the device is lost, and `lost` settles a little later. */
   | 'lost-later'
-  /** Reported to error scopes; what was to be written or submitted is not. */
+  /** The error is reported to error scopes, and nothing is written or submitted. */
   | 'out-of-memory'
   | 'validation'
   | 'internal'
-  /** Nothing happens and nobody says so. */
+  /** The call does nothing and reports no error. */
   | 'dropped'
-  /** What is written or read is replaced. */
+  /** The data that the call writes or reads is replaced. */
   | 'zeros'
   | 'nan'
   | 'ones'
@@ -31,9 +34,9 @@ export type Mode =
   | 'empty';
 
 export interface Fault {
-  /** Such as `GPUDevice.createBuffer`. */
+  /** The name of the call, such as `GPUDevice.createBuffer`. */
   readonly call: string;
-  /** Which of the calls of that name fails, from 0. */
+  /** The index of the failing call among the calls of this name, from 0. */
   readonly index: number;
   readonly mode: Mode;
 }
@@ -42,9 +45,9 @@ export interface Fault {
 export interface Call {
   readonly call: string;
   readonly index: number;
-  /** `src/FILE:LINE METHOD`; empty where the test itself calls. */
+  /** The caller as `src/FILE:LINE METHOD`. Empty if the test itself makes the call. */
   readonly site: string;
-  /** Error scopes that were open. */
+  /** The number of error scopes that were open. */
   readonly scopes: number;
 }
 
@@ -53,7 +56,7 @@ const MAKING: readonly Mode[] = ['throw', 'validation', 'internal', 'loss', 'rea
 const ALLOCATING: readonly Mode[] = [...MAKING, 'out-of-memory'];
 const WAITING: readonly Mode[] = ['reject', 'never', 'loss', 'real-loss'];
 
-/** The calls that can fail, by interface, and how. */
+/** The calls that can fail, by interface, and the ways in which they fail. */
 const MODES: Readonly<Record<string, Readonly<Record<string, readonly Mode[]>>>> = {
   GPU: { requestAdapter: ['reject', 'never', 'null'] },
   GPUAdapter: { requestDevice: WAITING },
@@ -115,7 +118,7 @@ interface Scope {
   error: GPUError | null;
 }
 
-/** What is known of a device beside what the driver knows. */
+/** The state of a device that the proxies store in addition to the driver's state. */
 interface DeviceState {
   readonly real: GPUDevice;
   readonly scopes: Scope[];
@@ -125,12 +128,13 @@ interface DeviceState {
   isLost: boolean;
 }
 
-/** Calls that make something, by name, bound to the real object. */
+/** An original method, bound to the driver's object. */
 type Original = (args: readonly unknown[]) => unknown;
 
 /**
- * A real device that faults share, with the pipelines that were compiled on it: compiling takes far
- * longer than everything else here. Faults that lose a device get one of their own.
+ * A device of the driver that is shared by many faults, and its compiled pipelines, because
+ * compilation takes far longer than everything else here. Faults that lose a device use a separate
+ * one.
  */
 class SharedDevice {
   readonly device: GPUDevice;
@@ -145,7 +149,7 @@ const codes = new WeakMap<object, string>();
 
 const reals = new WeakMap<object, object>();
 
-/** Arguments with the driver's objects in place of wrapped ones. */
+/** Replaces proxies in arguments by the driver's objects. */
 function unwrapped(value: unknown): unknown {
   if (value === null || typeof value !== 'object' || ArrayBuffer.isView(value)) return value;
   const real = reals.get(value);
@@ -155,12 +159,12 @@ function unwrapped(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, unwrapped(part)]));
 }
 
-/** Wraps a GPU: counts its calls and lets one of them fail, once. */
+/** Wraps a GPU, counts its calls, and makes one of them fail once. */
 export class FaultyGpu {
   readonly gpu: GPU;
-  /** Every call so far. */
+  /** All calls so far. */
   readonly calls: Call[] = [];
-  /** Whether the fault has happened. */
+  /** Whether the fault has occurred. */
   fired = false;
   /** Errors that no scope has caught. */
   readonly uncaught: string[] = [];
@@ -170,7 +174,8 @@ export class FaultyGpu {
   #counting = true;
 
   /**
-   * @param isPolled whether the adapter is that of a browser that asks the driver only now and then
+   * @param isPolled whether the adapter behaves like a browser that asks the driver only now and
+   *   then
    */
   constructor(gpu: GPU, fault: Fault | null, isPolled = false) {
     this.#fault = fault;
@@ -178,12 +183,12 @@ export class FaultyGpu {
     this.gpu = this.#wrap(gpu, 'GPU', null);
   }
 
-  /** Lets nothing fail any more. */
+  /** Stops injecting faults. */
   disarm(): void {
     this.#fault = null;
   }
 
-  /** Calls of the test itself: neither counted nor failed. */
+  /** Runs calls of the test itself, which are neither counted nor made to fail. */
   outside<T>(work: () => T): T {
     this.#counting = false;
     try {
@@ -193,7 +198,7 @@ export class FaultyGpu {
     }
   }
 
-  /** Wraps an object of the test's own. */
+  /** Wraps an object that the test itself created. */
   adopt<T extends object>(made: T, owner: string): T {
     return this.#wrap(made, owner, null);
   }
@@ -234,7 +239,10 @@ export class FaultyGpu {
     return this.#method(owner, String(name), state, cached);
   }
 
-  /** Subgroups would double the variants of kernels without another call of WebGPU. */
+  /**
+   * Hides most features. Subgroups, for example, would double the kernel variants without any other
+   * WebGPU call.
+   */
   #shown(owner: string, name: PropertyKey, value: unknown): unknown {
     if (owner === 'GPUAdapter' && name === 'info' && this.#isPolled) return {};
     if (owner !== 'GPUAdapter' || name !== 'features') return value;
@@ -245,7 +253,10 @@ export class FaultyGpu {
     return (...args: unknown[]) => this.#call(owner, name, state, args, original);
   }
 
-  /** What takes its result from the shared device where it may. */
+  /**
+   * Returns a version of a call that reuses results of the shared device. Null if the call is not
+   * shared.
+   */
   #cached(call: string, original: Original, state: DeviceState | null): Original | null {
     if (call === 'GPUAdapter.requestDevice' && !(this.#loses() && !this.fired)) {
       return async (args) => {
@@ -276,7 +287,7 @@ export class FaultyGpu {
     };
   }
 
-  /** Whether a device of its own is to be lost, not a shared one. */
+  /** Whether the fault loses a real device, which must therefore not be shared. */
   #loses(): boolean {
     return this.#fault?.mode === 'real-loss';
   }
@@ -334,7 +345,7 @@ export class FaultyGpu {
     return made(this.#fail(fault.mode, call, state, args, original, normally));
   }
 
-  /** What a call gives, wrapped if it is an object of the GPU. */
+  /** Returns the result of a call. GPU objects are wrapped. */
   #made(value: unknown, state: DeviceState | null): unknown {
     if (value instanceof Promise) return value.then((settled) => this.#made(settled, state));
     if (value === null || typeof value !== 'object') return value;
@@ -393,7 +404,10 @@ export class FaultyGpu {
     }
   }
 
-  /** Gives an error to the innermost scope that takes it, else to the listeners of the device. */
+  /**
+   * Reports an error to the innermost scope that catches it, or otherwise to the listeners of the
+   * device.
+   */
   #report(state: DeviceState | null, filter: string, message: string): void {
     const error = { message } as GPUError;
     const scope = state?.scopes.findLast((open) => open.filter === filter);
@@ -405,11 +419,11 @@ export class FaultyGpu {
   }
 }
 
-/** Longer than a queue that is not polled takes (src/engine/gpu/polling.ts). */
+/** Exceeds the time that an unpolled queue may take (src/engine/gpu/polling.ts). */
 const POLLED_MS = 60;
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
-/** A mapping that fails as the device goes. */
+/** Returns a mapping that rejects when the device is lost. */
 function mapped({ isLost, lost }: DeviceState, mapping: unknown): Promise<unknown> {
   const gone = () => {
     throw new DOMException('A valid external Instance reference no longer exists.', 'AbortError');
@@ -418,24 +432,25 @@ function mapped({ isLost, lost }: DeviceState, mapping: unknown): Promise<unknow
   return isLost ? Promise.resolve().then(gone) : Promise.race([mapping, lost.then(gone)]);
 }
 
-// GPUBufferUsage is a global of browsers only.
+// GPUBufferUsage is a global only in browsers, so its values are repeated here.
 const [UNIFORM, STORAGE] = [0x40, 0x80];
 
 const sharedBy = async (made: Promise<GPUDevice>): Promise<SharedDevice> =>
   new SharedDevice(await made);
 
-/** The arguments of `writeBuffer` with other data of the same length. */
+/** Returns the arguments of `writeBuffer` with other data of the same length. */
 function replaced(args: readonly unknown[], mode: Mode): unknown[] {
   const [buffer, offset, data] = args as [GPUBuffer, unknown, ArrayBufferView | ArrayBuffer];
   const words = new Uint32Array(Math.floor(data.byteLength / 4));
   const { usage } = buffer;
-  // Uniforms are sizes: with NaN for one, a kernel loops for minutes, and all devices of a software driver wait.
+  // Uniforms contain sizes. If a size were NaN, a kernel would loop for minutes, and all devices of
+  // a software driver would wait.
   if (mode === 'nan' && (usage & UNIFORM) > 0 && (usage & STORAGE) === 0) words.fill(1);
   else fill(words, mode);
   return [buffer, offset, words];
 }
 
-/** What a reading gives in place of the content. */
+/** Returns false content for a read. */
 function corrupted(content: ArrayBuffer, mode: Mode): ArrayBuffer {
   if (mode === 'empty') return new ArrayBuffer(0);
   if (mode === 'short') return content.slice(0, Math.floor(content.byteLength / 8) * 4);
@@ -452,10 +467,13 @@ function fill(words: Uint32Array, mode: Mode): void {
   });
 }
 
-/** What `siteOf` found, by the place in the code that runs. */
+/** The results of `siteOf`, by position in the running code. */
 const sites = new Map<string, string>();
 
-/** Where in `src` a call stands. Source maps are slow, so each place is looked up once. */
+/**
+ * Returns the position of a call in `src`. Source maps are slow, so each position is looked up only
+ * once.
+ */
 function siteOf(method: string): string {
   const prepare = Error.prepareStackTrace;
   Error.prepareStackTrace = (_, frames) => frames;

@@ -1,4 +1,7 @@
-/** What the fault sweep runs while one call of the GPU fails: pieces of the library, seen from outside. */
+/**
+ * The parts of the library that the fault sweep runs through their interfaces while one GPU call
+ * fails.
+ */
 import { Engine } from '../../src/engine/engine.ts';
 import { Device } from '../../src/engine/gpu/device.ts';
 import { trace } from '../../src/engine/oracle/traceNetwork.ts';
@@ -19,9 +22,9 @@ import { EngineHost, type LoadModel } from '../../src/worker/host.ts';
 import { seededImage, seededWeights } from '../seeded.ts';
 import type { FaultyGpu } from './gpu.ts';
 
-/** Something that does jobs on a GPU, one after the other. */
+/** A part of the library that runs jobs on a GPU, one after the other. */
 export interface Subject {
-  /** The result of a job as numbers; the fault strikes in the first, 0. */
+  /** Returns the result of a job as numbers. The fault occurs in the first job, 0. */
   job(index: number): Promise<ArrayLike<number>>;
   close(): void;
 }
@@ -29,19 +32,22 @@ export interface Subject {
 export interface Scenario {
   readonly name: string;
   readonly open: (faulty: FaultyGpu) => Subject;
-  /** Throws if a result that cannot be compared number by number is not sound. */
+  /** Checks a result that cannot be compared number by number. Throws an error if it is invalid. */
   readonly check?: (result: ArrayLike<number>) => void;
-  /** Faults of each mode at each call site, at most; the first and the last call are among them. */
+  /**
+   * The maximum number of faults per mode at each call site. They include the first and the last
+   * call.
+   */
   readonly perSite: number;
-  /** Kinds of calls at which real devices are lost too, once each. */
+  /** Calls at which real devices are also lost, once for each kind of call. */
   readonly realLoss?: RegExp;
   readonly isPolled?: boolean;
 }
 
-/** As the worker has them: the first is cut into two tiles. */
+/** Images in the form that the worker uses. The first one is cut into two tiles. */
 const IMAGES = [seededImage(16, 8, 1), seededImage(12, 9, 2), seededImage(9, 9, 3)];
 
-/** A network as the worker runs it. */
+/** Runs a network in the same way as the worker. */
 function onHost(
   network: Network,
   options: UpscaleOptions,
@@ -62,7 +68,7 @@ function onHost(
     const host = new EngineHost(() => Engine.create({ gpu }));
     return {
       async job(index) {
-        // Where nothing fails, once from the start.
+        // The third job only runs without faults. It loads the model again.
         if (index === 2) await host.drop('model');
         return run(host, () => host.model('model', network, weights), IMAGES[index], options);
       },
@@ -82,7 +88,8 @@ const attention = a2n({
 });
 const far = lcoan({ scale: 2, features: 8, groups: 2, blocks: 1, clusters: 4, window: 32 });
 
-// GPUTextureUsage and GPUBufferUsage are globals of browsers only.
+// GPUTextureUsage and GPUBufferUsage are globals only in browsers, so their values are repeated
+// here.
 const [COPY_SRC, COPY_DST, TEXTURE_BINDING, STORAGE_BINDING] = [1, 2, 4, 8];
 const [MAP_READ, BUFFER_COPY_DST] = [1, 8];
 
@@ -91,7 +98,7 @@ function texture(device: GPUDevice, width: number, height: number): GPUTexture {
   return device.createTexture({ size: [width, height], format: 'rgba8unorm', usage });
 }
 
-/** Pixels of a texture, by calls that never fail. @throws CrispenError `DEVICE_LOST` */
+/** Reads the pixels of a texture with calls that never fail. @throws CrispenError `DEVICE_LOST` */
 async function readTexture(
   faulty: FaultyGpu,
   device: GPUDevice,
@@ -137,7 +144,7 @@ async function readBuffer(
   return faulty.outside(() => buffer.getMappedRange().slice(0));
 }
 
-/** A result on a canvas, as the worker draws it. */
+/** Draws a result on a canvas in the same way as the worker. */
 export const drawing =
   (network: Network, weights: TensorMap = seededWeights(network)): Scenario['open'] =>
   (faulty) => {
@@ -178,7 +185,7 @@ export const drawing =
     return open(faulty);
   };
 
-/** Resizes without a network, up in 8 bits and down in 16, in strips. */
+/** Resizes in strips without a network: first up in 8 bits, then down in 16 bits. */
 function resizing({ gpu }: FaultyGpu): Subject {
   const host = new EngineHost(() => Engine.create({ gpu }));
   return {
@@ -194,7 +201,10 @@ function resizing({ gpu }: FaultyGpu): Subject {
   };
 }
 
-/** A network in the caller's own encoder. A caller whose device is lost makes another. */
+/**
+ * Encodes a network in the caller's own encoder. If the device is lost, the caller creates another
+ * one.
+ */
 function encoding(faulty: FaultyGpu): Subject {
   let device: GPUDevice | null = null;
   const run = async (index: number): Promise<Uint8Array> => {
@@ -244,7 +254,10 @@ function encoding(faulty: FaultyGpu): Subject {
   return { job: run, close: () => void device?.destroy() };
 }
 
-/** Measuring: nothing to compare, but no time is a winner that nobody has measured. */
+/**
+ * Measures kernel variants. The times cannot be compared, but each must be the result of a
+ * measurement.
+ */
 function tuning(options: QuickOptions): Scenario['open'] {
   return ({ gpu }) => ({
     async job() {
@@ -260,7 +273,7 @@ function tuning(options: QuickOptions): Scenario['open'] {
   });
 }
 
-/** Values of single nodes, as tests and developers read them. */
+/** Reads the values of single nodes, as tests and developers do. */
 function tracing({ gpu }: FaultyGpu): Subject {
   const host = new EngineHost(() => Engine.create({ gpu }));
   return {
@@ -288,7 +301,9 @@ const positive = (result: ArrayLike<number>) => {
   }
 };
 
-/** One submission for each tile: how many there are must not depend on the time that they take. */
+/**
+ * Makes each tile one submission, because the number of submissions must not depend on their time.
+ */
 const submitMs = () => 1e4;
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -298,7 +313,7 @@ export const SCENARIOS: readonly Scenario[] = [
     perSite: 4,
     realLoss: /^GPU(Queue|Buffer)\./,
   },
-  // A submission for each dispatch.
+  // Each dispatch is a separate submission.
   { name: 'a2n', open: onHost(attention, { tileSize: 8, submitMs: () => 1e-9 }), perSite: 2 },
   { name: 'draw', open: drawing(small), perSite: 1 },
   { name: 'resize', open: resizing, perSite: 2, realLoss: /./ },
@@ -311,7 +326,7 @@ export const SCENARIOS: readonly Scenario[] = [
     open: tuning({ side: 8, candidates: 2, budgetMs: 1e6 }),
     perSite: 1,
     check: positive,
-    // Software adapters are not measured.
+    // Tuning skips software adapters. `isPolled` hides that this adapter is one.
     isPolled: true,
   },
 ];

@@ -4,8 +4,8 @@ import ts from 'typescript';
 const ROOT = resolve(import.meta.dirname, '../..');
 
 /**
- * Every place in `src` that calls a method of WebGPU, as `FILE:LINE METHOD`: what the type checker
- * says, so a `destroy` of something else does not count.
+ * Returns every place in `src` that calls a WebGPU method, as `FILE:LINE METHOD`. The type checker
+ * finds the calls, so a `destroy` of another object does not count.
  */
 export function gpuCallSites(): string[] {
   const files = ts.sys

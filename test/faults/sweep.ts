@@ -29,15 +29,15 @@ are the places in src that call WebGPU and reached those that ran. Exit code 1 u
 
 interface Options {
   readonly short: boolean;
-  /** First and last fault of each scenario; null: all. */
+  /** The first and last fault of each scenario to run. Null for all faults. */
   readonly range: readonly [number, number] | null;
   readonly seed: number;
   readonly patienceMs: number;
   readonly say: (...what: unknown[]) => void;
 }
-/** A job may wait for a hung device, and for a real one that compiles. */
+/** The time limit of a job, which may wait for a hung device or for a real device that compiles. */
 const HANG_MS = 30_000;
-/** Faults of each scenario in a short run. */
+/** The number of faults of each scenario in a short run. */
 const SHORT = 12;
 
 type Outcome = 'right' | 'typed' | 'untyped' | 'wrong' | 'hang';
@@ -87,7 +87,7 @@ async function outcomeOf(
 const same = (a: ArrayLike<number>, b: ArrayLike<number>): boolean =>
   a.length === b.length && Array.from(a).every((value, i) => Object.is(value, b[i]));
 
-/** The faults of a scenario: every mode at calls of every site. */
+/** Returns the faults of a scenario: every mode, at calls from every site. */
 function faultsOf(
   calls: readonly Call[],
   { perSite, realLoss }: Pick<Scenario, 'perSite' | 'realLoss'>,
@@ -110,7 +110,7 @@ function faultsOf(
   );
 }
 
-/** The first, the last, and others between them by chance. */
+/** Samples a group: the first item, the last item, and random items between them. */
 function sampled<T>(group: readonly T[], most: number, random: () => number): T[] {
   if (group.length <= most) return [...group];
   if (most === 0) return [];
@@ -122,20 +122,20 @@ function sampled<T>(group: readonly T[], most: number, random: () => number): T[
 }
 
 /**
- * Places that may call WebGPU outside of error scopes: polling submits nothing that could fail, and `encode`
- * runs within the caller's own.
+ * Places that may call WebGPU outside of error scopes. Polling submits nothing that could fail, and
+ * `encode` runs within the caller's own scopes.
  */
 const UNSCOPED =
   /^src\/engine\/(gpu\/polling|pipeline\/encode)\.ts:\d+ (createBindGroup|createCommandEncoder|submit)$/;
 
-/** Calls whose errors only `uncapturederror` would tell. */
+/** Returns whether only `uncapturederror` would report an error of the call. */
 const isLoose = ({ call, site, scopes }: Call): boolean =>
   /^GPUQueue\.(writeBuffer|submit)$|^GPUDevice\.create/.test(call) &&
   scopes < 3 &&
   site !== '' &&
   !UNSCOPED.test(site);
 
-/** Runs a subject without fault. @throws Error for calls outside of error scopes */
+/** Runs a subject without faults. @throws Error if a call is made outside of error scopes */
 async function cleanRun(scenario: Scenario, reached: Set<string>) {
   const faulty = new FaultyGpu(testGpu(), null, scenario.isPolled);
   const subject = scenario.open(faulty);
@@ -158,7 +158,7 @@ interface Found {
 const isWrong = ({ first, next }: Found): boolean =>
   next.outcome !== 'right' || (first.outcome !== 'right' && first.outcome !== 'typed');
 
-/** A job in which a call fails, and the next one. */
+/** Runs a job in which one call fails, and the next job. */
 async function runWith(
   scenario: Scenario,
   fault: Fault,
@@ -182,10 +182,10 @@ async function sweep(
 ): Promise<Counts> {
   DEFAULT_PATIENCE.ms = 60_000;
   const started = performance.now();
-  await cleanRun(scenario, reached); // compiles
+  await cleanRun(scenario, reached); // compiles the kernels
   const { calls, results } = await cleanRun(scenario, reached);
   const clean = performance.now() - started;
-  // From here on nothing compiles for long.
+  // From here on, no compilation takes long.
   DEFAULT_PATIENCE.ms = patienceMs;
   const random = randomStream(seed);
   const perSite = short ? Math.min(1, scenario.perSite) : scenario.perSite;
@@ -215,7 +215,7 @@ async function sweep(
       else tell(found);
     }
   };
-  // Waits that never end keep no processor busy, so they go on beside the other faults.
+  // Waits that never end use no CPU time, so they run in parallel with the other faults.
   const waits = faults.filter(({ mode }) => mode === 'never');
   await Promise.all([runAll(waits), runAll(faults.filter(({ mode }) => mode !== 'never'))]);
   DEFAULT_PATIENCE.ms = 4 * patienceMs;
@@ -298,7 +298,7 @@ await runCommand(USAGE, async (args) => {
   };
   console.log(JSON.stringify(verdict));
   const { wrong, hang, untyped, nextBroken } = verdict;
-  // Devices that were given up may keep the process alive.
+  // Devices that were abandoned may keep the process alive.
   process.exit(wrong + hang + untyped + nextBroken > 0 ? 1 : 0);
 });
 

@@ -1,4 +1,4 @@
-/** Image files to change, with everything in them that Crispen reads. */
+/** Creates image files to change. Together, they contain everything that Crispen reads. */
 import { deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 import { ascii, join } from '../../src/codecs/bytes.ts';
@@ -12,7 +12,7 @@ export type ImageName = 'png' | 'jpeg' | 'webp' | 'avif' | 'gif' | 'tiff' | 'bmp
 export interface ImageSeed {
   readonly format: ImageName;
   readonly bytes: Uint8Array;
-  /** Whether the checksums of its chunks are made correct again. */
+  /** Whether the checksums of the chunks are corrected after a change. */
   readonly isResealed?: boolean;
 }
 
@@ -31,7 +31,7 @@ const tagged = (image: Sharp): Sharp =>
     .withMetadata({ orientation: 6 })
     .withXmp(XMP);
 
-/** Rows from below, 24 bits. */
+/** Creates a BMP with 24 bits per pixel and rows from bottom to top. */
 function bmp(): Uint8Array {
   const stride = (WIDTH * 3 + 3) & ~3;
   const file = new Uint8Array(54 + stride * HEIGHT).fill(99, 54);
@@ -92,7 +92,10 @@ export async function imageSeeds(): Promise<readonly ImageSeed[]> {
   ];
 }
 
-/** The same profile and texts as in the files above, and marks and chunks of every format. */
+/**
+ * Fragments to insert: the profile and texts of the files above, and markers and chunk names of
+ * every format.
+ */
 export const IMAGE_CODE: readonly Uint8Array[] = [
   ...['IHDR', 'IDAT', 'IEND', 'acTL', 'fcTL', 'fdAT', 'iCCP', 'VP8X', 'ANMF', 'EXIF', 'XMP '],
   ...['meta', 'ipco', 'iprp', 'ispe', 'colr', 'moov', 'stsz', 'II*\0', 'MM\0*', 'acsp', 'RGB '],
@@ -101,7 +104,7 @@ export const IMAGE_CODE: readonly Uint8Array[] = [
   .map((text) => ascii(text))
   .concat(displayP3());
 
-/** Chunks with correct checksums, as far as a PNG has any. */
+/** Corrects the checksums of all complete chunks of a PNG. */
 export function reseal(bytes: Uint8Array): Uint8Array {
   const parts: Uint8Array[] = [SIGNATURE];
   let at = 8;

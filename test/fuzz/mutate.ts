@@ -1,10 +1,10 @@
-/** Seeded changes of files. */
+/** Changes files in a seeded, random way. */
 import { concat } from '../checkpoints/forge.ts';
 
-/** A whole number from 0 to below the limit. */
+/** Returns a random integer from 0 up to, but excluding, the limit. */
 export type Random = (below: number) => number;
 
-/** Mulberry32. */
+/** Creates a generator of random integers (mulberry32). */
 export function seeded(seed: number): Random {
   let state = seed;
   return (below) => {
@@ -15,14 +15,17 @@ export function seeded(seed: number): Random {
   };
 }
 
-/** Lengths, counts and offsets that often cause errors. */
+/** Values that often cause errors if they are used as lengths, counts or offsets. */
 const EVIL = [
   0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff,
 ];
 
 export type Mutator = (bytes: Uint8Array, random: Random, at: number) => Uint8Array;
 
-/** Changes that suit every format. `code` is what files of a format could carry anywhere. */
+/**
+ * Returns changes that suit every format. `code` contains fragments that may occur anywhere in
+ * files of a format.
+ */
 export const mutators = (code: readonly Uint8Array[]): readonly Mutator[] => [
   function flipBit(bytes, random, at) {
     bytes[at] ^= 1 << random(8);
@@ -66,7 +69,10 @@ export const mutators = (code: readonly Uint8Array[]): readonly Mutator[] => [
   },
 ];
 
-/** A position to change: often in the head or the tail, where the structure is. */
+/**
+ * Chooses a position to change, often near the start or the end, which contain the file's
+ * structure.
+ */
 export function place(length: number, random: Random): number {
   const kind = random(4);
   if (kind === 0) return random(Math.min(length, 400));

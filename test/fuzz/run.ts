@@ -20,19 +20,19 @@ import { PICKLE_CODE, repack, weightSeeds } from './weights.ts';
 const MIB = 2 ** 20;
 const SLOWEST_MS = 2000;
 
-/** A way to make a changed file of a format, and the reading of it. */
+/** Creates and reads changed files of one format. */
 interface Target {
   readonly format: string;
-  /** A changed file. */
+  /** Creates a changed file. */
   readonly make: (random: Random) => Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>;
   readonly read: (file: Uint8Array<ArrayBuffer>) => Promise<void>;
 }
 
 export interface FuzzOptions {
-  /** Files of each format; default: as many as the time allows. */
+  /** The number of files per format. By default, as many as the time allows. */
   readonly mutations?: number | undefined;
   readonly seconds?: number | undefined;
-  /** Default: all. */
+  /** The formats to test. By default, all. */
   readonly formats?: readonly string[] | undefined;
   readonly seed?: number;
   /** The number of the first file. */
@@ -40,18 +40,18 @@ export interface FuzzOptions {
   readonly onFault?: (what: string) => void;
 }
 
-/** Of one format. */
+/** The counts for one format. */
 export interface Counts {
   files: number;
-  /** Files that were read as if they were sound. */
+  /** The number of files that were read without an error. */
   read: number;
   typed: number;
   untyped: number;
   slow: number;
   large: number;
-  /** Of CPU time. */
+  /** The longest CPU time for one file, in milliseconds. */
   slowestMs: number;
-  /** Bytes beyond four times the file or its pixels. */
+  /** The largest number of bytes beyond four times the file or its pixels. */
   most: number;
 }
 
@@ -61,12 +61,12 @@ async function imageTargets(folder: string): Promise<Target[]> {
   const changes = mutators(IMAGE_CODE);
   const path = join(folder, 'file');
   const read = async (file: Uint8Array<ArrayBuffer>) => {
-    // What the page asks of a file, before and after it is opened.
+    // These are the calls of the page, before and after it opens a file.
     const { format } = readHeader(file);
     isMoving(format, file);
     const opened = openSource(file).then(async ({ bare, bits, isRaw }) => {
       if (format !== 'PNG' || bits !== 16 || !isRaw) return;
-      // Errors of the decoder become DECODE_FAILED in `decodeFile`, which needs a browser.
+      // `decodeFile` turns errors of the decoder into DECODE_FAILED, but it needs a browser.
       await decodePng16(new Uint8Array(Buffer.concat([...bare]))).catch(() => {});
     });
     const error = await opened.then(
@@ -75,7 +75,7 @@ async function imageTargets(folder: string): Promise<Target[]> {
     );
     await writeFile(path, file);
     await readPicture(path);
-    // Browsers read fewer formats than the command line.
+    // Browsers read fewer formats than the command line, so this error is thrown only now.
     if (error && !(error instanceof CrispenError)) throw error;
   };
   return (await imageSeeds()).map(({ format, bytes, isResealed }) => ({
@@ -106,7 +106,10 @@ async function weightTargets(): Promise<Target[]> {
   }));
 }
 
-/** The peak of the memory of this process since `resetPeak`, in bytes. Linux only. */
+/**
+ * Returns the peak memory of this process since `resetPeak`, in bytes. Where the peak is unknown,
+ * returns the current memory.
+ */
 function peak(): number {
   try {
     const status = readFileSync('/proc/self/status', 'utf8');
@@ -120,11 +123,14 @@ function resetPeak(): void {
   try {
     writeFileSync('/proc/self/clear_refs', '5');
   } catch {
-    // Then only growth beyond all earlier files is seen.
+    // Without the reset, only growth beyond the peak of all earlier files is visible.
   }
 }
 
-/** The bytes that reading a file may take. Beyond the limit of pixels, the size is refused. */
+/**
+ * Returns the number of bytes that reading a file may take. Files that exceed the pixel limit are
+ * rejected, so their size does not count.
+ */
 function allowance(file: Uint8Array): number {
   const [width, height] = readHeader(file).size ?? [0, 0];
   const declared = width * height <= MAX_PIXELS ? width * height : 0;

@@ -1,4 +1,4 @@
-/** Weight files to change. */
+/** Creates weight files to change. */
 import { readFileSync } from 'node:fs';
 import { readWeights } from '../../src/weights/read.ts';
 import { ZipArchive } from '../../src/weights/torch/zip.ts';
@@ -7,7 +7,7 @@ import { zip } from '../checkpoints/forge.ts';
 
 const MIB = 2 ** 20;
 
-/** Pickle code that a hostile file could carry anywhere. */
+/** Pickle code that a hostile file may contain anywhere. */
 export const PICKLE_CODE = [
   'cos\nsystem\n(X\x02\x00\x00\x00idtR',
   'cbuiltins\neval\n',
@@ -39,7 +39,9 @@ async function deflated(name: string): Promise<Uint8Array> {
   return zip(await Promise.all(entries));
 }
 
-/** A new pickle in an archive with correct checksums, so the pickle reader runs on it. */
+/**
+ * Changes the pickle in an archive and corrects its checksum, so that the pickle reader runs on it.
+ */
 export async function repack(bytes: Uint8Array, mutate: (pickle: Uint8Array) => Uint8Array) {
   const archive = new ZipArchive(bytes, MIB);
   const entries = [...archive.names()].map(async (name) => {
@@ -52,7 +54,10 @@ export async function repack(bytes: Uint8Array, mutate: (pickle: Uint8Array) => 
 export interface WeightSeed {
   readonly format: 'safetensors' | 'torch-zip' | 'torch-legacy';
   readonly bytes: Uint8Array;
-  /** `sealed`: checksums cover all. `resealed`: only the pickle changes, and gets a correct checksum. */
+  /**
+   * `sealed`: checksums cover the whole file. `resealed`: only the pickle changes, and its checksum
+   * is corrected.
+   */
   readonly zip?: 'sealed' | 'resealed';
 }
 

@@ -1,17 +1,20 @@
-/** The fix of a fault and the test that holds it: without the fix, the test must fail. */
+/** The fix of a fault, and the test for it. Without the fix, the test must fail. */
 export interface Revert {
-  /** Its name: `B3` for bugs of the page, `F4` for faults of the engine; `F4b` where a fault has several causes. */
+  /**
+   * The name: `B3` for bugs of the page, `F4` for faults of the engine, and `F4b` if a fault has
+   * several causes.
+   */
   readonly name: string;
-  /** What happened, in a few words. */
+  /** A short description of the fault. */
   readonly fault: string;
-  /** What reverts the fix. */
+  /** The edits that revert the fix. */
   readonly edits: readonly Edit[];
   readonly project: 'unit' | 'unit-timed' | 'gpu' | 'e2e';
-  /** The test's file, and its title or the start of it. */
+  /** The test's file, and its title or the start of the title. */
   readonly test: readonly [file: string, title: string];
 }
 
-/** `from` occurs once in the file. */
+/** An edit of a file. The text `from` must occur exactly once. */
 export interface Edit {
   readonly file: string;
   readonly from: string;

@@ -1,9 +1,10 @@
 /**
  * npm run reverts -- [--only NAME,NAME] [--json]
  *
- * Shows that every fix of the list has a test that fails without it. In a copy of the working tree, each
- * test runs as it is and must pass. Then the fix is reverted, and the test must fail. `--json`: the last
- * line is `{reverts, noticed, unnoticed}`. Exit code 1 unless all are noticed.
+ * Shows that every fix in the list has a test that fails without it. In a copy of the working tree,
+ * each test runs unchanged and must pass. Then the fix is reverted, and the test must fail. With
+ * `--json`, the last line is `{reverts, noticed, unnoticed}`. The exit code is 1 unless all are
+ * noticed.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
@@ -64,7 +65,7 @@ console.log(
 );
 process.exitCode = unnoticed.length > 0 ? 1 : 0;
 
-/** Files under version control and new ones, as they are now. */
+/** Copies the current state of all files that are under version control or new. */
 function copyTree(to: string): void {
   const listed = execFileSync('git', ['ls-files', '-z', '-co', '--exclude-standard'], {
     encoding: 'utf8',
@@ -75,7 +76,7 @@ function copyTree(to: string): void {
   symlinkSync(resolve('node_modules'), join(to, 'node_modules'));
 }
 
-/** The test's result without the fix. */
+/** Runs the test without the fix. */
 function withoutFix(revert: Revert): Outcome {
   const kept = new Map<string, string>();
   try {

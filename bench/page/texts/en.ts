@@ -2,11 +2,11 @@ import type { EngineId } from '../../contender.ts';
 import { COLUMNS } from '../../table.ts';
 
 /**
- * Every text of the bench page in English. The other languages have the same keys. A key that the demo's
- * `page` has too has the same words in both.
+ * All texts of the bench page in English. The other languages have the same keys. If the demo's
+ * `page` has the same key, the words are the same in both.
  */
 export const en = {
-  /** Texts of bench.html, by the keys in its `data-t` attributes. */
+  /** The texts of bench.html, by the keys in its `data-t` attributes. */
   page: {
     title: 'Crispen: how fast is this graphics card?',
     description: "Measures Crispen's kernels on your own graphics card.",
@@ -36,7 +36,7 @@ export const en = {
   },
 
   copied: 'Copied',
-  /** Where copying is not allowed: the text is selected instead. */
+  /** Shown where copying is not allowed. The text is selected instead. */
   selected: 'Selected',
 
   engines: {
@@ -51,7 +51,7 @@ export const en = {
     measuring: (stage: string) => `Measuring ${stage}…`,
     done: 'Done.',
     cancelled: 'Cancelled.',
-    /** `message`: in English, by the library or the browser. */
+    /** `message` is in English. It comes from the library or the browser. */
     failed: (message: string) => `That did not work: ${message}`,
   },
   stages: {
@@ -77,7 +77,7 @@ export const en = {
   peak: 'How much of this GPU’s measured peak each one reaches.',
   peakWithoutHalf:
     'How much of this GPU’s measured peak each one reaches. This GPU has no half precision.',
-  /** In the order of `COLUMNS`. */
+  /** The headings in the order of `COLUMNS`. */
   columns: COLUMNS as readonly string[],
 };
 

@@ -1,8 +1,11 @@
-/** The bench page's texts in the visitor's language. They are apart from the demo's, which does not load them. */
+/**
+ * The texts of the bench page in the visitor's language. They are separate from the demo's texts,
+ * because the demo does not load them.
+ */
 import type { Language, PageTexts } from '../../../demo/texts/languages.ts';
 import { en, type Texts } from './en.ts';
 
-/** English is bundled, because the page is written in it. */
+/** English is bundled, because the page is written in English. */
 const LOADERS: Readonly<Record<Language, () => Promise<Texts>>> = {
   en: async () => en,
   de: async () => (await import('./de.ts')).de,
@@ -11,7 +14,7 @@ const LOADERS: Readonly<Record<Language, () => Promise<Texts>>> = {
   zh: async () => (await import('./zh.ts')).zh,
 };
 
-/** The current texts; `useLanguage` changes them. */
+/** The current texts. `useLanguage` changes them. */
 export let t: Texts = en;
 
 /** @returns the texts of bench.html */

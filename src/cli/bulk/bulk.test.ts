@@ -46,7 +46,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** A picture of some pixels whose content follows from `seed`. */
+/** Writes a small picture. `seed` determines its content. */
 async function picture(name: string, seed = 1, width = 6, height = 5): Promise<void> {
   await mkdir(join(at(name), '..'), { recursive: true });
   const data = Buffer.from(
@@ -130,7 +130,7 @@ describe('many pictures', () => {
     await run(at('in'), '--out', at('out'));
     const random = '0123456789abcdef01234567';
     const { HOST } = await import('../../node/output.ts');
-    // No process has this number, because numbers on Linux are below 2^22.
+    // No process has the id 99999999, because ids on Linux are below 2^22.
     await writeFile(at(`out/.crispen-${HOST}-99999999-${random}.tmp`), 'old');
     await writeFile(at(`out/.crispen-ffffff-99999999-${random}.tmp`), 'of another machine');
     await writeFile(at(`out/.crispen-eeeeee-99999999-${random}.tmp`), 'the same, days ago');
@@ -180,7 +180,7 @@ describe('many pictures', () => {
     await writeFile(at('in/0.png'), 'no');
     const fast = await run(at('in'), '--out', at('out'), '--fail-fast', '--jobs', '1');
     expect(fast).toMatchObject({ code: 1, last: { made: 0, failed: 1 } });
-    // An error that concerns all pictures ends the run with its own code, after the counts.
+    // An error that affects all pictures ends the run with the error's own code, after the counts.
     const journal = await Journal.open(at('out'), { index: 1, of: 1 });
     journal.close();
     const begin = { run: '', shard: 1, of: 1, pictures: 1 };
@@ -214,7 +214,7 @@ describe('many pictures', () => {
       lost: [],
       again: [],
     });
-    // Runs with another number of shards know what was done.
+    // A run with another number of shards finds the results of earlier runs.
     expect((await run(at('in'), '--out', at('out'))).last).toMatchObject({ made: 0, already: 9 });
   });
 
@@ -257,7 +257,7 @@ it('a disk that is nearly full holds the few pictures that are missing', async (
   await run(...args);
   await rm(at('in/0.png'));
   await picture('in/new.png', 9, 8, 8);
-  // There is room for the new picture, estimated at 0.5 kB, but not for all pictures.
+  // There is enough space for the new picture, estimated at 0.5 kB, but not for all pictures.
   free.bytes = 4000;
   expect((await run(...args)).last).toMatchObject({ made: 1, already: 4 });
   await picture('in/large.png', 9, 80, 80);
@@ -369,7 +369,7 @@ describe('shards', () => {
     );
     expect(sizes.reduce((a, b) => a + b)).toBe(400);
     for (const size of sizes) expect(size).toBeGreaterThan(60);
-    // Composed and decomposed letters make the same name.
+    // A name with composed letters equals the same name with decomposed letters.
     expect(shardWith('\u00fc', 97)).toBe(shardWith('u\u0308', 97));
   });
 });

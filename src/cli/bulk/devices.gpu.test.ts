@@ -1,4 +1,7 @@
-/** Many pictures on GPUs: what is compiled, and how several devices share the work. */
+/**
+ * Tests many pictures on GPUs: the number of compiled pipelines, and how several devices share the
+ * work.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -40,7 +43,7 @@ async function run(input: string, out: string, ...args: string[]) {
   return { code, last: said.at(-1) ?? '' };
 }
 
-/** A GPU that counts the submissions to its devices. */
+/** Wraps a GPU so that it counts the submissions to its devices. */
 function counted(gpu: GPU): { readonly gpu: GPU; submissions: number } {
   const requestAdapter: GPU['requestAdapter'] = async (options) => {
     const adapter = await gpu.requestAdapter(options);

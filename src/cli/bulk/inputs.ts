@@ -4,33 +4,33 @@ import { basename, extname, isAbsolute, join, normalize, sep } from 'node:path';
 import { readHeader } from '../../codecs/header.ts';
 import { throwIfAborted } from '../../errors.ts';
 
-/** A file. */
+/** A file among the inputs. */
 export interface Item {
   readonly path: string;
-  /** Its path below the output folder, with "/", under the input's own name. */
+  /** The path of the result below the output folder, with "/" and with the input's own name. */
   readonly relative: string;
 }
 
-/** What a list of inputs contains. */
+/** The contents of a list of inputs. */
 export interface Found {
-  /** Pictures, sorted by their relative paths. */
+  /** The pictures, sorted by their relative paths. */
   readonly items: readonly Item[];
-  /** Files that are not pictures. */
+  /** The files that are not pictures. */
   readonly others: readonly Item[];
-  /** Folders that were not entered, because `recursive` was not given. */
+  /** The folders that were not entered, because `recursive` was not set. */
   readonly closed: readonly string[];
 }
 
 export interface CollectOptions {
   readonly recursive: boolean;
-  /** The output folder. It is not read if it lies inside an input. */
+  /** The output folder. If it is inside an input folder, it is skipped. */
   readonly out: string;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Files that operating systems put into folders. Other such files are hidden: their names begin
- * with a dot.
+ * Names of files and folders that operating systems create. Other system files are hidden files,
+ * which have names that begin with a dot.
  */
 const SYSTEM = new Set(
   [
@@ -40,21 +40,22 @@ const SYSTEM = new Set(
 );
 
 /**
- * A file with such a name is taken for a picture. If it is not a picture, that is an error to
- * report.
+ * File extensions of pictures. If a file with such an extension is not a picture, an error is
+ * reported.
  */
 const PICTURES = new Set([
   ...['.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.apng', '.webp', '.avif', '.gif', '.tif'],
   ...['.tiff', '.heic', '.heif', '.bmp', '.jxl', '.jp2', '.psd'],
 ]);
 
-/** Bytes at the start of a file that show its format. */
+/** The number of bytes at the start of a file that are enough to detect its format. */
 const START = 512;
 
 /**
- * Finds the pictures among files and folders. Hidden and system files are passed over. Links are
- * followed, and each folder is entered once. A file that is named directly is always included. In a
- * folder, a file without a picture's name is included if its first bytes are those of a picture.
+ * Finds the pictures among files and folders. Hidden and system files are skipped. Links are
+ * followed, and each folder is entered only once. A file that is named directly is always included.
+ * In a folder, a file without the extension of a picture is included if its first bytes are those
+ * of a picture.
  */
 export async function collect(
   inputs: readonly string[],
@@ -92,7 +93,9 @@ export async function collect(
   return { items: await withoutRepeats(items), others, closed };
 }
 
-/** Drops files that were named twice, for example by two shell patterns. @param items sorted */
+/**
+ * Drops files that were named twice, for example by two shell patterns. @param items a sorted list
+ */
 async function withoutRepeats(items: readonly Item[]): Promise<Item[]> {
   const kept: Item[] = [];
   for (const item of items) {
@@ -108,8 +111,8 @@ const isSameFile = async (one: string, other: string): Promise<boolean> =>
   (await realpath(one).catch(() => one)) === (await realpath(other).catch(() => other));
 
 /**
- * Returns the place of a named file: its relative path if that stays below the folder, otherwise
- * its name.
+ * Returns the relative path of the result for a named file. This is the given path if it stays
+ * below the current folder, otherwise the file's name.
  */
 function placeOf(path: string): string {
   const clean = normalize(path);
@@ -118,7 +121,7 @@ function placeOf(path: string): string {
 }
 
 async function kindOf(entry: Dirent, path: string): Promise<'file' | 'folder' | 'other'> {
-  // A link that leads nowhere is treated as a file that cannot be read.
+  // A broken link is treated as a file that cannot be read.
   const found = entry.isSymbolicLink() ? await stat(path).catch(() => null) : entry;
   if (found === null) return 'file';
   if (found.isDirectory()) return 'folder';
@@ -133,7 +136,7 @@ async function isPicture(path: string): Promise<boolean> {
   return format !== 'unknown' && format !== 'text';
 }
 
-/** Reads the first bytes of a file; none if it cannot be read. */
+/** Reads the first bytes of a file. Returns no bytes if the file cannot be read. */
 export async function readStart(path: string, length: number): Promise<Uint8Array> {
   try {
     const file = await open(path);

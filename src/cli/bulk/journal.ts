@@ -8,14 +8,17 @@ import type { Shard } from './shard.ts';
 /** A picture that was made or that failed. */
 export interface Entry {
   readonly input: string;
-  /** Bytes of the input file, and its time in milliseconds since 1970. */
+  /**
+   * The size of the input file in bytes. `time` is its modification time in milliseconds since
+   * 1970.
+   */
   readonly size: number;
   readonly time: number;
-  /** A hash of everything else that the result depends on. */
+  /** A hash of everything else that affects the result. */
   readonly settings: string;
-  /** The path of the result below the folder, with "/". */
+  /** The path of the result below the output folder, with "/". */
   readonly output?: string;
-  /** Bytes of the result. */
+  /** The size of the result in bytes. */
   readonly bytes?: number;
   /** The error code of a picture that failed. */
   readonly code?: string | undefined;
@@ -27,22 +30,22 @@ export interface Begin {
   readonly run: string;
   readonly shard: number;
   readonly of: number;
-  /** Number of pictures in this shard. */
+  /** The number of pictures in this shard. */
   readonly pictures: number;
 }
 
-/** Returns the name of a shard's file. */
+/** Returns the name of a shard's journal file. */
 const nameOf = ({ index, of }: Shard): string =>
   of === 1 ? '.crispen.jsonl' : `.crispen.${index}-of-${of}.jsonl`;
 const NAME = /^\.crispen(\.\d+-of-\d+)?\.jsonl$/;
 
 /**
- * What was done in an output folder, as JSON lines that are only appended. Each shard writes its
- * own file and reads the files of all shards.
+ * A journal of the work in an output folder. It consists of JSON lines and is only appended to.
+ * Each shard writes its own file and reads the files of all shards.
  */
 export class Journal {
   readonly #folder: string;
-  /** Null if the journal is only read. */
+  /** The file descriptor; null if the journal is only read. */
   readonly #file: number | null;
   /** The last entry of each input. */
   readonly #entries = new Map<string, Entry>();
@@ -54,14 +57,14 @@ export class Journal {
 
   /**
    * Opens the journal of a folder for writing.
-   * @param folder a folder that exists
+   * @param folder an existing folder
    * @throws CrispenError `WRITE_FAILED`
    */
   static async open(folder: string, shard: Shard): Promise<Journal> {
     const lines = await readJournals(folder);
     try {
       const file = openSync(join(folder, nameOf(shard)), 'a');
-      // A killed run may have left half a line.
+      // If an earlier run was killed, the file may end with an incomplete line.
       if (lines.length > 0) appendFileSync(file, '\n');
       return new Journal(folder, file).#with(lines);
     } catch (cause) {
@@ -69,7 +72,7 @@ export class Journal {
     }
   }
 
-  /** Reads what was done in a folder, which may not exist. */
+  /** Reads the journal of a folder, which does not need to exist. */
   static async read(folder: string): Promise<Journal> {
     return new Journal(folder, null).#with(await readJournals(folder).catch(() => []));
   }
@@ -81,7 +84,7 @@ export class Journal {
 
   /**
    * Returns whether a picture's result exists and was made from the same file with the same
-   * settings. If somebody replaced a result by a file of another size, it is made again.
+   * settings. If a result was replaced with a file of another size, it is made again.
    */
   async isDone(wanted: Entry & { readonly output: string }): Promise<boolean> {
     const entry = this.#entries.get(wanted.input);
@@ -92,7 +95,7 @@ export class Journal {
     return there?.isFile() === true && there.size === entry.bytes;
   }
 
-  /** Returns whether the journal says that a result was made with these settings. */
+  /** Returns whether the journal has an entry for a result with these settings. */
   lists({ relative, output }: Work, settings: string): boolean {
     const entry = this.#entries.get(relative);
     return entry?.output === output && entry.settings === settings;
@@ -115,9 +118,7 @@ export class Journal {
   }
 }
 
-/**
- * Reads all lines of a folder's journals in their order. Lines that are not JSON are passed over.
- */
+/** Reads all lines of a folder's journals in order. Lines that are not JSON are skipped. */
 export async function readJournals(
   folder: string,
 ): Promise<{ readonly file: string; readonly line: Entry | Begin }[]> {

@@ -21,16 +21,16 @@ export interface Work extends Item {
   readonly output: string;
 }
 
-/** The name of a result, unless `--name` gives another. */
+/** The template for the names of results; `--name` overrides it. */
 export const DEFAULT_NAME = '{name}.{ext}';
 
 const PLACES = ['name', 'scale', 'ext'] as const;
 
 /**
- * Names the results. The format is that of `--format`, or the input's own if Crispen writes it, or
- * otherwise PNG.
- * @throws UsageError for a template that cannot work; `INVALID_INPUT` if two inputs would write the
- *   same result, or a result would overwrite an input
+ * Chooses the names and formats of the results. The format is that of `--format`, or the input's
+ * format if Crispen can write it, otherwise PNG.
+ * @throws UsageError for an invalid template; `INVALID_INPUT` if two inputs would write the same
+ *   result, or if a result would overwrite an input
  */
 export async function planWork(
   items: readonly Item[],
@@ -63,7 +63,7 @@ function checkTemplate(template: string): void {
   }
 }
 
-/** @throws UsageError if the factor differs between pictures */
+/** @throws UsageError if the factor can differ between pictures or depends on a weight file */
 function scaleOf({ task: { size, task }, models }: ImageSettings): string {
   if (size?.scale !== undefined) return String(size.scale);
   if (size || models.weights !== undefined) {
@@ -78,7 +78,7 @@ function scaleOf({ task: { size, task }, models }: ImageSettings): string {
 const extensionOf = (format: OutputFormat): string =>
   Object.values(FORMATS)[OUTPUT_FORMATS.indexOf(format)].extensions[0];
 
-/** Returns one form for all names that a file system may treat as the same. */
+/** Normalises a name. Names that a file system may treat as equal have the same normal form. */
 const folded = (path: string): string => path.normalize('NFC').toLowerCase();
 
 async function checkApart(work: readonly Work[], out: string): Promise<void> {
@@ -106,9 +106,9 @@ async function checkApart(work: readonly Work[], out: string): Promise<void> {
 }
 
 /**
- * Hashes everything that a result depends on besides its input.
- * @param chain the models for any image, including the weight file if one is given. Shipped models
- *   differ by factor, so without a weight file all of them are hashed.
+ * Returns a hash of everything that affects a result besides its input.
+ * @param chain the models, including the weight file if one is given. Without a weight file, all
+ *   shipped models are hashed, because the choice between them depends on the factor.
  */
 export function settingsHash(settings: ImageSettings, chain: readonly ChosenModel[]): string {
   const { models, task, quality, keepsMetadata, tiling } = settings;
@@ -120,8 +120,9 @@ export function settingsHash(settings: ImageSettings, chain: readonly ChosenMode
 }
 
 /**
- * Reads the size that an image file declares. Null if its first bytes do not say, or if the size
- * will be rejected: otherwise one damaged header would be estimated at hundreds of gigabytes.
+ * Reads the size in the header of an image file. Returns null if the first bytes do not contain it,
+ * or if the size is too large. Otherwise, the estimate for one damaged header could be hundreds of
+ * gigabytes.
  */
 export async function declaredSize(path: string): Promise<Size | null> {
   const start = await readStart(path, 2 ** 16);
@@ -130,13 +131,13 @@ export async function declaredSize(path: string): Promise<Size | null> {
   return pixels > 0 && pixels <= MAX_PIXELS ? { width, height } : null;
 }
 
-/** Returns bytes and time of a file, which show whether it has changed. */
+/** Returns the size and modification time of a file, which show whether it has changed. */
 export async function stampOf(path: string): Promise<{ size: number; time: number }> {
   const { size, mtimeMs } = await stat(path);
   return { size, time: Math.round(mtimeMs) };
 }
 
-/** Formats a path for people, in quotes if it contains characters that terminals act on. */
+/** Formats a path for messages. It is quoted if it contains control characters of terminals. */
 export const show = (path: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: names may hold them
   /[\u0000-\u001f\u007f-\u009f"]/.test(path) ? JSON.stringify(path) : path;

@@ -24,7 +24,7 @@ import {
 import { type Shard, shardOf, shardWith } from './shard.ts';
 import { Tally } from './tally.ts';
 
-/** The options for many pictures, for `parseArgs`. */
+/** The options of `parseArgs` for many pictures. */
 export const BULK_OPTIONS = {
   out: { type: 'string' },
   recursive: { type: 'boolean', default: false },
@@ -62,14 +62,14 @@ Many pictures:
   --dry-run        say what there is to do, how long it takes and what room it needs
 "crispen status DIR" sums up all shards.`;
 
-/** Returns whether the options ask for more than one picture. */
+/** Returns whether the options are for more than one picture. */
 export const isBulk = (values: Values): boolean =>
   values.out !== undefined ||
   values['files-from'] !== undefined ||
   values.shard !== undefined ||
   values['dry-run'] === true;
 
-/** Errors that end the whole run, not only one picture. */
+/** The errors that end the whole run, not only the work for one picture. */
 const FATAL: readonly ErrorCode[] = [
   'NO_WEBGPU',
   'NO_WASM',
@@ -97,7 +97,7 @@ export async function bulkCommand(
   const named = [...inputs, ...listed];
   const found = await collect(named, { recursive: values.recursive ?? false, out, signal });
   const template = values.name ?? DEFAULT_NAME;
-  // All shards must see the same collisions.
+  // Names are planned for all shards, so every shard detects the same collisions.
   const all = await planWork(found.items, { out, template, settings });
   const work = all.filter(({ relative }) => shardWith(relative, shard.of) === shard.index);
   const backends = await openBackends(
@@ -110,8 +110,8 @@ export async function bulkCommand(
   try {
     const enlargers = backends.map((backend) => new Enlarger(backend, settings.models));
     const [enlarger] = enlargers;
-    // A wrong model is found before any work begins. Sides and boxes mean a different factor for
-    // each picture.
+    // This plan detects an invalid model before any work begins. Sides and boxes are ignored,
+    // because they give a different factor for each picture.
     const { chain } = await enlarger.plan(SOME, { ...settings.task, size: factorAlone(settings) });
     const hash = settingsHash(settings, chain);
     if (values['dry-run']) {
@@ -129,7 +129,7 @@ export async function bulkCommand(
     }
     const journal = await Journal.open(out, shard);
     try {
-      // Results that exist need no more room.
+      // Results that already exist need no additional space.
       const missing = work.filter((one) => !journal.lists(one, hash));
       await checkRoom(missing, settings, out);
       journal.append({
@@ -157,7 +157,7 @@ export async function bulkCommand(
         });
         for (const other of found.others) tally.other(other);
       } finally {
-        // This also covers a run that is cut short.
+        // The counts are printed even if the run ends early.
         const engineMs = enlargers.reduce((sum, { busyMs }) => sum + busyMs, 0);
         const seconds = (performance.now() - started) / 1000;
         const pipelines = backends.reduce((sum, backend) => sum + backend.pipelines, 0);
@@ -173,14 +173,17 @@ export async function bulkCommand(
   }
 }
 
-/** A picture size that stands for all. */
+/** An example of a picture's size, for plans that do not depend on the size. */
 const SOME = { width: 64, height: 64 };
 
-/** The wanted size if it is a factor; otherwise null, which means the model's own. */
+/**
+ * Returns the requested size if it is a factor. Otherwise returns null, which means the model's own
+ * scale.
+ */
 const factorAlone = ({ task: { size } }: ImageSettings) =>
   size?.scale === undefined ? null : size;
 
-/** Describes the devices in words. */
+/** Returns the names of the devices. */
 const namesOf = (backends: readonly Backend[]): string =>
   backends.map(({ adapter }) => adapterName(adapter)).join(' and ');
 
@@ -191,7 +194,7 @@ interface Run {
   readonly journal: Journal;
   readonly tally: Tally;
   readonly room: Room;
-  /** Folders in which a file could already be made. */
+  /** The folders in which a file was already created. */
   readonly tried: Set<string>;
 }
 
@@ -203,9 +206,9 @@ interface RunOptions {
 }
 
 /**
- * Makes all pictures, some at a time on each device. Whichever device is free takes the next
- * picture.
- * @throws CrispenError if the run cannot go on; `ABORTED`
+ * Makes all pictures. Each device works on several pictures at the same time, and a free device
+ * takes the next picture.
+ * @throws CrispenError if the run cannot continue; `ABORTED`
  */
 async function runAll(
   work: readonly Work[],
@@ -230,11 +233,11 @@ async function runAll(
   const jobs = Array.from({ length: options.jobs });
   await Promise.all(jobs.flatMap(() => enlargers.map(worker)));
   if (options.signal?.aborted) throw new CrispenError('ABORTED', 'The run was cancelled.');
-  // Pictures that failed have already been reported.
+  // With `failFast`, the error was already reported for its picture.
   if (fatal !== null && !options.failFast) throw fatal as CrispenError;
 }
 
-/** @returns the error if the picture failed */
+/** Makes one picture. @returns the error if the picture failed, otherwise null */
 async function makeOne(
   one: Work,
   enlarger: Enlarger,
@@ -246,7 +249,7 @@ async function makeOne(
   let stamp = { size: 0, time: 0 };
   try {
     stamp = await stampOf(path).catch(async (error) => {
-      // Reading reports the reason in words.
+      // This call throws an error with a readable message.
       await readBytes(path);
       throw error;
     });
@@ -260,7 +263,7 @@ async function makeOne(
     try {
       const to = join(out, output);
       await makeFolder(dirname(to));
-      // The first picture in a folder shows whether files can be made there.
+      // Only the first picture in a folder tests whether files can be created there.
       const tries = !tried.has(dirname(to));
       const place = await findOutput(to, path, { tries });
       tried.add(dirname(to));
@@ -283,7 +286,7 @@ async function makeOne(
   }
 }
 
-/** Estimates the bytes that a picture takes while it is made, besides the engine's. */
+/** Estimates how many bytes a picture needs while it is made, without the memory of the engine. */
 function memoryOf(
   image: { width: number; height: number } | null,
   { task: { size }, format }: ImageSettings,
@@ -291,7 +294,7 @@ function memoryOf(
   if (image === null) return 2 ** 26;
   const { width, height } = image;
   const factor = size === null ? 4 : factorOf(image, size);
-  // A PNG is written strip by strip.
+  // A PNG is written strip by strip, so its result is not in memory.
   const result = format === 'png' ? 0 : factor ** 2;
   return width * height * 4 * (2 + result);
 }
@@ -305,7 +308,9 @@ function factorOf(image: { width: number; height: number }, size: object): numbe
   }
 }
 
-/** Admits pictures as long as they fit into memory together. One picture is always admitted. */
+/**
+ * Limits the number of pictures that are in memory at the same time. One picture is always allowed.
+ */
 class Room {
   readonly #size: number;
   #taken = 0;
@@ -315,7 +320,7 @@ class Room {
     this.#size = size;
   }
 
-  /** @returns a function that gives the bytes back */
+  /** Waits until there is space for the bytes. @returns a function that releases them */
   async take(bytes: number): Promise<() => void> {
     while (this.#taken > 0 && this.#taken + bytes > this.#size) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -334,7 +339,10 @@ async function listFrom(values: Values): Promise<string[]> {
   return text.split(values.null ? '\0' : /\r?\n/).filter((name) => name !== '');
 }
 
-/** Bytes per pixel of a result, as is usual for photos; `UNCOMPRESSED` for all other formats. */
+/**
+ * The typical number of bytes per pixel of a photo in each format. Other formats use
+ * `UNCOMPRESSED`.
+ */
 const BYTES_PER_PIXEL: Readonly<Record<string, number>> = {
   png: 2,
   jpeg: 0.6,
@@ -342,11 +350,12 @@ const BYTES_PER_PIXEL: Readonly<Record<string, number>> = {
   avif: 0.35,
 };
 const UNCOMPRESSED = 4;
-/** The number of pictures whose size is read to estimate the total. */
+/** The number of pictures in the sample for the estimate of sizes. */
 const SAMPLED = 400;
 
 /**
- * Estimates megapixels of inputs and results, and bytes of results, from a sample of the pictures.
+ * Estimates the pixels of inputs and results, and the bytes of results, from a sample of the
+ * pictures.
  */
 async function estimateSizes(work: readonly Work[], { task: { size } }: ImageSettings) {
   const step = Math.max(1, Math.ceil(work.length / SAMPLED));
@@ -378,7 +387,10 @@ async function checkRoom(work: readonly Work[], settings: ImageSettings, out: st
   );
 }
 
-/** Returns the free bytes of a folder, which may not exist yet. Null if the system does not say. */
+/**
+ * Returns the free disk space for a folder in bytes. The folder may not exist yet. Returns null if
+ * the space is unknown.
+ */
 async function freeBytes(folder: string): Promise<number | null> {
   try {
     const { bavail, bsize } = await statfs(folder);
@@ -407,10 +419,10 @@ function sayPassed({ others, closed }: Pick<Found, 'others' | 'closed'>): void {
 const count = (number: number, what: string): string =>
   `${number} ${what}${number === 1 ? '' : 's'}`;
 
-/** Side of the picture that is enlarged to estimate the time. */
+/** The side of the picture that is enlarged to estimate the time. */
 const PROBE = 96;
 
-/** Prints what there is to do. */
+/** Prints the amount of work and the estimates, without making pictures. */
 async function dryRun(
   work: readonly Work[],
   { others, closed }: Found,
@@ -423,7 +435,7 @@ async function dryRun(
     readonly enlarger: Enlarger;
     readonly settings: ImageSettings;
     readonly out: string;
-    /** Pictures that an earlier run has made. */
+    /** The number of pictures that an earlier run has made. */
     readonly already: number;
   },
 ): Promise<void> {
@@ -431,7 +443,7 @@ async function dryRun(
   const data = Uint8ClampedArray.from({ length: PROBE ** 2 * 4 }, (_, i) => ((i * 31) % 251) | 128);
   const image = { width: PROBE, height: PROBE, data };
   const probe = () => enlarger.probe(image, { ...settings.task, size: factorAlone(settings) });
-  // The first run also compiles, so it is not timed.
+  // The first run also compiles kernels, so its time is not used.
   await probe();
   const seconds = ((await probe()) / PROBE ** 2 / 1000) * input;
   const memory = largest * 4 * 6 + (settings.tiling.memoryBudget ?? 2 ** 30);

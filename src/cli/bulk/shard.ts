@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { UsageError } from '../command.ts';
 
-/** A part of the work: the pictures whose hash modulo `of` is `index` - 1. */
+/** A part of the work. It contains the pictures with a hash that is `index` - 1 modulo `of`. */
 export interface Shard {
-  /** Counted from 1. */
+  /** The number of the shard, starting from 1. */
   readonly index: number;
   readonly of: number;
 }
@@ -11,9 +11,11 @@ export interface Shard {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Parses the shard that `--shard` names: `2/8`, or `auto` for the task of the scheduler that
- * started this process. `auto/8` gives the number of tasks if the scheduler does not.
- * @throws UsageError for other texts, if there is no scheduler, and for an unknown number of tasks
+ * Parses the value of `--shard`. It is a shard such as `2/8`, or `auto` for the task of the
+ * scheduler that started this process. `auto/8` also states the number of tasks, for schedulers
+ * that do not provide it.
+ * @throws UsageError for other values, if there is no scheduler, or if the number of tasks is
+ *   unknown
  */
 export function shardOf(text: string, env: Environment = process.env): Shard {
   const [, what, count] = /^(auto|\d+)(?:\/(\d+))?$/.exec(text) ?? [];
@@ -33,19 +35,22 @@ export function shardOf(text: string, env: Environment = process.env): Shard {
 }
 
 /**
- * Returns the number, from 1, of the shard to which a picture belongs. New pictures move no other
- * picture.
+ * Returns the number of the shard to which a picture belongs, starting from 1. New pictures do not
+ * change the shards of other pictures.
  */
 export function shardWith(relative: string, of: number): number {
   const hash = createHash('sha256').update(relative.normalize('NFC')).digest();
   return (hash.readUInt32BE(0) % of) + 1;
 }
 
-/** Schedulers, by the variable that numbers their tasks. */
+/** The supported schedulers. `task` is the environment variable with the number of the task. */
 const SCHEDULERS: readonly {
   readonly name: string;
   readonly task: string;
-  /** Variables or numbers: the first task, the last, the step, and the number of tasks. */
+  /**
+   * Environment variables with the first task, the last task, the step and the number of tasks.
+   * `first` may also be a number.
+   */
   readonly first: string | number;
   readonly last?: string;
   readonly step?: string;
@@ -84,7 +89,7 @@ function scheduled(env: Environment, given: number | undefined): Shard {
     return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
   };
   for (const { name, task, first, last, step, count } of SCHEDULERS) {
-    // Grid Engine sets "undefined" outside of arrays.
+    // Outside of task arrays, Grid Engine sets the variable to "undefined".
     const at = number(task);
     if (at === undefined) continue;
     const begin = number(first) ?? 1;

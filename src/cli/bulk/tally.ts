@@ -6,8 +6,8 @@ import type { Item } from './inputs.ts';
 import { show, type Work } from './plan.ts';
 
 /**
- * Counts the pictures of a run and prints its progress: lines for people, or one JSON line per
- * picture.
+ * Counts the pictures of a run and prints its progress, either as readable text or as one JSON line
+ * per picture.
  */
 export class Tally {
   readonly #pictures: number;
@@ -70,11 +70,11 @@ export class Tally {
     closed,
   }: {
     readonly seconds: number;
-    /** Milliseconds during which networks ran. */
+    /** The number of milliseconds during which networks ran. */
     readonly engineMs: number;
-    /** Number of pipelines that GPUs compiled. */
+    /** The number of pipelines that were compiled for GPUs. */
     readonly pipelines: number;
-    /** Folders that were not entered. */
+    /** The number of folders that were not entered. */
     readonly closed: number;
   }): void {
     clearProgress();
@@ -94,7 +94,7 @@ export class Tally {
           engineSeconds: Math.round(engineMs / 10) / 100,
           engineShare: Math.round(engineMs / seconds) / 1000,
           pipelines,
-          // The peak of the process; the system gives it in KiB.
+          // This is the peak memory of the process, which the system returns in KiB.
           peakMegabytes: Math.round(process.resourceUsage().maxRSS / 1024),
         }),
       );

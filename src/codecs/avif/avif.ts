@@ -7,13 +7,14 @@ import type { Encoder } from '../encoder.ts';
 import { embedAvif } from './embed.ts';
 
 /**
- * Encodes AVIF with libavif and libaom in WebAssembly, because browsers have no encoder. The
- * WebAssembly file (3.5 MB) is next to this chunk and is fetched at first use. The encoder has one
- * thread, because threads need a page with special headers. 16-bit images are written with 10 bits.
+ * Encodes AVIF with libavif and libaom in WebAssembly, because browsers have no AVIF encoder. The
+ * WebAssembly file (3.5 MB) is next to this chunk and is fetched at first use. The encoder uses
+ * only one thread, because threads need a page with special headers. 16-bit images are written with
+ * 10 bits.
  */
 export const avif: Encoder = { type: 'image/avif', encode };
 
-/** libaom's speed, from 0 (slow) to 10. */
+/** The speed setting of libaom, from 0 (slow) to 10. */
 const SPEED = 8;
 const OPTIONS = {
   qualityAlpha: -1,
@@ -21,7 +22,7 @@ const OPTIONS = {
   tileColsLog2: 0,
   tileRowsLog2: 0,
   speed: SPEED,
-  // 4:4:4, which is full colour resolution.
+  // 3 means 4:4:4, which is full colour resolution.
   subsample: 3,
   chromaDeltaQ: false,
   sharpness: 0,

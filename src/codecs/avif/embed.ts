@@ -3,8 +3,9 @@ import { ascii, Bytes, join } from '../bytes.ts';
 import { isoBoxes } from '../iso.ts';
 
 /**
- * Adds a property with the profile to the primary item: 12 bytes and the profile in `ipco`, and an
- * association in `ipma`. The file offsets in `iloc` grow by the number of bytes added.
+ * Adds the colour profile as a property of the primary item. This adds 12 bytes and the profile to
+ * `ipco`, and an association to `ipma`. The file offsets in `iloc` grow by the number of added
+ * bytes.
  */
 export function embedAvif(
   file: Uint8Array<ArrayBuffer>,
@@ -28,7 +29,8 @@ export function embedAvif(
     bytes.at(pitm.body) === 0 ? bytes.u16be(pitm.body + 4) : bytes.u32be(pitm.body + 4);
   const property = properties.length + 1;
 
-  // Rewrites the associations. Version and flags give the width of ids and indices.
+  // The associations are rewritten. The version and the flags determine the width of ids and
+  // indices.
   const version = bytes.at(ipma.body);
   const wide = (bytes.at(ipma.body + 3) & 1) !== 0;
   const idBytes = version < 1 ? 2 : 4;
@@ -65,13 +67,14 @@ export function embedAvif(
     box('meta', file.subarray(meta.body, iprp.start), newIprp, file.subarray(iprp.end, meta.end)),
     file.subarray(meta.end),
   ]);
-  // Everything before the properties keeps its position.
+  // The bytes before the properties keep their positions.
   shiftOffsets(whole, iloc.start < iprp.start ? iloc.body : iloc.body + grown, meta.end, grown);
   return whole;
 }
 
 /**
- * Adds `by` to the offsets of an item location box that point beyond the old end of the metadata.
+ * Adds `by` to those offsets in an item location box that are at or after `from`, the old end of
+ * the metadata.
  */
 function shiftOffsets(file: Uint8Array, body: number, from: number, by: number): void {
   const bytes = new Bytes(file);

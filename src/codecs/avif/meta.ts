@@ -1,4 +1,4 @@
-/** `maxSide` is the limit of libaom and libheif. */
+/** `maxSide` is the largest side that libaom and libheif support. */
 export const avif = {
   name: 'avif',
   extensions: ['avif'],

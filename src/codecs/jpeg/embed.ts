@@ -2,17 +2,17 @@ import type { ImageTags } from '../../image/tags.ts';
 import { ascii, Bytes, join } from '../bytes.ts';
 import { EXIF_MARK, ICC_MARK, XMP_MARK } from '../container.ts';
 
-/** Bytes of a segment, including its length field. */
+/** The maximum number of bytes of a segment, including its length field. */
 const MAX_SEGMENT = 65535;
 
-/** Replaces the profile, EXIF and XMP segments of a JPEG with the tags. */
+/** Replaces the profile, EXIF and XMP segments of a JPEG with those of the tags. */
 export function embedJpeg(file: Uint8Array<ArrayBuffer>, tags: ImageTags): Uint8Array<ArrayBuffer> {
   const bytes = new Bytes(file);
   const segment = (marker: number, ...content: Uint8Array[]) => {
     const length = 2 + content.reduce((sum, part) => sum + part.length, 0);
     return join([Uint8Array.of(0xff, marker, length >> 8, length & 255), ...content]);
   };
-  // If there is a JFIF segment, it must come first. EXIF comes right after it.
+  // If there is a JFIF segment, it must come first, and EXIF must follow it.
   const kept: Uint8Array[] = [];
   let at = 2;
   while (bytes.at(at + 1) >= 0xe0 && bytes.at(at + 1) <= 0xef) {

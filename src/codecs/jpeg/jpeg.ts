@@ -3,7 +3,7 @@ import { encodeByCanvas } from '../canvas.ts';
 import type { Encoder } from '../encoder.ts';
 import { embedJpeg } from './embed.ts';
 
-/** Encodes JPEG. It has no transparency, so transparent pixels are drawn over white. */
+/** Encodes JPEG. The format has no transparency, so transparent pixels are drawn on white. */
 export const jpeg: Encoder = {
   type: 'image/jpeg',
   encode: (image, quality, tags) =>

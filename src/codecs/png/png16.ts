@@ -4,7 +4,7 @@ import { Bytes, pipe } from '../bytes.ts';
 import { pngParts } from './pngParts.ts';
 
 /**
- * Decodes a 16-bit PNG, interlaced or not, to its stored samples. Browsers decode such files to 8
+ * Decodes a 16-bit PNG, interlaced or not, to its stored samples. Browsers would reduce them to 8
  * bits.
  *
  * @throws an error for a damaged file; CrispenError `ABORTED`
@@ -23,7 +23,7 @@ export async function decodePng16(
   for (let from = 0, to = 0; to < rgba.length; from += channels, to += 4) {
     for (let k = 0; k < 3; k++) rgba[to + k] = data[hasColour ? from + k : from];
     if (hasAlpha) rgba[to + 3] = data[from + channels - 1];
-    // If there is no alpha, one colour can be transparent.
+    // A PNG without alpha can mark one colour as transparent.
     else {
       const isClear = transparency?.length && transparency.every((v, k) => v === data[from + k]);
       rgba[to + 3] = isClear ? 0 : 65535;
@@ -33,8 +33,9 @@ export async function decodePng16(
 }
 
 /**
- * Rejects data that inflate to more bytes than the header's size needs, because the decoder holds
- * all of them. Also rejects data that inflate to fewer, before memory is allocated for the pixels.
+ * Rejects data that inflate to more bytes than an image of the stated size needs, because the
+ * decoder keeps all bytes in memory. It also rejects data that inflate to fewer bytes, before
+ * memory is allocated for the pixels.
  */
 async function checkLength(
   file: Uint8Array<ArrayBuffer>,
@@ -62,5 +63,5 @@ async function checkLength(
   if (inflated < pixels) throw new RangeError('fewer data than pixels');
 }
 
-/** Samples per pixel, by colour type. */
+/** The number of samples per pixel, by colour type. */
 const CHANNELS: Readonly<Record<number, number>> = { 0: 1, 2: 3, 4: 2, 6: 4 };

@@ -6,14 +6,17 @@ import { type PngPart, pngParts } from './pngParts.ts';
 const KINDS: readonly string[] = ['acTL', 'fcTL', 'fdAT', 'IDAT'];
 
 /**
- * Turns an animated PNG into a still one, so every decoder returns the same image: the first frame.
- * If the first frame covers only a part of the canvas and is not the image in IDAT, the image in
- * IDAT is used instead, which viewers without animation show. Source: the PNG specification, W3C,
- * third edition.
+ * Converts an animated PNG to a still PNG, so every decoder returns the same image. Normally, this
+ * is the first frame. But if the first frame covers only a part of the canvas and is not the image
+ * in IDAT, the result is the image in IDAT, which viewers without animation show. Source: the PNG
+ * specification, W3C, third edition.
  */
 export function stillOf(bytes: Bytes): {
   readonly animation: 'first frame' | 'still picture' | null;
-  /** Returns what to do with each of the file's chunks, in their order; undefined keeps a chunk. */
+  /**
+   * Returns a function that gives the edit for each chunk of the file, in order. Undefined means
+   * that the chunk is kept.
+   */
   readonly edits: () => (part: PngPart) => Edit | undefined;
 } {
   let isAnimated = false;
@@ -32,7 +35,8 @@ export function stillOf(bytes: Bytes): {
     KINDS.includes(type) && type !== 'IDAT' ? [at, next] : undefined;
   if (isFrameFirst && control) return { animation: 'first frame', edits: () => dropped };
 
-  // The frame must have the header's width and height, and its position must be the corner.
+  // The first frame covers the canvas if it has the header's width and height and begins at the top
+  // left corner.
   const start = control?.start ?? Number.NaN;
   const isWhole =
     [16, 20].every((at, i) => bytes.u32be(at) === bytes.u32be(start + 4 + i * 4)) &&
@@ -47,7 +51,7 @@ export function stillOf(bytes: Bytes): {
         if (!KINDS.includes(type)) return undefined;
         if (type === 'fcTL') frames++;
         if (type !== 'fdAT' || frames !== 1) return [at, next];
-        // The data follow a four-byte number and have the same form as in IDAT.
+        // An fdAT chunk begins with a four-byte number. The rest has the same form as in IDAT.
         return [at, next, chunk('IDAT', bytes.data.subarray(start + 4, end))];
       };
     },

@@ -4,10 +4,10 @@ import { ascii, join, pipe } from '../bytes.ts';
 
 export const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
 
-/** Colour types that Crispen writes: grey, RGB, grey and alpha, RGBA. */
+/** The colour types that Crispen writes: grey, RGB, grey with alpha, and RGBA. */
 export type PngColour = 0 | 2 | 4 | 6;
 
-/** Makes the first chunk. @param depth bits per sample */
+/** Makes the first chunk. @param depth the number of bits per sample */
 export function headerChunk(
   width: number,
   height: number,
@@ -24,7 +24,10 @@ export function headerChunk(
 
 const PERCEPTUAL_INTENT = 0;
 
-/** Returns grey for grey images, unless they have an RGB profile, which a grey PNG cannot hold. */
+/**
+ * Returns the colour type. A grey image with an RGB profile gets an RGB type, because a grey PNG
+ * cannot contain an RGB profile.
+ */
 export function colourType({ grey, icc, pngColours }: ImageTags, hasAlpha: boolean): PngColour {
   const isGrey = grey && (icc === null || pngColours !== null);
   return ((isGrey ? 0 : 2) + (hasAlpha ? 4 : 0)) as PngColour;
@@ -32,7 +35,7 @@ export function colourType({ grey, icc, pngColours }: ImageTags, hasAlpha: boole
 
 /**
  * Makes the chunks between the header and the pixels: colour space, EXIF and XMP. RGB images with
- * colour chunks get a profile too, because many programs read nothing else.
+ * colour chunks also get a profile, because many programs read only profiles.
  */
 export async function tagChunks(
   { icc, pngColours, exif, xmp }: ImageTags,
@@ -44,18 +47,18 @@ export async function tagChunks(
     ...(icc && isRgb ? [await profileChunk(icc)] : []),
     ...(icc || pngColours ? [] : [chunk('sRGB', Uint8Array.of(PERCEPTUAL_INTENT))]),
     ...(exif ? [chunk('eXIf', exif)] : []),
-    // No compression, no language, no translated keyword.
+    // The chunk has no compression, no language and no translated keyword.
     ...(xmp ? [chunk('iTXt', join([ascii('XML:com.adobe.xmp\0\0\0\0\0'), xmp]))] : []),
   ];
 }
 
-/** @param icc an RGB profile, or a grey one for a grey image */
+/** @param icc an RGB profile, or a grey profile for a grey image */
 export async function profileChunk(icc: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
   const packed = await pipe([icc], new CompressionStream('deflate'));
   return chunk('iCCP', join([ascii('ICC profile\0\0'), packed]));
 }
 
-/** Joins length, type, data and checksum. */
+/** Makes a chunk from its length, type, data and checksum. */
 export function chunk(type: string, data: Uint8Array): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(data.length + 12);
   const view = new DataView(out.buffer);
@@ -72,7 +75,7 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
   return c;
 });
 
-/** Computes the CRC-32 of ISO 3309 that ends each PNG chunk. */
+/** Computes the CRC-32 of ISO 3309, which is at the end of each PNG chunk. */
 export function crc32(bytes: Uint8Array): number {
   let c = 0xffffffff;
   for (const byte of bytes) c = CRC_TABLE[(c ^ byte) & 0xff] ^ (c >>> 8);

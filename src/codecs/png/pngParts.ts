@@ -3,12 +3,12 @@ import type { Bytes } from '../bytes.ts';
 /** A chunk of a PNG file. */
 export interface PngPart {
   readonly type: string;
-  /** Start of the whole chunk: its length, type, data and checksum. */
+  /** The start of the whole chunk with its length, type, data and checksum. */
   readonly at: number;
-  /** Start of its data. */
+  /** The start of the chunk's data. */
   readonly start: number;
   readonly end: number;
-  /** End of the whole chunk. */
+  /** The end of the whole chunk. */
   readonly next: number;
 }
 

@@ -7,7 +7,9 @@ import { type PngHeader, pngWriter, type Rows } from './pngStream.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Collects written bytes. `log` says how it ended. */
+/**
+ * Makes a stream that collects the written bytes. `log` records whether it was closed or aborted.
+ */
 function memory(limit = Number.POSITIVE_INFINITY) {
   const parts: Bytes[] = [];
   const log: string[] = [];
@@ -24,7 +26,7 @@ function memory(limit = Number.POSITIVE_INFINITY) {
   return { parts, log, stream };
 }
 
-/** Writes an image in strips of the given numbers of rows, repeated. */
+/** Writes an image in strips. `strips` gives the numbers of rows, and is repeated until the end. */
 async function write(header: PngHeader, data: Rows, strips: readonly number[]) {
   const { parts, log, stream } = memory();
   const writer = pngWriter(header, stream).getWriter();

@@ -11,42 +11,42 @@ import {
 } from './pngChunks.ts';
 
 /**
- * Writes a PNG row by row, lossless to the last bit, in a few megabytes of memory for any image
- * size. It only needs `CompressionStream`, so it works in pages, workers and Node. Source: the PNG
+ * Writes a PNG row by row without any loss. It needs only a few megabytes of memory for any image
+ * size. It uses only `CompressionStream`, so it works in pages, workers and Node. Source: the PNG
  * specification, W3C, third edition.
  */
 
-/** Whole rows of RGBA from top to bottom, any number at a time, with the file's depth. */
+/** One or more whole rows of RGBA, from top to bottom, with the bit depth of the file. */
 export type Rows = RgbaImage['data'];
 
 export interface PngHeader {
   readonly width: number;
   readonly height: number;
-  /** False if every pixel is opaque; alpha is then left out. Must be known before the first row. */
+  /** Whether the file has an alpha channel. It is not needed if every pixel is opaque. */
   readonly alpha: boolean;
-  /** Default 8. */
+  /** The number of bits per sample; default 8. */
   readonly depth?: Depth;
   /**
-   * If `grey` is set, the file is grey, unless it has an RGB profile. Default: sRGB without further
-   * information.
+   * The tags of the image. If `grey` is set, the file is grey, unless it has an RGB profile.
+   * Default: sRGB without metadata.
    */
   readonly tags?: ImageTags;
 }
 
-/** Filtered bytes that are passed to the compressor at a time. */
+/** The number of filtered bytes that are passed to the compressor at a time. */
 const STRIP_BYTES = 2 ** 20;
-/** Compressed bytes per IDAT chunk. */
+/** The number of compressed bytes per IDAT chunk. */
 const IDAT_BYTES = 2 ** 18;
-/** Samples of a row that decide which filter it gets. */
+/** The number of bytes of a row that are examined to choose its filter. */
 const SAMPLES = 4096;
 
 /**
- * Makes a stream that takes rows, writes a PNG file to `to`, and closes `to` after the last row. A
- * write resolves when its rows are compressed and passed on, so a producer that waits holds little
- * memory. If the stream fails or is aborted, it aborts `to`.
+ * Makes a stream that receives rows, writes a PNG file to `to`, and closes `to` after the last row.
+ * A write resolves when its rows are compressed and written to `to`, so a producer that waits for
+ * it needs little memory. If the stream fails or is aborted, it aborts `to`.
  *
- * @throws CrispenError (as the stream's failure) `INVALID_INPUT` for too few or too many rows, and
- *   all failures of `to`
+ * @throws CrispenError (as the error of the stream) `INVALID_INPUT` for too few or too many rows,
+ *   and all errors of `to`
  */
 export function pngWriter(
   header: PngHeader,
@@ -58,13 +58,13 @@ export function pngWriter(
   const file = deflate.readable
     .pipeThrough(new TransformStream(new Idat(header, colour)))
     .pipeTo(to, { signal: stop.signal });
-  file.catch(() => {}); // the failing write reports it
+  file.catch(() => {}); // the failed write reports the error
   const compressor = deflate.writable.getWriter();
   compressor.closed.catch(() => {});
   const filters = new RowFilters(header, colour);
   const orStop = async (work: () => Promise<void>) => {
     try {
-      // A failing file must not leave a write waiting for a compressor that nobody reads.
+      // If `to` fails, nothing reads from the compressor, and `work` alone would never end.
       await Promise.race([work(), file]);
     } catch (error) {
       stop.abort(error);
@@ -75,7 +75,7 @@ export function pngWriter(
   return new WritableStream<Rows>(
     {
       start({ signal }) {
-        // The listener acts immediately; `abort` is only called after the write in progress.
+        // The listener runs immediately, but `abort` is called only after the current write.
         signal.addEventListener('abort', () => stop.abort(signal.reason));
       },
       write: (rows) =>
@@ -94,7 +94,7 @@ export function pngWriter(
   );
 }
 
-/** Writes the compressed bytes in IDAT chunks of one size, and all other parts of the file. */
+/** Writes the compressed bytes in IDAT chunks of equal size, and all other parts of the file. */
 class Idat implements Transformer<Uint8Array, Uint8Array<ArrayBuffer>> {
   readonly #header: PngHeader;
   readonly #colour: PngColour;
@@ -133,7 +133,7 @@ class Idat implements Transformer<Uint8Array, Uint8Array<ArrayBuffer>> {
   }
 }
 
-/** Which of R, G, B, A are stored. */
+/** The channels of RGBA that are stored, by colour type. */
 const STORED: Readonly<Record<PngColour, readonly number[]>> = {
   0: [0],
   2: [0, 1, 2],
@@ -141,13 +141,19 @@ const STORED: Readonly<Record<PngColour, readonly number[]>> = {
   6: [0, 1, 2, 3],
 };
 
-/** Turns rows of RGBA into filter types and filtered bytes, about a megabyte at a time. */
+/** Converts rows of RGBA to filter types and filtered bytes, about a megabyte at a time. */
 class RowFilters {
   readonly #header: PngHeader;
   readonly #stored: readonly number[];
-  /** Bytes of a pixel in the file; the filters' left neighbour is at this distance. */
+  /**
+   * The number of bytes per pixel in the file, which is the distance to the left neighbour in a
+   * filter.
+   */
   readonly #pixel: number;
-  /** The current row and the row above, as the file's samples, after one pixel of zeros. */
+  /**
+   * The samples of the current row, after one pixel of zeros. `#above` has the row above in the
+   * same form.
+   */
   #row: Uint8Array;
   #above: Uint8Array;
   #y = 0;
@@ -185,7 +191,8 @@ class RowFilters {
   }
 
   /**
-   * Converts one row to the file's form: only the stored samples, the high byte of 16 bits first.
+   * Converts one row to the form of the file: only the stored channels, with the high byte of 16
+   * bits first.
    */
   #read(rows: Rows, from: number): void {
     const [row, stored, isDeep] = [this.#row, this.#stored, this.#header.depth === 16];
@@ -209,14 +216,14 @@ class RowFilters {
 }
 
 /**
- * Writes the row with the filter whose residuals, read as signed bytes, have the smallest sum of
- * magnitudes. The specification recommends this heuristic (12.7). For long rows, a sample of the
- * bytes decides. `row` and `above` begin with a pixel of zeros.
+ * Writes the row with the best filter. This is the filter with the smallest sum of the absolute
+ * values of its residuals, as signed bytes. The specification recommends this heuristic (12.7). In
+ * long rows, only a sample of the bytes is examined. `row` and `above` begin with a pixel of zeros.
  */
 function filterRow(out: Uint8Array, row: Uint8Array, above: Uint8Array, pixel: number): void {
   const end = row.length;
   const sums = [0, 0, 0, 0, 0];
-  // The step is one more than whole pixels, so every channel is sampled.
+  // The step is one byte longer than a number of whole pixels, so every channel is sampled.
   const step = end < SAMPLES ? 1 : Math.ceil(end / SAMPLES / pixel) * pixel + 1;
   for (let i = pixel; i < end; i += step) {
     const [value, left, up, corner] = [row[i], row[i - pixel], above[i], above[i - pixel]];

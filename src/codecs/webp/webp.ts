@@ -3,7 +3,10 @@ import { encodeByCanvas } from '../canvas.ts';
 import type { Encoder } from '../encoder.ts';
 import { embedWebp } from './embed.ts';
 
-/** Encodes WebP with the browser's encoder: lossy, with transparency. Not every browser has one. */
+/**
+ * Encodes lossy WebP with transparency, using the browser's encoder. Not every browser has this
+ * encoder.
+ */
 export const webp: Encoder = {
   type: 'image/webp',
   encode: (image, quality, tags) =>

@@ -13,9 +13,9 @@ import {
 } from './text.ts';
 
 /**
- * Computes the two positions on a line between which output `$<index>` lies, and its distance from
- * the first. The source position is max((index + 0.5) / scale - 0.5, 0) = max(2 * index + 1 -
- * scale, 0) / (2 * scale).
+ * Writes instructions that compute the two source positions on either side of output `$<index>`,
+ * and the distance from the first position. The exact source position is
+ * max((index + 0.5) / scale - 0.5, 0) = max(2 * index + 1 - scale, 0) / (2 * scale).
  */
 const axis = (index: string, size: 'xWidth' | 'xHeight', low: string, high: string, f: string) =>
   lines(

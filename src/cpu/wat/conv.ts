@@ -14,7 +14,7 @@ import {
   set,
 } from './text.ts';
 
-/** Pixels and output channels whose sums are kept in registers. */
+/** The numbers of pixels and output channels for which sums are kept in registers. */
 export interface ConvTile {
   readonly pixels: number;
   readonly channels: 4 | 8;
@@ -22,10 +22,10 @@ export interface ConvTile {
 
 /**
  * Tiles for eight and for four output channels, and single-pixel tiles for narrow maps. Each
- * iteration of the inner loop takes one input channel. V8 up to 12.4 (Node 22) moves all loads of
- * an iteration to its start. The loads, the sums and one product fill the 15 vector registers of
- * x64. With more channels per iteration or more pixels, V8 keeps sums in memory and reaches half
- * the speed.
+ * iteration of the inner loop processes one input channel. V8 up to 12.4 (Node 22) moves all loads
+ * of an iteration to its start. The loads, the sums and one product fill the 15 vector registers of
+ * x64. With more channels per iteration or more pixels, V8 keeps sums in memory and reaches only
+ * half the speed.
  */
 const TILES: readonly ConvTile[] = [
   { pixels: 4, channels: 8 },
@@ -37,8 +37,9 @@ const TILES: readonly ConvTile[] = [
 const tileName = ({ pixels, channels }: ConvTile): string => `tile${pixels}x${channels}`;
 
 /**
- * Computes one tile at the pixel (`$x`, `$row`), for the output channels from byte `$c` of a pixel
- * on. `$w` is the address of their weights. Returns the address after the weights.
+ * Writes a function that computes one tile at the pixel (`$x`, `$row`). The tile's output channels
+ * start at byte `$c` of a pixel. `$w` is the address of their weights. The function returns the
+ * address after the weights.
  */
 function tileText(tile: ConvTile, madd: MultiplyAdd): string {
   const { pixels, channels } = tile;
@@ -91,7 +92,10 @@ ${set('y', add(add(field('conv', 'y'), get('c')), add(mul(get('row'), field('con
 ${get('w')})`;
 }
 
-/** The tiles of a row, from left to right. The last one is moved left until it fits. */
+/**
+ * Writes a loop over the tiles of a row, from left to right. The last tile is moved left until it
+ * fits.
+ */
 function rowText({ pixels, channels }: ConvTile, single: ConvTile): string {
   const call = (tile: ConvTile) =>
     `(call $${tileName(tile)} ${['d', 'row', 'at', 'w', 'c'].map(get).join(' ')})`;
@@ -113,7 +117,7 @@ function rowText({ pixels, channels }: ConvTile, single: ConvTile): string {
 
 /**
  * conv: a convolution row by row. All pixels of a row use one block of weights before the next
- * block. The weights and three rows of the input therefore stay in the first-level cache.
+ * block is used. The weights and three rows of the input therefore stay in the first-level cache.
  */
 export function convText(madd: MultiplyAdd): string {
   const [wide8, wide4, single8, single4] = TILES;

@@ -1,6 +1,6 @@
 /**
  * Writes the text of the WebAssembly module. `npm run cpu:module` assembles both variants. The
- * library contains the result (`generated`), never this file.
+ * library contains only the result (`generated`), not this file.
  */
 import { bilinearText } from './bilinear.ts';
 import { convText } from './conv.ts';
@@ -11,7 +11,7 @@ import type { MultiplyAdd } from './text.ts';
 import { winogradText } from './winograd.ts';
 
 export interface Variant {
-  /** Whether products and sums are fused if the CPU can do it (relaxed SIMD). */
+  /** Whether products and sums are fused if the CPU supports this (relaxed SIMD). */
   readonly relaxed: boolean;
 }
 
@@ -25,12 +25,13 @@ const multiplyAdd =
   (a, b, acc) =>
     relaxed ? `(f32x4.relaxed_madd ${a} ${b} ${acc})` : `(f32x4.add (f32x4.mul ${a} ${b}) ${acc})`;
 
-/** The text of a module with one multiply-add. */
+/** Returns the text of a module that contains only one multiply-add. */
 export const probeText = ({ relaxed }: Variant): string => `(module (func (result v128)
 ${multiplyAdd(relaxed)(...(Array(3).fill('(v128.const i32x4 0 0 0 0)') as [string, string, string]))}))`;
 
 /**
- * The text of the module. It imports its memory. Every function takes a record and a range of rows.
+ * Returns the text of the module. It imports its memory. Every function has a record and a range of
+ * rows as parameters.
  */
 export function moduleText({ relaxed }: Variant): string {
   const madd = multiplyAdd(relaxed);

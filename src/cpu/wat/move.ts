@@ -13,7 +13,7 @@ import {
 } from './text.ts';
 
 /**
- * move: see `RECORDS`. It copies number by number, because it moves little compared with
+ * move: see `RECORDS`. It copies one number at a time, because it moves little data compared with
  * convolutions.
  */
 export function moveText(): string {

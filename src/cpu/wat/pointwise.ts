@@ -17,8 +17,9 @@ const splat = (value: number): string =>
   `(v128.const f32x4 ${Array(4).fill(value.toString()).join(' ')})`;
 
 /**
- * exp(v) to within two units in the last place: v = n ln 2 + r, a polynomial for e^r (Cephes expf),
- * n in the exponent. v is clamped to the range of f32; NaN stays NaN.
+ * exp(v) with an error of at most two units in the last place. With v = n ln 2 + r, a polynomial
+ * (Cephes expf) computes e^r, and n becomes the exponent. v is clamped to the range of f32. NaN
+ * stays NaN.
  */
 const expText = (madd: MultiplyAdd): string => `(func $exp (param $v v128) (result v128)
 ${locals('v128', ['n', 'r', 'y'])}
@@ -32,7 +33,7 @@ ${[1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001
   .join('\n')}
 (f32x4.mul ${get('y')} (i32x4.shl (i32x4.add (i32x4.trunc_sat_f32x4_s ${get('n')}) (v128.const i32x4 127 127 127 127)) (i32.const 23))))`;
 
-/** erf to within 1.5e-7 (Abramowitz and Stegun, 7.1.26), with the sign of v. */
+/** erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26), with the sign of v. */
 const erfText = (madd: MultiplyAdd): string => `(func $erf (param $v v128) (result v128)
 ${locals('v128', ['a', 't', 's'])}
 ${set('a', `(f32x4.pmin (f32x4.abs ${get('v')}) ${splat(6)})`)}
@@ -44,7 +45,7 @@ ${[-1.453152027, 1.421413741, -0.284496736, 0.254829592]
 ${set('s', `(f32x4.mul (f32x4.mul ${get('s')} ${get('t')}) (call $exp (f32x4.neg (f32x4.mul ${get('a')} ${get('a')}))))`)}
 (v128.bitselect (f32x4.sub ${splat(1)} ${get('s')}) ${get('v')} (v128.const i32x4 0x7fffffff 0x7fffffff 0x7fffffff 0x7fffffff)))`;
 
-/** The activations without a slope, by kind. */
+/** Writes the function for the activations without a slope. The kind selects the activation. */
 const specialText = (): string => `(func $special (param $kind i32) (param $v v128) (result v128)
 (local $s v128)
 (if (i32.eq ${get('kind')} ${int(KINDS.gelu)}) (then (return (f32x4.mul (f32x4.mul ${get('v')} ${splat(0.5)})

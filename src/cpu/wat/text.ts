@@ -1,16 +1,16 @@
 import { type Field, fieldOffset, type RecordName } from '../records.ts';
 
-/** acc + a * b as an expression. */
+/** Returns acc + a * b as an expression. */
 export type MultiplyAdd = (a: string, b: string, acc: string) => string;
 
-/** Consecutive instructions. */
+/** Joins consecutive instructions. */
 export const lines = (...parts: readonly string[]): string => parts.join('\n');
 
-/** Calls `make` for each of 0 .. count - 1. */
+/** Calls `make` for each of 0 .. count - 1 and joins the results. */
 export const each = (count: number, make: (index: number) => string): string =>
   Array.from({ length: count }, (_, i) => make(i)).join('\n');
 
-/** A field of the record at `$d`. */
+/** Reads a field of the record at `$d`. */
 export const field = <R extends RecordName>(record: R, name: Field<R>): string =>
   `(i32.load offset=${fieldOffset(record, name)} (local.get $d))`;
 
@@ -19,9 +19,9 @@ export const set = (name: string, value: string): string => `(local.set $${name}
 export const add = (a: string, b: string): string => `(i32.add ${a} ${b})`;
 export const mul = (a: string, b: string): string => `(i32.mul ${a} ${b})`;
 export const int = (value: number): string => `(i32.const ${value})`;
-/** name += value */
+/** Adds `value` to the variable `name`. */
 export const advance = (name: string, value: string): string => set(name, add(get(name), value));
-/** The address of row `$row` of a map that a record describes. */
+/** Computes the address of row `$row` of a map that a record describes. */
 export const rowOf = <R extends RecordName>(record: R, base: Field<R>, row: Field<R>): string =>
   add(field(record, base), mul(get('row'), field(record, row)));
 
@@ -34,7 +34,7 @@ export const leaky = (v: string, slope: string, madd: MultiplyAdd) => {
   return madd(slope, `(f32x4.pmin ${v} ${zero})`, `(f32x4.pmax ${v} ${zero})`);
 };
 
-/** A function that runs `body` for each row from `$row` to `$end` - 1 of the record `$d`. */
+/** Writes a function that runs `body` for each row from `$row` to `$end` - 1 of the record `$d`. */
 export const rowFunction = (
   name: string,
   declared: string,

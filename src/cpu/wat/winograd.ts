@@ -21,7 +21,10 @@ const sum = (a: string, b: string) => `(f32x4.add ${get(a)} ${get(b)})`;
 const difference = (a: string, b: string) => `(f32x4.sub ${get(a)} ${get(b)})`;
 const twice = (value: string) => mul(value, int(2));
 
-/** Reads the next column of a window's four rows and transforms it into `${column}0` .. `3`. */
+/**
+ * Reads the next column of a window's four rows and transforms it into `${column}0` ..
+ * `${column}3`.
+ */
 const columnText = (column: string): string =>
   lines(
     each(SIDE, (i) => set(`d${i}`, `(v128.load ${get(`p${i}`)})`)),
@@ -36,8 +39,8 @@ const storeNext = (value: string): string =>
   lines(`(v128.store ${get('q')} ${value})`, advance('q', get('plane')));
 
 /**
- * Transforms the windows of `$n` tiles from `$x` on into the thread's scratch memory. Neighbouring
- * windows share two columns.
+ * Transforms the windows of `$n` tiles, starting at tile `$x`, and writes them to the thread's
+ * scratch memory. Neighbouring windows share two columns.
  */
 const inputText = (): string => {
   const part = (name: 'x' | 'row' | 'pixel') => field('part', name).replace('$d', '$part');
@@ -103,7 +106,7 @@ const productsText = (): string => {
 };
 
 /**
- * Computes the pixels of the tiles, with bias and activation. Pixels beyond the map are left out.
+ * Computes the pixels of the tiles, including bias and activation. Skips pixels outside the map.
  */
 const outputText = (madd: MultiplyAdd): string => {
   const finished = (value: string) =>
@@ -157,9 +160,9 @@ const outputText = (madd: MultiplyAdd): string => {
 };
 
 /**
- * winograd: a 3x3 convolution by tiles of 2x2 pixels, F(2x2, 3x3) of Lavin and Gray, Fast
+ * winograd: a 3x3 convolution with tiles of 2x2 pixels, F(2x2, 3x3) of Lavin and Gray, Fast
  * Algorithms for Convolutional Neural Networks (2015). `$row` counts rows of tiles. The transformed
- * windows and products of `TILES` tiles stay in the second-level cache.
+ * windows and the products of `TILES` tiles stay in the second-level cache.
  */
 export function winogradText(madd: MultiplyAdd): string {
   const body = lines(

@@ -4,11 +4,17 @@ import { convLayer, type FusedGraph, type FusedOp, linearLayer } from './fused.t
 import { type AttentionBlock, PatternFinder } from './patterns.ts';
 
 export interface BlockOptions extends Omit<FuseOptions, 'fuse'> {
-  /** Whether the backend can hold a tile with this many channels; default: always. */
+  /**
+   * Returns whether the backend can store a tile with this many channels. By default, every tile
+   * fits.
+   */
   readonly fits?: (channels: number) => boolean;
 }
 
-/** Fuses a graph at level `blocks`: the largest patterns first, then all that `fuse` finds. */
+/**
+ * Fuses a graph at level `blocks`. It claims the largest patterns first, then fuses everything that
+ * `fuse` can fuse.
+ */
 export function fuseBlocks(graph: Graph, { fits, ...options }: BlockOptions = {}): FusedGraph {
   const fuser = new Fuser(graph, options);
   const patterns = new PatternFinder(graph, fuser.readers, fuser.keep, fits ?? (() => true));
@@ -18,7 +24,9 @@ export function fuseBlocks(graph: Graph, { fits, ...options }: BlockOptions = {}
   return fuser.fused();
 }
 
-/** Claims each whole attention-in-attention block and the beginning of the next one. */
+/**
+ * Claims each whole attention-in-attention block together with the first layers of the next block.
+ */
 function claimAttentionBlocks(fuser: Fuser, patterns: PatternFinder): void {
   const blocks = fuser.graph.nodes
     .map((_, id) => patterns.attentionBlock(id))
@@ -26,7 +34,7 @@ function claimAttentionBlocks(fuser: Fuser, patterns: PatternFinder): void {
   const byInput = new Map(blocks.map((block) => [block.x, block]));
   const byOutput = new Map(blocks.map((block) => [block.out, block]));
   /**
-   * Returns the next block if this one computes its t, which it does unless first(x) must be
+   * Returns the next block if `block` computes its t. The result is null if first(x) must be
    * written.
    */
   const fedBy = (block: AttentionBlock): AttentionBlock | null => {
@@ -82,7 +90,7 @@ function attentionMix(name: string, block: AttentionBlock, next: AttentionBlock 
   };
 }
 
-/** Claims the end of the network with its conversion to pixels. */
+/** Claims the end of the network together with its conversion to pixels. */
 function claimSkipOutput(fuser: Fuser, patterns: PatternFinder): void {
   const { image, graph } = fuser;
   const end = image && !image.wide ? patterns.skipOutput() : null;
@@ -100,7 +108,7 @@ function claimSkipOutput(fuser: Fuser, patterns: PatternFinder): void {
   });
 }
 
-/** Claims pixel attention, except over the parts of a concatenation. */
+/** Claims pixel attention, unless it reads the parts of a concatenation. */
 function claimGatedConvs(fuser: Fuser, patterns: PatternFinder): void {
   fuser.graph.nodes.forEach((node, id) => {
     const found = node.op === 'conv' && !fuser.partsOf(node) ? patterns.gatedConv(id) : null;

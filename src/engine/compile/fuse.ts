@@ -17,36 +17,42 @@ import {
 } from './fused.ts';
 
 /**
- * Fusion levels. `none`: one fused op per node; the other levels are checked against it. `ops`:
- * convolutions with their epilogues, and similar patterns. `blocks`: also whole
- * attention-in-attention blocks, pixel attention and the end of the network (`blocks.ts`).
+ * Fusion levels. `none` makes one fused op per node and serves as the reference for testing the
+ * other levels. `ops` combines convolutions with their epilogues and fuses similar patterns.
+ * `blocks` also fuses whole attention-in-attention blocks, pixel attention and the end of the
+ * network (`blocks.ts`).
  */
 export type Fusion = 'none' | 'ops' | 'blocks';
 
 export interface FuseOptions {
-  /** Default: `ops`. */
+  /** The default is `ops`. */
   readonly fuse?: Exclude<Fusion, 'blocks'>;
-  /** Nodes that must be written out. Fusion stops at them. */
+  /** Nodes that must be written to memory. Fusion stops at them. */
   readonly keep?: ReadonlySet<NodeId>;
-  /** If given, the list begins and ends with pixels, which have 16 bits if `wide` is set. */
+  /**
+   * If given, the list starts and ends with conversions of pixels, which have 16 bits per sample if
+   * `wide` is set.
+   */
   readonly image?: { readonly wide?: boolean } | undefined;
   /**
-   * Whether the backend's kernels have an activation; other activations are not fused. Default:
-   * all.
+   * Returns whether the backend's kernels implement an activation. Other activations are not fused.
+   * By default, the backend has all of them.
    */
   readonly activates?: (activation: Activation) => boolean;
-  /** Whether the backend's convolutions can mix their result with a map. Default: no. */
+  /** Whether the backend's convolutions can mix their result with a map. The default is no. */
   readonly mixes?: boolean;
 }
 
 type Node<K extends GraphNode['op']> = GraphNode & { readonly op: K };
 
-/** Finds the ops that one kernel can compute together. A pure function of its arguments. */
+/** Finds the ops that one kernel can compute together. This is a pure function of its arguments. */
 export function fuse(graph: Graph, options: FuseOptions = {}): FusedGraph {
   return new Fuser(graph, options).fused();
 }
 
-/** Fuses a graph. Larger patterns claim their nodes before `fused` is called. */
+/**
+ * Fuses a graph. The finders of larger patterns must claim their nodes before `fused` is called.
+ */
 export class Fuser {
   readonly graph: Graph;
   readonly keep: ReadonlySet<NodeId>;
@@ -55,7 +61,7 @@ export class Fuser {
   readonly #isFusing: boolean;
   readonly #activates: (activation: Activation) => boolean;
   readonly #mixes: boolean;
-  /** The op that is emitted at a node; null: the node is inside another node's op. */
+  /** The op that is emitted at a node, or null if the node is inside another node's op. */
   readonly #claimed = new Map<NodeId, FusedOp | null>();
 
   constructor(graph: Graph, { fuse, keep, image, activates, mixes }: FuseOptions) {
@@ -68,7 +74,7 @@ export class Fuser {
     this.#mixes = mixes ?? false;
   }
 
-  /** Emits an op at `id`, its last node. */
+  /** Assigns an op to `id`, the last node that the op computes. */
   claim(id: NodeId, op: FusedOp): void {
     this.#claimed.set(id, op);
   }
@@ -79,8 +85,8 @@ export class Fuser {
   }
 
   /**
-   * Fuses the remaining nodes. An op is emitted at the position of its last node, where all of its
-   * operands exist.
+   * Fuses the remaining nodes. Each op is emitted at the position of its last node, because all of
+   * its operands exist there.
    */
   fused(): FusedGraph {
     const { nodes, output } = this.graph;
@@ -106,8 +112,8 @@ export class Fuser {
   }
 
   /**
-   * Claims conv [activation] [mul other] [add other] [activation], preceded by a nearest
-   * enlargement or a concatenation. A mix can replace mul and add. A convolution of a concatenation
+   * Claims conv [activation] [mul other] [add other] [activation]. A nearest enlargement or a
+   * concatenation may come first. A mix can replace mul and add. A convolution of a concatenation
    * has no multiplier, and its addend needs a binding.
    */
   #claimConv(node: Node<'conv'>, id: NodeId): void {
@@ -124,7 +130,7 @@ export class Fuser {
     for (let next = this.#follower(last); next !== null; next = this.#follower(last)) {
       const follower = this.graph.nodes[next];
       const squares = follower.inputs[0] === follower.inputs[1];
-      if (squares) break; // both operands are this value, which would have to be written
+      if (squares) break; // Both operands are this value, so it would have to be written.
       if (follower.op === 'activation' && act1 === null) {
         if (!this.#activates(follower.activation)) break;
         const first = act0 === null && multiplier === null && addend === null;
@@ -153,7 +159,7 @@ export class Fuser {
         mix = follower.inputs[0] === last ? 0 : 1;
       } else if (follower.op === 'add' && addend === null && act1 === null) {
         const summand = other(follower, last);
-        // The sum is a + factor * b, and the epilogue can only scale its own value.
+        // The sum is a + factor * b, but the epilogue can only scale its own value.
         const scalable = follower.factor === 1 || follower.inputs[1] === last;
         if (!scalable || !canBind(summand)) break;
         addend = summand;
@@ -179,14 +185,20 @@ export class Fuser {
     this.#claimed.set(last, conv);
   }
 
-  /** Returns the parts of a concatenation if only convolutions read it; otherwise null. */
+  /**
+   * Returns the parts of a concatenation if only convolutions read it. Otherwise, the result is
+   * null.
+   */
   partsOf({ inputs: [source] }: Node<'conv'>): readonly NodeId[] | null {
     const from = this.graph.nodes[source];
     const isRead = from.op === 'concat' && this.#readOnlyBy(source, ({ op }) => op === 'conv');
     return isRead ? from.inputs : null;
   }
 
-  /** Lets a 3x3 convolution read through a nearest enlargement, unless that map must be written. */
+  /**
+   * Makes a 3x3 convolution read the input of a nearest enlargement directly, unless the enlarged
+   * map must be written.
+   */
   readThrough({ kernel, inputs: [source] }: Node<'conv'>): { upsample: number; source: NodeId } {
     const from = this.graph.nodes[source];
     const through =
@@ -199,7 +211,8 @@ export class Fuser {
   }
 
   /**
-   * Claims scores within groups and the weighted sum of values, unless another op needs the scores.
+   * Claims the scores within groups and the weighted sum of values, unless another op needs the
+   * scores.
    */
   #claimAttention(mix: Node<'groupMix'>, id: NodeId): void {
     const [values, from] = mix.inputs;
@@ -219,7 +232,7 @@ export class Fuser {
     });
   }
 
-  /** Claims mul, add or mix with the following activation. */
+  /** Claims a mul, add or mix together with the activation that follows. */
   #claimPointwise(node: Node<'mul' | 'add' | 'mix'>, id: NodeId): void {
     const next = this.#follower(id);
     const follower = next === null ? null : this.graph.nodes[next];
@@ -230,7 +243,7 @@ export class Fuser {
   }
 
   /**
-   * Claims the dynamic attention module: pool (of whole maps, as in A2N), linear, relu, linear,
+   * Claims the dynamic attention module: pool (of whole maps, as in A2N), linear, relu, linear and
    * softmax.
    */
   #claimDynamicWeights(pool: Node<'globalAveragePool'>, id: NodeId): void {
@@ -263,7 +276,7 @@ export class Fuser {
     });
   }
 
-  /** Makes the op of a node that is not part of a larger op. */
+  /** Creates the op for a node that is not part of a larger op. */
   #alone(node: GraphNode, id: NodeId): FusedOp {
     const { name } = node;
     switch (node.op) {
@@ -292,14 +305,20 @@ export class Fuser {
     }
   }
 
-  /** Returns the only reader of a node whose value need not be written, or null. */
+  /**
+   * Returns the only reader of a node if the node's value does not have to be written. Otherwise,
+   * the result is null.
+   */
   #follower(id: NodeId): NodeId | null {
     if (!this.#isFusing || this.keep.has(id) || id === this.graph.output) return null;
     const readers = this.readers.get(id) ?? [];
     return readers.length === 1 && !this.#claimed.has(readers[0]) ? readers[0] : null;
   }
 
-  /** Whether a node's value need not be written because all of its readers satisfy `can`. */
+  /**
+   * Returns whether all readers of a node satisfy `can`, so that its value does not have to be
+   * written.
+   */
   #readOnlyBy(id: NodeId, can: (reader: GraphNode) => boolean): boolean {
     if (!this.#isFusing || this.keep.has(id) || id === this.graph.output) return false;
     return (this.readers.get(id) ?? []).every((reader) => can(this.graph.nodes[reader]));
@@ -329,7 +348,7 @@ function pointwise(
   };
 }
 
-/** Whether one invocation can hold a query and its result. */
+/** Whether the registers of one invocation have room for a query and its result. */
 const attendsInOne = ({ channels, heads }: Node<'groupScores'>): boolean => channels / heads <= 64;
 
 const unpackOp = (y: NodeId): FusedOp => ({
@@ -343,6 +362,6 @@ const unpackOp = (y: NodeId): FusedOp => ({
 export const sumOf = (nodes: readonly GraphNode[]): number =>
   nodes.reduce((sum, { multiplyAdds }) => sum + multiplyAdds, 0);
 
-/** The operand of a binary node that is not `id`. */
+/** Returns the operand of a binary node that is not `id`. */
 const other = (node: GraphNode, id: NodeId): NodeId =>
   node.inputs[0] === id ? node.inputs[1] : node.inputs[0];

@@ -58,7 +58,7 @@ const LEVELS: readonly (readonly [string, By])[] = [
 ];
 const size = { width: 8, height: 6 };
 
-/** Seeded weights that keep values bounded through all layers. */
+/** Generates seeded weights that keep values bounded through all layers. */
 function seeded({ graph }: Network): Map<string, Float32Array> {
   const next = randomStream(7);
   return new Map(
@@ -72,7 +72,10 @@ function seeded({ graph }: Network): Map<string, Float32Array> {
 
 type Value = PlanarMap | Float32Array;
 
-/** Runs a fused graph by the formulas in the comments of its types. Dead values are dropped. */
+/**
+ * Runs a fused graph with the formulas from the comments on the op types. Values are dropped after
+ * their last use.
+ */
 function run(
   fused: FusedGraph,
   weights: ReadonlyMap<string, Float32Array>,

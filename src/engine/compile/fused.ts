@@ -1,12 +1,12 @@
 /**
- * A fused graph: the compiler's decisions that do not depend on a backend. It is a list of ops in
- * execution order. Each op computes one or several nodes of the graph, reads and writes named
- * values, and names its weights. The GPU backend turns each op into dispatches (`emit/`); the CPU
- * backend runs the same list.
+ * A fused graph contains the compiler's decisions that do not depend on a backend. It is a list of
+ * ops in execution order. Each op computes one or several nodes of the graph, reads and writes
+ * named values, and names its weights. The GPU backend turns each op into dispatches (`emit/`). The
+ * CPU backend runs the same list.
  *
- * A *value* is the value of a graph node, and its id is the node's. `graph.nodes[id]` has its name
- * and shape: a feature map [channels][height * scale][width * scale] for an LR image of width x
- * height, a vector, or a table (`graph/nonlocalOp.ts`). Backends choose the memory layout. Nodes
+ * A *value* is the value of a graph node and has the id of that node. `graph.nodes[id]` has its
+ * name and shape: a feature map [channels][height * scale][width * scale] for an LR image of width
+ * x height, a vector, or a table (`graph/nonlocalOp.ts`). Backends choose the memory layout. Nodes
  * that no op writes are inside a fused op and have no value.
  *
  * Weights have the checkpoint's names and PyTorch's layout: [cOut][cIn][kernel][kernel] for a
@@ -16,26 +16,32 @@ import { internal } from '../../errors.ts';
 import type { Activation, Graph, GraphNode, MapShape, NodeId } from '../../graph/graph.ts';
 import type { Op, OpOf } from '../../graph/ops.ts';
 
-/** Index in `Graph.nodes`. */
+/** The index of a node in `Graph.nodes`. */
 export type ValueId = NodeId;
 
-/** v >= 0 ? v : slope[channel] * v. `slopes` names the weight that holds the slopes. */
+/**
+ * Computes v if v >= 0, otherwise slope[channel] * v. `slopes` names the weight that holds the
+ * slopes.
+ */
 export interface PRelu {
   readonly fn: 'prelu';
   readonly slopes: string;
 }
 
-/** A convolution of a graph as part of a fused op: zero-padded, stride 1, same size. */
+/**
+ * A convolution of the graph that is part of a fused op. It has zero padding and stride 1, so its
+ * input and output have the same size.
+ */
 export interface ConvLayer {
   readonly kernel: 1 | 3;
   readonly cIn: number;
   readonly cOut: number;
   readonly weight: string;
-  /** Null: no bias. */
+  /** Null if there is no bias. */
   readonly bias: string | null;
 }
 
-/** y[o] = sum over i of weight[o][i] * x[i]. */
+/** A linear layer: y[o] = sum over i of weight[o][i] * x[i]. */
 export interface LinearLayer {
   readonly weight: string;
   readonly lengthIn: number;
@@ -43,20 +49,20 @@ export interface LinearLayer {
 }
 
 interface Fused {
-  /** Name of the last node that the op computes. */
+  /** The name of the last node that the op computes. */
   readonly name: string;
-  /** Multiply-adds of its convolutions and its attention per LR pixel. */
+  /** The multiply-adds of the op's convolutions and attention per LR pixel. */
   readonly multiplyAdds: number;
 }
 
 /**
- * y = act1(factor * act0(conv(x) + bias) * multiplier + addend). Null parts are left out. If `mix`
- * is given, the multiplier is a vector of two weights, and there is an addend: y =
+ * y = act1(factor * act0(conv(x) + bias) * multiplier + addend), without the parts that are null.
+ * If `mix` is given, the multiplier is a vector of two weights, and there is an addend: y =
  * act1(multiplier[mix] * act0(conv(x) + bias) + multiplier[1 - mix] * addend).
  *
- * `x` is one map, enlarged by `upsample` (nearest) before the convolution, or two to five maps of
- * the same size, whose channels are concatenated. A convolution of several maps has no enlargement
- * and no multiplier.
+ * `x` is either a single map or two to five maps of the same size. A single map is enlarged by
+ * `upsample` (nearest) before the convolution. The channels of several maps are concatenated,
+ * without enlargement or multiplier.
  */
 export interface ConvOp extends Fused, ConvLayer {
   readonly op: 'conv';
@@ -66,19 +72,22 @@ export interface ConvOp extends Fused, ConvLayer {
     readonly addend: ValueId | null;
   };
   readonly writes: { readonly y: ValueId };
-  /** Whole factor of the nearest enlargement; 1 for none, and for 1x1 convolutions. */
+  /**
+   * The integer factor of the nearest enlargement. It is 1 without enlargement and for 1x1
+   * convolutions.
+   */
   readonly upsample: number;
   readonly act0: Activation | PRelu | null;
-  /** 1 if nothing is added or `mix` is given. */
+  /** 1 if nothing is added or if `mix` is given. */
   readonly factor: number;
-  /** Only for backends that ask for it (`FuseOptions.mixes`). */
+  /** Only used by backends that request it (`FuseOptions.mixes`). */
   readonly mix?: 0 | 1 | undefined;
   readonly act1: Activation | null;
 }
 
 /**
- * Elementwise: y = activation(f), where f is a (`copy`), a * b (`mul`), a + factor * b (`add`) or
- * w[0] * a + w[1] * b (`mix`, with a vector of two weights).
+ * An elementwise op: y = activation(f), where f is a (`copy`), a * b (`mul`), a + factor * b
+ * (`add`) or w[0] * a + w[1] * b (`mix`, with a vector of two weights).
  */
 export interface PointwiseOp extends Fused {
   readonly op: 'pointwise';
@@ -96,7 +105,8 @@ export interface PointwiseOp extends Fused {
 }
 
 /**
- * The dynamic attention module: softmax(second(relu(first(pool(x)))) / temperature), map -> vector.
+ * The dynamic attention module, which turns a map into a vector:
+ * softmax(second(relu(first(pool(x)))) / temperature).
  */
 export interface DynamicWeightsOp extends Fused, OneToOne {
   readonly op: 'dynamicWeights';
@@ -105,14 +115,17 @@ export interface DynamicWeightsOp extends Fused, OneToOne {
   readonly temperature: number;
 }
 
-/** The sizes of the two ops of attention within groups, and the first channel of the values. */
+/**
+ * The sizes of the two ops that make up attention within groups, and the first channel of the
+ * values.
+ */
 export interface AttentionSizes extends Omit<OpOf<'groupScores'>, 'op'> {
   readonly first: number;
 }
 
 /**
- * Attention within groups whose scores nothing else reads: groupMix(kv, groupScores(q, kv)). The
- * inputs are q and kv, which can be the same map.
+ * Attention within groups: groupMix(kv, groupScores(q, kv)). No other op reads the scores. The
+ * inputs q and kv may be the same map.
  */
 export interface GroupAttentionOp extends Fused, AttentionSizes {
   readonly op: 'groupAttention';
@@ -120,15 +133,15 @@ export interface GroupAttentionOp extends Fused, AttentionSizes {
   readonly writes: { readonly y: ValueId };
 }
 
-/** The activation of each element of a vector. */
+/** Applies an activation to each element of a vector. */
 export interface VectorActivationOp extends Fused, OneToOne {
   readonly op: 'vectorActivation';
   readonly activation: Activation;
 }
 
 /**
- * Only at level `blocks`. The first half of an attention-in-attention block: gated = k3(t) *
- * sigmoid(k2(lrelu(k1(t)))); only k2 has a bias. The op also prepares the pooling of t for the
+ * The first half of an attention-in-attention block, only at level `blocks`: gated = k3(t) *
+ * sigmoid(k2(lrelu(k1(t)))). Only k2 has a bias. The op also prepares the pooling of t for the
  * second half.
  */
 export interface AttentionGateOp extends Fused {
@@ -138,17 +151,17 @@ export interface AttentionGateOp extends Fused {
   readonly k1: ConvLayer;
   readonly k2: ConvLayer;
   readonly k3: ConvLayer;
-  /** Channels of every map. */
+  /** The number of channels of every map. */
   readonly features: number;
   /** The slope of every leaky ReLU. */
   readonly slope: number;
 }
 
 /**
- * Only at level `blocks`. The second half: out = x + last(lrelu(w[0] * k4(gated) + w[1] * non(t)))
- * with the two weights w = softmax(w2(relu(w1(pool(t)))) / temperature). If the next block is the
- * only reader of the result, the op also computes that block's nextT = lrelu(first(out)). No
- * convolution has a bias.
+ * The second half of an attention-in-attention block, only at level `blocks`: out = x +
+ * last(lrelu(w[0] * k4(gated) + w[1] * non(t))). Its two weights are w =
+ * softmax(w2(relu(w1(pool(t)))) / temperature). If the next block is the only reader of the result,
+ * the op also computes that block's nextT = lrelu(first(out)). No convolution has a bias.
  */
 export interface AttentionMixOp extends Fused {
   readonly op: 'attentionMix';
@@ -157,7 +170,7 @@ export interface AttentionMixOp extends Fused {
   readonly k4: ConvLayer;
   readonly non: ConvLayer;
   readonly last: ConvLayer;
-  /** The next block's first layer; null without `nextT`. */
+  /** The first layer of the next block, or null without `nextT`. */
   readonly first: ConvLayer | null;
   readonly w1: LinearLayer;
   readonly w2: LinearLayer;
@@ -167,7 +180,7 @@ export interface AttentionMixOp extends Fused {
 }
 
 /**
- * Only at level `blocks`. Pixel attention: y = activation(v * sigmoid(gate(v))), v =
+ * Pixel attention, only at level `blocks`: y = activation(v * sigmoid(gate(v))) with v =
  * conv(nearest(x)).
  */
 export interface GatedConvOp extends Fused, OneToOne {
@@ -179,8 +192,8 @@ export interface GatedConvOp extends Fused, OneToOne {
 }
 
 /**
- * Converts 8-bit or 16-bit pixels of the LR image to the network's input, with values from 0 to its
- * range.
+ * Converts the 8-bit or 16-bit pixels of the LR image to the network's input, whose values run from
+ * 0 to its range.
  */
 export interface UnpackOp extends Fused {
   readonly op: 'unpack';
@@ -189,8 +202,8 @@ export interface UnpackOp extends Fused {
 }
 
 /**
- * Converts the network's output to pixels: clamps and rounds it, and adds alpha and, for luma, the
- * colours of the LR image.
+ * Converts the network's output to pixels. The op clamps and rounds the values and adds alpha. For
+ * luma, it also adds the colours of the LR image.
  */
 export interface PackOp extends Fused {
   readonly op: 'pack';
@@ -199,8 +212,8 @@ export interface PackOp extends Fused {
 }
 
 /**
- * Only at level `blocks`. The end of a network as 8-bit pixels: conv(x) + bilinear(skip), where
- * `skip` is the network's input and `scale` its enlargement.
+ * The end of a network as 8-bit pixels, only at level `blocks`: conv(x) + bilinear(skip). `skip` is
+ * the network's input, and `scale` is the enlargement of the network.
  */
 export interface SkipPackOp extends Fused {
   readonly op: 'skipPack';
@@ -217,7 +230,10 @@ export interface NormLayer {
   readonly bias: string;
 }
 
-/** activation(conv(norm(x))) with a 1x1 convolution. If `norm` is null, the convolution reads x. */
+/**
+ * activation(conv(norm(x))) with a 1x1 convolution. If `norm` is null, the convolution reads x
+ * directly.
+ */
 export interface PixelLayer {
   readonly norm: NormLayer | null;
   readonly conv: ConvLayer;
@@ -225,10 +241,10 @@ export interface PixelLayer {
 }
 
 /**
- * The following ops only exist after `merge.ts`, for the GPU. A `next` is a layer that reads the
- * op's result and is computed together with it.
+ * Only `merge.ts` creates the following ops, and only for the GPU. A `next` is a layer that reads
+ * the op's result and is computed together with the op.
  *
- * Channels `first` to `first + channels - 1` of a map, read in place.
+ * A view of channels `first` to `first + channels - 1` of a map, without a copy.
  */
 export interface ViewOp extends Fused {
   readonly op: 'view';
@@ -238,8 +254,8 @@ export interface ViewOp extends Fused {
 }
 
 /**
- * A layer that reads the concatenation of up to four maps, and a next layer that reads the result's
- * channels from `first` on.
+ * A layer that reads the concatenation of up to four maps. A next layer may read the channels of
+ * its result from `first` on.
  */
 export interface PixelLayerOp extends Fused, PixelLayer {
   readonly op: 'pixelLayer';
@@ -265,14 +281,14 @@ export interface GatedProjectionOp extends Fused {
 /** A 3x3 depthwise convolution. */
 export interface DepthwiseLayer {
   readonly weight: string;
-  /** Null: no bias. */
+  /** Null if there is no bias. */
   readonly bias: string | null;
 }
 
 /**
  * y = x + out(groupMix(values(norm(x)), scores)) with one head. If the op writes scores, it
- * computes them: groupScores(queries(norm(x)), keys(norm(x))). The layer `rows` makes queries, keys
- * and values of `channels` each, or only values.
+ * computes them as groupScores(queries(norm(x)), keys(norm(x))). The layer `rows` computes either
+ * queries, keys and values with `channels` channels each, or only the values.
  */
 export interface NormedAttentionOp extends Fused {
   readonly op: 'normedAttention';
@@ -285,17 +301,18 @@ export interface NormedAttentionOp extends Fused {
   readonly grouping: AttentionSizes['grouping'];
   readonly channels: number;
   readonly norm: NormLayer;
-  /** A layer without a bias. */
+  /** This layer has no bias. */
   readonly rows: ConvLayer;
   /**
-   * The position table of the scores that it computes; null if there is none or scores are given.
+   * The position table for the scores that the op computes. It is null if there is no table or if
+   * the scores are an input.
    */
   readonly table: string | null;
   readonly out: ConvLayer;
   readonly next: PixelLayer | null;
 }
 
-/** y = r + conv(channelAttention(x)) with one head; the convolution has no bias. */
+/** y = r + conv(channelAttention(x)) with one head. The convolution has no bias. */
 export interface ProjectedAttentionOp extends Fused {
   readonly op: 'projectedAttention';
   readonly reads: { readonly x: ValueId; readonly r: ValueId };
@@ -306,8 +323,8 @@ export interface ProjectedAttentionOp extends Fused {
 }
 
 /**
- * y = r + conv(u * sigmoid(expand(inner(reduce(mean(u)))))), where u is an activated 3x3 depthwise
- * convolution of x. The linear layers have no bias.
+ * y = r + conv(u * sigmoid(expand(inner(reduce(mean(u)))))), where u is a 3x3 depthwise convolution
+ * of x with an activation. The linear layers have no bias.
  */
 export interface WeighedProjectionOp extends Fused {
   readonly op: 'weighedProjection';
@@ -321,7 +338,9 @@ export interface WeighedProjectionOp extends Fused {
   readonly conv: ConvLayer;
 }
 
-/** y = x * sigmoid(gate(resize(small) + direct(a))), two 1x1 convolutions. */
+/**
+ * y = x * sigmoid(gate(resize(small) + direct(a))), where `gate` and `direct` are 1x1 convolutions.
+ */
 export interface SpatialGateOp extends Fused {
   readonly op: 'spatialGate';
   readonly reads: { readonly x: ValueId; readonly small: ValueId; readonly a: ValueId };
@@ -335,7 +354,7 @@ interface OneToOne {
   readonly writes: { readonly y: ValueId };
 }
 
-/** Ops of the graph that the compiler splits or combines. They become ops of the kinds above. */
+/** Ops of the graph that the compiler splits or combines. They become ops of the types above. */
 type Woven = 'input' | 'conv' | 'activation' | 'mul' | 'add' | 'mix';
 
 type Lone<K extends Op['op']> = K extends K
@@ -347,8 +366,9 @@ type Lone<K extends Op['op']> = K extends K
   : never;
 
 /**
- * Any other op of the graph, alone. Its type has the formula (`graph/ops.ts`), and `inputs` are in
- * the order stated there. A new op is one of these until a pattern fuses it.
+ * Any other op of the graph, not combined with others. The comment on its type has the formula
+ * (`graph/ops.ts`) and states the order of `inputs`. A new kind of op is a `LoneOp` until a pattern
+ * fuses it.
  */
 export type LoneOp = Lone<Exclude<Op['op'], Woven>>;
 
@@ -384,7 +404,9 @@ export interface FusedGraph {
   readonly graph: Graph;
   /** Every value is written before it is read. */
   readonly ops: readonly FusedOp[];
-  /** The input nodes. They have a value before the first op, unless an `unpack` makes it. */
+  /**
+   * The input nodes. They have values before the first op, except if an `unpack` op computes them.
+   */
   readonly inputs: readonly ValueId[];
 }
 
@@ -395,19 +417,23 @@ const listed = (values: Named): ValueId[] =>
     value === null ? [] : typeof value === 'number' ? [value] : value,
   );
 
-/** Returns the values that an op reads. A value that is read twice appears twice. */
+/** Returns the values that an op reads. A value that the op reads twice appears twice. */
 export const readsOf = ({ reads }: FusedOp): ValueId[] => listed({ ...reads });
 
 export const writesOf = ({ writes }: FusedOp): ValueId[] => listed({ ...writes });
 
-/** From the op that writes a value (-1: it exists from the start) to the last op that reads it. */
+/** The range of ops from the one that writes a value to the last one that reads it. */
 export interface Lifetime {
   readonly first: number;
-  /** Index in `ops`, or the length of `ops` for the output and for values that are kept. */
+  /** An index in `ops`, or the length of `ops` for the output and for values that are kept. */
   readonly last: number;
 }
 
-/** Returns how long each value is needed. @param keep values that are read after the last op */
+/**
+ * Returns the range of ops that need each value. `first` is -1 for values that exist from the
+ * start.
+ * @param keep values that are read after the last op
+ */
 export function lifetimes(
   { graph, ops, inputs }: FusedGraph,
   keep: ReadonlySet<ValueId> = new Set(),
@@ -433,7 +459,7 @@ export function mapShape({ nodes }: Graph, id: NodeId): MapShape {
   return shape;
 }
 
-/** A convolution of the graph without the properties of its node. */
+/** Returns a convolution of the graph without the properties of its node. */
 export const convLayer = ({
   kernel,
   cIn,
@@ -442,7 +468,10 @@ export const convLayer = ({
   bias,
 }: GraphNode & { op: 'conv' }): ConvLayer => ({ kernel, cIn, cOut, weight, bias });
 
-/** The same for a linear layer with an input of `lengthIn` values. */
+/**
+ * Returns a linear layer of the graph, with an input of `lengthIn` values, without the properties
+ * of its node.
+ */
 export const linearLayer = (
   { weight, lengthOut }: GraphNode & { op: 'linear' },
   lengthIn: number,

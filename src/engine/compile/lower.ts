@@ -6,17 +6,20 @@ import { type FuseOptions, type Fusion, fuse } from './fuse.ts';
 import type { Program } from './program.ts';
 
 export interface LowerOptions extends EmitOptions, Pick<FuseOptions, 'keep'> {
-  /** Default: `ops`. */
+  /** The default is `ops`. */
   readonly fuse?: Fusion | undefined;
 }
 
-/** Lowers a graph: fuses ops, then turns each fused op into dispatches. No device is involved. */
+/**
+ * Lowers a graph. It fuses ops and then turns each fused op into dispatches. This does not need a
+ * device.
+ */
 export async function lower(graph: Graph, options: LowerOptions = {}): Promise<Program> {
   const { fuse: level = 'ops', keep = new Set(), image } = options;
   const { workgroup = DEFAULT_WORKGROUP_LIMITS } = options;
   const own = { keep, image, mixes: true };
   const fits = (channels: number) => tileColumnsFor(channels, workgroup) !== null;
-  // No family of adapters uses `blocks` by default, so its code is loaded lazily.
+  // No adapter family uses `blocks` by default, so its code is loaded lazily.
   const whole =
     level === 'blocks'
       ? (await import('./emit/blocks.ts')).fuseBlocks(graph, { ...own, fits })

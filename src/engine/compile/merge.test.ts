@@ -23,7 +23,8 @@ describe('merge', () => {
     for (const block of [0, 1, 2]) {
       expect(steps.filter(({ name }) => name.startsWith(`block${block}.`)).length).toBe(40);
     }
-    // The two ends: conversions, two affine ops, four convolutions with a sum, the pixel shuffle.
+    // The other steps are at the two ends of the network: conversions, two affine ops, four
+    // convolutions with a sum, and the pixel shuffle.
     expect(steps.length).toBe(128);
   });
 
@@ -55,8 +56,8 @@ describe('merge', () => {
     expect(countOf(network, 'view')).toBe(slices.length + 12);
     const kept = new Set([idOf(network, 'block1.LB2.left')]);
     expect(countOf(network, 'slice', kept)).toBe(1);
-    // Three channels are held back, so no slice of this network begins with a whole vector, except
-    // at 0.
+    // Three channels are held back. Thus no slice of this network starts at a whole vector, except
+    // a slice that starts at 0.
     const narrow = asid({ scale: 2, features: 12 });
     expect(countOf(narrow, 'slice')).toBeGreaterThan(0);
   });

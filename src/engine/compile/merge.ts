@@ -1,6 +1,6 @@
 /**
- * Merges fused ops of transformers into larger ones that a kernel of the GPU backend can compute
- * because an invocation holds all channels of its pixels. Lazily loaded.
+ * Merges fused transformer ops into larger ops for the GPU backend. One kernel can compute a merged
+ * op, because each invocation holds all channels of its pixels. This module is loaded lazily.
  */
 
 import { paddingOf } from '../../graph/analysis.ts';
@@ -21,11 +21,11 @@ import {
   writesOf,
 } from './fused.ts';
 
-/** Channels of a pixel that an invocation can hold. */
+/** The maximum number of channels of a pixel that an invocation can hold. */
 const MAX_CHANNELS = 64;
-/** Maps that `pixelLayer` can bind. */
+/** The maximum number of maps that `pixelLayer` can bind. */
 const MAX_MAPS = 4;
-/** Every device can bind offsets that are multiples of this. */
+/** Every device supports binding offsets that are multiples of this value. */
 const ALIGNMENT = 256;
 
 /** Merges ops. This is a pure function. Values in `keep` are still written. */
@@ -37,7 +37,7 @@ export function merge(
   return new Merger(fused, keep, element).merged();
 }
 
-/** A 1x1 convolution of one map at its own size. */
+/** A 1x1 convolution that reads one map without enlargement. */
 type Layer = ConvOp & { readonly kernel: 1 };
 
 class Merger {
@@ -46,7 +46,7 @@ class Merger {
   readonly #element: ElementType;
   readonly #writers = new Map<ValueId, FusedOp>();
   readonly #readers = new Map<ValueId, FusedOp[]>();
-  /** What replaces an op; null: another op computes its value. */
+  /** The op that replaces another op, or null if another op computes its value. */
   readonly #replaced = new Map<FusedOp, FusedOp | null>();
 
   constructor(fused: FusedGraph, keep: ReadonlySet<NodeId>, element: ElementType) {
@@ -98,7 +98,9 @@ class Merger {
     this.#replaced.set(at, op);
   }
 
-  /** Returns the op of a kind that writes a value, if only one reader needs the value. */
+  /**
+   * Returns the op that writes a value if it has the given kind and the value has only one reader.
+   */
   #inner<K extends FusedOp['op']>(id: ValueId | null, kind: K): FusedOpOf<K> | null {
     return id !== null && this.#isPrivate(id) ? this.#writer(id, kind) : null;
   }
@@ -112,7 +114,7 @@ class Merger {
     return this.#isFree(id) && this.#readers.get(id)?.length === 1;
   }
 
-  /** Whether nobody outside the graph reads a value. */
+  /** Whether the value is not needed outside the graph. */
   #isFree(id: ValueId): boolean {
     return !this.#keep.has(id) && id !== this.#fused.graph.output;
   }
@@ -169,7 +171,8 @@ class Merger {
   }
 
   /**
-   * Merges x + out(mix(values(norm(x)), scores)), and the scores if they are computed from norm(x).
+   * Merges x + out(mix(values(norm(x)), scores)). The scores are merged too if they are computed
+   * from norm(x).
    */
   #attention(mix: FusedOpOf<'groupMix'>): void {
     const { grouping, heads, merge, channels, first } = mix;
@@ -321,8 +324,8 @@ class Merger {
   }
 
   /**
-   * Merges a layer with its norm, or a layer of several maps with one that reads a slice of its
-   * result.
+   * Merges a layer with its normalisation, or merges a layer of several maps with a layer that
+   * reads a slice of its result.
    */
   #pixelLayer(conv: ConvOp): void {
     if (conv.kernel !== 1 || !isBare(conv)) return;
@@ -349,7 +352,7 @@ class Merger {
     );
   }
 
-  /** Finds a layer that reads a slice of a layer's result. */
+  /** Finds a layer that reads a slice of the result of `conv`. */
   #next(conv: ConvOp): { readonly conv: ConvOp; readonly first: number } | null {
     const { y } = conv.writes;
     if (!this.#isFree(y) || conv.cOut % 4 !== 0 || conv.act0 !== null) return null;
@@ -364,7 +367,10 @@ class Merger {
     return null;
   }
 
-  /** Merges an op with the layer that reads its result through a norm, if there is exactly one. */
+  /**
+   * Merges an op with the layer that reads its result through a normalisation, if there is exactly
+   * one such layer.
+   */
   #follow(at: FusedOp, op: FusedOpOf<'gatedProjection' | 'normedAttention'>): void {
     const layers = (this.#readers.get(op.writes.y) ?? [])
       .map((reader) => this.#readersOfNorm(reader))
@@ -381,7 +387,7 @@ class Merger {
     this.#replaced.set(conv, null);
   }
 
-  /** Returns the layer of one map whose norm is `op`, or null. */
+  /** Returns the layer of one map that reads the normalisation `op`, or null. */
   #readersOfNorm(op: FusedOp) {
     if (op.op !== 'layerNorm') return null;
     const [conv] = this.#readers.get(op.writes.y) ?? [];
@@ -400,7 +406,8 @@ class Merger {
   }
 
   /**
-   * Whether a slice consists of whole blocks and begins at an offset that can be bound at any size.
+   * Whether a slice consists of whole blocks and starts at an offset that can be bound for every
+   * tile size.
    */
   #isView({ first, count, reads, writes }: FusedOpOf<'slice'>): boolean {
     const { graph } = this.#fused;
@@ -413,19 +420,21 @@ class Merger {
   }
 }
 
-/** The most channels of a head whose normalised pixels are in workgroup memory. */
+/**
+ * The maximum number of channels of a head. Its normalised pixels are stored in workgroup memory.
+ */
 const MAX_ATTENTION = 60;
-/** The most channels of `channelAttentionKernel`. */
+/** The maximum number of channels that `channelAttentionKernel` supports. */
 const MAX_PROJECTED = 60;
 
 const isLayer = (op: FusedOp): op is Layer =>
   op.op === 'conv' && op.kernel === 1 && op.reads.x.length === 1;
 
-/** Whether an op is a convolution with an activation at most. */
+/** Whether a convolution has no epilogue other than one activation. */
 const isBare = ({ reads, act0, act1 }: ConvOp): boolean =>
   reads.multiplier === null && reads.addend === null && act0?.fn !== 'prelu' && act1 === null;
 
-/** Whether an op is conv + addend and nothing else. */
+/** Whether the epilogue of a convolution only adds the addend. */
 const isResidual = ({ reads, act0, act1, factor }: ConvOp): boolean =>
   reads.multiplier === null && reads.addend !== null && !act0 && !act1 && factor === 1;
 

@@ -4,16 +4,15 @@ type ConvNode = GraphNode & { readonly op: 'conv' };
 type LinearNode = GraphNode & { readonly op: 'linear' };
 
 /**
- * An attention-in-attention block as computed by two fused ops (`AttentionGateOp`,
- * `AttentionMixOp`).
+ * An attention-in-attention block that two fused ops compute (`AttentionGateOp`, `AttentionMixOp`).
  */
 export interface AttentionBlock {
   /** The block's input and output. */
   readonly x: NodeId;
   readonly out: NodeId;
-  /** lrelu(first(x)), which both kernels read. */
+  /** lrelu(first(x)). Both kernels read this value. */
   readonly t: NodeId;
-  /** The product of k3 and the gate: the only map between the two kernels. */
+  /** The product of k3 and the gate. No other map is passed between the two kernels. */
   readonly gated: NodeId;
   readonly first: ConvNode;
   readonly k1: ConvNode;
@@ -27,13 +26,13 @@ export interface AttentionBlock {
   readonly features: number;
   readonly slope: number;
   readonly temperature: number;
-  /** Id of `first`, which is absorbed if the previous block computes `t`. */
+  /** The id of `first`, which is absorbed if the previous block computes `t`. */
   readonly firstId: NodeId;
-  /** Nodes that are never written. */
+  /** Nodes with values that are never written to memory. */
   readonly inner: readonly NodeId[];
 }
 
-/** A convolution whose result is gated by a 1x1 convolution of the same result: pixel attention. */
+/** Pixel attention. A 1x1 convolution of a convolution's result gates that same result. */
 export interface GatedConv {
   readonly conv: ConvNode;
   readonly gate: ConvNode;
@@ -42,16 +41,16 @@ export interface GatedConv {
   readonly inner: readonly NodeId[];
 }
 
-/** The end of a network: conv3x3 to RGB plus the bilinear enlargement of the input. */
+/** The end of a network: a 3x3 convolution to RGB plus the bilinear enlargement of the input. */
 export interface SkipOutput {
   readonly conv: ConvNode;
-  /** The network's input, and the factor of its enlargement. */
+  /** The network's input and the factor by which it is enlarged. */
   readonly skip: NodeId;
   readonly scale: number;
   readonly inner: readonly NodeId[];
 }
 
-/** Finds patterns in a graph. A pattern only matches if no other node reads its inner nodes. */
+/** Finds patterns in a graph. A pattern matches only if no other node reads its inner nodes. */
 export class PatternFinder {
   readonly #graph: Graph;
   readonly #readers: ReadonlyMap<NodeId, readonly NodeId[]>;
@@ -72,7 +71,7 @@ export class PatternFinder {
   }
 
   /**
-   * Returns the block that ends in node `out`, or null. It walks backwards from x +
+   * Returns the block that ends in node `out`, or null. The search goes backwards from x +
    * last(lrelu(mix(k4(gated), non(t), p))).
    */
   attentionBlock(out: NodeId): AttentionBlock | null {
@@ -178,7 +177,8 @@ export class PatternFinder {
   }
 
   /**
-   * Returns the end of the graph if it is a convolution to RGB plus a bilinear skip of the input.
+   * Returns the end of the graph if it is a convolution to RGB plus the bilinearly enlarged input.
+   * Otherwise, the result is null.
    */
   skipOutput(): SkipOutput | null {
     const { output } = this.#graph;
@@ -195,7 +195,7 @@ export class PatternFinder {
     return { conv, skip: skip.inputs[0], scale: skip.scale, inner };
   }
 
-  /** True if the node need not be written and has exactly one reader. */
+  /** Whether the node's value does not have to be written and has exactly one reader. */
   #private(id: NodeId): boolean {
     return (
       !this.#keep.has(id) && id !== this.#graph.output && (this.#readers.get(id) ?? []).length === 1

@@ -4,16 +4,17 @@ import { toFloat32 } from '../../weights/convert.ts';
 import type { Tensor, TensorMap } from '../../weights/tensor.ts';
 
 /**
- * The weights of a network as f32 by name, each with the shape from the graph. They are converted
- * on request and not kept, so a checkpoint of hundreds of megabytes is never in memory twice.
+ * Returns the weights of a network as f32 by name, in the shapes that the graph specifies. Weights
+ * are converted on request and not kept, so a checkpoint of hundreds of megabytes is never in
+ * memory twice.
  */
 export interface NetworkWeights {
   get(name: string): Float32Array | undefined;
 }
 
 /**
- * Checks weights that only select, such as centroids. If one of them is not finite, no result shows
- * it.
+ * Checks weights that are only used for selection, such as centroids. A non-finite value among them
+ * would not show in any result.
  * @throws CrispenError `NON_FINITE`
  */
 export function finite<T extends Float32Array>(weights: T): T {
@@ -23,8 +24,8 @@ export function finite<T extends Float32Array>(weights: T): T {
 
 /**
  * Selects a network's weights from a weight file. Tensors that the network does not name are
- * ignored (released checkpoints contain unused ones).
- * @throws CrispenError `MODEL_UNSUPPORTED` with the missing or misshapen weights.
+ * ignored, because released checkpoints contain unused tensors.
+ * @throws CrispenError `MODEL_UNSUPPORTED` if weights are missing or have the wrong shape.
  */
 export function bindWeights(graph: Graph, tensors: TensorMap): NetworkWeights {
   const problems: string[] = [];

@@ -16,21 +16,24 @@ import { PARAM_BYTES, type Pipeline } from './pipelines.ts';
 import { type Lifetime, planMemory } from './planner.ts';
 import type { Receipt } from './receipt.ts';
 
-/** One dispatch with its buffers, which can be cut into pieces. */
+/** One dispatch with its buffers. It can be cut into pieces. */
 export interface Dispatch {
   readonly kernel: Kernel;
   readonly pipeline: Pipeline;
   readonly bindGroup: GPUBindGroup;
 }
 
-/** A dispatch for the size of a tile. */
+/** A dispatch with the grid and parameters for a tile of a given size. */
 export interface SizedDispatch extends Dispatch {
   readonly grid: Grid;
   readonly params: readonly number[];
   readonly work: number;
 }
 
-/** Plans the slots of a program's resources for tiles of `size`; external resources have none. */
+/**
+ * Plans the memory slots of a program's resources for tiles of `size`. External resources have no
+ * slots.
+ */
 export function planProgram(program: Program, size: Size, keep: ReadonlySet<ResourceId>) {
   const end = program.steps.length;
   const first = new Map<ResourceId, number>([[program.input, -1]]);
@@ -58,19 +61,19 @@ export function planProgram(program: Program, size: Size, keep: ReadonlySet<Reso
 }
 
 /**
- * A model's bind groups and buffers (external resources, feature maps by slot, uniforms) for tiles
- * up to a size. An arena is made once and used for every tile and image of that size. The buffers
- * belong to the set in which they were made.
+ * The bind groups and buffers of a model for tiles up to a size. The buffers hold external
+ * resources, feature maps by slot, and uniforms. An arena is created once and used for every tile
+ * and image of that size. The buffers belong to the set that created them.
  */
 export class Arena {
   readonly dispatches: readonly Dispatch[];
   readonly #device: Device;
   readonly #model: Model;
   readonly #program: Program;
-  /** Indexed by resource. */
+  /** The buffer of each resource, by resource id. */
   readonly #buffers: readonly GPUBuffer[];
   readonly #size: Size;
-  /** One slot per piece of a dispatch, at `uniformStride`. */
+  /** The uniforms of each piece of a dispatch, at multiples of `uniformStride`. */
   readonly uniforms: GPUBuffer;
 
   private constructor(
@@ -94,9 +97,9 @@ export class Arena {
   }
 
   /**
-   * @param set receives the buffers
-   * @param keep resources whose content must outlive the run
-   * @throws CrispenError `OUT_OF_MEMORY`, with the whole set freed
+   * @param set owns the new buffers
+   * @param keep resources that must keep their content after the run
+   * @throws CrispenError `OUT_OF_MEMORY`; the whole set is then freed
    */
   static create(
     set: Buffers,
@@ -124,13 +127,13 @@ export class Arena {
     return this.#buffers[resource];
   }
 
-  /** Writes a resource from its start on; call within error scopes. */
+  /** Writes data to the start of a resource. Call this method within error scopes. */
   write(resource: ResourceId, data: ArrayBufferView): void {
     const content = data as ArrayBufferView<ArrayBuffer>;
     this.#device.gpu.queue.writeBuffer(this.#buffers[resource], 0, content);
   }
 
-  /** @param size LR pixels of the tile, which determine where the parts of maps begin */
+  /** @param size LR pixels of the tile, which determine the offsets of the parts of maps */
   #bind({ reads, writes }: Step, index: number, size: Size): GPUBindGroup {
     const { pipeline, layout } = this.#model.pipelines[index];
     const bound = (operand: Operand): GPUBufferBinding => {
@@ -158,7 +161,8 @@ export class Arena {
   }
 
   /**
-   * Returns the program's dispatches for a tile. Its source may be smaller than the arena's size.
+   * Returns the program's dispatches for a tile. The tile's source may be smaller than the arena's
+   * size.
    */
   sized(tile: TileView): SizedDispatch[] {
     const { width, height } = tile.source;
@@ -177,13 +181,14 @@ export class Arena {
   }
 
   /**
-   * Submits dispatches in order, cut into pieces and grouped into submissions of about the paced
-   * length. At most two submissions are in flight, even when the function returns, so the next run
-   * or a readback can follow without a gap. Stops between submissions when `signal` fires.
+   * Submits dispatches in order. It cuts them into pieces and groups these into submissions of
+   * about the length that `pace` allows. At most two submissions are in flight, even when the
+   * function returns, so the next run or a readback can follow without a gap. When `signal` fires,
+   * the run stops between submissions.
    *
-   * @returns the number of dispatches made.
-   * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST`; nothing is left
-   *   running then.
+   * @returns the number of dispatched pieces.
+   * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST`; no work is left
+   *   running in these cases.
    */
   async run(
     dispatches: readonly SizedDispatch[],
@@ -191,12 +196,12 @@ export class Arena {
       readonly pace: Pace;
       readonly signal?: AbortSignal | undefined;
       readonly onWork?: (work: number) => void;
-      /** Shows that all submissions ran: each of them leaves a mark in it. */
+      /** Proves that all submissions ran. Each submission writes a mark into the receipt. */
       readonly receipt?: Receipt;
       /** Called at the start of the first submission and at the end of the last one. */
       readonly start?: (encoder: GPUCommandEncoder) => void;
       readonly finish?: (encoder: GPUCommandEncoder) => void;
-      /** Makes the run's uploads, within its error scopes. */
+      /** Makes the run's uploads, within the error scopes of the run. */
       readonly write?: () => void;
     },
   ): Promise<number> {
@@ -204,12 +209,12 @@ export class Arena {
     const stride = uniformStride(this.#device);
     const pieces = dispatches.flatMap((dispatch) => cut(dispatch, pace.submissionWork()));
     const marksAt = pieces.length * stride;
-    // One mark per submission. There are at most as many submissions as pieces.
+    // There is one mark per submission, and at most one submission per piece.
     const words = new Uint32Array(marksAt / 4 + pieces.length);
     pieces.forEach(({ dispatch, row }, i) => {
       const at = (i * stride) / 4;
       words.set(dispatch.params.slice(0, PARAM_WORDS), at);
-      // The third word is something else in kernels whose grid has no rows.
+      // In kernels with a grid of one row, the third word has another meaning.
       if (dispatch.grid[1] > 1 || row > 0) words[at + GROUP_ROW_WORD] = row;
     });
     for (let i = marksAt / 4; i < words.length; i++) words[i] = this.#device.mark();
@@ -248,7 +253,7 @@ export class Arena {
       } while (next < pieces.length);
       return pieces.length;
     } catch (error) {
-      // The buffers will be reused or freed, so the GPU must be idle first.
+      // The buffers will be reused or freed, so the GPU must finish first.
       await this.#device.idle().catch(() => {});
       await pace.drain();
       throw error;
@@ -256,20 +261,23 @@ export class Arena {
   }
 }
 
-/** The most pieces of one dispatch. */
+/** The maximum number of pieces into which one dispatch is cut. */
 const MAX_PIECES = 16;
 
 export const uniformStride = (device: Device): number =>
   Math.max(PARAM_BYTES, device.limits.minUniformBufferOffsetAlignment);
 
-/** Bytes of uniforms for tiles up to `size`: a slot and a mark for each piece. */
+/** Returns the bytes of uniforms for tiles up to `size`. Each piece has a slot and a mark. */
 export const uniformBytes = (device: Device, program: Program, size: Size): number =>
   mostPieces(program, size) * (uniformStride(device) + 4);
 
-/** The most bytes that the marks of a run's submissions take in a receipt. */
+/** Returns the maximum number of bytes that the marks of a run's submissions take in a receipt. */
 export const markBytes = (program: Program, size: Size): number => 4 * mostPieces(program, size);
 
-/** The most pieces that a program's dispatches are cut into, for tiles up to `size`. */
+/**
+ * Returns the maximum number of pieces into which a program's dispatches are cut, for tiles up to
+ * `size`.
+ */
 function mostPieces({ steps }: Program, size: Size): number {
   const whole = { x: 0, y: 0, ...size };
   const tile = { image: size, core: whole, source: whole };
@@ -287,8 +295,8 @@ interface Piece {
 }
 
 /**
- * Cuts a dispatch along y into as few pieces as possible that each fit a submission. Each piece
- * leaves threads idle at its end, above all on CPUs.
+ * Cuts a dispatch along y into pieces that each fit a submission. It makes as few pieces as
+ * possible, because each piece leaves threads idle at its end, especially on CPUs.
  */
 function cut(dispatch: SizedDispatch, most: number): Piece[] {
   const rows = dispatch.grid[1];

@@ -2,12 +2,12 @@ import { type Grid, type Kernel, type Params, paramWords } from '../../kernels/k
 import { type Device, USAGE } from './device.ts';
 import { PARAM_BYTES, type Pipeline } from './pipelines.ts';
 
-/** A kernel outside networks, with its buffers. */
+/** A kernel that does not belong to a network, together with its buffers. */
 export interface BoundKernel<P extends string> {
   readonly uniform: GPUBuffer;
   /**
-   * Writes the words of the uniform for all later submissions and returns them. Call it within
-   * error scopes.
+   * Writes the uniform's words for all later submissions and returns these words. Call this method
+   * within error scopes.
    */
   set(params: Params<P>): Uint32Array<ArrayBuffer>;
   dispatch(pass: GPUComputePassEncoder, grid: Grid): void;
@@ -16,7 +16,7 @@ export interface BoundKernel<P extends string> {
 export const uniformUsage = USAGE.UNIFORM | USAGE.COPY_DST | USAGE.COPY_SRC;
 
 /**
- * Binds a kernel's buffers by the names in its contract. Call it within error scopes.
+ * Binds a kernel's buffers by the names in its contract. Call this function within error scopes.
  * @param uniform a buffer of `PARAM_BYTES` with `uniformUsage`
  */
 export function bindKernel<R extends string, W extends string, P extends string>(

@@ -4,7 +4,8 @@ import { Buffers, withBuffers } from './buffers.ts';
 import type { Device } from './device.ts';
 
 /**
- * A device that refuses buffers of more than 100 bytes at the end of their scope, as WebGPU does.
+ * Creates a fake device. Like WebGPU, it reports that it refused a buffer only at the end of the
+ * error scope. It refuses buffers of more than 100 bytes.
  */
 function device(log: string[]): Device {
   let refused = false;

@@ -1,10 +1,12 @@
 import type { Device } from './device.ts';
 import type { Pace } from './pace.ts';
 
-/** Makes a buffer of a set. */
+/** Creates a buffer that belongs to a set. */
 export type MakeBuffer = (label: string, bytes: number, usage: number) => GPUBuffer;
 
-/** GPU buffers for one piece of work. They are made within error scopes and freed together. */
+/**
+ * The GPU buffers for one piece of work. They are created within error scopes and freed together.
+ */
 export class Buffers {
   readonly device: Device;
   readonly #made = new Set<GPUBuffer>();
@@ -13,14 +15,14 @@ export class Buffers {
     this.device = device;
   }
 
-  /** The total size. */
+  /** The total size of the buffers in bytes. */
   get bytes(): number {
     return [...this.#made].reduce((sum, { size }) => sum + size, 0);
   }
 
   /**
-   * Makes buffers within error scopes. If one is refused, the whole set is freed.
-   * @param what for the error's message
+   * Creates buffers within error scopes. If the device refuses a buffer, the whole set is freed.
+   * @param what describes the allocation in the error's message
    * @throws CrispenError `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST`
    */
   async allocate<T>(what: string, make: (buffer: MakeBuffer) => T): Promise<T> {
@@ -38,7 +40,7 @@ export class Buffers {
     }
   }
 
-  /** Takes a buffer out of the set. The caller must free it. */
+  /** Removes a buffer from the set. The caller must then free it. */
   release(buffer: GPUBuffer): GPUBuffer {
     this.#made.delete(buffer);
     return buffer;
@@ -50,7 +52,9 @@ export class Buffers {
   }
 }
 
-/** Lends buffers for one piece of work. They are freed when it ends, even after an error. */
+/**
+ * Provides buffers for one piece of work. They are freed when the work ends, even after an error.
+ */
 export async function withBuffers<T>(
   device: Device,
   work: (buffers: Buffers) => Promise<T>,
@@ -60,7 +64,7 @@ export async function withBuffers<T>(
   try {
     return await work(buffers);
   } finally {
-    // Submissions in flight still use them.
+    // Submissions in flight still use the buffers.
     await pace?.drain();
     buffers.destroy();
   }

@@ -12,7 +12,10 @@ const adapter = {
   limits: { maxComputeWorkgroupStorageSize: 16384 },
 };
 
-/** Returns a function that gives the code with which a promise was rejected, or null so far. */
+/**
+ * Returns a function that returns the error code of a rejected promise, or null if the promise has
+ * not been rejected.
+ */
 function failure(promise: Promise<unknown>): () => string | null {
   let code: string | null = null;
   promise.catch((error) => {

@@ -8,14 +8,15 @@ import { Polling } from './polling.ts';
 import { type Patience, Watchdog, within } from './watchdog.ts';
 
 export interface OpenOptions extends Patience {
-  /** Whether a software adapter is acceptable; default true. */
+  /** Whether a software adapter is acceptable. The default is true. */
   readonly software?: boolean | undefined;
 }
 
-/** The device to use, which may be another one after a loss. */
+/** Returns the device to use. After a loss, this may be a different device. */
 export type DeviceSource = () => Promise<Device>;
 
-// GPUBufferUsage and similar globals only exist in browsers; Node's WebGPU exports them elsewhere.
+// GPUBufferUsage and similar globals only exist in browsers. In Node, the `webgpu` package exports
+// them instead.
 export const USAGE = {
   MAP_READ: 0x1,
   COPY_SRC: 0x4,
@@ -23,24 +24,24 @@ export const USAGE = {
   UNIFORM: 0x40,
   STORAGE: 0x80,
 } as const;
-/** Requested if available. */
+/** Features to request if they are available. */
 const FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'] as const;
-/** Not standardised yet: behind a flag in browsers and behind a toggle in Dawn. */
+/** This feature is not standardised yet. It needs a flag in browsers and a toggle in Dawn. */
 const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
 const MAP_MODE_READ = 0x1;
-/** Outermost first. */
+/** The error scopes, with the outermost first. */
 const SCOPES: readonly GPUErrorFilter[] = ['internal', 'out-of-memory', 'validation'];
-/** Milliseconds by which the report of a loss may follow its first effects. */
+/** The report of a device loss may come this many milliseconds after its first effects. */
 const LOSS_MS = 1000;
 
 /**
- * A GPU device as the engine needs it: pipelines cached by source, buffers made within error
- * scopes, and reports of a loss or a hang. Other code reaches the `GPUDevice` only through it.
+ * Wraps a GPU device for the engine. It caches pipelines by source, creates buffers within error
+ * scopes and reports a loss or a hang. All other code accesses the `GPUDevice` through this class.
  */
 export class Device {
   readonly gpu: GPUDevice;
   readonly adapter: AdapterReport;
-  /** Resolves with the reason when the device is lost. Never rejects. */
+  /** Resolves with the reason when the device is lost. This promise never rejects. */
   readonly lost: Promise<string>;
   #lose!: (reason: string) => void;
   #lostReason: string | null = null;
@@ -50,17 +51,18 @@ export class Device {
   readonly #polling: Polling | null;
   readonly #watchdog: Watchdog;
   /**
-   * Functions that reject the waits for the GPU. A plain race with `lost` would leak a handler per
-   * wait.
+   * Functions that reject pending waits for the GPU. Racing each wait against `lost` would leak a
+   * handler per wait.
    */
   readonly #waiting = new Set<(error: CrispenError) => void>();
   readonly #pipelines = new Pipelines(this);
 
-  /** Wraps a device that the caller owns. `open` makes a new one. */
+  /** Wraps a device that the caller owns. `open` creates a new device. */
   constructor(gpu: GPUDevice, adapter: AdapterReport, patience: Patience = {}) {
     this.gpu = gpu;
     this.adapter = adapter;
-    // Software adapters can be slow enough to look polled.
+    // A software adapter can be so slow that it looks like a device whose queue is polled (see
+    // `Polling`).
     this.#polling = adapter.isFallbackAdapter ? null : new Polling(gpu);
     this.#watchdog = new Watchdog(patience, (what) => this.abandon(`it hung (${what})`));
     this.lost = new Promise((resolve) => {
@@ -80,8 +82,8 @@ export class Device {
   }
 
   /**
-   * Requests the fastest adapter, and a device with the largest buffers that it allows.
-   * @throws CrispenError `NO_WEBGPU` if there is no adapter or it gives no device.
+   * Requests the fastest adapter, and then a device with the largest buffer limits of that adapter.
+   * @throws CrispenError `NO_WEBGPU` if there is no adapter or the adapter provides no device.
    */
   static async open(gpu: GPU, options: OpenOptions = {}): Promise<Device> {
     const { software = true, ...patience } = options;
@@ -131,7 +133,10 @@ export class Device {
     return this.gpu.features.has('shader-f16');
   }
 
-  /** @throws CrispenError `INVALID_INPUT` for f16 on a device without it and for unknown types. */
+  /**
+   * @throws CrispenError `INVALID_INPUT` if `precision` is f16 and the device lacks it, or for
+   * unknown types.
+   */
   element(precision: ElementType = 'f32'): ElementType {
     if (precision !== 'f32' && !(precision === 'f16' && this.hasF16)) {
       throw new CrispenError('INVALID_INPUT', `This device has no ${precision} arithmetic.`, {
@@ -141,7 +146,7 @@ export class Device {
     return precision;
   }
 
-  /** The device's limits for a workgroup. */
+  /** The device's workgroup limits. */
   get workgroup(): WorkgroupLimits {
     const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupStorageSize } = this.limits;
     return {
@@ -159,38 +164,36 @@ export class Device {
     return this.#lostReason !== null;
   }
 
-  /** Gives up the device. Whatever waits for it fails with `DEVICE_LOST`. */
+  /** Gives up the device. Everything that waits for it fails with `DEVICE_LOST`. */
   abandon(reason: string): void {
     this.#lose(reason);
     try {
       this.gpu.destroy();
-    } catch {} // it is gone already
+    } catch {} // The device is already gone.
   }
 
-  /** Remembers an error that no scope caught, for the job that is running. */
+  /** Records an error that no scope caught, for the running job. */
   #hear(error: GPUError): void {
     const { message } = error;
     const isMemory = error.constructor.name === 'GPUOutOfMemoryError';
     this.#uncaught ??= isMemory ? outOfMemory(message) : new CrispenError('INTERNAL', message);
   }
 
-  /** @throws CrispenError the error that no scope caught, once */
+  /** @throws CrispenError the error that no scope caught, but only once */
   #throwIfUncaught(): void {
     const error = this.#uncaught;
     this.#uncaught = null;
     if (error) throw error;
   }
 
-  /**
-   * Returns a number other than zero that distinguishes what the device writes from earlier writes.
-   */
+  /** Returns a non-zero number that distinguishes new writes of the device from earlier ones. */
   mark(): number {
     this.#marks = (this.#marks + 1) >>> 0 || 1;
     return Math.imul(this.#marks, 2654435761) >>> 0;
   }
 
   /**
-   * Runs `work` within error scopes and waits for their result.
+   * Runs `work` within error scopes and waits for the outcome of the scopes.
    * @throws CrispenError `OUT_OF_MEMORY`, `INTERNAL` (validation), `DEVICE_LOST`.
    */
   async scoped<T>(what: string, work: () => T): Promise<T> {
@@ -199,7 +202,7 @@ export class Device {
     return result;
   }
 
-  /** Like `scoped`, but the caller awaits the result later. */
+  /** Runs `work` like `scoped`, but returns the outcome of the scopes as a promise. */
   scopes<T>(what: string, work: () => T): { result: T; verdict: Promise<void> } {
     this.throwIfLost();
     this.#throwIfUncaught();
@@ -215,7 +218,7 @@ export class Device {
     } finally {
       for (; open > 0; open--) {
         const verdict = this.#popScope();
-        verdict.catch(() => {}); // a lost device rejects; `lost` reports the loss
+        verdict.catch(() => {}); // A lost device rejects, and `lost` reports the loss.
         popped.unshift(verdict);
       }
     }
@@ -225,11 +228,11 @@ export class Device {
       if (error) throw new CrispenError('INTERNAL', `${what}: ${error.message}`);
       this.#throwIfUncaught();
     });
-    verdict.catch(() => {}); // reported to the code that awaits it
+    verdict.catch(() => {}); // The code that awaits the verdict gets the error.
     return { result, verdict };
   }
 
-  /** Never throws, so that all scopes are popped. */
+  /** Pops an error scope. It never throws, so that all scopes are popped. */
   #popScope(): Promise<GPUError | null> {
     try {
       return this.gpu.popErrorScope();
@@ -238,7 +241,7 @@ export class Device {
     }
   }
 
-  /** Turns whatever a WebGPU call threw into an error of this library. */
+  /** Converts any error of a WebGPU call to an error of this library. */
   #typed(error: unknown): CrispenError {
     if (error instanceof CrispenError) return error;
     if (this.#lostReason !== null) return deviceLost(this.#lostReason);
@@ -247,10 +250,10 @@ export class Device {
 
   /**
    * Awaits a promise from the GPU, which may never settle.
-   * @param what is awaited, for the error's message
+   * @param what describes the awaited work in the error's message
    * @param work multiply-adds that were submitted; more work gets more time
    * @param isCompiling see `Watchdog.watch`
-   * @throws CrispenError `DEVICE_LOST`, also if the GPU does not answer, and `INTERNAL`
+   * @throws CrispenError `DEVICE_LOST` (also if the GPU does not answer) and `INTERNAL`
    */
   race<T>(what: string, promise: Promise<T>, work = 0, isCompiling = false): Promise<T> {
     this.throwIfLost();
@@ -263,8 +266,8 @@ export class Device {
           resolve(value);
         },
         (error: unknown) => {
-          // A call may fail because of a loss before the loss is reported. Nothing else causes an
-          // abort.
+          // After a loss, a call may fail before the loss is reported. Only a loss causes an
+          // `AbortError`.
           const isAbort = error instanceof Error && error.name === 'AbortError';
           const told = new Promise<void>((done) => setTimeout(done, isAbort ? LOSS_MS : 0));
           void Promise.race([told, this.lost]).then(() => {
@@ -277,14 +280,14 @@ export class Device {
     });
   }
 
-  /** Like `race`, for the end of submitted work. */
+  /** Awaits the end of submitted work like `race`, and also speeds up devices that are polled. */
   #wait<T>(what: string, promise: Promise<T>, work?: number): Promise<T> {
     return this.race(what, this.#polling?.hasten(promise) ?? promise, work);
   }
 
   /**
-   * Waits until everything submitted so far has run.
-   * @param work multiply-adds of what was submitted last
+   * Waits until all work submitted so far has run.
+   * @param work multiply-adds of the last submission
    */
   async idle(work = 0): Promise<void> {
     await this.#wait(
@@ -294,7 +297,10 @@ export class Device {
     );
   }
 
-  /** Makes a WebGPU call outside `scoped`. @throws CrispenError `INTERNAL`, `DEVICE_LOST` */
+  /**
+   * Makes a WebGPU call outside `scoped`.
+   * @throws CrispenError `INTERNAL`, `DEVICE_LOST`
+   */
   called<T>(call: () => T): T {
     try {
       return call();
@@ -303,39 +309,45 @@ export class Device {
     }
   }
 
-  /** The number of compiled kernels. */
+  /** The number of kernels that are compiled or being compiled. */
   get pipelines(): number {
     return this.#pipelines.count;
   }
 
-  /** Compiles a kernel, asynchronously and once per source. @throws CrispenError `INTERNAL`. */
+  /**
+   * Compiles a kernel asynchronously and only once per source.
+   * @throws CrispenError `INTERNAL`.
+   */
   compile(kernel: Kernel): Promise<Pipeline> {
     return this.#pipelines.compile(kernel);
   }
 
   /**
-   * Like `compile`, for a shader that binds textures. Its layout is taken from the source.
+   * Compiles a shader that binds textures. The layout is derived from the source.
    * @throws CrispenError `INTERNAL`, `DEVICE_LOST`
    */
   compileShader(label: string, code: string): Promise<Pipeline> {
     return this.#pipelines.compileShader(label, code);
   }
 
-  /** Makes a buffer. Call it within `scoped`, which turns a refusal into `OUT_OF_MEMORY`. */
+  /**
+   * Creates a buffer. Call this method within `scoped`, which converts a refusal to
+   * `OUT_OF_MEMORY`.
+   */
   buffer(label: string, bytes: number, usage: number): GPUBuffer {
     return this.gpu.createBuffer({ label, size: Math.ceil(bytes / 4) * 4, usage });
   }
 
   /**
-   * Maps a `MAP_READ` buffer while `use` works on its content, and returns the result of `use`.
-   * @throws CrispenError `DEVICE_LOST`, also if the mapping has the wrong length; `INTERNAL`;
-   *   errors of `use`
+   * Maps a `MAP_READ` buffer while `use` reads its content, and returns the result of `use`.
+   * @throws CrispenError `DEVICE_LOST` (also if the mapping has the wrong length) and `INTERNAL`;
+   *   errors of `use` are passed on
    */
   async mapped<T>(buffer: GPUBuffer, bytes: number, use: (content: ArrayBuffer) => T): Promise<T> {
     const { result, verdict } = this.scopes('reading', () => ({
       mapping: buffer.mapAsync(MAP_MODE_READ, 0, bytes),
     }));
-    // Whatever goes wrong below, no rejection may stay unhandled.
+    // Even if the code below fails, no rejection may stay unhandled.
     result.mapping.catch(() => {});
     await Promise.all([this.#wait('reading', result.mapping), verdict]);
     this.throwIfLost();
@@ -353,7 +365,7 @@ export class Device {
     return this.mapped(buffer, bytes, (content) => content.slice(0));
   }
 
-  /** Gives up a device that silently failed to do its work. Returns the error to throw. */
+  /** Gives up a device that failed silently. Returns the error to throw. */
   broken(what: string): CrispenError {
     this.abandon(`it ${what}`);
     return deviceLost(this.#lostReason ?? '');

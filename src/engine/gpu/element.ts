@@ -1,7 +1,7 @@
 import type { ElementType } from '../../kernels/kernel.ts';
 import { fromFloat32, toFloat32 } from '../../weights/convert.ts';
 
-/** Encodes f32 values for a storage buffer of `element`. */
+/** Encodes f32 values for a storage buffer with elements of type `element`. */
 export const encodeElements = (
   values: Float32Array<ArrayBuffer>,
   element: ElementType,
@@ -10,7 +10,7 @@ export const encodeElements = (
     ? values
     : (fromFloat32(values, [values.length], 'f16').bytes as Uint8Array<ArrayBuffer>);
 
-/** Decodes the content of a storage buffer of `element` to f32 values. */
+/** Decodes a storage buffer with elements of type `element` to f32 values. */
 export const decodeElements = (buffer: ArrayBuffer, element: ElementType): Float32Array =>
   element === 'f32'
     ? new Float32Array(buffer)

@@ -1,4 +1,4 @@
-/** Errors with messages and hints for what can go wrong with a device. */
+/** The errors that a device can cause, with messages and hints. */
 import { CrispenError } from '../../errors.ts';
 import type { AdapterReport } from '../types.ts';
 

@@ -1,6 +1,6 @@
 import { fitsMatrix, type MatrixUnit } from '../../kernels/conv/convMatrix.ts';
 
-/** Dawn's report, beyond the standard. */
+/** The matrix configurations that Dawn reports in addition to the standard info. */
 interface MatrixInfo {
   readonly subgroupMatrixConfigs?: Iterable<{
     readonly componentType: string;
@@ -12,10 +12,11 @@ interface MatrixInfo {
 }
 
 /**
- * Returns the matrices that kernels can use on an adapter: f16 with f32 sums, and subgroups of a
- * fixed size, because that size divides a workgroup. Among several, it prefers the least padding of
- * output channels, then the largest K, because smaller matrices run at half the rate.
- * @param bytes of workgroup memory that kernels may use
+ * Returns the matrix sizes that kernels can use on an adapter. They have f16 elements and f32 sums,
+ * and the adapter must have a fixed subgroup size, because kernels divide a workgroup into
+ * subgroups of that size. The function prefers the smallest N, which pads output channels least,
+ * and then the largest K, because smaller matrices run at half the rate.
+ * @param bytes the workgroup memory that kernels may use
  */
 export function matrixUnit(
   { info, features }: Pick<GPUAdapter, 'info' | 'features'>,

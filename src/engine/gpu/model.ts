@@ -24,11 +24,13 @@ export interface Model {
 /** Some kernels bind their weights as uniforms. */
 const WEIGHTS = USAGE.STORAGE | USAGE.UNIFORM | USAGE.COPY_DST | USAGE.COPY_SRC;
 
-/** Compiles the pipelines of a program's steps concurrently, each once per device. */
+/**
+ * Compiles the pipelines of a program's steps concurrently, and each kernel only once per device.
+ */
 export const compileSteps = (device: Device, { steps }: Program): Promise<Pipeline[]> =>
   Promise.all(steps.map(({ kernel }) => device.compile(kernel)));
 
-/** Packs and uploads a program's weights and compiles its kernels concurrently. */
+/** Packs and uploads a program's weights, and compiles its kernels at the same time. */
 export async function uploadModel(
   device: Device,
   network: Network,
@@ -36,7 +38,7 @@ export async function uploadModel(
   weights: NetworkWeights,
 ): Promise<Model> {
   const compiling = compileSteps(device, program);
-  compiling.catch(() => {}); // awaited below; an upload that fails first must not leave it unhandled
+  compiling.catch(() => {}); // Awaited below. This also handles a failed upload.
   const { minStorageBufferOffsetAlignment, minUniformBufferOffsetAlignment } = device.limits;
   const align = Math.max(minStorageBufferOffsetAlignment, minUniformBufferOffsetAlignment);
   const spans = new Map<string, Span>();

@@ -1,10 +1,10 @@
 /**
- * Sizes submissions in milliseconds of GPU time, which leaves time for the page, the display and
- * other tabs. It learns the device's speed from the time between completions and starts small. Work
- * is in the engine's own units (about multiply-adds).
+ * Chooses the size of submissions in milliseconds of GPU time, which leaves time for the page, the
+ * display and other tabs. The first submissions are small. The time between completions then shows
+ * the device's speed. Work is measured in the engine's own units (about multiply-adds).
  */
 export class Pace {
-  /** Work per millisecond. */
+  /** The current speed in work per millisecond. */
   #rate: number;
   readonly #target: () => number;
   #isKnown = false;
@@ -12,16 +12,17 @@ export class Pace {
   #lastDone = 0;
 
   /**
-   * @param software whether the first guess is the speed of a CPU. Otherwise it is that of a small
-   *   discrete GPU: an image of 32 x 32 pixels is then one submission. A slow integrated GPU takes
-   *   some 50 ms for its first submission and is known from then on.
+   * @param software whether to start with the speed of a CPU. Otherwise, the pace starts with the
+   *   speed of a small discrete GPU, so an image of 32 x 32 pixels is one submission. A slow
+   *   integrated GPU takes about 50 ms for its first submission. From then on, the pace uses the
+   *   measured speed.
    */
   constructor(targetMs: () => number, software: boolean) {
     this.#target = targetMs;
     this.#rate = software ? 2e6 : 2e8;
   }
 
-  /** Returns a new pace with another target, which starts at the speed learned so far. */
+  /** Returns a new pace with a different target, which starts at the speed measured so far. */
   withTarget(targetMs: () => number): Pace {
     const pace = new Pace(targetMs, false);
     pace.#rate = this.#rate;
@@ -33,7 +34,10 @@ export class Pace {
     this.#isKnown = true;
   }
 
-  /** How long work takes at the speed of the last job; null before the first one. */
+  /**
+   * Returns the expected milliseconds for `work` at the speed of the last job, or null before the
+   * first job.
+   */
   expect(work: number): number | null {
     return this.#isKnown ? work / this.#rate : null;
   }
@@ -42,15 +46,20 @@ export class Pace {
     return this.#rate * this.#target();
   }
 
-  /** Records a submission, and waits while two are in flight. The GPU never runs dry. */
+  /**
+   * Records a submission and waits while two submissions are in flight, so that the GPU always has
+   * work.
+   */
   async submitted(work: number, done: Promise<unknown>): Promise<void> {
     const started = performance.now();
     const finished = done.then(() => {
       const now = performance.now();
-      // The GPU began this submission when it was submitted or when the previous one ended.
+      // The GPU started this submission either when it was submitted or when the previous one
+      // ended.
       const took = now - Math.max(started, this.#lastDone);
       this.#lastDone = now;
-      // Tiny submissions measure latency, not speed, so sudden drops in speed are limited.
+      // The time of a tiny submission shows latency, not speed. A single measurement may therefore
+      // change the rate only within limits.
       if (took > 0.5) {
         const measured = work / took;
         const bounded = Math.min(measured, this.#rate * 2);
@@ -64,7 +73,7 @@ export class Pace {
     if (this.#inFlight.length >= 2) await this.#inFlight.shift();
   }
 
-  /** Waits for submissions in flight. Their failures are reported elsewhere. */
+  /** Waits for submissions in flight. Other code reports their failures. */
   async drain(): Promise<void> {
     await Promise.allSettled(this.#inFlight.splice(0));
   }

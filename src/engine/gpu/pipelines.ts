@@ -11,7 +11,7 @@ export interface Pipeline {
 export const PARAM_BYTES = PARAM_WORDS * 4;
 const COMPUTE_STAGE = 0x4;
 
-/** The device, as far as compiling needs it. */
+/** The parts of the device that compiling needs. */
 interface Compiler {
   readonly gpu: GPUDevice;
   scopes<T>(what: string, work: () => T): { result: T; verdict: Promise<void> };
@@ -20,7 +20,9 @@ interface Compiler {
   throwIfLost(): void;
 }
 
-/** The compiled kernels of a device, one per source, and the layouts that they share. */
+/**
+ * The compiled kernels of a device and the layouts that they share. Each source is compiled once.
+ */
 export class Pipelines {
   readonly #device: Compiler;
   readonly #compiled = new Map<string, Promise<Pipeline>>();
@@ -30,18 +32,21 @@ export class Pipelines {
     this.#device = device;
   }
 
-  /** How many kernels were compiled or are being compiled. */
+  /** The number of kernels that are compiled or being compiled. */
   get count(): number {
     return this.#compiled.size;
   }
 
-  /** Compiles a kernel, asynchronously and once per source. @throws CrispenError `INTERNAL`. */
+  /**
+   * Compiles a kernel asynchronously and only once per source.
+   * @throws CrispenError `INTERNAL`.
+   */
   compile(kernel: Kernel): Promise<Pipeline> {
     return this.#once(kernel.code, () => this.#compile(kernel));
   }
 
   /**
-   * Like `compile`, for a shader that binds textures. Its layout is taken from the source.
+   * Compiles a shader that binds textures. The layout is derived from the source.
    * @throws CrispenError `INTERNAL`, `DEVICE_LOST`
    */
   compileShader(label: string, code: string): Promise<Pipeline> {
@@ -79,7 +84,7 @@ export class Pipelines {
     const { result: made, verdict } = this.#device.scopes(`compiling "${label}"`, () => {
       const layout = layoutOf();
       module = gpu.createShaderModule({ label, code });
-      // Not awaited here, because its rejection is handled below.
+      // This promise is not awaited here. Its rejection is handled below.
       const compiled = gpu.createComputePipelineAsync({
         label,
         layout,
@@ -98,7 +103,7 @@ export class Pipelines {
     }
   }
 
-  /** Makes an error of the compiler's messages and the lines that they refer to. */
+  /** Creates an error from the compiler's messages and the source lines that they refer to. */
   async #compileError(
     { label, code }: Pick<Kernel, 'label' | 'code'>,
     module: GPUShaderModule | undefined,

@@ -1,4 +1,7 @@
-/** A buffer that one dispatch writes and later ones read. Times are indices of dispatches. */
+/**
+ * The lifetime of a buffer that one dispatch writes and later ones read. Times are indices of
+ * dispatches.
+ */
 export interface Lifetime {
   readonly bytes: number;
   readonly first: number;
@@ -6,18 +9,20 @@ export interface Lifetime {
 }
 
 export interface MemoryPlan {
-  /** Slot of each lifetime, by its index; none for lifetimes without bytes. */
+  /**
+   * The slot of each lifetime, by the index of the lifetime. Lifetimes without bytes have no slot.
+   */
   readonly slotOf: readonly number[];
-  /** Size of each slot. */
+  /** The size of each slot in bytes. */
   readonly slotBytes: readonly number[];
   readonly totalBytes: number;
 }
 
 /**
- * Assigns lifetimes greedily to reusable slots of few bytes. In order of first use, each takes the
- * free slot with the tightest fit, or else the largest free one, enlarged. Lifetimes without bytes
- * take no slot. A slot is free again after the last dispatch that reads it, so lifetimes in one
- * slot never overlap.
+ * Assigns lifetimes greedily to reusable slots and keeps the slots small. The lifetimes are
+ * processed in order of first use. Each one takes the free slot with the tightest fit. If no free
+ * slot is large enough, the largest free slot grows. Lifetimes without bytes get no slot. A slot is
+ * free again after the last dispatch that reads it, so lifetimes in one slot never overlap.
  */
 export function planMemory(lifetimes: readonly Lifetime[]): MemoryPlan {
   const slotBytes: number[] = [];

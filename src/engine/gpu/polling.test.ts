@@ -7,8 +7,8 @@ beforeEach(() => {
 afterEach(() => vi.useRealTimers());
 
 /**
- * A queue that reports its work as done after each of `latencies` milliseconds; the last one
- * repeats.
+ * Creates a fake device. Its queue reports that work is done after each of `latencies` milliseconds
+ * in turn, and then repeats the last latency.
  */
 function fakeDevice(...latencies: number[]) {
   let asked = 0;

@@ -1,11 +1,14 @@
 /**
- * Firefox only asks the driver every 100 ms, and at each submission, whether work is done (bug
- * 1870699). There, empty submissions make it ask every millisecond while Crispen waits.
+ * Speeds up waiting in Firefox, which asks the driver whether work is done only every 100 ms and at
+ * each submission (bug 1870699). While Crispen waits, empty submissions make Firefox ask every
+ * millisecond.
  */
 
-/** If a queue takes longer than this to report that it is empty, the browser polls it. */
+/**
+ * If an empty queue takes longer than this to report that it is done, the browser polls the queue.
+ */
 const POLLED_MS = 50;
-/** A busy machine is slow once or twice; a polled queue is slow every time. */
+/** A busy machine is slow only once or twice. A polled queue is slow every time. */
 const TRIALS = 3;
 
 export class Polling {
@@ -14,17 +17,17 @@ export class Polling {
 
   constructor(device: GPUDevice) {
     this.#device = device;
-    this.#measure().catch(() => {}); // a lost device: nothing to wait for
+    this.#measure().catch(() => {}); // If the device is lost, there is nothing to wait for.
   }
 
-  /** Keeps a polled device checking until `promise` settles. */
+  /** Submits empty work until `promise` settles, so that a polled device checks for completion. */
   async hasten<T>(promise: Promise<T>): Promise<T> {
     if (!this.#needed) return promise;
     const { queue } = this.#device;
     const nudge = () => {
       try {
         queue.submit([this.#device.createCommandEncoder().finish()]);
-      } catch {} // the device was lost, and whoever waits for it gets an error
+      } catch {} // The device was lost. Code that waits for it gets an error.
     };
     const timer = setInterval(nudge, 1);
     try {

@@ -4,7 +4,9 @@ import { Receipt, receiptBytes } from './receipt.ts';
 
 const MARK_BYTES = 4;
 
-/** Submissions other than runs of networks. Each is read back at once, with a receipt. */
+/**
+ * Runs submissions other than those of networks. Each one is read back immediately, with a receipt.
+ */
 export class Reading {
   readonly #device: Device;
   readonly #staging: GPUBuffer;
@@ -17,8 +19,8 @@ export class Reading {
   }
 
   /**
-   * @param buffers receives the buffers that it makes
-   * @param bytes the most bytes of a result and its receipt, without the mark
+   * @param buffers owns the new buffers
+   * @param bytes maximum bytes of a result and its receipt, without the mark
    * @throws CrispenError `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST`
    */
   static async create(buffers: Buffers, bytes: number): Promise<Reading> {
@@ -32,8 +34,8 @@ export class Reading {
 
   /**
    * Submits the commands of `encode`, which copy `bytes` to the start of the staging buffer, and
-   * reads them.
-   * @throws CrispenError `DEVICE_LOST`, also if the GPU did not do all of its work;
+   * passes the copied content to `use`.
+   * @throws CrispenError `DEVICE_LOST` (also if the GPU did not do all of its work),
    *   `OUT_OF_MEMORY`, `INTERNAL`
    */
   async run<T>(
@@ -59,7 +61,10 @@ export class Reading {
   }
 }
 
-/** Reads back a buffer with usage `COPY_SRC`. @throws CrispenError like `Reading.run` */
+/**
+ * Reads back a buffer with usage `COPY_SRC`.
+ * @throws CrispenError like `Reading.run`
+ */
 export const download = (device: Device, buffer: GPUBuffer, bytes: number): Promise<ArrayBuffer> =>
   withBuffers(device, async (buffers) => {
     const reading = await Reading.create(buffers, bytes);
@@ -71,23 +76,23 @@ export const download = (device: Device, buffer: GPUBuffer, bytes: number): Prom
     );
   });
 
-/** Bytes to write to a buffer, which must have the usages `COPY_DST` and `COPY_SRC`. */
+/** Data to write to a buffer, which must have the usages `COPY_DST` and `COPY_SRC`. */
 export interface Upload {
   readonly buffer: GPUBuffer;
-  /** In bytes; default 0. */
+  /** The offset in bytes. The default is 0. */
   readonly offset?: number;
-  /** Whole words. */
+  /** The data, whose length must be a multiple of 4 bytes. */
   readonly data: ArrayBufferView;
 }
 
-/** The most bytes that are read back at a time. */
+/** The maximum number of bytes that are read back at a time. */
 const PART_BYTES = 2 ** 24;
 
 /**
  * Writes buffers and reads them back, because a driver that runs out of memory may drop writes.
- * This is for data that are written once and used for long.
- * @param what for the error's message
- * @throws CrispenError `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST`, also if bytes did not arrive
+ * This is meant for data that is written once and used for a long time.
+ * @param what describes the upload in the error's message
+ * @throws CrispenError `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST` (also if bytes did not arrive)
  */
 export function upload(device: Device, what: string, uploads: readonly Upload[]): Promise<void> {
   const parts = uploads.flatMap(partsOf);

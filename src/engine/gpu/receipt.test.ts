@@ -3,7 +3,7 @@ import { CrispenError } from '../../errors.ts';
 import type { Device } from './device.ts';
 import { Receipt } from './receipt.ts';
 
-/** Copies at once, as the GPU would, unless it drops them. */
+/** Creates a fake GPU that copies immediately or drops copies. */
 function gpu() {
   const staging = new Uint8Array(64);
   const broken: string[] = [];

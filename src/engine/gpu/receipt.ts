@@ -1,12 +1,15 @@
 import type { Device } from './device.ts';
 
-/** Bytes that a part of a receipt takes, because only whole words can be copied. */
+/**
+ * Returns the size of a part of a receipt. Only whole words can be copied, so it is a multiple of
+ * 4.
+ */
 export const receiptBytes = (bytes: number): number => Math.ceil(bytes / 4) * 4;
 
 /**
- * Shows that the GPU did its work. Parts of its buffers are copied behind a result and must match
- * what the caller expects: marks that differ from run to run, and the bytes that were uploaded. A
- * submission or an upload that was silently dropped leaves other bytes there.
+ * Proves that the GPU did its work. Marks and uploaded bytes are copied from GPU buffers to the end
+ * of a readback and must match the values that the caller expects. Marks differ from run to run. If
+ * a submission or an upload was silently dropped, the copied bytes differ.
  */
 export class Receipt {
   readonly #device: Device;
@@ -15,8 +18,8 @@ export class Receipt {
   #end: number;
 
   /**
-   * @param buffer with usage `MAP_READ | COPY_DST`
-   * @param start of the receipt in the buffer, in bytes; a multiple of 4
+   * @param buffer has the usage `MAP_READ | COPY_DST`
+   * @param start byte offset of the receipt in the buffer; a multiple of 4
    */
   constructor(device: Device, buffer: GPUBuffer, start: number) {
     this.#device = device;
@@ -24,7 +27,7 @@ export class Receipt {
     this.#end = start;
   }
 
-  /** Bytes of the buffer up to the end of the receipt. */
+  /** The number of bytes from the start of the buffer to the end of the receipt. */
   get end(): number {
     return this.#end;
   }
@@ -39,9 +42,9 @@ export class Receipt {
   }
 
   /**
-   * Compares the receipt with what was expected.
-   * @param content of the buffer, from its start
-   * @throws CrispenError `DEVICE_LOST` if anything differs; the device is given up
+   * Compares the receipt with the expected bytes.
+   * @param content the content of the buffer, from its start
+   * @throws CrispenError `DEVICE_LOST` if any byte differs; the device is then given up
    */
   check(content: ArrayBuffer): void {
     for (const { at, data } of this.#expected) {

@@ -1,4 +1,7 @@
-/** Work that callers do not wait for: compiling during a download, allocating for every image. */
+/**
+ * Tests work that runs while callers do other things: compilation during a download, and allocation
+ * for every image.
+ */
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { testGpu } from '../../../test/gpu.ts';
 import { difference, picture } from '../../../test/pictures.ts';
@@ -67,7 +70,7 @@ it('has the next tile computed while one is read back', async () => {
   });
   const { report } = await engine.upscale(model, picture(24, 8), options);
   expect(report.tiles).toBe(3);
-  // One submission per tile, after those of the statistics, which are also read.
+  // There is one submission per tile, after the submissions of the statistics, which are also read.
   const tiles = ['submitted', 'submitted', 'read', 'submitted', 'read', 'read'];
   expect(events.slice(-tiles.length)).toEqual(tiles);
 });

@@ -75,7 +75,7 @@ it('takes the sleep of a machine for one tick', () => {
   const { hung, watchdog } = hanging();
   void watchdog.watch('work', never());
   vi.advanceTimersByTime(30_000);
-  // Timers do not fire while a machine sleeps; the time of day goes on.
+  // Timers do not fire while a machine sleeps, but the time of day advances.
   vi.setSystemTime(Date.now() + 8 * 3_600_000);
   vi.advanceTimersByTime(29_000);
   expect(hung).toEqual([]);

@@ -1,13 +1,13 @@
 /**
- * Milliseconds without any answer from the GPU after which it is taken to be hung. Slow GPUs are
- * healthy, so this is long; tests shorten it.
+ * If the GPU gives no answer for this many milliseconds, it is considered hung. The time is long,
+ * because slow GPUs are not faulty. Tests shorten it.
  */
 export const DEFAULT_PATIENCE = { ms: 60_000 };
-/** Browsers slow hidden pages down. */
+/** Browsers slow down hidden pages, so waits may take this many times longer there. */
 const HIDDEN_FACTOR = 10;
 const TICKS = 20;
 const LONGEST_TICK_MS = 1000;
-/** Multiply-adds per millisecond of the slowest GPU that Crispen waits for. */
+/** The speed, in multiply-adds per millisecond, of the slowest GPU that Crispen waits for. */
 const SLOWEST_RATE = 1e5;
 
 interface Wait {
@@ -17,16 +17,16 @@ interface Wait {
 }
 
 export interface Patience {
-  /** Default `DEFAULT_PATIENCE`. */
+  /** The default is `DEFAULT_PATIENCE`. */
   readonly patienceMs?: number | undefined;
-  /** Whether the page is hidden, in which case waits may take ten times as long. */
+  /** Returns whether the page is hidden. Waits may then take ten times as long. */
   readonly isHidden?: (() => boolean) | undefined;
 }
 
 /**
- * Watches all waits for one GPU. Each wait that ends is a sign of life and restarts the clock. The
- * clock counts its own ticks rather than the time of day, so a sleeping machine or a busy thread
- * uses up one tick at most.
+ * Watches all waits for one GPU. Each wait that ends shows that the GPU works and resets the clock.
+ * The clock counts its own ticks, not the time of day. A sleeping machine or a busy thread
+ * therefore uses up at most one tick.
  */
 export class Watchdog {
   readonly #patienceMs: number;
@@ -37,7 +37,7 @@ export class Watchdog {
   #waited = 0;
   #wasHidden = false;
 
-  /** @param onHang called when the GPU has not answered for too long */
+  /** @param onHang is called when the GPU has not answered for too long */
   constructor(
     { patienceMs = DEFAULT_PATIENCE.ms, isHidden = () => false }: Patience,
     onHang: (what: string) => void,
@@ -49,7 +49,7 @@ export class Watchdog {
 
   /**
    * Watches a promise from the GPU.
-   * @param what is waited for, for the error's message
+   * @param what describes the awaited work in the error's message
    * @param work multiply-adds that were submitted
    * @param isCompiling whether the driver is compiling, which may take a minute for one kernel
    */
@@ -96,8 +96,8 @@ export class Watchdog {
 }
 
 /**
- * Awaits a promise from the GPU while there is no device yet.
- * @param late receives a value that comes too late
+ * Awaits a promise from the GPU before a device exists.
+ * @param late receives a value that arrives too late
  * @throws Error if the promise does not settle in time
  */
 export function within<T>(

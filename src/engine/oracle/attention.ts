@@ -1,4 +1,4 @@
-/** Extracts what a network's attention did with one image from the tensors of one run. */
+/** Extracts the attention of a network for one image from the tensors of one run. */
 
 import { internal } from '../../errors.ts';
 import { pixelsOf, type Size } from '../../geometry.ts';
@@ -20,7 +20,7 @@ import type { Network } from '../../networks/network.ts';
 import type { TracedTensor } from '../types.ts';
 import { type PlanarInput, pixelFormats } from './trace.ts';
 
-/** Feature maps: planar (chw), row-major, f32. */
+/** Feature maps in planar (chw), row-major order, as f32. */
 export interface AttentionMaps {
   readonly channels: number;
   readonly width: number;
@@ -28,16 +28,19 @@ export interface AttentionMaps {
   readonly data: Float32Array<ArrayBuffer>;
 }
 
-/** One channel of the features that pixel attention multiplies, before the multiplication. */
+/** One channel of the features that pixel attention scales, before the scaling. */
 export interface GatedFeature {
   readonly channel: number;
-  /** The channel's mean attention over the image. */
+  /** The mean attention of the channel over the image. */
   readonly mean: number;
-  /** `width * height` values, as many as in a channel of the block's `attention`. */
+  /** `width * height` values, the same number as in a channel of the block's `attention`. */
   readonly data: Float32Array<ArrayBuffer>;
 }
 
-/** The attention within one block. What a block does not have is null. */
+/**
+ * The attention within one block. A property is null if the block does not have that kind of
+ * attention.
+ */
 export interface AttentionBlock {
   readonly name: string;
   /**
@@ -46,15 +49,15 @@ export interface AttentionBlock {
    */
   readonly branches: readonly [attention: number, nonAttention: number] | null;
   /**
-   * Pixel attention: the factor of each channel and pixel, 0 to 1 (-0.5 to 0.5 in SPAN). A gate in
-   * an upsampler is larger than the image.
+   * Pixel attention: the factor of each channel and pixel, from 0 to 1 (-0.5 to 0.5 in SPAN). In an
+   * upsampler, this map is larger than the image.
    */
   readonly attention: AttentionMaps | null;
   /** The features of the channel with the largest mean attention. */
   readonly enhanced: GatedFeature | null;
   /** The features of the channel with the smallest mean attention. */
   readonly suppressed: GatedFeature | null;
-  /** Channel attention: one factor per channel, 0 to 1. */
+  /** Channel attention: one factor per channel, from 0 to 1. */
   readonly channelFactors: Float32Array<ArrayBuffer> | null;
 }
 
@@ -63,15 +66,17 @@ export interface AttentionClusters extends Size {
   readonly name: string;
   readonly rounds: number;
   readonly clusters: number;
-  /** `[rounds, pixels]`: the cluster of each pixel, from 0. */
+  /** `[rounds, pixels]`: the cluster of each pixel, counted from 0. */
   readonly codes: Uint32Array<ArrayBuffer>;
-  /** Entries per pixel in `neighbours` and `weights`. */
+  /** The number of entries per pixel in `neighbours` and `weights`. */
   readonly count: number;
-  /** `[pixels, count]`: the pixels that each pixel attends to most, the largest weight first. */
+  /**
+   * `[pixels, count]`: the pixels that each pixel attends to most, in order of decreasing weight.
+   */
   readonly neighbours: Uint32Array<ArrayBuffer>;
   /**
-   * `[pixels, count]`: their weights. All weights of one pixel sum to 1; the remainder belongs to
-   * pixels beyond `count`. Entries of weight 0 are unused.
+   * `[pixels, count]`: the weights of these neighbours. All weights of one pixel sum to 1. The
+   * remainder belongs to pixels beyond `count`. Entries of weight 0 are unused.
    */
   readonly weights: Float32Array<ArrayBuffer>;
 }
@@ -87,18 +92,21 @@ export interface AttentionKeys extends Size {
   }[];
   /** `[keys, height, width]`: the weight of each key. The sum over all keys is 1. */
   readonly weights: Float32Array<ArrayBuffer>;
-  /** `[keys, 2, height, width]`: dy and dx of each key in pixels, from the pixel that attends. */
+  /**
+   * `[keys, 2, height, width]`: dy and dx of each key in pixels, relative to the pixel that
+   * attends.
+   */
   readonly offsets: Float32Array<ArrayBuffer>;
   /**
-   * `[keys, height, width]`: the gate's factor for each key, 0 (closed) to 1; null if there is no
-   * gate.
+   * `[keys, height, width]`: the gate's factor for each key, from 0 (closed) to 1. Null if there is
+   * no gate.
    */
   readonly gates: Float32Array<ArrayBuffer> | null;
 }
 
 /**
- * The attention of one run, in the order of the network. Networks without attention have empty
- * lists.
+ * The attention of one run, in the order of the network. For networks without attention, the lists
+ * are empty.
  */
 export interface Attention {
   readonly blocks: readonly AttentionBlock[];
@@ -106,23 +114,23 @@ export interface Attention {
   readonly keys: readonly AttentionKeys[];
 }
 
-/** Pixels that `AttentionClusters` lists per pixel. */
+/** The number of neighbours that `AttentionClusters` lists for each pixel. */
 const NEIGHBOURS = 32;
 
 /**
- * Returns the names of the tensors that `readAttention` needs; empty if the network has no
- * attention.
+ * Returns the names of the tensors that `readAttention` needs. The list is empty if the network has
+ * no attention.
  */
 export function attentionTaps({ graph }: Network): string[] {
   return [...tapped(attentionPoints(graph))].map((id) => graph.nodes[id].name);
 }
 
-/** Converts an image to the input of the run that is traced. */
+/** Converts an image to the input of the traced run. */
 export function attentionInput(network: Network, image: Rgba8Image): PlanarInput {
   return unpackRgba8Reference(image, pixelFormats(network).input);
 }
 
-/** Bytes of the tensors that `attentionTaps` names, for an LR image. */
+/** Returns the total size in bytes of the tensors that `attentionTaps` names, for an LR image. */
 export function attentionBytes({ graph }: Network, image: Size): number {
   const padded = paddedSize(graph, image);
   let total = 0;
@@ -138,7 +146,7 @@ export function attentionBytes({ graph }: Network, image: Size): number {
 /**
  * Reads the attention of a traced run.
  * @param traced the tensors that `attentionTaps` names
- * @param image the LR image's size; padding is cut off the maps
+ * @param image the LR image's size; the padding is removed from the maps
  */
 export function readAttention(
   { graph }: Network,
@@ -166,7 +174,7 @@ export function readAttention(
   };
 }
 
-/** Reads traced tensors by node. */
+/** Reads traced tensors by node id. */
 interface Reader {
   readonly vector: (id: NodeId) => Float32Array<ArrayBuffer>;
   readonly table: (id: NodeId) => TracedTensor;
@@ -268,7 +276,10 @@ function readClusters(
   const [order, rank, lse] = [points.order, points.rank, points.lse].map((id) => table(id).data);
   const [, windows, window, keys] = attention.shape;
   const padded = windows * window;
-  /** The weight of every pixel for the current one, and which of them are not zero. */
+  /**
+   * The weight of every pixel for the current pixel, and a list of the pixels with a non-zero
+   * weight.
+   */
   const all = new Float32Array(length);
   const touched: number[] = [];
   for (let i = 0; i < length; i++) {
@@ -320,13 +331,13 @@ function readKeys(
   return { name, width, height, references, weights, offsets, gates };
 }
 
-/** Computes the gate's factor for each key; see `Gate`. */
+/** Computes the gate's factor for each key. See `Gate`. */
 function gateFactors(mask: AttentionMaps, gate: Gate): Float32Array<ArrayBuffer> {
   const { channels, width, height, data } = mask;
   if (gate === 'zero' || gate === 'exclude') return data.map((v) => (v > 0 ? 1 : 0));
   const plane = width * height;
   const factors = new Float32Array(data.length);
-  // Along the columns of a row, or along the keys of a pixel.
+  // The softmax runs along the columns of a row or along the keys of a pixel.
   const [lines, length, step] =
     gate === 'columns' ? [channels * height, width, 1] : [plane, channels, plane];
   for (let line = 0; line < lines; line++) {

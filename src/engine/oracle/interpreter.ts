@@ -91,9 +91,9 @@ const isVector = (value: Value): value is Float32Array<ArrayBuffer> =>
   value instanceof Float32Array;
 
 /**
- * Runs a network on the CPU with the kernels' plain references: slow and obvious. It is the oracle
- * for the other backends. Returns the nodes named in `taps`. Yields to the event loop every few
- * milliseconds, so a worker can be cancelled.
+ * Runs a network on the CPU with the plain reference kernels, which are slow but simple. It is the
+ * oracle for testing the other backends. Returns the values of the nodes named in `taps`. It yields
+ * to the event loop every few milliseconds, so that a worker can be cancelled.
  *
  * @throws CrispenError `ABORTED`, `MODEL_UNSUPPORTED`, `INVALID_INPUT`.
  */
@@ -121,7 +121,7 @@ export async function interpret(
   );
 }
 
-/** Evaluates every node in order. Values are dropped after their last reader unless kept. */
+/** Evaluates every node in order. A value that is not kept is dropped after its last reader. */
 async function evaluate(
   graph: Graph,
   weights: NetworkWeights,
@@ -151,8 +151,8 @@ async function evaluate(
 }
 
 /**
- * Applies an op to its inputs, given in the op's order. Each step takes a few milliseconds at most
- * on images of some megapixels.
+ * Applies an op to its inputs, which have the op's order. Each step takes at most a few
+ * milliseconds on images of a few megapixels.
  */
 export function* applyOp(
   node: Op | Pick<GroupAttentionOp, 'op' | keyof AttentionSizes>,
@@ -294,7 +294,7 @@ function applyNonlocal(
 }
 
 /**
- * Upscales an image on the CPU, with alpha and colour differences as on the GPU.
+ * Upscales an image on the CPU. Alpha and colour differences are processed as on the GPU.
  * @throws CrispenError `ABORTED`, `MODEL_UNSUPPORTED`, `NON_FINITE`.
  */
 export async function upscaleOnCpu<T extends RgbaImage>(
@@ -337,8 +337,9 @@ export async function upscaleOnCpu<T extends RgbaImage>(
 }
 
 /**
- * Estimates the milliseconds that the oracle needs for an LR image, from a probe of about 50 ms: a
- * 3x3 convolution of 40 channels, A2N's most expensive shape.
+ * Estimates how many milliseconds the oracle needs for an LR image. The estimate comes from a probe
+ * of about 50 ms, which runs a 3x3 convolution of 40 channels, the most expensive layer shape of
+ * A2N.
  * @throws CrispenError `INVALID_INPUT` for invalid sizes.
  */
 export function estimateCpuMilliseconds(network: Network, width: number, height: number): number {
@@ -355,7 +356,7 @@ export function estimateCpuMilliseconds(network: Network, width: number, height:
   });
   const weights = Float32Array.from({ length: channels * channels * 9 }, (_, i) => Math.cos(i));
   const probe = () => convReference(x, weights, null, channels, 3);
-  probe(); // lets the compiler warm up
+  probe(); // This call lets the compiler warm up.
   const started = performance.now();
   let runs = 0;
   do {

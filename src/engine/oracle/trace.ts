@@ -1,6 +1,6 @@
 /**
- * Common parts of running a network on the GPU and on the CPU: the layout of a trace's input, the
- * wanted nodes, and the meaning of the pixels at both ends.
+ * Code shared by network runs on the GPU and on the CPU: the layout of a trace's input, the nodes
+ * to trace, and the pixel formats at both ends.
  */
 import { CrispenError } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
@@ -12,7 +12,7 @@ import { type PlanarMap, planarMap } from '../../kernels/planar.ts';
 import type { Network } from '../../networks/network.ts';
 import type { TracedTensor } from '../types.ts';
 
-/** Input of a trace: planar (chw) f32 in the network's own range. */
+/** The input of a trace: planar (chw) f32 values in the network's own range. */
 export interface PlanarInput {
   readonly width: number;
   readonly height: number;
@@ -20,8 +20,8 @@ export interface PlanarInput {
 }
 
 /**
- * Converts the input of a trace to a map, with the padding that the graph needs.
- * @throws CrispenError `INVALID_INPUT` unless it has one value per channel and pixel.
+ * Converts the input of a trace to a map and adds the padding that the graph needs.
+ * @throws CrispenError `INVALID_INPUT` unless the input has one value per channel and pixel.
  */
 export function paddedInput(
   { graph, inputRange }: Network,
@@ -39,8 +39,8 @@ export function paddedInput(
 }
 
 /**
- * Converts a map to a traced tensor. The output is cropped to remove the padding; inner maps are
- * unchanged.
+ * Converts a map to a traced tensor. The network's output is cropped to remove the padding. Other
+ * maps are unchanged.
  */
 export function tracedMap(
   network: Network,
@@ -53,7 +53,7 @@ export function tracedMap(
   return { shape: [channels, height, width], data };
 }
 
-/** Crops the output for an image of a size by what comes from the image's padding. */
+/** Crops the output to an image of the given size and thus removes the result of the padding. */
 export function withoutPadding({ graph, scale }: Network, map: PlanarMap, image: Size): PlanarMap {
   const { border = 0 } = paddingOf(graph);
   return cropReference(map, image.height * scale, image.width * scale, border * scale);
@@ -73,8 +73,8 @@ export function pixelFormats({ graph, inputRange: range, scale }: Network): {
 }
 
 /**
- * Finds the ids of nodes by name. @throws CrispenError `INVALID_INPUT` for a name that the graph
- * lacks.
+ * Finds the ids of nodes by name.
+ * @throws CrispenError `INVALID_INPUT` for a name that the graph lacks.
  */
 export function findTaps(graph: Graph, names: readonly string[]): Set<NodeId> {
   const ids = new Map(graph.nodes.map((node, id) => [node.name, id]));
@@ -89,7 +89,7 @@ export function findTaps(graph: Graph, names: readonly string[]): Set<NodeId> {
   );
 }
 
-/** Channels of the graph's input. */
+/** Returns the number of channels of the graph's input. */
 function inputChannels(graph: Graph): number {
   const shape = graph.nodes.find((node) => node.op === 'input')?.shape;
   return shape?.kind === 'map' ? shape.channels : 0;

@@ -22,8 +22,9 @@ import type { RunOptions, TracedTensor } from '../types.ts';
 import { findTaps, type PlanarInput, paddedInput, tracedMap } from './trace.ts';
 
 /**
- * Runs a whole network on a planar f32 input and returns the nodes named in `taps`, unclamped.
- * Fusion (default `blocks`) stops at each tap; the node `output` does not affect it.
+ * Runs a whole network on a planar f32 input. Returns the unclamped values of the nodes named in
+ * `taps`. Fusion (default `blocks`) stops at each tap, but a tap on the node `output` does not
+ * affect it.
  * @throws CrispenError like `Engine.upscale`, and `INVALID_INPUT` for an unknown name.
  */
 export const trace = (
@@ -80,7 +81,7 @@ async function traceNetwork(
       onWork: (work) => meter.advance(work),
       receipt,
       write: () => arena.write(program.input, content),
-      // Copied before the run, because the input's memory may be reused.
+      // The input is copied before the run, because its memory may be reused.
       start: (encoder) => receipt.expect(encoder, arena.buffer(program.input), 0, content),
     });
     await device.mapped(proof, receipt.end, (bytes) => receipt.check(bytes));
@@ -108,7 +109,7 @@ async function traceNetwork(
     }
     const dims = shape.dims(size);
     const data = shape.integer ? Float32Array.from(new Uint32Array(content)) : values;
-    // Rows of tables are padded to whole vectors of four.
+    // The rows of tables are padded to whole vectors of four.
     return { shape: dims, data: dims.length > 2 ? unpackRows(data, dims[dims.length - 1]) : data };
   };
   try {

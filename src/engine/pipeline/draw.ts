@@ -1,4 +1,4 @@
-/** A result that stays on the GPU as a texture into which tiles are drawn. */
+/** Keeps a result on the GPU, as a texture into which tiles are drawn. */
 
 import type { Size } from '../../geometry.ts';
 import { pixelsToTexture } from '../../kernels/pixels/texture.ts';
@@ -9,19 +9,22 @@ import type { UpscaleOptions } from '../types.ts';
 const [COPY_SRC, COPY_DST, STORAGE_BINDING] = [0x1, 0x2, 0x8];
 
 export interface Surface {
-  /** A texture of the result's size, `rgba8unorm`, with usages `COPY_SRC` and `COPY_DST`. */
+  /**
+   * A texture of the result's size in the format `rgba8unorm`, with the usages `COPY_SRC` and
+   * `COPY_DST`.
+   */
   readonly texture: GPUTexture;
-  /** Draws a tile, as `UpscaleOptions.draw`. */
+  /** Draws a tile. See `UpscaleOptions.draw`. */
   readonly draw: NonNullable<UpscaleOptions['draw']>;
-  /** Bytes of all textures made so far. */
+  /** The bytes of all textures created so far. */
   readonly bytes: number;
   destroy(): void;
 }
 
 /**
- * Makes a surface for one result.
+ * Creates a surface for one result.
  * @param size of the result
- * @param scale factor between a tile and its core
+ * @param scale factor by which a result tile is larger than its core
  * @throws CrispenError `OUT_OF_MEMORY`, `DEVICE_LOST`
  */
 export async function makeSurface(device: Device, size: Size, scale: number): Promise<Surface> {
@@ -35,7 +38,8 @@ export async function makeSurface(device: Device, size: Size, scale: number): Pr
     });
   const { pipeline, layout } = await device.compileShader('pixels to texture', pixelsToTexture);
   const texture = await device.scoped('allocating the result', () => make(size));
-  // The kernel reads the row length from the texture, so each tile size has its own texture.
+  // The kernel reads the row length from the size of the texture, so each tile size has its own
+  // texture.
   const tiles = new Map([[`${size.width}x${size.height}`, texture]]);
   return {
     texture,

@@ -74,12 +74,13 @@ describe('a network in somebody else\u2019s command encoder', () => {
     const network = await prepareNetwork(device, tiny, weights, {
       width: w,
       height: h,
-      fuse: 'ops', // software adapters take most of a minute to compile the larger kernels
+      fuse: 'ops', // Software adapters take almost a minute to compile the larger kernels.
     });
     expect([network.width, network.height]).toEqual([4 * w, 4 * h]);
     const input = texture(w, h, COPY_DST | TEXTURE_BINDING);
     const output = texture(4 * w, 4 * h, COPY_SRC | COPY_DST | STORAGE_BINDING);
-    // Two images through the same encoder and buffers, with the output poisoned before each.
+    // Two images use the same encoder and buffers. The output is overwritten with other values
+    // before each run.
     for (const alpha of [false, true]) {
       const image = picture(w, h, alpha);
       const size = [w, h];

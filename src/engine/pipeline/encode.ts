@@ -1,6 +1,6 @@
 /**
- * For WebGPU programmers: a network as part of their own frame, on their device and in their
- * command encoder, from texture to texture. Nothing is read back.
+ * Lets WebGPU programmers run a network as part of their own frame. It runs on their device and in
+ * their command encoder, from texture to texture. Nothing is read back.
  */
 import { CrispenError, internal } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
@@ -24,7 +24,10 @@ import { doneWord } from '../tile/strips.ts';
 import { tuningFor } from '../tune/tuning.ts';
 
 export interface EncodableOptions extends Size {
-  /** The fusion level. Default: that of the adapter's family, which is `ops` for all families. */
+  /**
+   * The fusion level. The default is the level for the adapter's family, which is `ops` for all
+   * families.
+   */
   readonly fuse?: Fusion;
 }
 
@@ -36,15 +39,15 @@ const RULES: Rules<EncodableOptions> = {
 
 /** A network that is prepared for images of one size. */
 export interface EncodableNetwork {
-  /** Size of the output in pixels. */
+  /** The width and height of the output in pixels. */
   readonly width: number;
   readonly height: number;
-  /** Bytes of GPU buffers, including weights. */
+  /** The bytes of GPU buffers, including weights. */
   readonly bytes: number;
   /**
-   * Two u32, cleared at the start of each run. The first becomes 1 if the network produces a value
-   * that is not finite. The second is `done` once the whole run has ended; anything else means that
-   * the texture is not the result.
+   * Two u32 values, cleared at the start of each run. The first becomes 1 if the network produces a
+   * value that is not finite. The second equals `done` once the whole run has ended. With any other
+   * value, the texture is not the result.
    */
   readonly status: GPUBuffer;
   readonly done: number;
@@ -52,9 +55,10 @@ export interface EncodableNetwork {
    * Encodes one run: two compute passes for the textures and one for the network. It can be called
    * any number of times. Runs share their buffers and execute in queue order.
    *
-   * @param input texture of the prepared size, such as `rgba8unorm`, with usage `TEXTURE_BINDING`;
-   *   values are 0 to 1 in sRGB, not premultiplied
-   * @param output texture that is `scale` times as large, `rgba8unorm` with usage `STORAGE_BINDING`
+   * @param input texture of the prepared size, such as `rgba8unorm`, with usage `TEXTURE_BINDING`.
+   *   Its values are in the range 0 to 1 in sRGB, not premultiplied.
+   * @param output texture that is `scale` times as large, in `rgba8unorm` with usage
+   * `STORAGE_BINDING`
    * @throws CrispenError `INVALID_INPUT` for textures of another size
    */
   encode(encoder: GPUCommandEncoder, input: GPUTexture, output: GPUTexture): void;
@@ -63,7 +67,8 @@ export interface EncodableNetwork {
 
 /**
  * Uploads a network to a device, compiles its kernels and allocates its feature maps for images of
- * `width` x `height` pixels, which run whole, without tiles. The caller keeps the device.
+ * `width` x `height` pixels. Images are processed whole, without tiles. The caller still owns the
+ * device.
  *
  * @throws CrispenError `INVALID_INPUT` for invalid options, `MODEL_UNSUPPORTED` for weights that do
  *   not fit the network, `OUT_OF_MEMORY`, `DEVICE_LOST`
@@ -88,8 +93,9 @@ export async function prepareNetwork(
   const model = await uploadModel(device, network, program, bindWeights(graph, weights));
   const { image } = program;
   if (!image) throw internal('the program was lowered without image conversion');
-  // Networks that unshuffle pixels work on whole cells. Pixels beyond the image are reflected, in a
-  // border when the texture is read, otherwise when the pixels become a map.
+  // Networks that unshuffle pixels process whole cells. Pixels beyond the image are reflected. In a
+  // border, this happens when the texture is read. Otherwise, it happens when the pixels become a
+  // map.
   const padding = paddingOf(graph);
   const { border = 0 } = padding;
   const size = { width: paddedSide(padding, width), height: paddedSide(padding, height) };
@@ -108,7 +114,7 @@ export async function prepareNetwork(
       image: held,
       mark,
     });
-    // Some steps have no work at some sizes.
+    // Some steps have no work for some sizes.
     const dispatches = sized.filter(({ grid }) => grid.every((groups) => groups > 0));
     const stride = uniformStride(device);
     const words = new Uint32Array((dispatches.length * stride) / 4);

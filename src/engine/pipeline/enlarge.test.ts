@@ -7,7 +7,10 @@ import type { TensorMap } from '../../weights/tensor.ts';
 import { upscaleOnCpu } from '../oracle/interpreter.ts';
 import { type EnlargePlan, enlarge, enlargeWhole, type Pass } from './enlarge.ts';
 
-/** A small network with random weights, or with zeros, which leave only its bilinear skip. */
+/**
+ * Creates a pass of a small network with random weights. If `amplitude` is 0, only its bilinear
+ * skip remains.
+ */
 function pass(scale: 2 | 3 | 4, amplitude = 0.15): Pass {
   const network = createNetwork('a2n', {
     scale,
@@ -29,7 +32,7 @@ function pass(scale: 2 | 3 | 4, amplitude = 0.15): Pass {
     scale,
     run: async (image, options, sink) => {
       const { image: whole, report } = await upscaleOnCpu(network, weights, image, options);
-      // In strips of three rows, like a tiled run.
+      // Returns the result in strips of three rows, like a tiled run.
       for (let y = 0; y < whole.height; y += 3) {
         const height = Math.min(3, whole.height - y);
         const data = whole.data.slice(y * whole.width * 4, (y + height) * whole.width * 4);
@@ -62,7 +65,7 @@ const pixels = ({ data }: RgbaImage): number[][] =>
   Array.from({ length: data.length / 4 }, (_, i) => [...data.slice(i * 4, i * 4 + 4)]);
 
 describe('a network that makes one colour of an image', () => {
-  /** A pass whose result is black. */
+  /** Creates a pass that returns a black image. */
   const black = (scale: number): Pass => ({
     model: 'black',
     scale,
@@ -168,7 +171,8 @@ describe('enlarge', () => {
       const seen = new Set<number>();
       pixels(cut).forEach(([, , , a], i) => {
         const x = ((i % cut.width) + 0.5) / factor - 0.5;
-        // Lanczos reaches three pixels, and twice as far if the size is resampled too.
+        // The Lanczos filter reaches three pixels, or six if the image is also resized to the exact
+        // size.
         if (x < 12 - 6) expect(a).toBe(255);
         else if (x > 11 + 6) expect(a).toBe(0);
         else seen.add(a);
@@ -180,7 +184,7 @@ describe('enlarge', () => {
   it('keeps the colour under alpha 3', async () => {
     for (const depth of [8, 16] as const) {
       const flat = image(9, 8, () => [200, 100, 50, 3]);
-      // Zeros leave only the bilinear skip, which must keep a constant image.
+      // With zero weights, only the bilinear skip remains, which must preserve a constant image.
       for (const factor of [2, 1.6]) {
         const task = plan(flat, factor, [pass(2, 0)], depth);
         const { data } = (await enlargeWhole(flat, task)).image;

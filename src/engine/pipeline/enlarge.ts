@@ -1,6 +1,6 @@
 /**
- * Takes an image to its result: runs of networks, then a resize to the exact size. Alpha is resized
- * separately, grey images stay grey, and samples have 8 or 16 bits.
+ * Produces the result for an image: it runs networks and then resizes to the exact size. Alpha is
+ * resized separately, grey images stay grey, and samples have 8 or 16 bits.
  */
 import { throwIfAborted } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
@@ -13,9 +13,9 @@ import type { Progress, Strip, StripSink, UpscaleOptions, UpscaleReport } from '
 import type { RowResizer } from './resize.ts';
 import { WholeImage } from './wholeImage.ts';
 
-/** One run of a network. 16-bit images give 16-bit results. */
+/** One run of a network. A 16-bit image yields a 16-bit result. */
 export interface Pass {
-  /** The model's id, for the report. */
+  /** The id of the model, for the report. */
   readonly model: string;
   readonly scale: number;
   readonly run: (
@@ -26,34 +26,34 @@ export interface Pass {
 }
 
 export interface EnlargePlan {
-  /** Size of the result, which may be larger or smaller than the output of the passes. */
+  /** The size of the result, which may be larger or smaller than the output of the passes. */
   readonly size: Size;
-  /** Bits of the result. */
+  /** The number of bits per sample of the result. */
   readonly depth: Depth;
-  /** In order; if empty, the image is only resized by Lanczos. */
+  /** The passes in order. If there are none, the image is only resized by Lanczos. */
   readonly passes: readonly Pass[];
-  /** The device that resizes alpha and the result; null: the CPU. */
+  /** The device that resizes alpha and the result. If null, the CPU resizes them. */
   readonly device: Device | DeviceSource | null;
 }
 
 export interface EnlargeReport extends UpscaleReport {
-  /** Product of the passes' scales; 1 without passes. */
+  /** The product of the passes' scales, or 1 without passes. */
   readonly networkScale: number;
-  /** Models in the order of their runs: one for a plain upscale, none for Lanczos alone. */
+  /** The models in the order of their runs: one for a plain upscale, none for Lanczos alone. */
   readonly passes: readonly string[];
 }
 
 /**
- * Enlarges or reduces an image to a size, and hands over rows as they are finished.
+ * Enlarges or reduces an image to a size, and passes rows to `sink` as they are finished.
  *
- * The networks see opaque colours (`opaqueColours`) and no alpha. Alpha is enlarged from the image
- * itself with Lanczos. A grey image (R = G = B in all visible pixels) stays grey: all three
- * channels get the luma of the network's output. Each pass but the last is held whole. The last
- * pass and the resize to the exact size run on strips. Colours are rounded to the depth after each
- * step.
+ * The networks get opaque colours (`opaqueColours`) and no alpha. Alpha is enlarged from the image
+ * itself with Lanczos. A grey image (R = G = B in all visible pixels) stays grey, because all three
+ * channels get the luma of the network's output. The results of all passes but the last are held
+ * whole. The last pass and the resize to the exact size process strips. Colours are rounded to the
+ * depth after each step.
  *
- * @throws CrispenError like `Engine.upscale`; `BLANK_RESULT` (image/blank.ts) after the last row;
- *   errors of the sink.
+ * @throws CrispenError like `Engine.upscale`, and `BLANK_RESULT` (image/blank.ts) after the last
+ *   row. Errors of the sink are passed on.
  */
 export async function enlarge(
   image: RgbaImage,
@@ -76,7 +76,7 @@ export async function enlarge(
   );
   const opened: RowResizer[] = [];
   const open = async (from: Size, to: Size, depthOut: Depth): Promise<RowResizer> => {
-    // Loaded lazily, because most images are opaque and keep a network's own scale.
+    // The resizer is loaded lazily, because most images are opaque and keep a network's own scale.
     const { RowResizer } = await import('./resize.ts');
     const resizer = await RowResizer.open({ from, to, depthIn, depthOut, device });
     opened.push(resizer);
@@ -103,9 +103,9 @@ export async function enlarge(
     if (passes.length === 0) await finish(image.data);
     else {
       const opaque = isOpaque(source.data);
-      // Loaded lazily, like the resizer.
+      // This module is loaded lazily, like the resizer.
       let current = opaque ? source : (await import('../../image/fill.ts')).opaqueColours(source);
-      // Tests the network's input, because invisible colours do not count.
+      // This tests the network's input, because the colours of invisible pixels do not matter.
       const grey = isGrey(current.data);
       const alpha = opaque ? null : new AlphaRows(await open(source, whole, depthIn), source);
       for (const [i, pass] of passes.entries()) {
@@ -139,7 +139,7 @@ export async function enlarge(
   }
 }
 
-/** Like `enlarge`, but returns the result as one image. */
+/** Works like `enlarge`, but returns the result as one image. */
 export async function enlargeWhole(
   image: RgbaImage,
   plan: EnlargePlan,
@@ -151,7 +151,7 @@ export async function enlargeWhole(
   return { image: whole.image, report };
 }
 
-/** Alpha of an image, resized row by row. */
+/** The alpha of an image, resized row by row. */
 class AlphaRows {
   readonly #rows: AsyncGenerator<Samples>;
   #current: Samples = new Uint8ClampedArray(0);
@@ -195,7 +195,7 @@ function widened(image: RgbaImage): RgbaImage {
   return { width, height, data: Uint16Array.from(image.data, (v) => v * 257) };
 }
 
-/** Returns the cost of each pass, in pixels read and written. */
+/** Returns the cost of each pass, which is the number of pixels that it reads and writes. */
 function costsOf(passes: readonly Pass[], { width, height }: Size): number[] {
   let pixels = width * height;
   return passes.map(({ scale }) => {
@@ -205,7 +205,7 @@ function costsOf(passes: readonly Pass[], { width, height }: Size): number[] {
   });
 }
 
-/** Reports the progress of one part to the meter of the whole job. */
+/** Creates a function that adds the progress of one part to the meter of the whole job. */
 function partOf(meter: ProgressMeter, cost: number): (progress: Progress) => void {
   let told = 0;
   return ({ fraction }) => {
@@ -215,7 +215,8 @@ function partOf(meter: ProgressMeter, cost: number): (progress: Progress) => voi
 }
 
 /**
- * Combines the reports of several runs: tiles come from the last run, exactness from all of them.
+ * Combines the reports of several runs. The tiles are those of the last run. A result is exact only
+ * if all runs were exact.
  */
 function summed(reports: readonly UpscaleReport[], device: EnlargePlan['device']): UpscaleReport {
   const last: UpscaleReport = reports.at(-1) ?? {

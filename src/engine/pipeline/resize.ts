@@ -1,6 +1,6 @@
 /**
- * Resizes without a network: Lanczos in linear light, on the GPU or the CPU, in rows from top to
- * bottom.
+ * Resizes without a network. It uses Lanczos in linear light, on the GPU or the CPU, and processes
+ * rows from top to bottom.
  */
 import { CrispenError, throwIfAborted } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
@@ -27,33 +27,33 @@ import type { RunOptions } from '../types.ts';
 export interface ResizeSpec {
   readonly from: Size;
   readonly to: Size;
-  /** Depth of incoming and of resized rows. */
+  /** The bits per sample of incoming rows and of resized rows. */
   readonly depthIn: Depth;
   readonly depthOut: Depth;
-  /** Null: the CPU, with the kernels' references. */
+  /** If null, the CPU resizes with the reference kernels. */
   readonly device: Device | DeviceSource | null;
-  /** The approximate bytes of rows that are processed at a time; default 16 MiB. */
+  /** The approximate bytes of rows that are processed at a time. The default is 16 MiB. */
   readonly stripBytes?: number | undefined;
 }
 
-/** Both passes over rows, on the GPU or the CPU. */
+/** The horizontal and the vertical pass over rows, on the GPU or the CPU. */
 interface Passes {
-  /** Resizes rows horizontally into the ring. The first is row `row` of the source. */
+  /** Resizes rows horizontally into the ring. The first of them is row `row` of the source. */
   columns(pixels: Samples, row: number): Promise<void>;
-  /** Computes `count` rows of the result from row `row` on. */
+  /** Computes `count` rows of the result, starting with row `row`. */
   rows(row: number, count: number): Promise<Samples>;
   destroy(): void;
 }
 
-/** Data for both kinds of passes. */
+/** The data that both kinds of passes need. */
 interface Plan extends ResizeSpec {
   readonly columns: TapRuns;
   readonly rows: TapRuns;
-  /** Source rows in the ring. */
+  /** The number of source rows in the ring. */
   readonly ringRows: number;
-  /** Incoming rows per step. */
+  /** The number of incoming rows per step. */
   readonly fedRows: number;
-  /** The most result rows per step. */
+  /** The maximum number of result rows per step. */
   readonly madeRows: number;
 }
 
@@ -62,10 +62,10 @@ const STRIP_BYTES = 2 ** 24;
 /**
  * Resizes an image whose rows arrive from top to bottom, with memory for only a few rows.
  *
- * Lanczos with three lobes, widened by the reduction factor for antialiasing; edges are mirrored.
- * It works in f32, with premultiplied alpha, in linear light by the sRGB curve. Display P3 has the
- * same curve, and the gamma of other profiles is close to it. The weights sum to one, so flat areas
- * keep their values, whether transparent or opaque.
+ * The filter is Lanczos with three lobes, widened by the reduction factor for antialiasing. Edges
+ * are mirrored. The computation uses f32, premultiplied alpha and linear light according to the
+ * sRGB curve. Display P3 has the same curve, and the gamma of other profiles is similar. The
+ * weights sum to one, so flat areas keep their values, whether transparent or opaque.
  */
 export class RowResizer {
   readonly #plan: Plan;
@@ -102,7 +102,7 @@ export class RowResizer {
     return new RowResizer(plan, device ? await GpuPasses.open(plan, device) : cpuPasses(plan));
   }
 
-  /** Takes the next rows of the source, and yields the rows of the result that they complete. */
+  /** Takes the next rows of the source and yields the rows of the result that these complete. */
   async *push(pixels: Samples): AsyncGenerator<Samples> {
     const { from, to, rows, fedRows, madeRows } = this.#plan;
     const stride = from.width * 4;
@@ -128,15 +128,15 @@ export class RowResizer {
 }
 
 export interface ResizeOptions extends RunOptions {
-  /** After a loss, a `DeviceSource` provides another device. */
+  /** The device, or a `DeviceSource`, which provides another device after a loss. */
   readonly device: Device | DeviceSource | null;
-  /** Bits of the result; default the image's own. */
+  /** The bits per sample of the result. The default is the image's own depth. */
   readonly depth?: Depth | undefined;
 }
 
 /**
- * Resizes a whole image to exactly `size`; see `RowResizer`.
- * @throws CrispenError `ABORTED` and like `RowResizer.open`.
+ * Resizes a whole image to exactly `size`. See `RowResizer`.
+ * @throws CrispenError `ABORTED`, and the errors of `RowResizer.open`.
  */
 export async function resize(
   image: RgbaImage,
@@ -175,7 +175,7 @@ function allocate(depth: Depth, width: number, height: number): Samples {
 
 function cpuPasses({ from, to, columns, rows, ringRows, depthOut }: Plan): Passes {
   const ring = { rows: ringRows, data: new Float32Array(ringRows * to.width * 4) };
-  // Yields to the event loop, because the worker must receive a cancellation.
+  // Yields to the event loop, so that the worker can receive a cancellation.
   const breath = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
   return {
     async columns(pixels, row) {
@@ -192,17 +192,17 @@ function cpuPasses({ from, to, columns, rows, ringRows, depthOut }: Plan): Passe
   };
 }
 
-/** The number of losses in a row that end the work. */
+/** The work fails after this many losses in a row. */
 const MOST_LOSSES = 3;
 
-/** Passes on a device, and on another device after a loss. */
+/** Runs the passes on a device and, after a loss, on another device. */
 class GpuPasses implements Passes {
   readonly #open: () => Promise<Passes>;
   readonly #canRenew: boolean;
   readonly #ringRows: number;
   readonly #stride: number;
   #passes: Passes;
-  /** The source rows that are in the ring. */
+  /** The incoming rows that the ring still contains. */
   #recent: { readonly pixels: Samples; readonly row: number }[] = [];
 
   private constructor(open: () => Promise<Passes>, passes: Passes, canRenew: boolean, plan: Plan) {
@@ -252,7 +252,7 @@ class GpuPasses implements Passes {
   }
 }
 
-/** Tries up to three times if the device is lost and can be replaced. */
+/** Runs `work` up to three times if the device is lost and can be replaced. */
 async function whileLost<T>(work: () => Promise<T>, canRenew: boolean): Promise<T> {
   for (let losses = 1; ; losses++) {
     try {
@@ -297,7 +297,10 @@ async function gpuPasses(plan: Plan, device: Device): Promise<Passes> {
   const reading = await Reading.create(buffers, Math.max(outBytes, sourceBytes) + PARAM_BYTES);
   const { columnPass, rowPass } = await prepared();
 
-  /** Uploads the data that stay the same. @throws CrispenError, with everything freed */
+  /**
+   * Uploads the constant data.
+   * @throws CrispenError after it has freed all buffers
+   */
   async function prepared() {
     try {
       await upload(device, 'preparing a resize', [

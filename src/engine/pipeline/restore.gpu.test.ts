@@ -11,7 +11,7 @@ import { Engine, type Model } from '../engine.ts';
 import { upscaleOnCpu } from '../oracle/interpreter.ts';
 import { enlargeWhole, type Pass } from './enlarge.ts';
 
-/** A2N of two blocks at scale 1: no upsampler, the input is added to the output. */
+/** An A2N with two blocks at scale 1. It has no upsampler, and the input is added to the output. */
 const network = createNetwork('a2n', { scale: 1, features: 8, blocks: 2, inputRange: 1 });
 const random = randomStream(11);
 const weights: TensorMap = new Map(
@@ -81,7 +81,7 @@ it.each(['RGGB', 'GBRG'] as const)(
       made.set(rows, y * width * 4);
     });
     const cpu = (await upscaleOnCpu(network, weights, input)).image.data;
-    // 4 of 65,535 levels: sums only differ in order.
+    // The limit is 4 of 65,535 levels, because the sums differ only in their order.
     expect(Math.max(...made.map((v, i) => Math.abs(v - cpu[i])))).toBeLessThanOrEqual(4);
     expect(made).not.toEqual(input.data);
     await engine.unloadModel(deep);

@@ -2,13 +2,13 @@ import { CrispenError } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
 import { type Depth, type RgbaImage, samplesOf } from '../../image/image.ts';
 
-/** An image assembled from its rows. */
+/** Assembles an image from its rows. */
 export class WholeImage {
   readonly image: RgbaImage;
   #at = 0;
 
   /**
-   * @param of the size and depth of an image that `scale` enlarges
+   * @param of size and depth of the image before it is enlarged by `scale`
    * @throws CrispenError `OUT_OF_MEMORY`
    */
   constructor(of: Size & { readonly depth: Depth }, scale: number) {

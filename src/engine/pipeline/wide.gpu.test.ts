@@ -9,7 +9,7 @@ import type { TensorMap } from '../../weights/tensor.ts';
 import { Engine, type Model } from '../engine.ts';
 import { upscaleOnCpu } from '../oracle/interpreter.ts';
 
-/** The seeded A2N of two blocks, x4. */
+/** A seeded A2N x4 with two blocks. */
 const tiny = createNetwork('a2n', {
   scale: 4,
   features: 8,
@@ -33,7 +33,7 @@ beforeAll(async () => {
 });
 afterAll(() => engine.destroy());
 
-/** 16 bits with independent lower bytes. */
+/** Creates a 16-bit image whose lower bytes are independent of the upper ones. */
 function widePicture(width: number, height: number): Rgba16Image {
   const { data } = picture(width, height, true);
   return { width, height, data: Uint16Array.from(data, (v, i) => v * 256 + ((i * 37) % 256)) };
@@ -58,7 +58,8 @@ it.each([
   expect(report.tiles).toBe(tileSize ? 4 : 1);
   const cpu = (await upscaleOnCpu(tiny, weights, image)).image;
   expect(rows.length).toBe(cpu.data.length);
-  // Tiles have their own statistics here, so only the whole image is the same to within rounding.
+  // Tiles have their own statistics here. Therefore, only the whole image matches the CPU to within
+  // rounding.
   const worst = rows.reduce((most, v, i) => Math.max(most, Math.abs(v - cpu.data[i])), 0);
   expect(worst).toBeLessThanOrEqual(tileSize ? 24 * 257 : 4);
 });

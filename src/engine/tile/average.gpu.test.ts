@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => engine.destroy());
 
-/** The smallest possible network, because plain loops take a while. */
+/** The network is as small as possible, because plain loops are slow. */
 const network = asid({ scale: 2, features: 8, blocks: 1 });
 const weights = recipe2(network, 7, [['up.0', 0.5]]);
 
@@ -34,7 +34,8 @@ const apart = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
 };
 
 describe('a network in averaged tiles', () => {
-  // One tile, a smaller one with padding, one pixel beyond a tile, and overlap along both axes.
+  // The cases are one whole tile, a smaller tile with padding, an image one pixel wider than a
+  // tile, and overlap along both axes.
   it.each([
     [64, 64, 1],
     [9, 13, 1],
@@ -91,10 +92,10 @@ describe('a network in averaged tiles', () => {
     const read = await readGoldenCases(tiled);
     if ('missing' in read) throw new Error('no ASID');
     const { weights, input, expected } = read[0];
-    // The network of this case takes values in -1..1.
+    // The network of this test case expects values in -1..1.
     const network = asid({ scale: 2, features: 16 });
     const [, , height, width] = input.shape;
-    // Converts values in -1..1 to 16 bits and back.
+    // Convert values in -1..1 to 16 bits.
     const values = toFloat32(input);
     const data = new Uint16Array(width * height * 4).fill(65535);
     for (let i = 0; i < width * height; i++) {

@@ -5,8 +5,8 @@ import { averagedTiles, checkEdge, coverageAlong, meanOfTiles, startsAlong } fro
 const TILES = { side: 64, overlap: 24 };
 
 describe('averaged tiles', () => {
-  // The authors' procedure: rows and columns start at 0, 40, 80, ..., and the last ones end with
-  // the image.
+  // In the authors' procedure, tiles start at 0, 40, 80, ... along each axis, and the last tile
+  // ends at the image's edge.
   it.each([
     [64, [0]],
     [65, [0, 1]],

@@ -1,7 +1,7 @@
 /**
- * Tiles whose results are averaged. Networks with attention over a whole tile give different
- * results for different tiles. Their authors run them on tiles of the training size and average the
- * overlaps.
+ * Runs a network on tiles and averages their results. Networks with attention over a whole tile
+ * give different results for different tiles. Their authors run them on tiles of the training size
+ * and average the overlaps.
  */
 import { CrispenError } from '../../errors.ts';
 import type { Rect, Size } from '../../geometry.ts';
@@ -10,16 +10,19 @@ import { each, paced } from '../../kernels/steps.ts';
 import type { Edge } from '../types.ts';
 
 export interface AveragedTiles {
-  /** Side of the square tiles, in LR pixels. */
+  /** The side length of the square tiles in LR pixels. */
   readonly side: number;
   readonly overlap: number;
 }
 
-/** Where tiles begin along an axis: every `stride` pixels, and the last one ends with the image. */
+/**
+ * The positions at which tiles start along an axis. A tile starts every `stride` pixels, and the
+ * last one ends at the image's edge.
+ */
 export interface Starts {
-  /** Length of the axis in pixels. */
+  /** The length of the axis in pixels. */
   readonly length: number;
-  /** Length of a tile: its side, or the whole axis if that is shorter. */
+  /** The length of a tile: its side, or the whole axis if the axis is shorter. */
   readonly tile: number;
   readonly starts: readonly number[];
 }
@@ -60,9 +63,10 @@ function cut(map: PlanarMap, { x, y, width, height }: Rect): PlanarMap {
 }
 
 /**
- * Runs an image in tiles and averages their results where they overlap, summed in f64.
+ * Runs an image in tiles and averages the results where tiles overlap. The sums are computed in
+ * f64.
  * @param run returns a tile enlarged by `scale`
- * @param pause lets other events run (`paced`)
+ * @param pause allows other events to run (`paced`)
  */
 export async function meanOfTiles(
   image: PlanarMap,
@@ -101,7 +105,8 @@ export async function meanOfTiles(
 }
 
 /**
- * Checks the edge. Tiles of these networks are images of their own, with the padding from training.
+ * Checks the edge option. Each tile is a separate image for these networks and has the padding from
+ * training.
  * @throws CrispenError `INVALID_INPUT` for an edge that would change the padding
  */
 export function checkEdge(edge: Edge = 'zero'): void {

@@ -1,7 +1,7 @@
 /**
  * Runs networks in averaged tiles (`average.ts`) on the GPU. The last step of the program converts
- * the mean of all tiles so far to pixels, instead of the output. A tile's core is what no later
- * tile covers, so it is finished when the tile is.
+ * the mean of all tiles so far to pixels, not the output itself. A tile's core contains the pixels
+ * that no later tile covers, so the core is finished together with the tile.
  */
 import { CrispenError, internal } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
@@ -17,7 +17,8 @@ import { imageResources } from './strips.ts';
 import type { StripPlan } from './tiler.ts';
 
 /**
- * Plans the tiles of an image in the order in which they run. Sources have the network's padding.
+ * Plans the tiles of an image in the order in which they run. The sources include the network's
+ * padding.
  * @throws CrispenError like `checkEdge`
  */
 export function planAveraged(
@@ -54,8 +55,9 @@ export function planAveraged(
 }
 
 /**
- * Makes the model for an image size, with a resource for the sums of its tiles.
- * @throws CrispenError `OUT_OF_MEMORY` if a binding cannot hold the sums of a row of tiles
+ * Creates the model for an image size, with a resource for the sums of its tiles.
+ * @throws CrispenError `OUT_OF_MEMORY` if a single binding is too small for the sums of a row of
+ * tiles
  */
 export async function averagedModel(
   device: Device,
@@ -96,7 +98,7 @@ export async function averagedModel(
   ];
   const columns = startsAlong(image.width, tiles);
   const rows = startsAlong(image.height, tiles);
-  /** Columns or rows of a tile that the previous tile covers. */
+  /** Returns how many columns or rows of a tile the previous tile covers. */
   const covered = ({ starts, tile }: typeof rows, at: number) => {
     const before = starts[starts.indexOf(at) - 1];
     return before === undefined ? 0 : before + tile - at;

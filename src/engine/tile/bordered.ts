@@ -1,6 +1,6 @@
 /**
- * Tiles for networks that read reflected pixels around the image (`Padding.border`). They are the
- * tiles of the image with its border, without what lies outside the image.
+ * Plans tiles for networks that read reflected pixels around the image (`Padding.border`). The
+ * tiles are those of the image with its border. The parts outside the image are then cut off.
  */
 import type { Rect, Size } from '../../geometry.ts';
 import { paddedSide, paddingOf } from '../../graph/analysis.ts';
@@ -13,8 +13,8 @@ type MakeTiler = typeof tilerFor;
 type Tiler = ReturnType<MakeTiler>;
 
 /**
- * Makes a `tilerFor` for all networks from the one in `tiler.ts`. If the edge is not `zero`, it
- * defines the pixels beyond the image, and tiles need no border.
+ * Extends the `tilerFor` of `tiler.ts` to all networks. If the edge is not `zero`, it defines the
+ * pixels beyond the image, and tiles need no border.
  */
 export const around =
   (tilerFor: MakeTiler): MakeTiler =>
@@ -36,7 +36,7 @@ function bordered(
   const whole = withBorder(image, padding);
   const tiler = tilerFor(whole, network, 'zero', squares);
   const inside = (strips: readonly StripPlan[]) => withoutBorder(strips, image, border);
-  /** Whether the image is one tile, which computes its own statistics. */
+  /** Whether the image is a single tile, which computes its own statistics. */
   let single = false;
   return {
     ...tiler,
@@ -44,7 +44,7 @@ function bordered(
       return tiler.pools && !single;
     },
     plan(tileSize, fits) {
-      // The border alone is no reason to cut.
+      // The image is not cut into tiles just because of its border.
       const fitsOne = Math.max(image.width, image.height) <= tileSize;
       const strips = inside(tiler.plan(fitsOne ? tileSize + 2 * border : tileSize, fits));
       single = strips.length === 1 && strips[0].tiles.length === 1;
@@ -60,13 +60,16 @@ function bordered(
   };
 }
 
-/** Returns the size of an image with the network's padding. */
+/** Returns the size of an image including the network's padding. */
 export const paddedSize = (padding: Padding, { width, height }: Size): Size => ({
   width: paddedSide(padding, width),
   height: paddedSide(padding, height),
 });
 
-/** Adds the border that a network needs to an image, reflected without repeating the edge. */
+/**
+ * Adds the border that a network needs to an image. The border is reflected without repeating the
+ * edge pixels.
+ */
 export function withBorder(image: RgbaImage, padding: Padding): RgbaImage {
   const { border } = padding;
   if (border === undefined) return image;
@@ -84,7 +87,7 @@ function partOf(image: RgbaImage, { x, y, width, height }: Rect): RgbaImage {
   return gather(image, columns, rows);
 }
 
-/** Collects the pixels of these columns and rows. */
+/** Collects the pixels at the given columns and rows. */
 function gather(image: RgbaImage, columns: readonly number[], rows: readonly number[]): RgbaImage {
   const [width, height] = [columns.length, rows.length];
   const pixels = samplesOf(depthOf(image), width * height);
@@ -98,7 +101,7 @@ function gather(image: RgbaImage, columns: readonly number[], rows: readonly num
 }
 
 /**
- * Returns the index in a line of `size` pixels for each of `length` pixels, the first of which is
+ * Maps `length` pixels to indices in a line of `size` pixels by reflection. The first of them is
  * `border` pixels before the line.
  */
 function reflected(length: number, border: number, size: number): number[] {
@@ -126,7 +129,7 @@ const moved = (strips: readonly StripPlan[], by: number): StripPlan[] =>
     })),
   }));
 
-/** Extends cores to begin between cells, as they did before the border was cut off. */
+/** Extends cores so that they start at cell boundaries, as before the border was cut off. */
 const inCells = (strips: readonly StripPlan[], multiple: number): StripPlan[] =>
   strips.map((strip) => ({
     ...strip,

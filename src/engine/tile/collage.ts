@@ -1,12 +1,15 @@
-/** The image parts from which statistics are gathered if the whole image does not fit. */
+/**
+ * Provides the parts of an image from which statistics are gathered if the whole image does not fit
+ * into memory.
+ */
 import type { Size } from '../../geometry.ts';
 import type { RgbaImage } from '../../image/image.ts';
 
-/** The collages to try: the number of parts along each side. */
+/** The number of parts along each side of the collages to try. */
 const COLLAGES = [4, 3, 2, 1];
-/** The smallest side of a part, for which the estimate was measured. */
+/** The smallest side of a part. The estimate was measured with parts of this size. */
 const MIN_PART = 48;
-/** Parts of larger images are larger, so the collage has this share of their pixels. */
+/** The parts of larger images are larger, so that a collage has this share of their pixels. */
 const COLLAGE_SHARE = 1 / 8;
 
 /** The part of an image from which its statistics are gathered. */
@@ -16,10 +19,10 @@ export interface Sample {
 }
 
 /**
- * Yields samples of an image to try in turn: the whole image, then collages of its parts, in
- * decreasing size.
- * @param multiple sides of the parts are multiples of it
- * @param kind `estimated`: always collages
+ * Yields samples of an image for the caller to try one after another. The first is the whole image.
+ * Collages of its parts follow in decreasing size.
+ * @param multiple sides of the parts are multiples of this number
+ * @param kind `estimated` yields only collages
  */
 export function* samplesOf(
   image: RgbaImage,
@@ -30,7 +33,7 @@ export function* samplesOf(
   if (kind === 'exact' && fits(image)) yield { kind, image };
   for (const parts of COLLAGES) {
     const size = collageSize(image, parts, multiple);
-    // The smallest one is always used, because there is no result without statistics.
+    // The smallest collage is always used, because there is no result without statistics.
     if (fits(size) || parts === 1) yield { kind: 'estimated', image: collage(image, parts, size) };
   }
 }
@@ -38,12 +41,13 @@ export function* samplesOf(
 /** Returns the size of a collage of `parts` x `parts` pieces of an image. */
 function collageSize({ width, height }: Size, parts: number, multiple: number): Size {
   const wanted = Math.sqrt((width * height * COLLAGE_SHARE) / parts ** 2);
-  // Whole cells, so each part is divided like the image.
+  // The side is a multiple of the cell size, so that each part is divided into cells like the
+  // image.
   const side = Math.ceil(Math.max(MIN_PART, wanted) / multiple) * multiple;
   return { width: Math.min(width, parts * side), height: Math.min(height, parts * side) };
 }
 
-/** Puts parts from the centres of a grid over the image side by side. */
+/** Joins parts of the image, each from the centre of a cell of a grid over the image. */
 function collage(image: RgbaImage, parts: number, { width, height }: Size): RgbaImage {
   const data = image.data.slice(0, width * height * 4);
   const columns = spread(image.width, width, parts);
@@ -61,8 +65,8 @@ function collage(image: RgbaImage, parts: number, { width, height }: Size): Rgba
 }
 
 /**
- * Chooses pieces of a line of `size` pixels. They sum to `total` pixels, and each comes from the
- * centre of its share.
+ * Chooses pieces of a line of `size` pixels. Their lengths sum to `total` pixels, and each comes
+ * from the centre of its share.
  */
 function spread(size: number, total: number, parts: number) {
   return Array.from({ length: parts }, (_, i) => {

@@ -4,17 +4,19 @@ import { difference, picture } from '../../../test/pictures.ts';
 import { readGoldenCase, SEEDED_GOLDENS } from '../../cli/golden-cases.ts';
 import { Engine, type Model } from '../engine.ts';
 
-/** What a device with little memory refuses; null: nothing. */
+/** The requests that a device with little memory refuses. */
 interface Shortage {
-  /** Feature maps above this many bytes. */
+  /** The device refuses feature maps above this many bytes. */
   largest: number;
-  /** The submission with this number, counted down. */
+  /** A counter that each submission decreases. The submission at 0 is refused. */
   submission: number;
 }
 
 const shortage: Shortage = { largest: Number.POSITIVE_INFINITY, submission: -1 };
 
-/** The test's GPU, whose devices report a shortage as real ones do: through the error scope. */
+/**
+ * The test's GPU with devices that report a shortage through the error scope, as real devices do.
+ */
 function scarceGpu(): GPU {
   const requestAdapter = async (options?: GPURequestAdapterOptions) => {
     const adapter = (await testGpu().requestAdapter(options)) as GPUAdapter;
@@ -80,7 +82,7 @@ describe('a device that is short of memory', () => {
         return null;
       });
       if (result) {
-        // One step below was refused, so these are tiles of the smallest size.
+        // The previous, lower budget was refused, so these are tiles of the smallest size.
         expect(memoryBudget).toBeGreaterThan(300_000);
         expect(result.report.tiles).toBeGreaterThan(10);
         expect(result.report.gpuBytes).toBeLessThanOrEqual(memoryBudget);
@@ -104,7 +106,7 @@ describe('a device that is short of memory', () => {
   it('keeps what is done when memory runs out midway', async () => {
     const whole = await engine.upscale(model, image, { submitMs });
     const options = { tileSize: 45, submitMs };
-    // 4 x 2 tiles with one submission each; the seventh is refused.
+    // There are 4 x 2 tiles with one submission each, and the seventh submission is refused.
     expect((await engine.upscale(model, image, options)).report.tiles).toBe(8);
     shortage.submission = 6;
     const delivered: number[] = [];
@@ -114,8 +116,8 @@ describe('a device that is short of memory', () => {
       data.set(strip.data, strip.y * strip.width * 4);
     });
     expect(shortage.submission).toBeLessThan(0);
-    // The first strip is not delivered again. Two tiles of the second stay, and two of 38 x 45
-    // pixels are cut into six each, of at most 22.
+    // The first strip is not delivered again. Two tiles of the second strip are kept. The other
+    // two, of 38 x 45 pixels, are cut into six tiles each, with sides of at most 22 pixels.
     expect(delivered).toEqual([0, 90]);
     expect(report.tiles).toBe(6 + 2 * 6);
     expect(difference({ ...whole.image, data }, whole.image).worst).toBe(0);
@@ -134,7 +136,7 @@ describe('a device that is short of memory', () => {
 describe('edges', () => {
   const square = picture(24, 20, true);
 
-  /** The image, shifted cyclically by (dx, dy) pixels. */
+  /** Returns the image shifted cyclically by (dx, dy) pixels. */
   const moved = ({ width, height, data }: typeof square, dx: number, dy: number) => {
     const out = new Uint8ClampedArray(data.length);
     for (let y = 0; y < height; y++) {
@@ -153,7 +155,7 @@ describe('edges', () => {
       const result = await engine.upscale(model, square, options);
       const other = await engine.upscale(model, moved(square, 7, 13), options);
       expect(difference(moved(result.image, 14, 26), other.image).worst).toBeLessThanOrEqual(1);
-      // If zeros continue the image, moving it changes the result.
+      // If the pixels beyond the image are zero, a cyclic shift of the image changes the result.
       const zero = await engine.upscale(model, square, { submitMs });
       expect(difference(zero.image, result.image).worst).toBeGreaterThan(2);
     },

@@ -1,5 +1,6 @@
 /**
- * Tiles of networks that normalise or weight channels over the whole image, and their relatives.
+ * Tests tiles of networks that normalise or weight channels over the whole image, and tiles of
+ * related networks.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { testGpu } from '../../../test/gpu.ts';
@@ -22,7 +23,9 @@ beforeAll(async () => {
 afterAll(() => engine.destroy());
 
 const plksr = { features: 8, blocks: 2, kernel: 5 } as const;
-/** The reach is small, so tiles with their overlap are smaller than a small image. */
+/**
+ * These networks have a small reach, so tiles with their overlap are smaller than a small image.
+ */
 const NETWORKS: readonly (readonly [string, Network])[] = [
   ['RealPLKSR', createNetwork('realplksr', { ...plksr, scale: 2, attention: false })],
   ['RealPLKSR with DySample', createNetwork('realplksr', { ...plksr, scale: 2, sampling: 4 })],
@@ -34,12 +37,15 @@ const NETWORKS: readonly (readonly [string, Network])[] = [
   ['PLKSR', createNetwork('plksr', { ...plksr, scale: 4 })],
 ];
 
-/** Channel attention of seeded weights hardly depends on means; here it does, as if trained. */
+/**
+ * With seeded weights, channel attention hardly depends on the means. These factors make it depend
+ * on them, as in trained networks.
+ */
 const strong = (weights: TensorMap): TensorMap =>
   new Map(
     [...weights].map(([name, tensor]) => {
       const gates = /(conv_du\.\d|seblock\.conv\d)\.weight$/.test(name);
-      // Real-CUGAN's maps would become small before they reach the gates.
+      // Without this factor, Real-CUGAN's maps would become small before they reach the gates.
       const inner = /^unet\d\.conv\d(\.conv\.\d)?\.weight$/.test(name);
       const factor = gates ? 8 : inner ? 2 : 1;
       return [
@@ -53,7 +59,10 @@ const strong = (weights: TensorMap): TensorMap =>
     }),
   );
 
-/** An image with different parts, whose own statistics would be wrong for the whole. */
+/**
+ * Creates an image with different parts, so that the statistics of a part would be wrong for the
+ * whole.
+ */
 function uneven(width: number, height: number): Rgba8Image {
   const image = picture(width, height);
   for (let i = 0; i < image.data.length; i++) {
@@ -84,7 +93,8 @@ describe.each(NETWORKS)('%s in tiles', (_, network) => {
       statistics: 'estimated',
     });
     expect(estimated.report.statistics).toBe('estimated');
-    // A tile alone has different statistics, so the comparison above would detect them.
+    // A tile on its own has different statistics. The comparison above would thus detect the use of
+    // a tile's own statistics.
     const rect = { x: 0, y: 0, width: 36, height: 29 };
     const part = await engine.upscale(model, regionOf(image, rect, 'zero') as Rgba8Image);
     const { scale } = network;

@@ -1,4 +1,6 @@
-/** Slices that are read in place. Where they begin depends on the size of the tile. */
+/**
+ * Tests slices that are read without a copy. Their start offsets depend on the size of the tile.
+ */
 import { expect, test } from 'vitest';
 import { testGpu } from '../../../test/gpu.ts';
 import { difference } from '../../../test/pictures.ts';
@@ -8,7 +10,10 @@ import { TransformerBuilder } from '../../graph/transformer.ts';
 import type { Network } from '../../networks/network.ts';
 import { Engine } from '../engine.ts';
 
-/** A norm, so that ops are merged, on the third and fourth block of a convolution. */
+/**
+ * Builds a network with a normalisation, so that ops are merged. It reads the third and fourth
+ * block of a convolution.
+ */
 function sliced(): Network {
   const b = new GraphBuilder();
   const t = new TransformerBuilder(b);

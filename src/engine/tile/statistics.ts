@@ -1,9 +1,9 @@
 /**
- * Statistics of a whole image for a network that runs in tiles. A2N weights its branches by means
- * over the image. All tiles must use the same means, or their borders would be visible. A first
- * pass gathers the means with the network without its enlarging end, which needs far less memory
- * than the whole network. If the image is too large even for that, the means come from a collage of
- * its parts.
+ * Gathers the statistics of a whole image for a network that runs in tiles. A2N weights its
+ * branches by means over the image. All tiles must use the same means, or their borders would be
+ * visible. A first pass gathers the means. It runs the network without its enlarging end and thus
+ * needs far less memory than the whole network. If the image is too large even for that, the means
+ * come from a collage of its parts.
  */
 import { CrispenError, nonFinite } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
@@ -20,24 +20,27 @@ import { paddedSize, withBorder } from './bordered.ts';
 import { samplesOf } from './collage.ts';
 import { imageResources, wholeImage, workOf } from './strips.ts';
 
-/** A model whose poolings are given. It reads means from `inputs` instead of computing sums. */
+/** A model that reads the means of its poolings from `inputs` instead of computing sums. */
 interface GivenModel {
   readonly model: Model;
-  /** External resources for the means, [channels] f32 padded to whole blocks, in order of use. */
+  /**
+   * External resources for the means, in the order of use. Each contains [channels] f32, padded to
+   * whole blocks.
+   */
   readonly inputs: readonly ResourceId[];
 }
 
-/** A step that finishes a pooling. */
+/** A step that completes a pooling. */
 interface PoolingStep {
   readonly step: Step;
   readonly sums: Sums;
-  /** The resource that holds the sums. */
+  /** The resource that contains the sums. */
   readonly resource: ResourceId;
 }
 
 const givenModels = new WeakMap<Model, GivenModel>();
 
-/** Returns the model whose poolings are given, the same object at every call. */
+/** Returns the model that reads given means. Every call returns the same object. */
 function givenModel(model: Model): GivenModel {
   const known = givenModels.get(model);
   if (known) return known;
@@ -54,7 +57,7 @@ function givenModel(model: Model): GivenModel {
     return {
       ...step,
       reads: step.reads.map((read, i) => (i === sums.operand ? { resource: id } : read)),
-      // One sum over one pixel, which is the mean.
+      // The number of sums and of pixels is 1, so the mean replaces the sum.
       params: (size, tile) => ({
         ...step.params(size, tile),
         [sums.count]: 1,
@@ -74,7 +77,7 @@ function givenModel(model: Model): GivenModel {
   return given;
 }
 
-/** Reduces a model to the steps that lead to the wanted resources. */
+/** Reduces a model to the steps that produce the wanted resources. */
 export function onlyFor(model: Model, wanted: ReadonlySet<ResourceId>): Model {
   const needed = new Set(wanted);
   const steps: Step[] = [];
@@ -100,15 +103,16 @@ function poolingSteps({ steps }: Program): PoolingStep[] {
 
 export interface Statistics {
   readonly kind: 'exact' | 'estimated';
-  /** The model whose poolings are given, and its inputs. */
+  /** The model that reads the given means, and the resources and values of these means. */
   readonly model: Model;
   readonly inputs: readonly (readonly [ResourceId, Float32Array<ArrayBuffer>])[];
 }
 
 /**
- * Plans how to gather a model's statistics over an image.
- * @param kind `exact`: over the whole image if the memory allows it; `estimated`: over a collage.
- * @returns the expected work, and the function that gathers them.
+ * Plans how to gather the statistics of a model over an image.
+ * @param kind `exact` gathers them over the whole image if the memory allows it; `estimated` always
+ * uses a collage.
+ * @returns the expected work, and a function that gathers the statistics.
  */
 export function planStatistics(
   device: Device,
@@ -134,7 +138,10 @@ export function planStatistics(
   return {
     work: workOf(pass.program, [wholeImage(paddedSize(padding, first), multiple)]),
 
-    /** @throws CrispenError like `Arena.run`; `OUT_OF_MEMORY` only if not even one part fits. */
+    /**
+     * @throws CrispenError like `Arena.run`, with `OUT_OF_MEMORY` only if not even a single part
+     * fits.
+     */
     async gather(options: {
       readonly pace: Pace;
       readonly signal?: AbortSignal | undefined;
@@ -206,7 +213,7 @@ export function planStatistics(
   };
 }
 
-/** Adds sums [count][channels] over this many pixels in f64 and returns their means. */
+/** Returns the means over `pixels` pixels. It adds the partial sums [count][channels] in f64. */
 function mean(
   sums: Float32Array,
   channels: number,

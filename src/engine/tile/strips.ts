@@ -16,19 +16,22 @@ import type { StripPlan } from './tiler.ts';
 export interface Job {
   readonly arena: Arena;
   /**
-   * One tile is read while the next one computes, so there are two buffers unless there is only one
-   * tile.
+   * The buffers for reading tiles back. One tile is read while the next one is computed, so there
+   * are two buffers unless there is only one tile.
    */
   readonly staging: readonly GPUBuffer[];
-  /** All buffers of the job. */
+  /** The set that owns all buffers of the job. */
   readonly buffers: Buffers;
 }
 
-/** The status comes first in a staging buffer, padded so that copies stay aligned. */
+/** The status is at the start of a staging buffer, padded so that copies stay aligned. */
 const STATUS_BYTES = 16;
 const [FINITE_WORD, DONE_WORD] = [0, 1];
 
-/** Bytes for the status, the result and its receipt, which holds the source's pixels and the marks. */
+/**
+ * Returns the bytes for the status, the result and its receipt, which contains the source's pixels
+ * and the marks.
+ */
 function stagingBytes({ network, program }: Model, size: Size): number {
   const { pixelBytes } = imageResources(program);
   const pixels = size.width * size.height;
@@ -36,7 +39,10 @@ function stagingBytes({ network, program }: Model, size: Size): number {
   return STATUS_BYTES + result + pixels * pixelBytes + markBytes(program, size) + 4;
 }
 
-/** Bytes of the buffers that `makeJob` makes for tiles of `size`, and of the largest of them. */
+/**
+ * Returns the total bytes of the buffers that `makeJob` creates for tiles of `size`, and the bytes
+ * of the largest buffer.
+ */
 export function plannedBytes(device: Device, model: Model, size: Size, stagings: number) {
   const { totalBytes, externalBytes, largest } = planProgram(model.program, size, new Set());
   const staging = stagingBytes(model, size);
@@ -71,7 +77,7 @@ export function wholeImage({ width, height }: Size, multiple: number): StripPlan
   };
 }
 
-/** Returns the part of strips that lies below the first `rows` LR rows. */
+/** Returns the part of the strips that lies below the first `rows` LR rows. */
 export const rest = (strips: readonly StripPlan[], rows: number): readonly StripPlan[] =>
   strips
     .filter(({ y, height }) => y + height > rows)
@@ -79,7 +85,7 @@ export const rest = (strips: readonly StripPlan[], rows: number): readonly Strip
       ...below(strip, rows),
       tiles: strip.tiles
         .filter(({ core }) => core.y + core.height > rows)
-        // Sources stay the same. They hold more than enough.
+        // The sources stay the same, although they now contain more than the cores need.
         .map(({ core, source }) => ({ core: below(core, rows), source })),
     }));
 
@@ -91,7 +97,7 @@ function below<T extends { readonly y: number; readonly height: number }>(
   return { ...part, y, height: part.y + part.height - y };
 }
 
-/** Work of a program for these tiles, in the units of `Step.work`. */
+/** Returns the work of a program for these tiles, in the units of `Step.work`. */
 export const workOf = ({ steps }: Program, strips: readonly StripPlan[]): number =>
   strips
     .flatMap(({ tiles }) => tiles)
@@ -104,7 +110,7 @@ export const workOf = ({ steps }: Program, strips: readonly StripPlan[]): number
       0,
     );
 
-/** @throws CrispenError `OUT_OF_MEMORY`, with everything released. */
+/** @throws CrispenError `OUT_OF_MEMORY`, after it has released everything. */
 export async function makeJob(
   device: Device,
   model: Model,
@@ -120,7 +126,7 @@ export async function makeJob(
   return { arena: await Arena.create(buffers, model, tile), staging, buffers };
 }
 
-/** Copies a tile's part of data that the GPU holds for the whole image. */
+/** Copies a tile's part of data that is stored on the GPU for the whole image. */
 export type TileFill = (encoder: GPUCommandEncoder, source: Tile['source'], arena: Arena) => void;
 
 /** Runs an image through a network, strip by strip. */
@@ -129,9 +135,9 @@ export class StripRun {
   readonly #image: RgbaImage;
   readonly #scale: number;
   readonly #sink: StripSink;
-  /** The remaining strips; the first may be in progress. */
+  /** The remaining strips. The first may be in progress. */
   #left: readonly StripPlan[];
-  /** SR pixels of the strip in progress. */
+  /** The SR pixels of the strip in progress. */
   #data: Uint8Array<ArrayBuffer> | null = null;
   /** An error of the sink, which must not count as a failure of the GPU. */
   #sinkError: unknown = null;
@@ -152,17 +158,20 @@ export class StripRun {
     this.#sink = sink;
   }
 
-  /** The remaining strips: all before the first run, fewer after a run that failed. */
+  /**
+   * The remaining strips. Before the first run, these are all strips. After a failed run, they are
+   * fewer.
+   */
   get left(): readonly StripPlan[] {
     return this.#left;
   }
 
-  /** Sets newly cut strips after a failure. Finished tiles stay. */
+  /** Replaces the remaining strips with newly cut ones after a failure. Finished tiles are kept. */
   set left(strips: readonly StripPlan[]) {
     this.#left = strips;
   }
 
-  /** Whether the GPU refused memory, so smaller tiles may work. */
+  /** Whether the GPU ran out of memory. Smaller tiles may then work. */
   refused(error: unknown): boolean {
     return (
       error !== this.#sinkError && error instanceof CrispenError && error.code === 'OUT_OF_MEMORY'
@@ -171,8 +180,9 @@ export class StripRun {
 
   /**
    * Computes the remaining strips. While a tile is read and its strip is delivered, the GPU
-   * computes the next tile and nothing else.
-   * @throws CrispenError like `Arena.run`, `NON_FINITE`; errors of the sink. The GPU is idle then.
+   * computes only the next tile.
+   * @throws CrispenError like `Arena.run`, `NON_FINITE`, and errors of the sink. The GPU is then
+   * idle.
    */
   async run(
     job: Job,
@@ -182,11 +192,11 @@ export class StripRun {
       readonly signal?: AbortSignal | undefined;
       readonly onWork: (work: number) => void;
       readonly draw: UpscaleOptions['draw'];
-      /** The pixels that a tile reads. */
+      /** Returns the pixels that a tile reads. */
       readonly region: (source: Tile['source']) => RgbaImage;
-      /** Writes other external resources for a tile. */
+      /** Writes the other external resources of a tile. */
       readonly fill?: TileFill | undefined;
-      /** Content of external resources that all tiles share. */
+      /** The contents of external resources that all tiles share. */
       readonly inputs: readonly (readonly [ResourceId, Float32Array<ArrayBuffer>])[];
     },
   ): Promise<void> {
@@ -209,7 +219,7 @@ export class StripRun {
         const to = staging[i % staging.length];
         const packed = arena.buffer(resources.packed);
         const bytes = draw ? 0 : core.width * core.height * this.#scale ** 2 * resources.pixelBytes;
-        // The GPU sees only this region of the image.
+        // The GPU has only this region of the image, so coordinates are relative to it.
         const view = {
           image: pixels,
           core: { ...core, x: core.x - held.x, y: core.y - held.y },
@@ -238,7 +248,7 @@ export class StripRun {
         await delivery;
         throwIfAborted(signal);
         delivery = this.#deliver(to, bytes, strip, tile, receipt, doneWord(sized, view.mark));
-        delivery.catch(() => {}); // awaited after the next tile
+        delivery.catch(() => {}); // Awaited after the next tile.
       }
       await delivery;
     } finally {
@@ -247,7 +257,7 @@ export class StripRun {
     }
   }
 
-  /** Reads a tile into its strip and hands the strip on when it is complete. */
+  /** Reads a tile into its strip and passes a complete strip to the sink. */
   async #deliver(
     buffer: GPUBuffer,
     bytes: number,
@@ -286,19 +296,19 @@ export class StripRun {
   }
 }
 
-/** Returns the status word that the last kernel leaves if all of its workgroups ran. */
+/** Returns the value of the status word after all workgroups of the last kernel have run. */
 export function doneWord(dispatches: readonly SizedDispatch[], mark: number): number {
   const [x, y, z] = (dispatches.at(-1) as SizedDispatch).grid;
   return Math.imul(x * y * z, mark) >>> 0;
 }
 
-/** Returns a program's resources for pixels. Models for upscaling have them; traces do not. */
+/** Returns a program's resources for pixels. Only models for upscaling have them, not traces. */
 export function imageResources({ image }: Program): ImageResources {
   if (!image) throw internal('the model was lowered without image conversion');
   return image;
 }
 
-/** Copies a tile's pixels into its strip, whose rows have `stride` bytes. */
+/** Copies a tile's pixels into its strip. The strip's rows have `stride` bytes. */
 function paste(
   strip: Uint8Array,
   stride: number,

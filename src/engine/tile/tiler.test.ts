@@ -8,7 +8,7 @@ const cutting = (overlap: number, edge: 'zero' | 'replicate' | 'wrap' = 'zero', 
   multiple,
 });
 
-/** The number of cores that contain each pixel. */
+/** Counts the cores that contain each pixel. */
 function coverage(strips: readonly StripPlan[], width: number, height: number): Uint8Array {
   const seen = new Uint8Array(width * height);
   for (const { y: top, height: rows, tiles } of strips) {
@@ -96,7 +96,7 @@ describe('planStrips', () => {
   it('finds the largest tiles within an area', () => {
     const fits = (w: number, h: number) => w * h <= 10_000;
     const strips = planStrips(image, 2, cutting(10), 1000, fits);
-    // Cores of at most 80: 500 in 7 parts, 600 in 8.
+    // Cores have sides of at most 80, so 500 is cut into 7 parts and 600 into 8.
     expect([strips.length, strips[0].tiles.length, longestSide(strips)]).toEqual([8, 7, 75]);
     expect(longestSide(planStrips(image, 2, cutting(10), 30, fits))).toBe(30);
   });
@@ -127,7 +127,7 @@ describe('halveTiles', () => {
       [45, 45],
     ]);
     const seen = coverage(halved ?? [], 100, 90);
-    // All but the first tile, which is done.
+    // All tiles are left except the first one, which is finished.
     expect(seen.every((count, i) => count === (i % 100 < 50 && i < 4500 ? 0 : 1))).toBe(true);
     expect(longestSide(halved ?? [])).toBeLessThanOrEqual(25);
     expect(halveTiles(image, halved ?? [], cutting(3))).toBeNull();

@@ -7,60 +7,62 @@ import type { RgbaImage } from '../../image/image.ts';
 import type { Network } from '../../networks/network.ts';
 import type { Edge } from '../types.ts';
 
-/** Full-width rows of an image that are delivered together, and their tiles. */
+/** Full-width rows of an image that are delivered together, with their tiles. */
 export interface StripPlan {
   readonly y: number;
   readonly height: number;
   readonly tiles: readonly Tile[];
 }
 
-/** How to cut tiles for a network. */
+/** The rules for cutting an image into tiles for a network. */
 export interface Cutting {
-  /** Pixels that a tile reads beyond its core. */
+  /** The number of pixels that a tile reads beyond its core on each side. */
   readonly overlap: number;
   /**
-   * Networks that unshuffle pixels work on cells with this side. Cores begin between cells, and
-   * sources consist of whole cells.
+   * Networks that unshuffle pixels process cells with this side length. Cores start at cell
+   * boundaries, and sources consist of whole cells.
    */
   readonly multiple: number;
-  /** Sources begin at multiples of this many cells; default 1. */
+  /** Sources start at multiples of this many cells. The default is 1. */
   readonly grid?: number;
-  /** `zero`: sources end with the image, so the network's own padding is at the border. */
+  /** With `zero`, sources end at the image's edge, so the network's own padding is there. */
   readonly edge: Edge;
 }
 
-/** Smaller cores would spend nearly all work on overlap. */
+/** Smaller cores would spend nearly all of their work on the overlap. */
 export const MIN_CORE = 16;
 
-/** The most bytes of a strip in CPU memory, unless the smallest tiles need more. */
+/** The maximum number of bytes of a strip in CPU memory, unless the smallest tiles need more. */
 const STRIP_BYTES = 2 ** 27;
 
 /**
- * Returns how one image is cut for one network. Sources begin between windows.
- * @param squares cells per square: sources also begin between squares. Kernels that compute square
- *   by square then give the same bits for a tile as for the whole image
+ * Returns functions that cut one image for one network. Sources start at window boundaries.
+ * @param squares cells per square; sources also start at square boundaries. Kernels that process
+ *   whole squares then compute the same bits for a tile as for the whole image.
  */
 export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares = 1) {
   const { graph, scale, windows = 1 } = network;
   const { overlap, approximate } = tileOverlap(graph);
   const { multiple } = paddingOf(graph);
   const grid = windows % squares === 0 ? windows : windows * squares;
-  // Alpha and colour differences are enlarged bilinearly from the same pixels.
+  // Alpha and colour differences are enlarged bilinearly from the same pixels, so they need an
+  // overlap of 1.
   const cutting = { overlap: Math.max(1, overlap), multiple, grid, edge };
   return {
-    // Attention over the whole image is limited to a tile.
+    // Attention over the whole image is limited to one tile, so its result is approximate.
     approximate: approximate || graph.nodes.some((node) => opRules(node).global(node) === 'pixels'),
-    /** Whether pixels attend to distant ones, in which case the trunk should run whole. */
+    /** Whether pixels attend to distant pixels. If so, the trunk should process the whole image. */
     far: graph.nodes.some(looksFar),
     /** Whether all tiles need the same statistics of the whole image. */
     pools: graph.nodes.some((node) => opRules(node).global(node) === 'means'),
     plan: (tileSize: number, fits: (width: number, height: number) => boolean) =>
       planStrips(image, scale, cutting, tileSize, fits),
-    /** Strips of one tile each, all of the same height. */
+    /** Cuts the image into strips of one tile each, all with the same height. */
     bands: (count: number) =>
       cutTiles(
         image,
-        // Whole cells. Otherwise there would be more bands, and bands of several tiles.
+        // The sides are whole cells. Otherwise, there would be more bands or bands of several
+        // tiles.
         {
           width: image.width + multiple,
           height: Math.ceil(image.height / multiple / count) * multiple,
@@ -75,8 +77,8 @@ export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares
 /**
  * Cuts a rectangle into cores of nearly equal size, at most `width` x `height` pixels. A source is
  * the core plus the overlap (half the receptive field). If the edge is `zero`, sources are clipped
- * to the image, whose last cells may reach beyond it. The network's zero padding is then only at
- * the true border.
+ * to the image, although its last cells may extend past the image. The network's zero padding is
+ * then only at the true border.
  */
 export function cutTiles(
   image: { readonly width: number; readonly height: number },
@@ -117,8 +119,8 @@ export function cutTiles(
 }
 
 /**
- * Cuts an image into strips of the largest tiles that satisfy `fits`, with cores of at most
- * `tileSize` pixels a side.
+ * Cuts an image into strips of the largest tiles that satisfy `fits`. The sides of their cores are
+ * at most `tileSize` pixels.
  * @throws CrispenError `OUT_OF_MEMORY` if even the smallest tile does not fit.
  */
 export function planStrips(
@@ -130,7 +132,7 @@ export function planStrips(
 ): StripPlan[] {
   const { width, height } = image;
   const { overlap, multiple, grid = 1, edge } = cutting;
-  // Cells cut on either side may make a tile larger than its core and overlap.
+  // Partial cells on both sides may make a tile larger than its core and overlap.
   const both = 2 * (overlap + multiple - 1) + (grid - 1) * multiple;
   const rows = Math.max(MIN_CORE, Math.floor(STRIP_BYTES / (width * scale ** 2 * 4)));
   const side = (core: number, whole: number) =>
@@ -152,8 +154,8 @@ export function planStrips(
 }
 
 /**
- * Cuts the same strips into tiles of half the side. Returns null if they would be below the
- * minimum. Strips keep their height, because one may be in progress.
+ * Cuts the same strips into tiles with half the side length. Returns null if the tiles would be
+ * smaller than the minimum. The strips keep their height, because one of them may be in progress.
  */
 export function halveTiles(
   image: { readonly width: number; readonly height: number },
@@ -161,7 +163,7 @@ export function halveTiles(
   cutting: Cutting,
 ): StripPlan[] | null {
   let side = 0;
-  // An image can have more tiles than a call may have arguments.
+  // An image can have more tiles than a call may have arguments, so this is a loop.
   for (const { tiles } of strips) {
     for (const { core } of tiles) side = Math.max(side, core.width, core.height);
   }
@@ -178,7 +180,7 @@ export function halveTiles(
 
 /**
  * Returns the pixels of a rectangle. If the edge is `zero`, the rectangle is clipped to the image.
- * Otherwise it continues with the nearest pixels, or with those of the opposite side.
+ * Otherwise, the pixels beyond the image are the nearest ones or those from the opposite side.
  */
 export function regionOf(image: RgbaImage, rect: Rect, edge: Edge): RgbaImage {
   const columns = indices(rect.x, rect.width, image.width, edge);
@@ -205,7 +207,7 @@ export function regionOf(image: RgbaImage, rect: Rect, edge: Edge): RgbaImage {
   return { width, height, data } as RgbaImage;
 }
 
-/** Returns the pixels of a line that a span covers. */
+/** Returns the pixel index of each position of a span along an axis. */
 function indices(start: number, length: number, size: number, edge: Edge): number[] {
   const span = Array.from({ length }, (_, i) => start + i);
   if (edge === 'zero') return span.filter((i) => i >= 0 && i < size);

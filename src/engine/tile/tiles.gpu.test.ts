@@ -25,7 +25,7 @@ import { regionOf, tilerFor } from './tiler.ts';
 const SCALES = [2, 3, 4] as const;
 type Scale = (typeof SCALES)[number];
 
-/** A2N of two blocks, whose tiles with their overlap are smaller than a small image. */
+/** An A2N with two blocks. Its tiles with their overlap are smaller than a small image. */
 const tiny = (scale: Scale): Network =>
   createNetwork('a2n', {
     scale,
@@ -37,9 +37,9 @@ const tiny = (scale: Scale): Network =>
   });
 
 /**
- * The seeded weights; x2 and x3 use a part of them. The weights of the dynamic attention module and
- * those after the mix are enlarged, because statistics then matter as in trained networks. Seeded
- * branch weights stay near one half.
+ * The seeded weights. The x2 and x3 networks use some of them. The weights of the dynamic attention
+ * module and those after the mix are enlarged, so that statistics matter as in trained networks.
+ * Otherwise, seeded branch weights stay near one half.
  */
 const weights: TensorMap = new Map(
   [...readSafetensors(read('test/golden/tiny_a2n_x4_8x8.safetensors')).tensors]
@@ -69,12 +69,15 @@ afterAll(() => {
   device.destroy();
 });
 
-/** Long submissions, because there is no page here. */
+/** Submissions may be long, because there is no page here. */
 const submitMs = () => 200;
 
 const modelOf = (scale: Scale) => models.get(scale) as Model;
 
-/** An image with different parts, whose own statistics would be wrong for the whole. */
+/**
+ * Creates an image with different parts, so that the statistics of a part would be wrong for the
+ * whole.
+ */
 function uneven(width: number, height: number, alpha: boolean): Rgba8Image {
   const image = picture(width, height, alpha);
   for (let i = 0; i < image.data.length; i++) {
@@ -113,7 +116,7 @@ describe('tiles with image-wide statistics', () => {
     expect(off / values).toBeLessThanOrEqual(1e-4);
   });
 
-  // With a reach of 35 or 36 pixels, tiles are smaller than such a wide image.
+  // With a reach of 35 or 36 pixels, tiles are smaller than an image this wide.
   it.each(SCALES)('equal the whole through the full network at x%i', async (scale) => {
     const { tensors } = readSafetensors(read(`public/models/a2n-x${scale}.safetensors`));
     const model = await engine.loadModel(createNetwork('a2n', { scale }), tensors);
@@ -138,7 +141,7 @@ describe('tiles with image-wide statistics', () => {
     const tiler = tilerFor(image, network, 'zero');
     const output = program.resourceOf.get(network.graph.output) as number;
 
-    /** Returns the network's output for tiles, before it becomes pixels. */
+    /** Returns the network's output for tiles before the conversion to pixels. */
     const outputs = async (running: Model, strips: ReturnType<typeof tiler.plan>) => {
       const all = new Float32Array(3 * image.width * image.height * scale ** 2);
       const { source, status } = imageResources(program);
@@ -178,7 +181,7 @@ describe('tiles with image-wide statistics', () => {
     expect(strips.flatMap(({ tiles }) => tiles).length).toBe(6);
     const whole = await outputs(model, [wholeImage(image, 1)]);
     const tiled = await outputs(statistics.model, strips);
-    // One run with statistics per tile, to show that the check would detect them.
+    // Run once with statistics per tile, to show that the check would detect them.
     const perTile = await outputs(model, strips);
     const worst = (values: Float32Array) =>
       values.reduce(
@@ -190,7 +193,7 @@ describe('tiles with image-wide statistics', () => {
     expect(worst(perTile)).toBeGreaterThan(1e-3);
   });
 
-  // The measure of `npm run quality -- --seams`, which runs Set14 through the full network.
+  // `npm run quality -- --seams` uses the same measure, but runs Set14 through the full network.
   it('leave no seam where they are estimated from parts of a photo', async () => {
     const image = await readImage('public/samples/coffee.jpg');
     const model = modelOf(2);
@@ -204,7 +207,7 @@ describe('tiles with image-wide statistics', () => {
     const options = { tileSize: 60, statistics: 'estimated', submitMs } as const;
     const estimated = await engine.upscale(model, image, options);
     expect(estimated.report).toMatchObject({ tiles: 20, statistics: 'estimated' });
-    // Each tile alone, like the authors' tiled evaluation.
+    // Upscale each tile on its own, like the authors' tiled evaluation.
     const alone: Rgba8Image = { ...exact, data: exact.data.slice() };
     for (const { core, source } of strips.flatMap(({ tiles }) => tiles)) {
       const region = tiler.region(source) as Rgba8Image;
@@ -235,8 +238,8 @@ describe('tiles with image-wide statistics', () => {
     const model = modelOf(2);
     const whole = (await engine.upscale(model, image)).image;
     const tiled = (await engine.upscale(model, image, { tileSize: 20 })).image;
-    // Left: the tiled result against the whole one. Right: each quarter, with its overlap of 8
-    // pixels, upscaled as a separate image.
+    // The left part compares the tiled result with the whole one. For the right part, each quarter
+    // of the image, with its overlap of 8 pixels, is upscaled as a separate image.
     const drawn: Rgba8Image = { width: 168, height: 80, data: new Uint8ClampedArray(168 * 80 * 4) };
     drawn.data.fill(255);
     const draw = (left: number, x: number, y: number, a: number, b: number) => {

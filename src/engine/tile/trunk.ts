@@ -1,8 +1,9 @@
 /**
  * Runs networks with non-local attention that do not fit into memory, although everything up to
- * their last attention does. The enlarging end takes most of the memory. The trunk therefore runs
- * over the whole image, its last map stays on the GPU, and tiles compute only the end, from their
- * part of the map. Nothing is approximate: codes, order and attention are those of the whole image.
+ * their last attention does. Most of the memory is needed by the enlarging end. Therefore, the
+ * trunk processes the whole image, and its last map stays on the GPU. Tiles compute only the end,
+ * from their part of the map. Nothing is approximate, because codes, order and attention are those
+ * of the whole image.
  */
 import { CrispenError } from '../../errors.ts';
 import type { Rect, Size } from '../../geometry.ts';
@@ -21,30 +22,33 @@ import { onlyFor } from './statistics.ts';
 import { imageResources, type TileFill, wholeImage, workOf } from './strips.ts';
 import { type StripPlan, tilerFor } from './tiler.ts';
 
-/** A model in two parts. The resource between them is external to both. */
+/** A model that is split into two parts. The resource between them is external to both. */
 interface CutModel {
   readonly trunk: Model;
   readonly end: Model;
   readonly between: ResourceId;
 }
 
-/** The result of a trunk, and what the later tiles need. */
+/** The result of a trunk and the data that the tiles need afterwards. */
 export interface Trunk {
-  /** The end of the model, which tiles run. */
+  /** The end of the model, which the tiles run. */
   readonly model: Model;
   readonly tiler: ReturnType<typeof tilerFor>;
   readonly strips: readonly StripPlan[];
-  /** GPU bytes of the trunk's last map, which stays, and at the peak, including weights. */
+  /**
+   * The GPU bytes of the trunk's last map, which is kept, and the peak GPU bytes, including
+   * weights.
+   */
   readonly bytes: number;
   readonly peakBytes: number;
-  /** Copies a tile's part of the map. */
+  /** Copies a tile's part of the last map. */
   readonly fill: TileFill;
   readonly destroy: () => void;
 }
 
 const cutModels = new WeakMap<Model, CutModel | null>();
 
-/** Returns the parts of a model, the same objects at every call. */
+/** Returns the parts of a model. Every call returns the same objects. */
 function cutModel(model: Model): CutModel | null {
   let cut = cutModels.get(model);
   if (cut === undefined) {
@@ -80,8 +84,8 @@ function makeCut(model: Model): CutModel | null {
 
 /**
  * Runs a model's trunk over the whole image and plans the tiles of its end. Returns null if the
- * model has no trunk, or if the budget or the device has no room for it.
- * @throws CrispenError like `Arena.run`, except for lack of memory; everything is released then.
+ * model has no trunk or if the trunk exceeds the budget or the device's memory.
+ * @throws CrispenError like `Arena.run`, except for lack of memory; everything is then released.
  */
 export async function runTrunk(
   device: Device,
@@ -89,9 +93,9 @@ export async function runTrunk(
   image: RgbaImage,
   options: {
     readonly budget: number;
-    /** Side of the largest core. */
+    /** The side length of the largest core. */
     readonly side: number;
-    /** Whether tiles of a model fit a budget. */
+    /** Returns a function that checks whether tiles of a model fit a budget. */
     readonly fits: (model: Model, budget: number) => (size: Size, stagings: number) => boolean;
     readonly meter: ProgressMeter;
     readonly pace: Pace;

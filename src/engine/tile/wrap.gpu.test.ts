@@ -11,16 +11,19 @@ import type { Edge } from '../types.ts';
 import { regionOf } from './tiler.ts';
 
 /**
- * `CRISPEN_LARGE=1`: the whole texture, some minutes on a software adapter. Its own edges do not
- * quite match: the photo steps by 28 levels from its last row to its first, and by at most 12
- * between others.
+ * With `CRISPEN_LARGE=1`, the test uses the whole texture and takes some minutes on a software
+ * adapter. The edges of this texture do not quite match. From its last row to its first, the photo
+ * changes by 28 levels. Between other rows, it changes by at most 12.
  */
 const SIDE = process.env.CRISPEN_LARGE === '1' ? 256 : 24;
 const SCALE = 2;
 
 let engine: Engine;
 let model: Model;
-/** The texture, and the same texture shifted by half: the border of each is inside the other. */
+/**
+ * The texture, and the same texture shifted by half. The border of each is in the interior of the
+ * other.
+ */
 let textures: readonly [Rgba8Image, Rgba8Image];
 beforeAll(async () => {
   engine = await Engine.create({ gpu: testGpu() });
@@ -37,9 +40,9 @@ beforeAll(async () => {
 afterAll(() => engine.destroy());
 
 /**
- * How much each line between LR pixels changes if the texture begins elsewhere: the relative
- * difference of the steps across it in both results. Returns the maximum over lines that are a
- * border in one of them, and over all others.
+ * Measures how much each line between LR pixels changes if the texture starts elsewhere. The
+ * measure is the relative difference of the steps across the line in both results. Returns the
+ * maximum over the lines that are a border in one result, and the maximum over all other lines.
  */
 async function changes(edge: Edge): Promise<{ border: number; within: number }> {
   const options = { edge, submitMs: () => 200 };
@@ -67,7 +70,7 @@ it('an enlarged texture tiles: its border differs no more than a line within', a
   console.info(
     `${SIDE} x ${SIDE}, steps across lines when the texture begins elsewhere: borders change by ${percent(wrap.border)}, others by ${percent(wrap.within)} at most; with zeros beyond the border by ${percent(zero.border)} and ${percent(zero.within)}`,
   );
-  // Not zero, because the means of the whole image include zeros beyond the border.
+  // This is not zero, because the means of the whole image include zeros beyond the border.
   expect(wrap.border).toBeLessThan(0.02);
   expect(wrap.border).toBeLessThanOrEqual(wrap.within);
   expect(zero.border).toBeGreaterThan(0.1);

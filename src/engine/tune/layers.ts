@@ -18,11 +18,11 @@ import { decodeElements, encodeElements } from '../gpu/element.ts';
 import { PARAM_BYTES } from '../gpu/pipelines.ts';
 import { Reading } from '../gpu/reading.ts';
 
-/** Allowed difference relative to the largest value. */
+/** The allowed difference relative to the largest value. */
 const TOLERANCE: Readonly<Record<ElementType, number>> = { f32: 1e-4, f16: 1e-3 };
 
 const plain = { act0: null, multiply: false, add: false, factor: 1, act1: null } as const;
-/** Typical layers of A2N: trunk, squeeze, upsampler. */
+/** Typical layers of A2N: trunk, squeeze and upsampler. */
 export const LAYERS: readonly ConvSpec[] = [
   { ...plain, kernel: 3, cIn: 40, cOut: 40, upsample: 1 },
   { ...plain, kernel: 1, cIn: 40, cOut: 40, upsample: 1 },
@@ -30,47 +30,49 @@ export const LAYERS: readonly ConvSpec[] = [
 ];
 
 /**
- * The measurement of a kernel variant at one size. The variant was checked against the plain
- * reference before it was timed.
+ * The measurement of a kernel variant at one size. Each variant is checked against the plain
+ * reference before it is timed.
  */
 export interface Measurement {
   readonly kernel: string;
   readonly variant: string;
-  /** Element type of maps and weights. */
+  /** The element type of maps and weights. */
   readonly element: ElementType;
   readonly width: number;
   readonly height: number;
-  /** Median of the repeats; null if the result was wrong or the device refused. */
+  /**
+   * The median of the repeats, or null if the result was wrong or the device rejected the variant.
+   */
   readonly milliseconds: number | null;
   readonly compileMs: number;
-  /** Largest difference from the reference, relative to its largest value. */
+  /** The largest difference from the reference, relative to the reference's largest value. */
   readonly difference: number | null;
   readonly error: string | null;
 }
 
-/** A convolution with data. */
+/** A convolution with its data. */
 export interface Layer {
   readonly spec: ConvSpec;
   readonly element: ElementType;
-  /** Size of the output. */
+  /** The width and height of the output. */
   readonly width: number;
   readonly height: number;
   readonly x: PlanarMap;
   readonly weights: Float32Array;
   readonly bias: Float32Array;
-  /** Rows of the output from `first` on; null: results are not checked. */
+  /** Expected rows of the output, starting at row `first`. If null, results are not checked. */
   readonly expected: readonly { readonly first: number; readonly rows: PlanarMap }[] | null;
 }
 
-/** Input rows above which only some of the results are checked. */
+/** If the input has more rows than this, only some of the results are checked. */
 const MANY_ROWS = 64;
-/** So many at both ends and in the middle. */
+/** The number of rows to check at both ends and in the middle. */
 const BAND = 4;
 
 /**
- * Makes a layer with noise as data.
- * @param isChecked whether to compute the expected result, in plain loops: of a map with many rows only
- *   the first, the middle and the last ones, because all of them would take minutes
+ * Creates a layer with noise as its data.
+ * @param isChecked whether to compute the expected result in plain loops. For a map with many rows,
+ *   only the first, middle and last rows are computed, because all rows would take minutes.
  */
 export function makeLayer(
   spec: ConvSpec,
@@ -120,14 +122,15 @@ function rowsOf({ channels, height, width, data }: PlanarMap, from: number, to: 
   return rows;
 }
 
-/** A variant with the buffers of a layer. */
+/** A variant that is bound to the buffers of a layer. */
 export interface BoundLayer {
   readonly compileMs: number;
   /**
-   * Returns whether the result is right, and its largest difference relative to the largest value.
+   * Returns whether the result is correct, and its largest difference relative to the largest
+   * value.
    */
   check(): Promise<{ readonly difference: number; readonly isRight: boolean }>;
-  /** Returns the GPU milliseconds of `times` runs, one after the other. */
+  /** Returns the GPU milliseconds of `times` consecutive runs. */
   time(times?: number): Promise<number>;
 }
 
@@ -199,7 +202,7 @@ export function withLayer<T>(
   });
 }
 
-/** Checks and times a variant. A failure is part of the measurement. */
+/** Checks and times a variant. The measurement also records a failure. */
 export async function measureConv(
   device: Device,
   variant: ConvVariant,
@@ -231,9 +234,9 @@ export async function measureConv(
 }
 
 /**
- * Times a pass in milliseconds, with timestamp queries if the GPU has them, otherwise from
- * submission to completion.
- * @param encode also ends the pass
+ * Times a pass in milliseconds. It uses timestamp queries if the GPU supports them. Otherwise, it
+ * measures from submission to completion.
+ * @param encode encodes the pass and ends it
  */
 export async function timePass(
   device: Device,
@@ -282,7 +285,7 @@ export async function timePass(
   }
 }
 
-/** Two timestamps of 64 bits. */
+/** The size of two 64-bit timestamps. */
 const STAMP_BYTES = 16;
 const QUERY_RESOLVE = 0x200;
 
@@ -292,7 +295,7 @@ export const rounded = (values: Float32Array<ArrayBuffer>, element: ElementType)
   return decodeElements(buffer.slice(byteOffset, byteOffset + byteLength), element);
 };
 
-/** Returns values in -1..1, identical at every call. */
+/** Returns values in -1..1 that are the same for every call with the same arguments. */
 export function noise(length: number, seed: number): Float32Array<ArrayBuffer> {
   let state = seed * 2654435761;
   return Float32Array.from({ length }, () => {
@@ -305,7 +308,7 @@ export function relativeDifference(actual: ArrayLike<number>, expected: ArrayLik
   let [most, largest] = [0, 0];
   for (let i = 0; i < expected.length; i++) {
     const difference = Math.abs(actual[i] - expected[i]);
-    if (!(difference <= most)) most = difference; // NaN stays
+    if (!(difference <= most)) most = difference; // Keeps NaN.
     largest = Math.max(largest, Math.abs(expected[i]));
   }
   return most / largest;

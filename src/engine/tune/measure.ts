@@ -31,12 +31,12 @@ import {
 } from './tuning.ts';
 
 export interface TuneOptions {
-  /** In LR pixels. */
+  /** The sizes to measure in LR pixels. */
   readonly sizes: readonly Size[];
   readonly repeats: number;
   /**
-   * Fusion levels to compare on a small A2N, `blocks` with both tile sizes; empty: only
-   * convolutions are measured.
+   * The fusion levels to compare on a small A2N. `blocks` is measured with both tile sizes. If
+   * there are none, only convolutions are measured.
    */
   readonly fusions: readonly Fusion[];
   readonly signal?: AbortSignal | undefined;
@@ -45,14 +45,14 @@ export interface TuneOptions {
 
 export interface TuneResult {
   readonly adapter: AdapterReport;
-  /** The clock: on the GPU, or from submission to completion. */
+  /** The clock measures time either on the GPU or from submission to completion. */
   readonly clock: 'timestamps' | 'wall';
   readonly measurements: readonly Measurement[];
   readonly family: string;
   readonly best: Choice;
 }
 
-/** Channels of A2N's trunk. */
+/** The number of channels in A2N's trunk. */
 const A2N_FEATURES = 40;
 const METHODS = Object.keys(CONV_VARIANTS) as (keyof typeof CONV_VARIANTS)[];
 /**
@@ -90,13 +90,13 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
     device.destroy();
   }
   const { family, fuse, tileColumns, half } = familyOf(adapter);
-  // If the large tile does not fit, both candidates would run with the small one.
+  // If the device has no room for the large tile, both candidates would use the small one.
   const room = tileColumnsFor(A2N_FEATURES, device.workgroup) ?? 8;
   const choose = async (element: ElementType, otherwise: MethodChoice): Promise<MethodChoice> => {
     const own = () => measurements.filter((measurement) => measurement.element === element);
     const exact = METHODS.filter((method) => !CONV_VARIANTS[method].isRough);
     const fastestConv = fastest(own(), exact) ?? 'plain';
-    // With `quad`, each layer uses whichever of the two has fewer idle blocks.
+    // The method `quad` chooses the variant with fewer idle blocks for each layer.
     const conv: ConvMethod = fastestConv.startsWith('quad') ? 'quad' : fastestConv;
     const candidates = options.fusions.flatMap((fuse) =>
       TILE_COLUMNS.filter((wide) => (fuse === 'blocks' ? wide <= room : wide === 8)).map(
@@ -121,7 +121,7 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
   return { adapter, clock, measurements, family, best };
 }
 
-/** A choice with the name of its measurements. */
+/** A choice and the name of its measurements. */
 type Candidate = readonly [name: string, choice: MethodChoice];
 
 const levelName = (fuse: Fusion, tileColumns: TileColumns): string =>
@@ -187,7 +187,7 @@ async function measureFusions(
       const { image } = await engine.upscale(model, { width, height, data }, { signal });
       expected ??= image.data;
       const difference = relativeDifference(image.data, expected);
-      // One level of 255, where rounding differs.
+      // The limit is one level of 255, because the choices round differently.
       const sound = difference <= 1.01 / 255;
       const times: number[] = [];
       for (let i = 0; sound && i < repeats; i++) {

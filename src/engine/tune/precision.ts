@@ -2,13 +2,14 @@ import type { ElementType } from '../../kernels/kernel.ts';
 import type { AdapterReport } from '../types.ts';
 
 /**
- * The precision of maps and weights in memory. `auto`: f16 if it was measured to be safe, else f32.
+ * The precision of maps and weights in memory. `auto` selects f16 if it was measured to be safe.
+ * Otherwise, it selects f32.
  */
 export type Precision = ElementType | 'auto';
 
 /**
- * Chooses the precision. Software adapters gain nothing from f16.
- * @param measured whether these weights meet the bound in f16 (`npm run precision`)
+ * Chooses the precision. Software adapters are not faster with f16.
+ * @param measured whether these weights are within the error bound in f16 (`npm run precision`)
  */
 export const choosePrecision = (
   wish: Precision,

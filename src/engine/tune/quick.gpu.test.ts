@@ -3,7 +3,7 @@ import { testGpu } from '../../../test/gpu.ts';
 import { Device } from '../gpu/device.ts';
 import { tuneQuickly } from './quick.ts';
 
-/** A device that claims to be a real NVIDIA GPU. */
+/** Creates a device that claims to be a real NVIDIA GPU. */
 async function realDevice(): Promise<Device> {
   const { gpu, adapter } = await Device.open(testGpu());
   return new Device(gpu, {
@@ -43,7 +43,7 @@ it('stops within its budget, and measures nothing on a software adapter', async 
   const device = await realDevice();
   try {
     const none = await tuneQuickly(device, { ...small, budgetMs: 0 });
-    // The first run of a layer is allowed; then there is no time left.
+    // The budget allows the first run of a layer. After that, no time is left.
     expect(none).toBeNull();
     await expect(tuneQuickly(device, { ...small, signal: AbortSignal.abort() })).rejects.toThrow(
       /cancel|abort/i,

@@ -13,39 +13,41 @@ import {
 
 export interface QuickOptions {
   readonly signal?: AbortSignal | undefined;
-  /** GPU milliseconds that the measurement may take, without compilation; default 250. */
+  /**
+   * The GPU milliseconds that the measurement may take, without compilation. The default is 250.
+   */
   readonly budgetMs?: number;
-  /** Side of the timed map in pixels; default 256. */
+  /** The side length of the timed map in pixels. The default is 256. */
   readonly side?: number;
-  /** Variants per precision, including the table's choice; default 6. */
+  /** The number of variants per precision, including the table's choice. The default is 6. */
   readonly candidates?: number;
 }
 
 export interface QuickResult {
   readonly choice: Choice;
-  /** GPU milliseconds that the measurement took. */
+  /** The GPU milliseconds that the measurement took. */
   readonly spentMs: number;
-  /** Candidates that were timed on both layers, with their milliseconds. */
+  /** The candidates that were timed on both layers, with their milliseconds. */
   readonly timed: readonly (readonly [ElementType, ConvMethod, number])[];
 }
 
 const BUDGET_MS = 250;
 const SIDE = 256;
-/** Odd, larger than a workgroup's tile, and small enough for plain loops. */
+/** An odd size that is larger than a workgroup's tile but small enough for plain loops. */
 const CHECKED = { width: 35, height: 33 };
 /** Browsers round timestamps to 0.1 ms, so runs are repeated until they take this long. */
 const SAMPLE_MS = 3;
 const MOST_RUNS = 32;
 const MOST_CANDIDATES = 6;
-/** The most promising first. The table's choice precedes them. */
+/** The candidates, with the most promising first. The table's choice is tried before them. */
 const CANDIDATES: Readonly<Record<ElementType, readonly (keyof typeof CONV_VARIANTS)[]>> = {
   f32: ['shared', 'uniform', 'strips', 'halo', 'short', 'wide'],
   f16: ['matrix', 'shared', 'uniform', 'strips', 'halo', 'short'],
 };
-/** 3x3 and 1x1. */
+/** The 3x3 layer and the 1x1 layer. */
 const [TRUNK, SQUEEZE] = LAYERS;
 
-/** The GPU time that is left. */
+/** The GPU time that is still available. */
 class Budget {
   spent = 0;
   readonly #most: number;
@@ -63,10 +65,11 @@ class Budget {
 }
 
 /**
- * Times a few variants of the convolutions on two layers, each checked against the plain reference,
- * and chooses the fastest for f32 and, if the device has it, for f16. The fusion level stays that
- * of the table. Candidates for which no time is left are not chosen.
- * @returns null on a software adapter, and if no candidate could be timed
+ * Times a few variants of the convolutions on two layers and checks each against the plain
+ * reference. Chooses the fastest for f32 and also for f16 if the device supports it. The fusion
+ * level stays that of the table. Candidates that could not be timed within the budget are not
+ * chosen.
+ * @returns null on a software adapter or if no candidate could be timed
  * @throws CrispenError `ABORTED`, `DEVICE_LOST`
  */
 export async function tuneQuickly(
@@ -90,7 +93,7 @@ export async function tuneQuickly(
     const [best] = found.toSorted(([, a], [, b]) => a - b);
     return { ...usual, conv: best?.[0] ?? usual.conv };
   };
-  // f16 gets half of the time, and whatever f32 leaves over.
+  // f16 gets half of the time plus the time that f32 did not use.
   const elements: readonly ElementType[] = device.hasF16 ? ['f32', 'f16'] : ['f32'];
   const first = new Budget(budgetMs / elements.length);
   const f32 = await choose('f32', own, first);
@@ -105,7 +108,8 @@ export async function tuneQuickly(
 }
 
 /**
- * Returns the candidates that were right and timed on both layers, with the sums of their times.
+ * Returns the candidates that gave correct results and were timed on both layers, with the sums of
+ * their times.
  */
 async function timeCandidates(
   device: Device,
@@ -149,8 +153,8 @@ async function timeCandidates(
 }
 
 /**
- * Returns the milliseconds of one run, the mean of as many runs as fill a sample, or null if no
- * time is left.
+ * Returns the milliseconds of one run, or null if no time is left. The time is the mean of several
+ * runs, which together last as long as a sample.
  */
 async function sample(
   time: (times?: number) => Promise<number>,
@@ -158,7 +162,7 @@ async function sample(
   signal: AbortSignal | undefined,
 ): Promise<number | null> {
   if (!budget.allows(0)) return null;
-  // The first run also uploads; a rounded time may be zero.
+  // The first run also includes uploads, and a rounded time may be zero.
   const once = Math.max(0.02, budget.spend(await time()));
   const times = Math.max(1, Math.min(MOST_RUNS, Math.round(SAMPLE_MS / once)));
   throwIfAborted(signal);

@@ -21,23 +21,28 @@ export interface Methods {
   readonly conv: ConvChoice;
   /** Whether quads also share products of rows (kernels/nonlocal/nonlocalQuad.ts). */
   readonly quads: boolean;
-  /** Columns of the tile of fused blocks, if the device has room for them; default 16. */
+  /**
+   * The number of tile columns of fused blocks, if the device has room for them. The default is 16.
+   */
   readonly tileColumns?: TileColumns;
 }
 
-/** A kernel's variant as data. It has a loader because few adapters use some of the variants. */
+/**
+ * A description of a kernel variant. The variant itself is loaded on demand, because few adapters
+ * use some of the variants.
+ */
 export interface VariantInfo {
-  /** Pixels and blocks of output channels per invocation of a 3x3 convolution. */
+  /** The number of pixels and of output channel blocks per invocation of a 3x3 convolution. */
   readonly pixels: number;
   readonly blocks: number;
   /**
-   * What loads a matrix of weights: each invocation (from storage or a uniform), four invocations,
-   * a subgroup or the workgroup.
+   * The unit that loads a matrix of weights: each invocation (from storage or a uniform), four
+   * invocations, a subgroup or the workgroup.
    */
   readonly weights: 'invocation' | 'uniform' | 'quad' | 'subgroup' | 'workgroup';
   /**
-   * Whether it rounds more than the variants with which models were measured in f16. Such a variant
-   * is only chosen by name.
+   * Whether the variant rounds more than the variants with which models were measured in f16. Such
+   * a variant is used only if it is selected by name.
    */
   readonly isRough: boolean;
   readonly offered: (adapter: Offering) => boolean;
@@ -62,11 +67,11 @@ const strips = (cut: StripCut): VariantInfo => ({
   weights: cut.weights ?? 'invocation',
   isRough: cut.half ?? false,
   offered: ({ features }) => !cut.half || features.includes('shader-f16'),
-  // Most GPUs use them, so they have no chunk of their own.
+  // Most GPUs use these variants, so they are not in a separate chunk.
   load: async () => stripConv(cut),
 });
 
-/** All variants. `npm run tune` measures this list, and the tests of kernels cover it. */
+/** All variants. `npm run tune` measures each of them, and the kernel tests cover them. */
 export const CONV_VARIANTS = {
   plain: {
     pixels: 8,
@@ -82,7 +87,8 @@ export const CONV_VARIANTS = {
   shared: strips({ pixels: 8, blocks: 2, weights: 'workgroup' }),
   wide: strips({ pixels: 4, blocks: 5, weights: 'workgroup' }),
   halo: strips({ pixels: 8, blocks: 2, weights: 'workgroup', halo: true }),
-  // Only for f16 maps. Before a model uses f16 products, its precision must be measured again.
+  // This variant is only for f16 maps. Before a model uses f16 products, its precision must be
+  // measured again.
   half: strips({ pixels: 8, blocks: 2, weights: 'workgroup', half: true }),
   halfUniform: strips({ pixels: 8, blocks: 2, weights: 'uniform', half: true }),
   quad3: quad(3),
@@ -98,20 +104,20 @@ export const CONV_VARIANTS = {
   },
 } as const satisfies Readonly<Record<string, VariantInfo>>;
 
-/** Ways to compute convolutions of plain maps. `quad` chooses `quad3` or `quad5` layer by layer. */
+/** The methods for convolutions of plain maps. `quad` chooses `quad3` or `quad5` for each layer. */
 export type ConvMethod = keyof typeof CONV_VARIANTS | 'quad';
 
-/** A tuning as data. */
+/** A tuning in the form of plain data. */
 export interface Choice extends MethodChoice {
-  /** For f16 maps, if the device supports it. */
+  /** The choice for f16 maps, if the device supports them. */
   readonly half?: MethodChoice | undefined;
 }
 
 export interface MethodChoice {
   readonly fuse: Fusion;
   /**
-   * If the device lacks what the variant needs, another one is used (`FALLBACK`, or `plain` for
-   * quads).
+   * The method for convolutions. If the device lacks a feature that the variant needs, another
+   * variant is used (`FALLBACK`, or `plain` for quads).
    */
   readonly conv: ConvMethod;
   readonly tileColumns: TileColumns;
@@ -119,21 +125,22 @@ export interface MethodChoice {
 
 export interface Family extends Choice {
   readonly family: string;
-  /** Matched against vendor, architecture, device and description. */
+  /** This expression is matched against vendor, architecture, device and description. */
   readonly matches: RegExp;
 }
 
 /**
- * The choice for each family of adapters; the first match wins. `npm run tune` measures an adapter
- * and prints its line. SwiftShader was measured. So were earlier shapes on one NVIDIA H200
- * (BENCHMARKS.md), where `blocks` moved a third of the bytes of `ops` and was no faster, so no
- * family uses it. The other choices follow from the adapters' properties, and `tune: 'quick'`
+ * The choice for each family of adapters. The first match wins. `npm run tune` measures an adapter
+ * and prints its line. SwiftShader was measured, and so were earlier shapes on one NVIDIA H200
+ * (BENCHMARKS.md). On the H200, `blocks` moved a third of the bytes of `ops` but was no faster, so
+ * no family uses it. The other choices follow from the adapters' properties, and `tune: 'quick'`
  * measures them.
  */
 export const FAMILIES: readonly Family[] = [
   { family: 'swiftshader', matches: /swiftshader/i, fuse: 'ops', conv: 'quad', tileColumns: 8 },
   {
-    // In software, workgroup memory is ordinary memory, and large kernels take long to compile.
+    // In software, workgroup memory is ordinary memory, and large kernels take a long time to
+    // compile.
     family: 'software',
     matches: /llvmpipe|lavapipe|basic render|warp/i,
     fuse: 'ops',
@@ -141,8 +148,8 @@ export const FAMILIES: readonly Family[] = [
     tileColumns: 8,
   },
   {
-    // Loads were the bottleneck. Workgroup memory broadcasts a weight to a subgroup at the cost of
-    // one load.
+    // Loads were the bottleneck. With workgroup memory, one load broadcasts a weight to a whole
+    // subgroup.
     family: 'nvidia',
     matches: /nvidia|geforce/i,
     fuse: 'ops',
@@ -150,13 +157,14 @@ export const FAMILIES: readonly Family[] = [
     tileColumns: 16,
     half: { fuse: 'ops', conv: 'matrix', tileColumns: 16 },
   },
-  // Weights from a uniform buffer go through the scalar cache.
+  // Weights in a uniform buffer are read through the scalar cache.
   { family: 'amd', matches: /\bamd\b|radeon|rdna/i, fuse: 'ops', conv: 'uniform', tileColumns: 16 },
   { family: 'apple', matches: /apple/i, fuse: 'ops', conv: 'shared', tileColumns: 8 },
   { family: 'intel', matches: /intel/i, fuse: 'ops', conv: 'shared', tileColumns: 16 },
-  // It has separate constant memory and few registers.
+  // This family has separate constant memory and few registers.
   { family: 'qualcomm', matches: /qualcomm|adreno/i, fuse: 'ops', conv: 'short', tileColumns: 8 },
-  // Workgroup memory is ordinary cached memory, as in software, and registers are few.
+  // In this family, workgroup memory is ordinary cached memory, as in software, and registers are
+  // few.
   {
     family: 'arm',
     matches: /\barm\b|mali|immortalis/i,
@@ -167,14 +175,18 @@ export const FAMILIES: readonly Family[] = [
   { family: 'default', matches: /(?:)/, fuse: 'ops', conv: 'strips', tileColumns: 16 },
 ];
 
-/** Used for layers that a variant does not support, and on adapters that lack what it needs. */
+/**
+ * This variant is used for layers that the chosen variant does not support, and on adapters that
+ * lack a required feature.
+ */
 const FALLBACK = 'strips';
 
 export function familyOf(adapter: AdapterReport): Family {
   const { vendor, architecture, device, description, isFallbackAdapter } = adapter;
   const name = [vendor, architecture, device, description].join(' ');
   const found = FAMILIES.find(({ matches }) => matches.test(name)) as Family;
-  // A browser may hide the name of a software adapter, but not that it is one.
+  // A browser may hide the name of a software adapter, but it still reports that the adapter is a
+  // fallback.
   return isFallbackAdapter && !isSoftware(found) ? FAMILIES[1] : found;
 }
 
@@ -183,13 +195,13 @@ const isSoftware = (family: Family): boolean => FAMILIES.indexOf(family) < 2;
 export const tuningFor = (adapter: AdapterReport): Promise<Tuning> =>
   tuningOf(familyOf(adapter), adapter);
 
-/** Makes a tuning from its description. Rarely used kernels are loaded lazily. */
+/** Creates a tuning from a choice. Rarely used kernels are loaded lazily. */
 export async function tuningOf({ half, ...own }: Choice, adapter: Offering): Promise<Tuning> {
   const methods = await methodsOf(own, adapter);
   if (half && variantOf(half).offered(adapter)) {
     return { ...methods, half: await methodsOf(half, adapter) };
   }
-  // f16 uses the methods of f32, as far as they support it.
+  // f16 uses the methods of f32 as far as they support it.
   return methods;
 }
 

@@ -38,7 +38,7 @@ import {
 const slope = 0.2;
 const lrelu = (x: PlanarMap) => activationReference(x, { fn: 'leakyRelu', slope });
 
-/** Sums of `x` in the form that the pooling produces. */
+/** Returns the sums of `x` in the form that the pooling produces. */
 async function partialSums(
   x: PlanarMap,
 ): Promise<{ partials: Float32Array<ArrayBuffer>; chunks: number }> {
@@ -164,14 +164,14 @@ describe('attention-in-attention block in two kernels', () => {
   it.each([
     [1, 1],
     [3, 9],
-    [8, 8], // one workgroup exactly
+    [8, 8], // Exactly one workgroup.
     [9, 7],
     [17, 13],
-    [72, 65], // more workgroups than sums of the gate kernel
+    [72, 65], // More workgroups than sums of the gate kernel.
   ])('at %i x %i', (width, height) => checkBlock(width, height));
 
-  // A software driver takes minutes to compile the f16 version. f16.f16.test.ts runs it within its
-  // network.
+  // A software driver takes minutes to compile the f16 version of this kernel. f16.f16.test.ts runs
+  // that version as part of its network.
   it.skipIf(ELEMENT === 'f16')('of 40 channels', () =>
     checkBlock(11, 6, { features: 40, hidden: 10 }),
   );

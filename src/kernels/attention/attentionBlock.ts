@@ -22,18 +22,20 @@ const SHADERS = {
 
 /** The constants of the two kernels of an attention-in-attention block. */
 export interface AttentionBlockSpec {
-  /** Channels of every map. */
+  /** The number of channels of every map. */
   readonly features: number;
-  /** Negative slope of every leaky ReLU. */
+  /** The negative slope of every leaky ReLU. */
   readonly slope: number;
-  /** Columns of a workgroup's tile. 8 fits the default limits. */
+  /**
+   * The number of columns of a workgroup's tile. With 8 columns, a tile fits the default limits.
+   */
   readonly tileColumns: TileColumns;
 }
 
 export interface AttentionMixSpec extends AttentionBlockSpec {
-  /** Hidden elements of the dynamic attention module. */
+  /** The number of hidden elements of the dynamic attention module. */
   readonly hidden: number;
-  /** Side of the non-attention convolution: 3 (A2N) or 1 (A2N-M). */
+  /** The kernel size of the non-attention convolution: 3 (A2N) or 1 (A2N-M). */
   readonly nonKernel: 1 | 3;
   readonly temperature: number;
 }
@@ -52,16 +54,19 @@ const MIX = contract(['gated', 't', 'x', 'weights', 'stats'], ['out', 'next_t', 
 });
 
 /**
- * The most workgroups of the gate kernel that take part in the pooling. Every workgroup of the mix
- * kernel adds up their results again, so there should be few.
+ * The maximum number of workgroups that write sums for the pooling in the gate kernel. It is small,
+ * because every workgroup of the mix kernel adds up all of these sums again.
  */
 const MAX_STAT_GROUPS = 64;
 
-/** Grid of either kernel, [x, y, 1], for a map of `width` x `height`. */
+/** Returns the grid of either kernel, [x, y, 1], for a map of `width` x `height` pixels. */
 export const attentionGrid = (tileColumns: TileColumns, width: number, height: number): Grid =>
   tileColumnGrid(tileColumns, width, height);
 
-/** The number of workgroups of either kernel, and of partial sums that the mix kernel writes. */
+/**
+ * Returns the number of workgroups of either kernel. The mix kernel writes the same number of
+ * partial sums.
+ */
 export const attentionGroups = (
   tileColumns: TileColumns,
   width: number,
@@ -71,13 +76,13 @@ export const attentionGroups = (
   return x * y;
 };
 
-/** The number of sums that the gate kernel writes for the mix kernel. */
+/** Returns the number of sums that the gate kernel writes for the mix kernel. */
 export const statGroups = (tileColumns: TileColumns, width: number, height: number): number =>
   Math.min(MAX_STAT_GROUPS, attentionGroups(tileColumns, width, height));
 
 /**
- * Bindings: t, weights (`packAttentionGate`), bias, partials, gated, stats. Uniform: width, height,
- * group_row, chunks (number of partials), stat_groups.
+ * The bindings are t, weights (`packAttentionGate`), bias, partials, gated and stats. The uniform
+ * contains width, height, group_row, chunks (the number of partials) and stat_groups.
  */
 export function attentionGateKernel(
   { features, slope, tileColumns }: AttentionBlockSpec,
@@ -96,9 +101,9 @@ export function attentionGateKernel(
 }
 
 /**
- * Bindings: gated, t, x, weights (`packAttentionMix`), stats, out, next_t, partials. If there is no
- * next block, the last two are bound but not written. Uniform: width, height, group_row,
- * stat_groups, has_next, pixels (number of pixels in the stats).
+ * The bindings are gated, t, x, weights (`packAttentionMix`), stats, out, next_t and partials. If
+ * there is no next block, the last two are bound but not written. The uniform contains width,
+ * height, group_row, stat_groups, has_next and pixels (the number of pixels that the stats cover).
  */
 export function attentionMixKernel(spec: AttentionMixSpec, element: ElementType = 'f32') {
   return {

@@ -46,20 +46,21 @@ const lrelu: Activation = { fn: 'leakyRelu', slope: 0.2 };
 
 interface Case {
   spec: ConvSpec;
-  /** Width and height of the input. */
+  /** The width and height of the input. */
   width: number;
   height: number;
   bias?: boolean;
   rowsPerDispatch?: number;
 }
 
-/** Rounding of one operation in f16. */
+/** The relative rounding error of one operation in f16. */
 const HALF_UNIT = 2 ** -11;
 
 /**
- * The rounding of sums that are f16 within a block of four channels, for each element: two standard
- * deviations of a random walk of n = 4 * kernel^2 roundings, for sums of typical size: the root of
- * the sum of squares of the products. The error from a missing product is about ten times as large.
+ * Returns, for each element, the expected rounding error of sums that are f16 within a block of
+ * four channels. It is two standard deviations of a random walk with n = 4 * kernel^2 roundings.
+ * The typical size of the sums is the root of the sum of squares of the products. A missing product
+ * causes an error about ten times as large.
  */
 function halfSums(x: PlanarMap, w: Float32Array<ArrayBuffer>, spec: ConvSpec): Float32Array {
   const squares = { ...x, data: x.data.map((v) => v * v) };
@@ -129,7 +130,7 @@ async function check(
     });
     expectClose(mean, globalAveragePoolReference(expected), { abs: abs as number });
   }
-  // Absent channels must stay zero if nothing is added to them, because the next layer reads them.
+  // If nothing is added to absent channels, they must stay zero, because the next layer reads them.
   if (!spec.act0 && cOut % 4 !== 0) {
     const last = blocked.subarray((blocksOf(cOut) - 1) * 4 * W * H);
     expect(last.filter((_, i) => i % 4 >= cOut % 4).every((v) => v === 0)).toBe(true);
@@ -157,8 +158,8 @@ if (ELEMENT === 'f16' && !OFFER.matrix) {
 }
 
 describe.each(ALL)('convolution (%s), side %i', (_, kernel, variant) => {
-  // One pixel, thin, odd, exactly a workgroup's tile (32 x 8, 32 x 16, 32 x 32, or 16 x 8 of matrices),
-  // one beyond it.
+  // The sizes cover a single pixel, thin and odd shapes, exactly the tile of a workgroup (32 x 8,
+  // 32 x 16, 32 x 32, or 16 x 8 for matrices), and one pixel larger than that.
   it.each([
     [1, 1],
     [1, 7],
@@ -201,7 +202,7 @@ describe.each(ALL)('convolution (%s), side %i', (_, kernel, variant) => {
     ['everything', { act0: lrelu, multiply: true, add: true, act1: { fn: 'relu' } }],
   ])('with the epilogue %s', async (_, epilogue) => {
     const spec = { ...plain, ...epilogue, kernel, cIn: 6, cOut: 8 };
-    // Layers with an epilogue that a variant lacks use the plain kernel.
+    // The engine uses the plain kernel for layers with an epilogue that a variant does not support.
     if (variant.takes?.(spec) === false) return;
     await check(variant, { spec, width: 10, height: 9 });
   });

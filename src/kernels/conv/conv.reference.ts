@@ -2,8 +2,9 @@ import { type PlanarMap, planarMap } from '../planar.ts';
 import { atOnce, each, type Steps } from '../steps.ts';
 
 /**
- * Zero-padded convolution of stride 1, `weights` oihw, `bias` [cOut] or null. Sums are f64, rounded
- * to f32 once. It works row by row, which is fast enough for a whole network on a CPU.
+ * A zero-padded convolution of stride 1 with `weights` in oihw order and `bias` [cOut] or null.
+ * Sums are f64 and rounded to f32 once. It processes the map row by row, which is fast enough to
+ * run a whole network on a CPU.
  */
 export function* convSteps(
   x: PlanarMap,

@@ -38,31 +38,34 @@ const SHADERS: Sources = {
 };
 
 /**
- * A convolution and its epilogue: act1(factor * act0(conv + bias) * m + r) or, with `mix`,
- * act1(m[mix] * act0(conv + bias) + m[1 - mix] * r) for a vector m of two weights.
+ * A convolution and its epilogue: act1(factor * act0(conv + bias) * m + r). With `mix`, m is a
+ * vector of two weights, and the epilogue is act1(m[mix] * act0(conv + bias) + m[1 - mix] * r).
  */
 export interface ConvSpec {
   readonly kernel: 1 | 3;
   readonly cIn: number;
   readonly cOut: number;
   /**
-   * Factor of the nearest enlargement through which the input is read; 1 for none (1x1: always 1).
+   * The factor of the nearest enlargement of the input, which the kernel applies while it reads. It
+   * is 1 without enlargement and for 1x1 convolutions.
    */
   readonly upsample: number;
-  /** `prelu`: the slopes follow the biases (`packBias`). */
+  /** With `prelu`, the slopes are stored after the biases (`packBias`). */
   readonly act0: Activation | 'prelu' | null;
   readonly multiply: boolean;
   readonly add: boolean;
-  /** Factor of the value that r is added to; 1 if nothing is added. */
+  /** The factor of the value to which r is added. It is 1 if nothing is added. */
   readonly factor: number;
   readonly act1: Activation | null;
-  /** Index of the convolution's weight in m. If it is given, `multiply` and `add` are false. */
+  /**
+   * The index of the convolution's weight in m. If `mix` is given, `multiply` and `add` are false.
+   */
   readonly mix?: 0 | 1 | undefined;
   /** Whether workgroups also sum the results for a pooling (`ConvVariant.pools`). */
   readonly pool?: boolean | undefined;
 }
 
-/** Words of the uniform of conv/store.wgsl. */
+/** The words of the uniform of conv/store.wgsl. */
 export const CONV_WORDS = {
   ...MAP_WORDS,
   in_blocks: 'u32',
@@ -78,50 +81,57 @@ export const CONV_WORDS = {
 
 export type ConvParams = Params<keyof typeof CONV_WORDS>;
 
-/** The operands of all variants: weights from `packConvWeights`, bias from `packBias`. */
+/**
+ * The operands of all variants. The weights come from `packConvWeights` and the bias from
+ * `packBias`.
+ */
 export const CONV = contract(['x', 'weights', 'bias', 'multiplier', 'addend'], ['y'], CONV_WORDS);
 const POOLING = contract(CONV.reads, ['y', 'partials'], CONV_WORDS);
 
-/** With `pool`, it also writes `partials`, [workgroups in x and y][blocks] vec4f. */
+/**
+ * A kernel that computes a convolution. With `pool`, it also writes `partials`, [workgroups in x
+ * and y][blocks] vec4f.
+ */
 export type ConvKernel = Kernel<
   (typeof CONV.reads)[number],
   (typeof POOLING.writes)[number],
   keyof typeof CONV_WORDS
 >;
 
-/** The operands of a layer's kernel. */
+/** Returns the operands of a layer's kernel. */
 export const convContract = ({ pool }: ConvSpec) => (pool ? POOLING : CONV);
 
 /**
- * One way to compute convolutions of plain maps. All variants have the bindings, the epilogue and
- * the uniform of `plainConv`. They differ in how the work is divided and how weights are packed.
+ * A way to compute convolutions of plain maps. All variants have the bindings, the epilogue and the
+ * uniform of `plainConv`. They differ in how the work is divided and how weights are packed.
  */
 export interface ConvVariant {
-  /** Whether it supports a layer's epilogue. Absent: it supports all. */
+  /** Whether the variant supports a layer's epilogue. If absent, it supports all epilogues. */
   readonly takes?: (spec: ConvSpec) => boolean;
-  /** The only element type that it supports. Absent: both. */
+  /** The only element type that the variant supports. If absent, it supports both. */
   readonly only?: ElementType;
   /**
-   * Whether its workgroups can sum results (`ConvSpec.pool`). On software drivers, the barriers
-   * take longer than a separate step, and small workgroups produce too many sums.
+   * Whether the workgroups of the variant can sum their results (`ConvSpec.pool`). On software
+   * drivers, the barriers take longer than a separate step, and small workgroups produce too many
+   * sums.
    */
   readonly pools?: boolean;
   readonly kernel: (spec: ConvSpec, element: ElementType) => ConvKernel;
   readonly grid: (spec: ConvSpec, width: number, height: number) => Grid;
   /**
-   * Its shape for conv.wgsl with another input (PARTS) or output (PACK). Absent: these kernels use
-   * their default shapes.
+   * Returns the variant's shape for kernels of conv.wgsl with another input (PARTS) or output
+   * (PACK). If absent, these kernels use their default shapes.
    */
   readonly shape?: (layer: Pick<ConvSpec, 'kernel' | 'cIn' | 'cOut'>) => ConvShape;
-  /** Absent: weights stay in the order of `packConvWeights`. */
+  /** How the variant packs weights. If absent, weights stay in the order of `packConvWeights`. */
   readonly packing?: ConvPacking;
 }
 
 /** A different order of a convolution's packed weights. */
 export interface ConvPacking {
-  /** Variants that read weights in the same order use the same name. */
+  /** The name of the order. Variants that read weights in the same order use the same name. */
   readonly name: string;
-  /** Receives the array from `packConvWeights` and may change it. */
+  /** Rearranges the array from `packConvWeights` and may do so in place. */
   readonly arrange: (
     packed: Float32Array<ArrayBuffer>,
     spec: ConvSpec,
@@ -131,19 +141,20 @@ export interface ConvPacking {
 /** Chooses the variant for a layer. */
 export type ConvChoice = (spec: ConvSpec) => ConvVariant;
 
-/** How the work of a convolution is divided. */
+/** Describes how the work of a convolution is divided. */
 export interface ConvShape {
-  /** Pixels of a strip, which is a part of a row or, with `down`, of a column. */
+  /** The pixels of a strip. A strip is a part of a row or, with `down`, of a column. */
   readonly strip: number;
   readonly down?: boolean;
-  /** Strips per invocation; `blocks`: blocks of output channels per invocation. */
+  /** The numbers of strips and of output channel blocks per invocation. */
   readonly lines: number;
   readonly blocks: number;
-  /** Invocations along x and y. */
+  /** The numbers of invocations along x and y. */
   readonly workgroup: readonly [number, number];
   /**
-   * Who loads weights: the lanes of a quad together, the workgroup into workgroup memory, or each
-   * invocation from a uniform buffer (`padUniform`). Absent: each invocation from a storage buffer.
+   * The place from which weights are loaded: by the lanes of a quad together, by the workgroup into
+   * workgroup memory, or by each invocation from a uniform buffer (`padUniform`). If absent, each
+   * invocation loads them from a storage buffer.
    */
   readonly weights?: 'quad' | 'workgroup' | 'uniform';
   /** Whether the workgroup copies the pixels that it reads to workgroup memory. */
@@ -152,10 +163,10 @@ export interface ConvShape {
   readonly half?: boolean;
 }
 
-/** Matrices that a uniform binding of 64 KiB holds in f32. */
+/** The number of f32 matrices that fit in a uniform binding of 64 KiB. */
 const UNIFORM_MATRICES = 1024;
 
-/** Whether a layer's weights fit into a uniform binding. */
+/** Whether a layer's weights fit in a uniform binding. */
 export const fitsUniform = ({
   kernel,
   cIn,
@@ -163,19 +174,22 @@ export const fitsUniform = ({
 }: Pick<ConvSpec, 'kernel' | 'cIn' | 'cOut'>): boolean =>
   blocksOf(cIn) * blocksOf(cOut) * kernel ** 2 <= UNIFORM_MATRICES;
 
-/** Pads packed weights to the size that `weights: 'uniform'` binds. */
+/** Pads packed weights to the binding size that `weights: 'uniform'` requires. */
 export const padUniform = (packed: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> => {
   const padded = new Float32Array(UNIFORM_MATRICES * 16);
   padded.set(packed);
   return padded;
 };
 
-/** Matrices that a workgroup copies at once: 4 KiB in f32. */
+/** The number of matrices that a workgroup copies at a time. They take 4 KiB in f32. */
 const STAGED_MATRICES = 64;
-/** The most input blocks whose matrices a workgroup copies at once. */
+/** The maximum number of input blocks whose matrices a workgroup copies at a time. */
 const MOST_CHUNKS = 8;
 
-/** The constants of store.wgsl for a convolution of one map with any epilogue except a mix. */
+/**
+ * The constants of store.wgsl for a convolution that reads one map and has any epilogue except a
+ * mix.
+ */
 export const STORE: Constants = {
   PARTS: false,
   LINEAR: false,
@@ -187,19 +201,21 @@ export const STORE: Constants = {
   ...ACTIVATION_IDS,
 };
 
-/** The constants that override these for a layer that mixes or pools. */
+/** Returns the constants that override `STORE` for a layer that mixes or pools. */
 export const extras = ({ mix, pool }: ConvSpec): Constants => ({
   ...(mix !== undefined && { MULTIPLY: false, ADD: false, MIX: true }),
   ...(pool && { POOL: true, GATHER: true, STAYS: true }),
 });
 
 /**
- * The most sums per invocation for which the epilogue is unrolled. With more sums, drivers would
- * take seconds to compile it, so it becomes a loop.
+ * The maximum number of sums per invocation for which the epilogue is unrolled. With more sums,
+ * drivers would take seconds to compile it, so it becomes a loop.
  */
 const MAX_UNROLLED = 8;
 
-/** Source of conv.wgsl for a shape. `constants` override those of a plain convolution. */
+/**
+ * Returns the source of conv.wgsl for a shape. `constants` override those of a plain convolution.
+ */
 export const convSource = (
   element: ElementType,
   kernel: 1 | 3,
@@ -248,14 +264,14 @@ export const convSource = (
   );
 };
 
-/** A contract whose weights are bound as the shape loads them. */
+/** Adapts a contract to a shape that loads its weights from a uniform buffer. */
 export const boundFor = <R extends string, W extends string, P extends string>(
   own: Contract<R | 'weights', W, P>,
   { weights }: ConvShape,
 ): Contract<R | 'weights', W, P> =>
   weights === 'uniform' ? { ...own, uniforms: ['weights'] } : own;
 
-/** Grid of conv.wgsl for `cOut` channels of `width` x `height` pixels. */
+/** Returns the grid of conv.wgsl for `cOut` channels of `width` x `height` pixels. */
 export const shapeGrid = (
   { strip, lines, down = false, blocks, workgroup: [x, y] }: ConvShape,
   cOut: number,
@@ -273,7 +289,10 @@ export const plainShape = (kernel: 1 | 3): ConvShape =>
     ? { strip: 8, lines: 1, blocks: 1, workgroup: [4, 16] }
     : { strip: 4, lines: 1, blocks: 1, workgroup: [8, 8] };
 
-/** The variant that runs on every device, with a pipeline for each kernel size and enlargement. */
+/**
+ * The variant that runs on every device. It has a separate pipeline for each kernel size and each
+ * enlargement.
+ */
 export const plainConv: ConvVariant = {
   kernel: (spec, element) => {
     const { kernel, upsample } = spec;
@@ -289,7 +308,7 @@ export const plainConv: ConvVariant = {
   grid: ({ kernel, cOut }, width, height) => shapeGrid(plainShape(kernel), cOut, width, height),
 };
 
-/** The uniform's words for an output of `width` x `height` pixels. */
+/** Returns the uniform's words for an output of `width` x `height` pixels. */
 export function convParams(spec: ConvSpec, width: number, height: number): ConvParams {
   const { cIn, cOut, upsample, act0, act1, multiply, add, factor, mix = 0 } = spec;
   return {
@@ -307,16 +326,16 @@ export function convParams(spec: ConvSpec, width: number, height: number): ConvP
     factor,
     out_blocks: blocksOf(cOut),
     upsample,
-    // Only concatenations use these words (convParts.ts).
+    // Only convolutions of concatenations use these words (convParts.ts).
     ends01: 0,
     ends23: 0,
   };
 }
 
 /**
- * oihw -> [OUT_BLOCKS][IN_BLOCKS][k * k] matrices of 4 x 4, column-major: column c holds the taps
- * of input channel c. Absent input and output channels are zero. Each part of a concatenation
- * begins with a new block.
+ * Converts oihw weights to [OUT_BLOCKS][IN_BLOCKS][k * k] matrices of 4 x 4. The matrices are
+ * column-major, so column c contains the taps of input channel c. Absent input and output channels
+ * are zero. Each part of a concatenation starts with a new block.
  */
 export function packConvWeights(
   oihw: Float32Array,
@@ -326,7 +345,7 @@ export function packConvWeights(
   parts: readonly number[] = [cIn],
 ): Float32Array<ArrayBuffer> {
   const taps = kernel * kernel;
-  // The slot of each input channel, counted through all blocks.
+  // The slot of each input channel, counted over all blocks.
   const slots: number[] = [];
   let end = 0;
   for (const channels of parts) {
@@ -348,8 +367,8 @@ export function packConvWeights(
 }
 
 /**
- * Pads [cOut] with zeros to whole blocks; all zeros for a layer without bias. The slopes of a PReLU
- * follow, padded in the same way.
+ * Pads [cOut] biases with zeros to whole blocks. Without a bias, the result is all zeros. The
+ * slopes of a PReLU follow, padded in the same way.
  */
 export function packBias(
   bias: Float32Array | null,

@@ -29,7 +29,7 @@ describe('3x3 convolution with pixel attention', () => {
   it.each([
     [1, 1, 2, 8, 8],
     [5, 7, 2, 8, 6],
-    [4, 4, 2, 40, 24], // exactly one workgroup, A2N's channels
+    [4, 4, 2, 40, 24], // Exactly one workgroup, with A2N's channels.
     [9, 3, 3, 5, 7],
     [13, 9, 1, 8, 4],
   ])('of %i x %i through nearest x%i, %i -> %i channels', async (w, h, upsample, cIn, cOut) => {
@@ -71,8 +71,8 @@ describe('3x3 convolution with bilinear skip to 8 bits', () => {
   const sizes = [
     [1, 1, 2, 255],
     [7, 5, 2, 1],
-    [16, 4, 2, 255], // exactly one workgroup, or
-    [16, 16, 2, 255], // of strips
+    [16, 4, 2, 255], // Exactly one workgroup.
+    [16, 16, 2, 255], // Exactly one workgroup of strips.
     [5, 9, 3, 255],
     [3, 3, 4, 1],
   ] as const;
@@ -134,12 +134,13 @@ describe('3x3 convolution with bilinear skip to 8 bits', () => {
             const expected = whole[((row + part.y) * W + part.x) * 4 + i];
             const difference = Math.abs(bytes[row * part.w * 4 + i] - expected);
             expect(difference).toBeLessThanOrEqual(1);
-            // Alpha has whole numbers, so enlarged alpha is often exactly a half.
+            // Alpha values are integers, so enlarged alpha is often exactly one half and may round
+            // either way.
             if (difference > 0 && i % 4 < 3) off++;
           }
         }
-        // Only values within rounding error of a half may round to the other side. f16 resolves an
-        // eighth of a level in the values that are added.
+        // Values may only round differently if they are within rounding error of one half. With
+        // f16, the values that are added have a resolution of an eighth of a level.
         const share = ELEMENT === 'f16' ? 1 / 8 : 1 / 1000;
         expect(off).toBeLessThanOrEqual(1 + bytes.length * share);
       }

@@ -31,22 +31,29 @@ const SHADERS: Sources = {
   ...TILE_SHADERS,
 };
 
-/** A 3x3 convolution followed by pixel attention: act1(u * sigmoid(w1 u + b1)), u = w3 * x + b3. */
+/**
+ * A 3x3 convolution followed by pixel attention: act1(u * sigmoid(w1 u + b1)) with u = w3 * x + b3.
+ */
 export interface ConvGateSpec {
   readonly cIn: number;
   readonly cOut: number;
-  /** Factor of the nearest enlargement through which the input is read; 1 for none. */
+  /**
+   * The factor of the nearest enlargement of the input, which the kernel applies while it reads. It
+   * is 1 without enlargement.
+   */
   readonly upsample: number;
   readonly act1: Activation | null;
-  /** Columns of a workgroup's tile. 8 fits the default limits. */
+  /**
+   * The number of columns of a workgroup's tile. With 8 columns, a tile fits the default limits.
+   */
   readonly tileColumns: TileColumns;
 }
 
 const GATE = contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS);
 
 /**
- * Bindings: x, weights (`packConvGate`), bias (b3, b1 by `packBias`), y. Uniform: as for
- * convolutions.
+ * The bindings are x, weights (`packConvGate`), bias (b3 and b1, packed by `packBias`), and y. The
+ * uniform is that of `MAP_WORDS`.
  */
 export function convGateKernel(spec: ConvGateSpec, element: ElementType = 'f32') {
   return {
@@ -68,7 +75,7 @@ export function convGateKernel(spec: ConvGateSpec, element: ElementType = 'f32')
   };
 }
 
-/** Grid for an output of `width` x `height` pixels. */
+/** Returns the grid for an output of `width` x `height` pixels. */
 export const convGateGrid = ({ tileColumns }: ConvGateSpec, width: number, height: number): Grid =>
   tileColumnGrid(tileColumns, width, height);
 
@@ -87,7 +94,7 @@ export const packGateBias = (
   b1: Float32Array | null,
 ): Float32Array<ArrayBuffer> => concatFloats([packBias(b3, cOut), packBias(b1, cOut)]);
 
-/** A network's last convolution, to RGB, with the bilinear skip, stored as 8-bit pixels. */
+/** A network's last convolution, to RGB. It adds the bilinear skip and stores 8-bit pixels. */
 export interface ConvPackSpec {
   readonly cIn: number;
   readonly scale: number;
@@ -105,8 +112,8 @@ const PACK = contract(['x', 'weights', 'bias', 'lr'], ['image', 'status'], {
 });
 
 /**
- * Bindings: x, weights (`packConvWeights`), bias, lr, image, status. Uniform: width, height,
- * group_row, map_width, map_height, col0, row0, mark.
+ * The bindings are x, weights (`packConvWeights`), bias, lr, image and status. The uniform contains
+ * width, height, group_row, map_width, map_height, col0, row0 and mark.
  */
 export function convPackKernel(
   spec: ConvPackSpec,
@@ -126,7 +133,7 @@ export function convPackKernel(
   };
 }
 
-/** Grid of `convPackKernel` for a rectangle of `width` x `height` pixels. */
+/** Returns the grid of `convPackKernel` for a rectangle of `width` x `height` pixels. */
 export const convPackGrid = (
   width: number,
   height: number,

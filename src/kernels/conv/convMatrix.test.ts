@@ -20,7 +20,10 @@ let spec: ConvSpec = {
 const noise = (length: number, seed: number) =>
   Float32Array.from({ length }, (_, i) => Math.sin(seed + i * 12.9898) % 1);
 
-/** Uses the weights like the kernel, by its source's constants, one matrix product at a time. */
+/**
+ * Computes the convolution from the arranged weights, one matrix product at a time, as the kernel
+ * does. The sizes come from the constants of the kernel's source.
+ */
 function byMatrices(
   x: ReturnType<typeof planarMap>,
   arranged: Float32Array,

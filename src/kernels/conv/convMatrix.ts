@@ -16,48 +16,68 @@ const SHADERS: Sources = {
   'lib/activation': activationSource,
 };
 
-/** The matrices that a subgroup multiplies: [m x k] by [k x n], both f16, summed in f32. */
+/**
+ * The matrix sizes that a subgroup multiplies: [m x k] by [k x n]. Both matrices are f16, and sums
+ * are f32.
+ */
 export interface MatrixUnit {
   readonly m: number;
   readonly n: number;
   readonly k: number;
-  /** A smaller k with the same m and n, for what k leaves over; 0 if none is offered. */
+  /**
+   * A smaller k with the same m and n, for the values that remain after steps of k. It is 0 if the
+   * adapter offers none.
+   */
   readonly rest: number;
-  /** Invocations of a subgroup; the size is fixed. */
+  /** The number of invocations of a subgroup, which is fixed. */
   readonly subgroup: number;
-  /** Bytes of workgroup memory that kernels may use. */
+  /** The bytes of workgroup memory that kernels may use. */
   readonly bytes: number;
 }
 
 const HEAD = `enable chromium_experimental_subgroup_matrix;
 diagnostic(off, chromium.subgroup_matrix_uniformity);
 `;
-/** Pixels that a subgroup computes: 16 x 4. */
+/** A subgroup computes 16 x 4 pixels. */
 const ACROSS = 16;
 const DOWN = 4;
-/** The most columns of n output channels per workgroup. More would not fit into registers. */
+/**
+ * The maximum number of columns of n output channels per workgroup. More columns would not fit in
+ * the registers.
+ */
 const COLUMNS = 5;
-/** The most input channels that are in workgroup memory at once. */
+/** The maximum number of input channels in workgroup memory at the same time. */
 const CHANNELS = 40;
 
-/** Whether conv/matrix.wgsl supports the unit. Rows of matrices begin at multiples of 16 bytes. */
+/**
+ * Whether conv/matrix.wgsl supports the unit. The rows of its matrices must start at multiples of
+ * 16 bytes.
+ */
 export const fitsMatrix = ({ m, n, k }: Pick<MatrixUnit, 'm' | 'n' | 'k'>): boolean =>
   ACROSS % m === 0 && n % 8 === 0 && (k === 8 || k === 16);
 
-/** How a layer is divided. */
+/** Describes how a layer is divided. */
 interface Division {
-  /** Columns of n output channels per workgroup, and workgroups that share the columns. */
+  /**
+   * The columns of n output channels per workgroup, and the number of workgroups that share all
+   * columns.
+   */
   readonly columns: number;
   readonly groups: number;
-  /** Chunks of input channels, of `channels` each: a multiple of 8. */
+  /**
+   * The number of chunks of input channels, and the channels per chunk, which are a multiple of 8.
+   */
   readonly chunks: number;
   readonly channels: number;
-  /** Values from one pixel to the next in workgroup memory. */
+  /** The distance between consecutive pixels in workgroup memory, in values. */
   readonly pitch: number;
-  /** Runs of consecutive values in a row of taps, and their length. */
+  /** The number of runs of consecutive values in a row of taps, and the length of a run. */
   readonly runs: number;
   readonly length: number;
-  /** Matrices of k values in a run. One of `last` values follows, unless `last` is 0. */
+  /**
+   * The number of matrices of k values in a run. Unless `last` is 0, a matrix of `last` values
+   * follows.
+   */
   readonly steps: number;
   readonly last: number;
 }
@@ -72,7 +92,8 @@ function divide(
   const padded = Math.ceil(cIn / 8) * 8;
   const chunks = Math.ceil(padded / CHANNELS);
   const channels = Math.ceil(padded / chunks / 8) * 8;
-  // Pixels are an odd multiple of 16 bytes apart. Without padding, a row of taps is one run.
+  // The distance between pixels is an odd multiple of 16 bytes. Without padding, a row of taps is a
+  // single run.
   const isOdd = (channels / 8) % 2 === 1;
   const length = isOdd ? kernel * channels : channels;
   const left = length % k;
@@ -90,7 +111,10 @@ function divide(
   };
 }
 
-/** The largest workgroup that fits: its subgroups, and the passes (`goes`) that store sums. */
+/**
+ * Finds the largest workgroup that fits in memory. Returns its number of subgroups and the number
+ * of passes (`goes`) that store the sums.
+ */
 function fitting(
   { kernel }: ConvSpec,
   { columns, pitch }: Division,
@@ -106,8 +130,8 @@ function fitting(
 }
 
 /**
- * Convolutions with subgroup matrices, for f16 maps. Real GPUs multiply matrices several times
- * faster than vectors. Kernels without matrices (PARTS, PACK) compute strips.
+ * Computes convolutions of f16 maps with subgroup matrices. Real GPUs multiply matrices several
+ * times faster than vectors. Kernels without matrices (PARTS, PACK) process strips.
  */
 export const matrixConv = (unit: MatrixUnit): ConvVariant => {
   const { m, n, k, subgroup } = unit;
@@ -160,7 +184,10 @@ export const matrixConv = (unit: MatrixUnit): ConvVariant => {
 
 const pick = ({ shape }: ConvVariant): Pick<ConvVariant, 'shape'> => (shape ? { shape } : {});
 
-/** Puts the weights of `packConvWeights` into the order of conv/matrix.wgsl, padded with zeros. */
+/**
+ * Rearranges the weights of `packConvWeights` in the order of conv/matrix.wgsl and pads them with
+ * zeros.
+ */
 function arrangeMatrices(
   packed: Float32Array<ArrayBuffer>,
   spec: ConvSpec,

@@ -13,13 +13,13 @@ import {
 } from './conv.ts';
 
 /**
- * A convolution that reads a concatenation as separate maps. It has no multiplier and no
- * enlargement.
+ * A convolution that reads the parts of a concatenation as separate maps. It has no multiplier and
+ * no enlargement.
  */
 export interface PartsConvSpec extends ConvSpec {
-  /** Channels of each part; their sum is cIn. */
+  /** The number of channels of each part. Their sum is cIn. */
   readonly parts: readonly number[];
-  /** Index of the addend among the five bound maps. */
+  /** The index of the addend among the five bound maps. */
   readonly addend: number;
 }
 
@@ -34,8 +34,8 @@ export const partsShape = (kernel: 1 | 3): ConvShape => ({
 const PARTS = contract(['x0', 'x1', 'x2', 'x3', 'x4', 'weights', 'bias'], ['y'], CONV_WORDS);
 
 /**
- * Bindings: x0 .. x4, weights (`packConvWeights` with `parts`), bias (`packBias`), y.
- * Uniform: `convPartsParams`. All layers share a pipeline.
+ * The bindings are x0 .. x4, weights (`packConvWeights` with `parts`), bias (`packBias`) and y. The
+ * uniform comes from `convPartsParams`. All layers share a pipeline.
  */
 export const convPartsKernel = (
   kernel: 1 | 3,
@@ -51,7 +51,7 @@ export const convPartsKernel = (
   ...boundFor(PARTS, shape),
 });
 
-/** The uniform's words for an output of `width` x `height` pixels. */
+/** Returns the uniform's words for an output of `width` x `height` pixels. */
 export function convPartsParams(spec: PartsConvSpec, width: number, height: number): ConvParams {
   const { parts, addend, multiply, upsample } = spec;
   if (multiply || upsample !== 1 || parts.length > MAX_PARTS) {
@@ -64,7 +64,7 @@ export function convPartsParams(spec: PartsConvSpec, width: number, height: numb
     end += blocksOf(channels);
     ends.push(end);
   }
-  // An absent part begins after the last block.
+  // An absent part starts after the last block.
   while (ends.length < MAX_PARTS) ends.push(end);
   return {
     ...words,
@@ -75,7 +75,7 @@ export function convPartsParams(spec: PartsConvSpec, width: number, height: numb
   };
 }
 
-/** Grid of a convolution over parts for an output of `width` x `height` pixels. */
+/** Returns the grid of a convolution over parts for an output of `width` x `height` pixels. */
 export const convPartsGrid = (
   { kernel, cOut }: ConvSpec,
   width: number,

@@ -10,30 +10,30 @@ import {
   shapeGrid,
 } from './conv.ts';
 
-/** Blocks of output channels that an invocation computes. */
+/** The number of output channel blocks that an invocation computes. */
 export type QuadBlocks = 3 | 5;
 
 /**
- * The lanes of a quad share a row, so branches on the row are uniform within the quad. WGSL cannot
- * see this.
+ * The lanes of a quad share a row, so branches that depend on the row are uniform within the quad.
+ * A WGSL compiler cannot prove this.
  */
 const HEAD = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
 
 /**
- * Convolutions for devices with `subgroups` on which loads are expensive: QUAD of conv.wgsl. Layers
- * whose epilogue needs 3 blocks use 3 blocks whatever `blocks` says.
- * @param blocks null: the number that leaves the fewest blocks idle, layer by layer
+ * Creates the variant for devices with `subgroups` on which loads are expensive (QUAD of
+ * conv.wgsl). A layer with an epilogue that needs 3 blocks always uses 3, even if `blocks` is 5.
+ * @param blocks null chooses the number with the fewest idle blocks for each layer
  */
 export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
   takes: isQuadSpec,
-  // The adapters that need this variant have no f16.
+  // The adapters that need this variant do not support f16.
   only: 'f32',
   kernel: (spec, element) => {
     const { kernel, act0, multiply, add, mix } = spec;
     const shape = quadShape(spec, blocks);
-    // What the epilogue can do. A 3x3 kernel takes a second or two to compile, so there are only
-    // two: one can do everything; the other, which most layers use, can do nothing. 1x1 kernels are
-    // specialised for the layer.
+    // These constants select the supported epilogues. A 3x3 kernel takes a second or two to
+    // compile, so there are only two such kernels. One supports every epilogue. The other supports
+    // none and is used by most layers. 1x1 kernels are specialised for each layer.
     const whole = kernel === 3 && shape.blocks === 3 && mix === undefined;
     const sigmoid = typeof act0 === 'object' && act0?.fn === 'sigmoid';
     const constants = {
@@ -43,7 +43,7 @@ export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
       MULTIPLY: whole || multiply,
       ADD: whole || add,
       PRELU: !sigmoid && (whole || act0 === 'prelu'),
-      // 0 selects the uniform's factor, so layers share a pipeline.
+      // With 0, the kernel reads the factor from the uniform, so layers share a pipeline.
       UPSAMPLE: kernel === 1 ? 1 : 0,
     };
     return {
@@ -76,15 +76,18 @@ function isQuadSpec({ act0, act1 }: ConvSpec): boolean {
   return first && isLinear(act1);
 }
 
-/** The number of blocks that leaves the fewest idle. Ties go to 5, which is faster. */
+/**
+ * Returns the number of blocks per invocation that leaves the fewest blocks idle. If both leave the
+ * same number idle, it chooses 5, which is faster.
+ */
 export function quadBlocks({ cOut }: ConvSpec): QuadBlocks {
   const blocks = blocksOf(cOut);
   const waste = (by: number) => Math.ceil(blocks / by) * by;
-  // Three blocks take about a tenth longer per block.
+  // With 3 blocks, a kernel needs about a tenth more time per block.
   return waste(3) * 1.1 < waste(5) ? 3 : 5;
 }
 
-/** Transposes matrices of 4 x 4 in place. */
+/** Transposes 4 x 4 matrices in place. */
 function transposeMatrices(packed: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
   for (let m = 0; m < packed.length; m += 16) {
     for (let row = 0; row < 4; row++) {

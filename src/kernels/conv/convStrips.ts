@@ -11,34 +11,39 @@ import {
   shapeGrid,
 } from './conv.ts';
 
-/** How a convolution is divided into strips. */
+/** Describes how a convolution is divided into strips. */
 export interface StripCut {
-  /** Pixels of a column, and blocks of output channels, per invocation. */
+  /** The number of pixels in a column and the number of output channel blocks per invocation. */
   readonly pixels: number;
   readonly blocks: number;
-  /** Where weights are read from; a storage buffer by default. */
+  /** The type of memory from which weights are read. The default is a storage buffer. */
   readonly weights?: 'uniform' | 'workgroup';
-  /** Whether pixels go through workgroup memory. */
+  /** Whether pixels are copied to workgroup memory first. */
   readonly halo?: boolean;
-  /** Whether products are summed in f16 within each input block, and in f32 across blocks. */
+  /**
+   * Whether products are summed in f16 within each input block. Sums across blocks are always f32.
+   */
   readonly half?: boolean;
 }
 
-/** Invocations along x: as many as the largest usual subgroup has, so that it reads one row. */
+/**
+ * The number of invocations along x. It equals the largest common subgroup size, so that a subgroup
+ * reads a single row.
+ */
 const ACROSS = 32;
 
 /**
- * Convolutions whose invocations compute strips of columns, so that neighbouring invocations read
- * neighbouring pixels. Layers share three pipelines: 3x3, 3x3 through an enlargement, 1x1.
+ * Creates a variant that computes strips of columns, so that neighbouring invocations read
+ * neighbouring pixels. Layers share three pipelines: 3x3, 3x3 with an enlargement, and 1x1.
  */
 export function stripConv({ pixels, blocks, weights, halo, half }: StripCut): ConvVariant {
   const shape: ConvVariant['shape'] & {} = ({ cOut }): ConvShape => ({
     strip: pixels,
     down: true,
     lines: 1,
-    // Fewer if the layer has fewer: the last layer of a network has one.
+    // A layer with fewer blocks uses fewer. For example, the last layer of a network has one block.
     blocks: Math.min(blocks, blocksOf(cOut)),
-    // With a halo, half as many rows; the halo then takes 10 KiB.
+    // With a halo, a workgroup has half as many rows, so the halo takes 10 KiB.
     workgroup: [ACROSS, halo ? 2 : 4],
     ...(weights && { weights }),
     ...(halo && { halo }),
@@ -63,7 +68,8 @@ export function stripConv({ pixels, blocks, weights, halo, half }: StripCut): Co
       const own = shape(spec);
       return {
         label: `conv${kernel}x${kernel} by strips of ${name}${upsample > 1 ? ', nearest' : ''}`,
-        // 0 selects the uniform's factor, so all enlargements share a pipeline.
+        // With 0, the kernel reads the factor from the uniform, so all enlargements share a
+        // pipeline.
         code: convSource(element, kernel, own, { UPSAMPLE: upsample > 1 ? 0 : 1, ...extras(spec) }),
         ...boundFor(convContract(spec), own),
       };

@@ -14,7 +14,7 @@ export function nearestReference(x: PlanarMap, scale: number): PlanarMap {
 }
 
 /**
- * Bilinear enlargement by one scale, or by one scale per axis, with half-pixel centres and clamped
+ * Enlarges bilinearly by one scale or by one scale per axis, with half-pixel centres and clamped
  * edges (align_corners false).
  */
 export function* bilinearSteps(

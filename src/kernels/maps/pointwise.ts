@@ -29,9 +29,10 @@ const OPS: Readonly<Record<PointwiseOp, number>> = {
 const POINTWISE = contract(['a', 'b', 'p'], ['y'], MAP_WORDS);
 
 /**
- * Bindings: a, b, p, y. p is f32: two values for `mix`; for each channel, the slope for `prelu`,
- * the factor for `scale`, or the factor and the shift for `affine`. Channels are padded to whole
- * blocks. Grid: `mapGrid(width, height, blocks)`. Only `add` uses `factor`.
+ * The bindings are a, b, p and y. The values of p are f32. For `mix`, p contains two values.
+ * Otherwise, it contains for each channel the slope for `prelu`, the factor for `scale`, or the
+ * factor and the shift for `affine`. Channels are padded to whole blocks. The grid is
+ * `mapGrid(width, height, blocks)`. Only `add` uses `factor`.
  */
 export function pointwiseKernel(
   op: PointwiseOp,
@@ -51,7 +52,10 @@ export function pointwiseKernel(
   };
 }
 
-/** Packs the operand `p` of `affine`: each channel's factor and shift, absent channels zero. */
+/**
+ * Packs the operand `p` of `affine`, which contains each channel's factor and shift, with zeros for
+ * absent channels.
+ */
 export function packAffine(
   scale: readonly number[],
   shift: readonly number[],

@@ -20,7 +20,10 @@ import {
 } from './rearrange.reference.ts';
 import { concatKernel, pixelShuffleKernel } from './rearrange.ts';
 
-/** One pixel, thin, odd, exactly one workgroup, one beyond. */
+/**
+ * The sizes cover a single pixel, thin and odd shapes, exactly one workgroup, and more than one
+ * workgroup.
+ */
 const SIZES = [
   [1, 1],
   [1, 5],
@@ -32,11 +35,11 @@ const SIZES = [
 const maps = (channels: readonly number[], height: number, width: number): PlanarMap[] =>
   channels.map((count, i) => randomMap(count, height, width, 20 + i));
 
-/** Fills all five bindings: absent maps repeat the first one. */
+/** Returns the contents of all five bindings. The first map replaces absent maps. */
 const bound = (parts: readonly PlanarMap[]) =>
   Array.from({ length: 5 }, (_, i) => toBlocked(parts[i] ?? parts[0]));
 
-/** The lanes of absent channels. */
+/** Returns the values in the lanes of absent channels. */
 function absentLanes(blocked: Float32Array, channels: number, pixels: number): Float32Array {
   const last = blocked.subarray((blocksOf(channels) - 1) * 4 * pixels);
   return last.filter((_, i) => i % 4 > (channels - 1) % 4);
@@ -108,7 +111,8 @@ describe('pixel shuffle', () => {
   });
 
   it('has the order of channels of PyTorch', () => {
-    // Two channels by two: input channel c * 4 + dy * 2 + dx goes to row dy and column dx of c.
+    // There are two channels of 2 x 2 pixels. Input channel c * 4 + dy * 2 + dx becomes row dy and
+    // column dx of channel c.
     const x = {
       channels: 8,
       height: 1,
@@ -129,11 +133,11 @@ interface Case {
   readonly cOut: number;
   readonly width: number;
   readonly height: number;
-  /** Index of the addend among the parts, or `own` for a separate map. */
+  /** The index of the addend among the parts, or `own` for a separate map. */
   readonly addend?: number | 'own';
   readonly prelu?: boolean;
   readonly rowsPerDispatch?: number;
-  /** Default: the shape for software adapters. */
+  /** The default is the shape for software adapters. */
   readonly cut?: StripCut | undefined;
 }
 

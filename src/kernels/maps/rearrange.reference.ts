@@ -1,6 +1,6 @@
 import { type PlanarMap, planarMap } from '../planar.ts';
 
-/** The concatenated channels of the maps. */
+/** Concatenates the channels of the maps. */
 export function concatReference(parts: readonly PlanarMap[]): PlanarMap {
   const channels = parts.reduce((sum, part) => sum + part.channels, 0);
   const y = planarMap(channels, parts[0].height, parts[0].width);
@@ -12,7 +12,7 @@ export function concatReference(parts: readonly PlanarMap[]): PlanarMap {
   return y;
 }
 
-/** y[c, i, j] = x[c * s * s + (i mod s) * s + j mod s, i / s, j / s]. */
+/** Computes y[c, i, j] = x[c * s * s + (i mod s) * s + j mod s, i / s, j / s]. */
 export function pixelShuffleReference(x: PlanarMap, s: number): PlanarMap {
   const y = planarMap(x.channels / s ** 2, x.height * s, x.width * s);
   for (let c = 0; c < y.channels; c++) {
@@ -27,7 +27,10 @@ export function pixelShuffleReference(x: PlanarMap, s: number): PlanarMap {
   return y;
 }
 
-/** y[c * s * s + dy * s + dx, i, j] = x[c, i * s + dy, j * s + dx]; the sides are multiples of s. */
+/**
+ * Computes y[c * s * s + dy * s + dx, i, j] = x[c, i * s + dy, j * s + dx]. The sides must be
+ * multiples of s.
+ */
 export function pixelUnshuffleReference(x: PlanarMap, s: number): PlanarMap {
   const y = planarMap(x.channels * s ** 2, x.height / s, x.width / s);
   for (let o = 0; o < y.channels; o++) {

@@ -19,8 +19,8 @@ const CONCAT = contract(['x0', 'x1', 'x2', 'x3', 'x4'], ['y'], MAP_WORDS);
 const SHUFFLE = contract(['x'], ['y'], MAP_WORDS);
 
 /**
- * The constants `<name>0` .. `<name>4`: the end of each part. An absent part ends where the last
- * part ends.
+ * Returns the constants `<name>0` to `<name>4`, which contain the end of each part. An absent part
+ * ends where the last part ends.
  */
 function partEnds(name: string, sizes: readonly number[]): Record<string, number> {
   let end = 0;
@@ -32,7 +32,7 @@ function partEnds(name: string, sizes: readonly number[]): Record<string, number
   return ends;
 }
 
-/** Bindings: x0 .. x4, y. Grid: `mapGrid(width, height, blocks of y)`. */
+/** The bindings are x0 .. x4 and y. The grid is `mapGrid(width, height, blocks of y)`. */
 export function concatKernel(channels: readonly number[], element: ElementType = 'f32') {
   if (channels.length > MAX_PARTS) throw internal(`${channels.length} maps to join`);
   return {
@@ -47,7 +47,10 @@ export function concatKernel(channels: readonly number[], element: ElementType =
   };
 }
 
-/** Bindings: x, y. `channels` and the grid, `mapGrid(width, height, blocks)`, are the output's. */
+/**
+ * The bindings are x and y. `channels` is the number of channels of the output, and the grid is
+ * `mapGrid(width, height, blocks)` for the output.
+ */
 export function pixelShuffleKernel(
   direction: 'pixelShuffle' | 'pixelUnshuffle',
   scale: number,
@@ -71,11 +74,11 @@ interface ChannelsSpec {
   readonly first: number;
   /** How often each channel is written. */
   readonly times: number;
-  /** Channels of the output. */
+  /** The number of channels of the output. */
   readonly count: number;
 }
 
-/** Bindings: x, y. Grid: `mapGrid(width, height, blocks of y)`. */
+/** The bindings are x and y. The grid is `mapGrid(width, height, blocks of y)`. */
 export const channelsKernel = (
   { first, times, count }: ChannelsSpec,
   element: ElementType = 'f32',

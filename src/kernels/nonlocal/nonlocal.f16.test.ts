@@ -1,5 +1,6 @@
 /**
- * Kernels of non-local attention over f16 maps. Values that they store as f32 keep f32 precision.
+ * Tests the kernels of non-local attention with f16 maps. Values that they store as f32 must keep
+ * f32 precision.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requestF16Adapter, testGpu } from '../../../test/gpu.ts';
@@ -52,12 +53,14 @@ import { packRows, unpackRows } from './rows.ts';
 const adapter = await requestF16Adapter();
 const hasSubgroups = adapter?.features.has('subgroups') ?? false;
 
-/** The precision of f16: 11 bits. */
+/** The precision of f16, which is 11 bits. */
 const HALF = { abs: 1e-3, rel: 1e-3 };
 
 const table = (data: Table['data'], ...dims: number[]): Table => ({ dims, data });
 
-/** Values that f16 can represent, so references start from exactly what the kernel reads. */
+/**
+ * Rounds values to f16, so that the reference starts from exactly the values that the kernel reads.
+ */
 const halves = (values: Float32Array): Float32Array<ArrayBuffer> =>
   decodeElements(
     encodeElements(Float32Array.from(values), 'f16').buffer,
@@ -69,14 +72,14 @@ const halfMap = (channels: number, height: number, width: number, seed: number):
   return { ...map, data: halves(map.data) };
 };
 
-/** A map as `runKernel` takes it; it stores the map in f16. */
+/** Converts a map to the layout for `runKernel`, which stores it as f16. */
 const encoded = (map: PlanarMap): Float32Array<ArrayBuffer> => toBlocked(map);
 
-/** A map that a kernel wrote in f16. */
+/** Decodes a map that a kernel wrote as f16. */
 const decoded = (words: Uint32Array, { channels, height, width }: PlanarMap): Float32Array =>
   fromBlocked(written(words), channels, height, width).data;
 
-/** The bound is far below the error of any value that is stored in f16. */
+/** Compares with a bound that is far below the error of any value stored as f16. */
 function expectF32(actual: Float32Array, expected: ArrayLike<number>): void {
   expect(actual.length).toBe(expected.length);
   const off = actual.map((v, i) => Math.abs(v - expected[i]) / (1 + Math.abs(expected[i])));

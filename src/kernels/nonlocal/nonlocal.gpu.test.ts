@@ -46,7 +46,10 @@ import { packRows, unpackRows } from './rows.ts';
 
 type Words = Uint32Array<ArrayBuffer>;
 
-/** Whole numbers that a kernel wrote. The poison is far above them. */
+/**
+ * Returns the integers that a kernel wrote. The initial values of the buffer are much larger, so
+ * values that were not written are detected.
+ */
 function whole(words: Uint32Array): Uint32Array {
   expect(words.some((word) => word > 1e9)).toBe(false);
   return words;
@@ -54,7 +57,7 @@ function whole(words: Uint32Array): Uint32Array {
 
 const table = (data: Table['data'], ...dims: number[]): Table => ({ dims, data });
 
-/** The three steps of the sort, and the order that follows from the ranks. */
+/** Runs the three steps of the sort and computes the order from the ranks. */
 async function sort(codes: Words, rounds: number, clusters: number) {
   const length = codes.length / rounds;
   const blocks = sortBlocks(length);
@@ -236,7 +239,7 @@ describe.each(PRODUCTS)('clustering (%s)', (_, products) => {
   );
 });
 
-/** A random order for each round, with its inverse. */
+/** Creates a random order for each round, with its inverse. */
 function shuffled(length: number, rounds: number) {
   const next = randomStream(11);
   const keys = Uint32Array.from(
@@ -298,7 +301,7 @@ it('counts the clusters that an image has alone', async () => {
     reads: [similar],
     writes: [10],
   });
-  // Five pixels in chunks of one: six buckets; in chunks of two: two.
+  // Five pixels have six buckets in chunks of one, and two buckets in chunks of two.
   const expected = argmaxReference(table(similar, 2, 5, 8)).data.map((code, i) => {
     const own = [0, 1, 2, 3].map((k) => similar[i * 8 + k]);
     return code - (code % 8) + own.indexOf(Math.max(...own));
@@ -307,7 +310,7 @@ it('counts the clusters that an image has alone', async () => {
   expect(argmaxReference(table(similar, 2, 5, 8), 2).data.every((code) => code % 8 < 2)).toBe(true);
 });
 
-/** Weights and sums of windows on the GPU, `perSlab` windows at a time. */
+/** Computes the weights and sums of windows on the GPU, with `perSlab` windows at a time. */
 async function attend(
   products: RowProducts,
   x: PlanarMap,
@@ -383,7 +386,8 @@ async function attend(
 
 describe.each(PRODUCTS)('attention in windows of sorted rows (%s)', (_, products) => {
   it.each([
-    // numbers of pixels below, at and above a window, half a window, multiples of the tile of 32
+    // The numbers of pixels are below, equal to and above a window, half a window, and multiples of
+    // the tile of 32.
     [1, 1, 16, 3, 1],
     [3, 2, 16, 3, 1],
     [5, 3, 16, 3, 2],
@@ -394,7 +398,7 @@ describe.each(PRODUCTS)('attention in windows of sorted rows (%s)', (_, products
     [9, 7, 33, 3, 1],
     [16, 6, 32, 3, 1],
     [9, 5, 64, 1, 1],
-    // around the released window, and around half of it
+    // The numbers of pixels are close to the released window size and to half of it.
     [191, 1, 384, 3, 1],
     [64, 3, 384, 3, 1],
     [383, 1, 384, 3, 1],
@@ -405,7 +409,7 @@ describe.each(PRODUCTS)('attention in windows of sorted rows (%s)', (_, products
     async (width, height, window, spans, rounds) => {
       const x = randomMap(6, height, width, 1);
       const value = randomMap(70, height, width, 2);
-      // Far apart, so the softmax is not flat.
+      // The values are far apart, so that the softmax is not flat.
       x.data.forEach((v, i) => {
         x.data[i] = 4 * v;
       });
@@ -517,7 +521,7 @@ describe('sparse keys', () => {
     offsets.data.forEach((v, i) => {
       offsets.data[i] = i % 5 === 0 ? Math.round(v * 3) : i % 7 === 0 ? v * 1e12 : v * 5;
     });
-    // Closed keys must not be read: their values would not be finite.
+    // Closed keys must not be read, because their values would not be finite.
     weights.data.forEach((_, i) => {
       if (i % 4 !== 0) return;
       weights.data[i] = 0;

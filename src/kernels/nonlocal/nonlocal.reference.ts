@@ -1,4 +1,4 @@
-/** The ops of `graph/nonlocalOp.ts` as plain loops; sums in f64, values in f32. */
+/** Computes the ops of `graph/nonlocalOp.ts` in plain loops. Sums are f64, and values are f32. */
 import { bucketsOf, type Gate, type OffsetLayout, paddedRow } from '../../graph/nonlocalOp.ts';
 import { type PlanarMap, planarMap } from '../planar.ts';
 import { atOnce, each, type Steps } from '../steps.ts';
@@ -6,17 +6,17 @@ import { atOnce, each, type Steps } from '../steps.ts';
 type Floats = Float32Array<ArrayBuffer>;
 type Integers = Uint32Array<ArrayBuffer>;
 
-/** A value that is not a map, row-major. */
+/** A value that is not a map, in row-major order. */
 export interface Table {
   readonly dims: readonly number[];
   readonly data: Floats | Integers;
-  /** For attention weights: the log-sum-exp of each row, [R, n * w]. */
+  /** The log-sum-exp of each row, [R, n * w], for attention weights. */
   readonly lse?: Floats;
 }
 
 const pixelsOf = ({ height, width }: PlanarMap): number => height * width;
 
-/** The channels of pixel `at`. */
+/** Returns the channels of the pixel at index `at`. */
 const rowOf = ({ channels, data, ...map }: PlanarMap, at: number): Float64Array => {
   const plane = map.height * map.width;
   return Float64Array.from({ length: channels }, (_, c) => data[c * plane + at]);
@@ -30,12 +30,15 @@ function dot(a: Float64Array, b: Float64Array | Float32Array, at = 0): number {
   return sum;
 }
 
-/** sum += weight * row. JavaScript engines optimise this function better than an inline loop. */
+/**
+ * Computes sum += weight * row. JavaScript engines optimise this function better than an inline
+ * loop.
+ */
 function addScaled(sum: Float64Array, weight: number, rows: Float64Array, at: number): void {
   for (let c = 0; c < sum.length; c++) sum[c] += weight * rows[at + c];
 }
 
-/** The logarithm of the sum of exponentials; NaN if a value is NaN. */
+/** Returns the logarithm of the sum of exponentials, or NaN if a value is NaN. */
 function logSumExp(values: Float64Array): number {
   let top = -Infinity;
   for (const v of values) top = Math.max(top, v);
@@ -44,7 +47,7 @@ function logSumExp(values: Float64Array): number {
   return top + Math.log(sum);
 }
 
-/** Copies a map to [pixels, channels]: loops over channels are ten times as fast in this order. */
+/** Copies a map to [pixels, channels]. Loops over channels are ten times faster in this order. */
 function pixelMajor(x: PlanarMap): Float64Array {
   const { channels, data } = x;
   const length = pixelsOf(x);
@@ -76,7 +79,7 @@ export function* similaritySteps(
 }
 export const similarityReference = atOnce(similaritySteps);
 
-/** @param chunk if given, only the first clusters are compared (`bucketsOf`) */
+/** @param chunk limits the comparison to the first clusters (`bucketsOf`) if given */
 export function argmaxReference({ dims, data }: Table, chunk?: number): Table {
   const [rounds, length, clusters] = dims;
   const active = chunk === undefined ? clusters : bucketsOf(length, chunk, clusters);
@@ -92,7 +95,7 @@ export function argmaxReference({ dims, data }: Table, chunk?: number): Table {
   return { dims: [codes.length], data: codes };
 }
 
-/** Relies on JavaScript's sort being stable. */
+/** This relies on JavaScript's sort being stable. */
 export function rankReference({ dims, data }: Table): Table {
   const sorted = Array.from(data, (_, i) => i).sort((a, b) => data[a] - data[b]);
   return inverseReference({ dims, data: Uint32Array.from(sorted) });
@@ -186,8 +189,8 @@ export function* attentionSteps(
 export const attentionReference = atOnce(attentionSteps);
 
 /**
- * The row of key `k` of a window. The keys are the rows of the window itself, then of the window
- * before it, then of the window after it.
+ * Returns the row of key `k` of a window. The keys are the rows of the window itself, then those of
+ * the window before it, and then those of the window after it.
  */
 export function keyRow(at: number, k: number, window: number, windows: number): number {
   const span = Math.floor(k / window);
@@ -230,7 +233,7 @@ export function* attendSteps(
 }
 export const attendReference = atOnce(attendSteps);
 
-/** Softmax over channels. `Gate` describes how `mask` acts. */
+/** Computes a softmax over channels. `Gate` describes how `mask` changes it. */
 export function* keySoftmaxSteps(
   logits: PlanarMap,
   mask: PlanarMap | null,
@@ -245,7 +248,7 @@ export function* keySoftmaxSteps(
     let open = Array.from(a, () => true);
     let values = Array.from(a);
     if (gate === 'zero' || gate === 'exclude') {
-      // A NaN in the mask gives NaN.
+      // If a mask value is NaN, the result is NaN.
       values = values.map((v, c) =>
         Number.isNaN(b[c]) ? b[c] : b[c] <= 0 && gate === 'zero' ? 0 : v,
       );

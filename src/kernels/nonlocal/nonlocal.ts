@@ -1,4 +1,7 @@
-/** Kernels for non-local attention. `graph/nonlocalOp.ts` says what each op computes. */
+/**
+ * Kernels for non-local attention. `graph/nonlocalOp.ts` describes the op that each kernel
+ * computes.
+ */
 
 import type { Gate, OffsetLayout } from '../../graph/nonlocalOp.ts';
 import mapSource from '../../shaders/lib/map.wgsl?raw';
@@ -66,7 +69,7 @@ const kernel = <R extends string, W extends string, P extends string>(
   ...bound,
 });
 
-/** Positions per workgroup in the sort. */
+/** The number of positions that a workgroup sorts. */
 const SORT_BLOCK = 256;
 
 const ceil = (a: number, b: number): number => Math.ceil(a / b);
@@ -89,7 +92,10 @@ export const similarityConstants = (spec: SimilaritySpec): Constants => ({
   NORMALISED: spec.normalised,
 });
 
-/** Bindings: similarity, codes. Uniform: length, in_use. Grid: `lineGrid(length, rounds)`. */
+/**
+ * The bindings are similarity and codes. The uniform contains length and in_use. The grid is
+ * `lineGrid(length, rounds)`.
+ */
 export const argmaxKernel = (clusters: number) =>
   kernel(
     `argmax of ${clusters}`,
@@ -99,10 +105,13 @@ export const argmaxKernel = (clusters: number) =>
     'nonlocal/argmax',
   );
 
-/** Grid of workgroups of 64 along x. */
+/** Returns a grid whose workgroups of 64 invocations are arranged along x. */
 export const lineGrid = (length: number, rounds = 1): Grid => [ceil(length, 64), 1, rounds];
 
-/** Bindings: codes, counts. Uniform: length, blocks. Grid: `sortGrid`. */
+/**
+ * The bindings are codes and counts. The uniform contains length and blocks. The grid comes from
+ * `sortGrid`.
+ */
 export const sortCountKernel = (clusters: number) =>
   kernel(
     'sort: count',
@@ -112,7 +121,10 @@ export const sortCountKernel = (clusters: number) =>
     'nonlocal/sortCount',
   );
 
-/** Bindings: counts, starts. Uniform: total (clusters * blocks). Grid: [1, 1, rounds]. */
+/**
+ * The bindings are counts and starts. The uniform contains total (clusters * blocks). The grid is
+ * [1, 1, rounds].
+ */
 export const sortScanKernel = () =>
   kernel(
     'sort: scan',
@@ -122,7 +134,10 @@ export const sortScanKernel = () =>
     'nonlocal/sortScan',
   );
 
-/** Bindings: codes, starts, rank. Uniform: length, blocks. Grid: `sortGrid`. */
+/**
+ * The bindings are codes, starts and rank. The uniform contains length and blocks. The grid comes
+ * from `sortGrid`.
+ */
 export const sortRankKernel = (clusters: number) =>
   kernel(
     'sort: rank',
@@ -136,7 +151,10 @@ export const sortBlocks = (length: number): number => ceil(length, SORT_BLOCK);
 
 export const sortGrid = (length: number, rounds: number): Grid => [sortBlocks(length), 1, rounds];
 
-/** Bindings: permutation, inverse. Uniform: length. Grid: `lineGrid(length)`. */
+/**
+ * The bindings are permutation and inverse. The uniform contains length. The grid is
+ * `lineGrid(length)`.
+ */
 export const inverseKernel = () =>
   kernel(
     'inverse',
@@ -146,7 +164,10 @@ export const inverseKernel = () =>
     'nonlocal/inverse',
   );
 
-/** Bindings: x, means. Uniform: length. Grid: `lineGrid(clusters * blocks, rounds)`. */
+/**
+ * The bindings are x and means. The uniform contains length. The grid is `lineGrid(clusters *
+ * blocks, rounds)`.
+ */
 export const startMeansKernel = (
   channels: number,
   clusters: number,
@@ -160,7 +181,10 @@ export const startMeansKernel = (
     'nonlocal/startMeans',
   );
 
-/** Bindings: x, codes, order, means before, means. Uniform: length. Grid: [clusters, 1, rounds]. */
+/**
+ * The bindings are x, codes, order, the previous means and the new means. The uniform contains
+ * length. The grid is [clusters, 1, rounds].
+ */
 export const clusterMeansKernel = (
   channels: number,
   clusters: number,
@@ -174,7 +198,10 @@ export const clusterMeansKernel = (
     'nonlocal/clusterMeans',
   );
 
-/** Bindings: x, order, rows. Uniform: length, padded. Grid: `gatherGrid`. */
+/**
+ * The bindings are x, order and rows. The uniform contains length and padded. The grid comes from
+ * `gatherGrid`.
+ */
 export const gatherRowsKernel = (channels: number, element: ElementType = 'f32') =>
   kernel(
     `gather rows of ${channels}`,
@@ -190,7 +217,10 @@ export const gatherGrid = (channels: number, padded: number, rounds: number): Gr
   rounds,
 ];
 
-/** Bindings: rows, inverse norms. Uniform: count. Grid: `lineGrid(count)`. */
+/**
+ * The bindings are rows and inverse norms. The uniform contains count. The grid is
+ * `lineGrid(count)`.
+ */
 export const rowNormsKernel = (channels: number, element: ElementType = 'f32') =>
   kernel(
     `norms of rows of ${channels}`,
@@ -206,7 +236,7 @@ export interface WindowSpec {
   readonly spans: 1 | 3;
 }
 
-/** Vectors of 4 keys in a row of attention weights. */
+/** Returns the number of vectors of 4 keys in a row of attention weights. */
 export const keyBlocks = ({ window, spans }: Omit<WindowSpec, 'channels'>): number =>
   blocksOf(spans * window);
 
@@ -221,7 +251,10 @@ const WINDOW_WORDS = {
 } as const;
 
 export const SCORES = contract(['rows', 'inverse'], ['p', 'lse'], WINDOW_WORDS);
-/** The same with a bias that is added to the scores: for each key, a row of [window] values. */
+/**
+ * The contract with a bias that is added to the scores. The bias has a row of [window] values for
+ * each key.
+ */
 const BIASED_SCORES = contract(['rows', 'inverse', 'bias'], ['p', 'lse'], {
   ...WINDOW_WORDS,
   bias_blocks: 'u32',
@@ -229,8 +262,8 @@ const BIASED_SCORES = contract(['rows', 'inverse', 'bias'], ['p', 'lse'], {
 export const MIX = contract(['p', 'rows'], ['y'], WINDOW_WORDS);
 
 /**
- * The uniform's words. `windows` is the number of windows in a round; `first` is the first window
- * of the dispatch, counted through all rounds.
+ * Returns the uniform's words. `windows` is the number of windows in a round. `first` is the first
+ * window of the dispatch, counted through all rounds.
  */
 export const windowParams = (
   spec: WindowSpec,
@@ -248,21 +281,26 @@ export const windowParams = (
 /** The type of a kernel with a given contract. */
 type KernelOf<C> = C extends Contract<infer R, infer W, infer P> ? Kernel<R, W, P> : never;
 
-/** One way to compute the products of rows. All have the same bindings and uniforms. */
+/**
+ * A set of kernels that compute the products of rows. All sets have the same bindings and uniforms.
+ */
 export interface RowProducts {
-  /** Bindings: x, means, similarity. Uniform: length. */
+  /** The bindings are x, means and similarity. The uniform contains length. */
   readonly similarity: (spec: SimilaritySpec, element: ElementType) => KernelOf<typeof SIMILARITY>;
   readonly similarityGrid: (length: number, clusters: number, rounds: number) => Grid;
-  /** Bindings: rows, inverse norms, weights, log-sum-exp. Uniform: `windowParams`. */
+  /**
+   * The bindings are rows, inverse norms, weights and log-sum-exp. The uniform comes from
+   * `windowParams`.
+   */
   readonly scores: (element: ElementType) => KernelOf<typeof SCORES>;
-  /** For `count` windows, like `mixGrid`. */
+  /** Returns the grid for `count` windows, as `mixGrid` does. */
   readonly scoresGrid: (window: number, count: number) => Grid;
-  /** Bindings: weights, rows, sums. Uniform: `windowParams`. */
+  /** The bindings are weights, rows and sums. The uniform comes from `windowParams`. */
   readonly mix: (element: ElementType) => KernelOf<typeof MIX>;
   readonly mixGrid: (spec: WindowSpec, count: number) => Grid;
 }
 
-/** The products that run well on every device. */
+/** The kernels that run well on every device. */
 export const plainProducts: RowProducts = {
   similarity: (spec, element) =>
     kernel(
@@ -284,11 +322,14 @@ export const plainProducts: RowProducts = {
   ],
 };
 
-/** Scores with a bias. Uniform: `windowParams` and `bias_blocks`, the blocks in a row of `bias`. */
+/**
+ * Creates a kernel for scores with a bias. Its uniform contains the words of `windowParams` and
+ * `bias_blocks`, the number of blocks in a row of `bias`.
+ */
 export const biasedScoresKernel = (element: ElementType = 'f32') =>
   kernel('biased scores', element, { BIASED: true }, BIASED_SCORES, 'nonlocal/rowScores');
 
-/** Bindings: rows, rank, log-sum-exp, y. Uniform: length, padded. */
+/** The bindings are rows, rank, log-sum-exp and y. The uniform contains length and padded. */
 export const mergeRowsKernel = (channels: number, rounds: number, element: ElementType = 'f32') =>
   kernel(
     `merge rows of ${channels}`,
@@ -307,7 +348,7 @@ export const mergeGrid = (length: number, channels: number): Grid => [
 const GATES: readonly (Gate | null)[] = [null, 'zero', 'exclude', 'soft', 'columns'];
 
 /**
- * Bindings: logits, mask logits (the logits again if there is no gate), y. Grid:
+ * The bindings are logits, mask logits (the logits again if there is no gate) and y. The grid is
  * `mapGrid(width, height, 1)`.
  */
 export const keySoftmaxKernel = (
@@ -323,7 +364,10 @@ export const keySoftmaxKernel = (
     'nonlocal/keySoftmax',
   );
 
-/** Bindings: weights, offsets, x, the sum so far (or x again), y. Grid: `mapGrid` of y. */
+/**
+ * The bindings are weights, offsets, x, the sum so far (or x again) and y. The grid is `mapGrid`
+ * for y.
+ */
 export const sampleKeysKernel = (
   spec: { first: number; keys: number; offsets: OffsetLayout; add: boolean },
   element: ElementType = 'f32',

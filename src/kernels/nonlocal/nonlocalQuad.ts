@@ -35,7 +35,7 @@ ${assemble(element, constants, name, SHADERS)}`,
   ...bound,
 });
 
-/** For devices with `subgroups` on which loads are expensive: see rowMixQuad.wgsl. */
+/** The kernels for devices with `subgroups` on which loads are expensive. See rowMixQuad.wgsl. */
 export const quadProducts: RowProducts = {
   similarity: (spec, element) =>
     kernel(

@@ -1,7 +1,10 @@
-/** Rows of tables in GPU memory: each is padded to whole vectors of four. */
+/** Packs the rows of tables for GPU memory. Each row is padded to whole vectors of four. */
 import { blocksOf } from '../kernel.ts';
 
-/** Packs [count][channels] to [count][ceil(channels / 4)] vectors of four, absent channels zero. */
+/**
+ * Packs [count][channels] to [count][ceil(channels / 4)] vectors of four, with zeros for absent
+ * channels.
+ */
 export function packRows(values: Float32Array, channels: number): Float32Array<ArrayBuffer> {
   const width = blocksOf(channels) * 4;
   const count = values.length / channels;
@@ -12,7 +15,7 @@ export function packRows(values: Float32Array, channels: number): Float32Array<A
   return packed;
 }
 
-/** The inverse of `packRows`. */
+/** Reverses `packRows`. */
 export function unpackRows(packed: Float32Array, channels: number): Float32Array<ArrayBuffer> {
   const width = blocksOf(channels) * 4;
   const count = packed.length / width;

@@ -14,7 +14,7 @@ const BLEND = contract(['x'], ['band', 'mean'], {
   core_height: 'u32',
 });
 
-/** Sums overlapping tiles and writes their mean. Grid: `mapGrid(width, height, 1)`. */
+/** Adds overlapping tiles and writes their mean. The grid is `mapGrid(width, height, 1)`. */
 export const blendKernel = (element: ElementType = 'f32') => ({
   label: 'blend tiles',
   code: assemble(element, {}, 'pixels/blend', { 'pixels/blend': blendSource }),

@@ -6,7 +6,10 @@ import { mapGrid } from '../kernel.ts';
 import { resampleColumnsReference, resampleRowsReference } from './resample.reference.ts';
 import { packTaps, resampleColumnsKernel, resampleRowsKernel } from './resample.ts';
 
-/** One pixel, thin, reducing, enlarging, exactly one workgroup and one beyond: in, out, rows. */
+/**
+ * Sizes of input and output and the number of rows. They cover one pixel, thin images, reduction,
+ * enlargement, exactly one workgroup and more than one workgroup.
+ */
 const SIZES = [
   [1, 1, 1],
   [1, 5, 3],
@@ -20,7 +23,7 @@ const DEPTHS = [8, 16] as const;
 function samples(depth: 8 | 16, pixels: number, seed: number) {
   const next = randomStream(seed);
   const data = depth === 16 ? new Uint16Array(pixels * 4) : new Uint8ClampedArray(pixels * 4);
-  // Every fifth pixel transparent, every third opaque.
+  // Every fifth pixel is transparent, and every third pixel is opaque.
   return data.map((_, i) => {
     const pixel = Math.floor(i / 4);
     if (i % 4 === 3 && pixel % 5 === 0) return 0;
@@ -36,7 +39,7 @@ describe.each(DEPTHS)('resampling %i bits', (depth) => {
   it.each(SIZES)('columns: %i to %i, %i rows, in a ring', async (width, out, rows) => {
     const pixels = samples(depth, width * rows, 7);
     const taps = tapRuns(width, out, 'lanczos3');
-    // Rows 4, 5, ... of an image wrap around in a ring that has exactly as many rows.
+    // Rows 4, 5, ... of an image wrap around in a ring with exactly as many rows.
     const ring = { rows, data: new Float32Array(rows * out * 4) };
     resampleColumnsReference(pixels, width, 4, taps, ring);
     const [made] = await runKernel(resampleColumnsKernel(depth === 16), {
@@ -52,7 +55,7 @@ describe.each(DEPTHS)('resampling %i bits', (depth) => {
   it.each(SIZES)('rows: %i to %i, %i columns', async (height, out, width) => {
     const next = randomStream(5);
     const ring = { rows: height + 2, data: new Float32Array((height + 2) * width * 4) };
-    // Some values are outside 0..1, as ringing produces them.
+    // Some values are outside 0..1, because ringing causes such values.
     ring.data.forEach((_, i) => {
       ring.data[i] = next() * 1.2 - 0.1;
     });
@@ -73,8 +76,8 @@ describe.each(DEPTHS)('resampling %i bits', (depth) => {
 });
 
 it('leaves no column or row without its own value', async () => {
-  // The values of this image differ. The tests above may miss a kernel that writes one pixel
-  // everywhere.
+  // The values of this image differ, so this detects a kernel that writes the same pixel
+  // everywhere. The tests above may not detect it.
   const pixels = samples(8, 16, 3);
   const taps = tapRuns(16, 16, 'lanczos3');
   const [made] = await runKernel(resampleColumnsKernel(false), {

@@ -2,12 +2,12 @@ import { linearToSrgb, srgbToLinear } from '../../srgb.ts';
 import type { TapRuns } from './resample.ts';
 import { roundHalfToEven } from './rgba8.reference.ts';
 
-/** Interleaved RGBA, not premultiplied; 16 bits per sample in a Uint16Array. */
+/** Interleaved RGBA that is not premultiplied. A Uint16Array contains 16 bits per sample. */
 type Samples = Uint8ClampedArray | Uint16Array;
 
 const topOf = (samples: Samples): number => (samples instanceof Uint16Array ? 65535 : 255);
 
-/** `srgbToLinear` of every sample value, by the largest sample value. */
+/** Tables of `srgbToLinear` for all sample values, keyed by the largest sample value. */
 const tables = new Map<number, Float32Array>();
 function linearTable(top: number): Float32Array {
   const table =
@@ -18,7 +18,7 @@ function linearTable(top: number): Float32Array {
 
 /**
  * Resizes rows of `widthIn` pixels horizontally into a ring of linear premultiplied RGBA. `pixels`
- * begins with row `row0` of the image, which is stored at `row0 % ring.rows`.
+ * starts with row `row0` of the image, which is stored at row `row0 % ring.rows` of the ring.
  */
 export function resampleColumnsReference(
   pixels: Samples,
@@ -50,7 +50,10 @@ export function resampleColumnsReference(
   }
 }
 
-/** Resizes the ring vertically to pixels: as many rows as fit into `out`, from `row0` on. */
+/**
+ * Resizes the ring vertically to pixels. It fills `out` with rows of the result, starting at row
+ * `row0`.
+ */
 export function resampleRowsReference(
   ring: { readonly rows: number; readonly data: Float32Array },
   row0: number,

@@ -8,7 +8,10 @@ const SHADERS: Sources = {
   'pixels/resampleRows': rowsSource,
 };
 
-/** Output `i` is the sum over t of `weights[i * count + t]` times source `first[i] + t`. */
+/**
+ * The taps of a resize. Output `i` is the sum over t of `weights[i * count + t]` times source
+ * `first[i] + t`.
+ */
 export interface TapRuns {
   readonly count: number;
   readonly first: Int32Array;
@@ -31,9 +34,9 @@ const ROWS = contract(['ring', 'taps'], ['image'], {
 });
 
 /**
- * Resizes rows of an 8-bit or 16-bit image (`wide`) horizontally to linear premultiplied values.
- * Bindings: image, taps (`packTaps`), ring. Uniform: width, height (rows), group_row, in_width,
- * row0, ring_rows, count. Grid: `mapGrid(width, height, 1)`.
+ * Resizes rows of an 8-bit or 16-bit (`wide`) image horizontally to linear premultiplied values.
+ * The bindings are image, taps (`packTaps`) and ring. The uniform contains width, height (rows),
+ * group_row, in_width, row0, ring_rows and count. The grid is `mapGrid(width, height, 1)`.
  */
 export const resampleColumnsKernel = (wide: boolean) => ({
   label: 'resample columns',
@@ -42,9 +45,9 @@ export const resampleColumnsKernel = (wide: boolean) => ({
 });
 
 /**
- * Resizes the values in the ring vertically to 8-bit or 16-bit pixels (`wide`). Bindings: ring,
- * taps, image. Uniform: width, height (rows), group_row, row0, ring_rows, count. Grid:
- * `mapGrid(width, height, 1)`.
+ * Resizes the values in the ring vertically to 8-bit or 16-bit (`wide`) pixels. The bindings are
+ * ring, taps and image. The uniform contains width, height (rows), group_row, row0, ring_rows and
+ * count. The grid is `mapGrid(width, height, 1)`.
  */
 export const resampleRowsKernel = (wide: boolean) => ({
   label: 'resample rows',
@@ -52,7 +55,10 @@ export const resampleRowsKernel = (wide: boolean) => ({
   ...ROWS,
 });
 
-/** Packs, for each output position, its first source position (u32) and the bits of its weights. */
+/**
+ * Packs the taps. For each output position, the result contains the first source position (u32) and
+ * the bits of the weights.
+ */
 export function packTaps({ count, first, weights }: TapRuns): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(first.length * (count + 1));
   const floats = new Float32Array(words.buffer);

@@ -5,7 +5,7 @@ import { type PlanarMap, planarMap } from '../planar.ts';
 import { atOnce, each, type Steps } from '../steps.ts';
 import type { PixelFormat } from './rgba8.ts';
 
-/** Interleaved RGBA of 8 or 16 bits per sample. */
+/** Interleaved RGBA with 8 or 16 bits per sample. */
 interface Pixels {
   readonly width: number;
   readonly height: number;
@@ -14,7 +14,7 @@ interface Pixels {
 
 const topOf = (data: Pixels['data']): number => (data instanceof Uint16Array ? 65535 : 255);
 
-/** Rounds half to even, like WGSL and the reference implementations. */
+/** Rounds half to even, as WGSL and the reference implementations do. */
 export function roundHalfToEven(v: number): number {
   const floor = Math.floor(v);
   const rest = v - floor;
@@ -22,14 +22,14 @@ export function roundHalfToEven(v: number): number {
   return floor % 2 === 0 ? floor : floor + 1;
 }
 
-/** Mirrors a position beyond the end into 0 .. size - 1, without repeating the edge. */
+/** Mirrors a position beyond the end of a line to 0 .. size - 1, without repeating the edge. */
 export function reflect(i: number, size: number): number {
   const period = Math.max(1, 2 * size - 2);
   const at = i % period;
   return Math.min(at, period - at);
 }
 
-/** Pads a map; the padding's value is multiplied by `range`. */
+/** Pads a map. If the padding has a value, it is multiplied by `range`. */
 export function padReference(map: PlanarMap, padding: Padding, range: number): PlanarMap {
   const [width, height] = [map.width, map.height].map((side) => paddedSide(padding, side));
   const y = planarMap(map.channels, height, width);
@@ -49,7 +49,7 @@ export function padReference(map: PlanarMap, padding: Padding, range: number): P
   return y;
 }
 
-/** Crops a map from row and column `first` on; by default, to its upper left part. */
+/** Crops a map, starting at row and column `first`. By default, this keeps the upper left part. */
 export function cropReference(map: PlanarMap, height: number, width: number, first = 0): PlanarMap {
   if (map.height === height && map.width === width) return map;
   const y = planarMap(map.channels, height, width);
@@ -64,7 +64,7 @@ export function cropReference(map: PlanarMap, height: number, width: number, fir
 
 const luma = (r: number, g: number, b: number): number => 0.299 * r + 0.587 * g + 0.114 * b;
 
-/** RGBA -> planar RGB in 0..range, or luma if the format has one channel. */
+/** Converts RGBA to planar RGB in 0..range, or to luma if the format has one channel. */
 export function* unpackRgba8Steps(
   image: Pixels,
   { range, channels }: PixelFormat,
@@ -85,9 +85,9 @@ export function* unpackRgba8Steps(
 export const unpackRgba8Reference = atOnce(unpackRgba8Steps);
 
 /**
- * Planar RGB or luma in 0..range -> RGBA with as many bits as the LR image has, clamped, rounded
- * half to even. Alpha comes from the LR image, enlarged bilinearly; for luma, so do the colour
- * differences.
+ * Converts planar RGB or luma in 0..range to RGBA with the bit depth of the LR image. Values are
+ * clamped and rounded half to even. Alpha is enlarged bilinearly from the LR image. For luma, the
+ * colour differences are also enlarged from it.
  */
 export function* packRgba8Steps(
   map: PlanarMap,

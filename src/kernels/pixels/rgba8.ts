@@ -8,15 +8,18 @@ const SHADERS: Sources = {
   'pixels/unpackRgba8': unpackSource,
 };
 
-/** Bytes of a pixel: 16 bits per sample if `wide`, else 8. */
+/** Returns the bytes of a pixel. There are 16 bits per sample if `wide` is set, otherwise 8. */
 export const bytesPerPixel = (wide: boolean): number => (wide ? 8 : 4);
 
-/** A map of three channels is RGB; a map of one channel is luma. */
+/**
+ * The format of pixels and of the map that they become. A map with three channels is RGB, and a map
+ * with one channel is luma.
+ */
 export interface PixelFormat {
-  /** Values are in the range from 0 to this number. */
+  /** The map's values are in the range from 0 to this number. */
   readonly range: number;
   readonly channels: number;
-  /** Whether the pixels have 16 bits per sample; default 8. */
+  /** Whether the pixels have 16 bits per sample. The default is 8. */
   readonly wide?: boolean;
 }
 
@@ -42,9 +45,9 @@ const PACK = contract(['x', 'source'], ['image', 'status'], {
 
 /**
  * Converts a rectangle of an 8-bit or 16-bit image to a feature map in 0..range. Beyond the right
- * and the lower edge, the image is reflected, or has the value `padding` if that is given.
- * Bindings: image, y. Uniform: width, height, group_row, image_width, col0, row0, image_height.
- * Grid: `mapGrid(width, height, 1)`.
+ * and the lower edge, the pixels are reflected or have the value `padding` if it is given. The
+ * bindings are image and y. The uniform contains width, height, group_row, image_width, col0, row0
+ * and image_height. The grid is `mapGrid(width, height, 1)`.
  */
 export function unpackRgba8Kernel(
   format: PixelFormat & { readonly padding?: number | undefined },
@@ -70,12 +73,13 @@ export function unpackRgba8Kernel(
 }
 
 /**
- * Converts a rectangle of a feature map to an 8-bit or 16-bit image: clamped, rounded half to even.
- * Alpha comes from the LR image, enlarged by `scale`. For a luma map, so do the colour differences.
- * Bindings: x, source (the LR image), image, status (two u32: the first becomes 1 if a value is not
- * finite; each workgroup adds `mark` to the second). Uniform: width, height, group_row, map_width,
- * col0, row0, image_width and image_height of the LR image, out_col0 and out_row0 (the rectangle's
- * position in the whole output), mark. Grid: `mapGrid(width, height, 1)`.
+ * Converts a rectangle of a feature map to an 8-bit or 16-bit image. Values are clamped and rounded
+ * half to even. Alpha comes from the LR image, enlarged by `scale`. For a luma map, the colour
+ * differences also come from the LR image. The bindings are x, source (the LR image), image, and
+ * status (two u32; the first becomes 1 if a value is not finite, and each workgroup adds `mark` to
+ * the second). The uniform contains width, height, group_row, map_width, col0, row0, image_width
+ * and image_height of the LR image, out_col0 and out_row0 (the rectangle's position in the whole
+ * output), and mark. The grid is `mapGrid(width, height, 1)`.
  */
 export function packRgba8Kernel(
   format: PixelFormat & { readonly scale: number },

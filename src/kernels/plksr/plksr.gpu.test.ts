@@ -18,7 +18,7 @@ import { dySampleKernel, groupAffineKernel, partialConvGrid, partialConvKernel }
 const words = (channels: number, width: number, height: number): number =>
   blocksOf(channels) * 4 * width * height;
 
-/** A kernel's output as a map. Absent channels must be zero. */
+/** Converts a kernel's output to a map and checks that absent channels are zero. */
 function mapOf(y: Uint32Array, { channels, height, width }: PlanarMap): Float32Array {
   const blocked = written(y);
   const last = blocked.subarray((blocksOf(channels) - 1) * 4 * width * height);
@@ -27,7 +27,10 @@ function mapOf(y: Uint32Array, { channels, height, width }: PlanarMap): Float32A
   return fromBlocked(blocked, channels, height, width).data;
 }
 
-/** One pixel, thin, odd, exactly one workgroup, one beyond. */
+/**
+ * The sizes cover a single pixel, thin and odd shapes, exactly one workgroup, and more than one
+ * workgroup.
+ */
 const SIZES = [
   [1, 1],
   [1, 5],
@@ -37,7 +40,8 @@ const SIZES = [
 ] as const;
 
 describe.each(SIZES)('at %i x %i', (width, height) => {
-  // Part of a block, one block, several groups of blocks of which one repeats; both strips.
+  // The cases cover a part of a block, one block, several groups in which some blocks repeat, and
+  // both strip lengths.
   it.each([
     [13, 3, 10],
     [17, 4, 16],
@@ -77,7 +81,8 @@ describe.each(SIZES)('at %i x %i', (width, height) => {
     expect(mapOf(y, expected)).toEqual(expected.data);
   });
 
-  // Groups within a block, across blocks, of whole blocks, and summed.
+  // The cases cover groups within a block, groups across blocks, groups of whole blocks, and summed
+  // groups.
   it.each([
     [1, 3, 3, null],
     [2, 4, 12, null],
@@ -88,7 +93,7 @@ describe.each(SIZES)('at %i x %i', (width, height) => {
   ] as const)('DySample x%i in %i groups of %i channels', async (scale, groups, channels, sum) => {
     const z = randomMap(channels, height, width);
     const o = randomMap(2 * groups * scale ** 2, height, width, 5);
-    // Offsets of several pixels, so that samples leave the map.
+    // The offsets are several pixels, so that samples are outside the map.
     for (let i = 0; i < o.data.length; i++) o.data[i] *= 8;
     const spec = { scale, groups, sum };
     const expected = dySampleReference(z, o, spec);

@@ -1,7 +1,10 @@
 import { addShifted, type PlanarMap, planarMap } from '../planar.ts';
 import { atOnce, each, type Steps } from '../steps.ts';
 
-/** Zero-padded convolution of the first `count` channels among themselves; sums in f64. */
+/**
+ * A zero-padded convolution from the first `count` channels to the same channels. The other
+ * channels are copied. Sums are f64.
+ */
 export function* partialConvSteps(
   x: PlanarMap,
   weights: Float32Array,
@@ -33,7 +36,7 @@ export function* partialConvSteps(
 }
 export const partialConvReference = atOnce(partialConvSteps);
 
-/** For each element, the mean over its group of consecutive elements. */
+/** Returns, for each element, the mean over its group of consecutive elements. */
 export function groupMeansReference(v: Float32Array, groups: number): Float64Array {
   const depth = v.length / groups;
   return Float64Array.from(v, (_, c) => {

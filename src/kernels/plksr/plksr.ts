@@ -1,4 +1,7 @@
-/** Kernels for RealPLKSR and its relatives. `graph/plksrOp.ts` says what each op computes. */
+/**
+ * Kernels for RealPLKSR and related networks. `graph/plksrOp.ts` describes the op that each kernel
+ * computes.
+ */
 
 import { internal } from '../../errors.ts';
 import mapSource from '../../shaders/lib/map.wgsl?raw';
@@ -28,24 +31,27 @@ const SHADERS: Sources = {
 const source = (name: string, element: ElementType, constants: Constants): string =>
   assemble(element, constants, `plksr/${name}`, SHADERS);
 
-/** Pixels in the column that an invocation computes. */
+/** The number of pixels in the column that an invocation computes. */
 type Strip = 4 | 2;
 
-/** Bytes of workgroup memory that every device has, and bytes of a vector of f32. */
+/** The bytes of workgroup memory that every device has, and the bytes of an f32 vector. */
 const [MEMORY, VECTOR] = [16384, 16];
 
-/** The strip whose tile fits into the workgroup memory of every device; null if none fits. */
+/**
+ * Returns the largest strip with a tile that fits in the workgroup memory of every device, or null
+ * if none fits.
+ */
 const stripFor = (kernel: number): Strip | null =>
   ([4, 2] as const).find((strip) => (15 + kernel) * (4 * strip - 1 + kernel) * VECTOR <= MEMORY) ??
   null;
 
 interface PartialConvSpec {
   readonly kernel: number;
-  /** Channels that are convolved. */
+  /** The number of channels that are convolved. */
   readonly count: number;
 }
 
-/** Blocks that are convolved, and how they are divided. */
+/** Returns the number of blocks that are convolved, and how they are divided into groups. */
 function partialBlocks({ count }: PartialConvSpec) {
   const dense = blocksOf(count);
   const groups = Math.ceil(dense / 4);
@@ -55,8 +61,10 @@ function partialBlocks({ count }: PartialConvSpec) {
 const PARTIAL_CONV = contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS);
 
 /**
- * Weights: `packConvWeights`; bias: `packBias`. Grid: `partialConvGrid`.
- * @throws CrispenError `INTERNAL` for kernels above 21, which do not fit into workgroup memory
+ * The weights come from `packConvWeights` and the bias from `packBias`. The grid comes from
+ * `partialConvGrid`.
+ * @throws CrispenError `INTERNAL` for kernels larger than 21 x 21, which do not fit in workgroup
+ * memory
  */
 export function partialConvKernel(spec: PartialConvSpec, element: ElementType = 'f32') {
   const strip = stripFor(spec.kernel);
@@ -76,7 +84,7 @@ export function partialConvKernel(spec: PartialConvSpec, element: ElementType = 
   };
 }
 
-/** @param channels the channels of the whole map */
+/** @param channels number of channels of the whole map */
 export function partialConvGrid(
   spec: PartialConvSpec,
   channels: number,
@@ -91,7 +99,10 @@ export function partialConvGrid(
 
 const GROUP_AFFINE = contract(['v', 'norm'], ['y']);
 
-/** Norm: weights, then biases, in whole blocks, f32, read only with an epsilon. Grid: [1, 1, 1]. */
+/**
+ * `norm` contains the weights and then the biases, in whole blocks of f32. It is only read if there
+ * is an epsilon. The grid is [1, 1, 1].
+ */
 export const groupAffineKernel = (channels: number, groups: number, epsilon: number | null) => ({
   label: epsilon === null ? 'group centre' : 'group norm',
   code: source('groupAffine', 'f32', {
@@ -104,12 +115,14 @@ export const groupAffineKernel = (channels: number, groups: number, epsilon: num
   ...GROUP_AFFINE,
 });
 
-/** Bytes of the factors and shifts of `groupAffineKernel`. */
+/** Returns the bytes of the factors and shifts that `groupAffineKernel` writes. */
 export const groupAffineBytes = (channels: number): number => blocksOf(channels) * 32;
 
 const DY_SAMPLE = contract(['z', 'o'], ['y'], MAP_WORDS);
 
-/** `channels` are those of z. Grid: `mapGrid(width, height, blocks)` of y. */
+/**
+ * `channels` is the number of channels of z. The grid is `mapGrid(width, height, blocks)` for y.
+ */
 export const dySampleKernel = (
   {
     scale,

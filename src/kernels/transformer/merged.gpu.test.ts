@@ -48,7 +48,10 @@ const LOADINGS: readonly Loading[] = [
   { quads: false },
   ...(features?.has('subgroups') ? [{ quads: true }] : []),
 ];
-/** One pixel, thin, odd, exactly one workgroup, beyond one workgroup in both directions. */
+/**
+ * The sizes cover a single pixel, thin and odd shapes, exactly one workgroup, and more than one
+ * workgroup in both directions.
+ */
 const SIZES = [
   [1, 1],
   [3, 7],
@@ -61,7 +64,7 @@ const EPSILON = 1e-5;
 const words = (channels: number, width: number, height: number): number =>
   blocksOf(channels) * 4 * width * height;
 
-/** Compares a kernel's output with a map. Absent channels must be zero. */
+/** Compares a kernel's output with a map and checks that absent channels are zero. */
 function expectMap(y: Uint32Array, expected: PlanarMap, abs = 1e-4): void {
   const { channels, height, width } = expected;
   const blocked = written(y);
@@ -78,7 +81,7 @@ const unit = (x: PlanarMap) => {
   return layerNormReference(x, ones, new Float32Array(x.channels), EPSILON);
 };
 
-/** Weights whose sums stay near 1. */
+/** Creates a layer whose sums stay close to 1. */
 const layer = (cOut: number, cIn: number, seed: number) => ({
   rows: randomValues(cOut * cIn, seed).map((v) => v / Math.sqrt(cIn)) as Float32Array<ArrayBuffer>,
   bias: randomValues(cOut, seed + 1),
@@ -87,7 +90,10 @@ const layer = (cOut: number, cIn: number, seed: number) => ({
 const apply = (x: PlanarMap, { rows, bias }: ReturnType<typeof layer>) =>
   convReference(x, rows, bias, bias.length, 1);
 
-/** The layer that follows: its matrices and biases, and its result for a map. */
+/**
+ * Returns the matrices and biases of the layer that follows, and a function that computes its
+ * result for a map.
+ */
 function following(next: Next | null, channels: number, loading: Loading) {
   if (!next) return { matrices: [], biases: [], of: () => [] as PlanarMap[] };
   const own = layer(next.channels, channels, 90);
@@ -219,7 +225,7 @@ describe.each(LOADINGS)('with %j', (loading) => {
       const factors = vectorActivationReference(linearReference(low, w2, channels), {
         fn: 'sigmoid',
       });
-      // Scaling the input's channels is the same as scaling the columns of the weights.
+      // Scaling the columns of the weights is equivalent to scaling the input's channels.
       const columns = { channels, height: 1, width: cOut, data: new Float32Array(channels * cOut) };
       rows.forEach((v, i) => {
         columns.data[(i % channels) * cOut + Math.floor(i / channels)] = v;
@@ -271,7 +277,7 @@ describe.each(LOADINGS)('with %j', (loading) => {
     const [width, height] = [32, 24];
     it.each([
       [6, NEXTS[1]],
-      // Pipelines take seconds to compile, so the others are tested once.
+      // Pipelines take seconds to compile, so the other cases are tested with one grouping only.
       ...(grouping.kind === 'spread'
         ? ([
             [6, NEXTS[0]],
@@ -288,7 +294,8 @@ describe.each(LOADINGS)('with %j', (loading) => {
         9,
       );
       const sizes = { grouping, heads: 1, channels, merge: 1 };
-      // The reference divides scores by sqrt(channels). The kernel's queries contain that factor.
+      // The reference divides scores by sqrt(channels). The kernel's queries already include that
+      // factor.
       const q = apply(normed, {
         rows: queries.rows.map((v) => v * Math.sqrt(channels)) as Float32Array<ArrayBuffer>,
         bias: queries.bias.map((v) => v * Math.sqrt(channels)) as Float32Array<ArrayBuffer>,

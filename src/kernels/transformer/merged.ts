@@ -1,6 +1,6 @@
 /**
- * Kernels whose invocations hold all channels of their pixels (`engine/compile/merge.ts`). Each
- * shader states its formula. Weights: matrices from `packMatrices`, one after another.
+ * Kernels in which each invocation holds all channels of its pixels (`engine/compile/merge.ts`).
+ * Each shader states its formula. The weights are matrices from `packMatrices`, one after another.
  */
 import type { Activation } from '../../graph/graph.ts';
 import { type Grouping, windowOf } from '../../graph/transformerOp.ts';
@@ -50,12 +50,15 @@ const SHADERS: Sources = {
   'vector/finishMean': finishMeanSource,
 };
 
-/** The lanes of a quad take the same branches and load the same matrices. WGSL cannot see this. */
+/**
+ * The lanes of a quad take the same branches and load the same matrices. A WGSL compiler cannot
+ * prove this.
+ */
 const QUADS = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
 
 /**
- * How matrices are loaded. With `quads`, the lanes of a quad load together, for devices with
- * `subgroups` on which loads are expensive.
+ * Describes how matrices are loaded. With `quads`, the lanes of a quad load them together. This is
+ * for devices with `subgroups` on which loads are expensive.
  */
 export interface Loading {
   readonly quads: boolean;
@@ -71,10 +74,16 @@ const source = (
   return quads ? QUADS + code : code;
 };
 
-/** Pixels per invocation. More pixels need fewer loads, but more registers and compile time. */
+/**
+ * The number of pixels per invocation. More pixels need fewer loads, but more registers and compile
+ * time.
+ */
 const STRIP = 2;
 
-/** `packConvWeights` for a 1x1 convolution, [cOut][cIn]; with `quads`, matrices are transposed. */
+/**
+ * Packs the weights [cOut][cIn] of a 1x1 convolution like `packConvWeights`. With `quads`, the
+ * matrices are transposed.
+ */
 export function packMatrices(
   weights: Float32Array,
   cOut: number,
@@ -87,10 +96,10 @@ export function packMatrices(
   return packed.map((_, i) => packed[(i & ~15) | ((i & 3) << 2) | ((i >> 2) & 3)]);
 }
 
-/** The layer that follows within the kernel. */
+/** The next layer, which the same kernel computes. */
 export interface Next {
   readonly channels: number;
-  /** Of the layer norm before the layer; null: no norm. */
+  /** The epsilon of the layer norm before the layer, or null if there is no norm. */
   readonly epsilon: number | null;
   readonly activation: Activation | null;
 }
@@ -105,13 +114,16 @@ const nextConstants = (next: Next | null): Constants => ({
 const PIXEL_LAYER = contract(['x0', 'x1', 'x2', 'x3', 'weights', 'bias'], ['next'], MAP_WORDS);
 
 export interface PixelLayerSpec extends Next {
-  /** Channels of each map: in whole blocks, at most 64 in all. With a norm, only one map. */
+  /**
+   * The channels of each map, in whole blocks and at most 64 in total. With a norm, there is only
+   * one map.
+   */
   readonly parts: readonly number[];
-  /** The first channel that the activation applies to, a multiple of 4. */
+  /** The first channel to which the activation applies, a multiple of 4. */
   readonly active: number;
 }
 
-/** Weights: `packMatrices` with `parts`. Grid: `pixelGrid`. */
+/** The weights come from `packMatrices` with `parts`. The grid comes from `pixelGrid`. */
 export function pixelLayerKernel(
   spec: PixelLayerSpec,
   loading: Loading,
@@ -145,14 +157,14 @@ const GATED = contract(['x', 'taps', 'weights', 'bias', 'r'], ['y'], MAP_WORDS);
 const GATED_NEXT = contract(['x', 'taps', 'weights', 'bias', 'r'], ['y', 'next'], MAP_WORDS);
 
 export interface GatedProjectionSpec {
-  /** Channels of either half, a multiple of 4. */
+  /** The number of channels of each half, a multiple of 4. */
   readonly hidden: number;
   readonly channels: number;
   readonly activation: Activation | null;
   readonly next: Next | null;
 }
 
-/** Taps: `packDepthwise`. Grid: `columnGrid`. */
+/** The taps come from `packDepthwise`. The grid comes from `columnGrid`. */
 export function gatedProjectionKernel(
   { hidden, channels, activation, next }: GatedProjectionSpec,
   loading: Loading,
@@ -177,7 +189,7 @@ export function gatedProjectionKernel(
   };
 }
 
-/** Grid of kernels whose invocations compute strips of columns. */
+/** Returns the grid of kernels with invocations that compute strips of columns. */
 export const columnGrid = (width: number, height: number, blocks = 1): Grid =>
   mapGrid(width, height, blocks, 1, STRIP);
 
@@ -188,17 +200,20 @@ const OWN = contract(['x', 'weights', 'bias', 'table'], ['scores', 'y'], GROUP_W
 const OWN_NEXT = contract(['x', 'weights', 'bias', 'table'], ['scores', 'y', 'next'], GROUP_WORDS);
 
 export interface NormedAttentionSpec {
-  /** Groups of 64 pixels. */
+  /** The grouping of pixels. Each group must have 64 pixels. */
   readonly grouping: Grouping;
-  /** At most 60. */
+  /** The number of channels, at most 60. */
   readonly channels: number;
   readonly epsilon: number;
-  /** Given if the kernel computes the scores, with or without a table; null: it reads them. */
+  /** If set, the kernel computes the scores, with or without a table. If null, it reads them. */
   readonly own: { readonly table: boolean } | null;
   readonly next: Next | null;
 }
 
-/** Grid: `groupGrid(grouping, width, height, 1)`. All kinds of grouping have the same code. */
+/**
+ * The grid is `groupGrid(grouping, width, height, 1)`. The code is the same for all kinds of
+ * grouping.
+ */
 export function normedAttentionKernel(
   { grouping, channels, epsilon, own, next }: NormedAttentionSpec,
   loading: Loading,
@@ -213,7 +228,8 @@ export function normedAttentionKernel(
       WEIGHTS_BINDING: 2,
       CHANNELS: channels,
       BLOCKS: blocks,
-      // More pixels need fewer loads, which are expensive on the devices that use quads.
+      // With more pixels, an invocation needs fewer loads, which are expensive on devices that use
+      // quads.
       STRIP: loading.quads ? 2 : 1,
       OWN: own !== null,
       TABLE: own?.table ?? false,
@@ -231,7 +247,10 @@ export function normedAttentionKernel(
 
 const DEPTHWISE_SUMS = contract(['x', 'weights', 'bias'], ['y', 'partials'], MAP_WORDS);
 
-/** Weights: `packDepthwise`. Grid: `columnGrid` with blocks. Workgroups write partial sums. */
+/**
+ * The weights come from `packDepthwise`. The grid is `columnGrid` with the number of blocks. Each
+ * workgroup writes partial sums.
+ */
 export const depthwiseSumsKernel = (
   channels: number,
   activation: Activation,
@@ -265,7 +284,7 @@ export interface WeighedWeightsSpec {
   readonly transposed: boolean;
 }
 
-/** Grid: one workgroup. */
+/** The grid is a single workgroup. */
 export const weighedWeightsKernel = (
   { lengthIn, hidden, channels, inner, transposed }: WeighedWeightsSpec,
   element: ElementType = 'f32',
@@ -289,7 +308,10 @@ export const weighedWeightsKernel = (
 
 const SPATIAL_GATE = contract(['x', 'a', 'weights', 'bias', 'map'], ['y'], REDUCED_WORDS);
 
-/** Takes the channels of a, of the small map, and of the gated map. Grid: `spatialGateGrid`. */
+/**
+ * Takes the numbers of channels of a, of the small map and of the gated map. The grid comes from
+ * `spatialGateGrid`.
+ */
 export const spatialGateKernel = (
   [direct, inner, channels]: readonly [number, number, number],
   loading: Loading,

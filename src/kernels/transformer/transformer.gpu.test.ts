@@ -41,7 +41,10 @@ import {
   stridedConvKernel,
 } from './transformer.ts';
 
-/** One pixel, thin, odd, exactly one workgroup, one beyond. */
+/**
+ * The sizes cover a single pixel, thin and odd shapes, exactly one workgroup, and more than one
+ * workgroup.
+ */
 const SIZES = [
   [1, 1],
   [1, 5],
@@ -53,7 +56,7 @@ const SIZES = [
 const words = (channels: number, width: number, height: number): number =>
   blocksOf(channels) * 4 * width * height;
 
-/** A kernel's output as a map. Absent channels must be zero. */
+/** Converts a kernel's output to a map and checks that absent channels are zero. */
 function mapOf(y: Uint32Array, { channels, height, width }: PlanarMap): Float32Array {
   const blocked = written(y);
   const last = blocked.subarray((blocksOf(channels) - 1) * 4 * width * height);
@@ -104,7 +107,8 @@ describe.each(SIZES)('at %i x %i', (width, height) => {
       reads: [toBlocked(x), packNorm(weight, bias, channels)],
       writes: [words(channels, width, height)],
     });
-    // If two channels are nearly equal, the rounding error of their difference decides.
+    // If two channels are nearly equal, the rounding error of their difference dominates the
+    // result.
     expectClose(mapOf(y, expected), expected.data, { abs: channels === 2 ? 2e-3 : 5e-5 });
   });
 });
@@ -158,7 +162,10 @@ describe.each(GROUPED)('groups %j of %i x %i', (grouping, width, height) => {
   });
 });
 
-/** Grouping, width, height, heads, channels, pixels merged into a key along an axis. */
+/**
+ * Each case has the grouping, width, height, heads, channels, and the number of pixels along each
+ * axis that are merged into a key.
+ */
 const ATTENTIONS: readonly (readonly [Grouping, number, number, number, number, number])[] = [
   [{ kind: 'windows', side: 8 }, 8, 8, 1, 8, 1],
   [{ kind: 'windows', side: 8, shift: { y: 4, x: 4 } }, 24, 16, 6, 60, 1],
@@ -177,7 +184,7 @@ describe.each(ATTENTIONS)(
   'attention in %j of %i x %i',
   (grouping, width, height, heads, channels, merge) => {
     const keys = channels / merge ** 2;
-    // Queries, keys and values do not begin at a vector.
+    // Queries, keys and values do not start at vector boundaries.
     const spec = { grouping, heads, channels, query: 1, key: 2, merge };
     const first = 2 + keys;
     const q = randomMap(channels + 1, height, width, 3);
@@ -266,7 +273,7 @@ describe.each([
   [3, 30],
   [6, 60],
 ])('channel attention over a whole map, %i heads of %i channels', (heads, channels) => {
-  // One pixel, less than a step, one chunk, and three.
+  // The sizes are one pixel, less than one step, one chunk, and three chunks.
   it.each([
     [1, 1],
     [5, 3],
@@ -286,7 +293,7 @@ describe.each([
       reads: [toBlocked(x)],
       writes: [chunks * sums],
     });
-    // Tiles share means: sums of the whole map, divided by its pixels.
+    // Tiles share the mean, which is the sum over the whole map divided by its number of pixels.
     const stored = written(partials);
     const mean = Float32Array.from({ length: sums }, (_, i) => {
       let sum = 0;

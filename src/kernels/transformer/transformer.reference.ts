@@ -4,7 +4,7 @@ import { bilinearSteps } from '../maps/enlarge.reference.ts';
 import { addShifted, type PlanarMap, planarMap } from '../planar.ts';
 import { atOnce, each, type Steps } from '../steps.ts';
 
-/** Scores [groups, heads, tokens, keys]. */
+/** Attention scores with the dimensions [groups, heads, tokens, keys]. */
 export interface Scores {
   readonly dims: readonly number[];
   readonly data: Float32Array<ArrayBuffer>;
@@ -17,7 +17,7 @@ export function sliceReference(x: PlanarMap, first: number, count: number): Plan
   return y;
 }
 
-/** y[c, i, j] = x[c, i + by, j + by], and zero where x has no such pixel. */
+/** Computes y[c, i, j] = x[c, i + by, j + by]. The result is zero where x has no such pixel. */
 export function shiftReference(x: PlanarMap, by: number): PlanarMap {
   const { channels, height, width } = x;
   const y = planarMap(channels, height, width);
@@ -33,7 +33,7 @@ export function shiftReference(x: PlanarMap, by: number): PlanarMap {
   return y;
 }
 
-/** Zero-padded depthwise convolution; weights [C][k][k]. */
+/** A zero-padded depthwise convolution with weights [C][k][k]. */
 export function* depthwiseSteps(
   x: PlanarMap,
   weights: Float32Array,
@@ -62,7 +62,7 @@ export function* depthwiseSteps(
 }
 export const depthwiseReference = atOnce(depthwiseSteps);
 
-/** Layer norm over the channels of each pixel, sums in f64. */
+/** A layer norm over the channels of each pixel, with sums in f64. */
 export function* layerNormSteps(
   x: PlanarMap,
   weight: Float32Array,
@@ -94,10 +94,12 @@ export function scaleChannelsReference(x: PlanarMap, factors: Float32Array): Pla
   return y;
 }
 
-/** Stands for a pixel beyond the map in `groupsOf`. */
+/** Represents a pixel beyond the map in `groupsOf`. */
 const ABSENT = -1;
 
-/** The pixels of each group of a map, as indices, in the order of their positions. */
+/**
+ * Returns the pixel indices of each group of a map, in the order of their positions in the group.
+ */
 function groupsOf(grouping: Grouping, width: number, height: number): number[][] {
   const { kind, side, shift = { y: 0, x: 0 } } = grouping;
   const range = (n: number) => Array.from({ length: n }, (_, i) => i);
@@ -137,7 +139,10 @@ export interface ScoreSpec {
   readonly merge: number;
 }
 
-/** Where channel c of a merged key is: the position in the window, and the channel there. */
+/**
+ * Returns a function that locates channel c of a merged key. The result is the position in the
+ * window and the channel at that position.
+ */
 function keyElement({ grouping, channels, merge }: Omit<ScoreSpec, 'query' | 'key' | 'heads'>) {
   const { columns } = windowOf(grouping);
   const perPixel = channels / merge ** 2;
@@ -149,7 +154,7 @@ function keyElement({ grouping, channels, merge }: Omit<ScoreSpec, 'query' | 'ke
   };
 }
 
-/** The row of the position table for a query and a key. */
+/** Returns the row of the position table for a query and a key. */
 function tableRow(query: number, key: number, grouping: Grouping, merge: number): number {
   const window = windowOf(grouping);
   const [rows, columns] = [window.rows / merge, window.columns / merge];
@@ -159,7 +164,10 @@ function tableRow(query: number, key: number, grouping: Grouping, merge: number)
   return dy * (2 * columns - 1) + x - (key % columns) + columns - 1;
 }
 
-/** Numbers the part of the map that a position in a window at the border comes from. */
+/**
+ * Returns a function that labels positions in a window. In a window at the border, the label tells
+ * from which part of the map the position comes.
+ */
 function labelOf(grouping: Grouping, group: number, windows: Size) {
   const { rows, columns } = windowOf(grouping);
   const { shift } = grouping;
@@ -174,7 +182,7 @@ function labelOf(grouping: Grouping, group: number, windows: Size) {
   };
 }
 
-/** One head's keys or values of a group, as rows [keys][depth]. */
+/** Returns the keys or values of one head of a group, as rows [keys][depth]. */
 function headRows(
   map: PlanarMap,
   spec: Pick<ScoreSpec, 'grouping' | 'heads' | 'channels' | 'merge'>,
@@ -194,7 +202,7 @@ function headRows(
   );
 }
 
-/** Score rows [tokens][keys] of one head of a group. */
+/** Returns the score rows [tokens][keys] of one head of a group. */
 function scoresOf(
   [q, k]: readonly [PlanarMap, PlanarMap],
   table: Float32Array | null,
@@ -294,7 +302,10 @@ export function* groupMixSteps(x: PlanarMap, scores: Scores, spec: MixSpec): Ste
 }
 export const groupMixReference = atOnce(groupMixSteps);
 
-/** Both ops in one. Only the scores of one head of one group are in memory at a time. */
+/**
+ * Computes `groupScores` and `groupMix` together. Only the scores of one head of one group are in
+ * memory at a time.
+ */
 export function* groupAttentionSteps(
   q: PlanarMap,
   kv: PlanarMap,
@@ -324,7 +335,7 @@ export function* channelAttentionSteps(
   const plane = x.width * x.height;
   const y = planarMap(channels, x.height, x.width);
   for (const pixels of groupsOf(grouping, x.width, x.height)) {
-    /** Channel c of queries (0), keys (1) or values (2). */
+    /** Returns channel c of the queries (part 0), keys (part 1) or values (part 2). */
     const line = (part: number, c: number) =>
       pixels.map((pixel) => x.data[(part * channels + c) * plane + pixel]);
     const unit = (values: number[]) => {
@@ -355,7 +366,10 @@ export function* channelAttentionSteps(
 }
 export const channelAttentionReference = atOnce(channelAttentionSteps);
 
-/** Convolution without padding at every `stride`-th pixel; weights oihw. */
+/**
+ * A convolution without padding that is computed at every `stride`-th pixel. The weights are in
+ * oihw order.
+ */
 export function* stridedConvSteps(
   x: PlanarMap,
   weights: Float32Array,
@@ -405,7 +419,7 @@ export function* maxPoolSteps(x: PlanarMap, kernel: number, stride: number): Ste
 }
 export const maxPoolReference = atOnce(maxPoolSteps);
 
-/** Bilinear enlargement to a size, with half-pixel centres and clamped edges. */
+/** Enlarges a map bilinearly to a size, with half-pixel centres and clamped edges. */
 export const resizeSteps = (
   x: PlanarMap,
   { width, height }: { readonly width: number; readonly height: number },

@@ -1,4 +1,7 @@
-/** Kernels for lightweight transformers. `graph/transformerOp.ts` says what each op computes. */
+/**
+ * Kernels for lightweight transformers. `graph/transformerOp.ts` describes the op that each kernel
+ * computes.
+ */
 
 import { internal } from '../../errors.ts';
 import { pixelsOf, type Size } from '../../geometry.ts';
@@ -62,7 +65,7 @@ const source = (name: string, element: ElementType, constants: Constants): strin
 
 const GROUPINGS: Readonly<Record<Grouping['kind'], number>> = { windows: 0, spread: 1, grid: 2 };
 
-/** The constants of lib/groups.wgsl. */
+/** Returns the constants of lib/groups.wgsl. */
 function groupingConstants(grouping: Grouping): Constants {
   const { kind, shift = { y: 0, x: 0 }, multiple = 1 } = grouping;
   const { rows, columns } = windowOf(grouping);
@@ -77,7 +80,7 @@ function groupingConstants(grouping: Grouping): Constants {
   };
 }
 
-/** Grid of a kernel with `z` workgroups per group. */
+/** Returns the grid of a kernel with `z` workgroups per group. */
 export function groupGrid(grouping: Grouping, width: number, height: number, z: number): Grid {
   const { kind, side } = grouping;
   if (kind === 'grid') return [side, side, z];
@@ -87,7 +90,10 @@ export function groupGrid(grouping: Grouping, width: number, height: number, z: 
 
 const DEPTHWISE = contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS);
 
-/** Weights: `packDepthwise`; bias: `packBias`. Grid: `mapGrid(width, height, blocks)`. */
+/**
+ * The weights come from `packDepthwise` and the bias from `packBias`. The grid is `mapGrid(width,
+ * height, blocks)`.
+ */
 export const depthwiseKernel = (
   kernel: number,
   activation: Activation | null,
@@ -98,7 +104,7 @@ export const depthwiseKernel = (
   ...DEPTHWISE,
 });
 
-/** Packs [channels][taps] as [blocks][taps] vectors, absent channels zero. */
+/** Packs [channels][taps] as [blocks][taps] vectors, with zeros for absent channels. */
 export function packDepthwise(
   weights: Float32Array,
   channels: number,
@@ -115,7 +121,7 @@ export function packDepthwise(
 
 const LAYER_NORM = contract(['x', 'norm'], ['y'], MAP_WORDS);
 
-/** Norm: `packNorm`, f32. Grid: `mapGrid(width, height, 1)`. */
+/** `norm` comes from `packNorm` and is f32. The grid is `mapGrid(width, height, 1)`. */
 export const layerNormKernel = (
   channels: number,
   epsilon: number,
@@ -142,14 +148,14 @@ export function packNorm(
   return packed;
 }
 
-/** The pixels that attend to each other, and the number of heads and channels. */
+/** The groups of pixels that attend to each other, and the numbers of heads and channels. */
 export interface GroupSpec {
   readonly grouping: Grouping;
   readonly heads: number;
   readonly channels: number;
 }
 
-/** The first channels of queries and keys; a key merges `merge` x `merge` pixels. */
+/** The first channels of queries and keys. A key merges `merge` x `merge` pixels. */
 export interface ScoreSpec extends GroupSpec {
   readonly query: number;
   readonly key: number;
@@ -175,7 +181,7 @@ function tokenConstants({ grouping, heads, channels, merge }: GroupSpec & { merg
 const keyBlocks = ({ grouping, merge }: Pick<ScoreSpec, 'grouping' | 'merge'>): number =>
   blocksOf(windowOf(grouping).tokens / merge ** 2);
 
-/** Bytes of the scores for a map of the given size. */
+/** Returns the bytes of the scores for a map of the given size. */
 export function scoreBytes(
   spec: Pick<ScoreSpec, 'grouping' | 'heads' | 'merge'>,
   size: Size,
@@ -186,7 +192,7 @@ export function scoreBytes(
 
 const GROUP_SCORES = contract(['q', 'k', 'table'], ['scores'], MAP_WORDS);
 
-/** Grid: `groupGrid(grouping, width, height, heads)`. */
+/** The grid is `groupGrid(grouping, width, height, heads)`. */
 export const groupScoresKernel = (spec: ScoreSpec, element: ElementType = 'f32') => ({
   label: `scores of ${spec.grouping.kind}`,
   code: source('groupScores', element, {
@@ -201,10 +207,10 @@ export const groupScoresKernel = (spec: ScoreSpec, element: ElementType = 'f32')
 
 const GROUP_ATTENTION = contract(['q', 'kv', 'table'], ['y'], MAP_WORDS);
 
-/** Queries per workgroup, and keys in workgroup memory at a time. */
+/** The number of queries per workgroup, and the number of keys in workgroup memory at a time. */
 const [QUERIES, KEY_CHUNK] = [64, 32];
 
-/** At most 64 channels per head. Grid: `attentionGrid(spec, width, height)`. */
+/** A head may have at most 64 channels. The grid is `attentionGrid(spec, width, height)`. */
 export function groupAttentionKernel(
   spec: ScoreSpec & { readonly first: number },
   element: ElementType = 'f32',
@@ -237,7 +243,7 @@ export const attentionGrid = (
 
 const GROUP_MIX = contract(['x', 'scores'], ['y'], MAP_WORDS);
 
-/** Grid: `groupGrid(grouping, width, height, blocks of y)`. */
+/** The grid is `groupGrid(grouping, width, height, blocks of y)`. */
 export const groupMixKernel = (
   spec: GroupSpec & { readonly first: number; readonly merge: number },
   element: ElementType = 'f32',
@@ -253,16 +259,17 @@ export const groupMixKernel = (
 
 const CHANNEL_ATTENTION = contract(['x', 'temperature', 'weights', 'r'], ['y'], MAP_WORDS);
 
-/** Pixels whose queries and keys are in workgroup memory at a time. */
+/** The number of pixels whose queries and keys are in workgroup memory at a time. */
 const CHUNK = 32;
 
-/** Whether a head's channels fit into a workgroup and heads begin at block boundaries. */
+/** Whether the channels of a head fit in a workgroup and heads start at block boundaries. */
 const channelAttentionFits = (channels: number, heads: number): boolean =>
   channels / heads <= 60 && (heads === 1 || (channels / heads) % 4 === 0);
 
 /**
- * Weights and r are read only with `project`. Grid: `groupGrid(grouping, width, height, heads)`.
- * @throws CrispenError `INTERNAL` if a head's channels do not fit into a workgroup
+ * Weights and r are read only with `project`. The grid is `groupGrid(grouping, width, height,
+ * heads)`.
+ * @throws CrispenError `INTERNAL` if the channels of a head do not fit in a workgroup
  */
 export function channelAttentionKernel(
   { grouping, heads, channels }: GroupSpec,
@@ -286,12 +293,18 @@ export function channelAttentionKernel(
   };
 }
 
-/** Pixels that a workgroup of `channelSumsKernel` sums, and pixels in its memory at a time. */
+/**
+ * The number of pixels that a workgroup of `channelSumsKernel` sums, and the number of pixels in
+ * its memory at a time.
+ */
 const [SUM_PIXELS, SUM_STEP] = [1024, 32];
 
 export const channelChunks = (pixels: number): number => Math.ceil(pixels / SUM_PIXELS);
 
-/** Blocks of four sums over a whole map: products and squares of all heads. */
+/**
+ * Returns the number of blocks of four sums over a whole map. The sums are the products and squares
+ * of all heads.
+ */
 export const channelSumBlocks = ({ heads, channels }: Omit<GroupSpec, 'grouping'>): number =>
   blocksOf(heads * ((channels / heads) ** 2 + (2 * channels) / heads));
 
@@ -306,7 +319,7 @@ const SUM_WORDS = { pixels: 'u32', chunks: 'u32', group_row: 'u32' } as const;
 const CHANNEL_SUMS = contract(['x'], ['partials'], SUM_WORDS);
 
 /**
- * Grid: `channelSumsGrid(heads, pixels)`.
+ * The grid is `channelSumsGrid(heads, pixels)`.
  * @throws CrispenError `INTERNAL` if a head has more than 64 channels
  */
 export function channelSumsKernel(spec: Omit<GroupSpec, 'grouping'>, element: ElementType = 'f32') {
@@ -333,7 +346,7 @@ export function channelSumsGrid(heads: number, pixels: number): Grid {
 
 const CHANNEL_WEIGHTS = contract(['partials', 'temperature'], ['weights'], SUM_WORDS);
 
-/** Grid: `[heads, 1, 1]`. */
+/** The grid is `[heads, 1, 1]`. */
 export const channelWeightsKernel = (spec: Omit<GroupSpec, 'grouping'>) => ({
   label: 'weights of channels',
   code: source('channelWeights', 'f32', wholeConstants(spec)),
@@ -342,7 +355,7 @@ export const channelWeightsKernel = (spec: Omit<GroupSpec, 'grouping'>) => ({
 
 const CHANNEL_MIX = contract(['x', 'weights'], ['y'], MAP_WORDS);
 
-/** Grid: `mapGrid(width, height, blocks of y)`. */
+/** The grid is `mapGrid(width, height, blocks of y)`. */
 export const channelMixKernel = (
   spec: Omit<GroupSpec, 'grouping'>,
   element: ElementType = 'f32',
@@ -352,12 +365,15 @@ export const channelMixKernel = (
   ...CHANNEL_MIX,
 });
 
-/** Uniform words of kernels whose input and output differ in size. */
+/** The uniform words of kernels whose input and output differ in size. */
 export const REDUCED_WORDS = { ...MAP_WORDS, in_width: 'u32', in_height: 'u32' } as const;
 
 const STRIDED_CONV = contract(['x', 'weights', 'bias'], ['y'], REDUCED_WORDS);
 
-/** Weights: `packConvWeights`; bias: `packBias`. Grid: `mapGrid(width, height, blocks of y)`. */
+/**
+ * The weights come from `packConvWeights` and the bias from `packBias`. The grid is `mapGrid(width,
+ * height, blocks of y)`.
+ */
 export const stridedConvKernel = (
   { kernel, stride, cIn }: Record<'kernel' | 'stride' | 'cIn', number>,
   element: ElementType = 'f32',
@@ -369,7 +385,7 @@ export const stridedConvKernel = (
 
 const SHIFT = contract(['x'], ['y'], MAP_WORDS);
 
-/** Grid: `mapGrid(width, height, blocks)`. */
+/** The grid is `mapGrid(width, height, blocks)`. */
 export const shiftKernel = (by: 1 | -1, element: ElementType = 'f32') => ({
   label: `shift by ${by}`,
   code: source('shift', element, { FORWARD: by === 1 }),
@@ -378,14 +394,14 @@ export const shiftKernel = (by: 1 | -1, element: ElementType = 'f32') => ({
 
 const REDUCED = contract(['x'], ['y'], REDUCED_WORDS);
 
-/** Grid: `mapGrid(width, height, blocks)`. */
+/** The grid is `mapGrid(width, height, blocks)`. */
 export const maxPoolKernel = (kernel: number, stride: number, element: ElementType = 'f32') => ({
   label: `max pool ${kernel}x${kernel} / ${stride}`,
   code: source('maxPool', element, { K: kernel, STRIDE: stride }),
   ...REDUCED,
 });
 
-/** Grid: `mapGrid(width, height, blocks)`. */
+/** The grid is `mapGrid(width, height, blocks)`. */
 export const resizeKernel = (element: ElementType = 'f32') => ({
   label: 'resize',
   code: source('resize', element, {}),

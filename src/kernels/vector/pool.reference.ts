@@ -1,8 +1,8 @@
 import type { PlanarMap } from '../planar.ts';
 
 /**
- * Mean of each channel, summed in f64. `first` rows and columns are left out at the beginning,
- * `last` at the end.
+ * Returns the mean of each channel, summed in f64. It leaves out the first `first` and the last
+ * `last` rows and columns.
  */
 export function globalAveragePoolReference(
   x: Omit<PlanarMap, 'data'> & { readonly data: Float32Array | Float64Array },
@@ -22,6 +22,6 @@ export function globalAveragePoolReference(
   return mean;
 }
 
-/** Mean of each channel's squares over all pixels, summed in f64. */
+/** Returns the mean of the squares of each channel over all pixels, summed in f64. */
 export const meanOfSquaresReference = (x: PlanarMap): Float32Array<ArrayBuffer> =>
   globalAveragePoolReference({ ...x, data: Float64Array.from(x.data, (v) => v * v) });

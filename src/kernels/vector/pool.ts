@@ -6,18 +6,21 @@ const SHADERS: Sources = {
   'vector/poolPartial': poolPartialSource,
 };
 
-/** Pixels that one workgroup of the first stage sums. */
+/** The number of pixels that one workgroup of the first stage sums. */
 export const POOL_CHUNK = 4096;
 
 export const poolChunks = (pixels: number): number => Math.ceil(pixels / POOL_CHUNK);
 
-/** Bytes of the partial sums of a map. */
+/** Returns the bytes of the partial sums of a map. */
 export const poolPartialBytes = (channels: number, pixels: number): number =>
   poolChunks(pixels) * blocksOf(channels) * 16;
 
 const POOL = contract(['x'], ['partials'], { pixels: 'u32', chunks: 'u32', group_row: 'u32' });
 
-/** Bindings: x, partials. Uniform: pixels, chunks. With `squares`, values are squared first. */
+/**
+ * The bindings are x and partials. The uniform contains pixels and chunks. With `squares`, values
+ * are squared first.
+ */
 export function poolPartialKernel(channels: number, element: ElementType = 'f32', squares = false) {
   return {
     label: 'pool partial',

@@ -1,7 +1,7 @@
 import type { Activation } from '../../graph/graph.ts';
 import { activate } from '../activation.ts';
 
-/** y[o] = sum_i w[o, i] * x[i] + b[o], `weights` row-major, sums in f64. */
+/** Computes y[o] = sum_i w[o, i] * x[i] + b[o] with row-major `weights` and sums in f64. */
 export function linearReference(
   x: Float32Array,
   weights: Float32Array,
@@ -20,7 +20,7 @@ export const vectorActivationReference = (
   activation: Activation,
 ): Float32Array<ArrayBuffer> => Float32Array.from(x, (v) => activate(activation, v));
 
-/** softmax(x / temperature), without overflow. */
+/** Computes softmax(x / temperature) without overflow. */
 export function softmaxReference(x: Float32Array, temperature: number): Float32Array<ArrayBuffer> {
   const largest = Math.max(...x);
   const e = Array.from(x, (v) => Math.exp((v - largest) / temperature));

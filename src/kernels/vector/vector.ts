@@ -20,8 +20,9 @@ export interface DynamicWeightsSpec {
 const DYNAMIC = contract(['partials', 'w1', 'w2'], ['p'], { pixels: 'u32', chunks: 'u32' });
 
 /**
- * The dynamic attention module in one dispatch, starting at the partial sums of the pooling.
- * Bindings: partials, w1 [hidden][lengthIn], w2 [lengthOut][hidden], p. Uniform: pixels, chunks.
+ * The dynamic attention module in one dispatch, which starts from the partial sums of the pooling.
+ * The bindings are partials, w1 [hidden][lengthIn], w2 [lengthOut][hidden] and p. The uniform
+ * contains pixels and chunks.
  */
 export function dynamicWeightsKernel(spec: DynamicWeightsSpec) {
   return {

@@ -23,9 +23,10 @@ const SHADERS: Sources = {
   'vector/vectorActivation': vectorActivationSource,
 };
 
-// Vectors are statistics of a whole image: tens of f32 values, whatever the element type of the
-// maps. Each op has a kernel here for graphs that the fused module (vector.ts) does not cover. All
-// kernels except the pooling kernels are a single workgroup, grid [1, 1, 1].
+// Vectors are statistics of a whole image. They contain tens of f32 values, whatever the element
+// type of the maps. Each op has a separate kernel here, for graphs that the fused module
+// (vector.ts) does not cover. All kernels except the pooling kernels use a single workgroup, with
+// the grid [1, 1, 1].
 
 const FINISH = contract(['partials'], ['mean'], { pixels: 'u32', chunks: 'u32' });
 const INNER = contract(['x'], ['partials'], {
@@ -39,7 +40,10 @@ const INNER = contract(['x'], ['partials'], {
 const LINEAR = contract(['x', 'w', 'bias'], ['y']);
 const VECTOR = contract(['x'], ['y']);
 
-/** Bindings: partials, mean. Uniform: pixels, chunks. Grid: [blocks, 1, 1]. */
+/**
+ * The bindings are partials and mean. The uniform contains pixels and chunks. The grid is [blocks,
+ * 1, 1].
+ */
 export function poolFinishKernel(channels: number) {
   return {
     label: 'pool finish',
@@ -49,9 +53,9 @@ export function poolFinishKernel(channels: number) {
 }
 
 /**
- * The first stage of pooling a rectangle, whose first row and column are `first`. Bindings: x,
- * partials. Uniform: pixels and inner_width of the rectangle, chunks, width and plane of the map.
- * Grid: `poolPartialGrid` of the rectangle's pixels.
+ * The first stage of pooling a rectangle that starts at row and column `first`. The bindings are x
+ * and partials. The uniform contains pixels and inner_width of the rectangle, chunks, and width and
+ * plane of the map. The grid is `poolPartialGrid` of the rectangle's pixels.
  */
 export const poolInnerKernel = (channels: number, first: number, element: ElementType = 'f32') => ({
   label: 'pool inner',
@@ -64,7 +68,10 @@ export const poolInnerKernel = (channels: number, first: number, element: Elemen
   ...INNER,
 });
 
-/** Bindings: x [lengthIn], w [lengthOut][lengthIn], bias [lengthOut] (read only if `bias`), y. */
+/**
+ * The bindings are x [lengthIn], w [lengthOut][lengthIn], bias [lengthOut] (read only if `bias` is
+ * true) and y.
+ */
 export function linearKernel(lengthIn: number, lengthOut: number, bias = false) {
   return {
     label: `linear ${lengthIn}->${lengthOut}`,
@@ -78,7 +85,7 @@ export function linearKernel(lengthIn: number, lengthOut: number, bias = false) 
   };
 }
 
-/** Bindings: x, y. */
+/** The bindings are x and y. */
 export function vectorActivationKernel(length: number, activation: Activation) {
   return {
     label: `vector ${activation.fn}`,
@@ -92,7 +99,7 @@ export function vectorActivationKernel(length: number, activation: Activation) {
   };
 }
 
-/** Bindings: x, y. */
+/** The bindings are x and y. */
 export function softmaxKernel(length: number, temperature: number) {
   return {
     label: `softmax ${length}`,

@@ -3,11 +3,13 @@ import type { Tensor, TensorMap } from '../../weights/tensor.ts';
 
 /**
  * Rewrites the layers of a Real-CUGAN that change the size of a map. They become convolutions of
- * stride 1 after a pixel unshuffle or before a pixel shuffle:
- * - 2x2 of stride 2, [cOut, cIn, 2, 2]: 1x1 over the four pixels of a cell, [cOut, 4 cIn, 1, 1].
- * - transposed 2x2 of stride 2, [cIn, cOut, 2, 2]: 1x1, [4 cOut, cIn, 1, 1].
- * - transposed 4x4 of stride 2 and padding 3, or 5x5 of stride 3 and padding 2: 3x3, [s^2 cOut,
- *   cIn, 3, 3].
+ * stride 1, after a pixel unshuffle or before a pixel shuffle:
+ * - A 2x2 layer of stride 2, [cOut, cIn, 2, 2], becomes a 1x1 layer over the four pixels of a cell,
+ *   [cOut, 4 cIn, 1, 1].
+ * - A transposed 2x2 layer of stride 2, [cIn, cOut, 2, 2], becomes a 1x1 layer,
+ *   [4 cOut, cIn, 1, 1].
+ * - A transposed 4x4 layer of stride 2 and padding 3, or a transposed 5x5 layer of stride 3 and
+ *   padding 2, becomes a 3x3 layer, [s^2 cOut, cIn, 3, 3].
  *
  * Other tensors are returned unchanged.
  */
@@ -30,7 +32,7 @@ export function arrangeCugan(tensors: TensorMap): TensorMap {
   return result;
 }
 
-/** The strides of transposed convolutions, by the side of their kernels. */
+/** Maps the side of a transposed convolution's kernel to its stride. */
 const STRIDES: ReadonlyMap<number, number> = new Map([
   [2, 2],
   [4, 2],
@@ -38,9 +40,9 @@ const STRIDES: ReadonlyMap<number, number> = new Map([
 ]);
 
 /**
- * Turns a transposed convolution into a convolution of stride 1. Tap t for the pixels of phase p
- * reads pixel i + t - 1. Pixel i contributes to the outputs s i + k - 1 for k = 0 .. side - 1 (side
- * 2: s i + k), so k = p + s (1 - t) + 1.
+ * Turns a transposed convolution into a convolution of stride 1. For the output pixels of phase p,
+ * tap t reads pixel i + t - 1. Pixel i contributes to the outputs s i + k - 1 for k = 0 .. side - 1
+ * (for side 2, to s i + k). Therefore k = p + s (1 - t) + 1.
  */
 function transposed(tensor: Tensor, stride: number): Tensor {
   const [cIn, cOut, side] = tensor.shape;

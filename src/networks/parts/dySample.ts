@@ -4,23 +4,26 @@ import { fromFloat32, toFloat32 } from '../../weights/convert.ts';
 import type { TensorMap } from '../../weights/tensor.ts';
 import { type Outline, shapeOf } from '../match.ts';
 
-/** Layers under a prefix, such as `to_img`. */
+/** A DySample upsampler. Its layers share a prefix, such as `to_img`. */
 export interface DySample {
   readonly layer: string;
   readonly scale: number;
-  /** Channels of the result. */
+  /** The number of channels of the result. */
   readonly channels: number;
   /**
-   * Whether the last 1x1 convolution precedes the sampling, as `foldDySample` prepares it. The
-   * result is the same, because sampling is linear, but only four channels per group are sampled.
+   * Whether the last 1x1 convolution runs before the sampling, with weights from `foldDySample`.
+   * Sampling is linear, so the result is the same. But only four channels per group are sampled.
    */
   readonly folded: boolean;
 }
 
-/** The authors use four groups, or three for odd scales; the last layer is absent at scale 1. */
+/** Returns the authors' number of groups: four, or three for odd scales. */
 export const dySampleGroups = (scale: number): number => (scale % 2 === 1 ? 3 : 4);
 
-/** Computes the image from a map by sampling at learned offsets. */
+/**
+ * Appends the layers that compute the image from a map by sampling at learned offsets. At scale 1,
+ * there is no last layer.
+ */
 export function dySample(
   b: GraphBuilder,
   output: string,
@@ -47,7 +50,7 @@ export function dySample(
 }
 
 /**
- * Returns scale and groups of a DySample under a prefix; null if there is none or its form differs.
+ * Returns the groups of a DySample under a prefix, or null if there is none or its form differs.
  */
 export function dySampleOf(
   outline: Outline,
@@ -60,8 +63,8 @@ export function dySampleOf(
 }
 
 /**
- * Moves the last 1x1 convolution W [n, C] before the sampling, as [4 g, C]. Row 4 q + k has the
- * weights of W's row k for the channels of group q. Only the first group has the bias.
+ * Moves the last 1x1 convolution W [n, C] before the sampling, as [4 g, C]. Row 4 q + k contains
+ * the weights in row k of W for the channels of group q. Only the first group has the bias.
  */
 export function foldDySample(tensors: TensorMap, layer: string, groups: number): TensorMap {
   const weight = tensors.get(`${layer}.end_conv.weight`);

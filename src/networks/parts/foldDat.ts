@@ -4,20 +4,23 @@ import type { Tensor, TensorMap } from '../../weights/tensor.ts';
 
 const EPSILON = 1e-5;
 
-/** Layers that a batch norm follows, and the layer that computes the spatial gate. */
+/**
+ * Matches layers that a batch norm follows. `GATE` matches the layer that computes the spatial
+ * gate.
+ */
 const NORMED =
   /^(.*\.attn\.(?:dwconv|channel_interaction|spatial_interaction)\.)(\d)\.running_mean$/;
 const GATE = /^(.*\.attn\.spatial_interaction\.3)\.weight$/;
 const POSITIONS = /^(.*\.attns\.([01]))\.pos\.pos_proj\.weight$/;
 
 /**
- * Converts the weights of a DAT to the form that its graph needs. Sums are f64; other tensors are
- * unchanged.
+ * Converts the weights of a DAT to the form that its graph needs. Sums are computed in f64. Other
+ * tensors are unchanged.
  * - Batch norms (with their stored statistics) are folded into the layers before them.
  * - The last layer of a spatial gate has one output channel, which is repeated for all features.
  * - `attns.K.table` is the position table, which a small network computes from the offsets within a
  *   window. Row (dy + rows - 1) (2 columns - 1) + dx + columns - 1 belongs to the offset (dy, dx).
- * @param split rows and columns of a window for the first half of the channels
+ * @param split the rows and columns of a window for the first half of the channels
  */
 export function foldDat(tensors: TensorMap, split: readonly [number, number]): TensorMap {
   const result = new Map(tensors);
@@ -81,8 +84,8 @@ function foldNorm(
 }
 
 /**
- * Computes the rows of a window's position table: a linear layer, then norm, ReLU and linear three
- * times.
+ * Computes the rows of a window's position table. A linear layer is followed by norm, ReLU and a
+ * linear layer, three times.
  */
 function positionTable(
   values: (part: string) => Float64Array,

@@ -1,21 +1,22 @@
 import { toFloat32 } from '../../weights/convert.ts';
 import type { TensorMap } from '../../weights/tensor.ts';
 
-/** Mean colour of the DIV2K training set, for 0..1, as in the EDSR and SPAN code. */
+/** The mean colour of the DIV2K training set, for 0..1, as in the code of EDSR and SPAN. */
 export const DIV2K_MEAN: readonly number[] = [0.4488, 0.4371, 0.404];
 
 export const constant = (length: number, value: number): number[] =>
   Array.from({ length }, () => value);
 
 /**
- * Reads range and mean from the layer that subtracts the mean; null if the file has no such layer.
+ * Reads the range and the mean from the layer that subtracts the mean. Returns null if the file has
+ * no such layer.
  */
 export function storedMean(tensors: TensorMap): { range: number; mean: number[] } | null {
   const bias = tensors.get('sub_mean.bias');
   if (!bias) return null;
   const values = [...toFloat32(bias)];
   const range = -values[0] / DIV2K_MEAN[0];
-  // 254.99999 is 255 after the rounding to f32.
+  // Rounding to f32 can turn 255 into 254.99999, so a range close to a whole number becomes whole.
   const whole = Math.round(range);
   const sound = whole > 0 && Math.abs(range - whole) < 1e-3 * whole ? whole : range;
   return sound > 0 ? { range: sound, mean: values.map((v) => -v / sound) } : null;

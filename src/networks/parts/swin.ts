@@ -1,12 +1,14 @@
-/** What SwinIR, SRFormer and DAT have in common. */
+/** The parts that SwinIR, SRFormer and DAT share. */
 import type { GraphBuilder, NodeId } from '../../graph/graph.ts';
 import { type Outline, shapeOf, shuffled, shuffleScale } from '../match.ts';
 import { shuffleUp } from './shuffleUp.ts';
 
-/** The end of a network, under the names in its training code. `none`: the scale is 1. */
+/** The end of a network, under the names in its training code. `none` means that the scale is 1. */
 export type Upsampler = 'pixelshuffle' | 'pixelshuffledirect' | 'nearest+conv' | 'none';
 
-/** Appends a 3x3 convolution, or three with a quarter of the channels between them. */
+/**
+ * Appends one 3x3 convolution, or three convolutions with a quarter of the channels between them.
+ */
 export function bodyConv(
   b: GraphBuilder,
   name: string,
@@ -25,7 +27,7 @@ export function bodyConv(
   return b.conv(name, ready, { ...spec, layer: `${layer}.4`, cOut: channels });
 }
 
-/** Appends the layers from a body's features to the enlarged image, in the range of the body. */
+/** Appends the layers that turn a body's features into the enlarged image, in the body's range. */
 export function swinTail(
   b: GraphBuilder,
   x: NodeId,
@@ -52,7 +54,7 @@ export function swinTail(
   return conv('last', hr, 'conv_last', channels);
 }
 
-/** Recognises the upsampler of a file; null if it has none of these. */
+/** Recognises the upsampler of a file. Returns null if the file has none of these upsamplers. */
 export function upsamplerOf(
   outline: Outline,
   channels: number,

@@ -1,8 +1,8 @@
-/** Blocks of several lightweight transformers (ASID, OmniSR). */
+/** The blocks that several lightweight transformers (ASID, OmniSR) use. */
 import type { GraphBuilder, NodeId } from '../../graph/graph.ts';
 import { TransformerBuilder } from '../../graph/transformer.ts';
 
-/** The names of a local block's layers, after its prefix. */
+/** The names of a local block's layers, without its prefix. */
 interface LocalLayers {
   readonly first: string;
   readonly depthwise: string;
@@ -27,8 +27,8 @@ export class LocalBlock {
   }
 
   /**
-   * Appends the block. The result's node is `name`, and the node of the channel weights is
-   * `name.se`.
+   * Appends the block. The result's node is called `name`, and the node of the channel weights is
+   * called `name.se`.
    */
   append(name: string, x: NodeId, hidden: number): NodeId {
     const b = this.#b;
@@ -53,7 +53,7 @@ export class LocalBlock {
 }
 
 /**
- * A gated feed-forward layer: x + project_out(gelu(u) * v), where u and v are the halves of
+ * A gated feed-forward layer: x + project_out(gelu(u) * v). Here, u and v are the halves of
  * dwconv(project_in(norm(x))). Only the norm has a bias.
  */
 export class FeedForward {
@@ -87,7 +87,7 @@ export class FeedForward {
 
 /**
  * ESA, a gate that is computed at about a sixth of the size: x *
- * sigmoid(conv4(resize(conv3(pool(conv2(a)))) + conv_f(a))), a = conv1(x).
+ * sigmoid(conv4(resize(conv3(pool(conv2(a)))) + conv_f(a))), with a = conv1(x).
  */
 export class SpatialGate {
   readonly #b: GraphBuilder;

@@ -18,8 +18,9 @@ export const noUpsampler = (scale: number): CrispenError =>
 
 /**
  * Appends the upsampler of PAN and A2N. A stage is a nearest-neighbour enlargement, a convolution,
- * pixel attention and a convolution; x4 has two stages. The last convolution plus the bilinear skip
- * follow. At x1, which restores, the upsampler is only the last convolution plus the input.
+ * pixel attention and a convolution. x4 has two stages. At the end, the bilinear skip is added to
+ * the last convolution. At x1, for restoration, the upsampler is only the last convolution plus the
+ * input.
  * @throws CrispenError `MODEL_UNSUPPORTED` for a scale other than 1 to 4
  */
 export function upsampler(

@@ -1,16 +1,17 @@
-// First half of an attention-in-attention block (arXiv 2104.09497, section 3.2), fused:
+// The first half of an attention-in-attention block (arXiv 2104.09497, section 3.2), fused:
 //   gated = k3(t) * sigmoid(k2(lrelu(k1(t))) + b2)
-// k1 and k3 are 3x3, k2 is 1x1, all C -> C with zero padding. Only k2 has a bias. The kernel also
-// does the first half of the pooling: each of the first `stat_groups` workgroups adds up its share
-// of the partial sums.
+// `k1` and `k3` are 3x3, and `k2` is 1x1. All of them map C channels to C channels with zero
+// padding. Only `k2` has a bias. The kernel also computes the first half of the pooling: each of
+// the first `stat_groups` workgroups adds up its share of the partial sums.
 //
 //   t, gated [DEPTH][H][W] vectors of 4 channels (Chw4c)
-//   weights  mat4x4, column c = input channel c: k1 [DEPTH][DEPTH][9], k3 likewise, k2 [DEPTH][DEPTH]
+//   weights  mat4x4, column c = input channel c: k1 and k3 [DEPTH][DEPTH][9], k2 [DEPTH][DEPTH]
 //   bias     [DEPTH]
 //   partials [chunks][DEPTH] vec4f: sums of t over parts of the image
 //   stats    [stat_groups][DEPTH] vec4f: sums of the partials
 //
-// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, DEPTH, TILE_COLUMNS, SLOPE.
+// lib/exchange.wgsl describes the workgroups.
+// The prelude defines E, E4, E4x4, DEPTH, TILE_COLUMNS and SLOPE.
 
 #import lib/activation
 #import lib/exchange
@@ -69,8 +70,8 @@ fn main(
     store(at + {c}u * width, {c}u < count, q0_0_{c}, p0_0_{c});
   #end
 
-  // One share of the pooling. The condition is uniform across the workgroup, so barriers are
-  // allowed.
+  // Adds up one share of the pooling. The condition is uniform across the workgroup, so barriers
+  // are allowed.
   let index = (group.y + params.group_row) * groups.x + group.x;
   if index < params.stat_groups {
     let last = (index + 1u) * params.chunks / params.stat_groups;

@@ -1,11 +1,11 @@
-// Second half of an attention-in-attention block (arXiv 2104.09497, sections 3.2 and 3.3), fused
-// with the beginning of the next block:
+// The second half of an attention-in-attention block (arXiv 2104.09497, sections 3.2 and 3.3),
+// fused with the first layer of the next block:
 //   v = mean of t;  (p0, p1) = softmax(W2 relu(W1 v) / TEMPERATURE)      dynamic attention module
 //   m = lrelu(p0 * k4(gated) + p1 * non(t))
 //   out = x + last(m)
 //   next_t = lrelu(first(out)), and its sums for the next pooling        (has_next)
-// k4 is 3x3. non is 3x3 in A2N (NON_REACH = 1) and 1x1 in A2N-M (NON_REACH = 0). last and first are
-// 1x1. All are C -> C with zero padding and no bias.
+// `k4` is 3x3. `non` is 3x3 in A2N (NON_REACH = 1) and 1x1 in A2N-M (NON_REACH = 0). `last` and
+// `first` are 1x1. All of them map C channels to C channels with zero padding and have no bias.
 //
 //   gated, t, x, out, next_t [DEPTH][H][W] vectors of 4 channels (Chw4c)
 //   weights  mat4x4, column c = input channel c: k4 [DEPTH][DEPTH][9], non [DEPTH][DEPTH][its taps],
@@ -14,8 +14,9 @@
 //   stats    [stat_groups][DEPTH] vec4f: sums of t over parts of the image (attention/gate.wgsl)
 //   partials [workgroups][DEPTH] vec4f: sums of next_t over each workgroup's pixels
 //
-// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, DEPTH, TILE_COLUMNS, HIDDEN_BLOCKS, NON_REACH,
-//   TEMPERATURE, SLOPE.
+// lib/exchange.wgsl describes the workgroups.
+// The prelude defines E, E4, E4x4, DEPTH, TILE_COLUMNS, HIDDEN_BLOCKS, NON_REACH, TEMPERATURE and
+// SLOPE.
 
 #import lib/activation
 #import lib/exchange
@@ -26,8 +27,8 @@ struct Params {
   height: u32,
   group_row: u32,
   stat_groups: u32,
-  has_next: u32, // a uniform, so that the last block shares the pipeline of the other blocks
-  pixels: u32, // number of pixels that the stats sum over
+  has_next: u32, // This is a uniform, so that the last block shares the pipeline of the other blocks.
+  pixels: u32, // The number of pixels that the stats cover.
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -1,5 +1,6 @@
-// The type of products: f32 or, with HALF, the type of maps and weights. Real GPUs compute two f16
-// products at a time. Prelude: E4, E4x4, HALF.
+// The type of products is f32. With HALF, it is the type of maps and weights. Real GPUs compute two
+// f16 products at a time.
+// The prelude defines E4, E4x4 and HALF.
 
 #if HALF
   alias P4 = E4;

@@ -1,17 +1,20 @@
-// Convolution, 3x3 (REACH 1) or 1x1 (REACH 0), stride 1, zero padding, with bias and epilogue:
+// A convolution, 3x3 (REACH 1) or 1x1 (REACH 0), with stride 1, zero padding, bias and epilogue:
 //   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-REACH, x+kx-REACH] + b[o] ) * m * factor + r )
-// x is read through a nearest enlargement by UPSAMPLE (0: the uniform's factor), which is never
-// materialised. Bindings and layouts: conv/store.wgsl, or conv/pack.wgsl with PACK (the last layer
-// of a network). Weights: conv/weights.wgsl. A 1x1 convolution with act0 = sigmoid and m = x is
-// pixel attention (arXiv 2010.01073, section 3.2).
+// The kernel reads x through a nearest enlargement by UPSAMPLE (0 selects the uniform's factor).
+// The enlarged map is never stored. Bindings and layouts are those of conv/store.wgsl or, with PACK
+// (the last layer of a network), those of conv/pack.wgsl. conv/weights.wgsl describes the weights.
+// A 1x1 convolution with act0 = sigmoid and m = x is pixel attention (arXiv 2010.01073, section
+// 3.2).
 //
 // One invocation computes BLOCKS blocks of output channels for LINES strips of STRIP pixels
-// (conv/strip.wgsl). Larger shapes share more loads but need more registers. Workgroup WIDTH x
-// HEIGHT x 1; each z of the grid covers BLOCKS blocks, so weights are uniform across a workgroup. Channels and
-// epilogue are uniforms rather than constants, so layers share a pipeline: compiling a pipeline per
-// layer takes more time than the branches. conv/weights.wgsl loads weights and pixels.
-// Prelude: E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT, PACK, PARTS,
-// QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER, POOL, STAYS (STAGED or POOL).
+// (conv/strip.wgsl). Larger shapes share more loads but need more registers. A workgroup has WIDTH
+// x HEIGHT x 1 invocations. Each z of the grid covers BLOCKS blocks, so weights are uniform across
+// a workgroup. Channels and epilogue are uniforms instead of constants, so that layers share a
+// pipeline. Compiling a pipeline per layer would take more time than the branches.
+// conv/weights.wgsl loads weights and pixels.
+// The prelude defines E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT,
+// PACK, PARTS, QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER, POOL and STAYS (STAGED or
+// POOL).
 //
 // With POOL, a workgroup also sums its results for global average pooling:
 //   partials [workgroups of x and y][out_blocks] vec4f
@@ -54,7 +57,8 @@ fn main(
   #if QUAD
     let lane = subgroup_lane & 3u;
   #end
-  // Invocations that help to load or sum must not return early. The lanes of a quad share a row.
+  // Invocations that help to load or sum must not return early. The lanes of a quad have the same
+  // row, so they return together.
   #if STAYS
   #else
     if first_row >= params.height {
@@ -94,8 +98,8 @@ fn main(
     let halo_at = local.y * HALO_DOWN * HALO_WIDTH + local.x * HALO_RIGHT;
   #end
 
-  // 1x1: the bias is added last, as in the reference. Sums before a gate cancel to near zero, where
-  // the order of rounding is visible.
+  // In a 1x1 convolution, the bias is added last, as in the reference. Before a gate, sums cancel
+  // to nearly zero, so the order of rounding is visible.
   #for b in 0..BLOCKS
     #if REACH
       #if QUAD
@@ -115,9 +119,9 @@ fn main(
   #import conv/product s=s x=x reach=REACH first=0
 
   #if GATHER
-    // The epilogue is in a loop so that it is compiled only once. A switch selects the sum, because
-    // real GPUs would put an indexed array into memory. Quads use an array, because they run on
-    // software drivers, which run every branch of a switch.
+    // The epilogue is in a loop, so that it is compiled only once. A switch selects the sum,
+    // because real GPUs would store an indexed array in memory. Quads use an array, because they
+    // run on software drivers, which execute every branch of a switch.
     #if QUAD
       var sums: array<vec4f, BLOCKS * LINES * STRIP>;
       #for b in 0..BLOCKS

@@ -1,15 +1,15 @@
-// 3x3 convolution and pixel attention (arXiv 2010.01073, section 3.4), fused:
+// A 3x3 convolution and pixel attention (arXiv 2010.01073, section 3.4), fused:
 //   u = w3 * x + b3;  y = act1( u * sigmoid(w1 u + b1) )
-// The 3x3 convolution has zero padding and reads x through a nearest enlargement by UPSAMPLE, which
-// is never materialised. w1 is 1x1 and square.
+// The 3x3 convolution has zero padding and reads x through a nearest enlargement by UPSAMPLE. The
+// enlarged map is never stored. w1 is 1x1 and square.
 //
 //   x       [IN_BLOCKS][h][w] vectors of 4 channels (Chw4c), H = h * UPSAMPLE, W = w * UPSAMPLE
 //   weights mat4x4, column c = input channel c: w3 [DEPTH][IN_BLOCKS][9], w1 [DEPTH][DEPTH]
 //   bias    b3 [DEPTH], b1 [DEPTH]
 //   y       [DEPTH][H][W]
 //
-// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, IN_BLOCKS, DEPTH, TILE_COLUMNS, UPSAMPLE, ACT1,
-// SLOPE1.
+// lib/exchange.wgsl describes the workgroups.
+// The prelude defines E, E4, E4x4, IN_BLOCKS, DEPTH, TILE_COLUMNS, UPSAMPLE, ACT1 and SLOPE1.
 
 #import lib/activation
 #import lib/exchange

@@ -1,23 +1,24 @@
-// The convolution of conv.wgsl, 3x3 (SIDE 3) or 1x1 (SIDE 1), as products of subgroup matrices
-// (chromium_experimental_subgroup_matrix):
+// The convolution of conv.wgsl, 3x3 (SIDE 3) or 1x1 (SIDE 1), computed with products of subgroup
+// matrices (chromium_experimental_subgroup_matrix):
 //   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-r, x+kx-r] + b[o] ) * m * factor + r ),
 //   r = SIDE / 2
-// Bindings and epilogue are those of conv/store.wgsl. Maps and weights are f16, sums are f32.
+// Bindings and epilogue are those of conv/store.wgsl. Maps and weights are f16, and sums are f32.
 //
-// A left matrix holds K channels of M pixels in a row. A right matrix holds the taps from K input
-// to N output channels. A subgroup computes 16 x 4 pixels, as FRAGMENTS fragments of M pixels, and
-// COLUMNS columns of N output channels. Workgroup SUBGROUP x SUBGROUPS x 1 covers 16 x (4 *
-// SUBGROUPS) pixels; each z of the grid covers COLUMNS columns. For each chunk of 4 * QUADS input channels, the
-// workgroup copies its pixels and their halo to workgroup memory, channels innermost, PITCH vectors
-// per pixel: an odd multiple of 16 bytes, so that the rows of a matrix lie in different banks. If
-// there is no padding between pixels, the channels of the three pixels of a row of taps are one
-// run, and RUNS is 1. A run has STEPS matrices of K channels. If REST channels remain, one matrix
-// of REST channels follows.
+// A left matrix contains K channels of M pixels in a row. A right matrix contains the taps from K
+// input channels to N output channels. A subgroup computes 16 x 4 pixels, as FRAGMENTS fragments of
+// M pixels, and COLUMNS columns of N output channels. A workgroup of SUBGROUP x SUBGROUPS x 1
+// invocations covers 16 x (4 * SUBGROUPS) pixels. Each z of the grid covers COLUMNS columns. For
+// each chunk of 4 * QUADS input channels, the workgroup copies its pixels and their halo to
+// workgroup memory. Channels are innermost there, with PITCH vectors per pixel. PITCH is an odd
+// multiple of 16 bytes, so that the rows of a matrix are in different banks. If there is no padding
+// between pixels, the channels of the three pixels of a row of taps form one run, and RUNS is 1. A
+// run has STEPS matrices of K channels. If REST channels remain, one matrix of REST channels
+// follows.
 //
 //   weights [grid z][chunks][SIDE][RUNS][steps][COLUMNS][K or REST][N], in the order of use
-// Prelude: E, E4, SIDE, UPSAMPLE (0: the uniform's factor), M, N, K, REST (0: none), SUBGROUP (the
-// exact subgroup size), SUBGROUPS, FRAGMENTS, COLUMNS, CHUNKS, QUADS, PITCH, RUNS, STEPS, GOES,
-// GO_FRAGMENTS.
+// The prelude defines E, E4, SIDE, UPSAMPLE (0: the uniform's factor), M, N, K, REST (0: none),
+// SUBGROUP (the exact subgroup size), SUBGROUPS, FRAGMENTS, COLUMNS, CHUNKS, QUADS, PITCH, RUNS,
+// STEPS, GOES and GO_FRAGMENTS.
 
 #import conv/store
 
@@ -28,9 +29,9 @@ const SPAN = 16u + 2u * REACH;
 const SPAN_PIXELS = SPAN * (SUBGROUPS * 4u + 2u * REACH);
 const STEP = COLUMNS * K * N;
 const LAST_STEP = COLUMNS * REST * N;
-// Sums pass through workgroup memory, because the mapping of matrix elements to invocations is
-// implementation-defined. They do so in GOES passes (1 or 2) of GO_FRAGMENTS fragments. One vector
-// of padding per pixel avoids bank conflicts.
+// Sums are exchanged through workgroup memory, because the mapping of matrix elements to
+// invocations is implementation-defined. The exchange takes GOES passes (1 or 2) of GO_FRAGMENTS
+// fragments. One vector of padding per pixel avoids bank conflicts.
 const GO_PIXELS = GO_FRAGMENTS * M;
 const WIDE = COLUMNS * N / 4u + 1u;
 
@@ -42,7 +43,7 @@ alias Right = subgroup_matrix_right<E, N, K>;
 #end
 alias Sums = subgroup_matrix_result<f32, N, M>;
 
-// A matrix may extend beyond the last pixel; its weights are zero there.
+// A matrix may extend past the last pixel. Its weights are zero there.
 var<workgroup> pixels: array<E4, SPAN_PIXELS * PITCH + K / 4u>;
 var<workgroup> leaving: array<vec4f, SUBGROUPS * GO_PIXELS * WIDE>;
 
@@ -74,7 +75,8 @@ fn main(
       let quad = n / SPAN_PIXELS;
       let pixel = n % SPAN_PIXELS;
       let block = chunk * QUADS + quad;
-      // Unsigned: positions before the first row or column wrap to beyond the last.
+      // Values are unsigned, so positions before the first row or column wrap to values beyond the
+      // last.
       let row = top + pixel / SPAN - REACH;
       let col = left + pixel % SPAN - REACH;
       let inside = row < params.height && col < params.width && block < params.in_blocks;

@@ -1,5 +1,5 @@
-// Bindings and epilogue of conv.wgsl for a network's last layer: a 3x3 convolution to RGB plus the
-// bilinear skip, stored as 8-bit RGBA:
+// The bindings and epilogue of conv.wgsl for a network's last layer. It is a 3x3 convolution to RGB
+// plus the bilinear skip, and its result is stored as 8-bit RGBA:
 //   image = round(clamp((w * x + b + bilinear(lr)) * 255 / RANGE, 0, 255))
 // The convolution has zero padding. The skip has half-pixel centres and clamped edges. Halves round
 // to even.
@@ -11,16 +11,16 @@
 //           skip enlarges it.
 //   image   [cropHeight][cropWidth] u32, red in the lowest byte: the rectangle of the output at
 //           (col0, row0)
-//   status  two u32: the first becomes 1 if any value is NaN or infinite; each workgroup adds `mark` to
-//           the second
-// Prelude: E4, IN_BLOCKS, SCALE, RANGE.
+//   status  two u32. The first becomes 1 if any value is NaN or infinite. Each workgroup adds `mark`
+//           to the second.
+// The prelude defines E4, IN_BLOCKS, SCALE and RANGE.
 
 struct Params {
-  width: u32,       // of the rectangle
+  width: u32,       // The width of the rectangle.
   height: u32,
   group_row: u32,
-  map_width: u32,   // W
-  map_height: u32,  // H
+  map_width: u32,   // The map's width, W.
+  map_height: u32,  // The map's height, H.
   col0: u32,
   row0: u32,
   mark: u32,
@@ -49,7 +49,7 @@ fn skip(row: u32, col: u32) -> vec4f {
   return mix(upper, lower, f.y);
 }
 
-// There is only one block. Pixels outside the rectangle are dropped.
+// Stores one pixel. There is only one block. Pixels outside the rectangle are dropped.
 fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   if row >= params.height || col >= params.width {
     return vec4f(0.0);

@@ -1,21 +1,21 @@
-// A concatenation that is never written out: up to five feature maps, bound one by one and read as
-// one map of consecutive blocks. Each part starts at a block boundary: a part of 6 channels takes
-// two blocks, and its absent channels have zero weights. The uniform `params` holds the ends of the
-// parts, in blocks: end 0 | end 1 << 16 in ends01, end 2 | end 3 << 16 in ends23. The end of an
-// absent part is the total number of blocks.
+// A concatenation that is never stored. Up to five feature maps have separate bindings and are read
+// as a single map of consecutive blocks. Each part starts at a block boundary. For example, a part
+// of 6 channels takes two blocks, and its absent channels have zero weights. The uniform `params`
+// contains the ends of the parts, in blocks: end 0 | end 1 << 16 in ends01, end 2 | end 3 << 16 in
+// ends23. The end of an absent part is the total number of blocks.
 
 #for m in 0..5
   @group(0) @binding({m+1}) var<storage, read> x{m}: array<E4>;
 #end
 
-// The index of the map that holds a block of the concatenation. It is uniform across a workgroup,
-// because the block is.
+// Returns the index of the map that contains a block of the concatenation. The index is uniform
+// across a workgroup, because the block is.
 fn part_of(block: u32) -> u32 {
   return u32(block >= (params.ends01 & 0xffffu)) + u32(block >= (params.ends01 >> 16u)) +
     u32(block >= (params.ends23 & 0xffffu)) + u32(block >= (params.ends23 >> 16u));
 }
 
-// The block's index within its map.
+// Returns the block's index within its map.
 fn block_within(part: u32, block: u32) -> u32 {
   switch part {
     case 1u: { return block - (params.ends01 & 0xffffu); }

@@ -1,14 +1,15 @@
-// Adds a convolution's products to its sums: variables sB_L_C for block B < BLOCKS of the output
-// channels, strip L < LINES and pixel C < STRIP of the strip. They are not an array, because many
-// drivers would put an array into memory.
-//   s=PREFIX of the sums; x=BUFFER of the map; reach=0|1 for 1x1 and 3x3; first=INDEX of the first matrix
-// Needs the variables of conv/strip.wgsl, block, in_blocks and plane. Each strip that is read
-// serves up to 3 strips of sums. With HALF, the products of one block of input channels are summed
-// in E, and these sums are added up in f32. Prelude: see conv/weights.wgsl.
+// Adds the products of a convolution to its sums. The sums are variables sB_L_C for block B <
+// BLOCKS of the output channels, strip L < LINES and pixel C < STRIP of the strip. They are not an
+// array, because many drivers would store an array in memory.
+//   s=PREFIX of the sums; x=BUFFER of the map; reach=0 (1x1) or 1 (3x3); first=INDEX of the first matrix
+// This code needs the variables of conv/strip.wgsl and also `block`, `in_blocks` and `plane`. Each
+// strip that is read is used for up to 3 strips of sums. With HALF, the products of one block of
+// input channels are summed in E, and these sums are added in f32. The prelude is that of
+// conv/weights.wgsl.
 for (var i = 0u; i < in_blocks; i++) {
   const SIDE = {1+reach+reach}u;
   const TAPS = SIDE * SIDE;
-  // Steps from one tap to the next, along a strip and across strips.
+  // The distances from one tap to the next, along a strip and across strips.
   #if DOWN
     const ALONG_TAPS = SIDE;
     const ACROSS_TAPS = 1u;
@@ -26,7 +27,8 @@ for (var i = 0u; i < in_blocks; i++) {
     #if HALO
       workgroupBarrier();
       for (var p = index; p < HALO_PIXELS; p += WIDTH * HEIGHT) {
-        // Unsigned: positions before the first row or column wrap to beyond the last.
+        // Values are unsigned, so positions before the first row or column wrap to values beyond
+        // the last.
         let halo_row = halo_top + p / HALO_WIDTH;
         let halo_col = halo_left + p % HALO_WIDTH;
         let halo_inside = halo_row < height && halo_col < width;
@@ -101,7 +103,7 @@ for (var i = 0u; i < in_blocks; i++) {
         #for c in 1-reach..STRIP+1+reach
           var v{c}: P4;
         #end
-        // There is only one switch per strip, because software drivers run every branch.
+        // There is only one switch per strip, because software drivers execute every branch.
         switch part {
           #for m in 0..5
             case {m}u: {

@@ -1,27 +1,28 @@
-// Bindings and epilogue of convolutions:
+// The bindings and the epilogue of convolutions:
 //   y = act1( act0( sum + b[o] ) * m * factor + r ) or, with MIX,
 //   y = act1( act0( sum + b[o] ) * m[own] + r * m[1 - own] )    (arXiv 2104.09497, eq. 5)
-// m and r are feature maps of the output's shape; either may be absent. With MIX, m is a vector of
-// two weights. With PARTS, x is a concatenation, r is one of the five bound maps, and there is no m.
+// m and r are feature maps with the shape of the output. Either may be absent. With MIX, m is a
+// vector of two weights. With PARTS, x is a concatenation, r is one of the five bound maps, and
+// there is no m.
 //
-// Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, absent channels zero.
+// Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, with zeros in absent channels.
 //   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
-//   bias    [out_blocks], zeros if the layer has none; then the slopes of a PReLU, [out_blocks]
+//   bias    [out_blocks], zeros if the layer has no bias, then the slopes of a PReLU, [out_blocks]
 //   m, r, y [out_blocks][H][W]
 // The code that reads the weights declares them.
 //
-// Software drivers run every branch of a switch, and one exp() costs them as much as a convolution.
-// LINEAR therefore limits both activations to none, ReLU and leaky ReLU, and SIGMOID allows a
-// sigmoid as act0. MULTIPLY, ADD and PRELU say what the epilogue may do; the uniform says what it
-// does.
-// Prelude: PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, MIX, PRELU.
+// Software drivers execute every branch of a switch, and one exp() takes them as long as a
+// convolution. LINEAR therefore limits both activations to none, ReLU and leaky ReLU, and SIGMOID
+// allows a sigmoid as act0. MULTIPLY, ADD and PRELU determine which operations the epilogue
+// supports. The uniform determines which of them it uses.
+// The prelude defines PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, MIX and PRELU.
 
 #import lib/activation
 
 struct Params {
-  width: u32, // W of the output
-  height: u32,      // H
-  group_row: u32, // first row of workgroups in this dispatch: large layers take several dispatches
+  width: u32, // The output's width, W.
+  height: u32,      // The output's height, H.
+  group_row: u32, // The first row of workgroups in this dispatch. Large layers take several dispatches.
   in_blocks: u32,
   epilogue: u32, // act0 | act1 << 4 | (m present) << 8 | (r present) << 9 | (own, or index of the part that is r) << 10
   slope0: f32,
@@ -29,7 +30,7 @@ struct Params {
   factor: f32,
   out_blocks: u32,
   upsample: u32,
-  ends01: u32, // for PARTS: see conv/parts.wgsl
+  ends01: u32, // For PARTS, see conv/parts.wgsl.
   ends23: u32,
 }
 
@@ -50,12 +51,12 @@ struct Params {
   @group(0) @binding(6) var<storage, read_write> y: array<E4>;
 #end
 
-// Blocks beyond the last one get its bias and are not stored.
+// Returns the bias of a block. Blocks beyond the last one get the last bias and are not stored.
 fn bias_of(block: u32) -> vec4f {
   return vec4f(bias[min(block, params.out_blocks - 1u)]);
 }
 
-// Returns what it stores. Pixels outside the map are dropped.
+// Stores one pixel and returns the stored value. Pixels outside the map are dropped.
 fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   if row >= params.height || col >= params.width || block >= params.out_blocks {
     return vec4f(0.0);

@@ -1,10 +1,11 @@
-// The strips of an invocation: STRIP pixels in a row or, with DOWN, in a column. With DOWN,
-// neighbouring invocations read neighbouring pixels, as real GPUs need. atC is the offset of pixel
-// C - 1 of a strip from the beginning of its row (with DOWN, of its column) in x, including
-// reach=0|1 neighbours on either side; inC says whether that pixel is inside the map. start and
-// extent are measured along a strip, across and breadth across the strips. Needs row and left (of
-// the first pixel), width, height, upsample and in_width. Positions are clamped, because branches
-// are expensive on software drivers.
+// Defines the strips of an invocation. A strip is STRIP pixels in a row or, with DOWN, in a column.
+// With DOWN, neighbouring invocations read neighbouring pixels, as real GPUs need. `atC` is the
+// offset in x of pixel C - 1 of a strip from the start of its row (with DOWN, of its column). This
+// includes `reach` (0 or 1) neighbours on each side. `inC` tells whether that pixel is inside the
+// map. `start` and `extent` are measured along a strip, and `across` and `breadth` are measured
+// across the strips. The code needs `row` and `left` (of the first pixel), `width`, `height`,
+// `upsample` and `in_width`. Positions are clamped, because branches are expensive on software
+// drivers.
 #if DOWN
   let start = row;
   let extent = height;

@@ -1,26 +1,27 @@
-// How a convolution loads its weights, [out_blocks][in_blocks][taps] matrices of 4 x 4, and its
-// pixels. By default, each invocation loads its own matrices from a storage buffer or, with UNIFORM
-// (the number of matrices in the buffer), from a uniform buffer. With QUAD, the four lanes of a
-// quad load together. With SHARED, the workgroup copies the matrices of CHUNK input blocks to
-// workgroup memory. With HALO, it also copies the pixels that it reads from an input block. STAGED
-// means SHARED or HALO. Column c of a matrix holds the taps of input channel c for the block's four
-// output channels: M * v sums over input channels. With QUAD, matrices are transposed: column r
-// holds the taps of output channel r. Prelude: PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS,
-// REACH, WIDTH, HEIGHT, STRIP, LINES, DOWN.
+// Loads the weights of a convolution, [out_blocks][in_blocks][taps] matrices of 4 x 4, and its
+// pixels. By default, each invocation loads its own matrices from a storage buffer. With UNIFORM
+// (the number of matrices in the buffer), it loads them from a uniform buffer. With QUAD, the four
+// lanes of a quad load together. With SHARED, the workgroup copies the matrices of CHUNK input
+// blocks to workgroup memory. With HALO, it also copies the pixels that it reads from an input
+// block. STAGED means SHARED or HALO. Column c of a matrix contains the taps of input channel c for
+// the block's four output channels, so M * v sums over input channels. With QUAD, matrices are
+// transposed, so column r contains the taps of output channel r.
+// The prelude defines PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT,
+// STRIP, LINES and DOWN.
 
 #if QUAD
   @group(0) @binding(2) var<storage, read> weights: array<E4>;
 
-  // Columns lane, lane^1, lane^2, lane^3 of a matrix; each lane of the quad loads one. All four
-  // lanes must ask for the same matrix. Beyond the last matrix, the values are arbitrary; results
-  // that use them are not stored.
+  // Returns the columns `lane`, `lane^1`, `lane^2` and `lane^3` of a matrix. Each lane of the quad
+  // loads one column. All four lanes must request the same matrix. Beyond the last matrix, the
+  // values are arbitrary, and results that use them are not stored.
   fn load_matrix(at: u32, lane: u32) -> mat4x4f {
     let own = vec4f(weights[at * 4u + lane]);
     let below = quadSwapY(own);
     return mat4x4f(own, quadSwapX(own), below, quadSwapX(below));
   }
 
-  // Converts between channel order and the order of load_matrix. It is its own inverse.
+  // Converts between channel order and the order of load_matrix. The function is its own inverse.
   fn reorder(v: vec4f, lane: u32) -> vec4f {
     let pairs = select(v, v.yxwz, (lane & 1u) != 0u);
     return select(pairs, pairs.zwxy, (lane & 2u) != 0u);
@@ -37,7 +38,7 @@
   var<workgroup> shared_weights: array<E4x4, SHARED_MATRICES>;
 #end
 #if HALO
-  // Columns and rows of pixels per invocation, and the pixels that a workgroup reads.
+  // The columns and rows of pixels per invocation, and the pixels that a workgroup reads.
   #if DOWN
     const HALO_RIGHT = LINES;
     const HALO_DOWN = STRIP;

@@ -1,15 +1,15 @@
-// For workgroups of TILE_COLUMNS x DEPTH invocations that compute all DEPTH blocks of channels of
-// TILE_COLUMNS x 8 pixels. Invocation (l, b) computes block b of the eight pixels in column l.
-// Blocks exchange values through workgroup memory. Prelude: DEPTH, TILE_COLUMNS
-// (TILE_COLUMNS * DEPTH at most 256).
+// Code for workgroups of TILE_COLUMNS x DEPTH invocations that compute all DEPTH blocks of channels
+// of TILE_COLUMNS x 8 pixels. Invocation (l, b) computes block b of the eight pixels in column l.
+// Invocations exchange values through workgroup memory.
+// The prelude defines DEPTH and TILE_COLUMNS (TILE_COLUMNS * DEPTH is at most 256).
 
 const_assert DEPTH > 0u && TILE_COLUMNS * DEPTH <= 256u;
 const PIXELS = 8u * TILE_COLUMNS;
 
 var<workgroup> exchange: array<vec4f, PIXELS * DEPTH>;
 
-// The sum over all columns of a block; the result is valid in lane 0. Every invocation of the
-// workgroup must call this function.
+// Returns the sum over all columns of a block. Only lane 0 gets a valid result. Every invocation of
+// the workgroup must call this function.
 fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   var sum = own;
   workgroupBarrier();

@@ -1,13 +1,13 @@
-// Finds the pixels of a group, as graph/transformerOp.ts defines groups: windows (GROUPING 0),
-// spread (1) or grid (2) in a map of width x height. The x and y of a workgroup number its group.
-// Prelude: GROUPING, ROWS, COLUMNS (of a window; grid: its side), MOVED (windows are shifted or
-// extend beyond the map), SHIFT_X, SHIFT_Y, MULTIPLE (the map is padded with zeros to multiples of
-// this).
+// Finds the pixels of a group. graph/transformerOp.ts defines groups: windows (GROUPING 0), spread
+// (1) or grid (2) in a map of width x height. The x and y of a workgroup select its group.
+// The prelude defines GROUPING, ROWS, COLUMNS (the size of a window, or the side of a grid), MOVED
+// (windows are shifted or extend past the map), SHIFT_X, SHIFT_Y and MULTIPLE (the map is padded
+// with zeros to multiples of this).
 
-// Stands for a pixel beyond the map.
+// Represents a pixel beyond the map.
 const ABSENT = 0xffffffffu;
 
-// The padded map's width and height in windows.
+// Returns the width and height of the padded map in windows.
 fn windows_in(width: u32, height: u32) -> vec2u {
   return (vec2u(width, height) + MULTIPLE - 1u) / MULTIPLE * MULTIPLE / vec2u(COLUMNS, ROWS);
 }

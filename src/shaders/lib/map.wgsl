@@ -3,7 +3,7 @@
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32, // first row of workgroups in this dispatch: large maps take several dispatches
+  group_row: u32, // The first row of workgroups in this dispatch. Large maps take several dispatches.
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

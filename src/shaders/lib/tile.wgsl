@@ -1,8 +1,8 @@
-// The pixels of an invocation of lib/exchange.wgsl in a map of the uniform's size, and the
-// variables that conv/product.wgsl needs for a map that is read through a nearest enlargement.
+// Defines the pixels of an invocation of lib/exchange.wgsl in a map of the uniform's size. It also
+// defines the variables that conv/product.wgsl needs for a map with a nearest enlargement.
 //   upsample=FACTOR of the enlargement
-//   at, count: index of the first pixel, and number of pixels to store, 0 beyond the right edge.
-//   Pixel c has the index at + c * width in the map and slot + c * TILE_COLUMNS in the exchange
+//   at, count: index of the first pixel, and the number of pixels to store (0 beyond the right edge).
+//   Pixel c has the index at + c * width in the map and slot + c * TILE_COLUMNS in the exchange.
 let left = group.x * TILE_COLUMNS + local.x;
 let row = (group.y + params.group_row) * STRIP;
 let block = local.y;

@@ -1,9 +1,10 @@
-// Pixel shuffle (PyTorch's order of channels) and its inverse, as a gather:
+// The pixel shuffle (with PyTorch's order of channels) and its inverse, as a gather:
 //   shuffle    y[c, i, j] = x[c * S * S + (i mod S) * S + j mod S, i / S, j / S]
 //   unshuffle  y[c * S * S + dy * S + dx, i, j] = x[c, i * S + dy, j * S + dx]
 //   x, y [ceil(C / 4)][height][width] vectors of 4 channels (Chw4c), each with its own C and size
-// One invocation computes 4 channels of one output pixel; workgroup 8 x 8 x 1; grid z = block of y.
-// Prelude: E, E4, S, UNSHUFFLE, CHANNELS (of y).
+// One invocation computes 4 channels of one output pixel. Workgroups have 8 x 8 x 1 invocations.
+// The grid's z selects the block of y.
+// The prelude defines E, E4, S, UNSHUFFLE and CHANNELS (the channels of y).
 
 #import lib/map
 

@@ -4,8 +4,9 @@
 //   x     [BLOCKS][length] vectors of 4 channels (Chw4c)
 //   order [R][length] u32, with r * length added
 //   rows  [R][padded][BLOCKS] vectors of 4 channels
-// One invocation moves 4 channels of one row; workgroup 4 x 16; grid y = 16 rows, z = r. Prelude:
-// E4, BLOCKS.
+// One invocation copies 4 channels of one row. Workgroups have 4 x 16 invocations. In the grid,
+// each y covers 16 rows, and z selects the round r.
+// The prelude defines E4 and BLOCKS.
 
 struct Params {
   length: u32,

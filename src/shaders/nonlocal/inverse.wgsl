@@ -1,5 +1,5 @@
-// The inverse of a permutation: inverse[permutation[i]] = i. Both [length] u32.
-// One invocation per element; workgroup 64. No constants.
+// Computes the inverse of a permutation: inverse[permutation[i]] = i. Both arrays are [length] u32.
+// Each invocation processes one element. Workgroups have 64 invocations. There are no constants.
 
 struct Params {
   length: u32,

@@ -1,5 +1,5 @@
-// Builds a matrix from the columns that the four invocations of a quad have loaded, one each. All
-// four must be active.
+// Builds a matrix from four columns. Each invocation of a quad has loaded one of them. All four
+// invocations must be active.
 fn quad_columns(own: vec4f) -> mat4x4f {
   return mat4x4f(
     quadBroadcast(own, 0u),

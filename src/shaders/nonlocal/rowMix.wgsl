@@ -1,21 +1,23 @@
-// Weighted sums of rows: y[q] = sum_k p[q, k] * rows[k], with the keys k of q's window.
-//   p    [windows of this dispatch][w][stride] vectors of 4 keys, zeros beyond the last
+// Computes weighted sums of rows: y[q] = sum_k p[q, k] * rows[k], with the keys k of q's window.
+//   p    [windows of this dispatch][w][stride] vectors of 4 keys, zeros beyond the last key
 //   rows [R][windows * w][blocks] vectors of 4 channels
-//   y    like rows
-// One workgroup computes 64 channels of 32 rows, 32 keys at a time. Each of its 8 x 8 invocations
-// computes 4 rows and 8 channels. Grid x = 32 rows times ceil(blocks / 16), y = window. Sizes are
-// uniforms, so all windows share one pipeline. Prelude: E, E4.
+//   y    has the layout of rows
+// One workgroup computes 64 channels of 32 rows, with 32 keys at a time. Each of its 8 x 8
+// invocations computes 4 rows and 8 channels. In the grid, each x selects 32 rows and one of
+// ceil(blocks / 16) parts of the channels, and y selects the window. Sizes are uniforms, so all
+// windows share one pipeline.
+// The prelude defines E and E4.
 
 #import nonlocal/keyRow
 
 struct Params {
-  windows: u32, // windows in a round
-  first: u32,       // the first window of this dispatch, counted through all rounds
+  windows: u32, // The number of windows in a round.
+  first: u32,       // The first window of this dispatch, counted through all rounds.
   group_row: u32,
-  window: u32, // w, rows in a window
-  keys: u32, // keys per row: spans * w
-  stride: u32,      // vectors of 4 keys in a row of p
-  blocks: u32,      // vectors of 4 channels in a row
+  window: u32, // w, the number of rows in a window.
+  keys: u32, // The number of keys per row: spans * w.
+  stride: u32,      // The number of vectors of 4 keys in a row of p.
+  blocks: u32,      // The number of vectors of 4 channels in a row.
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -1,26 +1,28 @@
-// Attention weights within windows of sorted rows: a tiled matrix product and a softmax.
+// Computes attention weights within windows of sorted rows, with a tiled matrix product and a
+// softmax.
 //   s[q, k] = rows[q] . rows[k] * inverse[k] (BIASED: + bias[k][q's position in its window]);
 //   lse[q] = log sum_k exp s[q, k];  p = exp(s - lse)
 //   rows    [R][windows * w][blocks] vectors of 4 channels
 //   inverse [R][windows * w] f32
-//   p       [windows of this dispatch][w][stride] vectors of 4 keys, zeros beyond the last
+//   p       [windows of this dispatch][w][stride] vectors of 4 keys, zeros beyond the last key
 //   lse     [R][windows * w] f32
 //   bias    [R][windows * w][bias_blocks] vectors of 4 positions, with BIASED
-// One workgroup computes 32 rows of a window against all keys of the window, 32 keys at a time.
-// Each of its 8 x 8 invocations computes 4 rows and 4 keys. p holds the scores until the row's sum
-// is known; each invocation reads back only its own values. Grid x = 32 rows, y = window. Sizes are
-// uniforms, so all windows share one pipeline. Prelude: E, E4, BIASED.
+// One workgroup computes 32 rows of a window against all keys of the window, with 32 keys at a
+// time. Each of its 8 x 8 invocations computes 4 rows and 4 keys. p contains the scores until the
+// row's sum is known. Each invocation reads back only its own values. In the grid, each x covers 32
+// rows, and y selects the window. Sizes are uniforms, so all windows share one pipeline.
+// The prelude defines E, E4 and BIASED.
 
 #import nonlocal/keyRow
 
 struct Params {
-  windows: u32, // windows in a round
-  first: u32,       // the first window of this dispatch, counted through all rounds
+  windows: u32, // The number of windows in a round.
+  first: u32,       // The first window of this dispatch, counted through all rounds.
   group_row: u32,
-  window: u32, // w, rows in a window
-  keys: u32, // keys per row: spans * w
-  stride: u32,      // vectors of 4 keys in a row of p
-  blocks: u32,      // vectors of 4 channels in a row
+  window: u32, // w, the number of rows in a window.
+  keys: u32, // The number of keys per row: spans * w.
+  stride: u32,      // The number of vectors of 4 keys in a row of p.
+  blocks: u32,      // The number of vectors of 4 channels in a row.
   #if BIASED
     bias_blocks: u32,
   #end
@@ -38,7 +40,7 @@ struct Params {
   @group(0) @binding(4) var<storage, read_write> lse: array<f32>;
 #end
 
-// Vectors of 4 channels that are copied to workgroup memory at a time.
+// The number of vectors of 4 channels that are copied to workgroup memory at a time.
 const PART = 8u;
 const LOWEST = -3.0e38;
 
@@ -53,8 +55,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let lane = local.x % 8u;
   let team = local.x / 8u;
   let first_row = group.x * 32u;
-  // Rows and keys beyond the last one repeat it. The repeated rows are not stored, and the repeated
-  // keys get the score LOWEST.
+  // Rows and keys beyond the last one repeat the last one. The repeated rows are not stored, and
+  // the repeated keys get the score LOWEST.
   let rows_at = window * params.window;
   let at = ((window - params.first) * params.window + first_row + team * 4u) * params.stride + lane;
   let rest = params.window - min(params.window, first_row + team * 4u);
@@ -108,7 +110,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     s2 *= scale;
     s3 *= scale;
     #if BIASED
-      // A vector of bias holds four queries; a vector of scores holds four keys.
+      // A vector of bias contains four queries, but a vector of scores contains four keys.
       let places = min(first_row / 4u + team, params.bias_blocks - 1u);
       let b0 = vec4f(bias[key_row(window, min(k.x, last)) * params.bias_blocks + places]);
       let b1 = vec4f(bias[key_row(window, min(k.y, last)) * params.bias_blocks + places]);

@@ -1,9 +1,11 @@
-// The attention weights of rowScores.wgsl, computed as in rowMixQuad.wgsl: four neighbouring
-// invocations compute different rows with the same keys, and each loads a quarter of the keys.
+// Computes the attention weights of rowScores.wgsl with the method of rowMixQuad.wgsl. Four
+// neighbouring invocations compute different rows with the same keys, and each loads a quarter of
+// the keys.
 //   s[q, k] = rows[q] . rows[k] * inverse[k];  lse[q] = log sum_k exp s[q, k];  p = exp(s - lse)
-// One invocation computes 4 rows against all keys, 16 keys at a time. p holds each row's scores
-// until their maximum is known, then the exponentials until their sum is known. Workgroup of 64
-// rows. Grid x = 64 rows, y = window. Prelude: E, E4.
+// One invocation computes 4 rows against all keys, with 16 keys at a time. p contains each row's
+// scores until their maximum is known, then the exponentials until their sum is known. A workgroup
+// computes 64 rows. In the grid, each x covers 64 rows, and y selects the window.
+// The prelude defines E and E4.
 
 #import nonlocal/quadColumns
 #import nonlocal/keyQuad
@@ -16,7 +18,7 @@
 
 const LOWEST = -3.0e38;
 
-// Loads one block of channels of four keys, one key per column.
+// Loads one block of channels of four keys, with one key per column.
 fn load_keys(at: u32) -> mat4x4f {
   return quad_columns(vec4f(rows[at]));
 }
@@ -37,7 +39,7 @@ fn main(
   let row = group.x * 64u + local.x * 4u;
   let spans = spans_of(window);
   let last = params.window - 1u;
-  // Rows beyond the last one repeat it; their results are not stored.
+  // Rows beyond the last one repeat the last row. Their results are not stored.
   let first = window * params.window;
   let q0 = (first + min(row, last)) * params.blocks;
   let q1 = (first + min(row + 1u, last)) * params.blocks;
@@ -76,7 +78,7 @@ fn main(
         #end
       #end
     }
-    // This is an array, so that the loop below is compiled only once.
+    // The sums are copied to an array, so that the loop below is compiled only once.
     var s = array<vec4f, 16>(s0_0, s0_1, s0_2, s0_3, s1_0, s1_1, s1_2, s1_3, s2_0, s2_1, s2_2, s2_3, s3_0, s3_1, s3_2, s3_3);
     let own = vec4f(inverse[row_a], inverse[row_b], inverse[row_c], inverse[row_d]);
     for (var i = 0u; i < 4u; i++) {

@@ -1,11 +1,12 @@
-// Sparse attention to keys at learned offsets: y = before + sum_t w[t] * x(pixel + (dy, dx)[t])
-// over the keys t = FIRST .. FIRST + KEYS - 1. Sampling is bilinear; corners outside the map count
-// as zero. Keys with a weight of zero are not read.
+// Computes sparse attention to keys at learned offsets: y = before + sum_t w[t] * x(pixel + (dy,
+// dx)[t]) over the keys t = FIRST .. FIRST + KEYS - 1. Sampling is bilinear, and corners outside
+// the map count as zero. Keys with a weight of zero are not read.
 //   w       [ceil(N / 4)][height][width] vectors of 4 keys (Chw4c)
-//   offsets likewise, 2 N channels: key t has t * STEP (dy) and t * STEP + 1 (dx), in pixels
+//   offsets in the same layout, 2 N channels: key t has t * STEP (dy) and t * STEP + 1 (dx), in pixels
 //   x, before, y [BLOCKS][height][width] vectors of 4 channels
-// One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block.
-// Prelude: E, E4, FIRST, KEYS, STEP, ADD.
+// One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
+// grid's z selects the block.
+// The prelude defines E, E4, FIRST, KEYS, STEP and ADD.
 
 #import lib/map
 #import lib/nan
@@ -37,7 +38,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if ADD {
     sum = vec4f(before[first + pixel]);
   }
-  // Beyond this bound, all corners are outside the map. The bound also fits into i32.
+  // Beyond this bound, all corners are outside the map. The bound also fits in an i32.
   let far = vec2f(f32(params.height) + 2.0, f32(params.width) + 2.0);
   for (var t = FIRST; t < FIRST + KEYS; t++) {
     var weight = f32(w[(t >> 2u) * plane + pixel][t & 3u]);

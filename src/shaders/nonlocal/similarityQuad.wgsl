@@ -1,9 +1,10 @@
-// The dot products of similarity.wgsl, computed as in rowMixQuad.wgsl: four neighbouring
-// invocations compute different pixels with the same centroids, and each loads a quarter of the
-// centroids.
+// Computes the dot products of similarity.wgsl with the method of rowMixQuad.wgsl. Four
+// neighbouring invocations compute different pixels with the same centroids, and each loads a
+// quarter of the centroids.
 //   similar[r, i, k] = sum_c x[c, i] * means[r, k, c] / max(|x[:, i]|, 1e-12)
-// One invocation computes 16 clusters of 4 pixels; workgroup of 64 pixels; grid y = 16 clusters,
-// z = r. Prelude: E, E4, DEPTH, CLUSTERS, NORMALISED.
+// One invocation computes 16 clusters of 4 pixels. A workgroup computes 64 pixels. In the grid,
+// each y covers 16 clusters, and z selects the round r.
+// The prelude defines E, E4, DEPTH, CLUSTERS and NORMALISED.
 
 #import nonlocal/quadColumns
 
@@ -29,7 +30,7 @@ fn main(
   let lane = subgroup_lane & 3u;
   let pixel = group.x * 64u + local.x;
   let block = (group.y + params.group_row) * 4u;
-  // Pixels and clusters beyond the last one repeat it. Their results are never read.
+  // Pixels and clusters beyond the last one repeat the last one. Their results are never read.
   let last = params.length - 1u;
   let i0 = min(pixel, last);
   let i1 = min(pixel + 16u, last);

@@ -1,8 +1,10 @@
-// First step of the stable counting sort: counts each code in each block of 256 positions.
-//   codes  [R][length] u32; the codes of round r start at r * CLUSTERS
+// The first step of the stable counting sort. It counts each code in each block of 256 positions.
+//   codes  [R][length] u32, where the codes of round r start at r * CLUSTERS
 //   counts [R][CLUSTERS][blocks] u32
-// One workgroup of 256 per block; grid x = block, z = r. Each invocation counts its own codes
-// without atomics, so the result is deterministic. Prelude: CLUSTERS.
+// Each workgroup has 256 invocations and processes one block. In the grid, x selects the block, and
+// z selects the round r. Each invocation counts its own codes without atomics, so the result is
+// deterministic.
+// The prelude defines CLUSTERS.
 
 struct Params {
   length: u32,

@@ -1,21 +1,22 @@
-// Adds a tile's result to the sums over all tiles, and writes the mean of the pixels that no later
+// Adds a tile's result to the sums over all tiles. Also writes the mean of the pixels that no later
 // tile covers.
 //   x     [height][map_width] vectors: red, green, blue (Chw4c)
-//   band  [band_rows][band_width] vec4f: sums; the fourth lane counts the tiles in them. Row r of
-//         the whole result is stored at r % band_rows
-//   mean  [core_height][core_width] vectors: the mean; it starts at the tile's first pixel
+//   band  [band_rows][band_width] vec4f: sums. The fourth lane counts the tiles in them. Row r of
+//         the whole result is stored at row r % band_rows.
+//   mean  [core_height][core_width] vectors: the mean, from the tile's first pixel on
 // No earlier tile covers the tile's pixels from row fresh_row and column fresh_col on. There, the
-// band still holds finished rows, which are overwritten. One invocation adds one pixel; workgroup
-// 8 x 8 x 1. Prelude: E, E4.
+// band still contains finished rows, which are overwritten. One invocation adds one pixel.
+// Workgroups have 8 x 8 x 1 invocations.
+// The prelude defines E and E4.
 
 struct Params {
-  width: u32,       // of the tile's result
+  width: u32,       // The width of the tile's result.
   height: u32,
   group_row: u32,
   map_width: u32,
   band_width: u32,
   band_rows: u32,
-  col0: u32,        // of the tile's result within the whole result
+  col0: u32,        // The column of the tile's result within the whole result.
   row0: u32,
   fresh_col: u32,
   fresh_row: u32,

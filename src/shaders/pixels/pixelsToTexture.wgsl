@@ -1,7 +1,7 @@
 // Writes 8-bit RGBA pixels to a texture: image[j, i] = pixels[i, j] / 255.
 //   pixels [H][W] u32, red in the lowest byte
 //   image  [H][W] texels
-// One invocation converts one pixel; workgroup 8 x 8 x 1.
+// One invocation converts one pixel. Workgroups have 8 x 8 x 1 invocations.
 
 @group(0) @binding(0) var<storage, read> pixels: array<u32>;
 @group(0) @binding(1) var image: texture_storage_2d<rgba8unorm, write>;

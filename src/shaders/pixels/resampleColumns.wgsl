@@ -1,20 +1,21 @@
-// First half of a resize: resizes the rows of an RGBA image horizontally, in linear light.
+// The first half of a resize. It resizes the rows of an RGBA image horizontally, in linear light.
 //   ring[r, i] = sum over t of weight[i, t] * premultiplied(linear(image[r, first[i] + t]))
-//   image [rows][in_width] pixels: one u32 of 8-bit samples, with WIDE_IN two u32 of 16-bit samples;
+//   image [rows][in_width] pixels: one u32 of 8-bit samples, with WIDE_IN two u32 of 16-bit samples,
 //         red lowest, alpha not premultiplied
 //   taps  [width][1 + count] u32: first, then the bits of the weights, which sum to one
-//   ring  [ring_rows][width] vec4f: linear red, green, blue, premultiplied, and alpha, 0..1; row r
-//         of the whole image is stored at r % ring_rows
-// linear() decodes the sRGB curve (IEC 61966-2-1). The weights come from a table, because f32 is
-// too coarse for the positions of far columns, and because every row needs the same weights. One
-// invocation computes one pixel of the ring; workgroup 8 x 8 x 1. Prelude: WIDE_IN.
+//   ring  [ring_rows][width] vec4f: linear red, green, blue, premultiplied, and alpha, 0..1. Row r
+//         of the whole image is stored at row r % ring_rows.
+// linear() decodes the sRGB curve (IEC 61966-2-1). The weights come from a table for two reasons:
+// f32 is too coarse for the positions of distant columns, and every row needs the same weights. One
+// invocation computes one pixel of the ring. Workgroups have 8 x 8 x 1 invocations.
+// The prelude defines WIDE_IN.
 
 struct Params {
-  width: u32,       // of the result
-  height: u32, // rows of the bound image
+  width: u32,       // The width of the result.
+  height: u32, // The number of rows of the bound image.
   group_row: u32,
   in_width: u32,
-  row0: u32, // the first of these rows within the whole image
+  row0: u32, // The first of these rows within the whole image.
   ring_rows: u32,
   count: u32,
 }

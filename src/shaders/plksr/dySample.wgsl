@@ -1,9 +1,10 @@
-// DySample (graph/plksrOp.ts): enlarges a map by SCALE, sampling bilinearly at learned offsets.
+// Implements DySample (graph/plksrOp.ts). The kernel enlarges a map by SCALE and samples bilinearly
+// at learned offsets.
 //   z, o [..][H / SCALE][W / SCALE], y [..][H][W] vectors of 4 channels (Chw4c)
-// If SUM is 0, one invocation computes 4 channels of one pixel; grid z = block. Otherwise, each
-// group is one block, and one invocation computes the sums of the groups' first SUM channels at one
-// pixel. Workgroup 8 x 8 x 1. Prelude: E, E4, SCALE, GROUPS, DEPTH (channels of a group), CHANNELS,
-// SUM.
+// If SUM is 0, one invocation computes 4 channels of one pixel, and the grid's z is the block.
+// Otherwise, each group is one block, and one invocation computes the sums of the groups' first SUM
+// channels at one pixel. Workgroups have 8 x 8 x 1 invocations.
+// The prelude defines E, E4, SCALE, GROUPS, DEPTH (the channels of a group), CHANNELS and SUM.
 
 #import lib/map
 #import lib/nan
@@ -12,8 +13,8 @@
 @group(0) @binding(2) var<storage, read> o: array<E4>;
 @group(0) @binding(3) var<storage, read_write> y: array<E4>;
 
-// The four corners around a sample, as indices within a plane, and the sample's distance from the
-// first corner.
+// The four corners around a sample, as indices within a plane, and the distance of the sample from
+// the first corner.
 struct Place {
   at: vec4u,
   part: vec2f,
@@ -40,7 +41,7 @@ fn place_of(group: u32, row: u32, col: u32, width: u32, height: u32) -> Place {
   let far = min(near + 1u, last);
   return Place(
     vec4u(near.y * width + near.x, near.y * width + far.x, far.y * width + near.x, far.y * width + far.x),
-    // The clamp drops NaN.
+    // The clamp would drop NaN.
     keep_nan(vec4f(learned, vec2f()), vec4f(at - vec2f(near), vec2f())).xy,
   );
 }

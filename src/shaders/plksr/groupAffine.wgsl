@@ -3,7 +3,8 @@
 //   NORM true:  y[c] = (weight[c] / sqrt(m + EPSILON), bias[c])
 //   v [BLOCKS] vec4f, norm [2][BLOCKS] vec4f: weights, then biases, read only if NORM is true
 //   y [4 BLOCKS] vec2f, zeros for absent channels: the operand p of maps/pointwise.wgsl, OP_AFFINE
-// One workgroup of 64. Prelude: CHANNELS, BLOCKS, DEPTH, NORM, EPSILON.
+// There is one workgroup of 64 invocations.
+// The prelude defines CHANNELS, BLOCKS, DEPTH, NORM and EPSILON.
 
 @group(0) @binding(1) var<storage, read> v: array<f32>;
 @group(0) @binding(2) var<storage, read> norm: array<f32>;

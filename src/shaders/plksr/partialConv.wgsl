@@ -1,13 +1,15 @@
-// Convolution of the first CHANNELS channels among themselves, K x K, stride 1, zero padding:
+// A K x K convolution from the first CHANNELS channels to the same channels, with stride 1 and zero
+// padding:
 //   y[o] = sum_{c,ky,kx} w[o,c,ky,kx] * x[c, i+ky-K/2, j+kx-K/2] + b[o]   for o < CHANNELS
 //   y[o] = x[o]                                                            for all other channels
 //   x, y [..][H][W] vectors of 4 channels (Chw4c)
 //   weights [DENSE][DENSE][K * K] matrices in the layout of conv/weights.wgsl, bias [DENSE]
-// A workgroup of 16 x 4 computes PER blocks of 16 x (4 * STRIP) pixels. It copies one block of x at
-// a time to workgroup memory. Each invocation computes a column of STRIP pixels. Its window slides
-// down, so one load serves the products of STRIP pixels. Grid z: GROUPS groups of PER blocks, then
-// the blocks that are copied.
-// Prelude: E, E4, E4x4, CHANNELS, DENSE (blocks of CHANNELS), PER, GROUPS, K, STRIP.
+// A workgroup of 16 x 4 invocations computes PER blocks of 16 x (4 * STRIP) pixels. It copies one
+// block of x at a time to workgroup memory. Each invocation computes a column of STRIP pixels. Its
+// window slides down, so each load is used for the products of STRIP pixels. The grid's z covers
+// GROUPS groups of PER blocks, then the blocks that are copied.
+// The prelude defines E, E4, E4x4, CHANNELS, DENSE (the blocks of CHANNELS), PER, GROUPS, K and
+// STRIP.
 
 #import lib/map
 
@@ -20,7 +22,7 @@ const TILE_WIDTH = 15u + K;
 const TILE_PIXELS = TILE_WIDTH * (4u * STRIP - 1u + K);
 var<workgroup> tile: array<E4, TILE_PIXELS>;
 
-// In the last block, channels from CHANNELS on are copied.
+// Stores one pixel. In the last block, channels from CHANNELS on are copied from x.
 fn store(block: u32, row: u32, col: u32, sum: vec4f) {
   if block >= DENSE || row >= params.height || col >= params.width {
     return;
@@ -52,7 +54,7 @@ fn main(
   }
   let first = group.z * PER;
   // The last group may have fewer blocks. It then repeats its last block and does not store the
-  // repetitions.
+  // repeated results.
   #for o in 0..PER
     let block{o} = min(first + {o}u, DENSE - 1u) * DENSE;
     #for s in 0..STRIP
@@ -62,7 +64,8 @@ fn main(
   for (var i = 0u; i < DENSE; i++) {
     workgroupBarrier();
     for (var t = lane; t < TILE_PIXELS; t += 64u) {
-      // Rows above and columns left of the map wrap to huge numbers and fail the comparison.
+      // Rows above the map and columns left of it wrap to huge numbers, so the comparison below
+      // fails.
       let r = top + t / TILE_WIDTH - K / 2u;
       let q = left + t % TILE_WIDTH - K / 2u;
       var v = E4();

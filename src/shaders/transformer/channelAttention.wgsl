@@ -1,5 +1,5 @@
-// Attention between the channels of a head, over the pixels of a group (graph/transformerOp.ts,
-// `channelAttention`):
+// Attention between the channels of a head, over the pixels of a group (`channelAttention` in
+// graph/transformerOp.ts):
 //   A[c,d] = softmax_d( t[head] * q[c].k[d] / (max(|q[c]|, 1e-12) max(|k[d]|, 1e-12)) )
 //   v'[c] = sum_d A[c,d] v[d]
 // With PROJECT, there is one head, and a 1x1 convolution and a residual follow:
@@ -7,14 +7,14 @@
 //   x       [..][H][W] vectors of 4 channels (Chw4c): CHANNELS queries, CHANNELS keys, then
 //           CHANNELS values
 //   temperature [HEADS] f32
-//   weights [CHANNELS][CHANNELS] f32, with PROJECT: W by rows
-//   r, y    [ceil(CHANNELS / 4)][H][W]; r is read only with PROJECT
-// One workgroup of 256 computes one head of one group. It sums over CHUNK pixels at a time, whose
-// queries and keys are in workgroup memory; A replaces them later.
-// Grid: groups in x and y, z = head.
-// Prelude: E, E4, CHANNELS, DEPTH (channels of a head, a multiple of 4 unless HEADS is 1), HEADS,
-// CHUNK, MEMORY (the larger of 2 DEPTH CHUNK and DEPTH^2), PROJECT, and the constants of
-// lib/groups.
+//   weights [CHANNELS][CHANNELS] f32, with PROJECT: W in row-major order
+//   r, y    [ceil(CHANNELS / 4)][H][W], where r is read only with PROJECT
+// One workgroup of 256 invocations computes one head of one group. It sums over CHUNK pixels at a
+// time. Their queries and keys are in workgroup memory, where A replaces them later.
+// In the grid, x and y select the group, and z selects the head.
+// The prelude defines E, E4, CHANNELS, DEPTH (the channels of a head, a multiple of 4 unless HEADS
+// is 1), HEADS, CHUNK, MEMORY (the larger of 2 DEPTH CHUNK and DEPTH^2), PROJECT and the constants
+// of lib/groups.
 
 #import lib/groups
 #import lib/map
@@ -44,7 +44,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   let head = group.z * DEPTH;
 
-  // Products and squares of this invocation's channel pairs.
+  // The products and squares of this invocation's channel pairs.
   var sums: array<f32, PAIRS>;
   var squares = 0.0;
   for (var start = 0u; start < positions; start += CHUNK) {

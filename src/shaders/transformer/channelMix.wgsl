@@ -1,10 +1,11 @@
-// Attention between channels over a whole map, last stage: y[c] = sum_d weights[c][d] v[d] over the
-// channels d of c's head.
+// The last stage of attention between channels over a whole map: y[c] = sum_d weights[c][d] v[d]
+// over the channels d of c's head.
 //   x       [..][H][W] vectors of 4 channels (Chw4c): values from channel FIRST on
 //   weights [HEADS][DEPTH][DEPTH] f32
 //   y       [ceil(CHANNELS / 4)][H][W]
-// One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block of y.
-// Prelude: E, E4, CHANNELS, FIRST, DEPTH.
+// One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
+// grid's z selects the block of y.
+// The prelude defines E, E4, CHANNELS, FIRST and DEPTH.
 
 #import lib/map
 

@@ -1,11 +1,13 @@
-// Attention between channels over a whole map, second stage: from the sums of channelSums.wgsl
+// The second stage of attention between channels over a whole map. From the sums of
+// channelSums.wgsl, it computes:
 //   weights[c][d] = softmax_d( t[head] * q[c].k[d] / (max(|q[c]|, 1e-12) max(|k[d]|, 1e-12)) )
 //   partials    [chunks][SUMS] f32
 //   temperature [HEADS] f32
 //   weights     [HEADS][DEPTH][DEPTH] f32
-// One workgroup of 64 computes one head, each invocation one row at a time. The result is the same
-// if all sums are divided by the number of pixels. Grid: (HEADS, 1, 1).
-// Prelude: E, E4, DEPTH, HEADS, SUMS.
+// One workgroup of 64 invocations computes one head. Each invocation computes one row at a time.
+// The result is the same if all sums are divided by the number of pixels. The grid is (HEADS, 1,
+// 1).
+// The prelude defines E, E4, DEPTH, HEADS and SUMS.
 
 struct Params {
   pixels: u32,

@@ -1,8 +1,9 @@
-// Depthwise convolution, K x K, stride 1, zero padding:
+// A depthwise K x K convolution with stride 1 and zero padding:
 //   y[c] = act( sum_{ky,kx} w[c,ky,kx] * x[c, i+ky-K/2, j+kx-K/2] + b[c] )
 //   x, y [BLOCKS][H][W]; weights [BLOCKS][K * K], bias [BLOCKS]; vectors of 4 channels (Chw4c)
-// One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block.
-// Prelude: E, E4, K, ACT0, SLOPE0.
+// One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
+// grid's z selects the block.
+// The prelude defines E, E4, K, ACT0 and SLOPE0.
 
 #import lib/activation
 #import lib/map
@@ -22,7 +23,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let base = group.z * params.height;
   var sum = vec4f(bias[group.z]);
   for (var ky = 0u; ky < K; ky++) {
-    // Rows above and columns left of the map wrap to huge numbers and fail the comparison.
+    // Rows above the map and columns left of it wrap to huge numbers, so the comparison below
+    // fails.
     let r = row + ky - K / 2u;
     if r >= params.height {
       continue;

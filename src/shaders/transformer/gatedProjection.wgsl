@@ -7,9 +7,10 @@
 //   weights matrices (transformer/matrices): [BLOCKS][HIDDEN], then [NEXT_BLOCKS][BLOCKS]
 //   bias    [2 HIDDEN] of the depthwise convolution, [BLOCKS], [NEXT_BLOCKS]
 //   r, y    [BLOCKS][H][W]; next [NEXT_BLOCKS][H][W]
-// One invocation computes all channels of STRIP pixels in a column. Workgroup 8 x 8 x 1.
-// Prelude: E, E4, E4x4, CHANNELS, BLOCKS, HIDDEN, STRIP, ACT0, SLOPE0, NEXT, NEXT_BLOCKS, NEXT_NORM,
-// EPSILON, ACT1, SLOPE1, QUAD.
+// One invocation computes all channels of STRIP pixels in a column. Workgroups have 8 x 8 x 1
+// invocations.
+// The prelude defines E, E4, E4x4, CHANNELS, BLOCKS, HIDDEN, STRIP, ACT0, SLOPE0, NEXT,
+// NEXT_BLOCKS, NEXT_NORM, EPSILON, ACT1, SLOPE1 and QUAD.
 
 #import lib/activation
 #import lib/map
@@ -43,8 +44,9 @@ fn main(
   let left = group.x * 8u + local.x;
   let top = ((group.y + params.group_row) * 8u + local.y) * STRIP;
   let col = min(left, width - 1u);
-  // Rows top - 1 .. top + STRIP and columns left - 1 .. left + 1. Positions before the first one
-  // wrap to beyond the last. Positions outside the map read the nearest pixel and become zero.
+  // The window has rows top - 1 .. top + STRIP and columns left - 1 .. left + 1. Positions before
+  // the first row or column wrap to values beyond the last. Positions outside the map read the
+  // nearest pixel, and its value becomes zero.
   #for k in 0..STRIP+2
     let in_row{k} = top + {k}u - 1u < height;
     let row{k} = min(max(top + {k}u, 1u) - 1u, height - 1u) * width;

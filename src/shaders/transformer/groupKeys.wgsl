@@ -1,7 +1,8 @@
-// Queries and keys of a group. A key merges MERGE x MERGE pixels.
-// Prelude: MERGE and the constants of lib/groups.
+// The queries and keys of a group. A key merges MERGE x MERGE pixels.
+// The prelude defines MERGE and the constants of lib/groups.
 
-// The position in the window of a merged key's pixel; `part` numbers the key's pixels row by row.
+// Returns the position in the window of a merged key's pixel. `part` is the number of this pixel,
+// counted row by row within the key.
 fn key_position(key: u32, part: u32) -> u32 {
   let across = COLUMNS / MERGE;
   return (key / across * MERGE + part / MERGE) * COLUMNS + key % across * MERGE + part % MERGE;
@@ -14,9 +15,9 @@ fn table_row(query: u32, key: u32) -> u32 {
   return dy * (2u * across - 1u) + dx;
 }
 
-// Shifted windows at the lower and right borders hold pixels from opposite borders of the map. This
-// numbers the border that a position comes from; 100 is subtracted from a score if query and key
-// have different numbers.
+// Shifted windows at the lower and right borders contain pixels from opposite borders of the map.
+// This function returns a number for the border that a position comes from. If query and key have
+// different numbers, 100 is subtracted from their score.
 fn border_part(group: vec2u, windows: vec2u, position: u32) -> u32 {
   let beyond = position / COLUMNS >= ROWS - SHIFT_Y && group.y + 1u == windows.y;
   let right = position % COLUMNS >= COLUMNS - SHIFT_X && group.x + 1u == windows.x;

@@ -1,11 +1,12 @@
-// Sums the values of each group with its scores as weights (graph/transformerOp.ts, `groupMix`).
+// Sums the values of each group with its scores as weights (`groupMix` in graph/transformerOp.ts).
 //   x      [..][H][W] vectors of 4 channels (Chw4c): values from channel FIRST on
 //   scores [groups][HEADS][TOKENS][KEY_BLOCKS] vec4f
 //   y      [ceil(CHANNELS / 4)][H][W]
-// One workgroup of 64 computes 4 channels of one group; each invocation computes one pixel at a
-// time. Grid: groups in x and y, z = block of y.
-// Prelude: E, E4, CHANNELS, FIRST, DEPTH (channels of a head), PER_PIXEL (channels of values per
-// pixel), HEADS, TOKENS, KEYS, KEY_BLOCKS, and the constants of transformer/groupKeys.
+// One workgroup of 64 invocations computes 4 channels of one group. Each invocation computes one
+// pixel at a time. In the grid, x and y select the group, and z selects the block of y.
+// The prelude defines E, E4, CHANNELS, FIRST, DEPTH (the channels of a head), PER_PIXEL (the
+// channels of values per pixel), HEADS, TOKENS, KEYS, KEY_BLOCKS and the constants of
+// transformer/groupKeys.
 
 #import lib/groups
 #import lib/map

@@ -1,12 +1,13 @@
-// Attention weights within groups of pixels (graph/transformerOp.ts, `groupScores`): for each
-// query, the softmax over the keys of q.k / sqrt(DEPTH) + T.
+// Computes attention weights within groups of pixels (`groupScores` in graph/transformerOp.ts). For
+// each query, the weights are the softmax over the keys of q.k / sqrt(DEPTH) + T.
 //   q, k   [..][H][W] vectors of 4 channels (Chw4c): queries from channel QUERY on, keys from KEY on
 //   table  [rows][HEADS] f32, with TABLE
 //   scores [groups][HEADS][TOKENS][KEY_BLOCKS] vec4f: one row per query, zeros after its last key
-// One workgroup of 64 computes one head of one group; each invocation computes one query at a time.
-// Grid: groups in x and y, z = head.
-// Prelude: E, E4, QUERY, KEY, DEPTH (channels of a head), PER_PIXEL (channels of keys per pixel),
-// HEADS, TOKENS, KEYS, KEY_BLOCKS, TABLE, and the constants of transformer/groupKeys.
+// One workgroup of 64 invocations computes one head of one group. Each invocation computes one
+// query at a time. In the grid, x and y select the group, and z selects the head.
+// The prelude defines E, E4, QUERY, KEY, DEPTH (the channels of a head), PER_PIXEL (the channels of
+// keys per pixel), HEADS, TOKENS, KEYS, KEY_BLOCKS, TABLE and the constants of
+// transformer/groupKeys.
 
 #import lib/groups
 #import lib/map

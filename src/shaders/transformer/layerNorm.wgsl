@@ -1,9 +1,9 @@
-// Layer norm over the channels of each pixel:
+// A layer norm over the channels of each pixel:
 //   y[c] = (x[c] - mean) / sqrt(variance + EPSILON) * weight[c] + bias[c]
 //   x, y [BLOCKS][H][W] vectors of 4 channels (Chw4c)
-//   norm [2][BLOCKS] vec4f: weights, then biases; zero for absent channels
-// One invocation computes all channels of one pixel; workgroup 8 x 8 x 1.
-// Prelude: E, E4, CHANNELS, BLOCKS, EPSILON.
+//   norm [2][BLOCKS] vec4f: weights, then biases, with zeros for absent channels
+// One invocation computes all channels of one pixel. Workgroups have 8 x 8 x 1 invocations.
+// The prelude defines E, E4, CHANNELS, BLOCKS and EPSILON.
 
 #import lib/map
 

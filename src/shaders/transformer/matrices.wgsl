@@ -1,6 +1,7 @@
 // Loads 4 x 4 matrices in the layout of conv/weights.wgsl, for kernels whose invocations multiply
-// each matrix by several pixels. With QUAD, the lanes of a quad load one column each, so all four
-// must ask for the same matrix. Prelude: QUAD, WEIGHTS_BINDING.
+// each matrix by several pixels. With QUAD, each lane of a quad loads one column, so all four lanes
+// must request the same matrix.
+// The prelude defines QUAD and WEIGHTS_BINDING.
 
 #if QUAD
   @group(0) @binding({WEIGHTS_BINDING}) var<storage, read> weights: array<E4>;
@@ -15,7 +16,7 @@
     return v * m;
   }
 
-  // Converts from the order in which a lane has the columns to the order of the channels.
+  // Converts from the order of columns in a lane to the order of channels.
   fn ordered(v: vec4f, lane: u32) -> vec4f {
     let pairs = select(v, v.yxwz, (lane & 1u) != 0u);
     return select(pairs, pairs.zwxy, (lane & 2u) != 0u);

@@ -1,8 +1,8 @@
-// Attention with one head within groups of 64 pixels that need no padding, from the layer norm to
-// the residual (graph/transformerOp.ts, `groupMix`):
+// Attention with one head within groups of 64 pixels that need no padding. It includes the layer
+// norm before the attention and the residual after it (`groupMix` in graph/transformerOp.ts):
 //   y[i] = x[i] + V sum_j P[i,j] n[j] + bias,  n[j] = layer norm of x[j] without factors and shifts
-// V is the product of the output layer, the value layer and the norm's factors. The bias contains
-// the norm's shifts, because the sum over j of P[i,j] is 1. With OWN, the kernel also computes
+// V is the product of the output layer, the value layer and the norm's factors. The bias includes
+// the norm's shifts, because the sum over j of P[i,j] is 1. With OWN, the kernel also computes:
 //   P[i,j] = softmax_j( (Q n[i] + b).n[j] + T )
 // Q is the product of the query and key layers, the norm's factors and 1 / sqrt(C). Terms that do
 // not depend on j are left out, because the softmax cancels them.
@@ -13,10 +13,11 @@
 //   bias    [BLOCKS] of V, with OWN [BLOCKS] b, [NEXT_BLOCKS]
 //   table   [rows] f32: T, with TABLE
 //   scores  [groups][64][16] vec4f: P
-// A workgroup computes one group, each invocation STRIP of its pixels. Grid: groups in x and y.
-// Windows and spread groups share a pipeline: the uniform has the kind.
-// Prelude: E, E4, E4x4, CHANNELS, BLOCKS, STRIP, ROWS, COLUMNS, OWN, TABLE, EPSILON, NEXT, NEXT_BLOCKS,
-// NEXT_NORM, NEXT_EPSILON, FIRST_MATRIX, FIRST_BIAS, ACT1, SLOPE1, QUAD.
+// A workgroup computes one group. Each invocation computes STRIP of its pixels. In the grid, x and
+// y select the group. Windows and spread groups share a pipeline, because the kind of group is in
+// the uniform.
+// The prelude defines E, E4, E4x4, CHANNELS, BLOCKS, STRIP, ROWS, COLUMNS, OWN, TABLE, EPSILON,
+// NEXT, NEXT_BLOCKS, NEXT_NORM, NEXT_EPSILON, FIRST_MATRIX, FIRST_BIAS, ACT1, SLOPE1 and QUAD.
 
 #import lib/activation
 #import transformer/matrices
@@ -25,7 +26,7 @@ struct Params {
   width: u32,
   height: u32,
   group_row: u32,
-  spread: u32, // 1 for spread groups
+  spread: u32, // 1 for spread groups, otherwise 0.
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -195,7 +196,7 @@ fn main(
     #end
   }
   #if NEXT
-    // Reads back what this invocation wrote.
+    // Read back the values that this invocation wrote.
     #for c in 0..STRIP
       #for b in 0..BLOCKS
         var v{c}_{b} = vec4f(y[{b}u * plane + at{c}]);

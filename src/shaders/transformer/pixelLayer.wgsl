@@ -2,14 +2,14 @@
 // (NEXT_NORM) and an activation after it:
 //   next[o] = act( sum_i w[o,i] * norm(x)[i] + bias[o] )
 // The activation applies only to the blocks of the result from ACTIVE on.
-//   x0 .. x3 [B0], [B1], ... [H][W] vectors of 4 channels (Chw4c); absent maps have no blocks
-//   weights  [NEXT_BLOCKS][BLOCKS] matrices (transformer/matrices), bias [NEXT_BLOCKS]: with
-//            NEXT_NORM, they contain the factors and shifts of the norm
+//   x0 .. x3 [B0], [B1], ... [H][W] vectors of 4 channels (Chw4c). Absent maps have no blocks.
+//   weights  [NEXT_BLOCKS][BLOCKS] matrices (transformer/matrices), bias [NEXT_BLOCKS]. With
+//            NEXT_NORM, they contain the factors and shifts of the norm.
 //   next     [NEXT_BLOCKS][H][W]
-// One invocation computes all channels of STRIP pixels that are 64 apart; workgroup 64. Grid:
-// pixels / (64 STRIP) in y, beyond 65535 also in x.
-// Prelude: E, E4, E4x4, CHANNELS, BLOCKS, B0 .. B3, STRIP, NEXT_BLOCKS, NEXT_NORM, EPSILON, ACTIVE,
-// ACT1, SLOPE1, QUAD.
+// One invocation computes all channels of STRIP pixels that are 64 pixels apart. Workgroups have 64
+// invocations. The grid's y covers pixels / (64 STRIP). Beyond 65535, x is used, too.
+// The prelude defines E, E4, E4x4, CHANNELS, BLOCKS, B0 .. B3, STRIP, NEXT_BLOCKS, NEXT_NORM,
+// EPSILON, ACTIVE, ACT1, SLOPE1 and QUAD.
 
 #import lib/activation
 #import lib/map

@@ -1,12 +1,13 @@
 // A gate that is computed at a reduced size:
-//   y = map * sigmoid( G (resize(x) + D a + d) + g ), two 1x1 convolutions
+//   y = map * sigmoid( G (resize(x) + D a + d) + g ), where D and G are 1x1 convolutions
 //   x       [INNER][in_height][in_width] vectors of 4 channels (Chw4c), enlarged bilinearly
 //   a       [DIRECT][H][W]
 //   weights matrices (transformer/matrices): D [INNER][DIRECT], G [BLOCKS][INNER]
 //   bias    [INNER] d, [BLOCKS] g
 //   map, y  [BLOCKS][H][W]
-// One invocation computes all channels of STRIP pixels, 8 columns apart. Workgroup 8 x 8 x 1.
-// Prelude: E, E4, E4x4, BLOCKS, INNER, DIRECT, STRIP, QUAD.
+// One invocation computes all channels of STRIP pixels that are 8 columns apart. Workgroups have 8
+// x 8 x 1 invocations.
+// The prelude defines E, E4, E4x4, BLOCKS, INNER, DIRECT, STRIP and QUAD.
 
 #import lib/activation
 #import transformer/matrices

@@ -1,11 +1,11 @@
-// Multiplies the weights of a 1x1 convolution of u * f by the channel factors f, which depend on
-// the means of u, so that the convolution can read u:
+// Multiplies the weights of a 1x1 convolution by channel factors f, which depend on the means of u.
+// The convolution of u * f can then read u directly:
 //   f = sigmoid( W2 act(W1 mean(u)) ),  weighed[o,i] = weights[o,i] * f[i]
 //   partials [chunks][BLOCKS] vec4f: sums of u
 //   w1 [HIDDEN][LENGTH_IN], w2 [LENGTH_IN][HIDDEN] row-major f32
 //   weights, weighed [OUT_BLOCKS][BLOCKS] matrices of 4 x 4 by columns; with TRANSPOSED, by rows
-// There are only a few thousand operations, so one workgroup of 64 is enough.
-// Prelude: E4, BLOCKS, OUT_BLOCKS, LENGTH_IN, HIDDEN, ACT0, SLOPE0, TRANSPOSED.
+// There are only a few thousand operations, so one workgroup of 64 invocations is enough.
+// The prelude defines E4, BLOCKS, OUT_BLOCKS, LENGTH_IN, HIDDEN, ACT0, SLOPE0 and TRANSPOSED.
 
 #import lib/activation
 #import vector/finishMean

@@ -1,11 +1,11 @@
-// Dynamic attention module (arXiv 2104.09497, section 3.3), starting at the partial sums of the
-// pooling:
+// The dynamic attention module (arXiv 2104.09497, section 3.3), which starts from the partial sums
+// of the pooling:
 //   v = sum of partials / (H * W);  z = W2 relu(W1 v);  p = softmax(z / TEMPERATURE)
 //   partials [chunks][BLOCKS] vec4f (poolPartial.wgsl)
 //   w1 [HIDDEN][LENGTH_IN], w2 [LENGTH_OUT][HIDDEN] row-major f32
-//   p  [ceil(LENGTH_OUT / 4) * 4] f32, the tail zero
-// There are only a few thousand operations, so one workgroup of 64 is enough.
-// Prelude: BLOCKS, LENGTH_IN, HIDDEN, LENGTH_OUT, TEMPERATURE.
+//   p  [ceil(LENGTH_OUT / 4) * 4] f32, with zeros after the last weight
+// There are only a few thousand operations, so one workgroup of 64 invocations is enough.
+// The prelude defines BLOCKS, LENGTH_IN, HIDDEN, LENGTH_OUT and TEMPERATURE.
 
 #import lib/nan
 #import vector/finishMean

@@ -1,6 +1,7 @@
-// Global average pooling, second stage: mean = sum of partials / (H * W).
+// The second stage of global average pooling: mean = sum of partials / (H * W).
 //   partials [chunks][BLOCKS] vec4f, mean [BLOCKS] vec4f (a vector of 4 * BLOCKS f32)
-// One workgroup of 64 per block; grid (BLOCKS, 1, 1). Prelude: BLOCKS.
+// One workgroup of 64 invocations computes one block. The grid is (BLOCKS, 1, 1).
+// The prelude defines BLOCKS.
 
 #import vector/finishMean
 

@@ -1,6 +1,6 @@
-// y = act(x) for a vector of f32, padded to whole vec4f. One workgroup of 64; each invocation
-// computes one vec4f at a time.
-// Prelude: BLOCKS, ACT0, SLOPE0.
+// Computes y = act(x) for a vector of f32 values, padded to whole vec4f vectors. There is one
+// workgroup of 64 invocations, and each invocation computes one vec4f at a time.
+// The prelude defines BLOCKS, ACT0 and SLOPE0.
 
 #import lib/activation
 

@@ -9,9 +9,9 @@ import { ZipArchive } from './zip.ts';
 const PICKLE = '/data.pkl';
 
 /**
- * Opens a checkpoint of PyTorch 1.6 or later: a zip archive with `<name>/data.pkl`, a pickle, and
- * `<name>/data/<key>`, the raw storages. Nothing in it is executed (see `readPickle`). When a
- * storage is first loaded, it is checked against its CRC-32; then it is kept.
+ * Opens a checkpoint of PyTorch 1.6 or later. It is a zip archive that contains a pickle,
+ * `<name>/data.pkl`, and raw storages, `<name>/data/<key>`. Nothing in the archive is executed (see
+ * `readPickle`). When a storage is first loaded, its CRC-32 is checked. The loaded bytes are kept.
  *
  * The elements of a stored (not deflated) archive are never copied: tensors are views of `bytes`.
  * @throws CrispenError `MODEL_CORRUPT`, or `MODEL_UNSUPPORTED` (also for big-endian files).
@@ -54,7 +54,8 @@ export async function openArchive(bytes: Uint8Array): Promise<Checkpoint> {
 }
 
 /**
- * Finds the folder around all entries. It has the name that the file had when it was first saved.
+ * Finds the folder that contains all entries. Its name is the name that the file had when it was
+ * first saved.
  */
 function findTop(names: ReadonlySet<string>): string {
   const found = [...names].filter(

@@ -23,7 +23,7 @@ const STORAGE_TYPES: Readonly<Record<string, DType>> = {
 };
 /**
  * Names that PyTorch uses for tensors of unsupported element types, with descriptions for messages.
- * Such files are valid.
+ * Files with these names are valid.
  */
 const UNREAD: Readonly<Record<string, string>> = {
   'torch ComplexFloatStorage': 'complex numbers',
@@ -34,16 +34,16 @@ const UNREAD: Readonly<Record<string, string>> = {
   'torch QUInt4x2Storage': 'quantised integers',
   'torch QUInt2x4Storage': 'quantised integers',
   'torch._utils _rebuild_qtensor': 'quantised integers',
-  // Element types without a storage class.
+  // These names are used for element types without a storage class.
   'torch._utils _rebuild_tensor_v3': 'float8, uint16, uint32 or uint64',
   'torch.storage UntypedStorage': 'float8, uint16, uint32 or uint64',
 };
-/** More axes than any network's tensor has. */
+/** This is more than the number of axes of any network's tensor. */
 const MAX_RANK = 16;
 
 /**
- * Calls of which only the name is kept. Training checkpoints contain them next to the weights, and
- * nothing reads them.
+ * Calls for which only the name is kept. Training checkpoints contain these calls next to the
+ * weights, but the reader does not need them.
  */
 const INERT_CALLS = [
   'torch device',
@@ -57,7 +57,7 @@ const INERT_CALLS = [
   'numpy._core.multiarray _reconstruct',
   'argparse Namespace',
 ];
-/** Names that are mentioned but never called. */
+/** Names that files mention but never call. */
 const INERT_NAMES = [
   'numpy ndarray',
   ...['float64', 'float32', 'float16', 'bfloat16'].map((name) => `torch ${name}`),
@@ -67,7 +67,7 @@ const INERT_NAMES = [
 ];
 
 /**
- * The names that a checkpoint may mention, by `module name`, and their stand-ins. They are the part
+ * The names that a checkpoint may mention, as `module name`, and their stand-ins. They are the part
  * of PyTorch's list for weights_only loading that state dictionaries and training scripts need,
  * plus argparse's Namespace.
  */
@@ -92,8 +92,8 @@ export const KNOWN_GLOBALS: ReadonlyMap<string, KnownGlobal> = new Map<string, K
 ]);
 
 /**
- * Reads persistent ids, `('storage', type, key, location, count)`; the legacy format adds a sixth
- * entry, the window of a shared storage. Keeps the storages by key.
+ * Reads persistent ids, which are tuples `('storage', type, key, location, count)`. The legacy
+ * format adds a sixth entry: the window of a shared storage. Keeps the storages by key.
  */
 export class StorageTable {
   readonly storages = new Map<string, Storage>();
@@ -138,7 +138,7 @@ function makeDictionary(args: readonly PickleValue[]): PickleValue {
   throw corrupt('a dictionary is made from values that are not entries');
 }
 
-/** Reads Python 2's form: `OrderedDict([[key, value], ...])`. */
+/** Reads the form that Python 2 writes: `OrderedDict([[key, value], ...])`. */
 function dictionaryOfPairs(pairs: readonly PickleValue[]): PickleValue {
   const result = new Map<PickleValue, PickleValue>();
   for (const pair of pairs) {
@@ -155,14 +155,14 @@ function firstList(args: readonly PickleValue[]): PickleValue {
   return args[0];
 }
 
-/** Takes `(storage, offset, shape, strides, ...)`; ignores gradients, hooks and metadata. */
+/** Reads `(storage, offset, shape, strides, ...)`. Ignores gradients, hooks and metadata. */
 function rebuildTensor(args: readonly PickleValue[]): PickleValue {
   const [view, offset, shape, strides] = args;
   if (!(view instanceof StorageView)) throw corrupt('a tensor has no storage');
   return new TensorRef(view, toSize(offset), toSizes(shape), toSizes(strides));
 }
 
-/** Takes `(tensor, requires_grad, hooks)`. */
+/** Reads `(tensor, requires_grad, hooks)`. */
 function rebuildParameter(args: readonly PickleValue[]): PickleValue {
   if (!(args[0] instanceof TensorRef)) throw corrupt('a parameter has no tensor');
   return args[0];

@@ -11,13 +11,13 @@ const PROTOCOL = 1001;
 const COUNT_BYTES = 8;
 
 /**
- * Opens a checkpoint in the format that PyTorch used before 1.6: five pickles in a row (magic
- * number, protocol, system information, the value, the keys of the storages), then the storages in
- * the order of the keys. Each storage is an int64 count of elements and then the elements. Nothing
- * in the file is executed.
+ * Opens a checkpoint in the format that PyTorch used before 1.6. The file contains five pickles
+ * (magic number, protocol, system information, the value, the keys of the storages), and then the
+ * storages in the order of the keys. Each storage is an int64 count of elements, followed by the
+ * elements. Nothing in the file is executed.
  *
- * The format has no checksum, but keys, counts and the end of the file must match. Elements are
- * never copied: tensors are views of `bytes`.
+ * The format has no checksum, but the reader checks the keys, the counts and the end of the file.
+ * Elements are never copied: tensors are views of `bytes`.
  * @throws CrispenError `MODEL_CORRUPT`, or `MODEL_UNSUPPORTED` (also for big-endian files).
  */
 export function openLegacy(bytes: Uint8Array): Checkpoint {

@@ -12,7 +12,7 @@ declare const TextDecoder: new (
   options: { fatal: boolean; ignoreBOM: boolean },
 ) => { decode(bytes: Uint8Array): string };
 
-// Charges in bytes, rounded up from the sizes in V8.
+// The memory to charge per item, in bytes. The numbers are rounded up from the sizes in V8.
 const PER_OPCODE = 16;
 const PER_VALUE = 96;
 const PER_ITEM = 16;
@@ -23,7 +23,7 @@ const MAX_LONG_BYTES = 255;
 const MAX_NAME_BYTES = 256;
 const HIGHEST_PROTOCOL = 5;
 
-/** Valid opcodes that no state dictionary needs, with their names for the message. */
+/** Valid opcodes that no state dictionary needs, with their names for messages. */
 const REFUSED_OPCODES: ReadonlyMap<number, string> = new Map([
   [0x50, 'PERSID'],
   [0x49, 'INT'],
@@ -49,14 +49,14 @@ const REFUSED_OPCODES: ReadonlyMap<number, string> = new Map([
 ]);
 
 /**
- * Reads one pickle of protocol 2 to 5 that starts at byte `start` of `bytes`, and returns where it
- * ends. Nothing in it is executed: mentioning a name outside `options.globals` is an error, and
- * calls only reach our stand-ins. `options.budget` limits the memory; the pickle's length and the
- * budget limit the time. There is no recursion.
+ * Reads one pickle of protocol 2 to 5 that starts at byte `start` of `bytes`. Returns its value and
+ * the position of its end. Nothing in the pickle is executed. A name outside `options.globals` is
+ * an error, and calls only reach our stand-ins. `options.budget` limits the memory. The pickle's
+ * length and the budget limit the time. There is no recursion.
  *
  * Source: the opcode table of CPython's Lib/pickletools.py.
  * @throws CrispenError `MODEL_CORRUPT` for malformed bytes; `MODEL_UNSUPPORTED` for an opcode or a
- *   name that is not on the list, or an exhausted budget.
+ *   name that is not on the list, or for an exhausted budget.
  */
 export function readPickle(
   bytes: Uint8Array,
@@ -71,7 +71,7 @@ class PickleMachine {
   readonly #view: DataView;
   readonly #options: PickleOptions;
   readonly #stack: PickleValue[] = [];
-  /** Heights of the stack at the open MARKs. */
+  /** The stack heights at which the open MARKs were set. */
   readonly #marks: number[] = [];
   readonly #memo = new Map<number, PickleValue>();
   readonly #utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -159,7 +159,7 @@ class PickleMachine {
       case 0x8d: // BINUNICODE8
         stack.push(this.#text(this.#u64()));
         return;
-      case 0x55: // SHORT_BINSTRING, what Python 2 calls str
+      case 0x55: // SHORT_BINSTRING, a `str` of Python 2
         stack.push(this.#text(this.#u8(), this.#latin1));
         return;
       case 0x54: // BINSTRING
@@ -242,8 +242,8 @@ class PickleMachine {
         this.#call(at);
         return;
       case 0x62: {
-        // BUILD. Nothing reads the attributes of an object (an OrderedDict's _metadata, an array's
-        // elements), so the state is dropped.
+        // BUILD. No part of the reader needs the attributes of an object (an OrderedDict's
+        // _metadata, an array's elements), so the state is dropped.
         const [target] = this.#popCount(2);
         if (!(target instanceof Map || target instanceof Inert)) {
           throw corrupt(`its pickle gives attributes to a plain value at byte ${at}`);
@@ -273,7 +273,7 @@ class PickleMachine {
     this.#options.budget.charge(bytes);
   }
 
-  /** Takes the next `count` bytes and returns their position. */
+  /** Skips the next `count` bytes and returns the position where they start. */
   #take(count: number): number {
     const at = this.#at;
     if (count > this.#bytes.length - at) {
@@ -291,7 +291,7 @@ class PickleMachine {
     return this.#view.getUint32(this.#take(4), true);
   }
 
-  /** Reads a number that is inexact beyond 2^53, which is longer than any file. */
+  /** Reads a 64-bit number. Above 2^53 the result is inexact, but no file is that long. */
   #u64(): number {
     return Number(this.#view.getBigUint64(this.#take(8), true));
   }
@@ -324,7 +324,7 @@ class PickleMachine {
     this.#stack.push(new Inert('bytes'));
   }
 
-  /** Reads one line of a GLOBAL. */
+  /** Reads one line of a GLOBAL opcode. */
   #line(): string {
     const end = this.#bytes.indexOf(0x0a, this.#at);
     const count = end - this.#at;
@@ -421,7 +421,7 @@ class PickleMachine {
       const what = callee instanceof PickleGlobal ? callee.name : 'a value';
       throw corrupt(`its pickle calls ${what}, which cannot be called, at byte ${at}`);
     }
-    // A stand-in may copy the entries of its first argument.
+    // A stand-in may copy the entries of its first argument, so the copy is charged too.
     const copied = Array.isArray(args[0]) ? args[0].length : 0;
     this.#charge(PER_MAP + 2 * PER_MAP_ENTRY * copied);
     this.#stack.push(callee.call(args));

@@ -3,8 +3,8 @@ import type { StorageType, StorageView, TensorRef } from './storage.ts';
 
 /**
  * A Python value. Dictionaries are Maps, so keys from a file cannot reach a JavaScript prototype.
- * Lists and sets are arrays, tuples are frozen arrays. Integers beyond 2^53 are bigints. Values may
- * be shared and, in a hostile file, cyclic.
+ * Lists and sets are arrays, and tuples are frozen arrays. Integers beyond 2^53 are bigints. Values
+ * may be shared. In a hostile file, they may also be cyclic.
  */
 export type PickleValue =
   | null
@@ -21,7 +21,7 @@ export type PickleValue =
   | TensorRef;
 export type PickleMap = Map<PickleValue, PickleValue>;
 
-/** A Python value that nothing reads. Its name is kept, and its content is dropped. */
+/** A Python value that the reader does not need. Its name is kept, and its content is dropped. */
 export class Inert {
   readonly name: string;
   constructor(name: string) {
@@ -29,13 +29,13 @@ export class Inert {
   }
 }
 
-/** A name that a pickle may use: a stand-in for a Python function or class. */
+/** A stand-in for a Python function or class. A pickle may use its name. */
 export class PickleGlobal {
-  /** Module and name with a space between them, such as `collections OrderedDict`. */
+  /** The module and the name with a space between them, such as `collections OrderedDict`. */
   readonly name: string;
   /**
-   * Called instead of the Python function or class; null for a name that may be mentioned but not
-   * called.
+   * The function that is called instead of the Python function or class. It is null for a name that
+   * may be mentioned but not called.
    */
   readonly call: ((args: readonly PickleValue[]) => PickleValue) | null;
   constructor(name: string, call: PickleGlobal['call'] = null) {
@@ -46,7 +46,7 @@ export class PickleGlobal {
 
 /** A name that a valid pickle may use for tensors of an unsupported element type. */
 export class UnreadElements {
-  /** Text for people, such as `complex numbers`. */
+  /** A description for messages, such as `complex numbers`. */
   readonly what: string;
   constructor(what: string) {
     this.what = what;
@@ -57,11 +57,11 @@ export type KnownGlobal = PickleGlobal | StorageType | UnreadElements;
 
 /**
  * Limits the memory of pickle values. One byte of a pickle can create an object of hundreds of
- * bytes. Each value is charged with roughly its size in memory before it is made.
+ * bytes, so each value is charged with roughly its size in memory before it is made.
  */
 export class Budget {
   #left: number;
-  /** `bytes`: the total memory that the values may use. */
+  /** @param bytes the total memory that the values may use */
   constructor(bytes: number) {
     this.#left = bytes;
   }
@@ -75,9 +75,11 @@ export class Budget {
 }
 
 export interface PickleOptions {
-  /** The only names that the pickle may mention, by `module name`. */
+  /** The only names that the pickle may mention, as `module name`. */
   readonly globals: ReadonlyMap<string, KnownGlobal>;
-  /** Returns the value of a persistent id. If absent, the pickle may not contain such ids. */
+  /**
+   * Returns the value of a persistent id. If this is absent, the pickle may not contain such ids.
+   */
   readonly persistent?: (id: PickleValue) => PickleValue;
   readonly budget: Budget;
 }

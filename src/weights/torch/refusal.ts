@@ -1,6 +1,6 @@
 import { CrispenError } from '../../errors.ts';
 
-/** The error for a truncated or malformed file or a wrong checksum. */
+/** Makes the error for a truncated or malformed file or a wrong checksum. */
 export function corrupt(message: string, cause?: unknown): CrispenError {
   return new CrispenError('MODEL_CORRUPT', `The PyTorch checkpoint is damaged: ${message}.`, {
     hint: 'Download, copy or save the file again.',
@@ -8,7 +8,7 @@ export function corrupt(message: string, cause?: unknown): CrispenError {
   });
 }
 
-/** The error for a file that may be valid but has unsupported content. */
+/** Makes the error for a file that may be valid but has unsupported content. */
 export function unsupported(
   message: string,
   hint = 'Save the state dictionary alone, as torch.save(model.state_dict(), path) does, or as safetensors.',
@@ -22,7 +22,7 @@ export function unsupported(
   );
 }
 
-/** Makes text from a file safe for a message: printable ASCII, cut to 80 characters. */
+/** Makes text from a file safe for a message: only printable ASCII, and at most 80 characters. */
 export function printable(text: string): string {
   const shown = text.slice(0, 80).replace(/[^\x20-\x7e]/g, '?');
   return text.length > 80 ? `${shown}...` : shown;

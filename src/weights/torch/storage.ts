@@ -1,7 +1,7 @@
 import { DTYPE_BYTES, type DType, elementCount, type Tensor, type TensorMap } from '../tensor.ts';
 import { corrupt, unsupported } from './refusal.ts';
 
-/** The class of a storage as pickles name it, such as `torch.FloatStorage`. */
+/** The class of a storage in a pickle, such as `torch.FloatStorage`. */
 export class StorageType {
   readonly dtype: DType;
   constructor(dtype: DType) {
@@ -9,17 +9,17 @@ export class StorageType {
   }
 }
 
-/** Raw little-endian elements, stored elsewhere in the file under a key. */
+/** Raw little-endian elements, which the file stores under a key outside the pickle. */
 export interface Storage {
   readonly key: string;
   readonly dtype: DType;
-  /** Number of elements. */
+  /** The number of elements. */
   readonly count: number;
 }
 
 /**
- * `count` elements of a storage from element `offset` on. Only in legacy files, a view can be a
- * part of its storage.
+ * `count` elements of a storage, starting at element `offset`. A view of only a part of its storage
+ * occurs only in legacy files.
  */
 export class StorageView {
   readonly storage: Storage;
@@ -32,13 +32,15 @@ export class StorageView {
   }
 }
 
-/** A tensor as described by its pickle. Its elements are not loaded yet. */
+/** A tensor as its pickle describes it. Its elements are not loaded yet. */
 export class TensorRef {
   readonly storage: Storage;
-  /** Position of the first element, in elements of the storage. */
+  /** The position of the first element, counted in elements of the storage. */
   readonly offset: number;
   readonly shape: readonly number[];
-  /** Steps in elements, one per axis of `shape`; zero where an axis repeats. */
+  /**
+   * The step between elements for each axis of `shape`, in elements. It is zero if an axis repeats.
+   */
   readonly strides: readonly number[];
 
   /** @throws CrispenError `MODEL_CORRUPT` if an element would be outside the view. */
@@ -65,22 +67,22 @@ export class TensorRef {
     return this.storage.dtype;
   }
 
-  /** Number of elements. */
+  /** The number of elements. */
   get count(): number {
     return elementCount(this.shape);
   }
 }
 
-/** Loads the bytes of a storage: exactly `count` elements. */
+/** Loads the bytes of a storage, which contain exactly `count` elements. */
 export type StorageLoader = (storage: Storage) => Promise<Uint8Array> | Uint8Array;
 
 /**
  * Loads the tensors that `refs` describe. A contiguous tensor is a view of its storage's bytes, so
- * the elements of an uncompressed file are in memory once. Other tensors (channels last,
+ * the elements of an uncompressed file are in memory only once. Other tensors (channels last,
  * transposed, expanded) are gathered into a row-major copy.
  *
- * `copyBytes` limits the total size of the copies, because strides of zero make a tensor of any
- * size from one element.
+ * `copyBytes` limits the total size of the copies, because a tensor with strides of zero can have
+ * any size although it has only one element in the file.
  * @throws CrispenError `MODEL_UNSUPPORTED` beyond the limit, and all errors of `load`.
  */
 export async function loadTensors(
@@ -107,7 +109,7 @@ export async function loadTensors(
 }
 
 /**
- * Returns whether the elements are row-major without gaps. Strides for axes of length 1 do not
+ * Returns whether the elements are row-major without gaps. The strides of axes of length 1 do not
  * matter.
  */
 function isContiguous({ shape, strides }: TensorRef): boolean {
@@ -121,8 +123,8 @@ function isContiguous({ shape, strides }: TensorRef): boolean {
 }
 
 /**
- * Copies the elements in row-major order. Steps through the axes like an odometer; `source` is the
- * current element.
+ * Copies the elements in row-major order. The indices advance like an odometer. `source` is the
+ * position of the current element.
  */
 function gather({ dtype, offset, shape, strides }: TensorRef, storage: Uint8Array, length: number) {
   const size = DTYPE_BYTES[dtype];

@@ -4,14 +4,15 @@ import type { PickleMap, PickleValue } from './pickleValue.ts';
 import { printable, unsupported } from './refusal.ts';
 import { TensorRef } from './storage.ts';
 
-/** The names of the tensors, their types and shapes. They identify a network. */
+/** The names, types and shapes of the tensors. They identify a network. */
 export type TensorOutline = ReadonlyMap<string, Pick<Tensor, 'dtype' | 'shape'>>;
 
 /** Returns true if the tensors belong to a known network. */
 export type Recognise = (tensors: TensorOutline) => boolean;
 
 /**
- * Entries that contain the network, in order of preference: averaged weights before plain weights.
+ * Names of entries that contain the network, in order of preference. Averaged weights come before
+ * plain weights.
  */
 const WRAPPERS = [
   'params_ema',
@@ -27,23 +28,23 @@ const WRAPPERS = [
 ];
 /** Prefixes that training wrappers add to every name. */
 const PREFIXES = ['module.', 'netG.', 'generator.', 'net_g.', '_orig_mod.'];
-/** This prefix also begins the names in old ESRGAN files, where it must stay. */
+/** The names in old ESRGAN files also begin with this prefix. There it must be kept. */
 const MODEL_PREFIX = 'model.';
-/** Training wrappers can be nested, and each adds this prefix. */
+/** Training wrappers can be nested, and each adds this prefix once. */
 const MAX_MODEL_PREFIXES = 4;
-/** Characters of a name. The limit exists because each name is compared with all others. */
+/** The maximum length of a name. The limit exists because each name is compared with all others. */
 const MAX_NAME = 512;
 const MAX_DEPTH = 8;
 
 /**
  * Finds the state dictionary in the saved value. Follows entries called `params_ema`, `params`,
- * `state_dict`, ... (the first that leads to tensors) and dictionaries with a single entry. Entries
- * that are not tensors are left out. `stripPrefixes` removes prefixes of training wrappers.
+ * `state_dict`, ... (the first that leads to tensors) and dictionaries with a single entry. Omits
+ * entries that are not tensors. `stripPrefixes` removes the prefixes of training wrappers.
  *
  * `path` is the text before the names: `params_ema/` for an entry, `state_dict/module.` for an
- * entry and a prefix, empty for a plain state dictionary.
- * @throws CrispenError `MODEL_UNSUPPORTED` if there are no tensors; the message says what was found
- *   instead.
+ * entry and a prefix, or an empty string for a plain state dictionary.
+ * @throws CrispenError `MODEL_UNSUPPORTED` if there are no tensors; the message describes the
+ *   content
  */
 export function unwrap(
   root: PickleValue,
@@ -58,9 +59,9 @@ export function unwrap(
 }
 
 /**
- * Removes `module.`, `netG.`, `generator.`, `net_g.` and `_orig_mod.` from the names, each as often
- * as all names have it. Removes `model.` only if `recognise` accepts the names without it and
- * rejects them with it.
+ * Removes `module.`, `netG.`, `generator.`, `net_g.` and `_orig_mod.` from the names. Each prefix
+ * is removed as often as all names have it. `model.` is removed only if `recognise` accepts the
+ * names without it and rejects the names with it.
  * @throws CrispenError `MODEL_UNSUPPORTED` for names that are too long
  */
 export function stripPrefixes<T extends Pick<Tensor, 'dtype' | 'shape'>>(
@@ -85,7 +86,7 @@ function find(
   depth: number,
   seen: Set<PickleMap>,
 ): { tensors: ReadonlyMap<string, TensorRef>; path: string } | null {
-  // A dictionary that was visited before has nothing new. Files can be cyclic.
+  // Files can be cyclic. A dictionary that was already visited contains nothing new.
   if (depth > MAX_DEPTH || seen.has(map)) return null;
   seen.add(map);
   const names: readonly PickleValue[] = map.size === 1 ? [...map.keys()] : WRAPPERS;
@@ -102,7 +103,7 @@ function find(
   return tensors.size > 0 ? { tensors, path } : null;
 }
 
-/** Returns the longest text that all names begin with and that is shorter than each name. */
+/** Returns the longest common prefix of all names that is shorter than each name. */
 function sharedStart(tensors: ReadonlyMap<string, unknown>): string {
   let shared: string | null = null;
   for (const name of tensors.keys()) {
@@ -117,7 +118,7 @@ function sharedStart(tensors: ReadonlyMap<string, unknown>): string {
   return shared ?? '';
 }
 
-/** Returns the position after the training wrappers' prefixes that begin at `start`. */
+/** Returns the position after the prefixes of training wrappers that begin at `start`. */
 function afterWrappers(shared: string, start: number): number {
   let at = start;
   for (;;) {
@@ -142,7 +143,7 @@ function unsupportedNames(what: string): CrispenError {
   });
 }
 
-/** Describes, for messages, the entries of a dictionary or the kind of value. */
+/** Describes the entries of a dictionary, or the kind of another value, for messages. */
 function describe(root: PickleValue): string {
   if (!(root instanceof Map)) {
     return Array.isArray(root) ? 'a list' : 'a single value';

@@ -1,6 +1,6 @@
 import { corrupt, printable, unsupported } from './refusal.ts';
 
-// The core compiles without the DOM library. Pages, workers and Node all have these.
+// The core compiles without the DOM library. Pages, workers and Node all provide these classes.
 declare const TextDecoder: new (
   label: 'utf-8',
   options: { fatal: true },
@@ -36,25 +36,28 @@ const IN_ZIP64_SHORT = 0xffff;
 const ENCRYPTED = 1;
 const STORED = 0;
 const DEFLATED = 8;
-/** Limited, because an entry takes more memory than its 46 bytes in the file. */
+/**
+ * The number of entries is limited, because an entry takes more memory than its 46 bytes in the
+ * file.
+ */
 const MAX_ENTRIES = 100_000;
 
 interface Entry {
   readonly name: string;
   readonly method: number;
   readonly crc: number;
-  /** Size in the file. */
+  /** The size in the file. */
   readonly packedSize: number;
-  /** Size after unpacking. */
+  /** The size after unpacking. */
   readonly size: number;
   readonly headerAt: number;
   readonly dataAt: number;
 }
 
 /**
- * A zip archive of stored and deflated entries, with zip64. Sizes and checksums come from the
- * central directory only, because PyTorch leaves them out of the local headers. A local header only
- * gives the position of the data.
+ * A zip archive of stored and deflated entries, with support for zip64. Sizes and checksums are
+ * read from the central directory only, because PyTorch omits them from the local headers. A local
+ * header only gives the position of the data.
  *
  * Source: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3 and 4.5.3.
  */
@@ -65,9 +68,9 @@ export class ZipArchive {
 
   /**
    * Reads the directory. `unpackBytes` limits the total size of unpacked entries.
-   * @throws CrispenError `MODEL_CORRUPT` for a malformed directory, or entries that are outside the
-   *   file, overlap or share a name; `MODEL_UNSUPPORTED` for encryption, other compression methods
-   *   and split archives.
+   * @throws CrispenError `MODEL_CORRUPT` for a malformed directory, or for entries that are outside
+   *   the file, overlap or share a name; `MODEL_UNSUPPORTED` for encryption, other compression
+   *   methods and split archives.
    */
   constructor(bytes: Uint8Array, unpackBytes: number) {
     this.#bytes = bytes;
@@ -80,10 +83,10 @@ export class ZipArchive {
   }
 
   /**
-   * Returns the content of an entry, checked against its CRC-32. A stored entry is a view of the
+   * Returns the content of an entry after checking its CRC-32. A stored entry is a view of the
    * file's bytes. A deflated entry is unpacked again in each call.
-   * @throws CrispenError `MODEL_CORRUPT` if there is no such entry, or size or checksum do not
-   *   match; `MODEL_UNSUPPORTED` if the archive unpacks to more than the limit.
+   * @throws CrispenError `MODEL_CORRUPT` if there is no such entry, or if the size or the checksum
+   *   does not match; `MODEL_UNSUPPORTED` if the archive unpacks to more than the limit.
    */
   async read(name: string): Promise<Uint8Array> {
     const entry = this.#entries.get(name);
@@ -105,7 +108,7 @@ export class ZipArchive {
   }
 }
 
-/** The position of the central directory and its number of entries. */
+/** The position and the size of the central directory, and its number of entries. */
 interface DirectoryPlace {
   readonly at: number;
   readonly size: number;
@@ -148,7 +151,8 @@ function findDirectory(view: DataView): DirectoryPlace {
   const length = view.byteLength;
   const lowest = Math.max(0, length - END_BYTES - MAX_COMMENT_BYTES);
   let at = length - END_BYTES;
-  // The comment must end the file. Otherwise any text could look like an end record.
+  // The comment of the end record must end at the end of the file. Otherwise any text could look
+  // like an end record.
   while (
     at >= lowest &&
     !(view.getUint32(at, true) === END && at + END_BYTES + view.getUint16(at + 20, true) === length)
@@ -195,7 +199,7 @@ function readEntry(view: DataView, at: number, name: string, directoryAt: number
   let size = view.getUint32(at + 24, true);
   let headerAt = view.getUint32(at + 42, true);
   if (size === IN_ZIP64 || packedSize === IN_ZIP64 || headerAt === IN_ZIP64) {
-    // The extra field contains, in this order, only the values that do not fit.
+    // The extra field contains only the values that do not fit, in this order.
     const next = zip64Reader(view, at, shown);
     if (size === IN_ZIP64) size = next();
     if (packedSize === IN_ZIP64) packedSize = next();
@@ -217,7 +221,10 @@ function readEntry(view: DataView, at: number, name: string, directoryAt: number
   return { name, method, crc: view.getUint32(at + 16, true), packedSize, size, headerAt, dataAt };
 }
 
-/** Reads the 64-bit numbers of a central header's zip64 extra field in turn. */
+/**
+ * Returns a function that reads the 64-bit numbers of a central header's zip64 extra field one by
+ * one.
+ */
 function zip64Reader(view: DataView, headerAt: number, shown: string): () => number {
   let at = headerAt + CENTRAL_HEADER_BYTES + view.getUint16(headerAt + 28, true);
   const end = at + view.getUint16(headerAt + 30, true);
@@ -237,7 +244,9 @@ function zip64Reader(view: DataView, headerAt: number, shown: string): () => num
   throw corrupt(`${shown} lacks its zip64 sizes`);
 }
 
-/** Rejects overlapping entries. They can be bombs: many names for one block of bytes. */
+/**
+ * Rejects overlapping entries. They can be zip bombs, in which many names share one block of bytes.
+ */
 function checkOverlap(entries: Iterable<Entry>): void {
   const sorted = [...entries].sort((a, b) => a.headerAt - b.headerAt);
   let end = 0;
@@ -250,7 +259,7 @@ function checkOverlap(entries: Iterable<Entry>): void {
 async function inflate(packed: Uint8Array, size: number, name: string): Promise<Uint8Array> {
   const stream = new DecompressionStream('deflate-raw');
   const writer = stream.writable.getWriter();
-  // Not awaited yet: the writer waits for the reader.
+  // The writes are not awaited yet, because the writer waits for the reader.
   const written = Promise.all([writer.write(packed), writer.close()]);
   written.catch(() => {});
   const reader = stream.readable.getReader();
@@ -276,12 +285,14 @@ async function inflate(packed: Uint8Array, size: number, name: string): Promise<
   return result;
 }
 
-/** Reads a number that is inexact beyond 2^53, which exceeds every limit. */
+/**
+ * Reads a 64-bit number. Above 2^53 the result is inexact, but such a number exceeds every limit.
+ */
 function u64(view: DataView, at: number): number {
   return Number(view.getBigUint64(at, true));
 }
 
-/** CRC-32 of each 4-byte step for 4 tables (slicing by 4), polynomial 0xedb88320. */
+/** The 4 tables that process 4 bytes per step (slicing by 4), for the polynomial 0xedb88320. */
 const CRC_TABLES = makeCrcTables();
 
 function makeCrcTables(): readonly Uint32Array[] {
@@ -300,7 +311,7 @@ function makeCrcTables(): readonly Uint32Array[] {
   return tables;
 }
 
-/** Computes the CRC-32 of zip, gzip and PNG, four bytes per step. */
+/** Computes the CRC-32 that zip, gzip and PNG use, with four bytes per step. */
 export function crc32(bytes: Uint8Array): number {
   const [t0, t1, t2, t3] = CRC_TABLES;
   let crc = 0xffffffff;

@@ -7,19 +7,22 @@ const CANVAS = {
   accepts: (value: unknown) => isCanvasElement(value) || isOffscreenCanvas(value),
 };
 
-/** @throws CrispenError `INVALID_INPUT` for anything but a canvas (of any realm) */
+/**
+ * @throws CrispenError `INVALID_INPUT` for anything but a canvas; canvases of other realms are
+ *   valid
+ */
 export function checkCanvas(canvas: HTMLCanvasElement | OffscreenCanvas): void {
   checkValue('The canvas', canvas, CANVAS);
 }
 
 /**
- * Takes control of a canvas, as an offscreen canvas that can be sent to the worker.
- * @throws CrispenError `INVALID_INPUT` if it has a context or was transferred before
+ * Takes control of a canvas and returns an offscreen canvas that can be sent to the worker.
+ * @throws CrispenError `INVALID_INPUT` if the canvas has a context or was transferred before
  */
 export function takeOver(canvas: HTMLCanvasElement | OffscreenCanvas): OffscreenCanvas {
   try {
     if (isCanvasElement(canvas)) return canvas.transferControlToOffscreen();
-    // A canvas that cannot be transferred is detected here, where the error can still be reported.
+    // This call throws for a canvas that cannot be transferred, so the page gets the error.
     return structuredClone(canvas, { transfer: [canvas] });
   } catch (cause) {
     throw invalid(

@@ -68,11 +68,11 @@ export type { Detection, Upscaler } from './upscaler.ts';
 
 /**
  * Creates an upscaler with its own worker, which starts at the first call and again after a
- * failure. For pages, and for workers that can start workers. In Node, use the command line or
- * `crispen/engine`.
+ * failure. This function works in pages, and in workers that can start workers. In Node, use the
+ * command line or `crispen/engine`.
  *
- * @throws CrispenError `INVALID_INPUT` for invalid options, `WORKER_FAILED` without web workers, as
- *   in Node
+ * @throws CrispenError `INVALID_INPUT` for invalid options, `WORKER_FAILED` if there are no web
+ *   workers, as in Node
  */
 export function createUpscaler(options: UpscalerOptions = {}): Upscaler {
   if (typeof Worker === 'undefined' || baseAddress() === undefined) {
@@ -129,7 +129,7 @@ class WorkerUpscaler implements Upscaler {
       return await this.#upscale(image, request, request.to ?? null);
     } catch (error) {
       const to = options?.to;
-      // Lazily loaded, because most results go back to the page.
+      // This module is loaded lazily, because most results are returned to the page.
       if (isFileHandle(to)) await (await import('./target.ts')).removeEmpty(to);
       throw error;
     }
@@ -217,8 +217,8 @@ class WorkerUpscaler implements Upscaler {
   }
 
   /**
-   * Returns the facts about added models that planning needs. For shipped models, the worker is not
-   * asked.
+   * Returns the facts about added models that planning needs. The worker is not called for shipped
+   * models.
    */
   async #added(model: string | undefined): Promise<AddedModel[]> {
     return model?.startsWith(ADDED_PREFIX) ? this.models() : [];
@@ -244,8 +244,8 @@ class WorkerUpscaler implements Upscaler {
   }
 
   /**
-   * Runs one job with progress and cancellation. `discard` frees a result that comes too late. If
-   * `settle` is set, a cancelled job ends when the worker has cleaned up.
+   * Runs one job with progress and cancellation. `discard` frees a result that arrives after the
+   * cancellation. If `settle` is set, a cancelled job rejects only after the worker has cleaned up.
    */
   async #job<T>(
     { signal, onProgress, confirm }: JobOptions & Pick<UpscaleRequest, 'confirm'>,
@@ -284,8 +284,8 @@ class WorkerUpscaler implements Upscaler {
   }
 
   /**
-   * Returns a session with a live worker. If a worker died before it began a job, another gets the
-   * job.
+   * Returns a session with a live worker. If a worker has died while it was idle, a new worker gets
+   * the job.
    */
   async #ready(): Promise<WorkerSession> {
     const session = this.#open();
@@ -340,7 +340,9 @@ async function planned(
   return { ...plan, auto: request.model === AUTO };
 }
 
-/** Adds the model of its task to a request, if the task has one, and removes `auto`, which names no model. */
+/**
+ * If a request has a task, adds the task's model. Removes `auto`, which is not the id of a model.
+ */
 async function withTask<R extends ModelChoice>(
   given: R,
   added: AddedModel[],
@@ -357,7 +359,7 @@ async function sent(target: UpscaleTarget | null): Promise<WireTarget | null> {
 }
 
 function startWorker(): Worker {
-  // If a bundler wrote a URL from its own machine here, the worker is next to the page.
+  // Some bundlers insert a URL of their own machine here. The worker is then next to the page.
   const { protocol, origin } = new URL(import.meta.url);
   if (protocol.startsWith('http') && origin !== location.origin) {
     return inlineWorker(import.meta.url.replace(/[^/]*$/, 'worker.js'));
@@ -397,19 +399,19 @@ function folderUrl(baseUrl: string | URL): string {
   return url.href;
 }
 
-/** False in workers. */
+/** Returns whether this script runs in a page, and not in a worker. */
 const hasDocument = (): boolean => typeof document !== 'undefined';
 
 const isVisible = (): boolean => !hasDocument() || document.visibilityState === 'visible';
 
-/** Returns the last part of a URL; empty for bytes without a name. */
+/** Returns the last part of a URL, or an empty string for a Blob, which has no name. */
 function fileName(source: Blob | string): string {
   if (typeof source !== 'string') return '';
   const last = new URL(source).pathname.split('/').at(-1) ?? '';
   try {
     return decodeURIComponent(last);
   } catch {
-    return last; // a stray percent sign
+    return last; // the name contains a stray percent sign
   }
 }
 

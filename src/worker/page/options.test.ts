@@ -94,7 +94,7 @@ describe('the table', () => {
   });
 });
 
-/** A method of an upscaler with the given options; everything else is valid. */
+/** Calls a method of an upscaler with the given options and valid arguments. */
 function make(upscaler: Upscaler, { call, options }: WrongCall): unknown {
   const file = new Blob(['x']);
   switch (call) {
@@ -125,7 +125,7 @@ describe('on a page', () => {
 
   beforeEach(() => {
     started = 0;
-    // The part of a page that is needed until a worker is started.
+    // Stubs the part of a page that is needed until a worker is started.
     vi.stubGlobal('location', new URL('http://localhost/page/index.html'));
     vi.stubGlobal(
       'Worker',

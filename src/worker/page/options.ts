@@ -1,4 +1,4 @@
-/** The options of every call with their rules. They are defined only here. */
+/** The options of every call, and the rules that check them. */
 
 import { TASKS, type Task } from '../../catalog/task.ts';
 import { OUTPUT_TYPES, type OutputType } from '../../codecs/formats.ts';
@@ -35,78 +35,84 @@ import { isFileHandle, isStream, isUrl } from './realm.ts';
 
 export interface UpscalerOptions {
   /**
-   * Folder of the weight files, resolved against the document or, in a worker, against its script.
-   * Default: next to the library, where the package has the weights of `a2n-photo-x2`.
+   * The folder of the weight files. It is resolved against the document, or in a worker against the
+   * worker's script. Default: the folder `models` of the package, which contains the weights of
+   * `a2n-photo-x2`.
    */
   readonly baseUrl?: string | URL;
   /**
-   * Makes the worker, for bundlers with special needs. See `inlineWorker` for a worker from another
-   * site.
+   * Makes the worker, for bundlers with special needs. For a worker script on another site, see
+   * `inlineWorker`.
    */
   readonly worker?: () => Worker;
   /** Whether to keep weights in the Cache API; default true. */
   readonly cache?: boolean;
-  /** Bytes of memory that a job may use, on the GPU or on the CPU. */
+  /** The number of bytes of memory that a job may use, on the GPU or on the CPU. */
   readonly memoryBudget?: number;
   /**
-   * What runs networks. Default `auto`: a GPU if WebGPU offers one, otherwise the CPU through
-   * WebAssembly. `webgpu` also accepts a software adapter, which is slower than the CPU backend;
-   * jobs fail with `NO_WEBGPU` if there is no adapter at all. `cpu` does not use the GPU.
+   * The hardware that runs networks. `auto` (default) uses a GPU if WebGPU offers one, otherwise
+   * the CPU through WebAssembly. `webgpu` also accepts a software adapter, which is slower than the
+   * CPU backend. With `webgpu`, jobs fail with `NO_WEBGPU` if there is no adapter at all. `cpu`
+   * does not use the GPU.
    */
   readonly backend?: BackendChoice;
   /**
-   * Threads on the CPU, 1 to 8; default: one per core except one. They need no HTTP header. In
-   * cross-origin isolated pages they share memory, which saves time.
+   * The number of threads on the CPU, 1 to 8; the default leaves one core free. Threads need no
+   * HTTP header. In cross-origin isolated pages, they share memory, which saves time.
    */
   readonly threads?: number;
   /**
-   * Precision of maps and weights in GPU memory. Default `auto`: f16 for 8-bit images and shipped
-   * models whose f16 output keeps 99.9 % of the values within 1/255 of f32, on a GPU with
-   * `shader-f16`; otherwise f32. If it is `f16`, jobs fail with `INVALID_INPUT` on a GPU without
-   * `shader-f16`.
+   * The precision of feature maps and weights in GPU memory. `auto` (default) uses f16 for 8-bit
+   * images and shipped models if the GPU has `shader-f16` and the model's f16 output keeps 99.9 %
+   * of the values within 1/255 of f32. Otherwise, `auto` uses f32. With `f16`, jobs fail with
+   * `INVALID_INPUT` on a GPU without `shader-f16`.
    */
   readonly precision?: Precision;
   /**
-   * How the fastest kernels for this GPU are chosen. `quick` (default): a table of adapter families
-   * decides. Once the first image is done and nothing else runs, a measurement of at most 250 ms of
-   * GPU time improves on the table for later upscalers. `full`, or true: a measurement that takes
-   * some seconds before the first image. `off`, or false: the table decides. Results are kept in
-   * the Cache API, by adapter and browser version. With `cache: false`, `quick` does not measure.
-   * It never measures software adapters.
+   * How the fastest kernels for this GPU are chosen. `quick` (default) uses a table of adapter
+   * families. When the first image is done and nothing else runs, it measures for at most 250 ms of
+   * GPU time, and later upscalers use the result. `full`, or true, measures for some seconds before
+   * the first image. `off`, or false, uses only the table. Results are stored in the Cache API,
+   * separately for each adapter and browser version. `quick` measures neither with `cache: false`
+   * nor on software adapters.
    */
   readonly tune?: TuneMode | boolean;
 }
 
 export interface JobOptions {
-  /** An AbortSignal, also from another realm or a polyfill. */
+  /** An AbortSignal, which may also come from another realm or a polyfill. */
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: UpscaleProgress) => void) | undefined;
 }
 
 export interface EncodeOptions {
   readonly type: OutputType;
-  /** 0 to 1, for all but PNG; default 0.92. */
+  /** The quality from 0 to 1 for all formats except PNG; default 0.92. */
   readonly quality?: number | undefined;
-  /** What happens to the EXIF and XMP of a file; default `drop`. */
+  /** Whether the EXIF and XMP of a file are kept; default `drop`. */
   readonly metadata?: Metadata | undefined;
 }
 
 export interface InspectOptions extends ModelChoice, JobOptions {
   /**
-   * The part of the image to inspect, in its pixels; default: all of it. The branch weights of A2N
-   * depend on all pixels that the network sees, so a part has different branch weights from the
-   * whole image.
+   * The part to inspect, in pixels of the image; default: the whole image. The branch weights of
+   * A2N depend on all pixels of the network's input, so a part has different branch weights from
+   * the whole image.
    */
   readonly region?: Rect | undefined;
   /**
-   * The most pixels that the network sees, 256 to 65536; default 16384. A larger part is reduced
-   * first (`reduction` of the result). This also bounds the result: A2N has 3 KB per pixel.
+   * The maximum number of pixels in the network's input, 256 to 65536; default 16384. A larger part
+   * is reduced first, by the factor `reduction` of the result. This limit also bounds the size of
+   * the result: A2N returns 3 KB per pixel.
    */
   readonly maxPixels?: number | undefined;
 }
 
 export interface AddModelOptions extends AddOptions, JobOptions {
-  /** The file's name, which may give the scale. A `File` and a URL have names of their own. */
+  /**
+   * The file's name, which may contain the scale. Default: the name of the `File`, or the last part
+   * of the URL.
+   */
   readonly name?: string;
 }
 
@@ -116,19 +122,19 @@ export interface ExportOptions {
 }
 
 export interface ModelChoice {
-  /** Default: the model's scale. If there is no model: 2, or 1 for a task that restores. */
+  /** The default is the model's scale. Without a model, it is 2, or 1 for a task that restores. */
   readonly scale?: number | undefined;
   /**
-   * Id of a shipped or an added model; default: the model of the task, or the best photo model of the
-   * scale. `auto`: the same, but the fast photo models where an estimate says that the best ones would
-   * take more than 3 s for this image on this machine. `diagnostics.auto` says why. For `inspect`, `auto`
-   * is the default.
+   * The id of a shipped or an added model. Default: the model of the task, or the best photo model
+   * of the scale. `auto` chooses the same model, unless an estimate says that the best models would
+   * take more than 3 s for this image on this machine. It then chooses the fast photo models.
+   * `diagnostics.auto` gives the reason. For `inspect`, `auto` is the same as the default.
    */
   readonly model?: string | undefined;
   /**
-   * What to do. Default: what the model does, or `upscale` if there is no model. The other tasks
-   * restore the image at its own size. If another size is requested too, the default models enlarge
-   * the restored image.
+   * The task. Default: the model's task, or `upscale` if there is no model. The other tasks restore
+   * the image at its own size. If another size is requested too, the default models enlarge the
+   * restored image.
    */
   readonly task?: Task | undefined;
 }
@@ -136,35 +142,41 @@ export interface ModelChoice {
 export interface PlanChoice extends ModelChoice, Tiling {
   /**
    * Any factor up to 16. Default: the model's scale, or 2 if there is neither a model nor a task.
-   * For other factors, the next larger scale of the model's family runs, or several passes, and the
-   * result is resized.
+   * For factors without a model, the model of the next larger scale in the same family runs, or
+   * several passes run. The result is then resized.
    */
   readonly scale?: number | undefined;
-  /** Instead of `scale`: width or height in pixels, or a box into which the result fits. */
+  /**
+   * An alternative to `scale`: a width or a height in pixels, or a box into which the result fits.
+   */
   readonly width?: number | undefined;
   readonly height?: number | undefined;
   readonly fit?: { readonly width: number; readonly height: number } | undefined;
   /**
-   * The part of the image to enlarge, in whole pixels of the upright image; default: all of it.
-   * Sizes, such as `inputWidth` of the result, are those of this part. A region outside the image
-   * is `INVALID_INPUT`.
+   * The part of the image to enlarge, in whole pixels of the upright image; default: the whole
+   * image. Sizes in the result, such as `inputWidth`, refer to this part. A region outside the
+   * image causes `INVALID_INPUT`.
    */
   readonly region?: Rect | undefined;
-  /** `lanczos`: a resize without a network, on the GPU if there is one. Default `network`. */
+  /** `lanczos` resizes without a network, on the GPU if there is one. Default `network`. */
   readonly method?: Method | undefined;
-  /** Bits per sample of a PNG file; default: those of the source. */
+  /** The number of bits per sample of a PNG file; default: the source's. */
   readonly depth?: Depth | undefined;
-  /** Default: `bitmap`, or PNG if `to` is given. */
+  /** The default is `bitmap`, or PNG if `to` is given. */
   readonly output?: OutputFormat | undefined;
-  /** Where the file is written as it is made. The result then has no `image`. */
+  /** The target to which the file is written while it is made. The result then has no `image`. */
   readonly to?: UpscaleTarget | undefined;
-  /** If given, a file result also gets a small picture whose longest side is this; 1 or more. */
+  /**
+   * The longest side, in pixels, of a small picture that is returned together with a result file.
+   * The value must be at least 1. By default, there is no small picture.
+   */
   readonly preview?: number | undefined;
-  /** 0 to 1, for all but PNG; default 0.92. */
+  /** The quality from 0 to 1 for all formats except PNG; default 0.92. */
   readonly quality?: number | undefined;
   /**
-   * Called before a job on the CPU that would take more than a minute, with its estimated
-   * milliseconds. `false` ends the job with `ABORTED`. Default: it continues.
+   * Called before a job on the CPU that would take more than a minute, with the estimated
+   * milliseconds. If it returns `false`, the job ends with `ABORTED`. Without this function, the
+   * job continues.
    */
   readonly confirm?: ((milliseconds: number) => boolean | Promise<boolean>) | undefined;
   /**
@@ -176,14 +188,14 @@ export interface PlanChoice extends ModelChoice, Tiling {
 
 export interface UpscaleRequest extends PlanChoice, JobOptions {}
 
-/** The options of a drawn result. */
+/** The options for a result that is drawn on a canvas. */
 export type DrawRequest = Omit<
   UpscaleRequest,
   'to' | 'output' | 'preview' | 'quality' | 'metadata' | 'depth'
 >;
 
 const job: Rules<JobOptions> = {
-  // Checked by shape, because signals of other realms and polyfills are valid too.
+  // Only the shape is checked, because signals of other realms and polyfills are valid too.
   signal: shaped('signal', 'an AbortSignal', {
     aborted: 'boolean',
     addEventListener: 'function',
@@ -226,7 +238,7 @@ const region: Rule = {
       (isRight) => isRight,
     );
   },
-  // Copied, because a framework's own object cannot be sent to a worker.
+  // The value is copied, because a framework's proxy object cannot be sent to a worker.
   copy: ({ x, y, width, height }: Rect) => ({ x, y, width, height }),
 };
 
@@ -251,7 +263,7 @@ const written = {
   depth: choice<Depth>([8, 16]),
   output: choice<OutputFormat>(['bitmap', ...OUTPUT_TYPES]),
   to: target,
-  // An upper bound, which may be a product with the device's pixel ratio.
+  // Fractions are valid, because the value may be a product with the device's pixel ratio.
   preview: number({ min: 1, max: 2 ** 31 - 1 }),
   quality,
   metadata,
@@ -264,7 +276,7 @@ const tune: Rule = {
   accepts: (value) => typeof value === 'boolean' || TUNE_MODES.includes(value as TuneMode),
 };
 
-/** The rules for each call, by its name. */
+/** The rules for the options of each call, by the name of the call. */
 export const CALLS = {
   createUpscaler: {
     baseUrl: url,
@@ -287,7 +299,7 @@ export const CALLS = {
     maxPixels: whole(256, 65536),
     ...job,
   } satisfies Rules<InspectOptions>,
-  // The same options as for `upscale`, so callers can pass theirs.
+  // `estimateCpu` accepts all options of `upscale`, so callers can pass the same object.
   estimateCpu: { ...sizing, ...running, ...written, ...job } satisfies Rules<UpscaleRequest>,
   addModel: {
     scale: whole(1, 8),

@@ -1,6 +1,6 @@
 /**
- * Recognises objects of the platform. `instanceof` only knows the classes of its own realm, so it
- * rejects a Blob from an iframe. It also needs classes that workers lack.
+ * Recognises objects of the platform. `instanceof` compares with the classes of its own realm, so
+ * it rejects a Blob from an iframe. It also fails for classes that do not exist in workers.
  */
 
 interface Class {
@@ -9,9 +9,9 @@ interface Class {
 
 /**
  * Returns whether a value is an object of one of the platform's classes, from any realm. It calls a
- * getter of the class, which throws for anything else.
+ * getter of the class, which throws for other objects.
  *
- * @param name of the class, which need not exist here
+ * @param name the name of the class, which may be missing in this realm
  * @param property a property that the class itself defines with a getter
  */
 function is(value: unknown, name: string, property: string): boolean {
@@ -46,8 +46,9 @@ export const isFileHandle = (value: unknown): value is FileSystemFileHandle =>
   is(value, 'FileSystemHandle', 'kind') && (value as FileSystemHandle).kind === 'file';
 
 /**
- * Returns the base for relative URLs: the document's base, or in a worker its script. If the script
- * has no folder (`blob:`), the base is the site. Undefined if there is neither, as in Node.
+ * Returns the base for relative URLs: the document's base, or in a worker the URL of its script.
+ * The base of a `blob:` script, which has no folder, is the origin. Returns undefined if there is
+ * neither a document nor a location, as in Node.
  */
 export function baseAddress(): string | undefined {
   if (typeof document !== 'undefined') return document.baseURI;
@@ -55,7 +56,7 @@ export function baseAddress(): string | undefined {
   return location.protocol === 'blob:' ? location.origin : location.href;
 }
 
-/** Makes a URL absolute; null if the address is invalid. */
+/** Makes a URL absolute. Returns null if the address is invalid. */
 export function absolute(address: string | URL): URL | null {
   try {
     return new URL(address, baseAddress());

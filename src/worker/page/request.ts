@@ -7,7 +7,7 @@ import type { ModelChoice, PlanChoice } from './options.ts';
 
 export const DEFAULT_QUALITY = 0.92;
 
-/** The part of a model that a request needs. */
+/** The properties of a model that are needed to choose it. */
 export interface Choosable {
   readonly id: string;
   readonly scale: number;
@@ -16,8 +16,8 @@ export interface Choosable {
 
 /**
  * Returns the model with this id, or the default model for the scale.
- * @param added the user's added models
- * @throws CrispenError `MODEL_UNKNOWN`; `INVALID_INPUT` for a scale that no model has.
+ * @param added the models that the user added
+ * @throws CrispenError `MODEL_UNKNOWN`; `INVALID_INPUT` if no model has this scale.
  */
 export const chooseModel = (
   { scale = 2, model }: ModelChoice,
@@ -28,7 +28,7 @@ export const chooseModel = (
     : (added.find(({ id }) => id === model) ?? findModel(model));
 
 /**
- * Plans a request.
+ * Makes the plan for a request.
  * @param request a request that satisfies the rules of its call
  * @throws CrispenError `MODEL_UNKNOWN`; `INVALID_INPUT` for options that cannot be combined
  */
@@ -55,7 +55,10 @@ export function planUpscale(
   return { ...size, region, output, metadata, preview, method, depth, quality, tiling, asks };
 }
 
-/** Returns the model with its own scale, and the requested size if that differs. */
+/**
+ * Chooses the model and its scale. `wish` is the requested size if the model's scale does not give
+ * it.
+ */
 function chooseSize(
   { model, scale, width, height, fit }: PlanChoice,
   added: readonly Choosable[],

@@ -10,18 +10,18 @@ import type {
   WorkerConfig,
 } from '../protocol.ts';
 
-/** How long an idle worker may take to answer. */
+/** The longest time in which an idle worker must answer. */
 const ANSWER_MS = 10_000;
 
-/** Receives the progress of a job, and answers its questions. */
+/** The callbacks of a job, which receive its progress and answer its questions. */
 export interface JobListener {
   readonly onProgress?: ((progress: UpscaleProgress) => void) | undefined;
   readonly confirm?: ((milliseconds: number) => boolean | Promise<boolean>) | undefined;
 }
 
 /**
- * One worker from its start to its end. Comlink leaves calls pending forever if a worker dies. This
- * class rejects them.
+ * One worker from its start to its end. If a worker dies, Comlink leaves its calls pending forever.
+ * This class rejects them.
  */
 export class WorkerSession {
   readonly #worker: Worker;
@@ -29,12 +29,12 @@ export class WorkerSession {
   readonly #pending = new Set<(error: CrispenError) => void>();
   readonly #listeners = new Map<number, JobListener>();
   readonly #watch = new AbortController();
-  /** Why the session ended. */
+  /** The reason why the session ended; null while it is running. */
   #end: CrispenError | null = null;
   #isConfigured = false;
   #greeting: Promise<null> | null = null;
   readonly #start: () => Worker;
-  /** Threads that the page started for the worker, which could not start them itself. */
+  /** The threads that the page started, because the worker could not start them itself. */
   readonly #threads: Worker[] = [];
   readonly #onEnd: () => void;
 
@@ -95,9 +95,9 @@ export class WorkerSession {
   }
 
   /**
-   * Settles when it is known whether the worker is alive. An idle worker may have died without an
-   * event. A worker that is busy or starting is not asked, because whatever ends it also ends its
-   * calls.
+   * Settles when it is known whether the worker is alive. An idle worker is pinged, because it may
+   * have died without an event. A worker that is busy or starting is not pinged, because its
+   * pending calls are rejected if it dies.
    * @throws CrispenError the reason why the session ended
    */
   async alive(): Promise<void> {
@@ -125,8 +125,8 @@ export class WorkerSession {
   }
 
   /**
-   * Starts a thread. A thread that cannot start needs no handling, because the worker waits only a
-   * few seconds for its first message.
+   * Starts a thread. Errors are ignored, because the worker waits only a few seconds for the first
+   * message of the thread.
    */
   #startThread(port: MessagePort): void {
     const worker = this.#start();
@@ -135,7 +135,10 @@ export class WorkerSession {
     worker.postMessage({ thread: port } satisfies ThreadEvent, [port]);
   }
 
-  /** Passes on the page's answer. If asking fails, the job does not start. */
+  /**
+   * Asks the page and sends its answer to the worker. If the page's function throws, the job does
+   * not start.
+   */
   async #ask(id: number, { confirm }: JobListener, milliseconds: number): Promise<void> {
     let yes = true;
     try {
@@ -151,7 +154,7 @@ export class WorkerSession {
     void this.#remote.setVisible(visible);
   }
 
-  /** Ends the worker and rejects all pending calls. Later calls have no effect. */
+  /** Ends the worker and rejects all pending calls. Calling this method again has no effect. */
   end(error: CrispenError): void {
     if (this.#end) return;
     this.#end = error;
@@ -166,7 +169,7 @@ export class WorkerSession {
   /**
    * Waits for the worker's lock. No event reports a worker that was terminated, closed itself or
    * was killed for its memory. But the browser then releases the worker's lock, and the page, which
-   * is waiting for it, gets it.
+   * waits for the lock, gets it.
    */
   async #watchOver(configured: Promise<void>, lifeline: string): Promise<void> {
     try {
@@ -175,8 +178,8 @@ export class WorkerSession {
         this.end(workerFailed('It ended unexpectedly.'));
       });
     } catch {
-      // The session was ended by `end`, or there are no locks. Then only error events report a dead
-      // worker.
+      // Either `end` ended the session, or there are no locks. Without locks, only error events
+      // report a dead worker.
     }
   }
 }

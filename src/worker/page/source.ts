@@ -16,7 +16,7 @@ import {
 
 /**
  * All possible sources. Elements are read at the time of the call. Missing colours of raw Bayer
- * data are interpolated; with the task `demosaic`, a network does better.
+ * data are interpolated. With the task `demosaic`, a network computes them with better quality.
  */
 export type UpscaleSource =
   | File
@@ -33,9 +33,9 @@ export type UpscaleSource =
 /**
  * Converts a source to the form that is sent to the worker, and lists the objects to transfer.
  *
- * The caller's own bitmaps and pixels stay usable: they are copied once, and the copy is
- * transferred. Files are passed by reference. Strings and URLs are resolved against the document,
- * or in a worker against its script. Crispen's worker fetches them.
+ * The caller's own bitmaps and pixels stay usable, because the function transfers a copy. Files are
+ * passed by reference. Strings and URLs are resolved against the document, or in a worker against
+ * the worker's script. Crispen's worker fetches them.
  *
  * @throws CrispenError `CROSS_ORIGIN` for pixels that belong to another site, `DECODE_FAILED` for a
  *   broken image element, `INVALID_INPUT` for anything else
@@ -48,8 +48,8 @@ export async function toWireSource(
     return { source: { kind: 'url', url: resolve(source) }, transfer: [] };
   }
   if (isMosaic(source)) {
-    // Samples are read at the time of the call. A transferred buffer has none, and the check
-    // reports that.
+    // Samples are read at the time of the call. The check below rejects an empty buffer, such as
+    // one that was transferred.
     const data = source.data?.length > 0 ? source.data.slice() : source.data;
     const { checkMosaic } = await import('../../image/bayer.ts');
     const mosaic = checkMosaic({ ...source, data });
@@ -69,12 +69,16 @@ export async function toWireSource(
 }
 
 /**
- * Recognises raw Bayer data by `pattern`, which no other source has. Input elements also have it.
+ * Recognises raw Bayer data by the property `pattern`, which no other source has. Input elements
+ * also have it, but they are not sources.
  */
 export const isMosaic = (source: unknown): source is BayerMosaic =>
   'pattern' in Object(source) && !isInputElement(source);
 
-/** Makes a transferable copy of the caller's bitmap, with colours under low alpha intact. */
+/**
+ * Makes a transferable copy of the caller's bitmap, which keeps the exact colours of pixels with a
+ * low alpha.
+ */
 export async function copyBitmap(bitmap: ImageBitmap): Promise<ImageBitmap> {
   if (!isBitmap(bitmap)) throw notASource();
   return toBitmap(bitmap);
@@ -90,7 +94,7 @@ function resolve(address: string | URL): string {
 }
 
 /**
- * Returns whether image data can be used directly, as 8-bit sRGB can. Other image data are
+ * Returns whether image data are 8-bit sRGB and can be used directly. Other image data are
  * converted through a bitmap.
  */
 function isPlain(image: ImageData): boolean {

@@ -1,18 +1,19 @@
-/** What the page needs for writing results to targets; lazily loaded. */
+/** Functions of the page for writing results to targets. This module is loaded lazily. */
 import type { PumpAnswer, PumpRequest } from '../protocol.ts';
 
-/** Removes a file that a picker has just made. A file that has content is kept. */
+/** Removes an empty file, which a file picker has just created. Keeps a file that has content. */
 export async function removeEmpty(file: FileSystemFileHandle & { remove?(): Promise<void> }) {
   try {
     if ((await file.getFile()).size === 0) await file.remove?.();
   } catch {
-    // The file is gone already, or removing it is not allowed. The first error is reported.
+    // The file no longer exists, or removing it is not allowed. The caller reports the error that
+    // came before.
   }
 }
 
 /**
- * Makes a stream sendable to the worker. Safari cannot transfer streams, so there the page writes
- * what the worker sends.
+ * Makes a stream sendable to the worker. Safari cannot transfer streams. There, the worker sends
+ * the data through a port, and the page writes them.
  */
 export function sendable(stream: WritableStream<Uint8Array>): WritableStream | MessagePort {
   const probe = new WritableStream();
@@ -24,7 +25,7 @@ export function sendable(stream: WritableStream<Uint8Array>): WritableStream | M
   }
 }
 
-/** Writes what arrives at a port into a stream. Like a transfer, this locks the stream. */
+/** Writes the data that arrive at a port into a stream. Like a transfer, this locks the stream. */
 function pumpInto(stream: WritableStream<Uint8Array>): MessagePort {
   const { port1, port2 } = new MessageChannel();
   const writer = stream.getWriter();
@@ -45,7 +46,7 @@ function pumpInto(stream: WritableStream<Uint8Array>): MessagePort {
     }
     port1.postMessage(answer);
   };
-  // The stream's own failures reach the worker with the next request.
+  // If the stream fails, the worker gets the error in the answer to its next request.
   writer.closed.catch(() => {});
   return port2;
 }

@@ -1,4 +1,6 @@
-/** The effect of a task on a request; lazily loaded, because most requests only enlarge. */
+/**
+ * Applies a task to a request. This module is loaded lazily, because most requests only enlarge.
+ */
 
 import { restorationModel } from '../../catalog/files.ts';
 import { checkServes } from '../../catalog/task.ts';
@@ -8,7 +10,7 @@ import { type Choosable, chooseModel } from './request.ts';
 import { isMosaic, type UpscaleSource } from './source.ts';
 
 /**
- * Adds the model of its task to a request.
+ * If a request has a task but no model, adds the model of the task.
  * @param source the image
  * @throws CrispenError `INVALID_INPUT` for a model, a method or a source that does not fit the
  *   task; `MODEL_UNKNOWN`

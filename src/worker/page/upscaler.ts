@@ -21,43 +21,46 @@ import type {
 } from './options.ts';
 import type { UpscaleSource } from './source.ts';
 
-/** How networks run in this browser on this machine. */
+/** Information about how networks run in this browser on this machine. */
 export interface Detection {
-  /** `none`: the option `backend` is `webgpu`, and there is no adapter. */
+  /** `none` means that the option `backend` is `webgpu`, but there is no adapter. */
   readonly backend: 'webgpu' | 'cpu' | 'none';
   readonly adapter: AdapterReport | null;
   /**
-   * Why the GPU is not used: `NO_WEBGPU` or `INSECURE_CONTEXT`, with a hint. Null if it is used, or
-   * if `backend` is `cpu`.
+   * The reason why the GPU is not used: `NO_WEBGPU` or `INSECURE_CONTEXT`, with a hint. Null if the
+   * GPU is used, or if `backend` is `cpu`.
    */
   readonly reason: CrispenError | null;
   /**
-   * How the CPU runs networks; null if the GPU does. For `loops`, `reason` says why there is no
-   * WebAssembly (`NO_WASM`) and what to allow.
+   * How the CPU runs networks; null if the GPU runs them. For `loops`, `reason` says why there is
+   * no WebAssembly (`NO_WASM`) and how the page can allow it.
    */
   readonly cpu: (CpuReport & { readonly reason: CrispenError | null }) | null;
 }
 
 export interface Upscaler {
-  /** Reports how networks run here. Tests the adapter, not only `navigator.gpu`. */
+  /**
+   * Reports how networks run in this browser. It creates a device on the adapter, because
+   * `navigator.gpu` alone proves nothing.
+   */
   detect(): Promise<Detection>;
   /**
-   * Downloads a model and prepares it, so the first image does not wait for it. `auto` is not a model: which
-   * one runs depends on the image.
+   * Downloads a model and prepares it, so the first image does not wait for it. `auto` is not
+   * accepted, because its model depends on the image.
    * @throws CrispenError `INVALID_INPUT`, `MODEL_UNKNOWN`, `FETCH_FAILED`, `MODEL_CORRUPT`,
    *   `ABORTED`
    */
   preload(model: string, options?: JobOptions): Promise<void>;
   /**
-   * Enlarges one image. Jobs run in turn, in the order in which they reach the worker. Options are
-   * checked before anything is sent; unknown names are errors.
+   * Enlarges one image. Jobs run one after the other, in the order in which they reach the worker.
+   * Options are checked before anything is sent to the worker. Unknown option names are errors.
    *
    * @throws CrispenError with any code except `INTERNAL`: `INVALID_INPUT`, `MODEL_UNKNOWN`,
    *   `CROSS_ORIGIN`, `FETCH_FAILED`, `DECODE_FAILED`, `IMAGE_TOO_LARGE`, `NO_WEBGPU`,
    *   `INSECURE_CONTEXT`, `MODEL_CORRUPT`, `DEVICE_LOST`, `OUT_OF_MEMORY`, `NON_FINITE`,
    *   `BLANK_RESULT`, `ENCODE_FAILED`, `WRITE_FAILED`, `WORKER_FAILED`, `ABORTED`. After any of
-   *   them, the next image works, and no part of a result file is left behind: a file that was
-   *   empty is removed.
+   *   them, the upscaler can process the next image. No partial result file is left, and a file
+   *   that was empty is removed.
    */
   upscale(
     source: UpscaleSource,
@@ -65,16 +68,18 @@ export interface Upscaler {
   ): Promise<UpscaleOutput<null>>;
   upscale(source: UpscaleSource, request?: UpscaleRequest): Promise<UpscaleOutput>;
   /**
-   * Like `upscale`, but draws the result on a canvas and sets its size. The result of an opaque
-   * colour image at the model's own scale stays on the GPU: nothing is read back, and the complete
-   * image appears at once. Other results (with alpha, grey, of another size, or from the CPU) are
-   * read back and painted. The page sees the canvas's new size in its next frame.
+   * Like `upscale`, but draws the result on a canvas and sets the size of the canvas. The result of
+   * an opaque colour image at the model's own scale stays on the GPU. The complete image appears in
+   * one step, and only a few rows are read back. Other results (with alpha, grey, of another size,
+   * or from the CPU) are read back and painted. The page sees the canvas's new size in its next
+   * frame.
    *
-   * The canvas belongs to the worker from then on, even after an error. It must be new, without a
-   * context, and takes one result. It shows the result until the upscaler is destroyed.
+   * After this call, the canvas belongs to the worker, even if there was an error. The canvas must
+   * be new, must not have a context, and can be used for only one result. It shows the result until
+   * the upscaler is destroyed.
    *
    * @throws CrispenError like `upscale`; `INVALID_INPUT` for a canvas that is not new,
-   *   `IMAGE_TOO_LARGE` for a result whose side exceeds the device's textures (8192)
+   *   `IMAGE_TOO_LARGE` for a result with a side longer than the device's largest texture (8192)
    */
   upscaleTo(
     canvas: HTMLCanvasElement | OffscreenCanvas,
@@ -82,46 +87,48 @@ export interface Upscaler {
     request?: DrawRequest,
   ): Promise<UpscaleOutput<null>>;
   /**
-   * Estimates how many milliseconds the CPU would take for an LR image of this size, measured on
-   * this machine: the sum over all networks that the request runs.
+   * Estimates how many milliseconds the CPU of this machine would take for an LR image of this
+   * size. The estimate is the sum over all networks that the request runs.
    * @throws CrispenError `INVALID_INPUT`, `MODEL_UNKNOWN`
    */
   estimateCpu(width: number, height: number, request?: PlanChoice): Promise<number>;
   /**
-   * Runs a model on an image, or on a part of it, and returns what its attention did: dynamic
+   * Runs a model on an image, or on a part of it, and returns the values of its attention: dynamic
    * branch weights and pixel attention (A2N, PAN, SPAN), clusters and the pixels to which each
-   * pixel attends (LCoAN, DLSN), keys and gates (ACLA). This is meant for looking at networks. It
-   * needs more memory than an upscale of the same pixels, so it is bounded by `maxPixels`. Computes
-   * in f32.
+   * pixel attends (LCoAN, DLSN), keys and gates (ACLA). This method is for studying networks. It
+   * needs more memory than an upscale of the same pixels, so `maxPixels` limits the input. The
+   * network runs in f32.
    *
    * @throws CrispenError like `upscale`, and `INVALID_INPUT` for a region outside the image
    */
   inspect(image: UpscaleSource, options?: InspectOptions): Promise<AttentionInspection>;
   /**
-   * Adds a weight file (.pth, .pt, .ckpt, .safetensors) or the file at a URL. Recognises its
-   * network and scale, and stores it with the page's origin. Its `id` can then be used as `model`.
+   * Adds a weight file (.pth, .pt, .ckpt, .safetensors) or the file at a URL. Crispen recognises
+   * the network and the scale, and stores the file in the storage of the page's origin. The
+   * returned `id` can then be used as `model`.
    *
-   * A file from a URL may later be removed from the storage if other files need the room. The file
-   * that was not used for the longest time is removed first.
+   * A file from a URL may later be removed from the storage if other files need the space. The
+   * least recently used file is removed first.
    *
-   * @throws CrispenError `MODEL_UNSUPPORTED` for other networks and if a scale is needed,
-   *   `MODEL_CORRUPT`, also for a file that does not match `integrity`, `FETCH_FAILED`,
+   * @throws CrispenError `MODEL_UNSUPPORTED` for an unknown network or if the scale must be given,
+   *   `MODEL_CORRUPT` for a damaged file or a file that does not match `integrity`, `FETCH_FAILED`,
    *   `INVALID_INPUT`, `ABORTED`.
    */
   addModel(file: Blob | string | URL, options?: AddModelOptions): Promise<AddedModel>;
   /** Lists the added models, the oldest first. */
   models(): Promise<AddedModel[]>;
-  /** Removes an added model. Has no effect for an unknown id. */
+  /** Removes an added model. Ignores unknown ids. */
   removeModel(id: string): Promise<void>;
   /**
    * Writes an added model's tensors to a safetensors file.
-   * @throws CrispenError `MODEL_UNKNOWN`; with `f16` also `INVALID_INPUT` for values too large for
-   *   it.
+   * @throws CrispenError `MODEL_UNKNOWN`; with `f16` also `INVALID_INPUT` for values that are too
+   *   large for f16.
    */
   exportModel(id: string, options?: ExportOptions): Promise<Blob>;
   /**
    * Encodes a bitmap, or converts a file to another format. The file keeps its profile and, in PNG,
-   * its 16 bits. The bitmap still belongs to the caller. JPEG puts white under transparent pixels.
+   * its 16 bits. A bitmap still belongs to the caller. For JPEG, transparent pixels are drawn on
+   * white.
    * @throws CrispenError `INVALID_INPUT`, `DECODE_FAILED`, `ENCODE_FAILED`
    */
   encode(image: ImageBitmap | Blob, options: EncodeOptions): Promise<Blob>;

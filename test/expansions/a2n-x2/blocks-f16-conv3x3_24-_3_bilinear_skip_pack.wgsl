@@ -42,26 +42,29 @@ const IN_BLOCKS = 6u;
 const SCALE = 2u;
 const RANGE = 1.0f;
 
-// Convolution, 3x3 (REACH 1) or 1x1 (REACH 0), stride 1, zero padding, with bias and epilogue:
+// A convolution, 3x3 (REACH 1) or 1x1 (REACH 0), with stride 1, zero padding, bias and epilogue:
 //   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-REACH, x+kx-REACH] + b[o] ) * m * factor + r )
-// x is read through a nearest enlargement by UPSAMPLE (0: the uniform's factor), which is never
-// materialised. Bindings and layouts: conv/store.wgsl, or conv/pack.wgsl with PACK (the last layer
-// of a network). Weights: conv/weights.wgsl. A 1x1 convolution with act0 = sigmoid and m = x is
-// pixel attention (arXiv 2010.01073, section 3.2).
+// The kernel reads x through a nearest enlargement by UPSAMPLE (0 selects the uniform's factor).
+// The enlarged map is never stored. Bindings and layouts are those of conv/store.wgsl or, with PACK
+// (the last layer of a network), those of conv/pack.wgsl. conv/weights.wgsl describes the weights.
+// A 1x1 convolution with act0 = sigmoid and m = x is pixel attention (arXiv 2010.01073, section
+// 3.2).
 //
 // One invocation computes BLOCKS blocks of output channels for LINES strips of STRIP pixels
-// (conv/strip.wgsl). Larger shapes share more loads but need more registers. Workgroup WIDTH x
-// HEIGHT x 1; each z of the grid covers BLOCKS blocks, so weights are uniform across a workgroup. Channels and
-// epilogue are uniforms rather than constants, so layers share a pipeline: compiling a pipeline per
-// layer takes more time than the branches. conv/weights.wgsl loads weights and pixels.
-// Prelude: E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT, PACK, PARTS,
-// QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER, POOL, STAYS (STAGED or POOL).
+// (conv/strip.wgsl). Larger shapes share more loads but need more registers. A workgroup has WIDTH
+// x HEIGHT x 1 invocations. Each z of the grid covers BLOCKS blocks, so weights are uniform across
+// a workgroup. Channels and epilogue are uniforms instead of constants, so that layers share a
+// pipeline. Compiling a pipeline per layer would take more time than the branches.
+// conv/weights.wgsl loads weights and pixels.
+// The prelude defines E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT,
+// PACK, PARTS, QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER, POOL and STAYS (STAGED or
+// POOL).
 //
 // With POOL, a workgroup also sums its results for global average pooling:
 //   partials [workgroups of x and y][out_blocks] vec4f
 
-// Bindings and epilogue of conv.wgsl for a network's last layer: a 3x3 convolution to RGB plus the
-// bilinear skip, stored as 8-bit RGBA:
+// The bindings and epilogue of conv.wgsl for a network's last layer. It is a 3x3 convolution to RGB
+// plus the bilinear skip, and its result is stored as 8-bit RGBA:
 //   image = round(clamp((w * x + b + bilinear(lr)) * 255 / RANGE, 0, 255))
 // The convolution has zero padding. The skip has half-pixel centres and clamped edges. Halves round
 // to even.
@@ -73,16 +76,16 @@ const RANGE = 1.0f;
 //           skip enlarges it.
 //   image   [cropHeight][cropWidth] u32, red in the lowest byte: the rectangle of the output at
 //           (col0, row0)
-//   status  two u32: the first becomes 1 if any value is NaN or infinite; each workgroup adds `mark` to
-//           the second
-// Prelude: E4, IN_BLOCKS, SCALE, RANGE.
+//   status  two u32. The first becomes 1 if any value is NaN or infinite. Each workgroup adds `mark`
+//           to the second.
+// The prelude defines E4, IN_BLOCKS, SCALE and RANGE.
 
 struct Params {
-  width: u32,       // of the rectangle
+  width: u32,       // The width of the rectangle.
   height: u32,
   group_row: u32,
-  map_width: u32,   // W
-  map_height: u32,  // H
+  map_width: u32,   // The map's width, W.
+  map_height: u32,  // The map's height, H.
   col0: u32,
   row0: u32,
   mark: u32,
@@ -111,7 +114,7 @@ fn skip(row: u32, col: u32) -> vec4f {
   return mix(upper, lower, f.y);
 }
 
-// There is only one block. Pixels outside the rectangle are dropped.
+// Stores one pixel. There is only one block. Pixels outside the rectangle are dropped.
 fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   if row >= params.height || col >= params.width {
     return vec4f(0.0);
@@ -128,21 +131,23 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   return v;
 }
 
-// The type of products: f32 or, with HALF, the type of maps and weights. Real GPUs compute two f16
-// products at a time. Prelude: E4, E4x4, HALF.
+// The type of products is f32. With HALF, it is the type of maps and weights. Real GPUs compute two
+// f16 products at a time.
+// The prelude defines E4, E4x4 and HALF.
 
 alias P4 = vec4f;
 alias P4x4 = mat4x4f;
 
-// How a convolution loads its weights, [out_blocks][in_blocks][taps] matrices of 4 x 4, and its
-// pixels. By default, each invocation loads its own matrices from a storage buffer or, with UNIFORM
-// (the number of matrices in the buffer), from a uniform buffer. With QUAD, the four lanes of a
-// quad load together. With SHARED, the workgroup copies the matrices of CHUNK input blocks to
-// workgroup memory. With HALO, it also copies the pixels that it reads from an input block. STAGED
-// means SHARED or HALO. Column c of a matrix holds the taps of input channel c for the block's four
-// output channels: M * v sums over input channels. With QUAD, matrices are transposed: column r
-// holds the taps of output channel r. Prelude: PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS,
-// REACH, WIDTH, HEIGHT, STRIP, LINES, DOWN.
+// Loads the weights of a convolution, [out_blocks][in_blocks][taps] matrices of 4 x 4, and its
+// pixels. By default, each invocation loads its own matrices from a storage buffer. With UNIFORM
+// (the number of matrices in the buffer), it loads them from a uniform buffer. With QUAD, the four
+// lanes of a quad load together. With SHARED, the workgroup copies the matrices of CHUNK input
+// blocks to workgroup memory. With HALO, it also copies the pixels that it reads from an input
+// block. STAGED means SHARED or HALO. Column c of a matrix contains the taps of input channel c for
+// the block's four output channels, so M * v sums over input channels. With QUAD, matrices are
+// transposed, so column r contains the taps of output channel r.
+// The prelude defines PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT,
+// STRIP, LINES and DOWN.
 
 @group(0) @binding(2) var<storage, read> weights: array<E4x4>;
 
@@ -154,7 +159,8 @@ fn main(
   let col = (group.x * WIDTH + local.x) * LINES;
   let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * STRIP;
   let block = group.z * BLOCKS;
-  // Invocations that help to load or sum must not return early. The lanes of a quad share a row.
+  // Invocations that help to load or sum must not return early. The lanes of a quad have the same
+  // row, so they return together.
   if first_row >= params.height {
     return;
   }
@@ -194,8 +200,8 @@ fn main(
   let at9 = min(max(start + 9u, 1u) - 1u, extent - 1u) / upsample * in_width;
   let in9 = start + 9u - 1u < extent;
 
-  // 1x1: the bias is added last, as in the reference. Sums before a gate cancel to near zero, where
-  // the order of rounding is visible.
+  // In a 1x1 convolution, the bias is added last, as in the reference. Before a gate, sums cancel
+  // to nearly zero, so the order of rounding is visible.
   let bias0 = bias_of(block + 0u);
   var s0_0_0 = bias0;
   var s0_0_1 = bias0;
@@ -208,7 +214,7 @@ fn main(
   for (var i = 0u; i < in_blocks; i++) {
     const SIDE = 3u;
     const TAPS = SIDE * SIDE;
-    // Steps from one tap to the next, along a strip and across strips.
+    // The distances from one tap to the next, along a strip and across strips.
     const ALONG_TAPS = SIDE;
     const ACROSS_TAPS = 1u;
     let base = i * plane;

@@ -28,23 +28,25 @@ const UPSAMPLE = 2u;
 const ACT1 = 1u;
 const SLOPE1 = 0.20000000298023224f;
 
-// 3x3 convolution and pixel attention (arXiv 2010.01073, section 3.4), fused:
+// A 3x3 convolution and pixel attention (arXiv 2010.01073, section 3.4), fused:
 //   u = w3 * x + b3;  y = act1( u * sigmoid(w1 u + b1) )
-// The 3x3 convolution has zero padding and reads x through a nearest enlargement by UPSAMPLE, which
-// is never materialised. w1 is 1x1 and square.
+// The 3x3 convolution has zero padding and reads x through a nearest enlargement by UPSAMPLE. The
+// enlarged map is never stored. w1 is 1x1 and square.
 //
 //   x       [IN_BLOCKS][h][w] vectors of 4 channels (Chw4c), H = h * UPSAMPLE, W = w * UPSAMPLE
 //   weights mat4x4, column c = input channel c: w3 [DEPTH][IN_BLOCKS][9], w1 [DEPTH][DEPTH]
 //   bias    b3 [DEPTH], b1 [DEPTH]
 //   y       [DEPTH][H][W]
 //
-// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, IN_BLOCKS, DEPTH, TILE_COLUMNS, UPSAMPLE, ACT1,
-// SLOPE1.
+// lib/exchange.wgsl describes the workgroups.
+// The prelude defines E, E4, E4x4, IN_BLOCKS, DEPTH, TILE_COLUMNS, UPSAMPLE, ACT1 and SLOPE1.
 
-// Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
+// Activation functions. kernels/activation.ts gives each a number: ACTIVATION_NONE,
+// ACTIVATION_RELU, ...
 
-// `result`, which is computed from v, but NaN where v is NaN: max, min, clamp and comparisons may
-// drop NaN. This tests the bits, because a compiler may assume that floats are finite.
+// Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
+// max, min, clamp and comparisons may drop NaN. It tests the bits, because a compiler may assume
+// that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
@@ -55,7 +57,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0, so it stays NaN.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN is not below 0, so
+// it stays NaN.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -64,7 +67,7 @@ fn relu(v: vec4f) -> vec4f {
   return keep_nan(v, max(v, vec4f(0.0)));
 }
 
-// erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+// Computes erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
 fn erf(v: vec4f) -> vec4f {
   let a = min(abs(v), vec4f(6.0));
   let t = 1.0 / (1.0 + 0.3275911 * a);
@@ -85,24 +88,24 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // tanh keeps its relative precision near zero; 1 / (1 + e) - 0.5 would cancel there.
+    // tanh keeps its relative precision near zero, where 1 / (1 + e) - 0.5 would cancel.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }
 }
 
-// For workgroups of TILE_COLUMNS x DEPTH invocations that compute all DEPTH blocks of channels of
-// TILE_COLUMNS x 8 pixels. Invocation (l, b) computes block b of the eight pixels in column l.
-// Blocks exchange values through workgroup memory. Prelude: DEPTH, TILE_COLUMNS
-// (TILE_COLUMNS * DEPTH at most 256).
+// Code for workgroups of TILE_COLUMNS x DEPTH invocations that compute all DEPTH blocks of channels
+// of TILE_COLUMNS x 8 pixels. Invocation (l, b) computes block b of the eight pixels in column l.
+// Invocations exchange values through workgroup memory.
+// The prelude defines DEPTH and TILE_COLUMNS (TILE_COLUMNS * DEPTH is at most 256).
 
 const_assert DEPTH > 0u && TILE_COLUMNS * DEPTH <= 256u;
 const PIXELS = 8u * TILE_COLUMNS;
 
 var<workgroup> exchange: array<vec4f, PIXELS * DEPTH>;
 
-// The sum over all columns of a block; the result is valid in lane 0. Every invocation of the
-// workgroup must call this function.
+// Returns the sum over all columns of a block. Only lane 0 gets a valid result. Every invocation of
+// the workgroup must call this function.
 fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   var sum = own;
   workgroupBarrier();
@@ -116,8 +119,9 @@ fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   return sum;
 }
 
-// The type of products: f32 or, with HALF, the type of maps and weights. Real GPUs compute two f16
-// products at a time. Prelude: E4, E4x4, HALF.
+// The type of products is f32. With HALF, it is the type of maps and weights. Real GPUs compute two
+// f16 products at a time.
+// The prelude defines E4, E4x4 and HALF.
 
 alias P4 = vec4f;
 alias P4x4 = mat4x4f;
@@ -127,7 +131,7 @@ alias P4x4 = mat4x4f;
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32, // first row of workgroups in this dispatch: large maps take several dispatches
+  group_row: u32, // The first row of workgroups in this dispatch. Large maps take several dispatches.
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -204,7 +208,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   for (var i = 0u; i < in_blocks; i++) {
     const SIDE = 3u;
     const TAPS = SIDE * SIDE;
-    // Steps from one tap to the next, along a strip and across strips.
+    // The distances from one tap to the next, along a strip and across strips.
     const ALONG_TAPS = SIDE;
     const ACROSS_TAPS = 1u;
     let base = i * plane;

@@ -27,14 +27,14 @@ const NON_REACH = 1u;
 const TEMPERATURE = 30.0f;
 const SLOPE = 0.20000000298023224f;
 
-// Second half of an attention-in-attention block (arXiv 2104.09497, sections 3.2 and 3.3), fused
-// with the beginning of the next block:
+// The second half of an attention-in-attention block (arXiv 2104.09497, sections 3.2 and 3.3),
+// fused with the first layer of the next block:
 //   v = mean of t;  (p0, p1) = softmax(W2 relu(W1 v) / TEMPERATURE)      dynamic attention module
 //   m = lrelu(p0 * k4(gated) + p1 * non(t))
 //   out = x + last(m)
 //   next_t = lrelu(first(out)), and its sums for the next pooling        (has_next)
-// k4 is 3x3. non is 3x3 in A2N (NON_REACH = 1) and 1x1 in A2N-M (NON_REACH = 0). last and first are
-// 1x1. All are C -> C with zero padding and no bias.
+// `k4` is 3x3. `non` is 3x3 in A2N (NON_REACH = 1) and 1x1 in A2N-M (NON_REACH = 0). `last` and
+// `first` are 1x1. All of them map C channels to C channels with zero padding and have no bias.
 //
 //   gated, t, x, out, next_t [DEPTH][H][W] vectors of 4 channels (Chw4c)
 //   weights  mat4x4, column c = input channel c: k4 [DEPTH][DEPTH][9], non [DEPTH][DEPTH][its taps],
@@ -43,13 +43,16 @@ const SLOPE = 0.20000000298023224f;
 //   stats    [stat_groups][DEPTH] vec4f: sums of t over parts of the image (attention/gate.wgsl)
 //   partials [workgroups][DEPTH] vec4f: sums of next_t over each workgroup's pixels
 //
-// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, DEPTH, TILE_COLUMNS, HIDDEN_BLOCKS, NON_REACH,
-//   TEMPERATURE, SLOPE.
+// lib/exchange.wgsl describes the workgroups.
+// The prelude defines E, E4, E4x4, DEPTH, TILE_COLUMNS, HIDDEN_BLOCKS, NON_REACH, TEMPERATURE and
+// SLOPE.
 
-// Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
+// Activation functions. kernels/activation.ts gives each a number: ACTIVATION_NONE,
+// ACTIVATION_RELU, ...
 
-// `result`, which is computed from v, but NaN where v is NaN: max, min, clamp and comparisons may
-// drop NaN. This tests the bits, because a compiler may assume that floats are finite.
+// Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
+// max, min, clamp and comparisons may drop NaN. It tests the bits, because a compiler may assume
+// that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
@@ -60,7 +63,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0, so it stays NaN.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN is not below 0, so
+// it stays NaN.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -69,7 +73,7 @@ fn relu(v: vec4f) -> vec4f {
   return keep_nan(v, max(v, vec4f(0.0)));
 }
 
-// erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+// Computes erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
 fn erf(v: vec4f) -> vec4f {
   let a = min(abs(v), vec4f(6.0));
   let t = 1.0 / (1.0 + 0.3275911 * a);
@@ -90,24 +94,24 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // tanh keeps its relative precision near zero; 1 / (1 + e) - 0.5 would cancel there.
+    // tanh keeps its relative precision near zero, where 1 / (1 + e) - 0.5 would cancel.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }
 }
 
-// For workgroups of TILE_COLUMNS x DEPTH invocations that compute all DEPTH blocks of channels of
-// TILE_COLUMNS x 8 pixels. Invocation (l, b) computes block b of the eight pixels in column l.
-// Blocks exchange values through workgroup memory. Prelude: DEPTH, TILE_COLUMNS
-// (TILE_COLUMNS * DEPTH at most 256).
+// Code for workgroups of TILE_COLUMNS x DEPTH invocations that compute all DEPTH blocks of channels
+// of TILE_COLUMNS x 8 pixels. Invocation (l, b) computes block b of the eight pixels in column l.
+// Invocations exchange values through workgroup memory.
+// The prelude defines DEPTH and TILE_COLUMNS (TILE_COLUMNS * DEPTH is at most 256).
 
 const_assert DEPTH > 0u && TILE_COLUMNS * DEPTH <= 256u;
 const PIXELS = 8u * TILE_COLUMNS;
 
 var<workgroup> exchange: array<vec4f, PIXELS * DEPTH>;
 
-// The sum over all columns of a block; the result is valid in lane 0. Every invocation of the
-// workgroup must call this function.
+// Returns the sum over all columns of a block. Only lane 0 gets a valid result. Every invocation of
+// the workgroup must call this function.
 fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   var sum = own;
   workgroupBarrier();
@@ -121,8 +125,9 @@ fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   return sum;
 }
 
-// The type of products: f32 or, with HALF, the type of maps and weights. Real GPUs compute two f16
-// products at a time. Prelude: E4, E4x4, HALF.
+// The type of products is f32. With HALF, it is the type of maps and weights. Real GPUs compute two
+// f16 products at a time.
+// The prelude defines E4, E4x4 and HALF.
 
 alias P4 = vec4f;
 alias P4x4 = mat4x4f;
@@ -132,8 +137,8 @@ struct Params {
   height: u32,
   group_row: u32,
   stat_groups: u32,
-  has_next: u32, // a uniform, so that the last block shares the pipeline of the other blocks
-  pixels: u32, // number of pixels that the stats sum over
+  has_next: u32, // This is a uniform, so that the last block shares the pipeline of the other blocks.
+  pixels: u32, // The number of pixels that the stats cover.
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -251,7 +256,7 @@ fn main(
   for (var i = 0u; i < in_blocks; i++) {
     const SIDE = 3u;
     const TAPS = SIDE * SIDE;
-    // Steps from one tap to the next, along a strip and across strips.
+    // The distances from one tap to the next, along a strip and across strips.
     const ALONG_TAPS = SIDE;
     const ACROSS_TAPS = 1u;
     let base = i * plane;
@@ -307,7 +312,7 @@ fn main(
   for (var i = 0u; i < in_blocks; i++) {
     const SIDE = 3u;
     const TAPS = SIDE * SIDE;
-    // Steps from one tap to the next, along a strip and across strips.
+    // The distances from one tap to the next, along a strip and across strips.
     const ALONG_TAPS = SIDE;
     const ACROSS_TAPS = 1u;
     let base = i * plane;

@@ -7,17 +7,17 @@ const WIDE = false;
 const PADDED = false;
 const PADDING = 0.0f;
 
-// Converts a rectangle of an 8-bit RGBA image (WIDE: 16-bit) to a feature map in the network's
-// range:
+// Converts a rectangle of an RGBA image, with 8 bits per sample or (WIDE) 16 bits, to a feature map
+// in the network's range:
 //   y[c, i, j] = image[row0 + i, col0 + j, c] * RANGE / (255 or 65535)
 // Pixels beyond the right and the lower edge are reflected without repeating the edge, because
 // networks that unshuffle pixels need whole cells. With PADDED, these pixels get the value PADDING.
-//   image [image_height][image_width] pixels: one u32, with WIDE two; red lowest
-//   y     [1][H][W] vectors: red, green, blue and, in the fourth lane, alpha; with GREY: BT.601
+//   image [image_height][image_width] pixels: one u32, with WIDE two, red lowest
+//   y     [1][H][W] vectors: red, green, blue and, in the fourth lane, alpha. With GREY: BT.601
 //         luma and zeros. A network has zero weights for alpha. The bilinear skip of conv/pack.wgsl
-//         needs the alpha lane; packRgba8.wgsl takes alpha from the image.
-// One invocation converts one pixel; workgroup 8 x 8 x 1. Prelude: E, E4, RANGE, GREY, WIDE,
-// PADDED, PADDING.
+//         needs the alpha lane, but packRgba8.wgsl takes alpha from the image.
+// One invocation converts one pixel. Workgroups have 8 x 8 x 1 invocations.
+// The prelude defines E, E4, RANGE, GREY, WIDE, PADDED and PADDING.
 
 struct Params {
   width: u32,

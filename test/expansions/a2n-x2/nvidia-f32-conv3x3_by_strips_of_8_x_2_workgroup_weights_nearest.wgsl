@@ -38,46 +38,52 @@ const ACTIVATION_CENTRED_SIGMOID = 7u;
 const ACTIVATION_PRELU = 8u;
 const UPSAMPLE = 0u;
 
-// Convolution, 3x3 (REACH 1) or 1x1 (REACH 0), stride 1, zero padding, with bias and epilogue:
+// A convolution, 3x3 (REACH 1) or 1x1 (REACH 0), with stride 1, zero padding, bias and epilogue:
 //   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-REACH, x+kx-REACH] + b[o] ) * m * factor + r )
-// x is read through a nearest enlargement by UPSAMPLE (0: the uniform's factor), which is never
-// materialised. Bindings and layouts: conv/store.wgsl, or conv/pack.wgsl with PACK (the last layer
-// of a network). Weights: conv/weights.wgsl. A 1x1 convolution with act0 = sigmoid and m = x is
-// pixel attention (arXiv 2010.01073, section 3.2).
+// The kernel reads x through a nearest enlargement by UPSAMPLE (0 selects the uniform's factor).
+// The enlarged map is never stored. Bindings and layouts are those of conv/store.wgsl or, with PACK
+// (the last layer of a network), those of conv/pack.wgsl. conv/weights.wgsl describes the weights.
+// A 1x1 convolution with act0 = sigmoid and m = x is pixel attention (arXiv 2010.01073, section
+// 3.2).
 //
 // One invocation computes BLOCKS blocks of output channels for LINES strips of STRIP pixels
-// (conv/strip.wgsl). Larger shapes share more loads but need more registers. Workgroup WIDTH x
-// HEIGHT x 1; each z of the grid covers BLOCKS blocks, so weights are uniform across a workgroup. Channels and
-// epilogue are uniforms rather than constants, so layers share a pipeline: compiling a pipeline per
-// layer takes more time than the branches. conv/weights.wgsl loads weights and pixels.
-// Prelude: E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT, PACK, PARTS,
-// QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER, POOL, STAYS (STAGED or POOL).
+// (conv/strip.wgsl). Larger shapes share more loads but need more registers. A workgroup has WIDTH
+// x HEIGHT x 1 invocations. Each z of the grid covers BLOCKS blocks, so weights are uniform across
+// a workgroup. Channels and epilogue are uniforms instead of constants, so that layers share a
+// pipeline. Compiling a pipeline per layer would take more time than the branches.
+// conv/weights.wgsl loads weights and pixels.
+// The prelude defines E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT,
+// PACK, PARTS, QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER, POOL and STAYS (STAGED or
+// POOL).
 //
 // With POOL, a workgroup also sums its results for global average pooling:
 //   partials [workgroups of x and y][out_blocks] vec4f
 
-// Bindings and epilogue of convolutions:
+// The bindings and the epilogue of convolutions:
 //   y = act1( act0( sum + b[o] ) * m * factor + r ) or, with MIX,
 //   y = act1( act0( sum + b[o] ) * m[own] + r * m[1 - own] )    (arXiv 2104.09497, eq. 5)
-// m and r are feature maps of the output's shape; either may be absent. With MIX, m is a vector of
-// two weights. With PARTS, x is a concatenation, r is one of the five bound maps, and there is no m.
+// m and r are feature maps with the shape of the output. Either may be absent. With MIX, m is a
+// vector of two weights. With PARTS, x is a concatenation, r is one of the five bound maps, and
+// there is no m.
 //
-// Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, absent channels zero.
+// Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, with zeros in absent channels.
 //   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
-//   bias    [out_blocks], zeros if the layer has none; then the slopes of a PReLU, [out_blocks]
+//   bias    [out_blocks], zeros if the layer has no bias, then the slopes of a PReLU, [out_blocks]
 //   m, r, y [out_blocks][H][W]
 // The code that reads the weights declares them.
 //
-// Software drivers run every branch of a switch, and one exp() costs them as much as a convolution.
-// LINEAR therefore limits both activations to none, ReLU and leaky ReLU, and SIGMOID allows a
-// sigmoid as act0. MULTIPLY, ADD and PRELU say what the epilogue may do; the uniform says what it
-// does.
-// Prelude: PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, MIX, PRELU.
+// Software drivers execute every branch of a switch, and one exp() takes them as long as a
+// convolution. LINEAR therefore limits both activations to none, ReLU and leaky ReLU, and SIGMOID
+// allows a sigmoid as act0. MULTIPLY, ADD and PRELU determine which operations the epilogue
+// supports. The uniform determines which of them it uses.
+// The prelude defines PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, MIX and PRELU.
 
-// Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
+// Activation functions. kernels/activation.ts gives each a number: ACTIVATION_NONE,
+// ACTIVATION_RELU, ...
 
-// `result`, which is computed from v, but NaN where v is NaN: max, min, clamp and comparisons may
-// drop NaN. This tests the bits, because a compiler may assume that floats are finite.
+// Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
+// max, min, clamp and comparisons may drop NaN. It tests the bits, because a compiler may assume
+// that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
@@ -88,7 +94,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0, so it stays NaN.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN is not below 0, so
+// it stays NaN.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -97,7 +104,7 @@ fn relu(v: vec4f) -> vec4f {
   return keep_nan(v, max(v, vec4f(0.0)));
 }
 
-// erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+// Computes erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
 fn erf(v: vec4f) -> vec4f {
   let a = min(abs(v), vec4f(6.0));
   let t = 1.0 / (1.0 + 0.3275911 * a);
@@ -118,16 +125,16 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // tanh keeps its relative precision near zero; 1 / (1 + e) - 0.5 would cancel there.
+    // tanh keeps its relative precision near zero, where 1 / (1 + e) - 0.5 would cancel.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }
 }
 
 struct Params {
-  width: u32, // W of the output
-  height: u32,      // H
-  group_row: u32, // first row of workgroups in this dispatch: large layers take several dispatches
+  width: u32, // The output's width, W.
+  height: u32,      // The output's height, H.
+  group_row: u32, // The first row of workgroups in this dispatch. Large layers take several dispatches.
   in_blocks: u32,
   epilogue: u32, // act0 | act1 << 4 | (m present) << 8 | (r present) << 9 | (own, or index of the part that is r) << 10
   slope0: f32,
@@ -135,7 +142,7 @@ struct Params {
   factor: f32,
   out_blocks: u32,
   upsample: u32,
-  ends01: u32, // for PARTS: see conv/parts.wgsl
+  ends01: u32, // For PARTS, see conv/parts.wgsl.
   ends23: u32,
 }
 
@@ -146,12 +153,12 @@ struct Params {
 @group(0) @binding(5) var<storage, read> addend: array<E4>;
 @group(0) @binding(6) var<storage, read_write> y: array<E4>;
 
-// Blocks beyond the last one get its bias and are not stored.
+// Returns the bias of a block. Blocks beyond the last one get the last bias and are not stored.
 fn bias_of(block: u32) -> vec4f {
   return vec4f(bias[min(block, params.out_blocks - 1u)]);
 }
 
-// Returns what it stores. Pixels outside the map are dropped.
+// Stores one pixel and returns the stored value. Pixels outside the map are dropped.
 fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   if row >= params.height || col >= params.width || block >= params.out_blocks {
     return vec4f(0.0);
@@ -172,21 +179,23 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   return v;
 }
 
-// The type of products: f32 or, with HALF, the type of maps and weights. Real GPUs compute two f16
-// products at a time. Prelude: E4, E4x4, HALF.
+// The type of products is f32. With HALF, it is the type of maps and weights. Real GPUs compute two
+// f16 products at a time.
+// The prelude defines E4, E4x4 and HALF.
 
 alias P4 = vec4f;
 alias P4x4 = mat4x4f;
 
-// How a convolution loads its weights, [out_blocks][in_blocks][taps] matrices of 4 x 4, and its
-// pixels. By default, each invocation loads its own matrices from a storage buffer or, with UNIFORM
-// (the number of matrices in the buffer), from a uniform buffer. With QUAD, the four lanes of a
-// quad load together. With SHARED, the workgroup copies the matrices of CHUNK input blocks to
-// workgroup memory. With HALO, it also copies the pixels that it reads from an input block. STAGED
-// means SHARED or HALO. Column c of a matrix holds the taps of input channel c for the block's four
-// output channels: M * v sums over input channels. With QUAD, matrices are transposed: column r
-// holds the taps of output channel r. Prelude: PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS,
-// REACH, WIDTH, HEIGHT, STRIP, LINES, DOWN.
+// Loads the weights of a convolution, [out_blocks][in_blocks][taps] matrices of 4 x 4, and its
+// pixels. By default, each invocation loads its own matrices from a storage buffer. With UNIFORM
+// (the number of matrices in the buffer), it loads them from a uniform buffer. With QUAD, the four
+// lanes of a quad load together. With SHARED, the workgroup copies the matrices of CHUNK input
+// blocks to workgroup memory. With HALO, it also copies the pixels that it reads from an input
+// block. STAGED means SHARED or HALO. Column c of a matrix contains the taps of input channel c for
+// the block's four output channels, so M * v sums over input channels. With QUAD, matrices are
+// transposed, so column r contains the taps of output channel r.
+// The prelude defines PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT,
+// STRIP, LINES and DOWN.
 
 @group(0) @binding(2) var<storage, read> weights: array<E4x4>;
 const SHARED_MATRICES = BLOCKS * CHUNK * (2u * REACH + 1u) * (2u * REACH + 1u);
@@ -201,7 +210,8 @@ fn main(
   let col = (group.x * WIDTH + local.x) * LINES;
   let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * STRIP;
   let block = group.z * BLOCKS;
-  // Invocations that help to load or sum must not return early. The lanes of a quad share a row.
+  // Invocations that help to load or sum must not return early. The lanes of a quad have the same
+  // row, so they return together.
   let upsample = params.upsample;
   let width = params.width;
   let height = params.height;
@@ -235,8 +245,8 @@ fn main(
   let at9 = min(max(start + 9u, 1u) - 1u, extent - 1u) / upsample * in_width;
   let in9 = start + 9u - 1u < extent;
 
-  // 1x1: the bias is added last, as in the reference. Sums before a gate cancel to near zero, where
-  // the order of rounding is visible.
+  // In a 1x1 convolution, the bias is added last, as in the reference. Before a gate, sums cancel
+  // to nearly zero, so the order of rounding is visible.
   let bias0 = bias_of(block + 0u);
   var s0_0_0 = bias0;
   var s0_0_1 = bias0;
@@ -258,7 +268,7 @@ fn main(
   for (var i = 0u; i < in_blocks; i++) {
     const SIDE = 3u;
     const TAPS = SIDE * SIDE;
-    // Steps from one tap to the next, along a strip and across strips.
+    // The distances from one tap to the next, along a strip and across strips.
     const ALONG_TAPS = SIDE;
     const ACROSS_TAPS = 1u;
     let base = i * plane;
@@ -349,9 +359,9 @@ fn main(
     }
   }
 
-  // The epilogue is in a loop so that it is compiled only once. A switch selects the sum, because
-  // real GPUs would put an indexed array into memory. Quads use an array, because they run on
-  // software drivers, which run every branch of a switch.
+  // The epilogue is in a loop, so that it is compiled only once. A switch selects the sum,
+  // because real GPUs would store an indexed array in memory. Quads use an array, because they
+  // run on software drivers, which execute every branch of a switch.
   for (var n = 0u; n < BLOCKS * LINES * STRIP; n++) {
     var sum: vec4f;
     switch n {

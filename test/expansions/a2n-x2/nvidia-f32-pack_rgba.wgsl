@@ -6,28 +6,29 @@ const SCALE = 2u;
 const GREY = false;
 const WIDE = false;
 
-// Converts a rectangle of a feature map to 8-bit RGBA (WIDE: 16-bit), clamped to 0..RANGE and
-// rounded half to even. Alpha is the LR image's alpha, enlarged bilinearly (half-pixel centres,
-// clamped edges). With GREY, the network's single channel is luma, and the colour differences of
-// the LR image are enlarged in the same way.
+// Converts a rectangle of a feature map to RGBA with 8 bits per sample or, with WIDE, 16 bits.
+// Values are clamped to 0..RANGE and rounded half to even. Alpha is the LR image's alpha, enlarged
+// bilinearly (half-pixel centres, clamped edges). With GREY, the network's single channel is luma,
+// and the colour differences of the LR image are enlarged in the same way.
 //   x      [1][map_height][map_width] vectors: red, green, blue; with GREY: luma
-//   source [image_height][image_width] pixels of the LR image: one u32, with WIDE two; red lowest
+//   source [image_height][image_width] pixels of the LR image: one u32, with WIDE two, red lowest
 //   image  [H][W] pixels: one u32, with WIDE two
-//   status two u32: the first becomes 1 if any value is NaN or infinite, because a broken result must
-//          give an error and not a black image; each workgroup adds `mark` to the second, which shows
-//          that all of them ran
-// One invocation converts one pixel; workgroup 8 x 8 x 1. Prelude: E, E4, RANGE, SCALE, GREY, WIDE.
+//   status two u32. The first becomes 1 if any value is NaN or infinite, because a broken result must
+//          cause an error instead of a black image. Each workgroup adds `mark` to the second, which
+//          proves that all of them ran.
+// One invocation converts one pixel. Workgroups have 8 x 8 x 1 invocations.
+// The prelude defines E, E4, RANGE, SCALE, GREY and WIDE.
 
 struct Params {
-  width: u32,       // of the rectangle
+  width: u32,       // The width of the rectangle.
   height: u32,
   group_row: u32,
   map_width: u32,
-  col0: u32,        // of the rectangle within the map
+  col0: u32,        // The column of the rectangle within the map.
   row0: u32,
   image_width: u32,
   image_height: u32,
-  out_col0: u32,    // of the rectangle within the whole output
+  out_col0: u32,    // The column of the rectangle within the whole output.
   out_row0: u32,
   mark: u32,
 }

@@ -3,19 +3,20 @@ alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 const SCALE = 2u;
 
-// Bilinear enlargement with half-pixel centres and clamped edges (align_corners false):
-//   source coordinate of output i is (i + 0.5) / SCALE - 0.5, clamped below at 0;
-//   its upper neighbour is clamped to the last row or column.
+// A bilinear enlargement with half-pixel centres and clamped edges (align_corners false):
+//   the source coordinate of output i is (i + 0.5) / SCALE - 0.5, clamped below at 0;
+//   the upper neighbour of this coordinate is clamped to the last row or column.
 //   x [BLOCKS][H / SCALE][W / SCALE], y [BLOCKS][H][W], vectors of 4 channels (Chw4c)
-// One invocation computes 4 channels of one output pixel; workgroup 8 x 8 x 1; grid z = block.
-// Prelude: E, E4, SCALE.
+// One invocation computes 4 channels of one output pixel. Workgroups have 8 x 8 x 1 invocations.
+// The grid's z selects the block.
+// The prelude defines E, E4 and SCALE.
 
 // The uniform of kernels that process one feature map.
 
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32, // first row of workgroups in this dispatch: large maps take several dispatches
+  group_row: u32, // The first row of workgroups in this dispatch. Large maps take several dispatches.
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

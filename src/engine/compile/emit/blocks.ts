@@ -30,12 +30,12 @@ import {
   optional,
 } from './emission.ts';
 
-// Loaded together with the emitters, because the level needs both.
+// This module also exports the fusing pass, so one lazy import loads both.
 export { fuseBlocks } from '../blocks.ts';
 
 /**
- * Emitters for what level `blocks` adds: attention-in-attention blocks, pixel attention and a
- * network's end.
+ * The emitters for the ops that level `blocks` adds: attention-in-attention blocks, pixel attention
+ * and the end of a network.
  */
 export const blockEmitters: EmitterGroup<
   'attentionGate' | 'attentionMix' | 'gatedConv' | 'skipPack'
@@ -51,7 +51,7 @@ export const blockEmitters: EmitterGroup<
 
 class AttentionBlocks {
   readonly #emission: Emission;
-  /** The sums of t that the gate kernel reduced, by the gated map. */
+  /** Maps each gated map to the sums of t that the gate kernel computed. */
   readonly #statsOf = new Map<ValueId, ResourceId>();
 
   constructor(emission: Emission) {
@@ -66,7 +66,8 @@ class AttentionBlocks {
     const { scale } = emission.map(gated);
     const tileColumns = emission.tileColumns(features);
     const spec = { features, slope, tileColumns };
-    // The sums come from the previous block together with t, or from a separate pooling.
+    // The previous block computed these sums together with t. Otherwise, a separate pooling step
+    // computes them.
     const sums = emission.sumsOf(t, `${emission.graph.nodes[t].name}:partials`);
     const stats = emission.scratch(
       `${name}:stats`,
@@ -137,8 +138,8 @@ class AttentionBlocks {
       ),
       stats: { resource: this.#stats(gated) },
     };
-    // If there is no next block, the kernel does not write its last two outputs, but they must be
-    // bound.
+    // If there is no next block, the kernel does not write its last two outputs. They still need
+    // buffers.
     const next =
       nextT === null ? emission.scratch(`${name}:no t`, () => 16) : emission.write(nextT);
     const partials = emission.scratch(`${name}:partials`, ({ width, height }) =>

@@ -21,7 +21,7 @@ import type { Operand } from '../program.ts';
 import type { NetworkWeights } from '../weights.ts';
 import { type Emission, type EmitterGroup, exact, memoryWork, optional } from './emission.ts';
 
-/** Emitters for convolutions of one or several maps with their epilogues. */
+/** The emitters for convolutions that read one or several maps, including their epilogues. */
 export const convEmitters: EmitterGroup<'conv'> = (emission) => ({
   conv: (op) => emitConv(emission, op),
 });
@@ -67,7 +67,7 @@ function oneMap(emission: Emission, op: ConvOp, layer: ConvSpec) {
         packing.arrange(packLayer(w, op), spec),
       )
     : layerWeights(emission, op, PLAIN);
-  // A binding that the uniforms disable still needs a buffer; the input is used.
+  // A binding that the uniforms disable still needs a buffer, so we bind the input.
   const [source] = x;
   return {
     kernel: variant.kernel(spec, element),
@@ -84,9 +84,7 @@ function oneMap(emission: Emission, op: ConvOp, layer: ConvSpec) {
   };
 }
 
-/**
- * Makes the resource for the sums that each workgroup of a convolution computes from its results.
- */
+/** Creates a resource for partial sums. Each workgroup of the convolution sums its own results. */
 function sums(emission: Emission, { name, writes: { y } }: ConvOp, grid: (size: Size) => Grid) {
   const shape = emission.map(y);
   const count = (size: Size) => {
@@ -108,7 +106,7 @@ function overParts(emission: Emission, op: ConvOp, spec: ConvSpec) {
   // A binding that the uniforms disable still needs a buffer.
   const [x0, x1 = x0, x2 = x0, x3 = x0, x4 = x0] = bound.map((id) => emission.read(id));
   const partsSpec = { ...spec, parts: channels, addend: index };
-  // Each part begins with a new block.
+  // Each part starts with a new block of channels.
   const cIn = channels.reduce((sum, count) => sum + blocksOf(count) * 4, 0);
   const { shape, packing, packed } = shapeFor(emission, { ...spec, cIn }, partsShape(spec.kernel));
   const weights = emission.constant(
@@ -127,7 +125,8 @@ function overParts(emission: Emission, op: ConvOp, spec: ConvSpec) {
 }
 
 /**
- * Returns the shape of a layer whose kernel is not the variant's, and how packed weights change.
+ * Returns the shape for a layer that does not use the variant's kernel, and a function that adapts
+ * the packed weights to it.
  */
 export function shapeFor(emission: Emission, spec: ConvSpec, otherwise: ConvShape) {
   const wanted = emission.conv(spec);
@@ -151,7 +150,8 @@ function biases(emission: Emission, { cOut, bias, act0 }: ConvOp): Operand {
 const PLAIN = { packing: '', packed: (own: Float32Array<ArrayBuffer>) => own };
 
 /**
- * Registers the weights of a convolution of one map, for kernels that read them like the plain one.
+ * Registers the weights of a convolution that reads one map. They have the layout of the plain
+ * kernel.
  */
 export const layerWeights = (
   emission: Emission,

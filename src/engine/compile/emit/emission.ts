@@ -39,7 +39,7 @@ import type { NetworkWeights } from '../weights.ts';
 /** Appends the dispatches of a fused op to an emission. */
 export type Emitter<K extends FusedOp['op']> = (op: FusedOpOf<K>) => void;
 
-/** The emitters of some ops, made for each emission separately because they may keep state. */
+/** Creates the emitters of some ops. Emitters may keep state, so each emission gets its own. */
 export type EmitterGroup<K extends FusedOp['op']> = (emission: Emission) => {
   readonly [Op in K]: Emitter<Op>;
 };
@@ -47,32 +47,37 @@ export type EmitterGroup<K extends FusedOp['op']> = (emission: Emission) => {
 /** Choices that depend on the device and its tuning. */
 export interface EmitOptions {
   readonly element?: ElementType;
-  /** The device's limits for a workgroup; default: the minimum of all devices. */
+  /** The device's workgroup limits. The default is the minimum that every device supports. */
   readonly workgroup?: WorkgroupLimits | undefined;
-  /** Default: `plainConv` for all. */
+  /** Chooses a variant for each convolution. The default is always `plainConv`. */
   readonly conv?: ConvChoice | undefined;
   /**
-   * If given, the program converts from and to pixels, and values are in the range 0 to `range`.
+   * If given, the program converts from and to pixels, with map values in the range 0 to `range`.
    */
   readonly image?: Pick<PixelFormat, 'range' | 'wide'> | undefined;
   /**
-   * The most bytes of attention weights that are kept in memory (`planSlabs`); default: no limit.
+   * The maximum size in bytes of attention weights that stay in memory (`planSlabs`). By default,
+   * there is no limit.
    */
   readonly attentionBytes?: number | undefined;
   /**
-   * Whether subgroup quads share products of rows (kernels/nonlocal/nonlocalQuad.ts); default: no.
+   * Whether subgroup quads share products of rows (kernels/nonlocal/nonlocalQuad.ts). The default
+   * is no.
    */
   readonly quads?: boolean | undefined;
 }
 
-/** A step whose operands have their names in the kernel. */
+/** A step that identifies its operands by their names in the kernel. */
 export interface Dispatch<R extends string, W extends string, P extends string>
   extends Omit<Step, 'kernel' | 'reads' | 'writes' | 'params' | 'sums'> {
   readonly kernel: Kernel<R, W, P>;
   readonly reads: Readonly<Record<NoInfer<R>, Operand>>;
   readonly writes: Readonly<Record<NoInfer<W>, ResourceId>>;
   readonly params: (size: Size, tile: TileView) => Params<NoInfer<P>>;
-  /** The reductions of the step's map, whose size `grid` and `params` receive. */
+  /**
+   * The reductions that turn the tile's size into the size of the step's map. `grid` and `params`
+   * receive the reduced size.
+   */
   readonly reduced?: readonly Reduction[] | undefined;
   readonly sums?: {
     readonly operand: NoInfer<R>;
@@ -82,9 +87,9 @@ export interface Dispatch<R extends string, W extends string, P extends string>
   };
 }
 
-/** Sums over parts of a map, and their number for a map of a given size. */
+/** Sums over parts of a map, and the number of parts for a map of a given size. */
 export interface PartialSums {
-  /** [count][blocks] vec4f, always f32. */
+  /** The sums, [count][blocks] vec4f, which are always f32. */
   readonly partials: ResourceId;
   readonly count: (size: Size) => number;
 }
@@ -92,7 +97,7 @@ export interface PartialSums {
 /** A program under construction. */
 export class Emission {
   readonly graph: Graph;
-  /** Nodes that must be written out. */
+  /** Nodes that must be written to memory. */
   readonly keep: ReadonlySet<NodeId>;
   readonly element: ElementType;
   readonly workgroup: WorkgroupLimits;
@@ -137,7 +142,7 @@ export class Emission {
     };
   }
 
-  /** Returns where a written value is. */
+  /** Returns the location of a value that has been written. */
   read(id: ValueId): Stored {
     const resource = this.#resourceOf.get(id);
     if (resource !== undefined) return { resource };
@@ -146,7 +151,7 @@ export class Emission {
     return part;
   }
 
-  /** Records that a map is part of a stored value, from block `first` on. */
+  /** Records that a map is a part of a stored value, starting at block `first`. */
   place(id: ValueId, { resource, part }: Stored, first: number): void {
     const { channels } = this.map(id);
     const bytes = this.mapBytes({ ...this.map(id), channels: 1 });
@@ -154,7 +159,7 @@ export class Emission {
     this.#parts.set(id, { resource, part: own });
   }
 
-  /** Makes the resource for a feature map or a vector. */
+  /** Creates the resource for a feature map or a vector. */
   write(id: ValueId): ResourceId {
     const { name, shape } = this.graph.nodes[id];
     if (shape.kind === 'table') throw internal(`${name} has no layout of its own`);
@@ -163,7 +168,7 @@ export class Emission {
     return this.assign(id, this.scratch(name, bytes));
   }
 
-  /** Returns the bytes of a map as a function of the tile's size. */
+  /** Returns a function that computes the size of a map in bytes from the tile's size. */
   mapBytes(shape: MapShape): (size: Size) => number {
     const perPixel = blocksOf(shape.channels) * 4 * ELEMENT_BYTES[this.element];
     return (size) => perPixel * pixelsOf(mapSize(shape, size));
@@ -175,7 +180,7 @@ export class Emission {
     return resource;
   }
 
-  /** Makes a resource that does not hold a value of the graph. */
+  /** Creates a resource that does not hold a value of the graph. */
   scratch(name: string, bytes: (size: Size) => number, external = false): ResourceId {
     this.#resources.push({ name, bytes, external });
     return this.#resources.length - 1;
@@ -183,7 +188,7 @@ export class Emission {
 
   /**
    * Registers weights in the form that a kernel reads.
-   * @param packing identifies this packing; equally packed weights are uploaded once
+   * @param packing identifies this layout; weights with the same layout are uploaded only once
    */
   constant(
     packing: string,
@@ -200,25 +205,25 @@ export class Emission {
     return mapShape(this.graph, id);
   }
 
-  /** Columns of the workgroup tile of a kernel that computes all channels of a map. */
+  /** Returns the columns of the workgroup tile for a kernel that computes all channels of a map. */
   tileColumns(channels: number): TileColumns {
     const rows = tileColumnsFor(channels, this.workgroup);
     if (!rows) throw internal(`a tile of ${channels} channels does not fit a workgroup`);
     return rows;
   }
 
-  /** The resources that hold pixels. */
+  /** Returns the resources that hold pixels. */
   image(): ImageResources {
     if (!this.#image) throw internal('the program converts no pixels');
     return this.#image;
   }
 
-  /** The format of the pixels that become a map or that a map becomes. */
+  /** Returns the pixel format of a map that is converted from or to pixels. */
   format(id: ValueId): PixelFormat {
     return { range: 1, ...this.#pixels, channels: this.map(id).channels };
   }
 
-  /** Appends a dispatch. The kernel gets its operands and words by name. */
+  /** Appends a dispatch. The kernel's operands and parameters are given by name. */
   dispatch<R extends string, W extends string, P extends string>({
     kernel,
     reads,
@@ -244,12 +249,15 @@ export class Emission {
     return this.#pooled.has(id);
   }
 
-  /** Records that sums of a map were computed together with it. */
+  /** Records that the op that computed a map also computed its sums. */
   summed(id: ValueId, sums: PartialSums): void {
     this.#sums.set(id, sums);
   }
 
-  /** Returns the sums over parts of a map, computed together with it or by a step of their own. */
+  /**
+   * Returns the sums over parts of a map. If no op computed them together with the map, this
+   * function appends a step that does.
+   */
   sumsOf(id: ValueId, name: string): PartialSums {
     return (
       this.#sums.get(id) ?? {
@@ -260,8 +268,8 @@ export class Emission {
   }
 
   /**
-   * Appends the first stage of a pooling, or of a pooling of squares. Returns the resource that
-   * holds its sums, each over a part of the map.
+   * Appends the first stage of a pooling, optionally over squares. Returns the resource that holds
+   * the sums, one for each part of the map.
    */
   poolPartial(from: ValueId, name: string, squares = false): ResourceId {
     const { channels, scale } = this.map(from);
@@ -294,12 +302,15 @@ export class Emission {
   }
 }
 
-/** The cost of moving `channels` values per pixel: roughly 8 multiply-adds each. */
+/** Estimates the cost of moving `channels` values per pixel as about 8 multiply-adds each. */
 export const memoryWork = (channels: number, scale: number): number => 8 * channels * scale ** 2;
 
 export const mapParams = ({ width, height }: Size) => ({ width, height });
 
-/** A step that reads and writes a map, with one invocation per vector. */
+/**
+ * Returns the common properties of a step that reads and writes a map, with one invocation per
+ * vector.
+ */
 export const mapStep = ({ channels, scale, reduced }: Omit<MapShape, 'kind'>) => ({
   scale,
   reduced,
@@ -309,7 +320,7 @@ export const mapStep = ({ channels, scale, reduced }: Omit<MapShape, 'kind'>) =>
   work: memoryWork(2 * channels, scale),
 });
 
-/** The common properties of steps that write the map of an op. */
+/** Returns the common properties of steps that write the map of an op. */
 export const writesMap = (
   emission: Emission,
   {
@@ -329,7 +340,7 @@ export const poolParams = (size: Size) => ({
   chunks: poolChunks(pixelsOf(size)),
 });
 
-/** The `sums` of kernels that take `poolParams` and partial sums. */
+/** Returns the `sums` of kernels that take `poolParams` and partial sums. */
 export const poolSums = (channels: number) =>
   ({ operand: 'partials', blocks: blocksOf(channels), count: 'chunks', pixels: 'pixels' }) as const;
 

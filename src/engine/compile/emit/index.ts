@@ -13,7 +13,9 @@ const plksr = async () => (await import('./plksr.ts')).plksrEmitters;
 const blocks = async () => (await import('./blocks.ts')).blockEmitters;
 const vectorAlone = async () => (await import('./vectorAlone.ts')).vectorAloneEmitters;
 
-/** Lazily loaded groups: few networks have these ops, or have them outside larger ops. */
+/**
+ * These groups load lazily, because few networks contain these ops or use them outside larger ops.
+ */
 const LAZY = {
   attentionGate: blocks,
   attentionMix: blocks,
@@ -53,7 +55,7 @@ const LAZY = {
 
 type Loaded = { readonly [K in Exclude<Kind, keyof typeof LAZY>]: Emitter<K> };
 
-/** The emitters of all other ops. A missing one is a type error here. */
+/** The emitters of all other ops. If one is missing, this line causes a type error. */
 const loaded = (emission: Emission): Loaded => ({
   ...convEmitters(emission),
   ...vectorEmitters(emission),
@@ -63,8 +65,8 @@ const loaded = (emission: Emission): Loaded => ({
 type AnyEmitters = Partial<Record<Kind, (op: FusedOp) => void>>;
 
 /**
- * Loads the emitters of a list of fused ops. @returns a function that appends each op's dispatches
- * to an emission
+ * Loads the emitters for a list of fused ops.
+ * @returns a function that appends the dispatches of an op to an emission
  */
 export async function loadEmitters(
   ops: readonly FusedOp[],

@@ -46,7 +46,7 @@ import {
 } from './emission.ts';
 import { linearWeights } from './vector.ts';
 
-/** Emitters for the ops of `merge.ts`. */
+/** The emitters for the ops of `merge.ts`. */
 export const mergedEmitters: EmitterGroup<MergedOp['op']> = (emission) => {
   const loading: Loading = { quads: emission.quads };
   return {
@@ -60,13 +60,13 @@ export const mergedEmitters: EmitterGroup<MergedOp['op']> = (emission) => {
   };
 };
 
-/** A 1x1 convolution: `rows` [cOut][cIn] and its bias. */
+/** A 1x1 convolution with its weights, `rows` [cOut][cIn], and its bias. */
 interface Dense {
   readonly rows: Float32Array<ArrayBuffer>;
   readonly bias: Float32Array<ArrayBuffer>;
 }
 
-/** Folds the factors and shifts of a layer's norm into its convolution. */
+/** Folds the factors and shifts of a layer's normalisation into its convolution. */
 function dense(w: NetworkWeights, { conv, norm }: Omit<PixelLayer, 'activation'>): Dense {
   const { cIn, cOut } = conv;
   const weights = exact(w, conv.weight);
@@ -184,7 +184,9 @@ function emitPixelLayer(emission: Emission, loading: Loading, op: FusedOpOf<'pix
   });
 }
 
-/** Combines a convolution with one that reads its channels from `first` on. */
+/**
+ * Combines a convolution with the next one, which reads the channels of its result from `first` on.
+ */
 function stacked(own: Dense, next: Dense, first: number): Dense {
   const inner = next.rows.length / next.bias.length;
   const columns = own.rows.length / own.bias.length;
@@ -196,7 +198,7 @@ function stacked(own: Dense, next: Dense, first: number): Dense {
   };
 }
 
-/** Returns what a following layer adds to a step. */
+/** Returns the parts that a following layer adds to a step. */
 function followed(emission: Emission, next: PixelLayer | null, id: ValueId | null) {
   const writes = id === null ? {} : { next: emission.write(id) };
   const layers = (w: NetworkWeights) => (next ? [{ layer: dense(w, next) }] : []);
@@ -297,9 +299,7 @@ function emitNormedAttention(
   });
 }
 
-/**
- * Combines the layers of values and of the result into one layer, which reads normalised pixels.
- */
+/** Combines the value layer and the output layer into one layer that reads normalised pixels. */
 function valuesOf(
   w: NetworkWeights,
   { norm, rows, out, channels: n }: FusedOpOf<'normedAttention'>,
@@ -317,8 +317,8 @@ function valuesOf(
 }
 
 /**
- * Combines the layers of queries and keys into one layer: q.k / sqrt(n) is (Q v + b).u plus a term
- * that only depends on v, where v and u are the normalised pixels of query and key.
+ * Combines the query layer and the key layer into one layer. Let v and u be the normalised pixels
+ * of query and key. Then q.k / sqrt(n) is (Q v + b).u plus a term that depends only on v.
  */
 function queriesOf(
   w: NetworkWeights,
@@ -403,7 +403,7 @@ function emitWeighedProjection(emission: Emission, op: FusedOpOf<'weighedProject
     ...{ add: true, factor: 1, act1: null },
   };
   const wanted = emission.conv(spec);
-  // The weights must be matrices in a storage buffer.
+  // The weights must be stored as matrices in a storage buffer.
   const { packing } = wanted;
   const transposed = packing?.name === 'transposed';
   const isPlain = (wanted.only ?? element) === element && (!packing || transposed);
@@ -448,7 +448,7 @@ function emitWeighedProjection(emission: Emission, op: FusedOpOf<'weighedProject
   const { writes, ...step } = writesMap(emission, op);
   emission.dispatch({
     ...step,
-    // Nothing pools the result, so these sums are never written.
+    // Nothing pools the result, so the kernel never writes these sums.
     writes: { ...writes, partials: writes.y },
     kernel: variant.kernel(spec, element),
     reads: {

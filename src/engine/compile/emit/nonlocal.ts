@@ -34,25 +34,25 @@ import { finite } from '../weights.ts';
 import { type Dispatch, type Emission, type EmitterGroup, exact, mapParams } from './emission.ts';
 import { planSlabs, SLABS, type SlabPlan } from './slabs.ts';
 
-/** What readers of attention weights need. */
+/** The resources that consumers of attention weights need. */
 interface Pattern {
   readonly spec: WindowSpec & { readonly rounds: number };
   readonly rows: ResourceId;
   readonly norms: ResourceId;
   readonly weights: ResourceId;
   readonly lse: ResourceId;
-  /** Rows that are added to the scores. */
+  /** Rows to add to the scores. */
   readonly bias: ResourceId | null;
   readonly plan: (size: Size) => SlabPlan;
 }
 
-/** Emitters for non-local attention, to sorted clusters and to sparse keys. */
+/** The emitters for non-local attention, both over sorted clusters and over sparse keys. */
 export const nonlocalEmitters: EmitterGroup<'nonlocal'> = (emission) => {
   const steps = new NonlocalSteps(emission);
   return { nonlocal: (op) => steps.emit(op) };
 };
 
-/** Name and inputs of an op, in the order of its spec. */
+/** The name and the inputs of an op. The inputs are in the order that the op's spec defines. */
 interface NonlocalNode {
   readonly name: string;
   readonly inputs: readonly ValueId[];
@@ -62,7 +62,7 @@ class NonlocalSteps {
   readonly #emission: Emission;
   readonly #products: RowProducts;
   readonly #patterns = new Map<ValueId, Pattern>();
-  /** Rows of a map in a sorted order, by the ids of the map and of the order. */
+  /** The sorted rows of a map, keyed by the ids of the map and of the order. */
   readonly #rows = new Map<string, ResourceId>();
 
   constructor(emission: Emission) {
@@ -243,7 +243,7 @@ class NonlocalSteps {
       params: (size) => ({ count: this.#padded(spec, size) }),
       work: channels,
     });
-    // A tap on the weights needs all of them.
+    // If the weights are tapped, all of them must be kept.
     const limit = keep.has(id) ? Number.POSITIVE_INFINITY : this.#emission.attentionBytes;
     const plan = (size: Size) => planSlabs(spec, pixelsOf(size), limit);
     const weights = this.#emission.scratch(node.name, (size) => plan(size).bytes);
@@ -259,7 +259,7 @@ class NonlocalSteps {
     });
   }
 
-  /** Computes the weights of some windows. If there are none, the grid is empty. */
+  /** Computes the weights of some windows. If there are no windows, the grid is empty. */
   #scores(
     name: string,
     { spec, rows, norms, weights, lse, bias }: Pattern,
@@ -360,7 +360,7 @@ class NonlocalSteps {
       writes: { y: this.#emission.write(id) },
       params: mapParams,
     };
-    // A binding that the kernel does not read still needs a buffer; another input is used.
+    // A binding that the kernel does not read still needs a buffer, so we bind another input.
     if (spec.kind === 'keySoftmax') {
       const [a, b = a] = reads;
       this.#push({
@@ -407,7 +407,7 @@ class NonlocalSteps {
     return rows;
   }
 
-  /** Counts the rows of all rounds, with the last window padded. */
+  /** Counts the rows of all rounds, including the padding of the last window. */
   #padded({ window, rounds }: Pattern['spec'], size: Size): number {
     return rounds * Math.ceil(pixelsOf(size) / window) * window;
   }

@@ -9,7 +9,9 @@ import type { FusedOpOf, ValueId } from '../fused.ts';
 import type { Operand } from '../program.ts';
 import { type Emission, type EmitterGroup, exact, mapStep, memoryWork } from './emission.ts';
 
-/** Emitters for what runs over a map pixel by pixel: arithmetic, rearrangement and conversion. */
+/**
+ * The emitters for ops that process a map pixel by pixel: arithmetic, rearrangement and conversion.
+ */
 export const pixelEmitters: EmitterGroup<
   | 'pointwise'
   | 'prelu'
@@ -45,7 +47,7 @@ export const pixelEmitters: EmitterGroup<
   };
   return {
     pointwise: (op) => {
-      // A binding that the kernel does not read still needs a buffer; the first operand is used.
+      // A binding that the kernel does not read still needs a buffer, so we bind the first operand.
       const { a, b, w } = op.reads;
       const kernel = pointwiseKernel(op.fn, op.activation, element, op.factor);
       push(op, kernel, {
@@ -94,7 +96,7 @@ function emitUnpack(emission: Emission, { name, writes }: FusedOpOf<'unpack'>): 
     name,
     kernel: unpackRgba8Kernel({ ...format, padding }, emission.element),
     reads: { image: { resource: emission.image().source } },
-    // Inputs have their resources from the start.
+    // The resources of the inputs already exist.
     writes: { y: emission.read(writes.y).resource },
     scale: 1,
     grid: ({ width, height }) => mapGrid(width, height, 1),

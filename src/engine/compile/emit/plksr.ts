@@ -15,7 +15,7 @@ import { type Emission, type EmitterGroup, exact, optional, writesMap } from './
 
 type Kinds = Exclude<PlksrOp['op'], 'meanOfSquares'>;
 
-/** Emitters for ops of RealPLKSR and its relatives. */
+/** The emitters for the ops of RealPLKSR and related networks. */
 export const plksrEmitters: EmitterGroup<Kinds> = (emission) => ({
   partialConv: (op) => emitPartialConv(emission, op),
   centre: (op) => emitGroupAffine(emission, op, null),
@@ -61,7 +61,7 @@ function emitPartialConv(emission: Emission, op: FusedOpOf<'partialConv'>): void
   });
 }
 
-/** Computes factors and shifts from the vector, then applies them to the map. */
+/** Computes factors and shifts from the vector and then applies them to the map. */
 function emitGroupAffine(
   emission: Emission,
   op: FusedOpOf<'centre' | 'groupNorm'>,

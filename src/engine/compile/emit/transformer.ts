@@ -42,7 +42,7 @@ import {
 
 type Kind = Exclude<TransformerOp['op'], 'pixelUnshuffle'> | 'groupAttention';
 
-/** Emitters for ops of lightweight transformers. */
+/** The emitters for the ops of lightweight transformers. */
 export const transformerEmitters: EmitterGroup<Kind> = (emission) => ({
   slice: (op) => emitSlice(emission, op),
   shift: (op) =>
@@ -117,7 +117,8 @@ function emitScale(emission: Emission, op: Emitted): void {
 }
 
 /**
- * The position table of an attention op, or any buffer, because even an unused binding needs one.
+ * Returns the position table of an attention op. Without a table, it returns `other`, because even
+ * an unused binding needs a buffer.
  */
 const positions = (emission: Emission, table: string | null, other: Operand): Operand =>
   table === null
@@ -186,7 +187,10 @@ function emitChannelAttention(emission: Emission, op: FusedOpOf<'channelAttentio
   });
 }
 
-/** Emits channel attention over the whole map. Its sums are a pooling, which tiles can share. */
+/**
+ * Emits channel attention over the whole map. It computes its sums by pooling, so that tiles can
+ * share them.
+ */
 function emitWholeAttention(
   emission: Emission,
   op: FusedOpOf<'channelAttention'>,
@@ -271,7 +275,7 @@ function emitReduced(
   });
 }
 
-/** The sizes of a step whose input and output differ in size. */
+/** Returns the sizes for a step whose input and output differ in size. */
 function betweenSizes(emission: Emission, { reads, writes }: Emitted) {
   const sizeOf = (id: ValueId) => {
     const { reduced = [] } = emission.map(id);
@@ -279,7 +283,7 @@ function betweenSizes(emission: Emission, { reads, writes }: Emitted) {
   };
   const [from, to] = [sizeOf(reads.inputs[0]), sizeOf(writes.y)];
   return {
-    // Both sizes follow from the size of the whole map.
+    // Both sizes are computed from the size of the whole map.
     reduced: [],
     grid: (size: Size) => {
       const { width, height } = to(size);

@@ -17,19 +17,19 @@ import { linearWeights } from './vector.ts';
 type Inset = readonly [first: number, last: number];
 
 /**
- * The size of what remains of a map without its first and last rows and columns. Nothing may remain
- * of a small tile, but tiles are given the means of the image anyway.
+ * Returns the size of a map without its first and last rows and columns, at least 1 x 1. A small
+ * tile may have no inner pixels, but tiles use the means of the whole image anyway.
  */
 const innerOf = ({ width, height }: Size, [first, last]: Inset): Size => ({
   width: Math.max(1, width - first - last),
   height: Math.max(1, height - first - last),
 });
 
-/** Emitters for poolings and ops on their vectors that are not fused. */
+/** The emitters for unfused poolings and for unfused ops on the resulting vectors. */
 export const vectorAloneEmitters: EmitterGroup<
   'globalAveragePool' | 'meanOfSquares' | 'linear' | 'softmax' | 'vectorActivation'
 > = (emission) => {
-  /** Appends a step of one workgroup that writes a vector. */
+  /** Appends a step with one workgroup that writes a vector. */
   const push = <R extends string>(
     { name, writes }: { name: string; writes: { y: number } },
     kernel: Kernel<R, 'y', never>,
@@ -51,7 +51,10 @@ export const vectorAloneEmitters: EmitterGroup<
     if (shape.kind !== 'vector') throw internal(`${name} is not a vector`);
     return shape.length;
   };
-  /** Appends the first stage of a pooling without a map's first and last rows and columns. */
+  /**
+   * Appends the first stage of a pooling that leaves out the first and last rows and columns of a
+   * map.
+   */
   const poolInner = (x: number, name: string, inset: Inset): number => {
     const { channels, scale } = emission.map(x);
     const partials = emission.scratch(name, ({ width, height }) => {
