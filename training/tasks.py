@@ -93,6 +93,8 @@ TASKS: dict[str, Task] = {
     "photo": Wear(soft=0.25, sigma=0.9, resized=0.1, noisy=0.2, noise=7.5, jpeg=0.9, quality=30, clean=0.1),
     # Like most photos on the web.
     "web": Wear(soft=0.2, sigma=0.6, resized=0.06, noisy=0.15, noise=4.5, jpeg=0.7, quality=50, clean=0.2),
+    # The same with lower qualities, for models that must not take artifacts for detail.
+    "web-low": Wear(soft=0.2, sigma=0.6, resized=0.06, noisy=0.15, noise=4.5, jpeg=0.75, quality=30, clean=0.2),
     "jpeg": jpeg,
     "denoise": denoise,
 }

@@ -24,6 +24,7 @@ import mean
 import networks
 import perceptual
 import photos
+import several
 import tasks
 import tensors
 import train
@@ -296,6 +297,24 @@ class Crops(Folder):
             x, y = data.make(data.draw(1, 1, 2), tasks.TASKS["clean"])
             self.assertTrue(torch.equal(x, y[..., ::2, ::2]))
 
+    def test_are_made_from_smaller_versions_too_and_folders_are_opened_once(self):
+        folder, opened = self.large_folder(), {}
+        plain = crops.Photos([folder], 2, 20, opened=opened)
+        more = crops.Photos([folder], 2, 20, reduce=True, opened=opened)
+        # Both photos are large enough for two smaller versions.
+        self.assertEqual((plain.count, more.count), (2, 6))
+        self.assertTrue((more.sizes[[1, 2, 4, 5]].max(1) < more.sizes[[0, 0, 3, 3]].max(1)).all())
+        self.assertEqual(set(opened), {(folder, False), (folder, True)})
+        with mock.patch.object(crops, "open_folder", side_effect=AssertionError("opened again")):
+            self.assertEqual(crops.Photos([folder], 4, 10, reduce=True, opened=opened).count, 6)
+
+    def large_folder(self) -> str:
+        made = tempfile.TemporaryDirectory()
+        self.addCleanup(made.cleanup)
+        for i in range(2):
+            Image.fromarray(shaded(640, 700, i)).save(os.path.join(made.name, f"{i}.png"))
+        return made.name
+
     def test_that_have_no_room_are_an_error(self):
         with self.assertRaisesRegex(ValueError, "crops of 60"):
             crops.Photos([self.folder()], 4, 60)
@@ -435,6 +454,33 @@ class Training(Folder):
                     self.assertEqual(state["step"], 1)
                     for value in state["network"].values():
                         self.assertTrue(torch.isfinite(value).all())
+
+    def test_of_several_runs_ends_in_time_and_the_next_file_starts_from_their_weights(self):
+        jobs = [os.path.join(self.out, f"{i}.txt") for i in (1, 2)]
+        how = f"--data {self.data} --scale 2 --batch 1 --side 16 --steps"
+        with open(jobs[0], "w") as file:
+            file.write("# two networks\n")
+            for name, steps in (("pan", 1000), ("a2n", 500)):
+                file.write(f"--network {name} --features 8 --blocks 1 --out {self.out}/{name} {how} {steps}\n")
+        with open(jobs[1], "w") as file:
+            init = f"--init {self.out}/pan/weights.safetensors"
+            file.write(f"--network pan --features 8 --blocks 1 --out {self.out}/next {init} {how} 12\n")
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            several.main([jobs[0], "0.06", jobs[1], "0.01"])
+        recipes = {}
+        for name in ("pan", "a2n", "next"):
+            with open(f"{self.out}/{name}/run.json") as file:
+                recipes[name] = json.load(file)
+        # A schedule of 1000 steps became one that fits; both ran the same share of theirs.
+        self.assertLess(recipes["pan"]["minutes"], 0.3)
+        self.assertNotEqual(recipes["pan"]["steps"], 1000)
+        shares = [recipes[name]["step"] / recipes[name]["steps"] for name in ("pan", "a2n")]
+        self.assertAlmostEqual(*shares, delta=0.15)
+        self.assertEqual(recipes["next"]["init"], "pan")
+        self.assertEqual(len(tensors.load(f"{self.out}/next/weights.safetensors")), len(tensors.load(f"{self.out}/pan/weights.safetensors")))
+        self.assertIn("2 runs", said.getvalue())
+        with self.assertRaises(SystemExit):
+            several.main([jobs[0]])
 
     def test_lowers_the_loss(self):
         out = os.path.join(self.out, "a")
