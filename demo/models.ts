@@ -32,6 +32,7 @@ const KINDS: readonly string[] = [
   'photo-auto',
   'photo',
   'photo-fast',
+  'sharp',
   'clean',
   'clean-fast',
   'lcoan',
@@ -46,7 +47,7 @@ const KINDS: readonly string[] = [
 
 /** A picture of the kind that a model is for: a drawing for clean ones, a photo for restoration and the rest. */
 export const thumbnailOf = (kind: string): string =>
-  /photo|denoise|jpeg/.test(kind) || !/^(clean|lcoan|acla|asid|a2n)/.test(kind)
+  /photo|sharp|denoise|jpeg/.test(kind) || !/^(clean|lcoan|acla|asid|a2n)/.test(kind)
     ? './samples/cat.jpg'
     : './samples/drawing.svg';
 

@@ -62,12 +62,21 @@ class Wear:
 
     def __call__(self, lr: torch.Tensor, u: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         u = u.T
+        quality = self._quality(u)
         x = _pick(u[0], self.soft, _whole(soften(lr, 0.1 + (self.sigma - 0.1) * u[1])), lr)
         x = _pick(u[2], self.resized, _whole(resized(x)), x)
         x = _pick(u[3], self.noisy, add_noise(x, 0.5 + (self.noise - 0.5) * u[4], noise), x)
-        quality = (self.quality + (96 - self.quality) * u[5]).floor()
         x = _pick(u[6], self.jpeg, through_jpeg(x, quality, u[7] < 0.85), x)
         return _pick(u[8], self.clean, lr, x)
+
+    def _quality(self, u: torch.Tensor) -> torch.Tensor:
+        return (self.quality + (96 - self.quality) * u[5]).floor()
+
+    def light(self, u: torch.Tensor, quality: int) -> torch.Tensor:
+        """Which images [B] stay clean, or get at most soft focus and JPEG of at least `quality`."""
+        u = u.T
+        compressed = (u[6] < self.jpeg) & (self._quality(u) < quality)
+        return (u[8] < self.clean) | ~(compressed | (u[2] < self.resized) | (u[3] < self.noisy))
 
 
 def clean(lr: torch.Tensor, u: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:

@@ -235,6 +235,21 @@ class Tasks(unittest.TestCase):
         self.assertLess(same, most + 0.03)
 
 
+    def test_say_which_images_they_degrade_lightly(self):
+        task = tasks.TASKS["web-low"]
+        u = torch.full((6, tasks.CHANCES), 0.99)
+        u[1, 8] = 0.1  # clean, whatever else
+        u[1, 6] = 0.1
+        u[2, 6], u[2, 5] = 0.1, 0.5  # JPEG 63
+        u[3, 6], u[3, 5] = 0.1, 0.9  # JPEG 89
+        u[4, 3] = 0.1  # noise
+        u[5, 0] = 0.1  # soft focus
+        self.assertEqual(task.light(u, 85).tolist(), [True, True, False, True, False, True])
+        self.assertEqual(task.light(u, 60).tolist(), [True, True, True, True, False, True])
+        with self.assertRaises(SystemExit), contextlib.redirect_stderr(io.StringIO()):
+            train.arguments("--network pan --scale 2 --data d --out o --steps 1 --light 80".split())
+
+
 class Folder(unittest.TestCase):
     def folder(self) -> str:
         made = tempfile.TemporaryDirectory()
@@ -419,6 +434,18 @@ class Training(Folder):
         self.assert_equal(straight, resumed)
         with self.assertRaises(AssertionError):
             self.assert_equal(stopped, resumed)
+
+    def test_of_strongly_degraded_photos_can_leave_out_the_losses_of_sharp_models(self):
+        heavy = torch.zeros(2, dtype=torch.bool)
+        changed = {}
+        for name, answer in (("heavy", heavy), ("light", ~heavy)):
+            with mock.patch.object(tasks.Wear, "light", return_value=answer):
+                more = [*self.sharp(), "--light", "80", "--stop", "1"]
+                changed[name] = self.run_of(os.path.join(self.out, name), *more)["network"]
+        plain = self.run_of(os.path.join(self.out, "plain"), *self.sharp(), "--stop", "1")["network"]
+        self.assert_equal(plain, changed["light"])
+        with self.assertRaises(AssertionError):
+            self.assert_equal(plain, changed["heavy"])
 
     def test_with_a_discriminator_trains_both_and_says_so(self):
         out = os.path.join(self.out, "a")

@@ -45,6 +45,7 @@ def arguments(given: list[str] | None) -> argparse.Namespace:
     p.add_argument("--perceptual", metavar="FILE", help="SqueezeNet's tensors: adds a perceptual distance")
     p.add_argument("--perceptual-weight", type=float, default=1, metavar="W", help="of that distance")
     p.add_argument("--adversarial", type=float, default=0, metavar="W", help="adds a discriminator's loss, so weighted; 0.02 to 0.1")
+    p.add_argument("--light", type=int, metavar="QUALITY", help="these two losses only count for photos that are degraded at most by JPEG of this quality")
     p.add_argument("--discriminator", type=int, default=24, help="its channels")
     p.add_argument("--batch", type=int, default=8)
     p.add_argument("--side", type=int, default=40, help="of the crops, in LR pixels")
@@ -54,7 +55,10 @@ def arguments(given: list[str] | None) -> argparse.Namespace:
     p.add_argument("--test", help="folder with HR/*.png, such as Set5, for the curve")
     p.add_argument("--every", type=int, default=500, help="steps between tests and saves")
     p.add_argument("--compile", action="store_true", help="torch.compile, where there is one")
-    return p.parse_args(given)
+    a = p.parse_args(given)
+    if a.light is not None and not hasattr(TASKS[a.task], "light"):
+        p.error(f"--light needs a task with several degradations, not {a.task}")
+    return a
 
 
 def hardware(device: str) -> str:
@@ -87,7 +91,8 @@ class Run:
         self.schedule = Schedule(a.steps, a.rate, a.average, a.seed, a.batch)
         self.trainer = Trainer(
             network, self.data, TASKS[a.task], self.schedule, a.loss, features=self.features,
-            perceptual=a.perceptual_weight, adversarial=a.adversarial, width=a.discriminator, compiled=a.compile,
+            perceptual=a.perceptual_weight, adversarial=a.adversarial, width=a.discriminator,
+            light=a.light, compiled=a.compile,
         )  # fmt: skip
         os.makedirs(a.out, exist_ok=True)
         self.path = {n: os.path.join(a.out, f) for n, f in (

@@ -91,13 +91,14 @@ class Trainer:
     """Trains a network; `average` ships. Steps are consecutive, from `load_state` or from 0.
 
     `features` adds a perceptual distance, `adversarial` above 0 a discriminator of `width`
-    channels.
+    channels. With `light`, both only count for images that the task degrades lightly: at most JPEG
+    of this quality.
     """
 
     def __init__(
         self, network: nn.Module, photos: Photos, task: Task, schedule: Schedule, loss: str = "l1", *,
         features: Features | None = None, perceptual: float = 1.0, adversarial: float = 0.0, width: int = 24,
-        compiled: bool = False,
+        light: int | None = None, compiled: bool = False,
     ):  # fmt: skip
         self.device = photos.device
         self.cuda = self.device.type == "cuda"
@@ -108,7 +109,7 @@ class Trainer:
         self.trained = [p for p in self.network.parameters() if p.requires_grad]
         self.optimizer = self._adam(self.trained)
         self.features = features and features.to(self.device)
-        self.perceptual, self.adversarial = perceptual, adversarial
+        self.perceptual, self.adversarial, self.light = perceptual, adversarial, light
         self.judge, self.judge_optimizer = None, None
         if adversarial:
             self.judge = discriminator.Discriminator(width).to(self.device, memory_format=torch.channels_last)
@@ -221,7 +222,7 @@ class Trainer:
             # The two other losses would add grain on even areas. There they have little weight, and the
             # absolute error has more.
             even = evenness(target)
-            seen = torch.lerp(y, y.detach(), even)
+            seen = torch.lerp(y, y.detach(), self._unseen(even))
             loss = loss + CALM * (even * (y - target).abs()).mean()
         if self.features:
             with half():
@@ -256,6 +257,13 @@ class Trainer:
                     mean.lerp_(now, self.pull)
             for mean, now in zip(self.average.buffers(), self.network.buffers()):
                 mean.copy_(now)
+
+    def _unseen(self, even: torch.Tensor) -> torch.Tensor:
+        """Where the other losses do not count: 1 for a whole image if its degradation is not light."""
+        if self.light is None:
+            return even
+        light = self.task.light(self.drawn.u, self.light).view(-1, 1, 1, 1)
+        return torch.where(light, even, torch.ones_like(even))
 
     def losses(self, steps: int) -> dict[str, float]:
         """Means over the last `steps` steps of the existing parts. Resets the sums."""

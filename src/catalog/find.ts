@@ -4,9 +4,10 @@ import type { Restoration, Task } from './task.ts';
 
 /**
  * The kind of images that a model enlarges best. `photo`: ordinary photos, usually saved as JPEG.
- * `clean`: lossless images.
+ * `clean`: lossless images. `sharp`: photos too, but with invented detail; nothing chooses such a
+ * model unasked.
  */
-export type Kind = 'photo' | 'clean';
+export type Kind = 'photo' | 'clean' | 'sharp';
 
 /** One shipped weight file, and the facts that are needed to run it. */
 export interface ModelFile {
