@@ -1,16 +1,35 @@
 import { blocksOf } from './kernel.ts';
 
-/** A feature map for the references: planar (chw), row-major, f32. */
-export interface PlanarMap {
+/**
+ * Values of the references, which sum in f64 and store their result in the type of their input: f32
+ * like the devices, or f64, where nothing is rounded.
+ */
+export type Reals = Float32Array | Float64Array;
+
+/** Zeros of the type of `like`. */
+export const realsLike = <T extends Reals>(like: T, length: number): T =>
+  new (like.constructor as new (length: number) => T)(length);
+
+/** A feature map for the references: planar (chw), row-major. */
+export interface PlanarMap<T extends Reals = Float32Array<ArrayBuffer>> {
   readonly channels: number;
   readonly height: number;
   readonly width: number;
-  readonly data: Float32Array<ArrayBuffer>;
+  readonly data: T;
 }
 
+/** A map of zeros, in f32. */
 export function planarMap(channels: number, height: number, width: number): PlanarMap {
   return { channels, height, width, data: new Float32Array(channels * height * width) };
 }
+
+/** A map of zeros with values of the type of `x`. */
+export const mapLike = <T extends Reals>(
+  { data }: PlanarMap<T>,
+  channels: number,
+  height: number,
+  width: number,
+): PlanarMap<T> => ({ channels, height, width, data: realsLike(data, channels * height * width) });
 
 /** Converts chw to Chw4c, absent channels zero. */
 export function toBlocked(map: PlanarMap): Float32Array<ArrayBuffer> {
@@ -41,12 +60,7 @@ export function fromBlocked(
 }
 
 /** sums[i] += weight * line[i + shift], wherever that value exists. */
-export function addShifted(
-  sums: Float64Array,
-  weight: number,
-  line: Float32Array,
-  shift: number,
-): void {
+export function addShifted(sums: Float64Array, weight: number, line: Reals, shift: number): void {
   const end = Math.min(line.length, line.length - shift);
   for (let i = Math.max(0, -shift); i < end; i++) sums[i] += weight * line[i + shift];
 }

@@ -1,19 +1,19 @@
-import { type PlanarMap, planarMap } from '../planar.ts';
+import { mapLike, type PlanarMap, type Reals } from '../planar.ts';
 import { atOnce, each, type Steps } from '../steps.ts';
 
 /**
  * Zero-padded convolution of stride 1, `weights` oihw, `bias` [cOut] or null. Sums are f64, rounded
- * to f32 once. It works row by row, which is fast enough for a whole network on a CPU.
+ * once. It works row by row, which is fast enough for a whole network on a CPU.
  */
-export function* convSteps(
-  x: PlanarMap,
+export function* convSteps<T extends Reals>(
+  x: PlanarMap<T>,
   weights: Float32Array,
   bias: Float32Array | null,
   cOut: number,
   kernel: 1 | 3,
-): Steps<PlanarMap> {
+): Steps<PlanarMap<T>> {
   const { channels: cIn, height, width } = x;
-  const y = planarMap(cOut, height, width);
+  const y = mapLike(x, cOut, height, width);
   const radius = kernel >> 1;
   const sum = new Float64Array(width);
   for (let o = 0; o < cOut; o++) {
