@@ -32,6 +32,7 @@ const KINDS: readonly string[] = [
   'photo-auto',
   'photo',
   'photo-fast',
+  'sharp',
   'clean',
   'clean-fast',
   'lcoan',
@@ -49,7 +50,7 @@ const KINDS: readonly string[] = [
  * restoration and all other models.
  */
 export const thumbnailOf = (kind: string): string =>
-  /photo|denoise|jpeg/.test(kind) || !/^(clean|lcoan|acla|asid|a2n)/.test(kind)
+  /photo|sharp|denoise|jpeg/.test(kind) || !/^(clean|lcoan|acla|asid|a2n)/.test(kind)
     ? './samples/cat.jpg'
     : './samples/drawing.svg';
 

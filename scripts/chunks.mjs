@@ -31,4 +31,18 @@ const TRACE = {
   test: /\/src\/(cpu|engine\/oracle)\/trace\.ts$/,
 };
 
-export const WORKER_CHUNKS = [CPU, SHARED, TRACE];
+/** The formats that the browser encodes. Each alone would be half overhead. */
+const ENCODERS = {
+  name: 'encoders',
+  includeDependenciesRecursively: false,
+  test: /\/src\/codecs\/(canvas|png\/png|(jpeg|webp)\/(jpeg|webp))\.ts$/,
+};
+
+/** Plain loops that the interpreter, the CPU backend and averaged tiles share. */
+const REFERENCES = {
+  name: 'references',
+  includeDependenciesRecursively: false,
+  test: /\/src\/kernels\/(planar|steps|(conv\/conv|maps\/enlarge|pixels\/rgba8)\.reference)\.ts$/,
+};
+
+export const WORKER_CHUNKS = [CPU, SHARED, TRACE, ENCODERS, REFERENCES];

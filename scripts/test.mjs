@@ -80,14 +80,14 @@ const CHUNK_LIMITS = {
   tuning: [1.5, 'the table of adapters and variants'],
   trunk: [2, 'non-local attention on images that do not fit whole'],
   tuned: [1.5, '`tune`: what was measured before'],
-  'rgba8.reference': [1.5, 'pixels and padding by plain loops'],
+  references: [2, 'loops of the interpreter, of slow ops on the CPU and of averaged tiles'],
   'vector.reference': [1.5, 'vectors and group means on the CPU'],
   vectorAlone: [2, 'poolings and ops on vectors outside of larger ops'],
 };
 
 /**
  * Matches the files that the package may contain besides the declarations and source maps of
- * dist/lib. A shared chunk is named after its first module, such as rgba8.reference.
+ * dist/lib. A shared chunk is named after its first module, such as nonlocal.reference.
  */
 const PACKED =
   /^(package\.json|README\.md|CHANGELOG\.md|THIRD-PARTY\.md|LICENSE|bin\/crispen\.mjs|dist\/(lib|cli|node)\/[\w-]+(\.reference)?\.js|dist\/lib\/avif_enc\.wasm|dist\/lib\/models\/a2n-photo-x2\.safetensors)$/;

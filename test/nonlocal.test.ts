@@ -1,14 +1,10 @@
-import { describe, expect, it, test, vi } from 'vitest';
-import type { GoldenCase } from '../src/cli/golden-case.ts';
+import { describe, expect, it, test } from 'vitest';
 import { compareGolden, findGoldenCases, isOff, readGoldenCases } from '../src/cli/golden-cases.ts';
-import { interpret } from '../src/engine/oracle/interpreter.ts';
 import { multiplyAddsPerPixel, parameterCount } from '../src/graph/analysis.ts';
 import { receptiveField, tileOverlap } from '../src/graph/reach.ts';
 import { edsrAcla } from '../src/networks/acla.ts';
 import { lcoan } from '../src/networks/lcoan.ts';
 import { openBackend } from '../src/node/backend.ts';
-import { toFloat32 } from '../src/weights/convert.ts';
-import type { Tensor } from '../src/weights/tensor.ts';
 
 const files = ['lcoan_tiny*', 'acla_*', 'edsr_cla_*'].flatMap((glob) => findGoldenCases(glob));
 
@@ -26,65 +22,11 @@ test.each(files)('the CPU interpreter agrees with %s', async (file) => {
     // The default networks work on 0..255 with offsets of many pixels. Where neighbouring pixels
     // differ by tens of levels, rounding an offset in f32 changes a sampled key by 1e-2. There, the
     // goldens themselves are off by up to 2.6e-4 (see the next test). The output stays close.
-    const inner = file.includes('default') ? 5e-4 : 1e-5;
+    const inner = file.includes('default') ? 3e-4 : 1e-5;
     const limit = (tensor: string) => (tensor === 'output' ? 1e-5 : inner);
     expect(comparisons.filter((comparison) => isOff(comparison, limit(comparison.tensor)))).toEqual(
       [],
     );
-  }
-});
-
-/** Computes the case's network in f64, with the reference loops on f64 arrays. */
-async function inDoubles({ network, weights, input, expected }: GoldenCase) {
-  const doubles = new Map(
-    [...weights].map(([name, { shape, ...tensor }]) => {
-      const values = Float64Array.from(toFloat32({ shape, ...tensor }));
-      return [
-        name,
-        { dtype: 'f64', shape, bytes: new Uint8Array(values.buffer) } as Tensor,
-      ] as const;
-    }),
-  );
-  const [, , height, width] = input.shape;
-  const planar = {
-    width,
-    height,
-    data: Float64Array.from(toFloat32(input)) as unknown as Float32Array,
-  };
-  vi.stubGlobal('Float32Array', Float64Array);
-  try {
-    return await interpret(network, doubles, planar, [...expected.keys()]);
-  } finally {
-    vi.unstubAllGlobals();
-  }
-}
-
-const defaults = files.filter((file) => file.includes('cla_default'));
-if (defaults.length === 0) console.warn('SKIPPED: no edsr_cla_default goldens: f64 untested');
-
-/** Checks that the inner tensors are closer to the f64 values than those of the goldens are. */
-it.each(defaults)('is closer to the truth than the golden: %s', async (file) => {
-  const cases = await readGoldenCases(file);
-  if ('missing' in cases) throw new Error(`${cases.name}: no network ${cases.missing}`);
-  for (const golden of cases) {
-    const truth = await inDoubles(golden);
-    const { network, weights, input, expected } = golden;
-    const [, , height, width] = input.shape;
-    const planar = { width, height, data: toFloat32(input) };
-    const found = await interpret(network, weights, planar, [...expected.keys()]);
-    const worst = { golden: 0, ours: 0 };
-    for (const [name, tensor] of expected) {
-      const exact = truth.get(name)?.data as Float32Array;
-      const top = (values: Float32Array) => values.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
-      const off = (data: Float32Array) => top(data.map((v, i) => v - exact[i])) / top(exact);
-      const [theirs, ours] = [toFloat32(tensor), found.get(name)?.data as Float32Array].map(off);
-      if (name === 'output') expect(Math.max(theirs, ours)).toBeLessThan(1e-5);
-      worst.golden = Math.max(worst.golden, theirs);
-      worst.ours = Math.max(worst.ours, ours);
-    }
-    console.info(`${golden.name}: off by ${worst.ours}, the golden by ${worst.golden}`);
-    expect(worst.ours).toBeLessThan(1e-4);
-    expect(worst.ours).toBeLessThan(worst.golden);
   }
 });
 

@@ -14,6 +14,15 @@ const SENSITIVE: Readonly<Record<string, number>> = {
   asid_x4_16x13: 2e-4,
 };
 
+/**
+ * The bounds for the oracle. It rounds nothing, so it shows the errors of the goldens themselves.
+ * The golden `P6` differs from PyTorch in f64 by 2.98e-5, too.
+ */
+const SENSITIVE_EXACT: Readonly<Record<string, number>> = {
+  'asid_x2_21x19_maps block0.P6.last_group': 3e-5,
+  asid_x2_21x19_maps: 1e-5,
+};
+
 // Plain loops run the other cases in seconds. `npm run golden -- --device oracle` runs all cases.
 const LONG = /64x64|d8_c48|_c64_|dim180/;
 const FAMILIES = ['asid', 'omnisr', 'dat', 'swinir', 'srformer'];
@@ -39,7 +48,9 @@ async function expectGoldens(files: readonly string[], device: 'oracle' | 'cpu')
       const compared = await compareGolden(read[0], backend, { fuse: device === 'cpu' });
       for (const { tensor, error, maxRel } of compared) {
         expect(error, `${name} ${tensor}`).toBeNull();
-        expect(maxRel, `${name} ${tensor}`).toBeLessThan(SENSITIVE[name] ?? 1e-5);
+        const exact = SENSITIVE_EXACT[`${name} ${tensor}`] ?? SENSITIVE_EXACT[name];
+        const bound = (device === 'oracle' ? exact : undefined) ?? SENSITIVE[name] ?? 1e-5;
+        expect(maxRel, `${name} ${tensor}`).toBeLessThan(bound);
       }
     }
   } finally {

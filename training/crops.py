@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import bicubic
-from photos import PATTERNS, pictures
+from photos import PATTERNS, pictures, reduced
 from tasks import CHANCES, Task
 
 # LR pixels around a crop that its task also sees, because degradations and bicubic reach across a
@@ -29,6 +29,10 @@ class Draw(NamedTuple):
     def to(self, device: torch.device) -> "Draw":
         return Draw(*(v.to(device) for v in self))
 
+    def pinned(self) -> "Draw":
+        """In memory from which a GPU copies without making the CPU wait."""
+        return Draw(*(v.pin_memory() for v in self))
+
 
 def _from_file(path: str, scale: int) -> Iterator[tuple[np.ndarray, bool, bool]]:
     """The HR images of a file of photos.py; whether each is a drawn pattern, and whether its
@@ -41,24 +45,42 @@ def _from_file(path: str, scale: int) -> Iterator[tuple[np.ndarray, bool, bool]]
             yield hr, i in patterns, whole and np.array_equal(file[f"l{scale}_{i}"], hr[::scale, ::scale])
 
 
-def _from_folder(folder: str) -> Iterator[tuple[np.ndarray, bool, bool]]:
-    with ThreadPoolExecutor(4) as pool:
-        for image in pool.map(lambda path: np.asarray(Image.open(path).convert("RGB")), pictures(folder)):
-            yield image, False, False
+def open_folder(folder: str, reduce: bool) -> list[np.ndarray]:
+    """The pictures of a folder. With `reduce`, each is followed by one or two smaller versions."""
+
+    def versions(numbered: tuple[int, str]) -> list[np.ndarray]:
+        index, path = numbered
+        photo = Image.open(path).convert("RGB")
+        smaller = reduced(photo, np.random.default_rng([4, index])) if reduce else []
+        return [np.asarray(version) for version in (photo, *smaller)]
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return [image for several in pool.map(versions, enumerate(pictures(folder))) for image in several]
 
 
 class Photos:
     """Random crops, `side` LR pixels wide, from folders of pictures and files of photos.py.
 
-    Images too small for such crops are left out. ValueError if all of them are.
+    With `reduce`, smaller versions of the pictures in folders are used too. Several runs can share
+    `opened`, which keeps the pictures of folders. Images too small for such crops are left out.
+    ValueError if all of them are.
     """
 
-    def __init__(self, sources: list[str], scale: int, side: int, device: torch.device | str = "cpu"):
+    def __init__(
+        self, sources: list[str], scale: int, side: int, device: torch.device | str = "cpu", *,
+        reduce: bool = False, opened: dict[tuple[str, bool], list[np.ndarray]] | None = None,
+    ):  # fmt: skip
         self.scale, self.side, self.device = scale, side, torch.device(device)
         self.wide = side + 2 * MARGIN
+        opened = {} if opened is None else opened
         kept = []
         for source in sources:
-            found = _from_folder(source) if os.path.isdir(source) else _from_file(source, scale)
+            if os.path.isdir(source):
+                if (source, reduce) not in opened:
+                    opened[source, reduce] = open_folder(source, reduce)
+                found = ((image, False, False) for image in opened[source, reduce])
+            else:
+                found = _from_file(source, scale)
             kept += [entry for entry in found if min(entry[0].shape[:2]) >= self.wide * scale]
         if not kept:
             raise ValueError(f"{', '.join(sources)}: at scale {scale} no image has room for crops of {side} pixels")
@@ -102,7 +124,7 @@ class Photos:
         mirrored = lambda bit, v: torch.where((turn & bit) > 0, wide - 1 - v, v)  # noqa: E731
         row = mirrored(1, torch.where(swapped, j, i))
         column = mirrored(2, torch.where(swapped, i, j))
-        hr = self.pixels[first + row * stride + column].permute(0, 3, 1, 2).float()
+        hr = self.pixels[first + row * stride + column].permute(0, 3, 1, 2).float().contiguous()
         if s == 1:
             lr = hr
         else:

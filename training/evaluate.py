@@ -11,6 +11,7 @@ import io
 import json
 import math
 import os
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -65,6 +66,7 @@ INPUTS = {
     "clean": {"psnr": _CLEAN},
     "photo": _WORN,
     "web": _WORN,
+    "web-low": _WORN,
     "jpeg": {"psnr": lambda lr, _: as_jpeg(lr, 20)},
     "denoise": {"psnr": lambda lr, index: add_noise(lr, 25, np.random.default_rng(index))},
 }
@@ -79,30 +81,38 @@ def run(network: torch.nn.Module, image: np.ndarray, device: str) -> np.ndarray:
     return y.clamp(0, 255).round().permute(1, 2, 0).cpu().numpy()
 
 
+@lru_cache
+def inputs_of(folder: str, scale: int, task: str) -> list[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    """The HR images of a data set, with the inputs of the task by name. SystemExit without images."""
+    found = sorted(glob.glob(os.path.join(folder, "HR", "*.png")))
+    if not found:
+        raise SystemExit(f"no images in {folder}/HR")
+    images = []
+    for index, path in enumerate(found):
+        hr = bicubic.crop_to_multiple(np.asarray(Image.open(path).convert("RGB")), scale)
+        lr = hr if scale == 1 else bicubic.reduce(hr, scale)
+        images.append((hr, {name: worn(lr, index) for name, worn in INPUTS[task].items()}))
+    return images
+
+
 def figures(
     network: torch.nn.Module, folder: str, task: str, device: str = "cpu", features: Features | None = None
 ) -> dict[str, float]:
     """Mean PSNR of a data set (HR/NAME.png) for each input of the task. With `features`, also the
-    mean distance for the last input, by maps that training does not use. SystemExit without
-    images."""
-    found = sorted(glob.glob(os.path.join(folder, "HR", "*.png")))
-    if not found:
-        raise SystemExit(f"no images in {folder}/HR")
-    scale, inputs = network.scale, INPUTS[task]
-    sums = dict.fromkeys(inputs, 0.0)
+    mean distance for the last input, by maps that training does not use. SystemExit without images."""
+    images = inputs_of(folder, network.scale, task)
+    sums = dict.fromkeys(INPUTS[task], 0.0)
     distance = 0.0
-    for index, path in enumerate(found):
-        hr = bicubic.crop_to_multiple(np.asarray(Image.open(path).convert("RGB")), scale)
-        lr = hr if scale == 1 else bicubic.reduce(hr, scale)
+    for hr, inputs in images:
         for name, worn in inputs.items():
-            made = run(network, worn(lr, index), device)
-            sums[name] += psnr(made, hr, scale)
+            made = run(network, worn, device)
+            sums[name] += psnr(made, hr, network.scale)
         if features:
             both = (torch.from_numpy(v.astype(np.float32)).permute(2, 0, 1)[None].to(device) for v in (made, hr))
             with torch.no_grad():
                 distance += features.distance(*both, HELD).item()
-    result = {name: round(value / len(found), 3) for name, value in sums.items()}
-    return {**result, "held": round(distance / len(found), 4)} if features else result
+    result = {name: round(value / len(images), 3) for name, value in sums.items()}
+    return {**result, "held": round(distance / len(images), 4)} if features else result
 
 
 def main() -> None:

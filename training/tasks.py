@@ -62,12 +62,21 @@ class Wear:
 
     def __call__(self, lr: torch.Tensor, u: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         u = u.T
+        quality = self._quality(u)
         x = _pick(u[0], self.soft, _whole(soften(lr, 0.1 + (self.sigma - 0.1) * u[1])), lr)
         x = _pick(u[2], self.resized, _whole(resized(x)), x)
         x = _pick(u[3], self.noisy, add_noise(x, 0.5 + (self.noise - 0.5) * u[4], noise), x)
-        quality = (self.quality + (96 - self.quality) * u[5]).floor()
         x = _pick(u[6], self.jpeg, through_jpeg(x, quality, u[7] < 0.85), x)
         return _pick(u[8], self.clean, lr, x)
+
+    def _quality(self, u: torch.Tensor) -> torch.Tensor:
+        return (self.quality + (96 - self.quality) * u[5]).floor()
+
+    def light(self, u: torch.Tensor, quality: int) -> torch.Tensor:
+        """Which images [B] stay clean, or get at most soft focus and JPEG of at least `quality`."""
+        u = u.T
+        compressed = (u[6] < self.jpeg) & (self._quality(u) < quality)
+        return (u[8] < self.clean) | ~(compressed | (u[2] < self.resized) | (u[3] < self.noisy))
 
 
 def clean(lr: torch.Tensor, u: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
@@ -93,6 +102,8 @@ TASKS: dict[str, Task] = {
     "photo": Wear(soft=0.25, sigma=0.9, resized=0.1, noisy=0.2, noise=7.5, jpeg=0.9, quality=30, clean=0.1),
     # Like most photos on the web.
     "web": Wear(soft=0.2, sigma=0.6, resized=0.06, noisy=0.15, noise=4.5, jpeg=0.7, quality=50, clean=0.2),
+    # The same with lower qualities, for models that must not take artifacts for detail.
+    "web-low": Wear(soft=0.2, sigma=0.6, resized=0.06, noisy=0.15, noise=4.5, jpeg=0.75, quality=30, clean=0.2),
     "jpeg": jpeg,
     "denoise": denoise,
 }

@@ -24,6 +24,7 @@ import mean
 import networks
 import perceptual
 import photos
+import several
 import tasks
 import tensors
 import train
@@ -234,6 +235,21 @@ class Tasks(unittest.TestCase):
         self.assertLess(same, most + 0.03)
 
 
+    def test_say_which_images_they_degrade_lightly(self):
+        task = tasks.TASKS["web-low"]
+        u = torch.full((6, tasks.CHANCES), 0.99)
+        u[1, 8] = 0.1  # clean, whatever else
+        u[1, 6] = 0.1
+        u[2, 6], u[2, 5] = 0.1, 0.5  # JPEG 63
+        u[3, 6], u[3, 5] = 0.1, 0.9  # JPEG 89
+        u[4, 3] = 0.1  # noise
+        u[5, 0] = 0.1  # soft focus
+        self.assertEqual(task.light(u, 85).tolist(), [True, True, False, True, False, True])
+        self.assertEqual(task.light(u, 60).tolist(), [True, True, True, True, False, True])
+        with self.assertRaises(SystemExit), contextlib.redirect_stderr(io.StringIO()):
+            train.arguments("--network pan --scale 2 --data d --out o --steps 1 --light 80".split())
+
+
 class Folder(unittest.TestCase):
     def folder(self) -> str:
         made = tempfile.TemporaryDirectory()
@@ -295,6 +311,24 @@ class Crops(Folder):
             data.share = np.eye(7)[4 + even.index(True)]
             x, y = data.make(data.draw(1, 1, 2), tasks.TASKS["clean"])
             self.assertTrue(torch.equal(x, y[..., ::2, ::2]))
+
+    def test_are_made_from_smaller_versions_too_and_folders_are_opened_once(self):
+        folder, opened = self.large_folder(), {}
+        plain = crops.Photos([folder], 2, 20, opened=opened)
+        more = crops.Photos([folder], 2, 20, reduce=True, opened=opened)
+        # Both photos are large enough for two smaller versions.
+        self.assertEqual((plain.count, more.count), (2, 6))
+        self.assertTrue((more.sizes[[1, 2, 4, 5]].max(1) < more.sizes[[0, 0, 3, 3]].max(1)).all())
+        self.assertEqual(set(opened), {(folder, False), (folder, True)})
+        with mock.patch.object(crops, "open_folder", side_effect=AssertionError("opened again")):
+            self.assertEqual(crops.Photos([folder], 4, 10, reduce=True, opened=opened).count, 6)
+
+    def large_folder(self) -> str:
+        made = tempfile.TemporaryDirectory()
+        self.addCleanup(made.cleanup)
+        for i in range(2):
+            Image.fromarray(shaded(640, 700, i)).save(os.path.join(made.name, f"{i}.png"))
+        return made.name
 
     def test_that_have_no_room_are_an_error(self):
         with self.assertRaisesRegex(ValueError, "crops of 60"):
@@ -401,6 +435,18 @@ class Training(Folder):
         with self.assertRaises(AssertionError):
             self.assert_equal(stopped, resumed)
 
+    def test_of_strongly_degraded_photos_can_leave_out_the_losses_of_sharp_models(self):
+        heavy = torch.zeros(2, dtype=torch.bool)
+        changed = {}
+        for name, answer in (("heavy", heavy), ("light", ~heavy)):
+            with mock.patch.object(tasks.Wear, "light", return_value=answer):
+                more = [*self.sharp(), "--light", "80", "--stop", "1"]
+                changed[name] = self.run_of(os.path.join(self.out, name), *more)["network"]
+        plain = self.run_of(os.path.join(self.out, "plain"), *self.sharp(), "--stop", "1")["network"]
+        self.assert_equal(plain, changed["light"])
+        with self.assertRaises(AssertionError):
+            self.assert_equal(plain, changed["heavy"])
+
     def test_with_a_discriminator_trains_both_and_says_so(self):
         out = os.path.join(self.out, "a")
         first = self.run_of(out, *self.sharp(), "--stop", "1")
@@ -435,6 +481,33 @@ class Training(Folder):
                     self.assertEqual(state["step"], 1)
                     for value in state["network"].values():
                         self.assertTrue(torch.isfinite(value).all())
+
+    def test_of_several_runs_ends_in_time_and_the_next_file_starts_from_their_weights(self):
+        jobs = [os.path.join(self.out, f"{i}.txt") for i in (1, 2)]
+        how = f"--data {self.data} --scale 2 --batch 1 --side 16 --steps"
+        with open(jobs[0], "w") as file:
+            file.write("# two networks\n")
+            for name, steps in (("pan", 1000), ("a2n", 500)):
+                file.write(f"--network {name} --features 8 --blocks 1 --out {self.out}/{name} {how} {steps}\n")
+        with open(jobs[1], "w") as file:
+            init = f"--init {self.out}/pan/weights.safetensors"
+            file.write(f"--network pan --features 8 --blocks 1 --out {self.out}/next {init} {how} 12\n")
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            several.main([jobs[0], "0.06", jobs[1], "0.01"])
+        recipes = {}
+        for name in ("pan", "a2n", "next"):
+            with open(f"{self.out}/{name}/run.json") as file:
+                recipes[name] = json.load(file)
+        # A schedule of 1000 steps became one that fits; both ran the same share of theirs.
+        self.assertLess(recipes["pan"]["minutes"], 0.3)
+        self.assertNotEqual(recipes["pan"]["steps"], 1000)
+        shares = [recipes[name]["step"] / recipes[name]["steps"] for name in ("pan", "a2n")]
+        self.assertAlmostEqual(*shares, delta=0.15)
+        self.assertEqual(recipes["next"]["init"], "pan")
+        self.assertEqual(len(tensors.load(f"{self.out}/next/weights.safetensors")), len(tensors.load(f"{self.out}/pan/weights.safetensors")))
+        self.assertIn("2 runs", said.getvalue())
+        with self.assertRaises(SystemExit):
+            several.main([jobs[0]])
 
     def test_lowers_the_loss(self):
         out = os.path.join(self.out, "a")

@@ -3,7 +3,10 @@ which is replayed."""
 
 import copy
 import math
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -35,6 +38,8 @@ SHIFTS = 8
 PARTS = ("loss", "distance", "generator", "discriminator")
 # Steps that CUDA needs to run before it records one.
 WARM_UP = 4
+# Steps whose random numbers are drawn while CUDA works on earlier ones, by so many threads.
+AHEAD, DRAWING = 8, 2
 # Share of the schedule between two restarts of LCoAN's clusters, and the share after which they
 # stay.
 RECLUSTER, SETTLED = 0.06, 0.7
@@ -86,15 +91,17 @@ class Trainer:
     """Trains a network; `average` ships. Steps are consecutive, from `load_state` or from 0.
 
     `features` adds a perceptual distance, `adversarial` above 0 a discriminator of `width`
-    channels.
+    channels. With `light`, both only count for images that the task degrades lightly: at most JPEG
+    of this quality.
     """
 
     def __init__(
         self, network: nn.Module, photos: Photos, task: Task, schedule: Schedule, loss: str = "l1", *,
         features: Features | None = None, perceptual: float = 1.0, adversarial: float = 0.0, width: int = 24,
-        compiled: bool = False,
+        light: int | None = None, compiled: bool = False,
     ):  # fmt: skip
         self.device = photos.device
+        self.cuda = self.device.type == "cuda"
         self.photos, self.task, self.schedule, self.loss = photos, task, schedule, LOSSES[loss]
         self.network = network.to(self.device, memory_format=torch.channels_last)
         self.model = torch.compile(self.network) if compiled and hasattr(torch, "compile") else self.network
@@ -102,7 +109,7 @@ class Trainer:
         self.trained = [p for p in self.network.parameters() if p.requires_grad]
         self.optimizer = self._adam(self.trained)
         self.features = features and features.to(self.device)
-        self.perceptual, self.adversarial = perceptual, adversarial
+        self.perceptual, self.adversarial, self.light = perceptual, adversarial, light
         self.judge, self.judge_optimizer = None, None
         if adversarial:
             self.judge = discriminator.Discriminator(width).to(self.device, memory_format=torch.channels_last)
@@ -114,6 +121,10 @@ class Trainer:
         self.pull = torch.zeros((), device=self.device)
         self.drawn: Draw | None = None
         self.graph, self.warm = None, 0
+        # Runs on the same device overlap if each has a stream of its own.
+        self.stream = torch.cuda.Stream() if self.cuda else None
+        self.ahead: deque[Future[Draw]] = deque()
+        self.drawing = ThreadPoolExecutor(DRAWING) if self.cuda else None
 
     def _adam(self, parameters: list[nn.Parameter]) -> torch.optim.Adam:
         optimizer = torch.optim.Adam(parameters, lr=self.schedule.rate, betas=(0.9, 0.99))
@@ -123,24 +134,43 @@ class Trainer:
     def _settle(self, optimizer: torch.optim.Adam) -> None:
         """What a recorded step needs on CUDA and a CPU rejects, also in a state from the other
         device."""
-        cuda = self.device.type == "cuda"
         for group in optimizer.param_groups:
             rate = float(group["lr"])
-            group["lr"] = torch.tensor(rate, device=self.device) if cuda else rate
-            group["capturable"] = cuda
+            group["lr"] = torch.tensor(rate, device=self.device) if self.cuda else rate
+            group["capturable"] = self.cuda
         for state in optimizer.state.values():
             state["step"] = state["step"].to(self.device)
 
     def advance(self) -> None:
         """The next step of the schedule. It depends on the previous state and on (seed, step)
-        alone."""
+        alone. On CUDA, it returns before the step has ended."""
+        with torch.cuda.stream(self.stream) if self.cuda else nullcontext():
+            self._advance()
+        self.step += 1
+
+    def wait(self) -> None:
+        """Until all steps have ended. Needed before anything else reads the networks."""
+        if self.cuda:
+            torch.cuda.synchronize()
+
+    def _draw(self) -> Draw:
+        """The random numbers of this step."""
         s = self.schedule
-        drawn = self.photos.draw(s.seed, self.step, s.batch)
+        if not self.drawing:
+            return self.photos.draw(s.seed, self.step, s.batch)
+        while len(self.ahead) < AHEAD:
+            step = self.step + len(self.ahead)
+            self.ahead.append(self.drawing.submit(lambda n: self.photos.draw(s.seed, n, s.batch).pinned(), step))
+        return self.ahead.popleft().result()
+
+    def _advance(self) -> None:
+        s = self.schedule
+        drawn = self._draw()
         if self.drawn is None:
             self.drawn = drawn.to(self.device)
         else:
             for held, new in zip(self.drawn, drawn):
-                held.copy_(new)
+                held.copy_(new, non_blocking=True)
         for optimizer in filter(None, (self.optimizer, self.judge_optimizer)):
             for group in optimizer.param_groups:
                 if torch.is_tensor(group["lr"]):
@@ -152,31 +182,31 @@ class Trainer:
         if self.step % between == 0 and self.step < SETTLED * s.steps and hasattr(self.network, "recluster"):
             x, _ = self.photos.make(self.drawn, self.task)
             self.network.recluster(self._input(x))
-        if self.device.type == "cuda":
+        if self.cuda:
             self._replay()
         else:
             self._run()
-        self.step += 1
 
     def _input(self, levels: torch.Tensor) -> torch.Tensor:
         return (levels * (self.network.input_range / 255)).contiguous(memory_format=torch.channels_last)
 
     def _replay(self) -> None:
-        """`_run` as a graph. The first steps run directly, on a separate stream, as recording
-        requires."""
-        if self.warm < WARM_UP:
-            side = torch.cuda.Stream()
-            side.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(side):
-                self._run()
-            torch.cuda.current_stream().wait_stream(side)
-            self.warm += 1
-            return
+        """`_run` as a graph. The first steps run directly, as recording requires. They also choose
+        the fastest convolutions for these sizes."""
         if self.graph is None:
-            self.graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.graph):  # records without running
+            self.wait()  # for what other streams have written
+            torch.backends.cudnn.benchmark = True
+            if self.warm < WARM_UP:
                 self._run()
-        self.graph.replay()
+                self.warm += 1
+            else:
+                self.graph = torch.cuda.CUDAGraph()
+                # Other threads may go on drawing meanwhile.
+                with torch.cuda.graph(self.graph, stream=self.stream, capture_error_mode="thread_local"):
+                    self._run()  # records without running
+            torch.backends.cudnn.benchmark = False
+        if self.graph:
+            self.graph.replay()
 
     def _run(self) -> None:
         x, target = self.photos.make(self.drawn, self.task)
@@ -192,7 +222,7 @@ class Trainer:
             # The two other losses would add grain on even areas. There they have little weight, and the
             # absolute error has more.
             even = evenness(target)
-            seen = torch.lerp(y, y.detach(), even)
+            seen = torch.lerp(y, y.detach(), self._unseen(even))
             loss = loss + CALM * (even * (y - target).abs()).mean()
         if self.features:
             with half():
@@ -217,13 +247,27 @@ class Trainer:
             self.judge_optimizer.step()
         self.sums += torch.stack([v.detach() for v in (level, distance, generator, telling)])
         with torch.no_grad():
-            for mean, now in zip(self.average.parameters(), self.network.parameters()):
-                mean.lerp_(now, self.pull)
+            means, nows = list(self.average.parameters()), list(self.network.parameters())
+            if self.cuda:  # a few kernels instead of one for each tensor
+                gaps = torch._foreach_sub(nows, means)
+                torch._foreach_mul_(gaps, self.pull)
+                torch._foreach_add_(means, gaps)
+            else:
+                for mean, now in zip(means, nows):
+                    mean.lerp_(now, self.pull)
             for mean, now in zip(self.average.buffers(), self.network.buffers()):
                 mean.copy_(now)
 
+    def _unseen(self, even: torch.Tensor) -> torch.Tensor:
+        """Where the other losses do not count: 1 for a whole image if its degradation is not light."""
+        if self.light is None:
+            return even
+        light = self.task.light(self.drawn.u, self.light).view(-1, 1, 1, 1)
+        return torch.where(light, even, torch.ones_like(even))
+
     def losses(self, steps: int) -> dict[str, float]:
         """Means over the last `steps` steps of the existing parts. Resets the sums."""
+        self.wait()
         means = dict(zip(PARTS, (self.sums / steps).tolist()))
         self.sums.zero_()
         there = {"loss": True, "distance": self.features, "generator": self.judge, "discriminator": self.judge}
@@ -237,6 +281,7 @@ class Trainer:
         return {name: part for name, part in parts.items() if part}
 
     def state(self) -> dict:
+        self.wait()
         return {**{name: part.state_dict() for name, part in self._parts().items()}, "step": self.step}
 
     def load_state(self, state: dict) -> None:

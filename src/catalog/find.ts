@@ -6,9 +6,10 @@ import type { Restoration, Task } from './task.ts';
 
 /**
  * The kind of images that a model enlarges best. `photo` means ordinary photos, which are usually
- * JPEG files. `clean` means lossless images.
+ * JPEG files. `clean` means lossless images. `sharp` models enlarge photos and invent detail, so they
+ * only run if someone asks for them.
  */
-export type Kind = 'photo' | 'clean';
+export type Kind = 'photo' | 'clean' | 'sharp';
 
 /** One shipped weight file, and the facts that are needed to run its network. */
 export interface ModelFile {

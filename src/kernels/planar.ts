@@ -1,16 +1,35 @@
 import { blocksOf } from './kernel.ts';
 
-/** A feature map for the reference kernels, in planar (chw), row-major order as f32. */
-export interface PlanarMap {
+/**
+ * Arrays of values of the reference kernels. Sums are f64, and a result has the type of its input:
+ * f32 as on the devices, or f64, where nothing is rounded.
+ */
+export type Reals = Float32Array | Float64Array;
+
+/** Creates an array of zeros of the type of `like`. */
+export const realsLike = <T extends Reals>(like: T, length: number): T =>
+  new (like.constructor as new (length: number) => T)(length);
+
+/** A feature map for the reference kernels, in planar (chw), row-major order. */
+export interface PlanarMap<T extends Reals = Float32Array<ArrayBuffer>> {
   readonly channels: number;
   readonly height: number;
   readonly width: number;
-  readonly data: Float32Array<ArrayBuffer>;
+  readonly data: T;
 }
 
+/** A map of zeros, in f32. */
 export function planarMap(channels: number, height: number, width: number): PlanarMap {
   return { channels, height, width, data: new Float32Array(channels * height * width) };
 }
+
+/** Creates a map of zeros whose values have the type of the given map. */
+export const mapLike = <T extends Reals>(
+  { data }: PlanarMap<T>,
+  channels: number,
+  height: number,
+  width: number,
+): PlanarMap<T> => ({ channels, height, width, data: realsLike(data, channels * height * width) });
 
 /** Converts chw to Chw4c, with zeros for absent channels. */
 export function toBlocked(map: PlanarMap): Float32Array<ArrayBuffer> {
@@ -41,12 +60,7 @@ export function fromBlocked(
 }
 
 /** Adds weight * line[i + shift] to sums[i] for each i where line[i + shift] exists. */
-export function addShifted(
-  sums: Float64Array,
-  weight: number,
-  line: Float32Array,
-  shift: number,
-): void {
+export function addShifted(sums: Float64Array, weight: number, line: Reals, shift: number): void {
   const end = Math.min(line.length, line.length - shift);
   for (let i = Math.max(0, -shift); i < end; i++) sums[i] += weight * line[i + shift];
 }

@@ -36,7 +36,7 @@ import {
   padReference,
   unpackRgba8Reference,
 } from '../../kernels/pixels/rgba8.reference.ts';
-import { type PlanarMap, planarMap } from '../../kernels/planar.ts';
+import { type PlanarMap, planarMap, type Reals } from '../../kernels/planar.ts';
 import {
   centreReference,
   dySampleSteps,
@@ -85,10 +85,9 @@ import {
   withoutPadding,
 } from './trace.ts';
 
-export type Value = PlanarMap | Table | Float32Array<ArrayBuffer>;
+export type Value<T extends Reals = Float32Array<ArrayBuffer>> = PlanarMap<T> | Table<T> | T;
 
-const isVector = (value: Value): value is Float32Array<ArrayBuffer> =>
-  value instanceof Float32Array;
+const isVector = <T extends Reals>(value: Value<T>): value is T => !('data' in value);
 
 /**
  * Runs a network on the CPU with the plain reference kernels, which are slow but simple. It is the
@@ -110,12 +109,13 @@ export async function interpret(
   const values = await evaluate(graph, bindWeights(graph, weights), map, wanted, options);
   return new Map(
     [...wanted].map((id) => {
-      const value = values.get(id) as Value;
+      const value = values.get(id) as Value<Float64Array>;
+      const data = new Float32Array(isVector(value) ? value : value.data);
       const tensor = isVector(value)
-        ? { shape: [value.length], data: value }
+        ? { shape: [value.length], data }
         : 'dims' in value
-          ? { shape: value.dims, data: Float32Array.from(value.data) }
-          : tracedMap(network, id, value, input);
+          ? { shape: value.dims, data }
+          : tracedMap(network, id, { ...value, data }, input);
       return [graph.nodes[id].name, tensor] as const;
     }),
   );
@@ -128,17 +128,18 @@ async function evaluate(
   input: PlanarMap,
   keep: ReadonlySet<NodeId>,
   { signal, onProgress }: RunOptions,
-): Promise<Map<NodeId, Value>> {
+): Promise<Map<NodeId, Value<Float64Array>>> {
   const readers = consumers(graph);
-  const values = new Map<NodeId, Value>();
+  const exact = { ...input, data: Float64Array.from(input.data) };
+  const values = new Map<NodeId, Value<Float64Array>>();
   const meter = new ProgressMeter(multiplyAddsPerPixel(graph), onProgress);
   const pause = timerPause(() => throwIfAborted(signal));
   throwIfAborted(signal);
   for (let id = 0; id < graph.nodes.length; id++) {
     const node = graph.nodes[id];
-    const args = node.inputs.map((from) => values.get(from) as Value);
+    const args = node.inputs.map((from) => values.get(from) as Value<Float64Array>);
     const weight = (name: string) => weights.get(name) as Float32Array;
-    values.set(id, node.op === 'input' ? input : await paced(applyOp(node, args, weight), pause));
+    values.set(id, node.op === 'input' ? exact : await paced(applyOp(node, args, weight), pause));
     for (const from of new Set(node.inputs)) {
       const last = readers.get(from)?.at(-1) === id;
       if (last && !keep.has(from) && from !== graph.output) values.delete(from);
@@ -154,23 +155,23 @@ async function evaluate(
  * Applies an op to its inputs, which have the op's order. Each step takes at most a few
  * milliseconds on images of a few megapixels.
  */
-export function* applyOp(
+export function* applyOp<T extends Reals>(
   node: Op | Pick<GroupAttentionOp, 'op' | keyof AttentionSizes>,
-  args: readonly Value[],
+  args: readonly Value<T>[],
   weight: (name: string) => Float32Array,
-): Steps<Value> {
+): Steps<Value<T>> {
   const value = begin(node, args, weight);
   return 'next' in value ? yield* value : value;
 }
 
 /** Returns an op's value, or the steps that compute it. */
-function begin(
+function begin<T extends Reals>(
   node: Op | Pick<GroupAttentionOp, 'op' | keyof AttentionSizes>,
-  args: readonly Value[],
+  args: readonly Value<T>[],
   weight: (name: string) => Float32Array,
-): Value | Steps<Value> {
-  const map = (index: number) => args[index] as PlanarMap;
-  const vector = (index: number) => args[index] as Float32Array;
+): Value<T> | Steps<Value<T>> {
+  const map = (index: number) => args[index] as PlanarMap<T>;
+  const vector = (index: number) => args[index] as T;
   const optional = (name: string | null) => (name === null ? null : weight(name));
   switch (node.op) {
     case 'conv':
@@ -194,7 +195,7 @@ function begin(
     case 'affine':
       return affineReference(map(0), node.scale, node.shift);
     case 'concat':
-      return concatReference(args as readonly PlanarMap[]);
+      return concatReference(args as readonly PlanarMap<T>[]);
     case 'pixelShuffle':
       return pixelShuffleReference(map(0), node.scale);
     case 'pixelUnshuffle':
@@ -224,7 +225,7 @@ function begin(
     case 'groupScores':
       return groupScoresSteps(map(0), map(1), optional(node.table), node);
     case 'groupMix':
-      return groupMixSteps(map(0), args[1] as Scores, node);
+      return groupMixSteps(map(0), args[1] as Scores<T>, node);
     case 'groupAttention':
       return groupAttentionSteps(map(0), map(1), optional(node.table), node, node.first);
     case 'channelAttention':
@@ -254,17 +255,16 @@ function begin(
   }
 }
 
-function applyNonlocal(
+function applyNonlocal<T extends Reals>(
   spec: NonlocalOp,
-  args: readonly Value[],
+  args: readonly Value<T>[],
   weight: (name: string) => Float32Array,
-): Value | Steps<Value> {
-  const map = (index: number) => args[index] as PlanarMap;
-  const table = (index: number) => args[index] as Table;
+): Value<T> | Steps<Value<T>> {
+  const map = (index: number) => args[index] as PlanarMap<T>;
+  const table = (index: number) => args[index] as Table<T>;
   switch (spec.kind) {
     case 'similarity': {
-      const means =
-        spec.weight === null ? (table(1).data as Float32Array) : finite(weight(spec.weight));
+      const means = spec.weight === null ? (table(1).data as T) : finite(weight(spec.weight));
       return similaritySteps(map(0), means, spec);
     }
     case 'argmax':
@@ -308,14 +308,14 @@ export async function upscaleOnCpu<T extends RgbaImage>(
   const { width, height } = image;
   const formats = pixelFormats(network);
   const bound = bindWeights(graph, weights);
-  const run = async (lr: PlanarMap): Promise<PlanarMap> => {
+  const run = async (lr: PlanarMap): Promise<PlanarMap<Float64Array>> => {
     const padded = padReference(lr, paddingOf(graph), network.inputRange);
     const values = await evaluate(graph, bound, padded, new Set(), options);
-    return withoutPadding(network, values.get(graph.output) as PlanarMap, lr);
+    return withoutPadding(network, values.get(graph.output) as PlanarMap<Float64Array>, lr);
   };
   const lr = unpackRgba8Reference(image, formats.input);
   const { averagedTiles: tiles } = network;
-  const sr = tiles ? await meanOfTiles(lr, tiles, scale, run) : await run(lr);
+  const sr: PlanarMap<Reals> = tiles ? await meanOfTiles(lr, tiles, scale, run) : await run(lr);
   const { data, finite } = packRgba8Reference(sr, image, formats.output);
   if (!finite) throw nonFinite();
   return {

@@ -8,7 +8,7 @@ import { paddingOf } from '../../graph/analysis.ts';
 import type { Graph, NodeId } from '../../graph/graph.ts';
 import { cropReference, padReference } from '../../kernels/pixels/rgba8.reference.ts';
 import type { PixelFormat } from '../../kernels/pixels/rgba8.ts';
-import { type PlanarMap, planarMap } from '../../kernels/planar.ts';
+import { type PlanarMap, planarMap, type Reals } from '../../kernels/planar.ts';
 import type { Network } from '../../networks/network.ts';
 import type { TracedTensor } from '../types.ts';
 
@@ -54,7 +54,11 @@ export function tracedMap(
 }
 
 /** Crops the output to an image of the given size and thus removes the result of the padding. */
-export function withoutPadding({ graph, scale }: Network, map: PlanarMap, image: Size): PlanarMap {
+export function withoutPadding<T extends Reals>(
+  { graph, scale }: Network,
+  map: PlanarMap<T>,
+  image: Size,
+): PlanarMap<T> {
   const { border = 0 } = paddingOf(graph);
   return cropReference(map, image.height * scale, image.width * scale, border * scale);
 }

@@ -5,7 +5,7 @@
  */
 import { CrispenError } from '../../errors.ts';
 import type { Rect, Size } from '../../geometry.ts';
-import { type PlanarMap, planarMap } from '../../kernels/planar.ts';
+import { type PlanarMap, planarMap, type Reals } from '../../kernels/planar.ts';
 import { each, paced } from '../../kernels/steps.ts';
 import type { Edge } from '../types.ts';
 
@@ -72,7 +72,7 @@ export async function meanOfTiles(
   image: PlanarMap,
   tiles: AveragedTiles,
   scale: number,
-  run: (tile: PlanarMap) => Promise<PlanarMap>,
+  run: (tile: PlanarMap) => Promise<PlanarMap<Reals>>,
   pause: () => Promise<void> | undefined = () => undefined,
 ): Promise<PlanarMap> {
   const [width, height] = [image.width * scale, image.height * scale];

@@ -1,20 +1,20 @@
-import { type PlanarMap, planarMap } from '../planar.ts';
+import { mapLike, type PlanarMap, type Reals } from '../planar.ts';
 import { atOnce, each, type Steps } from '../steps.ts';
 
 /**
  * A zero-padded convolution of stride 1 with `weights` in oihw order and `bias` [cOut] or null.
- * Sums are f64 and rounded to f32 once. It processes the map row by row, which is fast enough to
+ * Sums are f64, and each result is rounded at most once. It processes the map row by row, which is fast enough to
  * run a whole network on a CPU.
  */
-export function* convSteps(
-  x: PlanarMap,
+export function* convSteps<T extends Reals>(
+  x: PlanarMap<T>,
   weights: Float32Array,
   bias: Float32Array | null,
   cOut: number,
   kernel: 1 | 3,
-): Steps<PlanarMap> {
+): Steps<PlanarMap<T>> {
   const { channels: cIn, height, width } = x;
-  const y = planarMap(cOut, height, width);
+  const y = mapLike(x, cOut, height, width);
   const radius = kernel >> 1;
   const sum = new Float64Array(width);
   for (let o = 0; o < cOut; o++) {

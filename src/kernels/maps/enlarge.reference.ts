@@ -1,8 +1,8 @@
-import { type PlanarMap, planarMap } from '../planar.ts';
+import { mapLike, type PlanarMap, type Reals } from '../planar.ts';
 import { atOnce, each, type Steps } from '../steps.ts';
 
-export function nearestReference(x: PlanarMap, scale: number): PlanarMap {
-  const y = planarMap(x.channels, x.height * scale, x.width * scale);
+export function nearestReference<T extends Reals>(x: PlanarMap<T>, scale: number): PlanarMap<T> {
+  const y = mapLike(x, x.channels, x.height * scale, x.width * scale);
   let at = 0;
   for (let c = 0; c < y.channels; c++) {
     for (let row = 0; row < y.height; row++) {
@@ -17,12 +17,12 @@ export function nearestReference(x: PlanarMap, scale: number): PlanarMap {
  * Enlarges bilinearly by one scale or by one scale per axis, with half-pixel centres and clamped
  * edges (align_corners false).
  */
-export function* bilinearSteps(
-  x: PlanarMap,
+export function* bilinearSteps<T extends Reals>(
+  x: PlanarMap<T>,
   scale: number | { readonly x: number; readonly y: number },
-): Steps<PlanarMap> {
+): Steps<PlanarMap<T>> {
   const by = typeof scale === 'number' ? { x: scale, y: scale } : scale;
-  const y = planarMap(x.channels, Math.round(x.height * by.y), Math.round(x.width * by.x));
+  const y = mapLike(x, x.channels, Math.round(x.height * by.y), Math.round(x.width * by.x));
   const axis = (index: number, size: number, scale: number) => {
     const source = Math.max((index + 0.5) / scale - 0.5, 0);
     const lo = Math.floor(source);

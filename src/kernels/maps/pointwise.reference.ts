@@ -1,26 +1,34 @@
 import type { Activation } from '../../graph/graph.ts';
 import { activate } from '../activation.ts';
-import { type PlanarMap, planarMap } from '../planar.ts';
+import { mapLike, type PlanarMap, type Reals } from '../planar.ts';
 
 /** Computes y[i] = f(i) for a map with the shape of `like`. */
-function fill(like: PlanarMap, f: (index: number) => number): PlanarMap {
-  const y = planarMap(like.channels, like.height, like.width);
+function fill<T extends Reals>(like: PlanarMap<T>, f: (index: number) => number): PlanarMap<T> {
+  const y = mapLike(like, like.channels, like.height, like.width);
   for (let i = 0; i < y.data.length; i++) y.data[i] = f(i);
   return y;
 }
 
-export const activationReference = (x: PlanarMap, activation: Activation): PlanarMap =>
-  fill(x, (i) => activate(activation, x.data[i]));
+export const activationReference = <T extends Reals>(
+  x: PlanarMap<T>,
+  activation: Activation,
+): PlanarMap<T> => fill(x, (i) => activate(activation, x.data[i]));
 
-export const mulReference = (a: PlanarMap, b: PlanarMap): PlanarMap =>
+export const mulReference = <T extends Reals>(a: PlanarMap<T>, b: PlanarMap<T>): PlanarMap<T> =>
   fill(a, (i) => a.data[i] * b.data[i]);
 
 /** Computes a + factor * b. */
-export const addReference = (a: PlanarMap, b: PlanarMap, factor = 1): PlanarMap =>
-  fill(a, (i) => a.data[i] + factor * b.data[i]);
+export const addReference = <T extends Reals>(
+  a: PlanarMap<T>,
+  b: PlanarMap<T>,
+  factor = 1,
+): PlanarMap<T> => fill(a, (i) => a.data[i] + factor * b.data[i]);
 
 /** Computes v for v >= 0, otherwise slopes[c] * v. */
-export function preluReference(x: PlanarMap, slopes: Float32Array): PlanarMap {
+export function preluReference<T extends Reals>(
+  x: PlanarMap<T>,
+  slopes: Float32Array,
+): PlanarMap<T> {
   const plane = x.height * x.width;
   return fill(x, (i) => {
     const v = x.data[i];
@@ -29,11 +37,11 @@ export function preluReference(x: PlanarMap, slopes: Float32Array): PlanarMap {
 }
 
 /** Computes scale[c] * v + shift[c]. */
-export function affineReference(
-  x: PlanarMap,
+export function affineReference<T extends Reals>(
+  x: PlanarMap<T>,
   scale: readonly number[],
   shift: readonly number[],
-): PlanarMap {
+): PlanarMap<T> {
   const plane = x.height * x.width;
   return fill(x, (i) => {
     const c = Math.floor(i / plane);
@@ -42,5 +50,8 @@ export function affineReference(
 }
 
 /** Computes p[0] * a + p[1] * b. */
-export const mixReference = (a: PlanarMap, b: PlanarMap, p: Float32Array): PlanarMap =>
-  fill(a, (i) => p[0] * a.data[i] + p[1] * b.data[i]);
+export const mixReference = <T extends Reals>(
+  a: PlanarMap<T>,
+  b: PlanarMap<T>,
+  p: Reals,
+): PlanarMap<T> => fill(a, (i) => p[0] * a.data[i] + p[1] * b.data[i]);

@@ -1,9 +1,9 @@
-import { type PlanarMap, planarMap } from '../planar.ts';
+import { mapLike, type PlanarMap, type Reals } from '../planar.ts';
 
 /** Concatenates the channels of the maps. */
-export function concatReference(parts: readonly PlanarMap[]): PlanarMap {
+export function concatReference<T extends Reals>(parts: readonly PlanarMap<T>[]): PlanarMap<T> {
   const channels = parts.reduce((sum, part) => sum + part.channels, 0);
-  const y = planarMap(channels, parts[0].height, parts[0].width);
+  const y = mapLike(parts[0], channels, parts[0].height, parts[0].width);
   let at = 0;
   for (const part of parts) {
     y.data.set(part.data, at);
@@ -13,8 +13,8 @@ export function concatReference(parts: readonly PlanarMap[]): PlanarMap {
 }
 
 /** Computes y[c, i, j] = x[c * s * s + (i mod s) * s + j mod s, i / s, j / s]. */
-export function pixelShuffleReference(x: PlanarMap, s: number): PlanarMap {
-  const y = planarMap(x.channels / s ** 2, x.height * s, x.width * s);
+export function pixelShuffleReference<T extends Reals>(x: PlanarMap<T>, s: number): PlanarMap<T> {
+  const y = mapLike(x, x.channels / s ** 2, x.height * s, x.width * s);
   for (let c = 0; c < y.channels; c++) {
     for (let i = 0; i < y.height; i++) {
       for (let j = 0; j < y.width; j++) {
@@ -31,8 +31,8 @@ export function pixelShuffleReference(x: PlanarMap, s: number): PlanarMap {
  * Computes y[c * s * s + dy * s + dx, i, j] = x[c, i * s + dy, j * s + dx]. The sides must be
  * multiples of s.
  */
-export function pixelUnshuffleReference(x: PlanarMap, s: number): PlanarMap {
-  const y = planarMap(x.channels * s ** 2, x.height / s, x.width / s);
+export function pixelUnshuffleReference<T extends Reals>(x: PlanarMap<T>, s: number): PlanarMap<T> {
+  const y = mapLike(x, x.channels * s ** 2, x.height / s, x.width / s);
   for (let o = 0; o < y.channels; o++) {
     const [c, dy, dx] = [Math.floor(o / s ** 2), Math.floor(o / s) % s, o % s];
     for (let i = 0; i < y.height; i++) {

@@ -1,30 +1,31 @@
-/** Computes the ops of `graph/nonlocalOp.ts` in plain loops. Sums are f64, and values are f32. */
+/** Computes the ops of `graph/nonlocalOp.ts` in plain loops. For the types of values, see `Reals`. */
 import { bucketsOf, type Gate, type OffsetLayout, paddedRow } from '../../graph/nonlocalOp.ts';
-import { type PlanarMap, planarMap } from '../planar.ts';
+import { mapLike, type PlanarMap, type Reals, realsLike } from '../planar.ts';
 import { atOnce, each, type Steps } from '../steps.ts';
 
-type Floats = Float32Array<ArrayBuffer>;
 type Integers = Uint32Array<ArrayBuffer>;
 
 /** A value that is not a map, in row-major order. */
-export interface Table {
+export interface Table<T extends Reals = Float32Array<ArrayBuffer>> {
   readonly dims: readonly number[];
-  readonly data: Floats | Integers;
+  readonly data: T | Integers;
   /** The log-sum-exp of each row, [R, n * w], for attention weights. */
-  readonly lse?: Floats;
+  readonly lse?: T;
 }
 
-const pixelsOf = ({ height, width }: PlanarMap): number => height * width;
+type IntegerTable = Table<never>;
+
+const pixelsOf = ({ height, width }: PlanarMap<Reals>): number => height * width;
 
 /** Returns the channels of the pixel at index `at`. */
-const rowOf = ({ channels, data, ...map }: PlanarMap, at: number): Float64Array => {
+const rowOf = ({ channels, data, ...map }: PlanarMap<Reals>, at: number): Float64Array => {
   const plane = map.height * map.width;
   return Float64Array.from({ length: channels }, (_, c) => data[c * plane + at]);
 };
 
 const norm = (row: Float64Array): number => Math.sqrt(dot(row, row));
 
-function dot(a: Float64Array, b: Float64Array | Float32Array, at = 0): number {
+function dot(a: Float64Array, b: Reals, at = 0): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += a[i] * b[at + i];
   return sum;
@@ -48,7 +49,7 @@ function logSumExp(values: Float64Array): number {
 }
 
 /** Copies a map to [pixels, channels]. Loops over channels are ten times faster in this order. */
-function pixelMajor(x: PlanarMap): Float64Array {
+function pixelMajor(x: PlanarMap<Reals>): Float64Array {
   const { channels, data } = x;
   const length = pixelsOf(x);
   const rows = new Float64Array(length * channels);
@@ -58,13 +59,13 @@ function pixelMajor(x: PlanarMap): Float64Array {
   return rows;
 }
 
-export function* similaritySteps(
-  x: PlanarMap,
-  means: Float32Array,
+export function* similaritySteps<T extends Reals>(
+  x: PlanarMap<T>,
+  means: Reals,
   { rounds, clusters, normalised }: { rounds: number; clusters: number; normalised: boolean },
-): Steps<Table> {
+): Steps<Table<T>> {
   const length = pixelsOf(x);
-  const data = new Float32Array(rounds * length * clusters);
+  const data = realsLike(x.data, rounds * length * clusters);
   yield* each(length, (i) => {
     const row = rowOf(x, i);
     const factor = normalised ? 1 / Math.max(norm(row), 1e-12) : 1;
@@ -80,7 +81,7 @@ export function* similaritySteps(
 export const similarityReference = atOnce(similaritySteps);
 
 /** @param chunk limits the comparison to the first clusters (`bucketsOf`) if given */
-export function argmaxReference({ dims, data }: Table, chunk?: number): Table {
+export function argmaxReference({ dims, data }: Table<Reals>, chunk?: number): IntegerTable {
   const [rounds, length, clusters] = dims;
   const active = chunk === undefined ? clusters : bucketsOf(length, chunk, clusters);
   const codes = new Uint32Array(rounds * length);
@@ -96,12 +97,12 @@ export function argmaxReference({ dims, data }: Table, chunk?: number): Table {
 }
 
 /** This relies on JavaScript's sort being stable. */
-export function rankReference({ dims, data }: Table): Table {
+export function rankReference({ dims, data }: Table<Reals>): IntegerTable {
   const sorted = Array.from(data, (_, i) => i).sort((a, b) => data[a] - data[b]);
   return inverseReference({ dims, data: Uint32Array.from(sorted) });
 }
 
-export function inverseReference({ dims, data }: Table): Table {
+export function inverseReference({ dims, data }: Table<Reals>): IntegerTable {
   const inverse = new Uint32Array(data.length);
   data.forEach((to, i) => {
     inverse[to] = i;
@@ -109,8 +110,12 @@ export function inverseReference({ dims, data }: Table): Table {
   return { dims, data: inverse };
 }
 
-export function startMeansReference(x: PlanarMap, rounds: number, clusters: number): Table {
-  const data = new Float32Array(rounds * clusters * x.channels);
+export function startMeansReference<T extends Reals>(
+  x: PlanarMap<T>,
+  rounds: number,
+  clusters: number,
+): Table<T> {
+  const data = realsLike(x.data, rounds * clusters * x.channels);
   for (let i = 0; i < rounds * clusters; i++) {
     const at = Math.floor(((i % clusters) * pixelsOf(x)) / clusters);
     data.set(rowOf(x, at), i * x.channels);
@@ -118,8 +123,12 @@ export function startMeansReference(x: PlanarMap, rounds: number, clusters: numb
   return { dims: [rounds, clusters, x.channels], data };
 }
 
-export function* clusterMeansSteps(x: PlanarMap, codes: Table, means: Table): Steps<Table> {
-  const data = Float32Array.from(means.data);
+export function* clusterMeansSteps<T extends Reals>(
+  x: PlanarMap<T>,
+  codes: Table<Reals>,
+  means: Table<T>,
+): Steps<Table<T>> {
+  const data = means.data.slice() as T;
   const length = pixelsOf(x);
   const sums = new Map<number, Float64Array>();
   yield* each(codes.data.length, (i) => {
@@ -141,17 +150,17 @@ export function* clusterMeansSteps(x: PlanarMap, codes: Table, means: Table): St
 }
 export const clusterMeansReference = atOnce(clusterMeansSteps);
 
-export function* attentionSteps(
-  x: PlanarMap,
-  order: Table,
+export function* attentionSteps<T extends Reals>(
+  x: PlanarMap<T>,
+  order: Table<Reals>,
   { rounds, window, spans }: { rounds: number; window: number; spans: 1 | 3 },
-  bias: PlanarMap | null = null,
-): Steps<Table & { lse: Floats }> {
+  bias: PlanarMap<Reals> | null = null,
+): Steps<Table<T> & { lse: T }> {
   const length = pixelsOf(x);
   const windows = Math.ceil(length / window);
   const keys = spans * window;
-  const data = new Float32Array(rounds * windows * window * keys);
-  const lse = new Float32Array(rounds * windows * window);
+  const data = realsLike(x.data, rounds * windows * window * keys);
+  const lse = realsLike(x.data, rounds * windows * window);
   const scores = new Float64Array(keys);
   for (let r = 0; r < rounds; r++) {
     const pixels = Array.from(
@@ -198,19 +207,19 @@ export function keyRow(at: number, k: number, window: number, windows: number): 
   return other * window + (k % window);
 }
 
-export function* attendSteps(
-  x: PlanarMap,
-  order: Table,
-  rank: Table,
-  attention: Table,
-  lse: Table,
-): Steps<PlanarMap> {
+export function* attendSteps<T extends Reals>(
+  x: PlanarMap<T>,
+  order: Table<Reals>,
+  rank: Table<Reals>,
+  attention: Table<Reals>,
+  lse: Table<Reals>,
+): Steps<PlanarMap<T>> {
   const length = pixelsOf(x);
   const [rounds, windows, window, keys] = attention.dims;
   const padded = windows * window;
   const { channels } = x;
   const values = pixelMajor(x);
-  const y = planarMap(channels, x.height, x.width);
+  const y = mapLike(x, channels, x.height, x.width);
   yield* each(length, (i) => {
     const rows = Array.from({ length: rounds }, (_, r) => rank.data[r * length + i] - r * length);
     const logs = rows.map((j, r) => lse.data[r * padded + j]);
@@ -234,14 +243,14 @@ export function* attendSteps(
 export const attendReference = atOnce(attendSteps);
 
 /** Computes a softmax over channels. `Gate` describes how `mask` changes it. */
-export function* keySoftmaxSteps(
-  logits: PlanarMap,
-  mask: PlanarMap | null,
+export function* keySoftmaxSteps<T extends Reals>(
+  logits: PlanarMap<T>,
+  mask: PlanarMap<Reals> | null,
   gate: Gate | null,
-): Steps<PlanarMap> {
+): Steps<PlanarMap<T>> {
   const { channels, height, width } = logits;
   const plane = height * width;
-  const y = planarMap(channels, height, width);
+  const y = mapLike(logits, channels, height, width);
   yield* each(plane, (i) => {
     const a = rowOf(logits, i);
     const b = mask ? rowOf(mask, i) : a;
@@ -281,16 +290,16 @@ export function softmax(values: readonly number[]): number[] {
   return raised.map((v) => v / total);
 }
 
-export function* sampleKeysSteps(
-  weights: PlanarMap,
-  offsets: PlanarMap,
-  x: PlanarMap,
-  before: PlanarMap | null,
+export function* sampleKeysSteps<T extends Reals>(
+  weights: PlanarMap<Reals>,
+  offsets: PlanarMap<Reals>,
+  x: PlanarMap<T>,
+  before: PlanarMap<Reals> | null,
   spec: { first: number; keys: number; offsets: OffsetLayout },
-): Steps<PlanarMap> {
+): Steps<PlanarMap<T>> {
   const { channels, height, width } = x;
   const plane = height * width;
-  const y = planarMap(channels, height, width);
+  const y = mapLike(x, channels, height, width);
   const values = pixelMajor(x);
   const sum = new Float64Array(channels);
   yield* each(plane, (i) => {

@@ -1,7 +1,7 @@
 import { paddedSide } from '../../graph/analysis.ts';
 import type { Padding } from '../../graph/ops.ts';
 import { bilinearSteps } from '../maps/enlarge.reference.ts';
-import { type PlanarMap, planarMap } from '../planar.ts';
+import { mapLike, type PlanarMap, planarMap, type Reals } from '../planar.ts';
 import { atOnce, each, type Steps } from '../steps.ts';
 import type { PixelFormat } from './rgba8.ts';
 
@@ -30,9 +30,13 @@ export function reflect(i: number, size: number): number {
 }
 
 /** Pads a map. If the padding has a value, it is multiplied by `range`. */
-export function padReference(map: PlanarMap, padding: Padding, range: number): PlanarMap {
+export function padReference<T extends Reals>(
+  map: PlanarMap<T>,
+  padding: Padding,
+  range: number,
+): PlanarMap<T> {
   const [width, height] = [map.width, map.height].map((side) => paddedSide(padding, side));
-  const y = planarMap(map.channels, height, width);
+  const y = mapLike(map, map.channels, height, width);
   const { value, border = 0 } = padding;
   // Reflection is symmetric about the first pixel.
   const at = (i: number, size: number) => reflect(Math.abs(i - border), size);
@@ -50,9 +54,14 @@ export function padReference(map: PlanarMap, padding: Padding, range: number): P
 }
 
 /** Crops a map, starting at row and column `first`. By default, this keeps the upper left part. */
-export function cropReference(map: PlanarMap, height: number, width: number, first = 0): PlanarMap {
+export function cropReference<T extends Reals>(
+  map: PlanarMap<T>,
+  height: number,
+  width: number,
+  first = 0,
+): PlanarMap<T> {
   if (map.height === height && map.width === width) return map;
-  const y = planarMap(map.channels, height, width);
+  const y = mapLike(map, map.channels, height, width);
   for (let c = 0; c < y.channels; c++) {
     for (let i = 0; i < height; i++) {
       const from = (c * map.height + first + i) * map.width + first;
@@ -90,7 +99,7 @@ export const unpackRgba8Reference = atOnce(unpackRgba8Steps);
  * colour differences are also enlarged from it.
  */
 export function* packRgba8Steps(
-  map: PlanarMap,
+  map: PlanarMap<Reals>,
   lr: Pixels,
   { range, channels, scale }: PixelFormat & { readonly scale: number },
 ): Steps<{ data: Uint8ClampedArray<ArrayBuffer> | Uint16Array<ArrayBuffer>; finite: boolean }> {

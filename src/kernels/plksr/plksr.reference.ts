@@ -1,20 +1,20 @@
-import { addShifted, type PlanarMap, planarMap } from '../planar.ts';
+import { addShifted, mapLike, type PlanarMap, type Reals } from '../planar.ts';
 import { atOnce, each, type Steps } from '../steps.ts';
 
 /**
  * A zero-padded convolution from the first `count` channels to the same channels. The other
  * channels are copied. Sums are f64.
  */
-export function* partialConvSteps(
-  x: PlanarMap,
+export function* partialConvSteps<T extends Reals>(
+  x: PlanarMap<T>,
   weights: Float32Array,
   bias: Float32Array | null,
   { kernel, count }: { readonly kernel: number; readonly count: number },
-): Steps<PlanarMap> {
+): Steps<PlanarMap<T>> {
   const { height, width } = x;
   const radius = kernel >> 1;
   const plane = height * width;
-  const y = planarMap(x.channels, height, width);
+  const y = mapLike(x, x.channels, height, width);
   y.data.set(x.data);
   const sums = new Float64Array(width);
   for (let o = 0; o < count; o++) {
@@ -37,7 +37,7 @@ export function* partialConvSteps(
 export const partialConvReference = atOnce(partialConvSteps);
 
 /** Returns, for each element, the mean over its group of consecutive elements. */
-export function groupMeansReference(v: Float32Array, groups: number): Float64Array {
+export function groupMeansReference(v: Reals, groups: number): Float64Array {
   const depth = v.length / groups;
   return Float64Array.from(v, (_, c) => {
     const first = c - (c % depth);
@@ -47,30 +47,40 @@ export function groupMeansReference(v: Float32Array, groups: number): Float64Arr
   });
 }
 
-const byChannel = (x: PlanarMap, f: (v: number, c: number) => number): PlanarMap => {
+function byChannel<T extends Reals>(
+  x: PlanarMap<T>,
+  f: (v: number, c: number) => number,
+): PlanarMap<T> {
   const plane = x.height * x.width;
-  return { ...x, data: x.data.map((v, i) => f(v, Math.floor(i / plane))) };
-};
+  return { ...x, data: x.data.map((v, i) => f(v, Math.floor(i / plane))) as T };
+}
 
-export function centreReference(x: PlanarMap, means: Float32Array, groups: number): PlanarMap {
+export function centreReference<T extends Reals>(
+  x: PlanarMap<T>,
+  means: Reals,
+  groups: number,
+): PlanarMap<T> {
   const mean = groupMeansReference(means, groups);
   return byChannel(x, (v, c) => v - mean[c]);
 }
 
-export function groupNormReference(
-  x: PlanarMap,
-  squares: Float32Array,
+export function groupNormReference<T extends Reals>(
+  x: PlanarMap<T>,
+  squares: Reals,
   weight: Float32Array,
   bias: Float32Array,
   { groups, epsilon }: { readonly groups: number; readonly epsilon: number },
-): PlanarMap {
+): PlanarMap<T> {
   const variance = groupMeansReference(squares, groups);
   return byChannel(x, (v, c) => (v / Math.sqrt(variance[c] + epsilon)) * weight[c] + bias[c]);
 }
 
-export function repeatChannelsReference(x: PlanarMap, times: number): PlanarMap {
+export function repeatChannelsReference<T extends Reals>(
+  x: PlanarMap<T>,
+  times: number,
+): PlanarMap<T> {
   const plane = x.height * x.width;
-  const y = planarMap(x.channels * times, x.height, x.width);
+  const y = mapLike(x, x.channels * times, x.height, x.width);
   for (let c = 0; c < y.channels; c++) {
     const from = Math.floor(c / times) * plane;
     y.data.set(x.data.subarray(from, from + plane), c * plane);
@@ -79,19 +89,19 @@ export function repeatChannelsReference(x: PlanarMap, times: number): PlanarMap 
 }
 
 /** See `dySample` of graph/plksrOp.ts. */
-export function* dySampleSteps(
-  z: PlanarMap,
-  o: PlanarMap,
+export function* dySampleSteps<T extends Reals>(
+  z: PlanarMap<T>,
+  o: PlanarMap<T>,
   {
     scale: s,
     groups,
     sum,
   }: { readonly scale: number; readonly groups: number; readonly sum: number | null },
-): Steps<PlanarMap> {
+): Steps<PlanarMap<T>> {
   const { width, height } = z;
   const plane = width * height;
   const depth = z.channels / groups;
-  const y = planarMap(sum ?? z.channels, height * s, width * s);
+  const y = mapLike(z, sum ?? z.channels, height * s, width * s);
   const start = (k: number) => (k - (s - 1) / 2) / s;
   const clamped = (v: number, side: number) => Math.min(Math.max(v, 0), side - 1);
   yield* each(y.height, (row) => {

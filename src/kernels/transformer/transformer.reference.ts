@@ -1,26 +1,30 @@
 import type { Size } from '../../geometry.ts';
 import { type Grouping, windowOf, windowsIn } from '../../graph/transformerOp.ts';
 import { bilinearSteps } from '../maps/enlarge.reference.ts';
-import { addShifted, type PlanarMap, planarMap } from '../planar.ts';
+import { addShifted, mapLike, type PlanarMap, type Reals, realsLike } from '../planar.ts';
 import { atOnce, each, type Steps } from '../steps.ts';
 
 /** Attention scores with the dimensions [groups, heads, tokens, keys]. */
-export interface Scores {
+export interface Scores<T extends Reals = Float32Array<ArrayBuffer>> {
   readonly dims: readonly number[];
-  readonly data: Float32Array<ArrayBuffer>;
+  readonly data: T;
 }
 
-export function sliceReference(x: PlanarMap, first: number, count: number): PlanarMap {
+export function sliceReference<T extends Reals>(
+  x: PlanarMap<T>,
+  first: number,
+  count: number,
+): PlanarMap<T> {
   const plane = x.height * x.width;
-  const y = planarMap(count, x.height, x.width);
+  const y = mapLike(x, count, x.height, x.width);
   y.data.set(x.data.subarray(first * plane, (first + count) * plane));
   return y;
 }
 
 /** Computes y[c, i, j] = x[c, i + by, j + by]. The result is zero where x has no such pixel. */
-export function shiftReference(x: PlanarMap, by: number): PlanarMap {
+export function shiftReference<T extends Reals>(x: PlanarMap<T>, by: number): PlanarMap<T> {
   const { channels, height, width } = x;
-  const y = planarMap(channels, height, width);
+  const y = mapLike(x, channels, height, width);
   for (let c = 0; c < channels; c++) {
     for (let i = 0; i < height; i++) {
       for (let j = 0; j < width; j++) {
@@ -34,14 +38,14 @@ export function shiftReference(x: PlanarMap, by: number): PlanarMap {
 }
 
 /** A zero-padded depthwise convolution with weights [C][k][k]. */
-export function* depthwiseSteps(
-  x: PlanarMap,
+export function* depthwiseSteps<T extends Reals>(
+  x: PlanarMap<T>,
   weights: Float32Array,
   bias: Float32Array | null,
   kernel: number,
-): Steps<PlanarMap> {
+): Steps<PlanarMap<T>> {
   const { channels, height, width } = x;
-  const y = planarMap(channels, height, width);
+  const y = mapLike(x, channels, height, width);
   const radius = kernel >> 1;
   const sums = new Float64Array(width);
   for (let c = 0; c < channels; c++) {
@@ -63,15 +67,15 @@ export function* depthwiseSteps(
 export const depthwiseReference = atOnce(depthwiseSteps);
 
 /** A layer norm over the channels of each pixel, with sums in f64. */
-export function* layerNormSteps(
-  x: PlanarMap,
+export function* layerNormSteps<T extends Reals>(
+  x: PlanarMap<T>,
   weight: Float32Array,
   bias: Float32Array,
   epsilon: number,
-): Steps<PlanarMap> {
+): Steps<PlanarMap<T>> {
   const { channels, height, width, data } = x;
   const plane = height * width;
-  const y = planarMap(channels, height, width);
+  const y = mapLike(x, channels, height, width);
   yield* each(plane, (i) => {
     let sum = 0;
     for (let c = 0; c < channels; c++) sum += data[c * plane + i];
@@ -87,9 +91,12 @@ export function* layerNormSteps(
 }
 export const layerNormReference = atOnce(layerNormSteps);
 
-export function scaleChannelsReference(x: PlanarMap, factors: Float32Array): PlanarMap {
+export function scaleChannelsReference<T extends Reals>(
+  x: PlanarMap<T>,
+  factors: Reals,
+): PlanarMap<T> {
   const plane = x.height * x.width;
-  const y = planarMap(x.channels, x.height, x.width);
+  const y = mapLike(x, x.channels, x.height, x.width);
   for (let i = 0; i < y.data.length; i++) y.data[i] = x.data[i] * factors[Math.floor(i / plane)];
   return y;
 }
@@ -184,7 +191,7 @@ function labelOf(grouping: Grouping, group: number, windows: Size) {
 
 /** Returns the keys or values of one head of a group, as rows [keys][depth]. */
 function headRows(
-  map: PlanarMap,
+  map: PlanarMap<Reals>,
   spec: Pick<ScoreSpec, 'grouping' | 'heads' | 'channels' | 'merge'>,
   first: number,
   pixels: readonly number[],
@@ -204,7 +211,7 @@ function headRows(
 
 /** Returns the score rows [tokens][keys] of one head of a group. */
 function scoresOf(
-  [q, k]: readonly [PlanarMap, PlanarMap],
+  [q, k]: readonly [PlanarMap<Reals>, PlanarMap<Reals>],
   table: Float32Array | null,
   spec: ScoreSpec,
   group: { readonly index: number; readonly pixels: readonly number[] },
@@ -232,17 +239,17 @@ function scoresOf(
   });
 }
 
-export function* groupScoresSteps(
-  q: PlanarMap,
-  k: PlanarMap,
+export function* groupScoresSteps<T extends Reals>(
+  q: PlanarMap<T>,
+  k: PlanarMap<Reals>,
   table: Float32Array | null,
   spec: ScoreSpec,
-): Steps<Scores> {
+): Steps<Scores<T>> {
   const { grouping, heads, merge } = spec;
   const groups = groupsOf(grouping, q.width, q.height);
   const { tokens } = windowOf(grouping);
   const keys = tokens / merge ** 2;
-  const data = new Float32Array(groups.length * heads * tokens * keys);
+  const data = realsLike(q.data, groups.length * heads * tokens * keys);
   for (const [index, pixels] of groups.entries()) {
     yield* each(heads, (head) => {
       const rows = scoresOf([q, k], table, spec, { index, pixels }, head);
@@ -266,8 +273,8 @@ export interface MixSpec {
 
 /** Writes one head of a group to `y`. */
 function mixGroup(
-  y: PlanarMap,
-  x: PlanarMap,
+  y: PlanarMap<Reals>,
+  x: PlanarMap<Reals>,
   spec: MixSpec,
   pixels: readonly number[],
   head: number,
@@ -286,8 +293,12 @@ function mixGroup(
   });
 }
 
-export function* groupMixSteps(x: PlanarMap, scores: Scores, spec: MixSpec): Steps<PlanarMap> {
-  const y = planarMap(spec.channels, x.height, x.width);
+export function* groupMixSteps<T extends Reals>(
+  x: PlanarMap<T>,
+  scores: Scores<Reals>,
+  spec: MixSpec,
+): Steps<PlanarMap<T>> {
+  const y = mapLike(x, spec.channels, x.height, x.width);
   const [, heads, tokens, keys] = scores.dims;
   for (const [group, pixels] of groupsOf(spec.grouping, x.width, x.height).entries()) {
     yield* each(heads, (head) => {
@@ -306,14 +317,14 @@ export const groupMixReference = atOnce(groupMixSteps);
  * Computes `groupScores` and `groupMix` together. Only the scores of one head of one group are in
  * memory at a time.
  */
-export function* groupAttentionSteps(
-  q: PlanarMap,
-  kv: PlanarMap,
+export function* groupAttentionSteps<T extends Reals>(
+  q: PlanarMap<T>,
+  kv: PlanarMap<T>,
   table: Float32Array | null,
   spec: ScoreSpec,
   first: number,
-): Steps<PlanarMap> {
-  const y = planarMap(spec.channels, q.height, q.width);
+): Steps<PlanarMap<T>> {
+  const y = mapLike(q, spec.channels, q.height, q.width);
   for (const [index, pixels] of groupsOf(spec.grouping, q.width, q.height).entries()) {
     yield* each(spec.heads, (head) => {
       const rows = scoresOf([q, kv], table, spec, { index, pixels }, head);
@@ -324,16 +335,16 @@ export function* groupAttentionSteps(
 }
 export const groupAttentionReference = atOnce(groupAttentionSteps);
 
-export function* channelAttentionSteps(
-  x: PlanarMap,
+export function* channelAttentionSteps<T extends Reals>(
+  x: PlanarMap<T>,
   temperature: Float32Array,
   grouping: Grouping,
-): Steps<PlanarMap> {
+): Steps<PlanarMap<T>> {
   const channels = x.channels / 3;
   const heads = temperature.length;
   const depth = channels / heads;
   const plane = x.width * x.height;
-  const y = planarMap(channels, x.height, x.width);
+  const y = mapLike(x, channels, x.height, x.width);
   for (const pixels of groupsOf(grouping, x.width, x.height)) {
     /** Returns channel c of the queries (part 0), keys (part 1) or values (part 2). */
     const line = (part: number, c: number) =>
@@ -370,14 +381,14 @@ export const channelAttentionReference = atOnce(channelAttentionSteps);
  * A convolution without padding that is computed at every `stride`-th pixel. The weights are in
  * oihw order.
  */
-export function* stridedConvSteps(
-  x: PlanarMap,
+export function* stridedConvSteps<T extends Reals>(
+  x: PlanarMap<T>,
   weights: Float32Array,
   bias: Float32Array | null,
   { kernel, stride, cOut }: Record<'kernel' | 'stride' | 'cOut', number>,
-): Steps<PlanarMap> {
+): Steps<PlanarMap<T>> {
   const small = (side: number) => Math.floor((side - kernel) / stride) + 1;
-  const y = planarMap(cOut, small(x.height), small(x.width));
+  const y = mapLike(x, cOut, small(x.height), small(x.width));
   for (let o = 0; o < cOut; o++) {
     yield* each(y.height, (row) => {
       for (let col = 0; col < y.width; col++) {
@@ -398,9 +409,13 @@ export function* stridedConvSteps(
 }
 export const stridedConvReference = atOnce(stridedConvSteps);
 
-export function* maxPoolSteps(x: PlanarMap, kernel: number, stride: number): Steps<PlanarMap> {
+export function* maxPoolSteps<T extends Reals>(
+  x: PlanarMap<T>,
+  kernel: number,
+  stride: number,
+): Steps<PlanarMap<T>> {
   const small = (side: number) => Math.floor((side - kernel) / stride) + 1;
-  const y = planarMap(x.channels, small(x.height), small(x.width));
+  const y = mapLike(x, x.channels, small(x.height), small(x.width));
   for (let c = 0; c < y.channels; c++) {
     yield* each(y.height, (row) => {
       for (let col = 0; col < y.width; col++) {
@@ -420,10 +435,10 @@ export function* maxPoolSteps(x: PlanarMap, kernel: number, stride: number): Ste
 export const maxPoolReference = atOnce(maxPoolSteps);
 
 /** Enlarges a map bilinearly to a size, with half-pixel centres and clamped edges. */
-export const resizeSteps = (
-  x: PlanarMap,
+export const resizeSteps = <T extends Reals>(
+  x: PlanarMap<T>,
   { width, height }: { readonly width: number; readonly height: number },
-): Steps<PlanarMap> => bilinearSteps(x, { x: width / x.width, y: height / x.height });
+): Steps<PlanarMap<T>> => bilinearSteps(x, { x: width / x.width, y: height / x.height });
 export const resizeReference = atOnce(resizeSteps);
 
 function softmax(values: readonly number[]): number[] {

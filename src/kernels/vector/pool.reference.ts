@@ -1,27 +1,34 @@
-import type { PlanarMap } from '../planar.ts';
+import { type PlanarMap, type Reals, realsLike } from '../planar.ts';
 
 /**
  * Returns the mean of each channel, summed in f64. It leaves out the first `first` and the last
  * `last` rows and columns.
  */
-export function globalAveragePoolReference(
-  x: Omit<PlanarMap, 'data'> & { readonly data: Float32Array | Float64Array },
-  [first, last]: readonly [number, number] = [0, 0],
-): Float32Array<ArrayBuffer> {
+export const globalAveragePoolReference = <T extends Reals>(
+  x: PlanarMap<T>,
+  inset: readonly [number, number] = [0, 0],
+): T => meansOf(x, (v) => v, inset);
+
+/** Mean of each channel's squares over all pixels, summed in f64. */
+export const meanOfSquaresReference = <T extends Reals>(x: PlanarMap<T>): T =>
+  meansOf(x, (v) => v * v, [0, 0]);
+
+/** Mean of f(v) over the values of each channel. */
+function meansOf<T extends Reals>(
+  x: PlanarMap<T>,
+  f: (v: number) => number,
+  [first, last]: readonly [number, number],
+): T {
   const plane = x.height * x.width;
   const [bottom, right] = [x.height - last, x.width - last];
-  const mean = new Float32Array(x.channels);
+  const mean = realsLike(x.data, x.channels);
   for (let c = 0; c < x.channels; c++) {
     let sum = 0;
     for (let row = first; row < bottom; row++) {
       for (let i = row * x.width + first; i < row * x.width + right; i++)
-        sum += x.data[c * plane + i];
+        sum += f(x.data[c * plane + i]);
     }
     mean[c] = sum / ((bottom - first) * (right - first));
   }
   return mean;
 }
-
-/** Returns the mean of the squares of each channel over all pixels, summed in f64. */
-export const meanOfSquaresReference = (x: PlanarMap): Float32Array<ArrayBuffer> =>
-  globalAveragePoolReference({ ...x, data: Float64Array.from(x.data, (v) => v * v) });

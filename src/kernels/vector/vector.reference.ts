@@ -1,29 +1,29 @@
 import type { Activation } from '../../graph/graph.ts';
 import { activate } from '../activation.ts';
+import type { Reals } from '../planar.ts';
 
 /** Computes y[o] = sum_i w[o, i] * x[i] + b[o] with row-major `weights` and sums in f64. */
-export function linearReference(
-  x: Float32Array,
+export function linearReference<T extends Reals>(
+  x: T,
   weights: Float32Array,
   lengthOut: number,
   bias: Float32Array | null = null,
-): Float32Array<ArrayBuffer> {
-  return Float32Array.from({ length: lengthOut }, (_, o) => {
+): T {
+  const type = x.constructor as typeof Float32Array;
+  return type.from({ length: lengthOut }, (_, o) => {
     let sum = bias ? bias[o] : 0;
     for (let i = 0; i < x.length; i++) sum += weights[o * x.length + i] * x[i];
     return sum;
-  });
+  }) as T;
 }
 
-export const vectorActivationReference = (
-  x: Float32Array,
-  activation: Activation,
-): Float32Array<ArrayBuffer> => Float32Array.from(x, (v) => activate(activation, v));
+export const vectorActivationReference = <T extends Reals>(x: T, activation: Activation): T =>
+  x.map((v) => activate(activation, v)) as T;
 
 /** Computes softmax(x / temperature) without overflow. */
-export function softmaxReference(x: Float32Array, temperature: number): Float32Array<ArrayBuffer> {
+export function softmaxReference<T extends Reals>(x: T, temperature: number): T {
   const largest = Math.max(...x);
   const e = Array.from(x, (v) => Math.exp((v - largest) / temperature));
   const sum = e.reduce((a, b) => a + b);
-  return Float32Array.from(e, (v) => v / sum);
+  return x.map((_, i) => e[i] / sum) as T;
 }
