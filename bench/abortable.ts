@@ -1,6 +1,6 @@
 /**
- * Returns the outcome of `work`, or rejects with the reason of `signal` as soon as the signal
- * fires. The work itself may continue for some time.
+ * Settles like `work`, or rejects with the signal's reason as soon as `signal` fires. The work
+ * itself can continue for some time.
  */
 export async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return work;

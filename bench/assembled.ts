@@ -1,7 +1,7 @@
 import { assemble } from '../src/cpu/wat/assemble.ts';
 import { type Registers, registersText } from './registers.ts';
 
-/** Assembles the modules of `registers.ts` for a page that has no assembler. */
+/** Assembles the modules from `registers.ts` for a page that has no assembler. */
 export async function assembleRegisters(): Promise<Registers> {
   const [simd, relaxed] = await Promise.all(
     [false, true].map(async (relaxed) =>

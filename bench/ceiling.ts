@@ -1,6 +1,6 @@
 /**
- * Measures the ceilings of an adapter, which are its highest speeds, with two micro-kernels. Other
- * measurements can then be stated as shares of these ceilings.
+ * Measures an adapter's ceilings, which are its highest speeds, with two micro-kernels. Other
+ * measurements can then be expressed as shares of these ceilings.
  */
 import type { ElementType } from '../src/kernels/kernel.ts';
 
@@ -9,11 +9,17 @@ export interface Ceiling {
   readonly multiplyAdds: Readonly<Record<ElementType, number | null>>;
   /** The bytes per second that a copy between two buffers reads and writes. */
   readonly bandwidth: number;
-  /** Multiply-adds per second in registers of one core in WebAssembly; absent if not measured. */
+  /**
+   * Multiply-adds per second that one core executes in registers in WebAssembly; absent if not
+   * measured.
+   */
   readonly core?: number;
 }
 
-/** The target duration of a measurement. In comparison, submitting and waiting are negligible. */
+/**
+ * The target duration of a measurement. It is long enough for submitting and waiting to be
+ * negligible.
+ */
 const TARGET_MS = 60;
 const ROUNDS = 5;
 const INVOCATIONS = 2 ** 18;
@@ -21,7 +27,10 @@ const CHAINS = 8;
 const UNROLLED = 4;
 const COPY_BYTES = 64 * 2 ** 20;
 
-/** @throws Error without an adapter, or the reason of `signal` between two measurements. */
+/**
+ * @throws Error if there is no adapter. If `signal` fires, its reason is thrown between two
+ * measurements.
+ */
 export async function measureCeiling(
   gpu: GPU,
   signal?: AbortSignal,
@@ -44,8 +53,8 @@ export async function measureCeiling(
 }
 
 /**
- * Writes a shader with independent chains of x = x * m + c, which hide each other's latency. m and
- * c come from a uniform buffer, and the sums are written to a buffer. Therefore no compiler can
+ * Generates a shader with independent chains of x = x * m + c, which hide each other's latency. m
+ * and c come from a uniform buffer, and the sums are written to a buffer. Therefore no compiler can
  * precompute or remove the work.
  */
 function multiplyAddShader(element: ElementType): string {
@@ -113,8 +122,8 @@ async function bandwidth(device: GPUDevice, signal: AbortSignal | undefined): Pr
 }
 
 /**
- * Returns the rounds of work per second in the best of several measurements. Doubles the number of
- * rounds until they take long enough.
+ * Returns the number of rounds per second in the best of several measurements. Doubles the number
+ * of rounds until they take long enough.
  */
 async function best(
   device: GPUDevice,

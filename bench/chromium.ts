@@ -10,16 +10,16 @@ import { ensureChromium } from '../scripts/chromium.mjs';
 import { bareShaders } from '../scripts/shaders.mjs';
 import { PACKAGE_ROOT } from '../src/node/model.ts';
 
-/** The scripts of `bench/page` with which the page may start. */
+/** The scripts in `bench/page` that the page can start with. */
 export type PageScript = 'site' | 'rivals' | 'layers';
 
 const OUT = join(PACKAGE_ROOT, 'dist/bench');
 const RIVALS = join(PACKAGE_ROOT, 'bench/node_modules');
-/** The URL of the weight file on the page. */
+/** The URL from which the page loads the weight file. */
 export const WEIGHTS_URL = 'weights';
 /**
- * The headers of an isolated page. In such a page, WebAssembly may use threads if their scripts
- * have the same headers, and clocks are precise.
+ * The headers for an isolated page. In such a page, clocks are precise, and WebAssembly can use
+ * threads if their scripts have the same headers.
  */
 const ISOLATED = {
   'cross-origin-opener-policy': 'same-origin',
@@ -69,8 +69,8 @@ export async function openPage(
 }
 
 /**
- * Uses the lock file of bench/, which is separate from the project's packages. Runs no install
- * scripts.
+ * Installs the rivals from the lock file in bench/, which is separate from the project's packages.
+ * Runs no install scripts.
  */
 function installRivals(): void {
   if (existsSync(join(RIVALS, 'onnxruntime-web'))) return;
@@ -83,7 +83,7 @@ function installRivals(): void {
   if (status !== 0) throw new Error('The rivals could not be installed; see above.');
 }
 
-/** Builds the page of the site, with its script replaced by the given script. */
+/** Builds the site's bench page, with its script replaced by the given script. */
 async function buildPage(script: PageScript): Promise<void> {
   const withScript: Plugin = {
     name: 'with-script',
@@ -107,7 +107,7 @@ async function buildPage(script: PageScript): Promise<void> {
   });
 }
 
-/** Serves the released files of onnxruntime-web, and the weight file from the command line. */
+/** Serves onnxruntime-web's released files, and the weight file from the command line. */
 function serveFiles(weights: string | null): Plugin {
   const ort = join(RIVALS, 'onnxruntime-web/dist');
   return {

@@ -1,6 +1,6 @@
 /**
- * npm run bench:cpu: measures each kind of layer on the CPU backend, and the speed of registers
- * alone.
+ * npm run bench:cpu: measures each kind of layer on the CPU backend, and the speed of arithmetic in
+ * registers alone.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

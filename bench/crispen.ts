@@ -5,7 +5,7 @@ import type { Contender, EngineId } from './contender.ts';
 import { toPlanar } from './photo.ts';
 import { planCost } from './plan.ts';
 
-/** The same value as in a hidden tab, because only the bench has to run smoothly. */
+/** The same value as in a hidden tab, because nothing else on the page has to stay responsive. */
 const SUBMIT_MS = 50;
 
 /** Crispen's own contenders. Each has its own engine and device. */
@@ -15,7 +15,8 @@ export function crispenContenders(gpu: GPU): Contender[] {
     precision,
     async open({ network, weights, image, signal }) {
       const engine = await Engine.create({ gpu });
-      // Without its device, each operation that the engine waits for fails immediately.
+      // Once its device is destroyed, each operation that the engine is waiting for fails
+      // immediately.
       const stop = () => engine.destroy();
       signal?.addEventListener('abort', stop, { once: true });
       if (signal?.aborted) stop();

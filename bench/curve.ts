@@ -25,12 +25,12 @@ export interface Curve {
   readonly points: readonly Point[];
 }
 
-/** These colours are readable on light pages and on dark pages. */
+/** These colours are readable on both light and dark pages. */
 const COLOURS = ['#2f81f7', '#d2691e', '#8a63d2', '#2da44e'];
 const GREY = '#8b949e';
 const [WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM] = [720, 400, 64, 36, 24, 48];
 
-/** Draws curves over a common x as an SVG. Both axes start at zero. */
+/** Draws curves over a common x axis as an SVG. Both axes start at zero. */
 export function curvesSvg(title: string, xLabel: string, curves: readonly Curve[]): string {
   const all = curves.flatMap(({ points }) => points);
   const [xs, ys] = [
@@ -76,7 +76,7 @@ ${lines.map((line) => `  ${line}`).join('\n')}
 }
 
 /**
- * Returns ticks from zero to at least `most`, four to eight steps of 1, 2 or 5 times a power of
+ * Returns ticks from zero to at least `most`, in four to eight steps of 1, 2 or 5 times a power of
  * ten.
  */
 function axis(most: number): number[] {

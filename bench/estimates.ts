@@ -14,7 +14,7 @@ export interface Estimated extends Size {
   readonly actual: number;
 }
 
-/** Measures each model at each size on each number of threads. Passes each row to `onRow`. */
+/** Measures each model at each size with each number of threads. Passes each row to `onRow`. */
 export async function measureEstimates(
   models: readonly string[],
   sizes: readonly Size[],

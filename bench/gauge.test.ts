@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { GpuGauge } from './gauge.ts';
 
-/** Makes empty classes. Each test needs new ones, because wrapping cannot be undone. */
+/** Creates empty classes. Each test needs new classes, because wrapping cannot be undone. */
 function fakeClasses() {
   class GPUBuffer {
     destroy() {}
@@ -48,7 +48,8 @@ describe('GpuGauge', () => {
     gauge.begin('b');
     const other = await new classes.GPUAdapter().requestDevice();
     other.createBuffer({ size: 7 });
-    // This still counts for the owner of the device, a, although the current owner is another.
+    // This buffer still counts for a, which owns the device, even though the current owner has
+    // changed.
     device.createBuffer({ size: 50 });
     first.destroy();
     first.destroy();

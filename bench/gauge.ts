@@ -1,9 +1,9 @@
 /**
- * Counts the dispatches and the bytes of buffers and textures of all WebGPU work in this realm. It
- * wraps the prototypes before any device is made.
+ * Counts the dispatches and the bytes in buffers and textures for all WebGPU work in this realm. It
+ * must wrap the prototypes before any device is created.
  */
 
-/** The classes to wrap: globals of browsers, or exports of npm `webgpu`. */
+/** The classes to wrap: the browser's globals, or the exports of the npm package `webgpu`. */
 export interface GpuClasses {
   readonly GPUAdapter: { readonly prototype: GPUAdapter };
   readonly GPUDevice: { readonly prototype: GPUDevice };
@@ -18,13 +18,15 @@ interface Account {
 }
 
 export class GpuGauge {
-  /** All resources of a device count for the owner that was current when the device was made. */
+  /**
+   * All of a device's resources count for the owner that was current when the device was created.
+   */
   readonly #accounts = new Map<string, Account>();
   readonly #owners = new WeakMap<GPUDevice, Account>();
   readonly #sizes = new WeakMap<object, { account: Account; bytes: number }>();
   /**
-   * The resources of a device, which are subtracted when it is destroyed. The map is weak, because
-   * engines may let devices be collected.
+   * Each device's resources, which are subtracted when the device is destroyed. The map is weak,
+   * because an engine can leave a device to the garbage collector.
    */
   readonly #contents = new WeakMap<GPUDevice, Set<WeakRef<object>>>();
   #current = 'nobody';
@@ -75,7 +77,10 @@ export class GpuGauge {
     }
   }
 
-  /** From now on, new devices belong to `owner`. Its peak starts at the bytes that it has now. */
+  /**
+   * After this call, new devices belong to `owner`. Its peak starts at the number of bytes that it
+   * currently holds.
+   */
   begin(owner: string): void {
     this.#current = owner;
     const account = this.#account(owner);
@@ -83,12 +88,12 @@ export class GpuGauge {
     this.#dispatches = 0;
   }
 
-  /** Returns the bytes that `owner` has now, and the maximum since it began. */
+  /** Returns the bytes that `owner` currently holds, and the maximum since `begin`. */
   memory(owner: string): Readonly<Account> {
     return { ...this.#account(owner) };
   }
 
-  /** Returns the number of dispatches encoded since the last call. */
+  /** Returns the number of dispatches that were encoded since the last call. */
   takeDispatches(): number {
     const count = this.#dispatches;
     this.#dispatches = 0;
@@ -129,7 +134,10 @@ function wrap<T extends object, K extends keyof T>(
   prototype[name] = wrapper(prototype[name]);
 }
 
-/** Exact for the formats that compute back ends use: 8, 16 or 32 bits in 1, 2 or 4 channels. */
+/**
+ * Returns a texture's size. The size is exact for the formats that compute backends use: 8, 16 or
+ * 32 bits in 1, 2 or 4 channels.
+ */
 function textureBytes({ format, width, height, depthOrArrayLayers }: GPUTexture): number {
   const [, channels, bits] = /^([a-z]+?)(\d+)/.exec(format) ?? [];
   const perTexel = ((channels?.length ?? 4) * Number(bits ?? 8)) / 8;

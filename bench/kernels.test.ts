@@ -13,7 +13,8 @@ const times = [step('mix', 1, 0), step('conv', 2, 5e5), step('conv', 6, 3.5e6)];
 
 it('sums over steps of a kernel, the longest first', () => {
   const [conv, mix] = byKernel(times, ceiling, 'f32');
-  // 4e6 multiply-adds in 8 ms are half of 1e9 per second. Twice as many bytes reach the full 1e9.
+  // 4e6 multiply-adds in 8 ms are half of 1e9 per second. With twice as many bytes, the full 1e9 is
+  // reached.
   expect(conv).toMatchObject({ kernel: 'conv', steps: 2, milliseconds: 8, multiplyAdds: 4e6 });
   expect(conv).toMatchObject({ multiplyAddShare: 0.5, bandwidthShare: 1 });
   expect(conv.loads).toEqual({ storage: 1 / 8, uniform: 0, workgroup: 1 / 4 });

@@ -24,7 +24,7 @@ export interface ProfileTask {
   /** The size of the LR image. */
   readonly size: Size;
   readonly precision: ElementType;
-  /** The number of runs of each step. The median is used. */
+  /** The number of times that each step runs. The median time is used. */
   readonly repeats: number;
   /** The fusion level; default: the level for the adapter's family. */
   readonly fuse?: Fusion | undefined;
@@ -34,18 +34,20 @@ export interface ProfileTask {
 const SPACES = ['storage', 'uniform', 'workgroup'] as const;
 type Space = (typeof SPACES)[number];
 
-/** The sum over all steps of one kind. */
+/** The sum over all steps that run one kernel. */
 export interface KernelTime {
   readonly kernel: string;
   readonly steps: number;
-  /** The sum of the milliseconds of these steps. */
+  /** The total milliseconds that these steps take. */
   readonly milliseconds: number;
   readonly multiplyAdds: number;
-  /** The bytes of maps and weights that the steps read and write, counted once per step. */
+  /** The bytes in the maps and weights that the steps read and write, counted once per step. */
   readonly bytes: number;
-  /** Vectors of four values that the loops load per multiply-add, for each kind of memory. */
+  /**
+   * The number of four-value vectors that the loops load per multiply-add, for each kind of memory.
+   */
   readonly loads: Readonly<Record<Space, number>>;
-  /** Shares of the ceilings, 0 to 1; null if there is no ceiling. */
+  /** Shares of the ceilings, from 0 to 1; null if there is no ceiling. */
   readonly multiplyAddShare: number | null;
   readonly bandwidthShare: number;
 }
@@ -61,11 +63,10 @@ export interface Profile {
   readonly clock: 'timestamps' | 'wall';
   readonly ceiling: Ceiling;
   /**
-   * The number of dispatches in each block of the network. The name of a step begins with its
-   * block.
+   * The number of dispatches in each of the network's blocks. A step's name begins with its block.
    */
   readonly blocks: Readonly<Record<string, number>>;
-  /** The kernels, with the longest time first. */
+  /** The kernels, starting with the longest time. */
   readonly kernels: readonly KernelTime[];
 }
 
@@ -75,7 +76,7 @@ export interface StepTime {
   readonly milliseconds: number;
   readonly multiplyAdds: number;
   readonly bytes: number;
-  /** All vectors that its loops load, for each kind of memory. */
+  /** The total number of vectors that the step's loops load, for each kind of memory. */
   readonly loaded: Readonly<Record<Space, number>>;
 }
 
@@ -121,7 +122,8 @@ export async function profile(gpu: GPU, task: ProfileTask, ceiling: Ceiling): Pr
           Uint32Array.from({ length: pixels }, (_, i) => i * 2654435761),
         );
         const dispatches = job.arena.sized({ image: size, core: whole, source: whole });
-        // The first run is in order, so all maps then contain the network's values.
+        // The first run executes all steps in order, so all maps contain the network's values
+        // afterwards.
         await job.arena.run(dispatches, { pace: pace.withTarget(() => 50) });
         await device.idle();
         const times: StepTime[] = [];
@@ -200,7 +202,7 @@ async function timeStep(
   return median(times);
 }
 
-/** Sums the times of all steps of each kernel. The kernel with the longest time is first. */
+/** For each kernel, sums the times of all its steps. The kernel with the longest time is first. */
 export function byKernel(
   times: readonly StepTime[],
   ceiling: Ceiling,
@@ -248,7 +250,7 @@ function listOf(blocks: Profile['blocks']): string {
     .join('');
 }
 
-/** Formats a profile as a table with a line of totals. */
+/** Formats a profile as a table with a totals line. */
 export function formatProfile({ kernels, size, ceiling, blocks, ...run }: Profile): string {
   const total = (pick: (kernel: KernelTime) => number) =>
     kernels.reduce((sum, kernel) => sum + pick(kernel), 0);

@@ -14,9 +14,9 @@ it('times every kind of layer, and all of their multiply-adds', async () => {
   const conv = layers.find(({ kind }) => kind === 'conv 3x3 40 -> 40');
   expect(conv?.steps).toBe(65);
   expect(conv?.share).toBeCloseTo((conv?.gflops ?? 0) / peakGflops, 6);
-  // Tiles of 2x2 pixels need 4/9 of the products, so the share of the nominal multiply-adds can
-  // exceed 1, up to 9/4. A lower share means that sums are no longer in registers. Other work
-  // hardly affects the best of many steps and rounds.
+  // Tiles of 2x2 pixels need only 4/9 of the products. Since the nominal multiply-adds are counted,
+  // the share can exceed 1, up to 9/4. A lower share would mean that sums are no longer in
+  // registers. Other work on the machine hardly affects the best of many steps and rounds.
   expect(conv?.share).toBeGreaterThan(0.8);
   expect(conv?.share).toBeLessThan(2.25);
   const steps = layers.reduce((sum, layer) => sum + layer.milliseconds, 0);

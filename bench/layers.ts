@@ -1,4 +1,4 @@
-/** Times each kind of layer of A2N x2 on the CPU backend, in Node or in a page. */
+/** Times each kind of layer in A2N x2 on the CPU backend, in Node or in a page. */
 import { shippedNetwork } from '../src/catalog/network.ts';
 import { CpuModel } from '../src/cpu/model.ts';
 import { compileModule, supportedVariant, type VariantName } from '../src/cpu/module.ts';
@@ -10,7 +10,7 @@ import { modelOf } from './session.ts';
 const ROUNDS = 30;
 
 export interface LayersRequest {
-  /** The side of the image. */
+  /** The side length of the image. */
   readonly size: number;
   /** Null selects the best variant that the runtime supports. */
   readonly variant: VariantName | null;
@@ -20,11 +20,11 @@ export interface LayersRequest {
 export interface Layer {
   readonly kind: string;
   readonly steps: number;
-  /** The sum over all steps of this kind, with the best time of each step. */
+  /** The sum of the best times of all steps of this kind. */
   readonly milliseconds: number;
   /** Null for steps without multiply-adds. A multiply-add counts as two operations. */
   readonly gflops: number | null;
-  /** `gflops` as a share of the speed of registers alone. */
+  /** `gflops` as a share of the speed of arithmetic in registers alone. */
   readonly share: number | null;
 }
 
@@ -33,14 +33,14 @@ export interface Layers {
   readonly variant: VariantName;
   /** The best time for the whole network, from pixels to pixels. */
   readonly milliseconds: number;
-  /** The speed of registers alone on this core. */
+  /** The speed of arithmetic in registers alone on this core. */
   readonly peakGflops: number;
   readonly layers: readonly Layer[];
 }
 
 /**
  * Alternates rounds of the register-only loop and of the network on one thread, and uses the best
- * round of each. Therefore other work on the machine changes the ratio only a little.
+ * round of each. Other work on the machine therefore changes the ratio only slightly.
  * @param weights the weights of the shipped A2N x2
  */
 export async function measureLayers(

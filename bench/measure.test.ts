@@ -11,7 +11,7 @@ const task = {
 };
 const ceiling = { multiplyAdds: { f32: 1e6, f16: null }, bandwidth: 1e6 };
 
-/** Makes contenders on a simulated clock. `ms` lists the times of the runs. */
+/** Creates contenders with a simulated clock. `ms` lists how long the runs take. */
 function stage() {
   let clock = 0;
   const log: string[] = [];
@@ -80,7 +80,7 @@ describe('measure', () => {
       bandwidthShare: 0.5,
     });
     expect(rows[1]).toMatchObject({ medianMs: 40, firstMs: 160 });
-    // The contender that was also opened for its output is closed twice.
+    // The reference was also opened for its output, so it is closed twice.
     expect(log.filter((line) => line === 'close crispen-unfused')).toHaveLength(2);
   });
 
@@ -102,8 +102,8 @@ describe('measure', () => {
     });
     expect(rows.map(({ threads }) => threads)).toEqual([1, 2, 4]);
     expect(rows[1]).toMatchObject({ error: 'not isolated', medianMs: null });
-    // 20 pixels of 1000 multiply-adds in 20 ms are 1e6 per second, of a peak of 4e6. In 10 ms, they
-    // are 2e6 of 16e6.
+    // 20 pixels with 1000 multiply-adds each in 20 ms are 1e6 per second. The peak is 4e6. In 10
+    // ms, they are 2e6 per second, and the peak for four threads is 16e6.
     expect(rows[0]).toMatchObject({ gflopsPerThread: 0.002, multiplyAddShare: 0.25 });
     expect(rows[2]).toMatchObject({ gflopsPerThread: 0.001, multiplyAddShare: 0.125 });
     expect(rows[0].bandwidthShare).toBeUndefined();
@@ -131,7 +131,7 @@ describe('measure', () => {
       reference: plain,
       onProgress: (done) => seen.push(done),
     });
-    // The steps are the output of the reference, the first run and three other runs.
+    // The steps are the reference's output, the first run and three more runs.
     expect(seen).toEqual([0, 0.2, 0.3, 0.4, 0.6, 0.8, 1, 1]);
   });
 

@@ -14,22 +14,24 @@ export interface MeasureOptions {
   readonly repeats: number;
   readonly gauge: Gauge;
   readonly ceiling: Ceiling;
-  /** The contender with the correct output. The others are compared with it. */
+  /**
+   * The contender whose output is correct by definition. The others' outputs are compared with it.
+   */
   readonly reference: Contender;
   readonly now?: () => number;
   readonly onStage?: (stage: Stage) => void;
-  /** Also called during a first run, but not during the timed runs. */
+  /** Called between runs and during a first run, but not during timed runs. */
   readonly onProgress?: OnProgress;
   /** Receives the reference's output in the form of `Runner.output`. */
   readonly onReference?: (output: Float32Array) => void;
 }
 
-/** A rival that is slower than this runs only once more. */
+/** A rival whose first run takes longer than this runs only once more. */
 export const PATIENCE_MS = 20_000;
 
 /**
- * The largest difference of outputs that allows a fair comparison of speed, in units of 0..1. The
- * order of summation explains 1e-5 in f32. Half a level of 8 bits is 2e-3.
+ * The largest difference between outputs that still allows a fair comparison of speed, in units of
+ * 0..1. Different orders of summation account for 1e-5 in f32. Half an 8-bit level is 2e-3.
  */
 const TOLERANCE = { f32: 1e-3, f16: 2e-2 } as const;
 
@@ -45,9 +47,8 @@ interface Entry {
 /**
  * Runs every contender on one task. First, each contender runs once, and the outputs are compared.
  * Then all contenders run in turn, `repeats` times, so other work on the machine affects all of
- * them equally. A contender that fails becomes a row with an error and does not stop the others.
- * @throws the reason of the task's signal, as soon as the signal fires. The contenders are then
- *   closed.
+ * them equally. If a contender fails, its row contains an error, and the others continue.
+ * @throws the task signal's reason, as soon as the signal fires. The contenders are then closed.
  */
 export async function measure(
   contenders: readonly Contender[],
@@ -99,7 +100,7 @@ export async function measure(
         times: [],
         slow: ended - opened > PATIENCE_MS,
       };
-      // This form of the comparison also rejects NaN.
+      // This form of comparison also rejects NaN.
       if (!(first.maxAbsDiff <= TOLERANCE[precision])) {
         entry.error = `The output is ${first.maxAbsDiff} away from ${reference.engine}.`;
       }
@@ -164,7 +165,10 @@ async function outputOf(
   }
 }
 
-/** Opens a contender. If the signal fires while it is opening, it is closed after it has opened. */
+/**
+ * Opens a contender. If the signal fires meanwhile, the contender is closed as soon as it has
+ * opened.
+ */
 async function open(contender: Contender, task: Task): Promise<Runner> {
   const opening = contender.open(task);
   try {
@@ -213,7 +217,8 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * Returns the largest difference; NaN if any value is NaN, Infinity for outputs of different sizes.
+ * Returns the largest difference: NaN if any value is NaN, or Infinity if the outputs' sizes
+ * differ.
  */
 export function maxAbsDifference(actual: Float32Array, wanted: Float32Array): number {
   if (actual.length !== wanted.length) return Number.POSITIVE_INFINITY;

@@ -20,8 +20,8 @@ it.each(counts)(
   async (kind, count) => {
     const { graph } = nonlocalNetwork(kind, sizes, 96 * 96);
     expect(nonlocalMultiplyAdds(graph) / 10).toBe(count);
-    // The loop runs once with stored weights and once in slabs. In slabs, each group computes them
-    // again.
+    // The loop runs once with stored attention weights and once in slabs. In slabs, each group
+    // recomputes the weights.
     for (const limit of [2 ** 40, 2 ** 20]) {
       const program = await lower(graph, { fuse: 'ops', attentionBytes: limit });
       const steps = program.steps.filter(({ name }) => !/^(head|tail)$/.test(name));
@@ -67,7 +67,7 @@ it('draws every point within the picture', () => {
     expect(Number(y)).toBeGreaterThan(0);
     expect(Number(y)).toBeLessThan(400);
   }
-  // More pixels are further right, and more time is further up.
+  // Points for more pixels are further right, and points for longer times are further up.
   expect(Number(circles[1][1])).toBeGreaterThan(Number(circles[0][1]));
   expect(Number(circles[1][2])).toBeLessThan(Number(circles[0][2]));
 });

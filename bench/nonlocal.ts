@@ -44,11 +44,11 @@ export interface NonlocalSizes {
   readonly features: number;
   readonly clusters: number;
   readonly window: number;
-  /** The number of rounds for the kind `rounds`. */
+  /** The number of clustering rounds for the kind `rounds`. */
   readonly rounds: number;
 }
 
-/** Builds the non-local parts of an LCoAN. `pixels` is the window of dense attention. */
+/** Builds an LCoAN's non-local parts. `pixels` is the window size for dense attention. */
 export function nonlocalNetwork(kind: Kind, sizes: NonlocalSizes, pixels: number): Network {
   const { groups, features } = sizes;
   const b = new GraphBuilder();
@@ -69,7 +69,7 @@ export function nonlocalNetwork(kind: Kind, sizes: NonlocalSizes, pixels: number
       const similar = nonlocal.similarity(`similar${g}`, embedding, `means${g}`, clustering, true);
       const codes = nonlocal.codes(`codes${g}`, similar, clustering);
       const rank = nonlocal.rank(`rank${g}`, codes, clustering);
-      // With one cluster, this is the order of the pixels.
+      // With one cluster, this order is the pixels' own order.
       const order = nonlocal.inverse(`order${g}`, rank, clustering);
       const spans = dense ? 1 : 3;
       const attention = nonlocal.attention(`weights${g}`, embedding, order, clustering, spans);
@@ -83,7 +83,8 @@ export function nonlocalNetwork(kind: Kind, sizes: NonlocalSizes, pixels: number
 }
 
 /**
- * Matches the convolutions at both ends and the pixel conversions. They are not timed or counted.
+ * Matches the convolutions at both ends and the pixel conversions, which are neither timed nor
+ * counted.
  */
 const isEnd = (name: string): boolean => /^(unpack|head|tail|pack)\b/.test(name);
 
@@ -114,19 +115,19 @@ export interface Row {
   /** The time from submission to completion, for all groups. */
   readonly milliseconds: number;
   /**
-   * The CPU time of all cores. Other programs do not affect it. Only meaningful for software
-   * adapters.
+   * The CPU time on all cores, which other programs do not affect. It is only meaningful for
+   * software adapters.
    */
   readonly cpuMilliseconds: number;
   /** The cost per pixel, for all groups. */
   readonly multiplyAdds: number;
   readonly bytes: number;
-  /** The bytes of GPU buffers including weights: as planned, and as created. */
+  /** The bytes in GPU buffers, including weights: as planned, and as actually created. */
   readonly plannedBytes: number;
   readonly createdBytes: number;
 }
 
-/** The milliseconds of each kernel, by its label. On software adapters, this is CPU time. */
+/** Each kernel's milliseconds, by its label. On software adapters, they are CPU time. */
 type Steps = Map<string, number>;
 
 async function clocked(work: () => Promise<void>) {
@@ -139,7 +140,7 @@ async function clocked(work: () => Promise<void>) {
   };
 }
 
-/** Runs the command. Prints a row for each size and kind, and then ratios and fits. */
+/** Runs the command. Prints a row for each size and kind, and then ratios and fitted lines. */
 export async function nonlocalCommand(args: string[]): Promise<number> {
   const { values } = parseArgs({
     args,

@@ -1,7 +1,4 @@
-/**
- * Checks that a runtime without any of Crispen's code computes the same results from the exported
- * files.
- */
+/** Checks that an independent runtime computes the same results from the exported files. */
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -23,7 +20,7 @@ interface Runtime {
   };
 }
 
-/** The networks for which the writer supports all ops. */
+/** The golden files for networks whose ops the writer supports. */
 const files = findGoldenCases('*').filter(
   (file) =>
     file.includes('test/golden') && /^(tiny|compact|span|rrdb|edsr)_(?!cla)/.test(basename(file)),

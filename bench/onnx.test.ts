@@ -9,7 +9,7 @@ import { writeOnnx } from './onnx.ts';
 
 type Field = { readonly field: number; readonly value: bigint | Uint8Array };
 
-/** Parses a Protocol Buffers message into its fields, using only the rules of the format. */
+/** Parses a Protocol Buffers message into its fields, using only the format's rules. */
 function parse(bytes: Uint8Array): Field[] {
   const fields: Field[] = [];
   let at = 0;
@@ -120,7 +120,7 @@ describe('writeOnnx', () => {
   });
 });
 
-/** This writer does not support sorting, attention by index and window attention. */
+/** The ONNX writer does not support sorting, attention by index or window attention. */
 const PLAIN = MODEL_FILES.filter(
   ({ network }) => !['lcoan', 'asid', 'edsr-acla'].includes(network),
 );

@@ -1,7 +1,7 @@
 /**
  * Writes a network and its weights as an ONNX file, so other runtimes can run exactly the same
- * network. It needs only a few messages of the format (onnx.proto3), which this file encodes
- * itself.
+ * network. Only a few of the format's messages (onnx.proto3) are needed, and this module encodes
+ * them itself.
  */
 import type { Activation, Graph, GraphNode, NodeId } from '../src/graph/graph.ts';
 import type { Network } from '../src/networks/network.ts';
@@ -26,7 +26,7 @@ export function writeOnnx(network: Network, weights: TensorMap): Uint8Array<Arra
 type Attribute = number | string | readonly number[] | { readonly float: number };
 
 /**
- * Writes a graph. Values are named after the ids of their nodes. The types are those of
+ * Writes a graph. Values are named after their nodes' ids. The message types are those of
  * onnx.proto3.
  */
 class OnnxWriter {
@@ -198,7 +198,7 @@ class OnnxWriter {
     this.#node('Resize', [from, '', scales], to, attributes);
   }
 
-  /** Appends a node and returns the name of its value. */
+  /** Appends a node and returns its value's name. */
   #node(
     type: string,
     inputs: readonly string[],
@@ -216,8 +216,8 @@ class OnnxWriter {
   }
 
   /**
-   * Appends a weight with the shape in the file, or with another shape of the same size (one side
-   * may be -1).
+   * Appends a weight with its shape in the file, or with another shape of the same size (one
+   * dimension can be -1).
    */
   #weight(name: string, shape?: readonly number[]): string {
     const tensor = this.#weights.get(name);
@@ -281,7 +281,7 @@ function mapInfo(name: string, channels: number, sizes: readonly string[]): Mess
   return new Message().text(1, name).message(2, new Message().message(1, tensor));
 }
 
-/** A Protocol Buffers message, written field by field. The methods expect the field's number. */
+/** A Protocol Buffers message, written field by field. The methods take the field's number. */
 class Message {
   readonly #parts: Uint8Array[] = [];
   #length = 0;
@@ -327,7 +327,8 @@ class Message {
 }
 
 /**
- * Encodes seven bits per byte, the lowest first. All bytes except the last have the top bit set.
+ * Encodes seven bits per byte, starting with the lowest bits. All bytes except the last have the
+ * top bit set.
  */
 function varint(value: number): Uint8Array {
   const bytes: number[] = [];

@@ -4,7 +4,7 @@ import { ENGINES, type EngineId, RIVALS } from './contender.ts';
 import type { BenchRequest } from './session.ts';
 
 export interface BenchOptions extends BenchRequest {
-  /** The requested family. The weights must belong to it. */
+  /** The requested family. The weights must belong to this family. */
   readonly network: string;
   /** The path of a weight file; null for the shipped model. */
   readonly weights: string | null;
@@ -12,8 +12,8 @@ export interface BenchOptions extends BenchRequest {
   /** Options that only one command uses. */
   readonly hardware: boolean;
   /**
-   * Thread counts for engines on the CPU. Each count is a separate contender. If empty, the number
-   * of cores that the browser reports is used.
+   * Thread counts for CPU engines. Each count is a separate contender. If empty, the number of
+   * cores that the browser reports is used.
    */
   readonly threads: readonly number[];
   readonly save: string | null;

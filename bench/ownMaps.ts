@@ -7,10 +7,10 @@ import { fromFloat32, toFloat32 } from '../src/weights/convert.ts';
 import type { TensorMap } from '../src/weights/tensor.ts';
 
 /**
- * Returns the network with the same sizes and weights. The file has layers of queries and keys only
- * for the first block, so the other blocks get copies of them. The amount of work is that of blocks
- * with their own maps, but the result differs.
- * @throws Error for other networks than ASID
+ * Returns the network with the same sizes and weights. The file has query and key layers only for
+ * the first block, so the other blocks get copies of these layers. The amount of work is the same
+ * as for blocks trained with their own maps, but the result differs.
+ * @throws Error for networks other than ASID
  */
 export function withOwnMaps(
   { architecture, scale, inputRange, graph }: Network,
@@ -31,7 +31,7 @@ export function withOwnMaps(
     if (known) return [name, known] as const;
     const first = floats(name.replace(/^block\d+\.residual_layer/, 'block0.residual_layer.0'));
     const data = Float32Array.from(first);
-    // Queries and keys come first. The values are those of the block itself.
+    // Queries and keys come first and are copied. The values are the block's own.
     if (name.includes('to_qkv'))
       data.set(floats(name.replace('to_qkv', 'to_v')), (data.length / 3) * 2);
     return [name, fromFloat32(data, shape, 'f32')] as const;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { cropPhoto, toPlanar } from './photo.ts';
 
-/** Makes an image in which red is x and green is y. */
+/** Creates an image in which red is x and green is y. */
 function ruler(width: number, height: number) {
   const data = new Uint8ClampedArray(width * height * 4);
   for (let i = 0; i < width * height; i++)

@@ -2,8 +2,8 @@ import type { Rgba8Image } from '../src/image/image.ts';
 
 /**
  * Returns an opaque crop of exactly `width` x `height` from the middle of a photo. Smaller photos
- * are mirrored at their edges. Networks are timed on photos and never on noise, because their
- * values can grow without bound on noise.
+ * are mirrored at their edges. Networks are timed on photos and never on noise, because noise can
+ * make a network's values grow without bound.
  */
 export function cropPhoto(photo: Rgba8Image, width: number, height: number): Rgba8Image {
   const data = new Uint8ClampedArray(width * height * 4);

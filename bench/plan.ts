@@ -1,19 +1,20 @@
 import type { Program } from '../src/engine/compile/program.ts';
 import type { Size } from '../src/geometry.ts';
 
-/** The work of a program per LR pixel, on any device. */
+/** A program's work per LR pixel, which is the same on every device. */
 export interface PlanCost {
   readonly multiplyAddsPerPixel: number;
   /**
-   * Maps read and written by all steps, counted once per step, and the weights that the steps read.
+   * The bytes in the maps that steps read and write, counted once per step, and in the weights that
+   * they read.
    */
   readonly bytesPerPixel: number;
 }
 
 /**
- * Returns the cost of a program at a size. It excludes halos that workgroups read twice and reads
- * that a cache saves, because these depend on the device.
- * @param constantBytes returns the size of a packed weight for its key in `program.constants`
+ * Returns a program's cost at a size. The effects of caches and of halos that workgroups read twice
+ * are not included, because they depend on the device.
+ * @param constantBytes returns a packed weight's size, given its key in `program.constants`
  */
 export function planCost(
   { steps, resources }: Program,
@@ -25,7 +26,7 @@ export function planCost(
     const share = step.share?.(size) ?? 1;
     multiplyAdds += step.multiplyAdds * share;
     if (share === 0) continue;
-    // A map that is bound twice (for example to an unused binding) is counted once.
+    // A map that is bound twice (for example, to an unused binding) is counted once.
     const maps = new Set(writes);
     const constants = new Set<string>();
     for (const operand of reads) {

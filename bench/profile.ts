@@ -1,4 +1,4 @@
-/** npm run profile: prints a network's time on the GPU, kernel by kernel. */
+/** npm run profile: prints how long a network runs on the GPU, kernel by kernel. */
 import { parseArgs } from 'node:util';
 import { choice, positiveInteger, runCommand, UsageError } from '../src/cli/command.ts';
 import { CONV_VARIANTS, type ConvMethod } from '../src/engine/tune/tuning.ts';

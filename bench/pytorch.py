@@ -182,7 +182,7 @@ def main():
     for key in sorted(name for name in saved if name.startswith("input.")):
         size = key.split(".")[1]
         width, height = map(int, size.split("x"))
-        # The values were saved in 0..1. Both programs start from 8-bit pixels.
+        # The values were saved in 0..1. Both this script and the bench start from 8-bit pixels.
         pixels = (saved[key] * 255).round().to(torch.uint8)
         for engine in args.engines.split(","):
             row = {

@@ -1,18 +1,20 @@
-/** Measures the limit of one core in WebAssembly: multiply-adds in registers alone. */
+/** Measures the maximum speed of one core in WebAssembly: multiply-adds in registers alone. */
 import { supportedVariant, type VariantName } from '../src/cpu/module.ts';
 
-/** The number of independent sums, which is enough to hide each other's latency. */
+/**
+ * The number of independent sums, which is large enough for the sums to hide each other's latency.
+ */
 const CHAINS = 12;
 const LOOPS = 30_000;
 const ROUNDS = 200;
-/** The number of times the loop is unrolled, which makes the cost of its counter negligible. */
+/** How often the loop is unrolled, which makes the cost of its counter negligible. */
 const UNROLLED = 4;
 
-/** Modules of the loop in base64, by variant (`assembleRegisters`). */
+/** Modules that contain the loop, in base64, by variant (`assembleRegisters`). */
 export type Registers = Readonly<Record<VariantName, string>>;
 
 /**
- * Writes the text of a module. Its function `run` executes the loop n times. Each iteration has
+ * Generates a module's text. Its function `run` executes the loop n times. Each iteration has
  * `UNROLLED` * `CHAINS` multiply-adds of four numbers.
  */
 export function registersText(relaxed: boolean): string {
@@ -34,8 +36,8 @@ export function registersText(relaxed: boolean): string {
 }
 
 /**
- * Returns a function that runs one round of the loop and returns the multiply-adds per second of
- * the calling thread. A round takes a third of a millisecond.
+ * Returns a function that runs one round of the loop and returns the calling thread's multiply-adds
+ * per second. A round takes a third of a millisecond.
  */
 export async function openRegisters(
   registers: Registers,
@@ -52,8 +54,8 @@ export async function openRegisters(
 }
 
 /**
- * Returns the multiply-adds per second of one core with its best variant, in the best of several
- * rounds.
+ * Returns the multiply-adds per second that one core reaches with its best variant, in the best of
+ * several rounds.
  */
 export async function measureCore(registers: Registers): Promise<number> {
   const variant = supportedVariant();

@@ -1,4 +1,4 @@
-/** One run of the bench in a page or in Node. It measures all engines at all sizes. */
+/** Runs the bench once, in a page or in Node. Measures all engines at all sizes. */
 import { findModel } from '../src/catalog/files.ts';
 import { shippedModel } from '../src/catalog/network.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
@@ -20,7 +20,7 @@ export interface BenchRequest {
   readonly scale: number;
 }
 
-/** A weight file. `shipped` marks a model of the manifest. Its network needs no detection. */
+/** A weight file. `shipped` marks a model from the manifest, whose network needs no detection. */
 export interface BenchWeights {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly name: string;
@@ -37,13 +37,13 @@ export interface BenchEvents {
   readonly onReference?: (image: Rgba8Image, output: Float32Array) => void;
 }
 
-/** The share of a session that is needed to measure the ceilings. It is used for the progress. */
+/** The share of a session that measuring the ceilings takes. It is used to report progress. */
 const CEILING_PART = 0.05;
 
 /** The model to use if no weight file is given. */
 export const modelOf = (scale: number) => findModel(`a2n-x${scale}`);
 
-/** @throws the reason of `signal`, as soon as the signal fires. */
+/** @throws the signal's reason, as soon as `signal` fires. */
 export async function runSession(
   { engines, sizes, repeats, scale }: BenchRequest,
   all: readonly Contender[],
@@ -52,7 +52,7 @@ export async function runSession(
     readonly gauge: Gauge;
     readonly weights: BenchWeights;
     readonly photo: Rgba8Image;
-    /** The multiply-adds per second of one core, if the bench has engines on the CPU. */
+    /** One core's multiply-adds per second, if the bench has CPU engines. */
     readonly core?: number;
     readonly signal?: AbortSignal | undefined;
   },

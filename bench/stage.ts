@@ -1,4 +1,4 @@
-/** Describes the current stage of a bench. */
+/** Describes the bench's current stage. */
 import type { Contender } from './contender.ts';
 import { en, type Texts } from './page/texts/en.ts';
 
@@ -7,13 +7,13 @@ export type Stage =
   | (At & { readonly what: 'reference' | 'first' })
   | (At & { readonly what: 'run'; readonly n: number; readonly of: number });
 
-/** The sizes are those of the LR image. */
+/** Sizes are those of the LR image. */
 interface At extends Pick<Contender, 'engine' | 'threads'> {
   readonly width: number;
   readonly height: number;
 }
 
-/** @param nameOf returns the name of a contender in the language of `words` */
+/** @param nameOf returns a contender's name in the language of `words` */
 export function stageWords(
   stage: Stage,
   words: Texts['stages'],
@@ -24,7 +24,7 @@ export function stageWords(
   return words.at(`${stage.width} × ${stage.height}`, nameOf(stage), doing);
 }
 
-/** Describes a stage in English with the ids of engines, for the commands. */
+/** Describes a stage in English with the engines' ids, for the commands. */
 export const stageLine = (stage: Stage): string =>
   stageWords(stage, en.stages, ({ engine, threads }) =>
     threads === undefined

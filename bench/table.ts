@@ -18,7 +18,7 @@ export const COLUMNS = [
 
 /**
  * Converts a row to text, in the order of `COLUMNS`. `times` is the median relative to the median
- * of `crispen-fused`.
+ * for `crispen-fused`.
  */
 export function cells(row: Row, rows: readonly Row[]): string[] {
   const fused = rows.find(
@@ -42,7 +42,7 @@ export function cells(row: Row, rows: readonly Row[]): string[] {
   ];
 }
 
-/** Formats a table. Columns are as wide as necessary. An error follows its row. */
+/** Formats a table. Columns are as wide as their content. An error follows its row. */
 export function formatTable(rows: readonly Row[]): string {
   const table = [[...COLUMNS], ...rows.map((row) => cells(row, rows))];
   const widths = COLUMNS.map((_, i) => Math.max(...table.map((line) => line[i].length)));
@@ -57,7 +57,7 @@ export function formatTable(rows: readonly Row[]): string {
     .join('\n');
 }
 
-/** Describes the cost of a network on any device, and the ceilings of this device. */
+/** Describes a network's cost, which is the same on every device, and this device's ceilings. */
 export function formatCeiling(
   { multiplyAdds, bandwidth, core }: Ceiling,
   rows: readonly Row[],

@@ -9,13 +9,13 @@ import { median } from './measure.ts';
 
 export interface Turns {
   readonly name: string;
-  /** Medians per image: the elapsed time, and the CPU time of all processors together. */
+  /** Medians per image: the elapsed time, and the total CPU time on all processors. */
   readonly milliseconds: number;
   readonly cpuMilliseconds: number;
 }
 
 /**
- * Times `turns` images per network after one run that is not timed.
+ * Times `turns` images per network after one untimed run.
  * @throws CrispenError `NO_WEBGPU` for `gpu` on a machine without an adapter
  */
 export async function inTurn(

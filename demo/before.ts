@@ -10,7 +10,7 @@ import { t } from './texts/texts.ts';
 import { trouble, troubleOf } from './texts/trouble.ts';
 
 /**
- * The image on the left side of the comparison: the original as browsers enlarge it, its pixels, a
+ * What the left side of the comparison shows: the original as browsers enlarge it, its pixels, a
  * Lanczos resize, another result, or a reference, which is the true large picture. `difference`
  * shows how much the result differs from the original or from the pinned result.
  */
@@ -21,7 +21,7 @@ export interface BeforeSide {
   /** The image of this side. Null means the original itself. */
   readonly image: ImageBitmap | null;
   readonly tag: string;
-  /** The name of this side in the divider's label. */
+  /** This side's name in the divider's label. */
   readonly name: string;
   /** A plain resize for blending with the result. Null while it is missing or not needed. */
   readonly plain: ImageBitmap | null;
@@ -74,11 +74,11 @@ export async function resizePlainly(
   return image;
 }
 
-/** Provides the left side of the comparison. The result is on the right. */
+/** Provides the left side of the comparison. The right side is the result. */
 export class Before {
   readonly #parts: Parts;
   #mode: BeforeMode = 'browser';
-  /** The selected picture enlarged with Lanczos. It is made on first use. */
+  /** The selected picture enlarged with Lanczos. This image is created on first use. */
   #plain: Drawn | null = null;
   #wanted = '';
   #pin: (Part & { readonly result: Result; readonly image: ImageBitmap }) | null = null;
@@ -94,7 +94,7 @@ export class Before {
     return this.#mode;
   }
 
-  /** Returns whether a result of the visible picture or part is pinned. */
+  /** Returns whether a result for the visible picture or part is pinned. */
   isPinned(state: State): boolean {
     return this.#pin !== null && isSamePart(this.#pin, state);
   }
@@ -105,7 +105,7 @@ export class Before {
     this.#parts.onChange();
   }
 
-  /** Pins the current result for comparison with later results. A second call releases it. */
+  /** Pins the current result for comparison with later results. A second call unpins it. */
   async pin(state: State): Promise<void> {
     const item = selectedOf(state);
     const result = item?.result;
@@ -113,7 +113,7 @@ export class Before {
     this.#pin?.image.close();
     this.#pin = null;
     if (!wasPinned && item && result?.file) {
-      // The pin needs a separate bitmap, because bitmaps of results may be freed.
+      // A pinned result needs its own bitmap, because results' bitmaps can be freed.
       const image = await this.#parts.draw(result.file);
       this.#pin = { id: item.id, crop: result.crop, result, image };
     }
@@ -126,7 +126,7 @@ export class Before {
     return this.#reference !== null && isSamePart(this.#reference, state);
   }
 
-  /** Compares the result with a picture of the ideal result. */
+  /** Compares the result with a reference, which shows the ideal result. */
   async setReference(file: Blob, state: State): Promise<void> {
     const item = selectedOf(state);
     const result = item?.result;
@@ -189,7 +189,7 @@ export class Before {
   }
 
   /**
-   * Returns the plain resize of the selected picture for blending with its result. Null if there is
+   * Returns the selected picture's plain resize for blending with its result. Null if there is
    * none.
    */
   plain(state: State): ImageBitmap | null {
@@ -198,7 +198,7 @@ export class Before {
     return item && result && this.#plain?.key === plainKey(item, result) ? this.#plain.image : null;
   }
 
-  /** Makes the images and figures that the mode and the strength need for the current picture. */
+  /** Creates the images and figures that the mode and the strength need for the current picture. */
   update(state: State): void {
     const item = selectedOf(state);
     const result = state.drawing?.result;
@@ -213,7 +213,9 @@ export class Before {
     void this.#makePlain(item, result, key);
   }
 
-  /** Returns whether the reference has the size of this result. Another scale has another size. */
+  /**
+   * Returns whether the reference has this result's size. At a different scale, the size differs.
+   */
   #fits(state: State, { width, height }: Result): boolean {
     const image = this.#reference?.image;
     return this.hasReference(state) && image?.width === width && image.height === height;

@@ -1,10 +1,9 @@
-/** The number of pixels to draw at a time. Without a GPU, the page's own thread draws them. */
+/** The number of pixels to draw at a time. Without a GPU, drawing blocks the page's main thread. */
 const BAND_PIXELS = 1e6;
 
 /**
- * Blends a result with the plain resize of the same size, in the picture's colour space with 8
- * bits.
- * @param strength the share of the result, 0 to 1
+ * Blends a result with a plain resize of the same size, in the picture's colour space with 8 bits.
+ * @param strength the result's share, from 0 to 1
  */
 export async function blend(
   result: ImageBitmap,
@@ -15,7 +14,7 @@ export async function blend(
   const { width, height } = result;
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext('2d', { colorSpace })!;
-  // This mode adds both weighted images, including alpha.
+  // This mode adds the two weighted images, including alpha.
   context.globalCompositeOperation = 'lighter';
   context.imageSmoothingEnabled = false;
   const rows = Math.max(1, Math.floor(BAND_PIXELS / width));

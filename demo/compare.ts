@@ -14,7 +14,7 @@ import {
   zoomAround,
 } from './zoom.ts';
 
-/** The elements of the page that the comparison uses. */
+/** The page's elements that the comparison uses. */
 export interface CompareElements {
   readonly stage: HTMLElement;
   readonly canvas: HTMLCanvasElement;
@@ -33,23 +33,23 @@ export interface Pictures {
   readonly beforePart: Rect;
   /** Whether `before` is drawn as pixels at every zoom. */
   readonly isPixels: boolean;
-  /** Whether the difference of `after` from `before` is shown instead of `before`. */
+  /** Whether the difference between `after` and `before` is shown instead of `before`. */
   readonly isDifference: boolean;
   readonly after: CanvasImageSource | null;
-  /** Drawn under `after`. The strength of `after` is 0 to 1. */
+  /** The image to draw under `after`. `strength` is the opacity of `after`, from 0 to 1. */
   readonly base: CanvasImageSource | null;
   readonly strength: number;
-  /** The size of the enlarged picture in pixels. It is known before the picture exists. */
+  /** The size of the enlarged picture in pixels, which is known before that picture exists. */
   readonly size: Size;
-  /** The names of both sides in the divider's label: "original", "enlarged". */
+  /** The two sides' names in the divider's label: "original", "enlarged". */
   readonly names: readonly [before: string, after: string];
-  /** The labels of both sides. */
+  /** The two sides' labels. */
   readonly tags: readonly [before: string, after: string];
 }
 
 const ZOOM_STEP = 1.5;
 const PAN_STEP = 60;
-/** With more than this many device pixels per picture pixel, pixels are drawn as squares. */
+/** Above this number of device pixels per picture pixel, pixels are drawn as squares. */
 const CLOSE = 2;
 const CHECK = 8;
 /** The factor by which differences are amplified. It must be a power of two. */
@@ -58,14 +58,15 @@ const AMPLIFY = 4;
 const TAG_MARGIN = 12;
 
 /**
- * Draws both sides on one canvas with the stage's size, so memory does not depend on the size of
- * the picture. Both are drawn into exactly the same rectangle. The original is enlarged with the
+ * Draws both sides on one canvas with the stage's size, so memory use does not depend on the size
+ * of the picture. Both are drawn into exactly the same rectangle. The original is enlarged with the
  * browser's bilinear filter, as on a page, or as pixels. A result is drawn as pixels beyond 200 %.
  *
  * Pointer: dragging moves the divider. It can start on the divider, or anywhere while the whole
  * picture is visible. A zoomed picture is panned instead. Wheel and pinch zoom. A double click
- * toggles actual pixels. On the divider, it centres the divider. Keyboard: arrows move the divider
- * (with Shift ten times as far) or pan the picture. `keys.ts` has the keys that work everywhere.
+ * toggles actual pixels. A double click on the divider centres it. Keyboard: arrow keys move the
+ * divider (with Shift, ten times as far) or pan the picture. `keys.ts` handles the keys that work
+ * everywhere.
  */
 export class Compare {
   readonly #elements: CompareElements;
@@ -74,10 +75,12 @@ export class Compare {
   #view: View = { scale: 1, x: 0, y: 0 };
   #stage: Size = { width: 1, height: 1 };
   #fitted = true;
-  /** The position of the divider, as a fraction (0 to 1) of the visible part of the picture. */
+  /** The divider's position, as a fraction (0 to 1) of the picture's visible part. */
   #split = 0.5;
   #frame = 0;
-  /** Whether only the left side of the comparison is shown, while a key is held. */
+  /**
+   * Whether only the left side of the comparison is shown, which is the case while a key is held.
+   */
   #isPeeking = false;
   #pointers = new Map<number, Point>();
   #dragging: 'divider' | 'view' | null = null;
@@ -86,14 +89,14 @@ export class Compare {
   constructor(elements: CompareElements) {
     this.#elements = elements;
     this.#context = elements.canvas.getContext('2d')!;
-    // The first drawing operation makes the page wait for the GPU process. It is therefore done now
-    // and not during a job.
+    // The first drawing operation makes the page wait for the GPU process. It is therefore
+    // performed now and not during a job.
     setTimeout(() => this.#context.clearRect(0, 0, 1, 1));
     new ResizeObserver(() => this.#resize()).observe(elements.stage);
     this.#listen();
   }
 
-  /** Shows other pictures. The view stays the same if the enlarged size stays the same. */
+  /** Shows different pictures. The view stays the same if the enlarged size is the same. */
   show(pictures: Pictures | null): void {
     const old = this.#pictures;
     const sameSize =
@@ -195,7 +198,7 @@ export class Compare {
     this.#setSplit((x - start) / Math.max(1, end - start));
   }
 
-  /** Returns whether the whole picture is on the stage, so panning is unnecessary. */
+  /** Returns whether the whole picture is visible on the stage, so that panning is unnecessary. */
   #isWhole(): boolean {
     const size = this.#pictures?.size ?? { width: 0, height: 0 };
     return (
@@ -225,7 +228,7 @@ export class Compare {
     const paint = (
       source: CanvasImageSource,
       [from, to]: readonly [number, number],
-      /** Device pixels per pixel of the source. */
+      /** Device pixels per source pixel. */
       factor: number,
       isPixels: boolean,
       opacity = 1,
@@ -237,8 +240,8 @@ export class Compare {
       context.clip();
       context.globalAlpha = opacity;
       context.imageSmoothingEnabled = !isPixels;
-      // For enlargements, "high" is a bicubic filter, but browsers show pictures with a bilinear
-      // filter.
+      // For enlargements, "high" means a bicubic filter, but browsers show images on pages with a
+      // bilinear filter.
       context.imageSmoothingQuality = factor >= 1 ? 'medium' : 'high';
       if (part) {
         const { x, y, width: partWidth, height: partHeight } = part;
@@ -249,7 +252,7 @@ export class Compare {
     const { before, beforePart, after } = pictures;
     const factor = scale * ratio;
     const ownFactor = (factor * pictures.size.width) / beforePart.width;
-    // The original is an image element, which the browser enlarges. An ImageBitmap is a result.
+    // The original is an image element. An ImageBitmap is always a result.
     const isResult = before instanceof ImageBitmap;
     const isPixels = pictures.isPixels ? ownFactor >= 1 : isResult && ownFactor > CLOSE;
     paint(before, [0, splitPixel], ownFactor, isPixels, 1, beforePart);
@@ -309,7 +312,7 @@ export class Compare {
     context.imageSmoothingEnabled = !isPixels;
     context.globalCompositeOperation = 'difference';
     context.drawImage(after, left, top, width, height);
-    // Differences are too dark to see. Adding the image to itself doubles them.
+    // Differences are too dark to see. Adding the image to itself doubles their brightness.
     context.globalCompositeOperation = 'lighter';
     for (let factor = 1; factor < AMPLIFY; factor *= 2) {
       context.drawImage(context.canvas, x, y, right - x, bottom - y, x, y, right - x, bottom - y);
@@ -354,7 +357,7 @@ export class Compare {
       },
       { passive: false },
     );
-    // One finger on the stage may scroll the page, but two fingers always zoom the picture.
+    // One finger on the stage can scroll the page, but two fingers always zoom the picture.
     stage.addEventListener('touchstart', (event) => event.touches.length > 1 && prevent(event), {
       passive: false,
     });

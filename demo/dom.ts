@@ -1,4 +1,4 @@
-/** Returns the element of the page with an id. A missing element is a bug in the page. */
+/** Returns the page's element with an id. A missing element is a bug in the page. */
 export function get<E extends HTMLElement = HTMLElement>(id: string): E {
   const element = document.getElementById(id);
   if (!element) throw new Error(`The page lacks #${id}.`);
@@ -15,7 +15,7 @@ export function whenIdle(work: () => void): void {
   else addEventListener('load', start, { once: true });
 }
 
-/** Sets the text only if it differs, because live regions must not announce it twice. */
+/** Sets an element's text only if it differs, because live regions must not announce it twice. */
 export function say(element: HTMLElement, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }

@@ -1,15 +1,14 @@
 import { FORMATS, type FormatName } from '../src/codecs/formats.ts';
 import { t } from './texts/texts.ts';
 
-/** Passes a blob to the browser's download manager under a name. */
+/** Hands a blob to the browser's download manager, with a file name. */
 export function save(blob: Blob, name: string): void {
   const url = URL.createObjectURL(blob);
   const link = document.createElement('a');
   link.href = url;
   link.download = name;
   link.click();
-  // The bytes must stay in memory until the download begins. 60 seconds are enough in every
-  // browser.
+  // The bytes must stay in memory until the download begins. 60 seconds is enough in every browser.
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
@@ -34,14 +33,17 @@ const TYPES = {
   zip: { 'application/zip': ['.zip'] },
 };
 
-/** Asks where to save a file. Returns null if the visitor cancels. Requires a click. */
+/**
+ * Asks the visitor where to save a file. Returns null if the visitor cancels. Must be called in
+ * response to a click.
+ */
 export function pickFile(suggestedName: string): Promise<FileSystemFileHandle | null> {
   const type = suggestedName.endsWith('.zip') ? 'zip' : 'png';
   const types = [{ description: t.fileTypes[type], accept: TYPES[type] }];
   return unlessLeft(pickers().showSaveFilePicker?.({ suggestedName, types }));
 }
 
-/** Asks for a folder to write to. Returns null if the visitor cancels. */
+/** Asks the visitor for a folder to write to. Returns null if the visitor cancels. */
 export const pickFolder = (): Promise<FileSystemDirectoryHandle | null> =>
   unlessLeft(pickers().showDirectoryPicker?.({ mode: 'readwrite' }));
 
@@ -56,7 +58,7 @@ async function unlessLeft<T>(picked: Promise<T> | undefined): Promise<T | null> 
 
 export type SaveFormat = FormatName;
 
-/** The extension of a saved file, by its format. */
+/** The file extension for each saved format. */
 export const EXTENSIONS = Object.fromEntries(
   Object.values(FORMATS).map(({ name, extensions }) => [name, extensions[0]]),
 ) as Readonly<Record<SaveFormat, string>>;

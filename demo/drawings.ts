@@ -1,15 +1,18 @@
 import type { Result } from './state.ts';
 
-/** The total number of pixels of the bitmaps that are kept besides the visible bitmap: 128 MB. */
+/**
+ * The total number of pixels in the bitmaps that are kept in addition to the visible bitmap. They
+ * use 128 MB.
+ */
 const KEPT_PIXELS = 32e6;
 
 /**
- * Keeps bitmaps of results, so earlier results appear immediately. The least recently used bitmaps
- * are freed first.
+ * Keeps the bitmaps of results, so that earlier results appear immediately. The least recently used
+ * bitmaps are freed first.
  */
 export class Drawings {
   readonly #draw: (file: Blob) => Promise<ImageBitmap>;
-  /** Bitmaps in order of use. */
+  /** Bitmaps, from the least to the most recently used. */
   readonly #kept = new Map<Result, ImageBitmap>();
 
   constructor(draw: (file: Blob) => Promise<ImageBitmap>) {
@@ -43,7 +46,7 @@ export class Drawings {
     }
   }
 
-  /** Frees the bitmaps of removed results. */
+  /** Frees removed results' bitmaps. */
   drop(results: readonly Result[]): void {
     for (const result of results) {
       this.peek(result)?.close();

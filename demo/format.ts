@@ -1,5 +1,5 @@
 /**
- * Formats text and numbers for people. The functions depend only on their arguments and the
+ * Formats text and numbers for display. The functions depend only on their arguments and the
  * language.
  */
 import { rounded } from '../src/engine/progress.ts';
@@ -43,20 +43,20 @@ export function megapixels(width: number, height: number): string {
   return value < 9.95 ? value.toFixed(1) : String(Math.round(value));
 }
 
-/** Formats a PSNR without its unit. For equal pictures, it is infinite. */
+/** Formats a PSNR value without its unit. For equal pictures, the PSNR is infinite. */
 export const decibels = (psnr: number): string => (Number.isFinite(psnr) ? psnr.toFixed(2) : '∞');
 
-/** Formats the size of a file: `0.4 MB`, `12 MB`, `320 KB`. */
+/** Formats a file size: `0.4 MB`, `12 MB`, `320 KB`. */
 export function fileSize(bytes: number): string {
   if (bytes < 999_500) return `${Math.max(1, Math.round(bytes / 1000))} KB`;
   return `${(bytes / 1e6).toFixed(bytes < 9.95e6 ? 1 : 0)} MB`;
 }
 
-/** The values that a pattern of names can contain. */
+/** The values that a file name pattern can contain. */
 export interface NameParts {
-  /** The name of the source, without folder and extension. */
+  /** The source's name, without folder and extension. */
   readonly name: string;
-  /** The size as text, such as `@2x`. */
+  /** The enlargement as text, such as `@2x`. */
   readonly size: string;
   readonly model: string;
   readonly width: number;
@@ -79,15 +79,15 @@ export function patternName(pattern: string, parts: NameParts, extension: string
 }
 
 /**
- * Returns the name for saving. If `cat.jpg` is enlarged twice (`@2x`) and saved as PNG, this is
- * `cat@2x.png`.
+ * Returns the file name to save under. If `cat.jpg` is enlarged by 2 (`@2x`) and saved as PNG, the
+ * name is `cat@2x.png`.
  */
 export function resultName(sourceName: string, what: string, extension: string): string {
   const base = baseName(sourceName);
   return `${base === '' ? 'picture' : base}${what}.${extension}`;
 }
 
-/** Returns the name of a file without folder and extension. */
+/** Returns a file's name without folder and extension. */
 export const baseName = (name: string): string =>
   name
     .replace(/^.*[/\\]/, '')

@@ -12,22 +12,22 @@ export interface Given {
 export interface Intake {
   /** Called when something other than a file was dropped or pasted. */
   readonly onNothing: () => void;
-  /** Called when a picture was dropped on the area for references. */
+  /** Called when a picture was dropped on the reference area. */
   readonly onReference: (file: File) => void;
-  /** Receives the given files and the files in folders. */
+  /** Receives the given files and the files inside given folders. */
   readonly onFiles: (given: Promise<Given>) => void;
 }
 
 const PICTURE = /\.(png|apng|jpe?g|jfif|webp|avif|gif|bmp|ico|svg|jxl|heic|heif|tiff?)$/i;
 
 /**
- * Returns whether a file in a folder is used, because folders often contain other files. Files that
- * were chosen individually are always used.
+ * Returns whether a file in a folder should be used, because folders often contain unrelated files.
+ * Files that were chosen individually are always used.
  */
 const isMeant = ({ name, type }: File): boolean =>
   !name.startsWith('.') && (type.startsWith('image/') || PICTURE.test(name) || isWeightFile(name));
 
-/** Returns the usable files of a folder, sorted by name. */
+/** Returns a folder's usable files, sorted by name. */
 export function fromFolder(files: readonly File[]): Given {
   const path = (file: File) => file.webkitRelativePath || file.name;
   const meant = files.filter(isMeant);
@@ -46,7 +46,7 @@ async function filesBelow(folder: FileSystemDirectoryEntry): Promise<File[]> {
     if (entries.length === 0) return files;
     for (const entry of entries) {
       if (entry.isDirectory) {
-        // A folder can have more files than a function call can have arguments.
+        // A folder can contain more files than a function call can have arguments.
         for (const file of await filesBelow(entry as FileSystemDirectoryEntry)) files.push(file);
       } else {
         const file = entry as FileSystemFileEntry;
@@ -56,7 +56,10 @@ async function filesBelow(folder: FileSystemDirectoryEntry): Promise<File[]> {
   }
 }
 
-/** Reads all files of a drop. The transfer can only be read now, but its folders take time. */
+/**
+ * Reads all dropped files. The transfer itself can only be read now, but reading its folders takes
+ * time.
+ */
 function givenBy(transfer: DataTransfer): Promise<Given> | null {
   const parts: Promise<Given>[] = [];
   for (const item of transfer.items) {
@@ -122,8 +125,9 @@ function isOn(element: HTMLElement, { clientX, clientY }: DragEvent): boolean {
 }
 
 /**
- * Returns a file with an image that the page can draw, if the browser can decode it. The pixels are
- * decoded lazily, so even for an enormous file only the header is read here.
+ * Returns a file as a picture, with an image that the page can draw if the browser can decode the
+ * file. Pixels are decoded lazily, so this function only reads the header, even if the file is
+ * huge.
  */
 export async function readPicture(file: Blob, name: string): Promise<Picture> {
   const image = new Image();
@@ -143,7 +147,7 @@ export async function readPicture(file: Blob, name: string): Promise<Picture> {
   return { file, name, size: null, image: null };
 }
 
-/** Frees the bytes of an image that is no longer shown. */
+/** Frees the bytes of a picture that is no longer shown. */
 export function releasePicture({ image }: Picture): void {
   if (image) URL.revokeObjectURL(image.src);
 }

@@ -58,7 +58,7 @@ export class JobView {
     for (const { name: format } of Object.values(FORMATS)) {
       const button = get(`save-${format}`);
       button.addEventListener('click', async () => {
-        // Encoding a large picture takes seconds.
+        // Encoding a large picture takes seconds, so the button ignores further clicks meanwhile.
         if (button.ariaBusy === 'true') return;
         button.ariaBusy = 'true';
         await actions.save(format, keep.checked ? 'keep' : 'drop');
@@ -150,7 +150,8 @@ export class JobView {
   }
 
   /**
-   * After an automatic choice, offers the other model, with the time that it would take if known.
+   * After an automatic choice, offers the other model. The offer states how long that model would
+   * take, if this is known.
    */
   #renderOther({ diagnostics, backend }: Result, isStale: boolean): void {
     const { auto } = diagnostics;
@@ -183,15 +184,15 @@ export class JobView {
     if (!isChoosing) return;
     const { phase, settings } = item;
     const isPossible = phase.kind === 'choose' && phase.cpuMs !== null;
-    // One answer applies to all pictures that wait for it.
+    // One answer applies to all pictures that are waiting for it.
     const asking = items.flatMap((other) => (other.phase.kind === 'choose' ? [other.phase] : []));
     const sum = asking.reduce((all, { cpuMs }) => all + (cpuMs ?? 0), 0);
     const count = asking.length > 1 ? [t.result.pictures(asking.length)] : [];
     say(get('run-cpu'), t.result.runOnCpu([...count, roughly(sum)].join(t.queue.separator)));
     get('run-cpu').hidden = !isPossible;
     get('too-large').hidden = isPossible;
-    // A resize does not restore anything, so it is no answer for a restoration. The visitor must
-    // always have at least one answer.
+    // A resize does not restore anything, so it is not offered for restoration. The visitor must
+    // always have at least one answer to choose from.
     get('run-lanczos').hidden = settings.task !== 'upscale';
     get('enlarge-instead').hidden = isPossible || settings.task === 'upscale';
   }

@@ -17,14 +17,14 @@ import {
 } from './state.ts';
 import { isBeyondCanvas, sizeWarning } from './words.ts';
 
-/** Jobs that take longer than this do not start without a question. */
+/** The page asks before it starts a job that takes longer than this. */
 const LONG_MS = 60_000;
-/** The longer side of the reduced copy that is shown if a result is too large to show. */
+/** The longer side of the reduced copy that is shown if a result is too large to display. */
 const PREVIEW_SIDE = 2048;
 
 export interface JobParts {
   readonly upscaler: Pick<Upscaler, 'upscale' | 'estimateCpu'>;
-  /** Whether the visitor can be asked for a file to write to. */
+  /** Whether the page can ask the visitor for a file to write to. */
   readonly canPickFile: boolean;
   readonly detect: () => Promise<Detection>;
 }
@@ -33,8 +33,8 @@ export interface JobParts {
 export type Outcome = Extract<Phase, { kind: 'confirm' | 'choose' }> | Result;
 
 /**
- * Returns a key that is equal only for equal results. A plain resize has another key than a
- * network's result. A part of the picture has another key than the whole picture.
+ * Returns a key that is equal only for equal results. A plain resize and a network's result have
+ * different keys, and so do a part of the picture and the whole picture.
  */
 export function resultKey(
   { task, size, model }: Settings,
@@ -50,7 +50,7 @@ export const cropKey = (crop: Rect | null): string =>
   crop ? `${crop.width}x${crop.height}+${crop.x}+${crop.y}` : '';
 
 /**
- * Makes the requested result of a picture, unless the visitor has to answer a question first.
+ * Computes a picture's requested result, unless the visitor has to answer a question first.
  * @param to receives a result that is too large to show
  * @throws CrispenError in the same cases as `Upscaler.upscale`
  */
@@ -72,7 +72,8 @@ export async function attempt(
   if (warning !== null && !isAgreed) return { kind: 'confirm', warning, toFile };
   if (cpu && way === null && source !== null) {
     const { width, height } = source;
-    // Without WebAssembly, plain loops compute the result. They are limited to a small size.
+    // Without WebAssembly, plain loops compute the result. They are so slow that they are limited
+    // to small pictures.
     const isHopeless = cpu.code === 'loops' && width * height > CPU_MAX_PIXELS;
     const cpuMs = isHopeless ? null : await upscaler.estimateCpu(width, height, request);
     if (cpuMs === null || cpuMs > LONG_MS) return { kind: 'choose', cpuMs };
@@ -82,7 +83,8 @@ export async function attempt(
     signal,
     onProgress,
     output: 'image/png',
-    // A file that is too large to be encoded again is made without metadata.
+    // Adding metadata later requires re-encoding. A file that is too large for that is written
+    // without metadata.
     metadata: isLarge ? 'drop' : 'keep',
     ...(crop && { region: crop }),
     ...(way === 'lanczos' && { method: way }),

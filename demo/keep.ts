@@ -4,12 +4,12 @@ import type { Item, Result, Settings, State, Trouble } from './state.ts';
 import { t } from './texts/texts.ts';
 import { trouble } from './texts/trouble.ts';
 
-/** Pictures and results are deleted after this time without use. */
+/** Pictures and results that were not used for this long are deleted. */
 const EXPIRES_MS = 7 * 24 * 3600 * 1000;
 const FOLDER = 'crispen-pictures';
 const QUEUE = 'queue.json';
 const FACTS = '.json';
-/** The version of the stored facts. Facts of other versions are ignored. */
+/** The version of the stored facts. Facts that have another version are ignored. */
 const VERSION = 1;
 
 type ResultFacts = Omit<Result, 'file' | 'preview'> & { readonly stored: string };
@@ -19,13 +19,13 @@ interface Facts {
   readonly version: number;
   readonly id: string;
   readonly name: string;
-  /** This is missing in facts of earlier versions. */
+  /** This field is missing in facts that earlier releases stored. */
   readonly crop?: Rect | null;
   readonly settings: Settings;
   readonly phase: 'done' | 'failed' | 'cancelled' | 'waiting';
   readonly trouble: Trouble | null;
   readonly results: readonly ResultFacts[];
-  /** The key of the visible result. */
+  /** The visible result's key. */
   readonly result: string | null;
   readonly saved: readonly string[];
   readonly strength: number;
@@ -47,10 +47,10 @@ export interface Kept {
 const keepable = ({ results }: Item) => results.filter(({ file }) => file !== null);
 
 /**
- * Keeps the queue with its results in the origin private file system, so a reload restores it. For
- * each picture, `ID.source` is written first, then its results `ID-N.result`, and finally the facts
- * `ID.json`. Files without facts are incomplete and are removed. Only one tab at a time keeps
- * pictures.
+ * Stores the queue and its results in the origin private file system, so that a reload restores
+ * them. For each picture, `ID.source` is written first, then its results `ID-N.result`, and finally
+ * the facts `ID.json`. Files without facts are incomplete and are removed. Only one tab at a time
+ * stores pictures.
  */
 export class Keeper {
   readonly #root: () => Promise<FileSystemDirectoryHandle>;
@@ -80,7 +80,7 @@ export class Keeper {
     return this.#folder !== null;
   }
 
-  /** Returns the kept items. After this call, `update` keeps changes. */
+  /** Returns the stored items. After this call, `update` stores changes. */
   async open(): Promise<Kept> {
     const root = await this.#root();
     const folder = await root.getDirectoryHandle(FOLDER, { create: true });
@@ -113,7 +113,7 @@ export class Keeper {
     return { items, selected };
   }
 
-  /** Removes all written files and stops writing. */
+  /** Removes all stored files and stops writing. */
   async close(): Promise<void> {
     const folder = this.#folder;
     this.#folder = null;
@@ -127,7 +127,7 @@ export class Keeper {
     for (const name of names) await folder.removeEntry(name);
   }
 
-  /** Writes changes since the last call, after a short delay. */
+  /** Writes the changes since the last call, after a short delay. */
   update(state: State): void {
     this.#latest = state;
     if (this.#folder === null || this.#isScheduled) return;
@@ -218,7 +218,8 @@ export class Keeper {
       this.#names.set(result, stored);
     }
     const result = results.find(({ key }) => key === facts.result) ?? null;
-    // A result that was written to a file was not kept, so it must be made again.
+    // A result that was written to the visitor's own file is not stored here, so it must be
+    // recomputed.
     const isDone = facts.phase === 'done' && result !== null;
     const kind = facts.phase === 'done' && !isDone ? 'waiting' : facts.phase;
     const common = { way: null, strength, confirmed: false, phase: { kind } } as const;
@@ -253,8 +254,8 @@ async function writeFile(
 }
 
 /**
- * Returns whether this browser can keep pictures and no other tab keeps them. If so, only this tab
- * keeps pictures from now on.
+ * Returns whether this browser can store pictures and no other tab stores them. If so, only this
+ * tab stores pictures from now on.
  */
 export async function claimKeeping(): Promise<boolean> {
   const canWrite =

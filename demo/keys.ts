@@ -1,6 +1,6 @@
 import { get } from './dom.ts';
 
-/** The actions of keys in the comparison. */
+/** The comparison's actions that keys trigger. */
 export interface Keyed {
   zoomIn(): void;
   zoomOut(): void;
@@ -10,7 +10,7 @@ export interface Keyed {
   peek(isOn: boolean): void;
 }
 
-/** Returns whether the element with the focus needs a key for itself. */
+/** Returns whether the focused element handles a key itself. */
 function needs(element: Element | null, key: string): boolean {
   if (!(element instanceof HTMLElement)) return false;
   // Space has no effect on a checked radio button.
@@ -21,7 +21,9 @@ function needs(element: Element | null, key: string): boolean {
   );
 }
 
-/** Handles the keys for zoom and Space. They work with any focus while a comparison is visible. */
+/**
+ * Handles the zoom keys and Space. They work wherever the focus is, while a comparison is visible.
+ */
 export function listenForKeys(compare: Keyed): void {
   const actions: Readonly<Record<string, () => void>> = {
     '+': () => compare.zoomIn(),
@@ -41,6 +43,6 @@ export function listenForKeys(compare: Keyed): void {
   addEventListener('keyup', ({ key }) => {
     if (key === ' ') compare.peek(false);
   });
-  // If a key is released in another window, this page gets no event.
+  // If a key is released in another window, this page does not receive the event.
   addEventListener('blur', () => compare.peek(false));
 }

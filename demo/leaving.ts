@@ -5,7 +5,7 @@ interface Parts {
   readonly onHome: (isHome: boolean) => void;
 }
 
-/** The state of a history entry that shows pictures. */
+/** The history state for entries that show pictures. */
 const PICTURES = { crispen: 'pictures' };
 const showsPictures = (state: unknown): boolean =>
   (state as typeof PICTURES | null)?.crispen === PICTURES.crispen;
@@ -31,8 +31,8 @@ export class Leaving {
     const isGuarded = isAtStake(state);
     if (isGuarded === this.#isGuarded) return;
     this.#isGuarded = isGuarded;
-    // The listener exists only when it is necessary, because browsers do not put a page with this
-    // listener into the back-forward cache.
+    // The listener is only added while something is at stake, because browsers do not put a page
+    // with this listener into the back-forward cache.
     if (isGuarded) addEventListener('beforeunload', ask);
     else removeEventListener('beforeunload', ask);
   }

@@ -127,7 +127,7 @@ const own = new OwnModels({
 
 const given = (files: readonly File[]): Given => ({ files, skipped: 0 });
 
-/** Batches of files are processed one after another, in order. */
+/** Batches of files are processed one at a time, in order. */
 let intake = Promise.resolve();
 
 /** Accepts pictures to enlarge and models for enlarging them. */
@@ -162,7 +162,7 @@ async function openSample(url: string): Promise<void> {
   }
 }
 
-/** Shows how attention worked on the selected picture. */
+/** Opens the attention inspector for the selected picture. */
 async function inspect(): Promise<void> {
   const { picture, result } = selectedOf(session.state) ?? {};
   const part = result?.crop ?? null;
@@ -189,7 +189,7 @@ async function crop(): Promise<void> {
   try {
     const { chooseCrop } = await import('./crop/crop.ts');
     const chosen = await chooseCrop(item.picture.image, item.crop);
-    // The visitor may have selected another picture in the meantime.
+    // The visitor might have selected another picture in the meantime.
     if (chosen !== 'cancelled' && session.state.selected === item.id) session.setCrop(chosen);
   } catch (error) {
     session.report(troubleOf(error));
@@ -232,13 +232,14 @@ function listenForSaveAll(): void {
 }
 
 /**
- * The key of a setting in local storage. It is `off` if the visitor does not want anything kept.
+ * The key of a setting in local storage. The setting is `off` if the visitor does not want anything
+ * stored.
  */
 const KEEP = 'crispen-keep';
 
 /**
- * Restores the pictures of an earlier visit and keeps new pictures, unless the visitor does not
- * want this.
+ * Restores the pictures from an earlier visit and stores new pictures, unless the visitor has
+ * turned this off.
  */
 async function keepPictures(): Promise<void> {
   const keeping = get<HTMLInputElement>('keep-pictures');
@@ -267,7 +268,9 @@ async function keepPictures(): Promise<void> {
 /** The cache for the library's weight files. */
 const WEIGHTS = 'crispen-weights';
 
-/** Shows how much is stored here, and deletes weights, which can be downloaded again. */
+/**
+ * Shows how much the page has stored, and deletes weights on request. They can be downloaded again.
+ */
 function listenForStorage(): void {
   const show = async () => {
     const { usage = 0 } = await navigator.storage.estimate();
@@ -297,11 +300,11 @@ void startLanguage(useLanguage, () => {
   elsewhere.render(session.state);
   render(session.state);
 }).finally(() => {
-  // The settings are filled in by now, so they do not move after they appear.
+  // The settings are filled in by now, so nothing moves when they appear.
   document.body.dataset.ready = '';
 });
 void keepPictures().catch((error: unknown) => console.warn(error));
-// The first load of the page does not include the worker and its engine.
+// This starts the worker and its engine, so it waits until the page is idle.
 whenIdle(() => void own.refresh().catch((error: unknown) => console.warn(error)));
 whenIdle(
   () =>

@@ -73,7 +73,7 @@ describe('choicesAt', () => {
     const ids = (factor: number) => choicesAt([...models, photo4], factor).map(({ id }) => id);
     expect(ids(2.7)).toEqual(['a2n-photo-x4', 'a2n-x3', 'pan-x3', 'new-x2']);
     expect(ids(8)).toEqual(['a2n-photo-x4', 'a2n-x3', 'new-x2']);
-    // For factors that the smaller model of a family reaches, that model is offered.
+    // For factors that a family's smaller model reaches, the smaller model is offered.
     expect(ids(2)).not.toContain('a2n-photo-x4');
   });
 

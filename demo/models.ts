@@ -2,7 +2,7 @@ import type { AddedTask, ModelEntry, Task, UpscaleOutput } from '../src/index.ts
 import { type Texts, t } from './texts/texts.ts';
 
 export type Scale = number;
-/** Returns the initial size for a task. A restored picture keeps its size. */
+/** Returns the initial scale for a task. A restored picture keeps its size. */
 export const firstScale = (task: AddedTask): Scale => (task === 'upscale' ? 2 : 1);
 
 /** A model as a choice for visitors. `kind` stays the same at other scales. */
@@ -18,7 +18,7 @@ export type Offer = Pick<
   'id' | 'task' | 'scale' | 'description' | 'kind' | 'best' | 'fast'
 >;
 
-/** The tasks for pictures that shipped models can do. */
+/** The tasks that shipped models can perform. */
 export type PictureTask = Extract<Task, 'upscale' | 'dejpeg' | 'denoise'>;
 
 const ORDER: readonly PictureTask[] = ['upscale', 'dejpeg', 'denoise'];
@@ -27,7 +27,10 @@ const ORDER: readonly PictureTask[] = ['upscale', 'dejpeg', 'denoise'];
 export const tasksOf = (models: readonly Offer[]): PictureTask[] =>
   ORDER.filter((task) => models.some((model) => model.task === task));
 
-/** The kinds in the order of the list. Other models follow and are shown under their ids. */
+/**
+ * The kinds in the order in which they are listed. Other models follow and are shown under their
+ * ids.
+ */
 const KINDS: readonly string[] = [
   'photo-auto',
   'photo',
@@ -46,8 +49,8 @@ const KINDS: readonly string[] = [
 ] satisfies (keyof Texts['kinds'])[];
 
 /**
- * Returns a sample of the pictures that a model is for: a drawing for clean models, and a photo for
- * restoration and all other models.
+ * Returns a sample of the pictures that a model is intended for: a drawing for clean models, and a
+ * photo for all other models, including restoration.
  */
 export const thumbnailOf = (kind: string): string =>
   /photo|sharp|denoise|jpeg/.test(kind) || !/^(clean|lcoan|acla|asid|a2n)/.test(kind)
@@ -57,15 +60,18 @@ export const thumbnailOf = (kind: string): string =>
 const kindWords = (kind: string): Pick<ModelOption, 'title' | 'text'> | undefined =>
   (t.kinds as Readonly<Record<string, Pick<ModelOption, 'title' | 'text'>>>)[kind];
 
-/** Returns the title of a model in the visitor's language. This also works for earlier results. */
+/**
+ * Returns a model's title in the visitor's language. This also works for the models of earlier
+ * results.
+ */
 export const choiceTitle = ({ kind, title }: Pick<ModelOption, 'kind' | 'title'>): string =>
   kindWords(kind)?.title ?? title;
 
 const familyOf = ({ id }: Pick<Offer, 'id'>): string => id.replace(/-x\d+$/, '');
 
 /**
- * Returns the title of the model that made a result. After an automatic choice, this is the chosen
- * model.
+ * Returns the title of the model that produced a result. After an automatic choice, this is the
+ * title of the chosen model.
  */
 export const madeTitle = ({
   settings,
@@ -83,7 +89,7 @@ export const kindOfSpeed = (speed: 'best' | 'fast'): string =>
   speed === 'fast' ? 'photo-fast' : 'photo';
 
 /**
- * The best and the fast model of a kind are named after the kind. Others are named after their
+ * A kind's best and fast models are named after the kind. Other models are named after their
  * family.
  */
 function kindOf({ id, kind, best, fast }: Offer): string {
@@ -93,9 +99,9 @@ function kindOf({ id, kind, best, fast }: Offer): string {
 
 /**
  * Returns the models for a factor, one of each kind, with photo models first. For each kind, this
- * is the model of that scale, otherwise the next larger one, otherwise the largest. A family
- * appears only once. A fast model is only offered if it saves time. Only then is there an automatic
- * choice between the photo models.
+ * is the model for that scale, otherwise the model for the next larger scale, otherwise the model
+ * for the largest scale. A family appears only once. A fast model is only offered if it saves time.
+ * Otherwise, there is also no automatic choice between the photo models.
  */
 export function choicesAt(models: readonly Offer[], factor: number): ModelOption[] {
   const order = KINDS;
@@ -119,7 +125,7 @@ export function choicesAt(models: readonly Offer[], factor: number): ModelOption
   return [...(isOpen ? [AUTOMATIC()] : []), ...choices].sort((a, b) => rank(a.kind) - rank(b.kind));
 }
 
-/** Returns the option for the library's model `auto`. */
+/** Returns the option that stands for the library's model `auto`. */
 const AUTOMATIC = (): ModelOption => ({
   id: 'auto',
   kind: 'photo-auto',
@@ -127,7 +133,8 @@ const AUTOMATIC = (): ModelOption => ({
 });
 
 /**
- * Returns the models for a task and a factor, the default first. Restoring models fit any factor.
+ * Returns the models for a task and a factor, starting with the default. Restoration models fit any
+ * factor.
  */
 export const choicesFor = (
   models: readonly Offer[],
@@ -145,15 +152,15 @@ function described(offer: Offer): ModelOption {
   return { id, kind, title, text };
 }
 
-/** Returns the title of a model on its card, or the id if the model has no title. */
+/** Returns the title on a model's card, or the id if the model has no title. */
 export function titleOf(models: readonly Offer[], id: string): string {
   const offer = models.find((model) => model.id === id);
   return offer ? described(offer).title : id;
 }
 
 /**
- * Returns the model of a task with the requested kind. For `photo-fast` and `photo-auto`, `photo`
- * is the second choice. If there is no such model, returns the first model.
+ * Returns the task's model of the requested kind. For `photo-fast` and `photo-auto`, `photo` is the
+ * second choice. If there is no such model, returns the first model.
  */
 export function choose(
   models: readonly Offer[],

@@ -6,8 +6,8 @@ import { t } from './texts/texts.ts';
 const KEY = 'crispen-notify';
 
 /**
- * Informs visitors who are not looking at the page: with the page's title, and with a notification
- * at the end.
+ * Informs visitors who are not looking at the page: through the page's title, and through a
+ * notification when the work ends.
  */
 export class Elsewhere {
   readonly #wanted = get<HTMLInputElement>('notify');

@@ -1,4 +1,4 @@
-/** Controls how results are saved: the quality, the last used format, and the pattern of names. */
+/** Controls how results are saved: the quality, the last used format, and the file name pattern. */
 import { FORMATS } from '../src/codecs/formats.ts';
 import type { OutputType, Upscaler } from '../src/index.ts';
 import { get, say } from './dom.ts';
@@ -7,12 +7,16 @@ import { fileSize } from './format.ts';
 
 const KEY = 'crispen-output';
 const DEFAULT_QUALITY = 0.92;
-/** Larger results are only encoded when they are saved, because a trial would take seconds. */
+/**
+ * Results above this number of pixels are only encoded when they are saved, because a trial would
+ * take seconds.
+ */
 const MOST_PIXELS = 8e6;
 const SETTLED_MS = 400;
 /**
- * For larger results, the size of an AVIF file is estimated from a square of this many pixels. The
- * AVIF encoder takes a second per megapixel, and the worker cannot do anything else in that time.
+ * For results above this number of pixels, the AVIF file size is estimated from a square with this
+ * number of pixels. The AVIF encoder takes a second per megapixel, and blocks the worker in the
+ * meantime.
  */
 const SAMPLE_PIXELS = 262_144;
 
@@ -31,8 +35,8 @@ interface Parts {
 }
 
 /**
- * Returns the size of an AVIF file. For large results, this is the size of the WebP file times the
- * ratio of the two formats' sizes in the middle of the picture.
+ * Returns the size of the AVIF file. For large results, the size is an estimate: the WebP file's
+ * size times the two formats' size ratio in the middle of the picture.
  */
 async function weighAvif(
   { file, width, height }: Weighed,
@@ -60,10 +64,10 @@ export class Output {
   #pattern = '';
   #format: SaveFormat = 'png';
   #shown: Weighed | null = null;
-  /** Whether to measure file sizes. This starts when the visitor first changes the quality. */
+  /** Whether to measure file sizes, which starts when the visitor first changes the quality. */
   #isWanted = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** A counter that increases when the previous file sizes become outdated. */
+  /** A counter that increases whenever the previous file sizes become outdated. */
   #turn = 0;
 
   constructor(parts: Parts) {
@@ -89,17 +93,17 @@ export class Output {
     this.#render();
   }
 
-  /** The quality for all formats except PNG. */
+  /** The encoding quality for all formats except PNG. */
   get quality(): number {
     return this.#quality;
   }
 
-  /** The pattern of names. If empty, the usual pattern is used. */
+  /** The file name pattern. If empty, the usual pattern is used. */
   get pattern(): string {
     return this.#pattern;
   }
 
-  /** Called when the visitor saves in a format. This format then becomes the first choice. */
+  /** Remembers the format in which the visitor saves. This format becomes the first choice. */
   use(format: SaveFormat): void {
     this.#format = format;
     get<HTMLSelectElement>('queue-format').value = format;
@@ -107,7 +111,7 @@ export class Output {
     this.#render();
   }
 
-  /** Shows the file sizes of another result. Null shows no sizes. */
+  /** Shows the file sizes for another result. Null shows no sizes. */
   show(result: Weighed | null): void {
     if (result?.file === this.#shown?.file) return;
     this.#shown = result;
@@ -139,7 +143,7 @@ export class Output {
         format === 'avif'
           ? weighAvif(weighed, weigh)
           : weigh(file, `image/${format}`).then(fileSize);
-      // An error is ignored here, because saving will report it.
+      // Errors are ignored here, because saving will report them.
       const text = await work.catch(() => '');
       if (turn !== this.#turn) return;
       say(get(`bytes-${format}`), text);
@@ -159,7 +163,7 @@ export class Output {
       if (NAMES.includes(format)) this.#format = format;
       if (typeof pattern === 'string') this.#pattern = pattern;
     } catch {
-      // The stored value was written by something else.
+      // Something other than this page wrote the stored value, so the defaults are used.
     }
   }
 
@@ -172,7 +176,7 @@ export class Output {
     try {
       localStorage.setItem(KEY, text);
     } catch {
-      // Storage is not available, so the next visit starts with the defaults.
+      // Storage is not available, so the next visit will start with the defaults.
     }
   }
 }

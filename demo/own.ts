@@ -4,7 +4,7 @@ import type { Trouble } from './state.ts';
 import { t } from './texts/texts.ts';
 import { troubleOf } from './texts/trouble.ts';
 
-/** Returns whether a file is treated as weights instead of a picture. */
+/** Returns whether a file is treated as a weight file rather than a picture. */
 export const isWeightFile = (name: string): boolean => /\.(pth|pt|ckpt|safetensors)$/i.test(name);
 
 const NAMES: Readonly<Record<string, string>> = {
@@ -45,11 +45,12 @@ export function describeModel(model: AddedModel): string {
 interface Parts {
   readonly upscaler: Pick<Upscaler, 'addModel' | 'models' | 'removeModel' | 'exportModel'>;
   /**
-   * Returns the scale chosen on the page. It is used if the file does not determine its own scale.
+   * Returns the scale that is chosen on the page. It is used if a file does not determine its own
+   * scale.
    */
   readonly likelyScale: () => number;
   readonly onUse: (model: AddedModel) => void;
-  /** Called when a model was removed. The model may be in use. */
+  /** Called when a model was removed. The model might be in use. */
   readonly onRemoved: (id: string) => void;
   readonly onTrouble: (trouble: Trouble) => void;
 }
@@ -58,7 +59,8 @@ const get = <E extends HTMLElement = HTMLElement>(id: string): E =>
   document.getElementById(id) as E;
 
 /**
- * The list of the visitor's models. Models can be used, saved as safetensors, removed and added.
+ * The list of the visitor's own models. Models can be selected, saved as safetensors, removed and
+ * added.
  */
 export class OwnModels {
   readonly #parts: Parts;
@@ -86,18 +88,18 @@ export class OwnModels {
     });
   }
 
-  /** Reads the list from storage. */
+  /** Rereads the list from storage. */
   async refresh(): Promise<void> {
     this.#models = await this.#parts.upscaler.models();
     this.#render();
   }
 
-  /** Shows the list again after a change of language. */
+  /** Rerenders the list after the language has changed. */
   render(): void {
     this.#render();
   }
 
-  /** Adds a weight file and starts using it. */
+  /** Adds a weight file and selects its model. */
   async add(file: File): Promise<void> {
     const note = get('own-note');
     const reading = (fraction: number) => {

@@ -4,7 +4,7 @@ import type { Item, Phase, Result } from './state.ts';
 
 const working = { kind: 'working', stage: 'upscale' } as const;
 
-/** Makes a picture of 10 x 10 pixels that is to be enlarged twice. */
+/** Creates a picture of 10 x 10 pixels that is to be enlarged by 2. */
 const item = (phase: Phase, change: Partial<Item> = {}): Item =>
   ({
     id: '1',

@@ -10,7 +10,7 @@ export interface Tally {
   readonly failed: number;
   /** The number of pictures that are waiting or in progress. */
   readonly open: number;
-  /** The number of pictures that wait for an answer. */
+  /** The number of pictures that are waiting for an answer. */
   readonly asking: number;
   readonly cancelled: number;
 }
@@ -28,15 +28,15 @@ export function tally(items: readonly Item[]): Tally {
   };
 }
 
-/** Returns the number of pixels of a requested result. */
+/** Returns the number of pixels in a requested result. */
 function pixelsOf(item: Item): number | null {
   const size = sizeOf(item.settings.size, sourceSizeOf(item));
   return size && size.width * size.height;
 }
 
 /**
- * Returns the milliseconds to the end of the queue, based on the time per pixel of earlier results.
- * Null while this is unknown.
+ * Estimates the milliseconds until the queue is finished, based on the time per pixel for earlier
+ * results. Null while this is unknown.
  */
 export function queueLeft({ items }: Pick<State, 'items'>): number | null {
   let left = 0;
@@ -54,7 +54,7 @@ export function queueLeft({ items }: Pick<State, 'items'>): number | null {
       continue;
     }
     const own = pixelsOf(item);
-    // A file without a size is probably not a picture.
+    // A file whose size is unknown is probably not a picture.
     if (own === null) continue;
     if (pixels === 0) return null;
     const isBegun = phase.kind === 'working' ? 1 - phase.fraction : 1;
@@ -77,7 +77,7 @@ export function queueWords(state: Pick<State, 'items' | 'isPaused'>, left: strin
   return parts.join(words.separator);
 }
 
-/** Returns the title of the page. It shows the progress to visitors in another tab. */
+/** Returns the page's title, which shows the progress to visitors who are in another tab. */
 export function pageTitle(state: Pick<State, 'items'>, title: string): string {
   const { all, done, open } = tally(state.items);
   const working = state.items.find(({ phase }) => phase.kind === 'working');

@@ -3,7 +3,7 @@ import type { Session } from './session.ts';
 import { type Wish, wishOf } from './sizes.ts';
 import type { State } from './state.ts';
 
-/** The key for the settings of the last visit in the browser's local storage. */
+/** The local storage key for the last visit's settings. */
 const KEY = 'crispen-settings';
 
 interface Remembered {
@@ -12,7 +12,7 @@ interface Remembered {
   readonly kind: string;
 }
 
-/** Returns the stored settings. Null if they are missing or were written by something else. */
+/** Returns the stored settings. Null if they are missing or something else wrote them. */
 function read(): Remembered | null {
   try {
     const { task, size, kind } = JSON.parse(localStorage.getItem(KEY) ?? '');
@@ -28,7 +28,7 @@ const isWish = (size: Readonly<Record<string, number>>): boolean =>
     (key) => key in size && wishOf(key, size[key]) !== null,
   );
 
-/** Restores the settings of the last visit, except for a model that the visitor added. */
+/** Restores the last visit's settings, except for a model that the visitor added. */
 export function recallSettings(session: Session): void {
   const remembered = read();
   if (!remembered) return;
@@ -52,6 +52,6 @@ export function rememberSettings({ settings }: State): void {
   try {
     localStorage.setItem(KEY, text);
   } catch {
-    // Storage is not available, so the next visit starts with the defaults.
+    // Storage is not available, so the next visit will start with the defaults.
   }
 }

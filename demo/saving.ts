@@ -19,7 +19,7 @@ import { troubleOf } from './texts/trouble.ts';
 interface Parts {
   readonly upscaler: Pick<Upscaler, 'encode' | 'upscale'>;
   readonly session: Session;
-  /** The settings for saving that the visitor chose. */
+  /** The output settings that the visitor chose. */
   readonly output: Pick<Output, 'quality' | 'pattern' | 'use'>;
 }
 
@@ -29,9 +29,7 @@ interface Finished {
   readonly result: Result;
 }
 
-/**
- * Saves results: one file, all files in a ZIP, or all files in a folder. Then marks them as saved.
- */
+/** Saves results: one file, all files in a ZIP, or all files in a folder. Marks saved results. */
 export class Saving {
   readonly #parts: Parts;
 
@@ -88,7 +86,10 @@ export class Saving {
     setTimeout(() => URL.revokeObjectURL(url), 600_000);
   }
 
-  /** Saves all results as one ZIP. If a file can be picked, the ZIP is written while it is made. */
+  /**
+   * Saves all results as one ZIP. If the visitor can pick a file, the ZIP is written to it piece by
+   * piece.
+   */
   saveZip(format: SaveFormat, onProgress: (done: number, all: number) => void): Promise<void> {
     return this.#guard(async () => {
       const name = 'crispen.zip';
@@ -129,7 +130,7 @@ export class Saving {
     );
   }
 
-  /** Encodes the results one by one, so only one of them is in memory. */
+  /** Encodes the results one by one, so that only one encoded file is in memory. */
   async *#files(format: SaveFormat, onProgress: (done: number, all: number) => void) {
     const all = this.#finished();
     const names = distinctNames(all.map((finished) => this.#name(finished, format)));

@@ -27,7 +27,7 @@ const without: Detection = {
   cpu,
 };
 
-/** Makes a session with a fake upscaler. Its jobs end when the test ends them. */
+/** Creates a session with a fake upscaler, whose jobs run until the test ends them. */
 function setUp(detection: Detection = withGpu, canPickFile = false, offered = models) {
   const jobs: {
     request: UpscaleRequest;
@@ -309,7 +309,7 @@ describe('a part of a picture', () => {
     session.setCrop(part);
     await settle();
     expect(jobs[1]?.request).toMatchObject({ region: part, scale: 2 });
-    // The result of the whole picture stays visible until there is another result.
+    // The whole picture's result stays visible until there is another result.
     expect(item(session)).toMatchObject({ crop: part, result: { crop: null } });
     await jobs[1]?.finish();
     expect(item(session).result).toMatchObject({ crop: part });
@@ -318,7 +318,7 @@ describe('a part of a picture', () => {
     session.setCrop({ ...part });
     expect(item(session)).toMatchObject({ phase: { kind: 'done' }, result: { crop: part } });
     expect(jobs).toHaveLength(2);
-    // A result of another size is made from the same part.
+    // A result at another size is computed from the same part.
     session.setSize({ scale: 4 });
     await settle();
     expect(jobs[2]?.request).toMatchObject({ region: part, scale: 4 });
@@ -350,7 +350,7 @@ describe('a part of a picture', () => {
     await settle();
     expect(upscaler.estimateCpu).toHaveBeenCalledWith(15, 10, { scale: 2, model: 'a2n-photo-x2' });
     expect(jobs[0]?.request).toMatchObject({ region: part });
-    // A width of 60 pixels is four times the width of the part.
+    // A width of 60 pixels is four times the part's width.
     session.setSize({ width: 60 });
     expect(item(session).settings.model.id).toBe('a2n-photo-x2');
     session.setKind('a2n');
@@ -484,7 +484,7 @@ describe('questions', () => {
       phase: { kind: 'done' },
       result: { savedAs: 'cat@2x.png' },
     });
-    // A result that is large, but can be shown, needs no file.
+    // A result that is large but can still be shown needs no file.
     await open({ ...small, size: { width: 5000, height: 4000 } });
     expect(item(session).phase).toMatchObject({ kind: 'confirm', toFile: false });
   });
@@ -506,7 +506,7 @@ describe('questions', () => {
     session.runWith('network');
     await settle();
     expect(jobs[0]?.request.method).toBeUndefined();
-    // Another scale takes another time, so the estimate is shown again.
+    // At a different scale, the job takes a different time, so the estimate is shown again.
     session.setSize({ scale: 4 });
     await settle();
     expect(kind(session)).toBe('choose');

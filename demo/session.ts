@@ -26,7 +26,7 @@ export interface SessionParts {
   readonly draw: (file: Blob) => Promise<ImageBitmap>;
   /** Whether the page can ask the visitor for a file to write to. */
   readonly canPickFile: boolean;
-  /** Called when a picture was removed permanently. */
+  /** Called when a picture has been removed permanently. */
   readonly release: (picture: Picture) => void;
   readonly onChange: (state: State) => void;
 }
@@ -38,15 +38,15 @@ interface Job {
 
 /**
  * Resets the visitor's answer, because each long job needs its own estimate. The choice of a plain
- * resize stays.
+ * resize is kept.
  */
 const askAgain = ({ way }: Item): Pick<Item, 'way'> => ({ way: way === 'network' ? null : way });
 
 /**
- * Manages the queue of pictures and its jobs, which run one at a time. The visitor's current
- * picture runs next, and then the others in order. A result stays visible until the picture's next
- * result succeeds. It is kept with the settings that made it. Reports of a job that has already
- * ended are ignored.
+ * Manages the queue of pictures and its jobs, which run one at a time. The selected picture runs
+ * next, and then the others in order. A result stays visible until the picture's next result
+ * succeeds. Each result is kept together with the settings that produced it. Reports from a job
+ * that has already ended are ignored.
  */
 export class Session {
   #state: State;
@@ -54,9 +54,12 @@ export class Session {
   readonly #jobParts: JobParts;
   readonly #drawings: Drawings;
   #job: Job | null = null;
-  /** The picture that the visitor waits for, and the file for its result if there is one. */
+  /**
+   * The picture that the visitor is waiting for, and the file to write its result to, if there is
+   * one.
+   */
   #urgent: { readonly id: string; readonly to: FileSystemFileHandle | null } | null = null;
-  /** The prefix of this visit's ids. It differs from the prefixes of earlier visits. */
+  /** The prefix for ids that this visit creates. It differs from the prefixes of earlier visits. */
   readonly #visit = Date.now().toString(36);
   #ids = 0;
 
@@ -84,7 +87,7 @@ export class Session {
     return this.#state;
   }
 
-  /** Looks for an adapter before there is any work, so the page can report it. */
+  /** Looks for an adapter before there is any work, so that the page can show it. */
   async detect(): Promise<Detection> {
     const detection = await this.#parts.upscaler.detect();
     this.#update({ detection });
@@ -122,8 +125,7 @@ export class Session {
   }
 
   /**
-   * Inserts the pictures of an earlier visit before the current pictures. Unfinished work
-   * continues.
+   * Inserts pictures from an earlier visit before the current pictures. Unfinished work continues.
    */
   restore(items: readonly Item[], selected: string | null): void {
     if (items.length === 0) return;
@@ -158,7 +160,7 @@ export class Session {
     if (!item) return;
     const source = crop ?? item.picture.size;
     const { settings } = item;
-    // For the new part, a requested width or height corresponds to another factor.
+    // For the new part, a requested width or height corresponds to a different factor.
     const made = { ...settings, model: this.#modelAt(settings, settings.size, source) };
     this.#update({ settings: made, trouble: null });
     this.#want(item.id, made, { ...askAgain(item), confirmed: false, crop });
@@ -167,7 +169,8 @@ export class Session {
   }
 
   /**
-   * Uses the model of a kind for the task. If the task has no such model, enlarges with that kind.
+   * Uses the model of a kind for the task. If the task has no such model, switches to enlarging
+   * with that kind.
    */
   setKind(kind: string): void {
     const { size, task } = this.#state.settings;
@@ -214,19 +217,20 @@ export class Session {
     this.#set(settings, (item) => ({ ...askAgain(item), crop }));
   }
 
-  /** Starts a picture again after an error, a cancellation or a warning. */
+  /** Restarts a picture after an error, a cancellation or a warning. */
   restart(id: string | null = this.#state.selected): void {
     this.#begin(id, { confirmed: true });
   }
 
   /**
-   * Starts the selected picture again and writes its result, which is too large to show, to a file.
+   * Restarts the selected picture, whose result is too large to show, and writes the result to a
+   * file.
    */
   writeTo(file: FileSystemFileHandle): void {
     this.#begin(this.#state.selected, {}, file);
   }
 
-  /** Continues long jobs. The answer applies to every picture that waits for it. */
+  /** Continues long jobs. The visitor's answer applies to every picture that is waiting for it. */
   runWith(way: Way): void {
     const { selected } = this.#state;
     for (const { id, phase } of this.#state.items) {
@@ -235,7 +239,7 @@ export class Session {
     this.#begin(selected, { way });
   }
 
-  /** Ends a picture's job, or its waiting. */
+  /** Cancels a picture's job, or removes it from the waiting pictures. */
   cancel(id: string | null = this.#state.selected): void {
     const item = this.#find(id);
     if (item?.phase.kind !== 'working' && item?.phase.kind !== 'waiting') return;
@@ -251,7 +255,7 @@ export class Session {
     this.cancel(this.#job?.id ?? null);
   }
 
-  /** Starts failed and cancelled pictures again. */
+  /** Restarts failed and cancelled pictures. */
   retryAll(): void {
     for (const { id, phase } of this.#state.items) {
       if (phase.kind !== 'failed' && phase.kind !== 'cancelled') continue;
@@ -260,7 +264,7 @@ export class Session {
     this.#next();
   }
 
-  /** Stops or resumes the start of further pictures. */
+  /** Pauses or resumes starting further pictures. */
   pause(isPaused: boolean): void {
     this.#update({ isPaused });
     this.#next();
@@ -323,7 +327,7 @@ export class Session {
     this.#update({ trouble });
   }
 
-  /** Frees the removed pictures. */
+  /** Frees the removed pictures, which can then no longer be restored. */
   forget(): void {
     const { removed } = this.#state;
     if (removed.length === 0) return;
@@ -363,18 +367,15 @@ export class Session {
   }
 
   /**
-   * Returns the model for another size. A model that restores stays, because it runs before any
-   * enlargement.
+   * Returns the model for another size. A restoration model stays selected, because it runs before
+   * any enlargement.
    */
   #modelAt({ task, kind, model }: Settings, size: Wish, source = this.#source()): ModelOption {
     const isAdded = model.kind === model.id;
     return task !== 'upscale' || isAdded ? model : this.#choose('upscale', size, kind, source);
   }
 
-  /**
-   * Sets new settings: for the selected picture immediately, and for pictures that have not
-   * started.
-   */
+  /** Applies new settings, both to the selected picture and to pictures that have not started. */
   #set(settings: Settings, also: (item: Item) => Partial<Item>): void {
     this.#update({ settings, trouble: null });
     const item = selectedOf(this.#state);
@@ -482,7 +483,7 @@ export class Session {
     }
     const item = this.#find(id);
     const others = item?.results.filter(({ key }) => key !== outcome.key) ?? [];
-    // A result that was written to a file counts as saved.
+    // A result that has been written to a file counts as saved.
     const saved = (item?.saved ?? []).filter((key) => key !== outcome.key);
     this.#change(id, {
       phase: { kind: 'done' },

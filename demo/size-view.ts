@@ -11,7 +11,7 @@ const OWN = {
 } as const;
 type OwnKind = keyof typeof OWN;
 
-/** Offers sizes besides the usual sizes, from a list or as typed numbers. */
+/** Offers further sizes in addition to the usual ones, from a list or as typed numbers. */
 export class SizeView {
   #asked: OwnKind | null = null;
   #source: Size | null = null;
@@ -44,7 +44,10 @@ export class SizeView {
     });
   }
 
-  /** Returns the size of an option. Print sizes are turned to the picture's orientation. */
+  /**
+   * Returns the size that an option stands for. Print sizes are rotated to the picture's
+   * orientation.
+   */
   #wishOf({ value, dataset }: HTMLOptionElement): Wish {
     const wish: Wish = JSON.parse(value);
     return 'turns' in dataset ? turned(wish, this.#source) : wish;
@@ -56,7 +59,7 @@ export class SizeView {
     const note = sizeNote(wish, source);
     say(get('size-note'), note);
     get('size-note').hidden = note === '';
-    // While the visitor types a size, the list shows the kind of size.
+    // While the visitor is typing a size, the list shows its kind (scale, width or height).
     if (this.#asked) return;
     const isUsual = 'scale' in wish && [1, 2, 3, 4].includes(wish.scale);
     const listed = [...select.options].find(

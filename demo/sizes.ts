@@ -2,7 +2,7 @@ import { MAX_FACTOR, type SizeWish, wishedSize } from '../src/image/size.ts';
 import { t } from './texts/texts.ts';
 import type { Size } from './zoom.ts';
 
-/** A requested size, stated in one of these ways. */
+/** A requested size, specified in one of these ways. */
 export type Wish =
   | { readonly scale: number }
   | { readonly width: number }
@@ -10,7 +10,8 @@ export type Wish =
   | { readonly fit: Size };
 
 /**
- * Turns a box to the picture's orientation, because paper can be turned. Other sizes are unchanged.
+ * Rotates a box to the picture's orientation, because paper can be rotated. Other sizes are
+ * unchanged.
  */
 export function turned(wish: Wish, size: Size | null): Wish {
   if (!('fit' in wish) || size === null) return wish;
@@ -62,7 +63,7 @@ export function sizeNote(wish: Wish, size: Size | null): string {
   return notes.filter((note) => note !== '').join(' ');
 }
 
-/** Makes a size from a typed number. Returns null if it is invalid. */
+/** Creates a size from a typed number. Returns null if the number is invalid. */
 export function wishOf(kind: 'scale' | 'width' | 'height', value: number): Wish | null {
   if (kind === 'scale') return value > 0 && value <= MAX_FACTOR ? { scale: value } : null;
   if (!Number.isInteger(value) || value < 1) return null;

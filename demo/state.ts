@@ -4,14 +4,14 @@ import type { ModelOption } from './models.ts';
 import type { Wish } from './sizes.ts';
 import type { Size } from './zoom.ts';
 
-/** All data that the page shows, as plain objects. Only `Session` makes new states. */
+/** All data that the page shows, as plain objects. Only `Session` creates new states. */
 
 /** A picture from the visitor. `size` is null if the page could not read the picture. */
 export interface Picture {
   readonly file: Blob;
   readonly name: string;
   readonly size: Size | null;
-  /** An image for drawing. Null if the page could not read the file, and in tests. */
+  /** An image for drawing. Null in tests, or if the page could not read the file. */
   readonly image: HTMLImageElement | null;
 }
 
@@ -20,7 +20,7 @@ export interface Settings {
   /** The model's task. */
   readonly task: AddedTask;
   readonly size: Wish;
-  /** The requested kind. A model of this kind may not exist for another size. */
+  /** The requested kind. A model of this kind might not exist for every size. */
   readonly kind: string;
   readonly model: ModelOption;
 }
@@ -38,8 +38,8 @@ export type Phase =
       readonly remainingMs: number | null;
     }
   /**
-   * The result may be too large for the browser, so the visitor must confirm it. `toFile` means
-   * that it must be written to a file.
+   * The result might be too large for the browser, so the visitor must confirm the job. `toFile`
+   * means that the result must be written to a file.
    */
   | { readonly kind: 'confirm'; readonly warning: string; readonly toFile: boolean }
   /**
@@ -52,20 +52,20 @@ export type Phase =
 
 export interface Trouble {
   readonly message: string;
-  /** Advice on how to solve the problem. May be empty. */
+  /** Advice on how to solve the problem. Can be empty. */
   readonly hint: string;
 }
 
 /** A finished result. */
 export type Result = Omit<UpscaleOutput, 'image'> & {
-  /** A key for the settings and the part of the picture that this result was made from. */
+  /** A key for the settings and the part of the picture from which this result was computed. */
   readonly key: string;
   readonly settings: Settings;
   readonly crop: Rect | null;
   /**
-   * A PNG with everything that the picture contained: exact values, profile, EXIF and XMP. If there
-   * is a `preview`, EXIF and XMP are missing. Null means that the result was written to the file
-   * called `savedAs`.
+   * The result as a PNG with exact values and the picture's profile, EXIF and XMP. If there is a
+   * `preview`, EXIF and XMP are missing. Null means that the result was written to the file called
+   * `savedAs`.
    */
   readonly file: Blob | null;
   readonly savedAs: string;
@@ -75,12 +75,12 @@ export type Result = Omit<UpscaleOutput, 'image'> & {
 export interface Item {
   readonly id: string;
   readonly picture: Picture;
-  /** The part to process, in pixels of the picture. Null means the whole picture. */
+  /** The part to process, in picture pixels. Null means the whole picture. */
   readonly crop: Rect | null;
   readonly settings: Settings;
   readonly phase: Phase;
   readonly trouble: Trouble | null;
-  /** All results made from this picture, with the oldest first. */
+  /** All of this picture's results, with the oldest first. */
   readonly results: readonly Result[];
   /** The keys of the results that the visitor has saved. */
   readonly saved: readonly string[];
@@ -88,7 +88,7 @@ export interface Item {
   readonly result: Result | null;
   /** The visitor's answer in the phase `choose`. */
   readonly way: Way | null;
-  /** The share of the result in the shown and saved image, 0 to 1. The rest is a plain resize. */
+  /** The result's share in the shown and saved image, from 0 to 1. The rest is a plain resize. */
   readonly strength: number;
   /** Whether the visitor confirmed a very large result. */
   readonly confirmed: boolean;
@@ -106,9 +106,9 @@ export interface State {
   readonly settings: Settings;
   /** The selected picture's result for drawing. Null while it is being decoded. */
   readonly drawing: { readonly result: Result; readonly image: ImageBitmap } | null;
-  /** Whether no further pictures are started. */
+  /** Whether starting further pictures is paused. */
   readonly isPaused: boolean;
-  /** Pictures that were just removed and can be restored. */
+  /** Pictures that were just removed and can still be restored. */
   readonly removed: readonly Item[];
   /**
    * The last problem that is not about a single picture. It stays until something new is started.

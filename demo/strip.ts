@@ -13,7 +13,7 @@ export interface StripActions {
   retryAll(): void;
 }
 
-/** The data type of a tile that is dragged within the strip. Files never have this type. */
+/** The data type for tiles that are dragged within the strip. Files never have this type. */
 const DRAGGED = 'application/x-crispen-tile';
 
 /**
@@ -141,7 +141,7 @@ export class Strip {
     if (selected) this.#actions.move(selected, this.#place(selected) + step);
   }
 
-  /** Handles keys. Arrows select a tile, arrows with Alt move it, and Delete removes it. */
+  /** Handles keys. Arrow keys select a tile, arrow keys with Alt move it, and Delete removes it. */
   #key(event: KeyboardEvent): void {
     const id = this.#idAt(event);
     const items = this.#state?.items ?? [];

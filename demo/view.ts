@@ -34,7 +34,7 @@ export interface Actions extends JobActions, StripActions {
   uncrop(): void;
 }
 
-/** Makes a choice with a title and a description. The description may be empty. */
+/** Creates a choice with a title and a description. The description can be empty. */
 function card(choice: { name: string; value: string; title: string; text: string }): HTMLElement {
   const label = copyOf('card');
   const { name, value, title, text } = choice;
@@ -45,7 +45,7 @@ function card(choice: { name: string; value: string; title: string; text: string
 }
 
 /**
- * Returns the label of a result. Next to another result, it names the model, because the size may
+ * Returns a result's label. Next to another result, the label names the model, because the size can
  * be the same.
  */
 const tagOf = (result: Result, { mode }: BeforeSide): string =>
@@ -55,10 +55,10 @@ const tagOf = (result: Result, { mode }: BeforeSide): string =>
 
 const wholeOf = ({ width, height }: Size): Rect => ({ x: 0, y: 0, width, height });
 
-/** The left side of the comparison, and whether some other sides are available. */
+/** The left side of the comparison, and whether a pinned result and a reference are available. */
 type Sides = BeforeSide & { readonly isPinned: boolean; readonly hasReference: boolean };
 
-/** Renders the state. index.html contains every element, and this class fills and shows them. */
+/** Renders the state. index.html contains all elements, and this class fills and shows them. */
 export class PageView {
   readonly #models: readonly ModelEntry[];
   readonly #actions: Actions;
@@ -71,7 +71,7 @@ export class PageView {
    */
   #shown: readonly unknown[] = [];
   #offered = '';
-  /** The language in which the cards of tasks were last made. */
+  /** The language in which the task cards were last created. */
   #tasksIn = '';
   readonly #size: SizeView;
 
@@ -95,7 +95,7 @@ export class PageView {
     this.#listen();
   }
 
-  /** @param before the side with which the result is compared */
+  /** @param before the left side, with which the result is compared */
   render(state: State, before: Sides): void {
     const focused = document.activeElement;
     const item = state.isHome ? null : selectedOf(state);
@@ -110,9 +110,10 @@ export class PageView {
     say(get('worker'), worker.text);
     get('worker').classList.toggle('is-slow', worker.slow);
     this.#renderUndo(state);
-    // A question must be visible.
+    // A question to the visitor must be visible.
     if (isNew && phase === 'confirm') get('job').scrollIntoView({ block: 'nearest' });
-    // A button that disappears (Cancel, a sample) must not lose the keyboard focus to the page.
+    // When a focused button disappears (Cancel, a sample), the keyboard focus must not fall back to
+    // the page.
     if (focused instanceof HTMLElement && focused !== document.body && !focused.checkVisibility()) {
       get('job').focus({ preventScroll: true });
     }
@@ -173,7 +174,7 @@ export class PageView {
     });
   }
 
-  /** Makes one card for each task that has a model. */
+  /** Creates one card for each task that has a model. */
   #offerTasks(): void {
     const tasks = tasksOf(this.#models);
     if (this.#tasksIn === language) return;
@@ -207,7 +208,7 @@ export class PageView {
     const made = result?.settings ?? settings;
     const crop = result ? result.crop : item.crop;
     const part = crop ?? wholeOf({ width: image.naturalWidth, height: image.naturalHeight });
-    // Until there is a result, the requested size is used.
+    // Until there is a result, the requested size is shown.
     const size = result ?? sizeOf(made.size, part) ?? part;
     this.#renderSides(side, result !== null && result.file !== null);
     const beforeSide = after ? side : null;
@@ -242,7 +243,7 @@ export class PageView {
     const select = get<HTMLSelectElement>('before-mode');
     get<HTMLOptionElement>('before-pinned').hidden = !isPinned;
     get<HTMLOptionElement>('before-reference').hidden = mode !== 'reference' && !hasReference;
-    // While the chosen side is still being made, the mode is `browser`, but the list keeps the
+    // While the chosen side is still being computed, the mode is `browser`, but the list keeps the
     // choice.
     if (mode !== 'browser' || select.value === 'pinned') select.value = mode;
     get('pin').setAttribute('aria-pressed', String(isPinned));

@@ -4,7 +4,7 @@ import { t } from './texts/texts.ts';
 import { troubleOf } from './texts/trouble.ts';
 import type { Size } from './zoom.ts';
 
-/** The page's texts about adapters, stages and limits. All of these are pure functions. */
+/** The page's text about adapters, stages and limits. All of these functions are pure. */
 
 type Adapter = NonNullable<Detection['adapter']>;
 
@@ -13,7 +13,7 @@ export function stageWords(stage: UpscaleProgress['stage'] | null, task: AddedTa
   return t.stages[stage ?? 'start'];
 }
 
-/** Returns a name for an adapter from the browser's information. */
+/** Returns a name for an adapter, based on the browser's information. */
 export function adapterName(adapter: Adapter): string {
   const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
   const parts = [adapter.vendor, adapter.architecture].filter((part) => part !== '');
@@ -38,7 +38,7 @@ function cpuWords({ cpu, reason }: Detection): { text: string; slow: boolean } {
   return { text: reason ? words.noneThen(text) : text, slow: isLoops };
 }
 
-/** Describes in a sentence how a result was made. */
+/** Describes in a sentence how a result was produced. */
 export function madeBy(
   output: Pick<UpscaleOutput, 'backend' | 'adapter' | 'model'> & {
     readonly diagnostics?: Pick<UpscaleOutput['diagnostics'], 'slow'>;
@@ -62,8 +62,8 @@ export function madeBy(
 }
 
 /**
- * Describes what was kept of the picture's colours and what was lost. Empty for an ordinary
- * picture.
+ * Describes which of the picture's colour information was kept and which was lost. Empty for an
+ * ordinary picture.
  */
 export function keptWords(source: UpscaleOutput['source']): string {
   const { colorSpace, hasProfile, depth, grey, notes } = source;
@@ -79,7 +79,7 @@ export function keptWords(source: UpscaleOutput['source']): string {
   );
 }
 
-/** Returns the short label on the result's side of the comparison. */
+/** Returns the short label for the result's side of the comparison. */
 export function resultTag(backend: UpscaleOutput['backend'], size: string): string {
   const maker = { webgpu: 'Crispen', cpu: t.compare.onCpu, lanczos: 'Lanczos' }[backend];
   return `${maker} ${size}`.trim();
@@ -90,7 +90,7 @@ export interface BrowserAdvice {
   readonly steps: readonly string[];
 }
 
-/** Returns instructions for enabling WebGPU. Those for the visitor's own browser come first. */
+/** Returns instructions for enabling WebGPU. The visitor's own browser comes first. */
 export function advice(userAgent: string): BrowserAdvice[] {
   const { chrome, firefox, safari } = t.adapter.advice;
   if (/firefox|fxios/i.test(userAgent)) return [firefox, chrome, safari];
@@ -100,7 +100,9 @@ export function advice(userAgent: string): BrowserAdvice[] {
   return [chrome, firefox, safari];
 }
 
-/** Returns a title and an explanation of why a picture takes long or cannot be enlarged here. */
+/**
+ * Returns a title and an explanation of why a picture takes a long time or cannot be enlarged here.
+ */
 export function noAdapterWords({ cpu, reason }: Pick<Detection, 'cpu' | 'reason'>): {
   title: string;
   text: string;
@@ -116,11 +118,14 @@ export function noAdapterWords({ cpu, reason }: Pick<Detection, 'cpu' | 'reason'
   return { title: words.none, text: words.noneText };
 }
 
-/** The longest side for a canvas in all current browsers. Most of them can also encode it. */
+/**
+ * The longest canvas side that all current browsers support. Most of them can also encode such a
+ * canvas.
+ */
 const MAX_SIDE = 16_384;
 /** The largest canvas area of desktop browsers, in pixels. */
 const MAX_AREA = 268_435_456;
-/** From this area on (a 256 MB picture), phones and older machines run out of memory. */
+/** From this area upwards (a 256 MB picture), phones and older machines can run out of memory. */
 const LARGE_AREA = 67_108_864;
 
 /** Returns whether a result is too large for a page to show and must be written to a file. */
@@ -129,8 +134,8 @@ export function isBeyondCanvas({ width, height }: Size): boolean {
 }
 
 /**
- * Returns a warning to confirm if a browser may not be able to handle a result. Null if there is
- * none.
+ * Returns a warning for the visitor to confirm if a browser might not be able to handle a result.
+ * Returns null if no warning is needed.
  */
 export function sizeWarning({ width, height }: Size): string | null {
   const area = width * height;

@@ -1,6 +1,6 @@
 /**
- * Computes the view of a picture on a stage, without the DOM. Lengths on the stage are in CSS
- * pixels. Lengths in the picture are in pixels of the enlarged picture.
+ * Computes a picture's view on a stage, without the DOM. Lengths on the stage are in CSS pixels.
+ * Lengths in the picture are in pixels of the enlarged picture.
  */
 export interface Size {
   readonly width: number;
@@ -25,7 +25,10 @@ export interface View {
 const CLOSEST = 16;
 /** At first, small pictures have at most this many device pixels per picture pixel. */
 const LARGEST_FIT = 4;
-/** The limit does not apply if a picture would fill less than this share of the tighter side. */
+/**
+ * `LARGEST_FIT` does not apply if the picture would fill less than this share of the stage along
+ * the tighter axis.
+ */
 const LEAST_SHARE = 0.5;
 /**
  * If a fitting scale is at most this factor above a whole number of device pixels, it is rounded
@@ -46,7 +49,7 @@ export function fitScale(picture: Size, stage: Size, pixelRatio: number): number
 }
 
 /**
- * Centres the picture if it is smaller than the stage. If it is larger, prevents gaps at its edges.
+ * Centres a picture that is smaller than the stage. Prevents gaps at the edges of a larger picture.
  */
 export function keepInside(view: View, picture: Size, stage: Size): View {
   const place = (offset: number, length: number, room: number): number =>
@@ -62,21 +65,22 @@ export function fitView(picture: Size, stage: Size, pixelRatio: number): View {
   return keepInside({ scale: fitScale(picture, stage, pixelRatio), x: 0, y: 0 }, picture, stage);
 }
 
-/** Returns the smallest and the largest scale of a picture on the stage. */
+/** Returns the smallest and the largest scale at which the picture can be shown on the stage. */
 export function scaleRange(picture: Size, stage: Size, pixelRatio: number): [number, number] {
   const fit = fitScale(picture, stage, pixelRatio);
   return [Math.min(fit, 1 / pixelRatio), Math.max(fit, CLOSEST / pixelRatio)];
 }
 
-/** Returns the view at another scale. The picture stays fixed at one point of the stage. */
+/** Returns the view at another scale. The picture stays fixed at one point on the stage. */
 export function zoomAround(view: View, scale: number, at: Point): View {
   const ratio = scale / view.scale;
   return { scale, x: at.x - (at.x - view.x) * ratio, y: at.y - (at.y - view.y) * ratio };
 }
 
 /**
- * Returns the scale that a wheel event requests. Some browsers report lines or pages. Trackpads
- * report a pinch as small steps with the Control key. One notch of a mouse wheel is about 20 %.
+ * Returns the scale that a wheel event requests. Some browsers report lines or pages instead of
+ * pixels. Trackpads report a pinch as small steps with the Control key. One notch of a mouse wheel
+ * zooms by about 20 %.
  */
 export function wheelScale(scale: number, deltaY: number, deltaMode: number, pinch: boolean) {
   const pixels = deltaY * (deltaMode === 1 ? 33 : deltaMode === 2 ? 400 : 1);

@@ -1,4 +1,4 @@
-/** Checks that axe finds no serious violations in either colour scheme. */
+/** Checks that axe finds no serious violations on any page in either colour scheme. */
 import type { Browser } from 'playwright';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { violations } from './axe.ts';

@@ -39,7 +39,7 @@ it('the library takes the fast model for a large picture, and the best one for a
       const auto = { model: 'auto' };
       const [file, photo] = [crispen.bytes(bytes), crispen.bytes(small)];
       const region = { x: 3, y: 5, width: 20, height: 16 };
-      // Short measurements vary on a busy machine, so this test makes several. They come before any
+      // Short measurements vary on a busy machine, so this test takes several. They come before any
       // job, because a job would refine the estimate.
       const several = async (request: object) => [
         await upscaler.estimateCpu(520, 300, request),
@@ -108,7 +108,7 @@ it('a choice can be cancelled, and the next picture works', async () => {
     const request = {
       model: 'auto',
       signal: controller.signal,
-      // The first progress report comes after decoding and before the choice.
+      // The first progress report comes after decoding and before the choice of a model.
       onProgress: () => controller.abort(),
     };
     const cancelled = await crispen.attempt(upscaler, crispen.bytes(bytes), request);
@@ -173,7 +173,7 @@ it('the demo offers the other model in one click', async () => {
     /Photo would take about \d+ (s|min) here\.\s+Make it with Photo\s*$/,
   );
   expect(await overflowing(page)).toEqual([]);
-  // The offer also appears in another language.
+  // The offer is also shown in another language.
   await page.getByTestId('language').selectOption('de');
   await other.filter({ hasText: /Foto würde hier etwa \d+ (s|min) brauchen/ }).waitFor();
   await page.getByTestId('language').selectOption('en');

@@ -48,12 +48,12 @@ it('the bench runs fused and unfused, which agree, and knows what they cost', as
     }
     expect(row.firstMs).toBeGreaterThan(row.medianMs!);
     expect(row.multiplyAddShare).toBeLessThan(1);
-    // Outputs are within 0..1. Engines sum in different orders and therefore round differently.
+    // Outputs are within 0..1. Engines sum in different orders, so their rounding differs.
     expect(row.maxAbsDiff).toBeLessThan(1e-4);
   }
   expect(fused.dispatches).toBeLessThan(unfused.dispatches!);
   expect(fused.bytesPerPixel).toBeLessThan(unfused.bytesPerPixel!);
-  // The software adapter has no f16. This gives a row with an error, and the other engines still
+  // The software adapter has no f16. The result is a row with an error, and the other engines still
   // run.
   expect(half.precision).toBe('f16');
   if (half.error === undefined) expect(half.maxAbsDiff).toBeLessThan(2e-2);
@@ -111,7 +111,7 @@ describe('for a visitor', () => {
     await stop(() => cancel.click());
     await start.click();
     await page.getByText(/^Measuring 512 × 512: One kernel per operation/).waitFor();
-    // The progress of the run itself also moves the bar.
+    // The run itself also moves the progress bar.
     const done = () => bar.evaluate((e) => Number(e.style.getPropertyValue('--fraction')));
     const before = await done();
     await expect.poll(done, { timeout: 120_000 }).toBeGreaterThan(before);
@@ -140,7 +140,7 @@ describe('for a visitor', () => {
       );
     const [columns, fused, unfused] = figures;
     expect(figures.length).toBe(4);
-    // The slower engine has a bar of full length. The other bar is in proportion.
+    // The slower engine's bar has the full length. The other bar is in proportion.
     const at = columns.indexOf('median ms');
     const medians = [fused, unfused].map((row) => Number(row[at]));
     const bars = await page.locator('#times li').evaluateAll((items) =>
@@ -197,7 +197,7 @@ describe('in the visitor’s language', () => {
     await page.reload();
     await page.getByText(de.status.ready).waitFor();
     expect(languages()).toEqual(['de']);
-    // The files that the demo stores for offline use include none of the benchmark page.
+    // The files that the demo stores for offline use include none of the benchmark page's files.
     const kept = await (await fetch(`${inject('siteUrl')}service-worker.js`)).text();
     expect(kept).toMatch(/assets\/de-/);
     for (const path of loaded.filter((path) => /\/de-/.test(path))) {
@@ -220,7 +220,7 @@ describe('in the visitor’s language', () => {
     const report = await page.locator('#report').textContent();
     expect(report).toContain('Network: a2n x2, 1 run each');
 
-    // Texts that are already on the page change too: the status, the chart and the table.
+    // Text that is already on the page changes too: the status, the chart and the table.
     await page.getByTestId('language').selectOption('ja');
     await page.getByText(ja.status.done).waitFor();
     await page.getByRole('columnheader', { name: ja.columns[3] }).waitFor();
@@ -236,7 +236,7 @@ describe('in the visitor’s language', () => {
     await page.getByRole('link', { name: ja.page.demo }).click();
     await page.getByRole('button', { name: '画像を選ぶ' }).waitFor();
     expect(await language()).toBe('ja');
-    // The demo has its own texts.
+    // The demo and the benchmark page each have their own text file.
     expect(new Set(loaded.filter((path) => /\/ja-/.test(path))).size).toBe(2);
     await close();
   });
@@ -250,9 +250,7 @@ it('can be read in English without scripts', async () => {
   await page.close();
 });
 
-/**
- * Returns the visible texts and labels, outside the report, that are still in the other language.
- */
+/** Returns the visible text and labels outside the report that are still in the other language. */
 async function untranslated(page: Page, other: Texts, wanted: Texts): Promise<string[]> {
   const shown = await page.evaluate(() => {
     const found = [document.title];
@@ -285,7 +283,9 @@ async function untranslated(page: Page, other: Texts, wanted: Texts): Promise<st
   return shown.filter(isIn);
 }
 
-/** Adds the size 16 x 16 to the list, because the software adapter needs only seconds for it. */
+/**
+ * Adds the size 16 x 16 to the list, because the software adapter needs only seconds at this size.
+ */
 async function smallSize(page: Page): Promise<void> {
   await page.locator('#size').evaluate((select: HTMLSelectElement) => {
     select.add(new Option('16 × 16', '16x16'));

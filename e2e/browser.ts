@@ -6,8 +6,8 @@ import { INSECURE_HOST } from './server.ts';
 const HARDWARE = ['--enable-unsafe-webgpu', '--enable-features=Vulkan'];
 /**
  * Runs WebGPU and WebGL on SwiftShader, so that the tests need no graphics card. Workgroup memory
- * is not initialised to zero. No kernel relies on the zeros, and without them SwiftShader compiles
- * kernels in two thirds of the time.
+ * is not initialised to zero. No kernel relies on this initialisation, and without it SwiftShader
+ * compiles kernels in two thirds of the time.
  */
 const SOFTWARE = [
   ...HARDWARE,
@@ -26,7 +26,7 @@ function isLocal(address: string): boolean {
 /**
  * Starts Chromium with the software adapter, with the machine's own adapter, or, for `webgpu:
  * false`, without any adapter. Closing the browser throws an error if a page or a worker sent a
- * request to another machine. In this way, every suite checks that nothing leaves the page.
+ * request to another machine. Every suite therefore checks that nothing leaves this machine.
  */
 export async function launch({ webgpu }: { webgpu: boolean | 'hardware' }): Promise<Browser> {
   const executablePath = findChromium();

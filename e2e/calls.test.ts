@@ -1,6 +1,6 @@
 /**
- * Unusual calls of the library: wrong options, objects from other realms, and calls from a worker
- * instead of a page.
+ * Tests unusual calls to the library: wrong options, objects from other realms, and calls from a
+ * worker instead of a page.
  */
 import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright';
@@ -33,7 +33,7 @@ beforeAll(async () => {
   await page.evaluate(() => {
     const { crispen } = window;
     const upscaler = crispen.createUpscaler();
-    /** Resizes with Lanczos, which is fast. */
+    /** Resizes with Lanczos, because it is fast. */
     const resize = (source: unknown, request: object = {}) =>
       crispen.attempt(upscaler, source as never, {
         method: 'lanczos',
@@ -295,8 +295,8 @@ describe('objects of another realm', () => {
 
 describe('in a worker', () => {
   /**
-   * Returns the result for a file, computed in a worker of the page. The worker runs its own
-   * script, or a Blob that imports this script.
+   * Returns the result for a file, computed in a worker that the page starts. The worker runs
+   * either a script or a Blob that imports this script.
    */
   const inWorker = (how: 'direct' | 'blob', options: object, request: object, source?: string) =>
     page.evaluate(

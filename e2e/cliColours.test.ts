@@ -233,7 +233,8 @@ describe('on the command line', () => {
     const run = await cli(file);
     expect(worstOf(await drawn(run.file), await drawn(file))).toBeLessThanOrEqual(2);
     expect([run.notes, run.depth]).toEqual([[], depth]);
-    // The colour type does not change, because a grey file can express all these colours.
+    // A grey file can express all of these colours, so the colour type does not change, except that
+    // a palette becomes RGB.
     expect(run.file[25]).toBe(colour === 3 ? 2 : colour);
     expect(run.file[24]).toBe(depth);
   });
@@ -250,8 +251,8 @@ describe('on the command line', () => {
     }
   });
 
-  // Formats that store neither gamma nor code points use a profile. Colours that no profile can
-  // express are converted.
+  // Formats that store neither gamma nor code points store a profile instead. Colours that no
+  // profile can express are converted.
   it.each(['jpg', 'webp', 'avif'])('into %s', async (extension) => {
     for (const [name, chunks] of Object.entries(STATEMENTS)) {
       for (const kind of [{}, { depth: 16 }, { isGrey: true }] as const) {
@@ -312,7 +313,7 @@ describe('in the browser', () => {
       const isHdr = name === 'PQ' || name === 'HLG';
       expect(run.notes).toEqual(output === 'bitmap' || isHdr ? [CONVERTED] : []);
     }
-    // Photos often contain Adobe RGB as a profile.
+    // Photos often contain an Adobe RGB profile.
     const file = pngOf([
       iCCP(profileOfGamma({ exponent: 0.45455, chromaticities: CHROMATICITIES['Adobe RGB'] })!),
     ]);
@@ -361,7 +362,7 @@ describe('black and white with a profile', () => {
       expect((await sharp(written).metadata()).icc!.equals(Buffer.from(rgb))).toBe(true);
       const right = await drawn(file);
       expect(worstOf(await drawn(written), right)).toBeLessThanOrEqual(2);
-      // Decoders based on libpng must use the curve of the profile.
+      // Decoders based on libpng must use the profile's curve.
       const opaque = (samples: readonly number[]) => samples.filter((_, i) => right[i | 3] === 255);
       expect(worstOf(opaque(await lcms(written)), opaque(right))).toBeLessThanOrEqual(2);
       expect(notes).toEqual([]);

@@ -14,8 +14,8 @@ import type { Outcome } from './page.ts';
 import { type Served, serveSources } from './server.ts';
 
 /**
- * The scale of the smallest possible network, which enlarges all files in these tests. The files
- * contain valid and invalid colour information.
+ * The scale of the tests' network, which is the smallest possible. It enlarges files with valid and
+ * invalid colour information.
  */
 const SCALE = 2;
 
@@ -54,7 +54,7 @@ async function upscale(
   file: Uint8Array,
   request: Omit<UpscaleRequest, 'signal' | 'onProgress' | 'to'> = {},
 ): Promise<Outcome> {
-  // The file is sent as text, because a long list of numbers takes seconds to transfer.
+  // The file is sent as text, because transferring a long list of numbers takes seconds.
   const url = `data:;base64,${Buffer.from(file).toString('base64')}`;
   return page.evaluate(
     async ([address, options]) => {
@@ -213,7 +213,7 @@ describe('grey and alpha', () => {
       Array.from({ length: 24 }, (_, y) => actual.data[(y * 32 + x) * 4 + 3]);
     for (const x of [0, 4, 8]) expect(new Set(alpha(x))).toEqual(new Set([0]));
     for (const x of [12, 15, 20]) expect(new Set(alpha(x))).toEqual(new Set([255]));
-    // From the opaque part, the Lanczos filter does not reach these columns.
+    // The Lanczos filter does not reach from the opaque part to these columns.
     for (const x of [29, 31]) expect(new Set(alpha(x))).toEqual(new Set([3]));
   });
 });

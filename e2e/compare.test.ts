@@ -46,7 +46,7 @@ async function shown(): Promise<Rgba8Image> {
   return { width, height, data: Uint8ClampedArray.from(data) };
 }
 
-/** Encodes a picture with the page's own encoder, at the default quality. */
+/** Encodes a picture with the browser's encoder, at the default quality. */
 function encodedByBrowser({ width, height, data }: Rgba8Image, format: string): Promise<number[]> {
   const picture = { width, height, data: [...data], type: `image/${format}`, quality: 0.92 };
   return page.evaluate(async ({ width, height, data, type, quality }) => {
@@ -82,7 +82,7 @@ it('before as pixels, by Lanczos, as the browser does; after as pixels beyond 20
   await divider().press('Home');
   await page.locator('#zoom-full').click();
   expectSamePicture(await shown(), result);
-  // At 338 %, which exceeds 200 %, the page shows the pixels of the result without blur.
+  // At 338 %, which exceeds 200 %, the page shows the result's pixels without blur.
   for (let i = 0; i < 3; i++) await page.keyboard.press('+');
   const close = await shown();
   const colours = new Set<number>();
@@ -139,15 +139,15 @@ it('is blended with a plain resize, on the stage and in every file', async () =>
     await expect.poll(async () => worst(await shown(), mixed)).toBeLessThanOrEqual(1);
     const saved = await decode((await downloadBy(page, 'download-png')).bytes);
     expect(worst(saved, mixed)).toBeLessThanOrEqual(percent === 100 ? 0 : 1);
-    // Every pixel of a lossy file equals the output of the browser's encoder for the same picture.
+    // Every pixel of a lossy file equals the browser encoder's output for the same picture.
     for (const format of ['jpeg', 'webp']) {
       const lossy = await decode((await downloadBy(page, `download-${format}`)).bytes);
       expect(worst(lossy, await decode(await encodedByBrowser(saved, format)))).toBe(0);
       expect(worst(lossy, saved)).toBeGreaterThan(0);
     }
     if (percent > 0) continue;
-    // At strength 0, no part of the network's result remains. The file equals the picture that the
-    // page shows before the divider, in every pixel.
+    // At strength 0, nothing of the network's result remains. Every pixel of the file equals the
+    // picture that the page shows to the left of the divider.
     await mode('lanczos');
     await divider().press('End');
     await expect.poll(async () => worst(await shown(), saved)).toBe(0);

@@ -1,6 +1,6 @@
 /**
- * Tests the package as users use it: packed, installed, with and without a bundler, and under a
- * strict content security policy.
+ * Tests the package in the way users consume it: packed, installed, with and without a bundler, and
+ * under a strict content security policy.
  */
 import { spawnSync } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -18,8 +18,8 @@ import { launch } from './browser.ts';
 import { decode, expected, expectSamePicture } from './oracle.ts';
 
 /**
- * The policy forbids `unsafe-inline`, `unsafe-eval` except for WebAssembly, other sites, and blob:
- * URLs for scripts.
+ * The policy forbids `unsafe-inline`, other sites, and blob: URLs for scripts. It permits
+ * `unsafe-eval` only for WebAssembly.
  */
 const POLICY =
   "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; img-src 'self' data:; style-src 'self'";
@@ -73,8 +73,8 @@ let server: Server;
 let origin: string;
 
 /**
- * Serves every project's folder under its name. CORS is enabled, so that one server can act as
- * another site.
+ * Serves every project's folder under the project's name. CORS is enabled, so that one server can
+ * act as another site.
  */
 async function serve(): Promise<void> {
   server = createServer(async ({ url = '/' }, response) => {
@@ -99,7 +99,7 @@ async function serve(): Promise<void> {
 /** Copies the page's image and a small network, because the software adapter is slow. */
 async function copyFiles(to: string): Promise<void> {
   await mkdir(to, { recursive: true });
-  // A gradient of 300 grey levels. Only five of them would remain in 8 bits.
+  // A gradient of 300 grey levels. In 8 bits, only five of these levels would remain.
   const samples = Uint16Array.from({ length: 300 * 4 }, (_, i) => 30_000 + 4 * (i % 300));
   const raw = { width: 300, height: 4, channels: 1 } as const;
   await sharp(samples, { raw }).toColourspace('grey16').png().toFile(join(to, 'deep.png'));
@@ -193,8 +193,8 @@ async function expectWorking(name: string, sites = [origin]): Promise<void> {
 }
 
 /**
- * Checks that 16 bits survive the worker and the GPU: a different decoder finds more levels than 8
- * bits can express.
+ * Checks that 16-bit precision survives the worker and the GPU: an independent decoder finds more
+ * levels than 8 bits can express.
  */
 async function expectDeep(file: Buffer): Promise<void> {
   const { depth, width } = await sharp(file).metadata();

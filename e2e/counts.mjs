@@ -1,4 +1,5 @@
-// This is a separate module, because it must be evaluated before the code that it counts.
+// This is a separate module, because it must be evaluated before the code whose device requests it
+// counts.
 const counts = { devices: 0 };
 Object.assign(globalThis, { counts });
 

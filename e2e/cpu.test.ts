@@ -21,8 +21,8 @@ let plain: Served;
 let isolated: Served;
 let browser: Browser;
 /**
- * A picture of 300 x 200 pixels, and its enlargement to twice the size, computed by one thread in
- * Node.
+ * A picture of 300 x 200 pixels, and its enlargement to twice the size, which one thread in Node
+ * computes.
  */
 let cat: number[];
 let catTwice: Rgba8Image;
@@ -31,7 +31,8 @@ beforeAll(async () => {
   [plain, isolated] = [await serveSources(), await serveSources(undefined, ISOLATING)];
   browser = await launch({ webgpu: false });
   cat = [...(await readFile(CAT))];
-  // The oracle's plain loops would take minutes. A test of `src/cpu` compares them with this code.
+  // The oracle's plain loops would take minutes. A test in `src/cpu` compares them with the code
+  // that is used here.
   const { network, weights } = await chooseModel({ model: MODEL });
   catTwice = (await upscaleInWasm(await CpuModel.load(network, weights), await decode(cat))).image;
 });
@@ -112,7 +113,7 @@ describe.each([
       return { name, milliseconds: performance.now() - cancelled };
     }, cat);
     expect(name).toBe('AbortError');
-    // The limit allows 100 ms for the computing thread, and some time for other work of the page
+    // The limit allows 100 ms for the computing thread, and some time for other work in the page
     // and the worker.
     expect(milliseconds).toBeLessThan(patience(0.15) * 1000);
     const image = picture(6, 150);
@@ -140,7 +141,7 @@ describe.each([
     const after = await run(20);
     console.info(`memory of the pages: ${before.toFixed(0)} MB, later ${after.toFixed(0)} MB`);
     expect(before).toBeGreaterThan(20);
-    // A leak of one picture's maps would add 20 times 10 MB.
+    // If every job leaked one picture's maps, memory would grow by 20 times 10 MB.
     expect(after - before).toBeLessThan(60);
   });
 });
@@ -214,8 +215,8 @@ it('nothing of it is loaded where a GPU does the work', async () => {
         window.upscaler = window.crispen.createUpscaler();
       });
       expect(succeeded(await upscale(page, file)).backend).toBe(backend);
-      // The list contains the worker itself, so it would also contain any module that the worker
-      // loads.
+      // The list includes the worker's own script, so it would also include any module that the
+      // worker loads.
       expect(loaded).toContain('/src/worker/worker.ts');
       if (backend === 'webgpu') expect(ofCpu()).toEqual([]);
       else expect(ofCpu()).toContain('/src/cpu/model.ts');

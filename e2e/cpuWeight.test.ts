@@ -7,7 +7,8 @@ import { dropOn, fileAt, status } from './demo-page.ts';
 const LIMIT = 16 * 1024;
 
 /**
- * Returns the gzipped size in bytes of each script that the demo loads to enlarge a photo, by name.
+ * Returns the gzipped size in bytes of each script that the demo loads to enlarge a photo, by
+ * script name.
  */
 async function scripts(webgpu: boolean): Promise<Map<string, number>> {
   const browser = await launch({ webgpu });

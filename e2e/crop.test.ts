@@ -1,6 +1,6 @@
 /**
- * Selects a part of a picture, then enlarges, compares, saves and stores this part. At the end, the
- * whole picture is restored.
+ * Tests selecting a part of a picture. The part is enlarged, compared, saved and stored, and then
+ * the whole picture is restored.
  */
 import type { Browser, Page } from 'playwright';
 import sharp from 'sharp';
@@ -47,7 +47,7 @@ it('everything is of the part: result, comparison, files; also after a reload', 
   await page.getByTestId('crop').click();
   const frame = page.getByTestId('crop-frame');
   await frame.focus();
-  // Uses the keyboard to shrink the rectangle to the minimum size, to move it and to accept it.
+  // Uses the keyboard to shrink the rectangle to the minimum size, move it and accept it.
   await page.getByRole('button', { name: 'Bottom right corner' }).focus();
   for (let i = 0; i < 3; i++) await page.keyboard.press('Shift+ArrowLeft');
   await frame.focus();
@@ -68,7 +68,7 @@ it('everything is of the part: result, comparison, files; also after a reload', 
   const { bytes } = await downloadBy(page, 'download-png');
   expectSamePicture(await decode([...bytes]), wanted);
 
-  // The side before the divider shows the same part.
+  // The left side shows the same part.
   await page.getByTestId('before-mode').selectOption('pixels');
   const middle = await page.getByTestId('compare').evaluate((stage) => {
     const canvas = stage.querySelector('canvas')!;
@@ -79,7 +79,7 @@ it('everything is of the part: result, comparison, files; also after a reload', 
   const { data } = await decode([...part]);
   expect(middle.slice(0, 3)).toEqual([...data.slice(0, 3)]);
 
-  // A weaker result is also mixed with this part.
+  // At a lower strength, the result is blended with the same part.
   await page.getByTestId('strength').fill('0');
   const mixed = await downloadBy(page, 'download-png');
   expectSamePicture(await decode([...mixed.bytes]), await resized(await decode([...part]), 32, 32));
@@ -92,7 +92,7 @@ it('everything is of the part: result, comparison, files; also after a reload', 
   expect(await page.getByTestId('part-size').textContent()).toBe('16 × 16 pixels');
   expect(Buffer.compare((await downloadBy(page, 'download-png')).bytes, bytes)).toBe(0);
 
-  // Removing the crop restores the result for the whole picture.
+  // Removing the crop restores the whole picture's result.
   await page.getByTestId('crop-none').click();
   await page.locator('#fact-to').filter({ hasText: '48 × 40' }).waitFor();
   await status(page, /^Done/);

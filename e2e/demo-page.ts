@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import type { Browser, Page } from 'playwright';
 import { expect, inject } from 'vitest';
 
-/** Functions with which tests operate the demo. */
+/** Functions that tests use to operate the demo. */
 
 export interface Given {
   readonly name: string;
@@ -15,7 +15,7 @@ export const fileAt = async (path: string): Promise<Given> => ({
   bytes: await readFile(path),
 });
 
-/** Drops files onto the page, as a user does with the mouse. */
+/** Drops files onto the page, as a user would with the mouse. */
 export async function dropOn(page: Page, ...files: readonly Given[]): Promise<void> {
   const transfer = await page.evaluateHandle(
     (files) => {
@@ -30,7 +30,10 @@ export async function dropOn(page: Page, ...files: readonly Given[]): Promise<vo
   await page.getByTestId('drop').dispatchEvent('drop', { dataTransfer: transfer });
 }
 
-/** Drops paths of this machine, including folders, through the browser's own drag-and-drop code. */
+/**
+ * Drops this machine's files and folders, given as paths, through the browser's own drag-and-drop
+ * code.
+ */
 export async function dropPaths(page: Page, ...paths: string[]): Promise<void> {
   const session = await page.context().newCDPSession(page);
   const data = { items: [], files: paths, dragOperationsMask: 1 };
@@ -40,7 +43,7 @@ export async function dropPaths(page: Page, ...paths: string[]): Promise<void> {
   await session.detach();
 }
 
-/** Waits for a status text. It appears in the live region that a screen reader reads aloud. */
+/** Waits for a status message, which appears in the live region that screen readers read aloud. */
 export async function status(page: Page, text: RegExp): Promise<void> {
   await page.getByTestId('status').filter({ hasText: text }).waitFor();
 }
@@ -58,7 +61,9 @@ export async function downloadBy(page: Page, testId: string) {
   return { name: file.suggestedFilename(), bytes: await readFile(await file.path()) };
 }
 
-/** Returns visible elements that are narrower than their content or extend beyond the window. */
+/**
+ * Returns the visible elements that are narrower than their content or extend beyond the window.
+ */
 export const overflowing = (page: Page) =>
   page.evaluate(() =>
     [...document.querySelectorAll<HTMLElement>('.panel, .panel *, .bar, .bar *, .view, .zoom')]
@@ -75,8 +80,8 @@ export const overflowing = (page: Page) =>
   );
 
 /**
- * Makes the page start with the best photo model, even on a slow machine, so that results can be
- * compared. Another test covers the page's own choice.
+ * Makes the page start with the best photo model, even on a slow machine, so that results are
+ * comparable. Another test covers the automatic choice.
  */
 export const startWithPhoto = (page: Page): Promise<unknown> =>
   page.addInitScript(() => {
@@ -103,8 +108,8 @@ export async function openDemo(browser: Browser, options: Parameters<Browser['ne
 }
 
 /**
- * Returns the data that the demo has stored for a later visit. The demo stores it shortly after
- * each change, so a test must wait for this data before it reloads the page.
+ * Returns the data that the demo has stored for a later visit. The demo stores the data shortly
+ * after each change, so a test must wait for it before reloading the page.
  */
 export const kept = (page: Page) =>
   page.evaluate(async () => {

@@ -32,8 +32,8 @@ let complaints: string[];
 let query = '?backend=webgpu';
 
 async function open(): Promise<void> {
-  // Service workers are blocked, because one would answer requests before the routes of a test.
-  // e2e/offline.test.ts tests the service worker.
+  // Service workers are blocked, because a service worker would answer requests before a test's
+  // routes see them. e2e/offline.test.ts tests the service worker.
   page = await browser.newPage({ serviceWorkers: 'block' });
   [requested, complaints] = [[], []];
   page.on('request', (request) => requested.push(request.url()));
@@ -41,7 +41,7 @@ async function open(): Promise<void> {
   page.on('console', (message) => {
     if (/Content Security Policy/i.test(message.text())) complaints.push(message.text());
   });
-  // Nothing is stored, so a reload starts with an empty page.
+  // The page must not store anything, so that a reload starts with an empty page.
   await page.addInitScript(() => localStorage.setItem('crispen-keep', 'off'));
   await startWithPhoto(page);
   await page.goto(`${inject('siteUrl')}${query}`);
@@ -55,7 +55,7 @@ async function close(): Promise<void> {
   expect(complaints).toEqual([]);
 }
 
-/** Drops a file onto the page, as a user does with the mouse. */
+/** Drops a file onto the page, as a user would with the mouse. */
 async function drop(name: string, file: Uint8Array | readonly number[]): Promise<void> {
   const transfer = await page.evaluateHandle(
     ([bytes, fileName]) => {
@@ -70,7 +70,7 @@ async function drop(name: string, file: Uint8Array | readonly number[]): Promise
 
 const pick = (path: string) => page.getByTestId('file').setInputFiles(path);
 
-/** Waits for a status text. It appears in the live region for screen readers. */
+/** Waits for a status message, which appears in the live region for screen readers. */
 async function status(text: RegExp): Promise<void> {
   await page.getByTestId('status').filter({ hasText: text }).waitFor();
 }
@@ -288,7 +288,7 @@ describe('models of one\u2019s own', () => {
     const made = await decode(await download('png'));
     expect([made.width, made.height]).toEqual([24, 20]);
     expect(await page.getByRole('radio', { name: '1×' }).isChecked()).toBe(true);
-    // The user's own model is selected, so none of the shipped models is.
+    // The user's own model is selected, so none of the shipped models is selected.
     expect(await page.getByTestId('model').locator('input:checked').count()).toBe(0);
     const divider = page.getByRole('slider', { name: /original and the result/ });
     await divider.press('ArrowRight');
@@ -322,8 +322,8 @@ describe('a result that is too large to be shown', () => {
   afterEach(close);
 
   /**
-   * Replaces the browser's file picker, which needs a person. The replacement returns a file in
-   * OPFS, or cancels.
+   * Replaces the browser's file picker, which only a person can operate. The replacement returns a
+   * file in OPFS, or cancels.
    */
   const stubPicker = (isPicked: boolean) =>
     page.addInitScript((isPicked) => {
@@ -336,7 +336,10 @@ describe('a result that is too large to be shown', () => {
       });
     }, isPicked);
 
-  /** Opens a page with a model that needs almost no work, and drops an image 4100 pixels wide. */
+  /**
+   * Opens a page with a model that needs almost no computation, and drops an image that is 4100
+   * pixels wide.
+   */
   async function start(height: number): Promise<Rgba8Image> {
     await page.reload();
     await drop('tiny.safetensors', tinyCheckpoint());

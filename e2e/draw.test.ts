@@ -7,7 +7,7 @@ import { encode } from './oracle.ts';
 import type { Served } from './server.ts';
 import { serveSources } from './server.ts';
 
-/** A tiny network is used, because the software adapter is slow. */
+/** A tiny network, because the software adapter is slow. */
 const X2 = '/test/checkpoints/compact_x2_params_views_zip.pth';
 
 let site: Served;
@@ -47,7 +47,7 @@ declare global {
   }
 }
 
-/** Draws on a canvas of the page, and also returns the result of `upscale`. */
+/** Draws on one of the page's canvases, and also returns the result of `upscale`. */
 const both = (file: number[], options: { memoryBudget?: number } = {}) =>
   page.evaluate(
     async ([bytes, { memoryBudget }]) => {
@@ -64,7 +64,8 @@ const both = (file: number[], options: { memoryBudget?: number } = {}) =>
       const wanted = pixels(result.image as ImageBitmap);
       own?.destroy();
       canvas.remove();
-      // A canvas stores premultiplied colours. At low alpha, only these can be compared.
+      // A canvas stores premultiplied colours. At low alpha, only premultiplied colours can be
+      // compared.
       const seen = (data: number[]) =>
         data.map((value, i) => (i % 4 === 3 ? value : Math.round((value * data[i | 3]) / 255)));
       const other = seen(actual);

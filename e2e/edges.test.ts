@@ -1,5 +1,6 @@
 /**
- * Tests hostile URLs, weights from other sites, and features that other browsers lack or forbid.
+ * Tests hostile URLs, weights from other sites, and the absence of features that other browsers
+ * lack or forbid.
  */
 import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
@@ -152,7 +153,7 @@ describe('a stream where streams cannot be transferred', () => {
 
   it('is written by the page', async () => {
     const other = await browser.newPage();
-    // Safari cannot transfer streams, so this code imitates it.
+    // This code imitates Safari, which cannot transfer streams.
     await other.addInitScript(() => {
       const isStream = (value: unknown) => value instanceof WritableStream;
       const clone = structuredClone;

@@ -1,8 +1,8 @@
-/** Provides `window.element`, through which the tests of the element control their page. */
+/** Provides `window.element`, through which the element's tests control their page. */
 import { CrispenImage } from '../src/element/define.ts';
 import { chosenBackend } from './chosenBackend.ts';
 
-/** The events in order, each as the id of an element and the type of its event. */
+/** The events in order, each as an element's id and the event's type. */
 const log: string[] = [];
 let shift = 0;
 let workers = 0;

@@ -84,7 +84,9 @@ afterEach(async () => {
 });
 
 describe('the comparison', () => {
-  /** The original is red and the result is its negative. The page is white and borders are blue. */
+  /**
+   * The original is red, and the result is its negative. The page is white, and borders are blue.
+   */
   const CSS = `
     body { margin: 10px; background: #fff }
     crispen-image { --crispen-fade: 0ms }
@@ -203,12 +205,13 @@ describe('the comparison', () => {
     const css = `img { width: 200px; height: 160px; object-fit: ${fit}; object-position: 100% 25%;
       border-radius: 30px; border: 6px solid #00f; background: #fff }`;
     await show(element(img, 'max-pixels=99999999'), CSS + css);
-    // At its own size, the image needs no enlargement, so this test forces a result.
+    // At its own size, the image needs no enlargement, so this test requests a file to force a
+    // result.
     await page.evaluate(() => document.querySelector('crispen-image')!.toBlob());
     await settled();
     /**
      * Pixels that are red in the original but not in the result must change. Plain white and blue
-     * pixels must not.
+     * pixels must not change.
      */
     const shots = [];
     for (const split of [1, 0]) {
@@ -225,7 +228,7 @@ describe('the comparison', () => {
       const isPlain = (r === 255 && g === 255 && b === 255) || (r === 0 && g === 0 && b === 255);
       const same = [0, 1, 2].every((c) => Math.abs(before.data[i + c] - after.data[i + c]) < 24);
       if (isRed) red++;
-      // The remaining pixels are smoothed edges. A pixel that the border and the hole share is off
+      // The remaining pixels are smoothed edges. A pixel that the border and the hole share differs
       // by a few levels.
       if ((isRed && same) || (isPlain && !same)) wrong++;
     }
@@ -255,7 +258,7 @@ describe('the comparison', () => {
     expect([await value(), await hash()]).toEqual([75, '']);
     await drag(20, 60, 40);
     expect([await value(), await hash()]).toEqual([25, '']);
-    // A click follows the link and leaves the divider in place, even if the hand moves slightly.
+    // A click follows the link and leaves the divider in place, even if the pointer moves slightly.
     await page.mouse.click(x + 120, y + 30);
     expect([await value(), await hash()]).toEqual([25, '#followed']);
     await back();
@@ -495,7 +498,8 @@ describe('moving pictures', () => {
     await settled();
     expect(await facts()).toEqual(blobs.map(() => ['skipped', 'format', null]));
     expect(await page.evaluate(() => window.element.log)).toEqual([]);
-    // If the page requests a file, the element reports why it cannot make one, and stays unchanged.
+    // If the page requests a file, the element reports why it cannot create one, and stays
+    // unchanged.
     const code = await page.evaluate(() =>
       window.element
         .get('b0')
@@ -524,7 +528,7 @@ describe('pictures of several files', () => {
       // An image of 32 x 24 in a box of 128 x 96 screen pixels.
       wrap(`<img srcset="${SMALL} 2x" width=64 height=48 alt=x>`, 'max-pixels=3072'),
       wrap(`<img srcset="${SMALL} 2x" width=64 height=48 alt=x>`, 'max-pixels=3071'),
-      // A candidate with a density below 1: the page treats an image of 32 x 24 as 64 x 48.
+      // A candidate image with a density below 1: the page treats an image of 32 x 24 as 64 x 48.
       wrap(`<img srcset="${SMALL} 0.5x" width=32 height=24 alt=x>`),
       wrap(`<picture><source srcset="${SMALL} 0.5x"><img width=16 height=12 alt=x></picture>`),
     ];
@@ -539,8 +543,8 @@ describe('pictures of several files', () => {
   });
 
   it('have the scale that fills the screen by auto', async () => {
-    // An image of 32 x 24 in a box of 96 x 72 gets a scale of 3, although the page treats the image
-    // as 16 x 12.
+    // An image of 32 x 24 in a box of 96 x 72 gets a scale of 3. The page treats the image as 16 x
+    // 12, but this does not affect the scale.
     const image = `<img srcset="${SMALL} 2x" width=48 height=36 alt=x>`;
     const model = 'task=clean base-url=/public/models/';
     const html = wrap(image, `scale=auto ${model}`).replace(`model=${X2}`, '');

@@ -97,7 +97,7 @@ describe('the element', () => {
     for (let i = 0; i < 30; i++) {
       const src = `/${PHOTO}?${i}`;
       const size = { width: '240', height: '200' };
-      // Half of the elements contain an image. The others use `src`.
+      // Half of the elements contain an image. The other elements use `src`.
       if (i % 2) await add(`e${i}`, { model: base.model }, { src, alt: `Cat ${i}`, ...size });
       else await add(`e${i}`, { ...base, src, ...size });
     }
@@ -139,14 +139,14 @@ describe('the element', () => {
     await page.evaluate(() => document.body.replaceChildren());
     await expect.poll(() => page.workers().length, { timeout: 20_000 }).toBe(0);
     expect(await page.evaluate(() => document.querySelectorAll('canvas').length)).toBe(0);
-    // Modules that were loaded in the meantime stay in memory. Images, canvases and elements do
+    // Modules that were loaded in the meantime stay in memory. Images, canvases and elements must
     // not.
     expect((await heap()) - before).toBeLessThan(1.5e6);
     expect((await log()).filter((line) => /error|abort/.test(line))).toEqual([]);
   });
 
   it('serves what comes into view before what waited longer', async () => {
-    // This run takes so long that the others must wait in the queue.
+    // This run takes so long that the other runs must wait in the queue.
     await add('first', { ...base, model: 'a2n-photo-x2', 'base-url': '/public/models/' });
     await add('spacer', { height: '2000', width: '1', style: 'display: block' });
     await page.waitForFunction(() => window.element.states().first === 'working');
@@ -283,7 +283,7 @@ describe('the element', () => {
       'task error INVALID_INPUT',
       'model error FETCH_FAILED',
     ]);
-    // It is enough to change the wrong attribute.
+    // Correcting the wrong attribute is enough to recover.
     await page.evaluate(
       (model) => window.element.get('unknown').setAttribute('model', model),
       base.model,

@@ -1,4 +1,4 @@
-/** Limits the download that a visitor waits for before dropping a picture. */
+/** Limits how much a visitor must download before dropping a picture. */
 import { gzipSync } from 'node:zlib';
 import type { Browser } from 'playwright';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';

@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => site.close());
 
-/** Computes the attention of the photo, or of its top left part, with the plain loops in Node. */
+/** Computes the attention for the photo, or for its top left part, with the plain loops in Node. */
 async function expected(model: string, size?: Size) {
   const entry = findModel(model);
   const { tensors } = readSafetensors(await readFile(`public/models/${entry.file}`));
@@ -167,7 +167,7 @@ describe.each(['webgpu', 'cpu'] as const)('on the backend %s', (backend) => {
       const { weights, offsets, gates, references } = found.keys[i];
       expect(references).toEqual(keys.references);
       expect(worst(weights, keys.weights)).toBeLessThan(2e-4);
-      // Some trained keys are away from the pixel that attends to them.
+      // The trained network places some keys away from the pixel that attends to them.
       expect(Math.max(...offsets.map(Math.abs))).toBeGreaterThan(0.5);
       expect(worst(offsets, keys.offsets)).toBeLessThan(1e-2);
       expect(worst(gates ?? [], keys.gates ?? [])).toBeLessThan(2e-4);

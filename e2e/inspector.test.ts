@@ -1,4 +1,4 @@
-/** Uses the attention inspector as a visitor does. */
+/** Uses the attention inspector as a visitor would. */
 import type { Browser, Page } from 'playwright';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-/** Saves a screenshot for people, if a folder is given. */
+/** Saves a screenshot for people to inspect, if a folder is given. */
 async function look(page: Page, name: string): Promise<void> {
   const folder = process.env.CRISPEN_SCREENSHOTS;
   if (folder) await page.screenshot({ path: `${folder}/${name}.png` });

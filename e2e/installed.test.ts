@@ -55,7 +55,8 @@ it('a shared picture is opened, once', async () => {
 it('a file that is opened with the app is enlarged', async () => {
   const page = await browser.newPage();
   await page.addInitScript(() => {
-    // Browsers that have a `launchQueue` do not allow assignment, so the property is redefined.
+    // Browsers that have a `launchQueue` do not allow assignment to it, so the property is
+    // redefined.
     Object.defineProperty(window, 'launchQueue', {
       value: {
         setConsumer: (consumer: (launch: object) => void) => Object.assign(window, { consumer }),

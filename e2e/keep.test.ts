@@ -22,7 +22,7 @@ beforeEach(async () => {
 });
 afterEach(() => close());
 
-/** Returns the extensions of the stored files. */
+/** Returns the stored files' extensions. */
 const endings = async () => (await kept(page)).files;
 
 const png = async (name: string, side: number) => ({
@@ -61,11 +61,11 @@ it('brings back 20 pictures and their results after a reload in the middle, and 
   ]);
   expect(labels[11]).toMatch(/^p10\.png, (\d+ %|waiting)$/);
   expect(labels.slice(12)).toEqual(rest.map(({ name }) => `${name}, waiting`));
-  // The stage shows the same picture as before, and its result is the identical file.
+  // The stage shows the same picture as before, and its result file is identical.
   await status(page, /^Done/);
   expect(await tiles.nth(7).getAttribute('aria-current')).toBe('true');
   expect(Buffer.compare((await downloadBy(page, 'download-png')).bytes, bytes)).toBe(0);
-  // The job of the large picture is cancelled, and all other jobs are done.
+  // The large picture's job is cancelled, and all other jobs are done.
   await tiles.nth(11).click();
   await page.getByTestId('progress').waitFor();
   await page.getByTestId('cancel').click();
@@ -90,7 +90,7 @@ it('forgets what is a week old, and everything when told to', async () => {
   await dropOn(page, await png('b.png', 12));
   await status(page, /^Done/);
   await expect.poll(endings).toEqual(['.result', '.source']);
-  // The page is loaded again a week and a minute later.
+  // The page is reloaded a week and a minute later.
   await page.addInitScript(() => {
     const now = Date.now.bind(Date);
     Date.now = () => now() + 7 * 24 * 3600_000 + 60_000;

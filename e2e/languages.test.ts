@@ -27,7 +27,7 @@ it('follows the browser, loads one language, and can be switched, which is remem
   await status(page, /^Fertig in /);
   expect(await page.getByTestId('model').innerText()).toContain(de.kinds.photo.title);
 
-  // Texts that are already on the page change too: cards, labels and the state of the job.
+  // Text that is already on the page changes too: cards, labels and the job's state.
   await page.getByTestId('language').selectOption('ja');
   await status(page, /完了しました/);
   expect(await page.title()).toBe(ja.page.title);

@@ -9,8 +9,8 @@ import { launch } from './browser.ts';
 import { type Served, serveSources } from './server.ts';
 
 /**
- * `CRISPEN_LARGE=1` enlarges 24 megapixels to 16 times as many, which takes most of an hour on a
- * software adapter.
+ * With `CRISPEN_LARGE=1`, 24 megapixels are enlarged to 16 times as many, which takes most of an
+ * hour on a software adapter.
  */
 const IS_LARGE = process.env.CRISPEN_LARGE === '1';
 const [WIDTH, HEIGHT] = IS_LARGE ? [6000, 4000] : [600, 400];
@@ -43,7 +43,7 @@ async function descendants(): Promise<number[]> {
   return [...parents.keys()].filter(isOurs);
 }
 
-/** Returns the proportional set size of the browser's processes, in bytes. */
+/** Returns the browser processes' total proportional set size, in bytes. */
 async function browserMemory(): Promise<number> {
   let kilobytes = 0;
   for (const pid of await descendants()) {
@@ -127,7 +127,7 @@ it.skipIf(process.platform !== 'linux')(
       height: HEIGHT * 4,
       channels: 3,
     });
-    // The statistics require decoding every row. The network's output is close to a
+    // Computing the statistics decodes every row. The network's output is close to a
     // nearest-neighbour enlargement of the image.
     const stats = await open().stats();
     const wanted = await sharp(data, { raw }).stats();

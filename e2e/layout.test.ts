@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-/** Creates a picture of one colour, whose file is small at any size. */
+/** Creates a picture in a single colour, so that its file is small at any size. */
 const plain = (width: number, height: number): Promise<Buffer> =>
   sharp({ create: { width, height, channels: 3, background: '#456' } })
     .png()
@@ -67,7 +67,7 @@ describe.each([
 
   it('has room for the sizes of a large picture', async () => {
     const { page, close } = await openDemo(browser, { viewport: { width, height } });
-    // A model of scale 1 makes the page offer all four sizes.
+    // Once a model of scale 1 is added, the page offers all four sizes.
     await dropOn(page, { name: '1x-noise.safetensors', bytes: tinyCheckpoint(1) });
     await page.getByTestId('own').getByText('Compact, removes noise').waitFor();
     await dropOn(page, { name: 'large.png', bytes: await plain(2600, 1740) });

@@ -108,7 +108,7 @@ describe('with an adapter', () => {
     expect(adapter?.isFallbackAdapter).toBe(true);
   });
 
-  // This test comes before other jobs, because the first job downloads and prepares the model.
+  // This test comes before all other jobs, because the first job downloads and prepares the model.
   it('enlarges a photo as the interpreter does', async () => {
     const file = [...(await readFile(PHOTO))];
     const outcome = succeeded(await upscale(page, file));

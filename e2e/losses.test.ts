@@ -1,6 +1,7 @@
 /**
- * The worker loses the GPU device of a tiled job at random moments. `CRISPEN_LOSSES=50 npx vitest
- * run --project e2e e2e/losses` tries 50 losses. The console shows a summary of the outcomes.
+ * Makes the worker lose its GPU device at random moments during a tiled job. `CRISPEN_LOSSES=50 npx
+ * vitest run --project e2e e2e/losses` tries 50 losses. The console shows a summary of the
+ * outcomes.
  */
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -79,7 +80,7 @@ it(`gives ${COUNT} right results at ${COUNT} losses`, { timeout: 1_800_000 }, as
     const { outcome, lost } = await job([Math.floor(random() * submissions)]);
     if (fileOf(outcome) !== right) counts.wrong++;
     else if (lost > 0) counts.right++;
-    // A faster GPU gets fewer and larger submissions. The chosen submission may then never occur,
+    // A faster GPU gets fewer and larger submissions. The chosen submission might then never occur,
     // so no device is lost.
     counts.lost += lost;
     const recovered = lost > 0 ? ['device-lost'] : [];

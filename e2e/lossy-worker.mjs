@@ -1,6 +1,6 @@
 /**
- * Crispen's own worker on devices that the test can lose: before the n-th submission of a job, for
- * each n in a list.
+ * Crispen's own worker, with devices that the test can make fail. A device is lost before the n-th
+ * submission in a job, for each n in a list.
  */
 import '../src/worker/worker.ts';
 

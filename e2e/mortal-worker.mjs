@@ -1,6 +1,6 @@
 /**
- * Crispen's own worker, which ends when a channel of the test requests it. It either throws an
- * uncaught error or closes itself, and the page gets no event for the latter.
+ * Crispen's own worker, which ends when the test requests it through a channel. The worker either
+ * throws an uncaught error or closes itself. If it closes itself, the page gets no event.
  */
 import '../src/worker/worker.ts';
 

@@ -1,4 +1,4 @@
-/** A worker of a page. It uses the library in the same way as a page. */
+/** A worker that a page starts. It uses the library in the same way as a page. */
 import { CrispenError, createUpscaler, type UpscaleRequest } from '../src/index.ts';
 
 declare const self: Worker & { onmessage: (event: MessageEvent) => void };

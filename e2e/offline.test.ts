@@ -25,7 +25,7 @@ it('enlarges and saves in every format without a connection, also after a reload
     try {
       const body = await readFile(join('dist/site', path));
       const type = TYPES[extname(path)] ?? 'application/octet-stream';
-      // The browser's own cache must not help.
+      // The browser's own cache must not be used.
       response.writeHead(200, { 'Content-Type': type, 'Cache-Control': 'no-store' }).end(body);
     } catch {
       response.writeHead(404).end();

@@ -11,7 +11,7 @@ import type { Network } from '../src/networks/network.ts';
 import { readSafetensors } from '../src/weights/safetensors.ts';
 import type { TensorMap } from '../src/weights/tensor.ts';
 
-/** Decodes with libvips, which shares no code with the tested code. */
+/** Decodes with libvips, which shares no code with Crispen. */
 export async function decode(file: Uint8Array | readonly number[]): Promise<Rgba8Image> {
   const { data, info } = await sharp(Uint8Array.from(file))
     .ensureAlpha()
@@ -36,7 +36,7 @@ export async function expected(model: string, image: Rgba8Image): Promise<Rgba8I
   return expectedOf(network, weights, image);
 }
 
-/** Returns the result of any network for an image. */
+/** Returns any network's result for an image. */
 export async function expectedOf(
   network: Network,
   weights: TensorMap,
@@ -67,8 +67,8 @@ export async function resized(
 }
 
 /**
- * Compares two images. Other orders of summation round differently, so images count as equal if at
- * most one value in a thousand (or one value of a smaller image) differs, and only by one level.
+ * Compares two images. Rounding depends on the order of summation, so images count as equal if at
+ * most one value in a thousand (or one value in a smaller image) differs, and only by one level.
  */
 export function expectSamePicture(actual: Rgba8Image, wanted: Rgba8Image): void {
   expect([actual.width, actual.height]).toEqual([wanted.width, wanted.height]);

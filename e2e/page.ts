@@ -1,6 +1,6 @@
 /**
- * Provides `window.crispen`, through which the library tests control their page. It also contains
- * the public names of the library.
+ * Provides `window.crispen`, through which the library tests control their page. The object also
+ * contains the library's public names.
  */
 import * as crispen from '../src/index.ts';
 import { wrongCalls } from '../test/wrongOptions.ts';

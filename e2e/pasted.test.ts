@@ -1,5 +1,5 @@
 /**
- * Tests the complete pages in the README and the docs as a reader would paste them: next to the
+ * Tests the complete pages in the README and the docs as if a reader had pasted them next to the
  * built library, on a static server.
  */
 import { spawnSync } from 'node:child_process';

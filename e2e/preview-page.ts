@@ -1,4 +1,4 @@
-/** Provides `window.preview`, through which the tests of the preview control their page. */
+/** Provides `window.preview`, through which the preview's tests control their page. */
 import { attachPreview, type Preview } from '../src/element/preview.ts';
 import { createUpscaler } from '../src/index.ts';
 import { chosenBackend } from './chosenBackend.ts';

@@ -55,7 +55,7 @@ describe('a preview before upload', () => {
     await logged('chelsea-24x20.png drawn');
     expect(await page.evaluate(() => window.preview.painted())).toBe(true);
     await logged('chelsea-24x20.png refined');
-    // Decoding is asynchronous and may end one frame later.
+    // Decoding is asynchronous and can end one frame later.
     expect(await page.evaluate(() => window.preview.frames())).toBeLessThanOrEqual(2);
     const { tensors } = await readWeights(await readFile(MODEL), recognise);
     const { network, weights } = detect(tensors);

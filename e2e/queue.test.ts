@@ -1,4 +1,7 @@
-/** Tests, from a visitor's view, that no picture is lost and that many pictures form one job. */
+/**
+ * Tests, from a visitor's point of view, that no picture is lost and that many pictures form one
+ * job.
+ */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -78,7 +81,7 @@ describe('a result', () => {
     await page.getByRole('radio', { name: '4×' }).check();
     await page.locator('#fact-to', { hasText: '480 × 400' }).waitFor();
     await status(page, /^Done/);
-    // The existing result needs no run: the page shows it before the next frame.
+    // A result that already exists needs no run: the page shows it before the next frame.
     const phases = await page.evaluate(async () => {
       const seen: (string | undefined)[] = [];
       for (const scale of ['2', '4', '2']) {
@@ -138,7 +141,7 @@ describe('the queue', () => {
     await tile(/^broken\.png, failed: The file contains text/).click();
     await page.getByTestId('error').filter({ hasText: 'contains text' }).waitFor();
     await tile(/^b\.png/).click();
-    // The picture was enlarged by the model from the same drop.
+    // The picture was enlarged with the model that was dropped together with it.
     expect(await sizeOfResult()).toBe('64 × 64');
 
     await page.getByRole('button', { name: 'Try again' }).click();
@@ -197,7 +200,7 @@ describe('the queue', () => {
   });
 
   it('is paused, cancelled, started again and saved to a folder', async () => {
-    // A folder in OPFS replaces the browser's picker, which needs a person.
+    // A folder in OPFS replaces the browser's picker, which only a person can operate.
     await page.evaluate(() => {
       Object.assign(window, {
         async showDirectoryPicker() {
@@ -237,7 +240,7 @@ async function downloadZip() {
   return downloadBy(page, 'save-zip');
 }
 
-/** Reads the stored files of an archive from its central directory. */
+/** Reads an archive's stored files, using its central directory. */
 function unzipped(bytes: Buffer): Map<string, Buffer> {
   const files = new Map<string, Buffer>();
   const end = bytes.lastIndexOf(Buffer.from('PK\x05\x06', 'latin1'));

@@ -1,4 +1,4 @@
-/** Compares a result with a reference, and shows differences. */
+/** Tests comparing a result with a reference, and showing differences. */
 import type { Browser, Page } from 'playwright';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -83,7 +83,7 @@ it('shows a plain picture without any difference in black, and others not', asyn
   await status(page, /^Done/);
   await expect.poll(() => leftColour(page)).toEqual([128, 128, 128, 255]);
   await page.getByTestId('before-mode').selectOption('difference');
-  // A network changes a plain grey by a level or two, and the page shows four times the difference.
+  // A network changes plain grey by a level or two, and the page amplifies the difference by four.
   await expect.poll(async () => Math.max(...(await leftColour(page)).slice(0, 3))).toBeLessThan(24);
   expect(await page.locator('#tag-before').textContent()).toBe('Difference ×4');
   await close();

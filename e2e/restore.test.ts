@@ -22,7 +22,7 @@ const PHOTO = 'e2e/images/chelsea-24x20.png';
 let site: Served;
 let browser: Browser;
 let page: Page;
-/** The id of the model in the page. */
+/** The model's id in the page. */
 let model: string;
 
 beforeAll(async () => {
@@ -146,7 +146,7 @@ describe('a network of scale 1 in the browser', () => {
       async ([id, { data, ...rest }]) => {
         const { upscaler, crispen } = window;
         const seen = { ...rest, data: Uint16Array.from(data) };
-        // The same file is added again, now for another task.
+        // The same file is added again, but for another task.
         const { id: own } = await upscaler.addModel(await upscaler.exportModel(id), {
           name: 'y',
           task: 'demosaic',

@@ -8,7 +8,7 @@ import { createServer, type Plugin } from 'vite';
  */
 export const INSECURE_HOST = 'insecure.test';
 
-/** Maps the paths of pages without the demo to the module that each page loads. */
+/** Maps the paths of test pages to the module that each page loads. */
 const MODULES = new Map([
   ['/bare', '/e2e/page.ts'],
   ['/element', '/e2e/element-page.ts'],
@@ -43,9 +43,9 @@ export const ISOLATING = {
 };
 
 /**
- * Serves the sources through Vite's development server, and the pages above.
- * @param policy the Content-Security-Policy of all responses, including workers
- * @param others further headers of all responses
+ * Serves the sources and the pages in `MODULES` through Vite's development server.
+ * @param policy the Content-Security-Policy for all responses, including workers
+ * @param others further headers for all responses
  */
 export async function serveSources(
   policy?: string,

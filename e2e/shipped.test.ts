@@ -14,7 +14,7 @@ import { decode, expected, expectSamePicture } from './oracle.ts';
 import { type Served, serveSources } from './server.ts';
 
 /**
- * For each model: its choice in the demo, and the layer and map that the test compares in the
+ * For each model: how the demo lists it, and the layer and map that the test compares in the
  * inspector.
  */
 const MODELS = [
@@ -54,7 +54,7 @@ async function openOn(url: string, backend: string): Promise<Page> {
 }
 
 describe.each(MODELS)('%s', (id, kind, shown) => {
-  /** The result of the plain loops in Node. */
+  /** The result that the plain loops compute in Node. */
   let wanted: Rgba8Image;
   let wantedMap: number[];
   beforeAll(async () => {
@@ -126,7 +126,7 @@ describe.each(MODELS)('%s', (id, kind, shown) => {
       const found = JSON.parse(new TextDecoder().decode(bytes));
       expect(found).toMatchObject({ model: id, map: { layer, choice } });
       const apart = wantedMap.filter((value, i) => Math.abs(value - found.map.values[i]) > 2e-4);
-      // Rounding may assign one pixel to another cluster.
+      // Rounding can assign a pixel to another cluster.
       expect(apart.length).toBeLessThanOrEqual(layer === 'shared' ? 1 : 0);
     }
     await page.close();

@@ -5,7 +5,7 @@ import { launch } from './browser.ts';
 import { dropOn, status } from './demo-page.ts';
 import { tasksDuring } from './trace.ts';
 
-/** Browsers call tasks "long" if they exceed this limit, and people notice them. */
+/** Browsers call tasks that exceed this limit "long", and people notice them. */
 const LIMIT_MS = 50;
 
 let browser: Browser;
@@ -14,8 +14,8 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-// A software adapter keeps all cores busy, so tasks must wait. The test therefore measures CPU
-// time.
+// A software adapter keeps all cores busy, so tasks have to wait for a core. The test therefore
+// measures CPU time.
 it('the page stays responsive during an upscale on a GPU', async () => {
   const site = inject('siteUrl');
   const page = await browser.newPage();

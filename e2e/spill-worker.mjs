@@ -1,4 +1,5 @@
-// Writes a Blob. All but its first bytes are written to the origin private file system.
+// Writes a Blob. All of its bytes except the first few are written to the origin private file
+// system.
 import { save } from '/src/codecs/sink.ts';
 import { blobSink, spillFolder } from '/src/worker/sinks.ts';
 

@@ -238,8 +238,8 @@ describe('a result that is written as it is made', () => {
 
 describe('a large Blob', () => {
   /**
-   * Runs in a worker, because only workers have synchronous file handles. Returns the written data
-   * and the existing files.
+   * Saves data in a worker, because only workers have synchronous file handles. Returns the written
+   * data and the existing files.
    */
   const spill = (fails: boolean) =>
     page.evaluate(async (fails) => {

@@ -6,7 +6,7 @@ import { launch } from './browser.ts';
 import { downloadBy, dropOn, startWithPhoto, status } from './demo-page.ts';
 import { tasksDuring } from './trace.ts';
 
-/** Browsers call tasks "long" if they exceed this limit, and people notice them. */
+/** Browsers call tasks that exceed this limit "long", and people notice them. */
 const LIMIT_MS = 50;
 
 let browser: Browser;
@@ -37,7 +37,7 @@ it('from the first byte to the saved files, no task takes longer than 50 ms', as
     for (const format of ['png', 'jpeg', 'webp', 'avif']) {
       await downloadBy(page, `download-${format}`);
     }
-    // A large result of six megapixels is shown, compared, zoomed, mixed and cropped.
+    // A large result of six megapixels is shown, compared, zoomed, blended and cropped.
     await dropOn(page, { name: 'large.jpg', bytes: large });
     await page.getByTestId('run-lanczos').click();
     await page.locator('#fact-to').filter({ hasText: '3000 ×' }).waitFor();

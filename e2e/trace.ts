@@ -2,10 +2,10 @@
 import type { Browser, Page } from 'playwright';
 
 export interface Task {
-  /** The CPU time of the task in milliseconds. Other work on the machine does not increase it. */
+  /** The task's CPU time in milliseconds, which other work on the machine does not increase. */
   readonly cpuMs: number;
   readonly wallMs: number;
-  /** The page's scripts that ran in the task, with their functions. The slowest come first. */
+  /** The page's scripts that ran in the task, with their functions, the slowest first. */
   readonly scripts: readonly string[];
 }
 
@@ -48,8 +48,7 @@ export async function tasksDuring(
 }
 
 /**
- * Returns the tasks in which scripts from a site ran on a page's main thread. The longest are
- * first.
+ * Returns the tasks in which scripts from a site ran on a page's main thread, the longest first.
  */
 export function tasksOf(events: readonly TraceEvent[], site: string): Task[] {
   const mains = new Set(

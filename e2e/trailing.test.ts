@@ -29,7 +29,8 @@ afterAll(async () => {
 });
 
 /**
- * Returns the browser's own result and Crispen's result, each as a hash of the pixels or an error.
+ * Returns the browser's own result and Crispen's result, each as a hash of the pixels or as an
+ * error.
  */
 const verdicts = (files: readonly Buffer[]) =>
   page.evaluate(

@@ -30,7 +30,7 @@ const png = async (name: string, width: number, height: number) => ({
   bytes: await encode(picture(width, height)),
 });
 
-/** Returns the total layout shift that the visitor did not cause. */
+/** Returns the total layout shift that no visitor action caused. */
 const moved = (page: Page) =>
   page.evaluate(
     () =>
@@ -46,7 +46,7 @@ const moved = (page: Page) =>
       }),
   );
 
-/** Returns whether the controls of the comparison overlap. */
+/** Returns whether the comparison's controls overlap. */
 const crossing = (page: Page) =>
   page.locator('.zoom').evaluateAll((all) => {
     const boxes = all.filter((box) => box.checkVisibility());
@@ -65,7 +65,9 @@ describe.each(
       colorScheme,
       permissions: ['clipboard-read', 'clipboard-write'],
     });
-    /** Checks the requirements for each state. Saves a screenshot if a folder is given. */
+    /**
+     * Checks the requirements that every state must meet. Saves a screenshot if a folder is given.
+     */
     const isSound = async (state: string) => {
       const folder = process.env.CRISPEN_SCREENSHOTS;
       if (folder) {
@@ -101,7 +103,7 @@ describe.each(
     await isSound('done');
     await page.getByTestId('pin').click();
 
-    // Changes strength, quality, name and size. The kind of picture must not change.
+    // Changes strength, quality, name and size. The chosen kind of picture must not change.
     await page.getByTestId('strength').fill('40');
     await page.getByTestId('strength').fill('100');
     await page.getByTestId('quality').fill('70');

@@ -1,6 +1,6 @@
 /**
- * Prints the WebGPU adapter of the GPU tests. The exit code is 1 if there is no adapter. With
- * `--f16`, it is also 1 if the adapter lacks the feature shader-f16.
+ * Prints the WebGPU adapter that the GPU tests use. The exit code is 1 if there is no adapter. With
+ * `--f16`, the exit code is also 1 if the adapter lacks the feature shader-f16.
  */
 import { create } from 'webgpu';
 import { findSwiftShader, loadVulkan } from '../src/node/drivers.mjs';

@@ -32,7 +32,7 @@ async function buildSite() {
 }
 
 /**
- * Builds pages from the docstrings of the public entries. Types that are only referenced get no
+ * Builds pages from the docstrings in the public entry files. Types that are only referenced get no
  * page.
  */
 function buildReference() {
@@ -58,9 +58,9 @@ function buildReference() {
 }
 
 /**
- * Builds the ES modules of the page, index.js and element.js, with chunks page-*.js that they share
- * or load lazily. Also builds worker.js with its chunks worker-*.js, and the declarations. All
- * files must be in the same folder.
+ * Builds the page's ES modules, index.js and element.js, with chunks page-*.js that they share or
+ * load lazily. Also builds worker.js, its chunks worker-*.js, and the declarations. All files must
+ * be in the same folder.
  */
 async function buildLibrary() {
   rmSync(resolve(root, 'dist/lib'), { recursive: true, force: true });
@@ -82,8 +82,8 @@ async function buildLibrary() {
 }
 
 /**
- * @param {string} chunks the prefix of the chunks' names
- * @param {Record<string, string>} entries the source files, by the names of the built files
+ * @param {string} chunks the prefix for chunk names
+ * @param {Record<string, string>} entries the source files, by the built files' names
  */
 async function buildEntries(chunks, entries) {
   await build({
@@ -98,18 +98,19 @@ async function buildEntries(chunks, entries) {
       target: 'es2023',
       sourcemap: true,
       rolldownOptions: {
-        // Chunks may import code from worker.js that both need, so nothing is loaded twice or
+        // Chunks can import shared code from worker.js, so nothing is loaded twice or
         // unnecessarily.
         preserveEntrySignatures: 'allow-extension',
         output: {
           minify: true,
           chunkFileNames: `${chunks}-[name].js`,
-          // The code that an entry always loads is one file. This compresses better and needs one
-          // request.
+          // The code that an entry always loads is a single file, which compresses better and needs
+          // only one request.
           ...(chunks !== 'page' && {
             codeSplitting: { groups: [{ name: 'core', tags: ['$initial'] }, ...WORKER_CHUNKS] },
           }),
-          // Bundlers of the page's part use purity annotations. A worker is not bundled again.
+          // Users bundle the page's part, and bundlers use purity annotations. A worker is not
+          // bundled again.
           comments: { annotation: chunks === 'page' },
         },
       },
@@ -119,10 +120,10 @@ async function buildEntries(chunks, entries) {
 }
 
 /**
- * Puts the weights of one model next to the library. In the source, the client starts
+ * Puts one model's weights next to the library, and fixes URLs. In the source, the client starts
  * `../worker.ts`, and the AVIF encoder fetches its program from its package. Vite would bundle the
- * worker again, inline the program as text, and write URLs that no other bundler understands. The
- * built library uses the form that all bundlers understand: `new Worker(new URL('./worker.js',
+ * worker again, inline the program as text, and generate URLs that no other bundler understands.
+ * The built library uses the form that all bundlers understand: `new Worker(new URL('./worker.js',
  * import.meta.url), { type: 'module' })`.
  * @returns {import('vite').Plugin}
  */
@@ -169,7 +170,8 @@ function filesBesideTheLibrary() {
 }
 
 /**
- * Builds the command line and the library for Node, one file each. Imports of npm packages remain.
+ * Builds the command line and the library for Node as one file each. npm packages are imported and
+ * not bundled.
  */
 async function buildCommandLine() {
   await buildForNode('src/cli/crispen.ts', 'dist/cli', 'crispen.js');
@@ -179,8 +181,8 @@ async function buildCommandLine() {
 
 /**
  * @param {string} entry
- * @param {string} outDir a folder two levels below the package's root, where the weights are
- *   expected
+ * @param {string} outDir a folder two levels below the package's root; the built code expects the
+ *   weights in the root
  * @param {string} file
  */
 async function buildForNode(entry, outDir, file) {

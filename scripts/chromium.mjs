@@ -6,8 +6,8 @@ import { findChromium, findSwiftShader } from '../src/node/drivers.mjs';
 export { findChromium, findSwiftShader };
 
 /**
- * Finds a Chromium with its SwiftShader. If there is none, installs one: with apt-get as root on
- * Debian and its derivatives, otherwise with Playwright. Prints each step.
+ * Finds a Chromium with its SwiftShader. If there is none, installs one: with apt-get if run as
+ * root on Debian or a derivative, otherwise with Playwright. Prints each step.
  * @returns {{ chromium: string, swiftShader: string | null }}
  */
 export function ensureChromium() {

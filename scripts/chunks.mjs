@@ -4,8 +4,9 @@
 const RARE = ['averaged', 'crew', 'band', 'loops', 'moves', 'others', 'planar', 'sample', 'trace'];
 
 /**
- * The code that runs networks on the CPU is one file. Otherwise, bundlers would make small files of
- * the code that it shares with its rare parts. These parts are all loaded after it.
+ * The code that runs networks on the CPU is a single file. Otherwise, bundlers would split the code
+ * that it shares with its rare parts into small files. These parts are always loaded after the
+ * file.
  */
 const CPU = {
   name: 'cpu',
@@ -16,29 +17,32 @@ const CPU = {
 };
 
 /**
- * Small modules that several lazily loaded chunks share. In separate files, half of the bytes would
- * be overhead.
+ * Small modules that several lazily loaded chunks share. If each were a separate file, half of the
+ * bytes would be overhead.
  */
 const SHARED = {
   name: 'shared',
   test: /\/src\/(srgb|kernels\/nonlocal\/rows|engine\/gpu\/bound)\.ts$/,
 };
 
-/** The code with which inspect() reads values from a run, on both backends. */
+/** The code that inspect() uses on both backends to read values from a run. */
 const TRACE = {
   name: 'trace',
   includeDependenciesRecursively: false,
   test: /\/src\/(cpu|engine\/oracle)\/trace\.ts$/,
 };
 
-/** The formats that the browser encodes. Each alone would be half overhead. */
+/**
+ * The formats that the browser encodes. If each were a separate file, half of the bytes would be
+ * overhead.
+ */
 const ENCODERS = {
   name: 'encoders',
   includeDependenciesRecursively: false,
   test: /\/src\/codecs\/(canvas|png\/png|(jpeg|webp)\/(jpeg|webp))\.ts$/,
 };
 
-/** Plain loops that the interpreter, the CPU backend and averaged tiles share. */
+/** Plain loops that the interpreter, the CPU backend and averaged tiles all use. */
 const REFERENCES = {
   name: 'references',
   includeDependenciesRecursively: false,

@@ -13,7 +13,7 @@ const root = resolve(import.meta.dirname, '..');
 const SIDE = 24;
 
 /**
- * @param {string} archive the archive that `npm pack` made
+ * @param {string} archive the archive that `npm pack` created
  * @param {string} parent an existing folder
  * @returns {Promise<{ ok: boolean, output: string }>}
  */

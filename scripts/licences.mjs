@@ -5,7 +5,7 @@ const root = join(import.meta.dirname, '..');
 
 /**
  * Writes the licences next to the built pages. The build fails if it contains a package that
- * THIRD-PARTY.md does not name.
+ * THIRD-PARTY.md does not list.
  * @param {{ emit: boolean }} options `emit`: whether to write the files; the separate build of a
  *   worker only checks packages
  * @returns {import('vite').Plugin}

@@ -1,6 +1,6 @@
 /**
  * Writes listings and tables into docs.html when the site is built. The page then has its final
- * height from the start and can be read without a script. Examples and recipes are files that tests
+ * height from the start and is readable without scripts. Examples and recipes are files that tests
  * run. Tables come from docs/element.md.
  */
 import { readFileSync } from 'node:fs';
@@ -23,11 +23,11 @@ export function docsListings() {
 const escaped = (/** @type {string} */ text) =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
-/** A listing scrolls sideways, also with the keyboard. */
+/** A listing can be scrolled sideways, also with the keyboard. */
 const listing = (/** @type {string} */ code) =>
   `<div class="listing"><pre tabindex="0" role="group" aria-label="Source"><code>${code}</code></pre><button type="button" class="button small copy">Copy</button></div>`;
 
-/** Replaces import paths with the names that a site imports. */
+/** Replaces import paths with the package names that a site imports. */
 const published = (/** @type {string} */ source) =>
   source
     .replace('../../../src/index.ts', 'crispen')
@@ -46,7 +46,7 @@ export function fillDocs(html) {
       listing(escaped(file(`demo/docs/recipes/${name}`).trim())),
     )
     .replace(/<div data-gallery>(.*?)<\/div>/gs, (all, markup) => {
-      // Leaves out the folder of this site's weights.
+      // Removes the path of this site's weights folder.
       const text = markup
         .trim()
         .replaceAll(/\s+/g, ' ')
@@ -59,7 +59,7 @@ export function fillDocs(html) {
 }
 
 /**
- * Returns the table of a section as HTML.
+ * Returns a section's table as HTML.
  * @param {string} markdown
  * @param {string} section the section's heading
  */

@@ -10,7 +10,7 @@ const APART =
 const LARGE = 500_000;
 
 /**
- * Returns whether a file contains the bench page's texts in a language. Such a file has the same
+ * Returns whether a file contains the bench page's text in some language. Such a file has the same
  * name as the demo's file for that language.
  */
 const isOfBench = (
@@ -18,7 +18,7 @@ const isOfBench = (
 ) => file.type === 'chunk' && (file.facadeModuleId ?? '').includes('/bench/page/');
 
 /**
- * Writes service-worker.js from `demo/offline/service-worker.js` and the list of the demo page's
+ * Generates service-worker.js from `demo/offline/service-worker.js` and the list of the demo page's
  * files.
  * @returns {import('vite').Plugin}
  */

@@ -1,5 +1,5 @@
 /**
- * Removes comments and unnecessary white space from the shaders in the build.
+ * Strips comments and unnecessary white space from shaders during the build.
  * @returns {import('vite').Plugin}
  */
 export function bareShaders() {
@@ -32,8 +32,8 @@ export function compactShader(source) {
     return (
       bare
         .split(SUBSTITUTION)
-        // Spaces around substitutions stay, because these may become part of a word. Spaces between
-        // two signs also stay, because `a - -b` must not become a decrement.
+        // Spaces around substitutions stay, because a substituted value can become part of a word.
+        // Spaces between two signs also stay, because `a - -b` must not become a decrement.
         .map((part) =>
           SUBSTITUTION.test(part)
             ? part
@@ -47,7 +47,7 @@ export function compactShader(source) {
     );
   });
   const kept = lines.filter(Boolean);
-  // Statements do not need line ends.
+  // Statements do not need line breaks between them.
   const ends = kept.map((line, i) => {
     const next = kept[i + 1] ?? '#';
     return line.startsWith('#') || next.startsWith('#') || !/[;{},]$/.test(line) ? '\n' : '';

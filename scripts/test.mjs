@@ -1,9 +1,9 @@
 /**
  * npm test: runs everything that must pass before a change is merged. Every step runs even if an
- * earlier step failed. The last line counts the tests of all steps. A check counts as one test.
+ * earlier step failed. The last line counts the tests of all steps. Each check counts as one test.
  * `--only check|unit|gpu|f16|size|package|e2e` runs one group, and `--only unit,f16` runs several
  * groups. `--only bare` runs the tests that use reference material or a driver with shader-f16, but
- * without either of them, as on a new contributor's machine.
+ * hides both, as on a new contributor's machine.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { ensureChromium } from './chromium.mjs';
 import { runExamples } from './examples.mjs';
 
 /**
- * The size limit of index.js, worker.js and all their static imports, in bytes. Each file is
+ * The size limit in bytes for index.js, worker.js and all their static imports. Each file is
  * gzipped separately. A page loads these files to upscale with a shipped model.
  */
 const CORE_LIMIT = 60 * 1024;
@@ -25,8 +25,8 @@ const ELEMENT_LIMIT = 25 * 1024;
 const ELEMENT_ALL_LIMIT = 80 * 1024;
 /**
  * The limit for all files that a worker loads because there is no GPU. If each thread has its own
- * memory, these include the tiler, which divides the image. If memory is shared, these include the
- * crew.
+ * memory, the files include the tiler, which divides the image. If memory is shared, they include
+ * the crew.
  */
 const CPU_LIMIT = 16 * 1024;
 /**
@@ -35,9 +35,9 @@ const CPU_LIMIT = 16 * 1024;
 const TOTAL_LIMIT = 349 * 1024;
 
 /**
- * Lazily loaded chunks, without the prefix of their build. Each entry has the limit in KiB gzipped
- * and a description. Chunks below 1 KiB, which bundlers make for code that several other chunks
- * share, need no entry.
+ * Lazily loaded chunks, without their build's prefix. Each entry has the limit in KiB gzipped and a
+ * description. Chunks below 1 KiB, which bundlers create for code that several other chunks share,
+ * need no entry.
  * @type {Readonly<Record<string, readonly [number, string]>>}
  */
 const CHUNK_LIMITS = {
@@ -86,17 +86,20 @@ const CHUNK_LIMITS = {
 };
 
 /**
- * Matches the files that the package may contain besides the declarations and source maps of
- * dist/lib. A shared chunk is named after its first module, such as nonlocal.reference.
+ * Matches the files that the package may contain besides dist/lib's declarations and source maps. A
+ * shared chunk is named after its first module, such as nonlocal.reference.
  */
 const PACKED =
   /^(package\.json|README\.md|CHANGELOG\.md|THIRD-PARTY\.md|LICENSE|bin\/crispen\.mjs|dist\/(lib|cli|node)\/[\w-]+(\.reference)?\.js|dist\/lib\/avif_enc\.wasm|dist\/lib\/models\/a2n-photo-x2\.safetensors)$/;
 
 const root = resolve(import.meta.dirname, '..');
 const GROUPS = ['check', 'unit', 'gpu', 'f16', 'size', 'package', 'e2e'];
-/** The number of skipped tests per file that the summary names. It counts the others. */
+/**
+ * The maximum number of skipped tests per file that the summary lists by name. Further tests are
+ * only counted.
+ */
 const SKIPS_NAMED = 3;
-/** Environment variables that hide the reference material and the driver with shader-f16. */
+/** Environment variables that hide the reference material and the shader-f16 driver. */
 const BARE = { CRISPEN_SHARED: '/nonexistent', CRISPEN_F16_ICD: '/nonexistent' };
 
 const { values } = parseArgs({ options: { only: { type: 'string' } } });
@@ -110,9 +113,9 @@ const wanted = (/** @type {string} */ group) => groups.includes(group);
 const count = { passed: 0, failed: 0 };
 /** @type {string[]} */
 const failures = [];
-/** Browser tests that failed at first and passed at the second try. @type {string[]} */
+/** Browser tests that failed at first and passed on the second try. @type {string[]} */
 const unsteady = [];
-/** Titles of skipped tests by the path of their file. @type {Map<string, string[]>} */
+/** Titles of skipped tests, by file path. @type {Map<string, string[]>} */
 const skips = new Map();
 const temporary = mkdtempSync(join(tmpdir(), 'crispen-test-'));
 
@@ -166,7 +169,7 @@ function setUp() {
 
 async function checks() {
   await step('format and lint', () => tool('biome', ['ci', '.']));
-  // Two compilers run at a time. More compilers would compete for the cores of a small machine.
+  // Two compilers run at a time. More compilers would compete for the cores on a small machine.
   const configs = ['core', 'worker', '', 'node'].map((name) =>
     name ? `tsconfig.${name}.json` : 'tsconfig.json',
   );
@@ -217,7 +220,7 @@ function filesNaming(word, folders) {
  * Runs Vitest projects and counts their tests.
  * @param {string} name
  * @param {string[]} projects
- * @param {string[]} what a command of Vitest and its files
+ * @param {string[]} what a Vitest command and its files
  * @param {Record<string, string>} env
  */
 async function tests(name, projects, what = ['run'], env = {}) {
@@ -231,7 +234,8 @@ async function tests(name, projects, what = ['run'], env = {}) {
       ...what,
       '--run',
       ...projects.flatMap((project) => ['--project', project]),
-      // A missing snapshot fails here, as on a fresh machine. By default, Vitest would write it.
+      // A missing snapshot makes the test fail, as on a fresh machine. By default, Vitest would
+      // write the snapshot.
       '--update=none',
       ...['--reporter', 'default', '--reporter', 'json', `--outputFile.json=${report}`],
     ],
@@ -260,8 +264,8 @@ async function tests(name, projects, what = ['run'], env = {}) {
 }
 
 /**
- * Returns the first lines of an error, indented. They are part of the list of failures at the end,
- * because a log may contain only that.
+ * Returns the first lines of an error, indented. They are included in the list of failures at the
+ * end, because sometimes only the end of a log is available.
  * @param {string} message
  */
 function reason(message) {
@@ -276,7 +280,7 @@ function isFailed(test) {
 }
 
 /**
- * Returns files of the library and all their static imports.
+ * Returns the given library files and all their static imports.
  * @param {string} folder
  * @param {string[]} entries
  */
@@ -337,7 +341,7 @@ async function size() {
       : [];
   });
   return {
-    // All entries must exist, because a chunk with another name would count as 0.
+    // All entries must exist, because a chunk that was renamed would count as 0.
     ok:
       tooLarge.length === 0 &&
       parts.every(([, names, limit]) => {
@@ -355,7 +359,7 @@ async function size() {
 }
 
 /**
- * Packs the library as for publishing, checks its contents, and runs two linters on the package.
+ * Packs the library as for publishing, checks the package's contents, and runs two linters on it.
  */
 async function packed() {
   const packed = await command('npm', ['pack', '--json', '--pack-destination', temporary]);
@@ -370,7 +374,7 @@ async function packed() {
     .filter((name) => !/^dist\/lib\/.*\.(d\.ts|map)$/.test(name))
     .filter((name) => !PACKED.test(name));
   const publint = await tool('publint', ['run', path, '--strict']);
-  // A worker script has no types to import, so it is excluded.
+  // A worker script has no types to import, so it is excluded from the check.
   const options = ['--profile', 'esm-only', '--exclude-entrypoints', 'worker', '--no-emoji'];
   const attw = await tool('attw', [path, ...options]);
   return {
@@ -382,7 +386,7 @@ async function packed() {
   };
 }
 
-/** Returns the path of the file that `npm pack` made. */
+/** Returns the path of the archive that `npm pack` creates. */
 function archiveOfPack() {
   const archive = readdirSync(temporary).find((name) => name.endsWith('.tgz'));
   return join(temporary, archive ?? 'none.tgz');

@@ -1,6 +1,6 @@
 import type { Plugin } from 'vite';
 
-/** Values by their keys. */
+/** Strings by their keys. */
 type Named = Readonly<Record<string, string>>;
 
 export function pageTexts(pages: Readonly<Record<string, Named>>, attributes: Named): Plugin;

@@ -1,6 +1,6 @@
 /**
- * Writes English texts into pages. Their elements contain the keys of the texts. A page can
- * therefore be read before its script runs.
+ * Writes English text into pages, whose elements contain the text keys. A page is therefore
+ * readable before its script runs.
  * @param {Readonly<Record<string, Readonly<Record<string, string>>>>} pages texts by the name of
  *   the HTML file
  * @param {Readonly<Record<string, string>>} attributes maps an attribute that contains a key to the

@@ -1,6 +1,6 @@
 /**
- * A stable code for every way in which Crispen can fail. A code survives the transfer from the
- * worker, and keeps its meaning within a major version.
+ * A stable code for every way in which Crispen can fail. A code is preserved when an error is sent
+ * from the worker, and keeps its meaning within a major version.
  */
 export type ErrorCode =
   | 'NO_WEBGPU' // the browser, its flags or the machine provide no adapter
@@ -12,7 +12,7 @@ export type ErrorCode =
   | 'MODEL_CORRUPT' // a weight file is truncated, malformed or fails its hash
   | 'MODEL_UNSUPPORTED' // the weight file is valid, but Crispen does not know its network
   | 'FETCH_FAILED' // a URL could not be read because of the network, the status or CORS
-  | 'CROSS_ORIGIN' // pixels or weights of another origin, which this origin may not use
+  | 'CROSS_ORIGIN' // pixels or weights from another origin, which this origin may not use
   | 'DECODE_FAILED' // the bytes are not an image that this decoder can read
   | 'ENCODE_FAILED' // this platform cannot encode the requested output format
   | 'WRITE_FAILED' // the file could not be written: the disk is full or the permission was withdrawn
@@ -24,7 +24,10 @@ export type ErrorCode =
   | 'WORKER_FAILED' // the worker could not start or died
   | 'INTERNAL'; // a bug in Crispen, such as a WebGPU validation error
 
-/** An error as plain data. This is sent between worker and page instead of the error object. */
+/**
+ * An error as plain data, which is sent between the worker and the page instead of the error
+ * object.
+ */
 export interface SerializedError {
   readonly code: ErrorCode;
   readonly message: string;
@@ -41,7 +44,7 @@ const NOT_LOADED =
 /**
  * The only error class that Crispen throws.
  *
- * `message` describes the problem. `hint` describes what to do about it, and may be empty. `name`
+ * `message` describes the problem. `hint` describes what to do about it, and can be empty. `name`
  * is `AbortError` for the code `ABORTED`, as on the web platform, and `CrispenError` otherwise.
  */
 export class CrispenError extends Error {
@@ -86,11 +89,11 @@ export function throwIfAborted(signal: { readonly aborted: boolean } | undefined
   if (signal?.aborted) throw new CrispenError('ABORTED', 'The upscale was cancelled.');
 }
 
-/** Makes the error for a condition that only a bug in Crispen can cause. */
+/** Creates the error for a condition that only a bug in Crispen can cause. */
 export const internal = (what: string): CrispenError =>
   new CrispenError('INTERNAL', `Crispen has a bug: ${what}.`, { hint: 'Please report it.' });
 
-/** Makes the error for a result that contains NaN or infinity. */
+/** Creates the error for a result that contains NaN or infinity. */
 export const nonFinite = (): CrispenError =>
   new CrispenError('NON_FINITE', 'The network produced values that are not numbers.', {
     hint: 'The weights may be damaged, or may expect another input range (0..1 or 0..255).',

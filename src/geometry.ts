@@ -11,15 +11,15 @@ export interface Rect extends Size {
 }
 
 /**
- * One tile of an LR image, in LR pixels. `core` is the part that it computes, and `source` is the
- * part that it reads.
+ * One tile of an LR image, in LR pixels. `core` is the area that the tile computes, and `source` is
+ * the area that it reads.
  */
 export interface Tile {
   readonly core: Rect;
   readonly source: Rect;
   /**
-   * The pixels that the tile needs. Only given if alpha needs more pixels than the network reads;
-   * default: `source`.
+   * The pixels that the tile needs. It is only given if alpha needs more pixels than the network
+   * reads; default: `source`.
    */
   readonly pixels?: Rect;
 }

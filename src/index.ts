@@ -1,4 +1,4 @@
-/** The public names of Crispen. */
+/** Crispen's public API. */
 
 export { MODELS, type ModelEntry } from './catalog/manifest.ts';
 export type { AddedTask, Task } from './catalog/task.ts';

@@ -1,12 +1,12 @@
 /**
- * Options as data. The rule of an option defines the allowed values, in words and as a test. The
- * library uses the rules to check calls before any work. The command line reads its arguments with
- * them, and the tests generate wrong values from them.
+ * Options as data. An option's rule defines the allowed values, in words and as a test. The library
+ * uses the rules to check calls before any work starts. The command line uses them to read its
+ * arguments, and the tests use them to generate wrong values.
  */
 import { CrispenError } from './errors.ts';
 
 export interface Rule {
-  /** The kind of value. Tests generate wrong values from it. */
+  /** The kind of value. Tests use it to generate wrong values. */
   readonly kind: string;
   /** A description of the allowed values, such as `a number from 0 to 1`. */
   readonly wants: string;
@@ -22,7 +22,7 @@ export interface Choice<T extends string | number> extends Rule {
   readonly of: readonly T[];
 }
 
-/** The longest side of any image in pixels, which is PNG's limit. */
+/** The maximum side length of any image in pixels, which is PNG's limit. */
 const MAX_SIDE = 2 ** 31 - 1;
 
 /** Accepts a finite number up to `max` that is at least `min` or above `above`. */
@@ -56,10 +56,10 @@ export function whole(min: number, max = Number.MAX_SAFE_INTEGER, unit = ''): Ru
   };
 }
 
-/** Accepts a side of an image. */
+/** Accepts the length of an image side. */
 export const side = (min = 1): Rule => whole(min, MAX_SIDE, 'pixels');
 
-/** Accepts the largest value in a network's input, such as 1 or 255. */
+/** Accepts the upper end of a network's input range, such as 1 or 255. */
 export const inputRange = number({ above: 0, max: 2 ** 32 });
 
 export const choice = <T extends string | number>(of: readonly T[]): Choice<T> => ({
@@ -82,7 +82,9 @@ export const text = (what: string): Rule => ({
   accepts: (value) => typeof value === 'string',
 });
 
-/** Accepts an object of any class or realm with methods or properties of these types. */
+/**
+ * Accepts an object of any class, from any realm, that has methods or properties of these types.
+ */
 export const shaped = (
   kind: string,
   wants: string,
@@ -107,8 +109,8 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
  * Checks each option of a call with its rule. Undefined options are omitted. The result is a new
  * object, so later changes by the caller have no effect.
  *
- * Unknown names are errors, because most of them are typing mistakes. If such a name were ignored,
- * the caller would silently get a different result.
+ * Unknown names are errors, because most of them are typos. If a misspelt name were ignored, the
+ * caller would silently get a different result.
  *
  * @param call the name of the call, for messages
  * @throws CrispenError `INVALID_INPUT`
@@ -119,7 +121,7 @@ export function checkOptions<Options extends object>(
   rules: Rules<Options>,
 ): Options {
   const given: unknown = options === undefined ? {} : options;
-  // Rejects arrays, and objects of the platform such as an AbortSignal.
+  // Rejects arrays and platform objects, such as an AbortSignal.
   if (!isObject(given) || Object.prototype.toString.call(given) !== '[object Object]') {
     throw invalid(`The options of ${call} are ${show(given)}.`, 'Give an object, or nothing.');
   }
@@ -134,7 +136,7 @@ export function checkOptions<Options extends object>(
 }
 
 /**
- * Checks the fields of an object that have a rule. Undefined fields are omitted.
+ * Checks those of an object's fields that have a rule. Undefined fields are omitted.
  * @param what the name of a field in messages, such as `The option`
  * @throws CrispenError `INVALID_INPUT`
  */
@@ -157,7 +159,7 @@ export function checkValue<T>(what: string, value: T, rule: Rule): T {
   return (rule.copy ? rule.copy(value as never) : value) as T;
 }
 
-/** Converts any value to text for a message, and cuts long text. */
+/** Converts any value to text for a message, and truncates long text. */
 function show(value: unknown): string {
   if (typeof value === 'function') return 'a function';
   if (isObject(value)) return `an object (${Object.prototype.toString.call(value).slice(8, -1)})`;

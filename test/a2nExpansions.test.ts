@@ -1,5 +1,5 @@
 /**
- * Compares the WGSL of all kernels that A2N x2 compiles to: with strips as on GPUs, with fused
+ * Compares the WGSL of all kernels to which A2N x2 compiles: with strips as on GPUs, with fused
  * blocks, and with the convolutions for SwiftShader. The test fails if the text of a kernel
  * changes, or if a kernel appears or disappears. `npx vitest run --project unit test/a2nExpansions
  * -u` accepts the change.
@@ -19,7 +19,7 @@ const RUNS: readonly [family: string, element: ElementType][] = [
   ['swiftshader', 'f32'],
 ];
 
-/** Returns the distinct kernels of a run, by file name. */
+/** Returns the distinct kernels in a run, by file name. */
 async function kernelsOf(family: string, element: ElementType): Promise<Map<string, string>> {
   const own = FAMILIES.find((one) => one.family === family);
   const choice: Choice = own ?? { fuse: 'blocks', conv: 'strips', tileColumns: 16 };

@@ -9,7 +9,7 @@ const words = (...values: number[]) => {
   return new Uint8Array(view.buffer);
 };
 
-/** Returns the compressed pixels of a square of one colour. */
+/** Returns the compressed pixels of a single-coloured square. */
 async function pixels(side: number, colour: string): Promise<Uint8Array> {
   const create = { width: side, height: side, channels: 3 as const, background: colour };
   const file = await sharp({ create }).png({ palette: false }).toBuffer();
@@ -46,7 +46,7 @@ const box = (type: string, ...body: Uint8Array[]) => {
 };
 
 /**
- * Creates the boxes of an AVIF sequence, down to the box with the sizes of its samples. The file
+ * Creates the boxes of an AVIF sequence, down to the box that contains the sample sizes. The file
  * cannot be decoded.
  */
 export function avifSequence(samples: number): Uint8Array {

@@ -11,7 +11,7 @@ import { createNetwork } from '../src/networks/registry.ts';
 import { openBackend } from '../src/node/backend.ts';
 import { attentionOf, expectGoldenAttention } from './goldenAttention.ts';
 
-/** For each kind of network, the tensors that must have been compared. */
+/** For each kind of network, the tensors that must be compared. */
 const WANTED: readonly [pattern: string, tensors: readonly string[]][] = [
   [
     'tiny_a2n*',
@@ -70,7 +70,7 @@ test('networks without attention have nothing to tap', () => {
 
 test('the size of a result is known before the run', () => {
   const a2n = createNetwork('a2n', { scale: 2 });
-  // The sum counts the gate and the gated map in 16 blocks of 40 channels, and in the upsampler,
+  // The sum counts the gate and the gated map in 16 blocks with 40 channels, and in the upsampler,
   // which has 24 channels at twice the size. Each block adds two branch weights.
   const pixels = 9 * 7;
   expect(attentionBytes(a2n, { width: 9, height: 7 })).toBe(

@@ -1,7 +1,6 @@
 /**
- * The library throws its own error class. It throws `internal()` where only a bug can be the
- * reason. Other errors may be thrown only if the same module or its caller turns them into a
- * CrispenError.
+ * The library throws its own error class. It throws `internal()` where only a bug can be the cause.
+ * Other errors may be thrown only if the same module or its caller turns them into a CrispenError.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';

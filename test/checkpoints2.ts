@@ -1,6 +1,6 @@
 /**
- * Small checkpoints of later networks, and a manifest that describes them. They are not in the
- * repository.
+ * Small checkpoints for networks that were added later, and a manifest that describes them. They
+ * are not in the repository.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -20,11 +20,11 @@ export interface Checkpoint {
   readonly arch: string;
   readonly scale: number;
   readonly config: Readonly<Record<string, unknown>>;
-  /** The difference in the output that the stored element type causes. */
+  /** How much the stored element type changes the output. */
   readonly expected_output_difference: number;
 }
 
-/** Returns the checkpoints of an architecture, or none if the folder is missing. */
+/** Returns the checkpoints for the given architectures, or none if the folder is missing. */
 export function checkpointsOf(...architectures: readonly string[]): readonly Checkpoint[] {
   const manifest = join(folder, 'manifest.json');
   if (!existsSync(manifest)) return [];
@@ -39,8 +39,8 @@ export async function detectRenamed({ file }: Checkpoint): Promise<Detection> {
 }
 
 /**
- * Returns the largest difference between the golden output and the output that plain loops compute
- * for a checkpoint.
+ * Returns the largest difference between a checkpoint's golden output and the output that plain
+ * loops compute.
  */
 export async function outputDifference(
   { golden }: Checkpoint,

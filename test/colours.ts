@@ -78,7 +78,7 @@ export function pngOf(
       const rgb = isGrey ? Array(3).fill(colourAt(x, y)[1]) : colourAt(x, y);
       const stored = rgb.map((v) => Math.round(v * most));
       if (colour === 3) {
-        // The image uses as many colours as a palette can have.
+        // The image has as many colours as a palette can contain.
         const place = (y >> 1) * 16 + (x >> 1);
         if (x % 2 === 0 && y % 2 === 0) palette.push(...stored);
         rows.push(place);
@@ -141,7 +141,7 @@ export function greyProfile(gamma: number): Uint8Array<ArrayBuffer> {
     profileOfGamma({ exponent: 1 / gamma, chromaticities: CHROMATICITIES.P3 })!,
   );
   rgb.write('GRAY', 16, 'latin1');
-  // The name of the red curve is replaced by that of the grey curve.
+  // The red curve's tag is renamed to that of the grey curve.
   rgb.write('kTRC', rgb.indexOf('rTRC'), 'latin1');
   return Uint8Array.from(rgb);
 }

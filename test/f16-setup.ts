@@ -5,8 +5,8 @@ import { findVulkanDrivers } from '../src/node/drivers.mjs';
 
 /**
  * Before the f16 tests, selects a driver with shader-f16, because SwiftShader lacks it.
- * `$CRISPEN_F16_ICD` names a driver. Otherwise, lavapipe 25 next to the project or a driver of the
- * system is used. Without a driver, the tests print a message and are skipped.
+ * `$CRISPEN_F16_ICD` can name the driver. Otherwise, lavapipe 25 next to the project or one of the
+ * system's drivers is used. Without a driver, the tests print a message and are skipped.
  */
 export default function setup(): void {
   if (!process.env.CRISPEN_LARGE)
@@ -28,7 +28,7 @@ function candidates(): string[] {
 
 /**
  * Returns whether the driver has an adapter with shader-f16. The check runs in a separate process,
- * because it may crash.
+ * because it can crash.
  */
 function hasF16(icd: string): boolean {
   try {

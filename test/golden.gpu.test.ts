@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => engine.destroy());
 
-/** Compares every tensor of the case on the GPU, fused and unfused. */
+/** Compares every tensor in the case on the GPU, fused and unfused. */
 async function compare(file: string): Promise<void> {
   const goldens = await readGoldenCases(file);
   if ('missing' in goldens) throw new Error(`${goldens.name}: no network ${goldens.missing}`);

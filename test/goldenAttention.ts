@@ -1,4 +1,4 @@
-/** Compares the attention that the inspection reports with the tensors of a golden case. */
+/** Compares the attention that the inspection reports with a golden case's tensors. */
 import { expect } from 'vitest';
 import type { GoldenCase } from '../src/cli/golden-case.ts';
 import {
@@ -107,7 +107,7 @@ interface Pattern {
   readonly lse: Float32Array;
 }
 
-/** Computes, from the golden tensors, the weight that every pixel gives to every other pixel. */
+/** Uses the golden tensors to compute the weight that every pixel assigns to every other pixel. */
 function dense(
   { width, height, rounds }: AttentionClusters,
   golden: GoldenCase,
@@ -116,7 +116,7 @@ function dense(
   const length = width * height;
   const [, , chunks, window, keys] = golden.expected.get('shared.score')?.shape ?? [];
   const padded = chunks * window;
-  // The released code fills the last chunk by repeating the last rows of the order.
+  // The released code fills the last chunk by repeating the last rows of the sorted order.
   const sorted = (r: number, j: number): number => {
     const row = j < length ? j : length - 1 - ((padded - 1 - j) % length);
     return order[r * length + row] - r * length;

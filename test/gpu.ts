@@ -2,15 +2,15 @@ import { create, globals } from 'webgpu';
 import { loadVulkan } from '../src/node/drivers.mjs';
 
 // The instance is kept until the process ends, because Dawn sometimes crashes if its instance is
-// collected before its devices.
+// garbage-collected before its devices.
 let gpu: GPU | undefined;
 let reported = false;
-/** The workgroup memory for kernels with subgroup matrices, in bytes. */
+/** The workgroup memory that kernels with subgroup matrices can use, in bytes. */
 export const TEST_MATRIX_BYTES = 32768;
 /**
  * Enables subgroup matrices and f16, if the adapter has them. As in the tested browsers, workgroup
- * memory is not set to zero. No kernel relies on the zeros, and software adapters compile kernels
- * in two thirds of the time.
+ * memory is not set to zero. No kernel relies on this initialisation, and software adapters compile
+ * kernels in two thirds of the time without it.
  */
 const TOGGLES = ['allow_unsafe_apis', 'vulkan_enable_f16_on_nvidia', 'disable_workgroup_init'];
 const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;

@@ -1,6 +1,6 @@
 /**
- * Tests the archive of `npm run gpu:pack`: it contains everything that its programs import, and its
- * report can be read.
+ * Tests the archive that `npm run gpu:pack` creates: it contains everything that its programs
+ * import, and its report is readable.
  */
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';

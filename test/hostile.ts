@@ -7,9 +7,9 @@ import type { ErrorCode } from '../src/errors.ts';
 export interface Hostile {
   readonly name: string;
   readonly file: Buffer;
-  /** The size of the image. Null if there is no correct result. */
+  /** The image's size. Null if there is no correct result. */
   readonly size: readonly [width: number, height: number] | null;
-  /** The acceptable error. Null if there must be an image. */
+  /** The error that is acceptable. Null if the file must be read as an image. */
   readonly code: ErrorCode | null;
 }
 
@@ -172,7 +172,10 @@ function damaged(file: Buffer, from: number, to: number): Buffer {
   return Buffer.from(file).fill(0, from, to);
 }
 
-/** Creates a PNG with four colours. The second is transparent and the third is half transparent. */
+/**
+ * Creates a PNG with four colours. The second colour is transparent, and the third is half
+ * transparent.
+ */
 async function paletteWithTransparency(): Promise<Buffer> {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(SIDE, 0);

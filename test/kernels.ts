@@ -68,7 +68,10 @@ export function randomMap(channels: number, height: number, width: number, seed 
   };
 }
 
-/** All tests of a file share one device, because creating one takes longer than most kernels. */
+/**
+ * All tests in a file share one device, because creating a device takes longer than running most
+ * kernels.
+ */
 let shared: GPUDevice | undefined;
 /** Compiled kernels by source. The source contains no sizes, so most cases share a kernel. */
 const pipelines = new Map<string, GPUComputePipeline>();
@@ -77,16 +80,16 @@ type Words = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 
 export interface KernelRun {
   readonly grid: Grid;
-  /** The words of the uniform, or all of its parameters by name. */
+  /** The uniform's words, or all of its parameters by name. */
   readonly params?: readonly number[] | Params;
-  /** The content of the buffers that the kernel reads, in binding order. */
+  /** The content of each buffer that the kernel reads, in binding order. */
   readonly reads: readonly Words[];
   /**
-   * The number of words of each buffer that the kernel writes, or its initial content. Buffers
-   * without content are filled with poison.
+   * The number of words in each buffer that the kernel writes, or the buffer's initial content.
+   * Buffers without initial content are filled with poison.
    */
   readonly writes: readonly (number | Words)[];
-  /** The rows of workgroups per dispatch. By default, one dispatch contains all rows. */
+  /** The number of workgroup rows per dispatch. By default, one dispatch contains all rows. */
   readonly rowsPerDispatch?: number;
 }
 
@@ -228,8 +231,8 @@ export function written(words: Uint32Array): Float32Array {
 }
 
 /**
- * The tolerance for rounding of a value that is stored in f16, and of the inputs from which it was
- * computed.
+ * The tolerance for values that are stored in f16. It covers the rounding of the value itself and
+ * of the inputs from which it was computed.
  */
 const HALF_TOLERANCE = 4e-3;
 

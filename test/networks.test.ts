@@ -3,8 +3,8 @@ import { compareGolden, findGoldenCases, isOff, readGoldenCase } from '../src/cl
 import { openBackend } from '../src/node/backend.ts';
 
 /**
- * The networks that are detected in checkpoints. Those that are too large for the repository are in
- * the shared folder.
+ * Golden files for the networks that are detected in checkpoints. Files that are too large for the
+ * repository are in the shared folder.
  */
 const files = ['compact_*', 'span_*', 'rrdb_*', 'edsr_x*', 'edsr_basicsr*', 'pan_x4_17x13'].flatMap(
   (pattern) => findGoldenCases(pattern),
@@ -23,7 +23,7 @@ test.each(files)('the CPU interpreter agrees with %s', async (file) => {
   if ('missing' in golden) throw new Error(`${golden.name}: no network ${golden.missing}`);
   const comparisons = await compareGolden(golden, await openBackend('oracle'), { fuse: false });
   expect(comparisons.map(({ tensor }) => tensor)).toEqual([...golden.expected.keys()]);
-  // SPAN multiplies large values by small ones. The difference between its own oracle and f64 is as
-  // large.
+  // SPAN multiplies large values by small values. The goldens themselves differ from f64 by as
+  // much.
   expect(comparisons.filter((comparison) => isOff(comparison, 2e-5))).toEqual([]);
 });

@@ -1,7 +1,7 @@
 /**
- * One weight that is NaN must end every run with the error `NON_FINITE`. Clamp, max, min and
- * comparisons drop NaN, so the run would otherwise return a picture. The test tries each weight
- * tensor of each family: on the GPU with every level of fusion, on the CPU and with the oracle.
+ * A single NaN weight must end every run with the error `NON_FINITE`. Clamp, max, min and
+ * comparisons drop NaN, so the run could otherwise return a picture. The test tries each weight
+ * tensor in each family: on the GPU at every fusion level, on the CPU and with the oracle.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CpuModel } from '../src/cpu/model.ts';
@@ -26,7 +26,7 @@ beforeAll(async () => {
 afterAll(() => engine.destroy());
 
 const tiny = { scale: 2, features: 8, blocks: 1 } as const;
-/** Two blocks of three heads. The windows of the second block are shifted. */
+/** Two blocks with three heads each. The second block's windows are shifted. */
 const windows = { scale: 2, features: 12, depths: [2], heads: [3], window: 8 } as const;
 const NETWORKS: Readonly<Record<string, Network>> = {
   'compact with PReLU': createNetwork('compact', { ...tiny, activation: 'prelu' }),
@@ -46,7 +46,7 @@ const NETWORKS: Readonly<Record<string, Network>> = {
     window: 32,
     initialised: false,
   }),
-  // With an input range of 255, all keys would be outside the image.
+  // With the default input range of 255, all keys would be outside the image.
   'edsr-acla': createNetwork('edsr-acla', {
     ...tiny,
     blocks: 2,
@@ -78,12 +78,12 @@ const NETWORKS: Readonly<Record<string, Network>> = {
 function poisoned(weights: TensorMap, name: string, random: () => number): TensorMap {
   const tensor = weights.get(name) as Tensor;
   const values = toFloat32(tensor);
-  // The NaN is in the centre of a kernel. At the border, it might only meet padding, which the
-  // oracle skips.
+  // The NaN is placed in the centre of a kernel. At a kernel's border, it might only meet padding,
+  // which the oracle skips.
   const [rows, , height = 1, width = 1] = tensor.shape;
   const taps = height * width;
-  // DySample's last convolution has padding rows, which no pixel reads. The NaN is therefore in the
-  // first row.
+  // DySample's last convolution has padding rows, which no pixel reads. The NaN is therefore placed
+  // in the first row.
   const kernels = values.length / taps / (name.endsWith('end_conv.weight') ? rows : 1);
   const kernel = Math.floor(random() * kernels);
   values[kernel * taps + (taps >> 1)] = Number.NaN;
@@ -125,7 +125,7 @@ describe.each(Object.keys(NETWORKS))('%s with one NaN', (family) => {
   // Each run of a transformer takes a second, so only every eighth tensor is tried.
   const long = ['asid', 'omnisr', 'dat', 'swinir', 'srformer'].includes(family);
   const names = [...weights.keys()].filter((_, i) => !long || i % 8 === 0);
-  // One kernel can compute a whole block only in these families.
+  // Only in these families can one kernel compute a whole block.
   const hasBlocks = ['a2n', 'a2nm', 'pan'].includes(family);
   const ways = Object.keys(RUNS).filter(
     (way) => (hasBlocks || !way.includes('blocks')) && (!long || !way.includes('op by')),

@@ -20,7 +20,7 @@ import { testGpu } from './gpu.ts';
 import { expectClose, randomValues } from './kernels.ts';
 
 let engine: Engine;
-/** An engine with so little memory that it computes attention weights slab by slab. */
+/** An engine with so little memory that it must compute attention weights slab by slab. */
 let small: Engine;
 beforeAll(async () => {
   engine = await Engine.create({ gpu: testGpu() });
@@ -215,8 +215,8 @@ describe('LCoAN', () => {
     expect(new Set(whole.image.data).size).toBeGreaterThan(10);
     const tiled = await engine.upscale(model, image, { tileSize: 12 });
     expect(tiled.report.tiles).toBeGreaterThan(1);
-    // The network runs on the whole image up to its last attention, so codes and order are those of
-    // the whole image.
+    // The network runs on the whole image up to its last attention layer, so codes and order are
+    // the same as for the whole image.
     expect(tiled.report.approximate).toBe(false);
     expect(tiled.image.data).toEqual(whole.image.data);
     const around = await engine.upscale(model, image, { tileSize: 12, edge: 'wrap' });

@@ -20,8 +20,9 @@ test.each(files)('the CPU interpreter agrees with %s', async (file) => {
     const comparisons = await compareGolden(golden, await openBackend('oracle'), { fuse: false });
     expect(comparisons.map(({ tensor }) => tensor)).toEqual([...golden.expected.keys()]);
     // The default networks work on 0..255 with offsets of many pixels. Where neighbouring pixels
-    // differ by tens of levels, rounding an offset in f32 changes a sampled key by 1e-2. There, the
-    // goldens themselves are off by up to 2.6e-4 (see the next test). The output stays close.
+    // differ by tens of levels, rounding an offset in f32 changes a sampled key by 1e-2. In such
+    // places, the goldens themselves are off by up to 2.6e-4 (see the next test). The final output
+    // is less sensitive.
     const inner = file.includes('default') ? 3e-4 : 1e-5;
     const limit = (tensor: string) => (tensor === 'output' ? 1e-5 : inner);
     expect(comparisons.filter((comparison) => isOff(comparison, limit(comparison.tensor)))).toEqual(
@@ -31,9 +32,9 @@ test.each(files)('the CPU interpreter agrees with %s', async (file) => {
 });
 
 describe('sizes as published', () => {
-  // The difference from the published size consists of nine unused embeddings, the scalar `a` and
-  // the mean shifts, which are left out. The centroids of the first group are a buffer in the
-  // published code but count here.
+  // The count differs from the published size. It leaves out nine unused embeddings, the scalar `a`
+  // and the mean shifts. It includes the first group's centroids, which are a buffer in the
+  // published code.
   it.each([
     [2, 15_668_508],
     [3, 16_406_428],

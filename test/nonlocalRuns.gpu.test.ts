@@ -1,4 +1,4 @@
-/** Tests properties of runs of non-local networks, apart from their values. */
+/** Tests how non-local networks run, apart from the values that they compute. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Engine } from '../src/engine/engine.ts';
 import { interpret } from '../src/engine/oracle/interpreter.ts';
@@ -91,8 +91,8 @@ describe.each(networks)('%s', (_, network) => {
     const tight = await engine.upscale(model, image, { memoryBudget });
     expect(tight.report).toMatchObject({ tiles: 1, approximate: false });
     expect(tight.image.data).toEqual(free.image.data);
-    // With less memory, only the enlarging end of the network is cut, and the pixels are the same.
-    // With even less, each tile attends only to itself, and the result reports this.
+    // With less memory, only the enlarging end of the network runs in tiles, and the pixels are the
+    // same. With even less memory, each tile attends only to itself, and the report says so.
     const kinds: boolean[] = [];
     for (let part = 0.98; ; part *= 0.75) {
       const budget = { memoryBudget: part * memoryBudget };
@@ -127,7 +127,7 @@ describe('the adaptive gate', () => {
   const sizes = { scale: 1, features: 8, blocks: 4, keys: 3, inputRange: 1 };
   const input = { width: 9, height: 7, data: randomValues(189, 3) };
 
-  /** Closes the second key of each reference everywhere, and gives it an invalid position. */
+  /** Closes each reference's second key everywhere, and sets its position to NaN. */
   function poisoned(network: Network) {
     const weights = weightsOf(network);
     const change = (name: string, value: number, of: (i: number) => boolean) => {
@@ -160,8 +160,8 @@ describe('the adaptive gate', () => {
     for (const traced of [gpu, cpu]) {
       expect(traced.get('output')?.data.every(Number.isFinite)).toBe(true);
     }
-    // This shows that the invalid position has an effect: if the logit is zero instead, the key is
-    // read.
+    // This shows that the invalid position matters: if the closed key's logit is only set to zero,
+    // the key is read.
     const open = edsrAcla({ ...sizes, gate: 'zero' });
     const read = await interpret(open, poisoned(open), input, ['output']);
     expect(read.get('output')?.data.every(Number.isFinite)).toBe(false);

@@ -1,4 +1,4 @@
-/** Returns a generator of a deterministic sequence of numbers in 0..1 (mulberry32). */
+/** Returns a function that generates a deterministic sequence of numbers in 0..1 (mulberry32). */
 export function randomStream(seed: number): () => number {
   let state = seed | 0;
   return () => {

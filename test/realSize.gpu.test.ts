@@ -1,6 +1,6 @@
 /**
- * Tests the memory of window attention networks at their released sizes, if CRISPEN_REAL_SIZE=1 is
- * set.
+ * Tests the memory use of window attention networks at their released sizes, if CRISPEN_REAL_SIZE=1
+ * is set.
  */
 import { describe, expect, it } from 'vitest';
 import { Engine } from '../src/engine/engine.ts';
@@ -29,8 +29,8 @@ function realSize(): [string, Network, TensorMap][] {
 }
 
 /**
- * Creates an engine whose buffers are counted. `peak` returns the largest number of bytes held at
- * the same time.
+ * Creates an engine whose buffers are counted. `peak` returns the largest number of bytes that were
+ * held at any time.
  */
 async function counted(): Promise<{ own: Engine; peak: () => number }> {
   const own = await Engine.create({ gpu: testGpu() });

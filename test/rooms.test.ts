@@ -13,7 +13,7 @@ const { forbidden }: { forbidden: readonly Rule[] } = createRequire(import.meta.
   '../.dependency-cruiser.cjs',
 );
 
-/** The imports that are allowed between rooms, and between rooms within a room. */
+/** The imports that are allowed between rooms, and between the inner rooms of a room. */
 const ROOMS: Record<string, string[]> = {};
 const INNER_ROOMS: Record<string, Record<string, string[]>> = {};
 for (const { comment = '' } of forbidden) {
@@ -26,7 +26,7 @@ for (const { comment = '' } of forbidden) {
 }
 
 /**
- * Reads the lines `room <- rooms` of ARCHITECTURE.md. An indented line belongs to the room above
+ * Reads the lines `room <- rooms` in ARCHITECTURE.md. An indented line belongs to the room above
  * it.
  */
 function drawn(): { rooms: Record<string, string[]>; inner: Record<string, Arrows> } {

@@ -14,8 +14,8 @@ interface Place {
 }
 
 /**
- * Returns the lines of code without comments, blank lines and lines of brackets. White space is
- * collapsed.
+ * Returns the lines of code, without comments, blank lines and lines that consist only of brackets.
+ * White space is collapsed.
  */
 function linesOf(file: string): { text: string; at: Place }[] {
   return readFileSync(FOLDER + file, 'utf8')

@@ -11,9 +11,9 @@ test('comments and white space go, the code stays', () => {
   expect(compactShader('  #if A // why\n  return {p} + v{p+1} * w;\n  #end\n')).toBe(
     '#if A\nreturn {p}+v{p+1}*w;\n#end\n',
   );
-  // The value of a substitution may be negative, so the space before it stays.
+  // A substituted value can be negative, so the space before it stays.
   expect(compactShader('let a = {p} - v - {q} + {r};\n')).toBe('let a={p}-v - {q} + {r};\n');
-  // This must result neither in a decrement nor in code on the line of a directive.
+  // The output must contain neither a decrement nor code on the same line as a directive.
   expect(compactShader('let a = b - -c;\nx += 1;\n#for p in 0..2\nf();\ng();\n#end\n')).toBe(
     'let a=b - -c;x+=1;\n#for p in 0..2\nf();g();\n#end\n',
   );
@@ -35,7 +35,7 @@ test.each(shaders)('%s ships without comments', (name) => {
   expect(tokens(bare)).toEqual(tokens(source));
 });
 
-// naga 24, which Firefox used, does not support constants that are computed with `select`.
+// naga 24, which Firefox used to ship, does not support constants that are computed with `select`.
 test('no constant of a shader is made by select', () => {
   const constants = shaders.flatMap(
     (name) =>

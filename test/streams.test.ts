@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 
 /**
- * Iterations that are allowed: folders of the private file system, and the project's own
+ * Matches allowed iterations: over folders in the private file system, and over the project's own
  * generators.
  */
 const ITERABLE = /\.keys\(\)|resizer\.push\(|this\.#files\(/;

@@ -1,4 +1,4 @@
-/** The sample formats of a TIFF, with their numbers in the tag SampleFormat. */
+/** TIFF sample formats, with their numbers in the tag SampleFormat. */
 export const SAMPLES = { unsigned: 1, signed: 2, float: 3 } as const;
 
 export interface TiffOptions {

@@ -8,8 +8,8 @@ const rgb = Uint8Array.from({ length: WIDTH * HEIGHT * 3 }, (_, i) => {
 });
 
 /**
- * Returns an image in every readable format, some with a profile and EXIF. There is no BMP encoder
- * here, so the BMP is written by hand.
+ * Returns an image in every readable format, some with a profile and EXIF. No BMP encoder is
+ * available, so the BMP is assembled by hand.
  */
 export async function everyFormat(): Promise<Record<string, Buffer>> {
   const picture = () => sharp(rgb, { raw: { width: WIDTH, height: HEIGHT, channels: 3 } });
@@ -61,7 +61,7 @@ const box = (type: string, length: number) => {
 const exif = Buffer.from('49492a0008000000010012010300010000000600000000000000', 'hex');
 
 /**
- * Possible data after the end of a file: arbitrary bytes, and data that looks like a part of the
+ * Data that can follow the end of a file: arbitrary bytes, and data that looks like a part of the
  * file.
  */
 export const TAILS: Readonly<Record<string, Buffer>> = {

@@ -8,8 +8,8 @@ import { findPython, openTorch } from '../src/cli/torch.ts';
 import { openBackend } from '../src/node/backend.ts';
 import { chooseModel } from '../src/node/model.ts';
 
-// The networks that are trained in Python must be the same as the ones that run here. Both get the
-// same random weights, and the CPU interpreter must compute the same output as PyTorch.
+// The networks that are trained in Python must be the same as the networks that Crispen runs. Both
+// get the same random weights, and the CPU interpreter must compute the same output as PyTorch.
 const folder = resolve(import.meta.dirname, '../training');
 const scratch = mkdtempSync(join(tmpdir(), 'crispen-training-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -44,7 +44,7 @@ test.skipIf(!python).each(CASES)(
     expect(made.status, made.stderr).toBe(0);
     const read = await readGoldenCases(file);
     if ('missing' in read) throw new Error(`no network ${read.missing}`);
-    // Python implements the first of ACLA's two layouts of offsets.
+    // The Python code implements the first of ACLA's two offset layouts.
     const [golden] = read;
     const backend = await openBackend('oracle');
     try {
@@ -109,7 +109,7 @@ test.skipIf(!python)(
       },
     });
     expect(status, stderr).toBe(0);
-    // The test runs many small trainings, which take half a minute on one core.
+    // The test runs many small training jobs, which take half a minute on one core.
   },
   300_000,
 );

@@ -5,8 +5,8 @@ import { openBackend } from '../src/node/backend.ts';
 
 /**
  * Networks with few channels amplify rounding errors, including those of the code that made these
- * files: a layer norm over two or three channels divides by the remainder of their difference. All
- * other networks are within 1e-5.
+ * files: a layer norm over two or three channels divides by their standard deviation, which can be
+ * tiny. All other networks are within 1e-5.
  */
 const SENSITIVE: Readonly<Record<string, number>> = {
   asid_x2_21x19_maps: 2e-4,
@@ -15,8 +15,8 @@ const SENSITIVE: Readonly<Record<string, number>> = {
 };
 
 /**
- * The bounds for the oracle. It rounds nothing, so it shows the errors of the goldens themselves.
- * The golden `P6` differs from PyTorch in f64 by 2.98e-5, too.
+ * The bounds for the oracle, which does not round values, so it reveals the goldens' own errors.
+ * For example, the golden `P6` also differs from PyTorch in f64 by 2.98e-5.
  */
 const SENSITIVE_EXACT: Readonly<Record<string, number>> = {
   'asid_x2_21x19_maps block0.P6.last_group': 3e-5,
@@ -35,8 +35,8 @@ const casesOf = (family: string) => {
 };
 
 /**
- * Checks every tensor of golden files. Relative to its largest magnitude, the error must be at most
- * 1e-5, or the file's own bound.
+ * Checks every tensor in golden files. Relative to the tensor's largest magnitude, the error must
+ * be at most 1e-5, or the file's own bound.
  */
 async function expectGoldens(files: readonly string[], device: 'oracle' | 'cpu'): Promise<void> {
   const backend = await openBackend(device);
@@ -79,8 +79,8 @@ test.each(['oracle', 'cpu'] as const)(
   120_000,
 );
 
-// The goldens are at released sizes only. Plain loops need half a minute for each, so the oracle
-// runs only the smallest.
+// These goldens exist only at released sizes. Plain loops need half a minute for each, so the
+// oracle runs only the smallest golden.
 test.for([
   ['cpu', 'realcugan_*'],
   ['oracle', 'realcugan_x2_*'],

@@ -1,4 +1,4 @@
-/** Seeded weights of networks with window attention. */
+/** Seeded weights for networks with window attention. */
 import { datCheckpoint } from '../src/cli/golden-dat.ts';
 import { recipe2 } from '../src/cli/golden-hash.ts';
 import type { Network } from '../src/networks/network.ts';
@@ -10,7 +10,7 @@ export const weightsOf = (network: Network) =>
     ['conv_last', 0.5],
   ]);
 
-/** Returns seeded weights of a DAT checkpoint, created by the same rule and then folded. */
+/** Returns seeded weights for a DAT. A checkpoint is created with the same rule and then folded. */
 export function datWeights(
   { graph, ...network }: Network,
   features: number,

@@ -52,7 +52,7 @@ describe.each(LOCAL)('%s in tiles', (_, network) => {
   });
 });
 
-/** Two blocks of each kind. The second one has shifted windows. */
+/** Two blocks of each kind. The second block of each kind has shifted windows. */
 const dual = dat({
   scale: 2,
   features: 32,

@@ -1,6 +1,6 @@
 /**
- * Wrong values for options, and random requests that contain some of them, for Node and for pages.
- * The list of wrong values is independent of the rules, because values derived from the rules would
+ * Wrong option values, and random requests that contain some of them, for Node and for pages. The
+ * list of wrong values is independent of the rules, because values derived from the rules would
  * prove nothing.
  */
 import type { Rule } from '../src/options.ts';
@@ -13,8 +13,8 @@ const notNumbers = ['2', 'abc', '', true, 2n];
 const notStrings = [0, -1, 1e300, Number.NaN, true, 2n];
 const notObjects = [...notStrings, 'abc', ''];
 /**
- * Values that are wrong for every option, except those that accept any function or any object of
- * this shape.
+ * Values that are wrong for every option, except for options that accept any function or any object
+ * of this shape.
  */
 const others = () => [null, {}, [], [2], new Date(0), Symbol('s'), new Map()];
 const aFunction = () => 2;
@@ -64,7 +64,7 @@ export function wrongValues(rule: Rule): unknown[] {
   return [...(WRONG[rule.kind]?.() ?? []), ...whole];
 }
 
-/** A valid value of each option, by name. */
+/** A valid value for each option, by name. */
 export const RIGHT: Readonly<Record<string, () => unknown>> = {
   baseUrl: () => 'models/',
   worker: () => () => new Worker('worker.js'),

@@ -12,18 +12,19 @@ export function nameOf({ engine }: Pick<Row, 'engine'>): string {
 interface Bar {
   readonly name: string;
   readonly value: string;
-  /** The length from 0 to 1; null if it was not measured. */
+  /** The bar's length, from 0 to 1; null if nothing was measured. */
   readonly length: number | null;
   readonly isBest?: boolean;
 }
 
-/** Returns one bar per engine, which shows its median. The fastest engine is marked. */
+/** Returns one bar per engine that shows the engine's median. The fastest engine is marked. */
 export function timeBars(rows: readonly Row[], { multiplyAdds }: Ceiling): Bar[] {
   const times = rows.flatMap(({ medianMs }) => medianMs ?? []);
   const [least, most] = [Math.min(...times), Math.max(...times)];
   return rows.map((row) => {
     const { medianMs, precision } = row;
-    // Messages of the library are in English. This error has a known reason, so it is translated.
+    // The library's messages are in English. The reason for this error is known, so it can be
+    // translated.
     const isWithoutHalf = precision === 'f16' && multiplyAdds.f16 === null;
     const error = isWithoutHalf ? t.noHalf : (row.error ?? t.unknown);
     return {
@@ -35,7 +36,7 @@ export function timeBars(rows: readonly Row[], { multiplyAdds }: Ceiling): Bar[]
   });
 }
 
-/** Returns the known shares, both of multiply-adds and of memory bandwidth. */
+/** Returns the known shares of both ceilings: multiply-adds and memory bandwidth. */
 export function shareBars(rows: readonly Row[]): Bar[] {
   return rows.flatMap((row) =>
     (
@@ -58,7 +59,7 @@ export function shareBars(rows: readonly Row[]): Bar[] {
 }
 
 /**
- * Describes the fastest result in words, because this matters most. Empty if nothing was measured.
+ * Describes the fastest result in words, because it matters most. Empty if nothing was measured.
  */
 export function summaryOf(rows: readonly Row[]): string {
   const timed = rows.filter(({ medianMs }) => medianMs !== null);

@@ -4,8 +4,8 @@ import { toPlanar } from '../photo.ts';
 import type { CpuWorker } from './cpuWorker.ts';
 
 /**
- * Runs Crispen in WebAssembly with this many threads and shared memory, which requires an isolated
- * page.
+ * Runs Crispen in WebAssembly with this number of threads and shared memory, which requires an
+ * isolated page.
  */
 export function cpuContender(threads: number): Contender {
   return {

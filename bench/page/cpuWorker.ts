@@ -1,6 +1,6 @@
 /**
- * Runs Crispen on the CPU in a worker. The host of a crew waits for the other threads, and pages
- * may not wait.
+ * Runs Crispen on the CPU in a worker. A crew's host blocks while it waits for the other threads,
+ * which is not allowed in a page's main thread.
  */
 import { expose } from 'comlink';
 import { Crew } from '../../src/cpu/crew.ts';

@@ -3,7 +3,7 @@ import type { Contender } from '../contender.ts';
 import { ONNX_INPUT, ONNX_OUTPUT, writeOnnx } from '../onnx.ts';
 import { toPlanar } from '../photo.ts';
 
-/** The folder in which `npm run bench` serves the files of onnxruntime-web. */
+/** The folder in which `npm run bench` serves onnxruntime-web's files. */
 const FOLDER = './ort/';
 
 /** The part of onnxruntime-web that the bench uses. */
@@ -26,7 +26,7 @@ interface OrtSession {
   release(): Promise<void>;
 }
 
-/** The build that the authors recommend for each provider. */
+/** The build that the onnxruntime-web authors recommend for each provider. */
 const FILES = { webgpu: 'ort.webgpu.min.mjs', wasm: 'ort.wasm.min.mjs' } as const;
 
 /** Runs onnxruntime-web on WebGPU or, if `threads` is given, on the CPU. */
@@ -37,10 +37,10 @@ export function ortContender(threads?: number): Contender {
     precision: 'f32',
     ...(threads !== undefined && { threads }),
     async open({ network, weights, image }) {
-      // The file is not bundled, because it loads its other parts from its own folder.
+      // onnxruntime-web is not bundled, because it loads its other parts from its own folder.
       const folder = new URL(FOLDER, document.baseURI).href;
-      // It starts its threads only once. Another number of threads needs another copy of the
-      // module.
+      // The module starts its threads only once. Each thread count therefore needs its own copy of
+      // the module.
       const file = `${folder}${FILES[provider]}?threads=${threads}`;
       const ort: OnnxRuntime = await import(/* @vite-ignore */ file);
       ort.env.wasm.wasmPaths = folder;

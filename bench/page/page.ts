@@ -1,4 +1,4 @@
-/** The bench's page, for visitors and for `npm run bench`, which calls `window.crispenBench`. */
+/** The bench page, for visitors and for `npm run bench`, which calls `window.crispenBench`. */
 import { decodeImage } from '../../src/codecs/decode.ts';
 import { toRgba8 } from '../../src/image/pixels.ts';
 import type { Ceiling } from '../ceiling.ts';
@@ -11,13 +11,13 @@ import { stageLine } from '../stage.ts';
 import { cpuContender } from './cpu.ts';
 import { type Outcome, startView, type Watcher } from './view.ts';
 
-/** A request from outside the page. URLs are relative to the page. */
+/** A request from `npm run bench`. URLs are relative to the page. */
 export interface PageRequest extends BenchRequest {
-  /** Null selects the shipped model of the scale. */
+  /** Null selects the shipped model for the scale. */
   readonly weights: { readonly url: string; readonly name: string } | null;
   /**
-   * Thread counts for engines on the CPU. Each count is a separate contender. If empty, the number
-   * of cores is used, but at most 8.
+   * Thread counts for CPU engines. Each count is a separate contender. If empty, the number of
+   * cores is used, but at most 8.
    */
   readonly threads: readonly number[];
   /** If null, the CPU's ceiling is not measured. */
@@ -28,7 +28,7 @@ export type PageResult = Outcome;
 
 declare global {
   interface Window {
-    /** `npm run bench` calls this function. `onStage` receives the stages. */
+    /** `npm run bench` calls this function. `onStage` is called with each stage. */
     crispenBench?: (
       request: PageRequest,
       onStage?: (what: string) => unknown,
@@ -36,12 +36,12 @@ declare global {
   }
 }
 
-/** All visitors use the same photo, which is a sample of the demo. */
+/** All visitors use the same photo, which is one of the demo's samples. */
 const PHOTO = './samples/cat.jpg';
 
-/** Starts the page with Crispen's contenders and other contenders for the given thread counts. */
+/** Starts the page with Crispen's contenders, and with the rivals for the given thread counts. */
 export function startPage(rivals: (threads: readonly number[]) => Contender[]): void {
-  // The gauge must exist before any device is made.
+  // The gauge must exist before any device is created.
   const gauge = 'gpu' in navigator ? new GpuGauge(globalThis) : null;
 
   async function bench(

@@ -1,6 +1,6 @@
 /**
- * Writes results as text for an issue or a mail. The text is always in English, because maintainers
- * read it.
+ * Formats results as text for an issue or an email. The text is always in English, because
+ * maintainers read it.
  */
 import type { Ceiling } from '../ceiling.ts';
 import type { Row } from '../contender.ts';

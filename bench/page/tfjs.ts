@@ -10,7 +10,7 @@ import { toPlanar } from '../photo.ts';
 
 const BACKEND = 'webgpu';
 
-/** Runs TensorFlow.js on WebGPU, with its own layout (NHWC) and its fused convolutions. */
+/** Runs TensorFlow.js on WebGPU, with TensorFlow.js's own layout (NHWC) and fused convolutions. */
 export const tfjsContender: Contender = {
   engine: 'tfjs-webgpu',
   precision: 'f32',
@@ -36,7 +36,7 @@ export const tfjsContender: Contender = {
       output: async () => last.map((value) => value / inputRange),
       async close() {
         for (const tensor of loaded.values()) tensor.dispose();
-        // The backend keeps every buffer for reuse. A new backend starts without buffers.
+        // The backend keeps all buffers for reuse. A new backend starts without any.
         const make = tf.findBackendFactory(BACKEND);
         tf.removeBackend(BACKEND);
         tf.registerBackend(BACKEND, make);
@@ -45,7 +45,7 @@ export const tfjsContender: Contender = {
   },
 };
 
-/** Loads weights in TensorFlow.js's layout. Convolutions are HWIO instead of OIHW. */
+/** Loads weights in TensorFlow.js's layout, in which convolutions are HWIO instead of OIHW. */
 function loadWeights(graph: Graph, weights: TensorMap): Map<string, tf.Tensor> {
   return new Map(
     graph.weights.map(({ name, shape }) => {
@@ -61,8 +61,8 @@ function loadWeights(graph: Graph, weights: TensorMap): Map<string, tf.Tensor> {
 }
 
 /**
- * Evaluates the graph node by node. Each value is released after its last reader, as in a model of
- * TensorFlow.js.
+ * Evaluates the graph node by node. Each value is released after its last reader has run, as in
+ * TensorFlow.js's own models.
  */
 function evaluate(graph: Graph, weights: ReadonlyMap<string, tf.Tensor>, input: tf.Tensor) {
   const readers = consumers(graph);

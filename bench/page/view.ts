@@ -42,7 +42,10 @@ export function startView(
   let shown: { readonly outcome: Outcome; readonly count: number; readonly date: Date } | null =
     null;
 
-  /** Returns the status in the current language, so a change of language updates it. */
+  /**
+   * Returns the status in the current language. This is a function, so that a change of language
+   * updates the status.
+   */
   let message = () => '';
   const say = (words: () => string) => {
     message = words;
@@ -101,7 +104,7 @@ export function startView(
   document.addEventListener('keydown', ({ key }) => {
     if (key === 'Escape') job?.abort();
   });
-  // Areas that scroll must be accessible with the keyboard.
+  // Scrollable areas must be accessible with the keyboard.
   for (const area of document.querySelectorAll<HTMLElement>('.scroll')) area.tabIndex = 0;
   results.tabIndex = -1;
   copies(find<HTMLButtonElement>('copy'), find('report'), () => {

@@ -10,7 +10,7 @@ import { t } from '../texts/texts.ts';
 import type { Point } from '../zoom.ts';
 import { drawn, GRIPS, type Grip, moved, resized, rounded, shaped } from './rect.ts';
 
-/** The ratios that the user can choose, besides a free ratio and the picture's own ratio. */
+/** The aspect ratios that the user can choose, besides a free ratio and the picture's own ratio. */
 const RATIOS = ['1:1', '4:3', '3:4', '16:9', '9:16'] as const;
 
 /** A drag shorter than this, in CSS pixels, draws no new rectangle. */
@@ -30,10 +30,10 @@ export async function chooseCrop(
 }
 
 /**
- * The crop dialog. With the pointer, the handles resize the rectangle, a drag inside it moves it,
- * and a drag outside it draws a new one. With the keyboard, the arrow keys move the rectangle or a
- * handle by one pixel of the screen, or by ten pixels with Shift. Enter accepts the part, and
- * Escape cancels.
+ * The crop dialog. With the pointer, dragging a handle resizes the rectangle, dragging inside it
+ * moves it, and dragging outside it draws a new rectangle. With the keyboard, the arrow keys move
+ * the rectangle or a handle by one screen pixel, or by ten pixels with Shift. Enter accepts the
+ * part, and Escape cancels.
  */
 class Cropper {
   readonly chosen: Promise<Rect | null | 'cancelled'>;
@@ -188,7 +188,7 @@ class Cropper {
     }
   }
 
-  /** Returns the action of a drag that starts at a point on an element. */
+  /** Returns the action for a drag that starts at the given point on an element. */
   #dragFrom(from: Point, target: HTMLElement): (to: Point) => void {
     const { grip } = target.dataset;
     const start = this.#rect;

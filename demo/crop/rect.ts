@@ -1,6 +1,6 @@
 /**
- * Computes crop rectangles, in pixels of the picture. Coordinates may be fractional before
- * `rounded`.
+ * Computes crop rectangles, in picture pixels. Coordinates can be fractional until `rounded` is
+ * called.
  */
 import type { Rect, Size } from '../../src/geometry.ts';
 import type { Point } from '../zoom.ts';
@@ -13,7 +13,8 @@ export type Grip = (typeof GRIPS)[number];
 const LEAST = 16;
 
 /**
- * If the bounds conflict, the upper bound applies: near an edge, the room may be below the minimum.
+ * If the bounds conflict, the upper bound applies, because near an edge there can be less room than
+ * the minimum.
  */
 const within = (value: number, least: number, most: number): number =>
   Math.min(most, Math.max(least, value));
@@ -26,7 +27,7 @@ export function moved(rect: Rect, dx: number, dy: number, { width, height }: Siz
   };
 }
 
-/** For one axis of a resize, returns the point that stays fixed and the available length. */
+/** For one axis, returns the point that stays fixed during a resize, and the available length. */
 function axis(start: number, length: number, whole: number, direction: number) {
   if (direction < 0) return { fixed: start + length, room: start + length };
   if (direction > 0) return { fixed: start, room: whole - start };
@@ -39,7 +40,8 @@ const startOf = (fixed: number, length: number, direction: number): number =>
 
 /**
  * Returns the rectangle after a corner or an edge was dragged. The opposite corner or edge stays in
- * place. With a fixed ratio, dragging an edge also changes the other dimension, around its middle.
+ * place. With a fixed ratio, dragging an edge also changes the other dimension, symmetrically about
+ * its middle.
  * @param ratio width divided by height; null if the ratio is free
  */
 export function resized(
@@ -76,14 +78,14 @@ export function resized(
   };
 }
 
-/** Returns a new rectangle between two points. */
+/** Returns the rectangle that is drawn between two points. */
 export function drawn(from: Point, to: Point, ratio: number | null, size: Size): Rect {
   const grip = `${to.y < from.y ? 'n' : 's'}${to.x < from.x ? 'w' : 'e'}` as Grip;
   const start = { ...from, width: 0, height: 0 };
   return resized(start, grip, [to.x - from.x, to.y - from.y], ratio, size);
 }
 
-/** Changes the ratio of a rectangle. Its area and its centre stay the same if there is room. */
+/** Changes a rectangle's aspect ratio. Its area and centre stay the same if there is room. */
 export function shaped(rect: Rect, ratio: number, size: Size): Rect {
   const wanted = Math.sqrt(rect.width * rect.height * ratio);
   const width = Math.min(wanted, size.width, size.height * ratio);

@@ -1,4 +1,4 @@
-/** How long a button shows that it has copied the text, in milliseconds. */
+/** How long a button shows that the text was copied, in milliseconds. */
 const COPIED_MS = 2000;
 
 export interface CopyWords {
@@ -23,7 +23,8 @@ export function copies(
       await navigator.clipboard.writeText(from.textContent ?? '');
       button.textContent = words().copied;
     } catch {
-      // Without permission, the text is selected, and the user can copy it by keyboard.
+      // Without permission to copy, the text is selected, so the user can copy it with the
+      // keyboard.
       button.textContent = words().selected;
       getSelection()?.selectAllChildren(from);
     }

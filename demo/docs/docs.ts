@@ -1,4 +1,4 @@
-/** Runs the examples that the documentation page shows, and copies its listings. */
+/** Runs the examples on the documentation page, and copies its listings on request. */
 import { CrispenImage } from '../../src/element/crispen-image.ts';
 import { copies } from './copy.ts';
 
@@ -37,5 +37,6 @@ for (const button of document.querySelectorAll<HTMLButtonElement>('.copy')) {
 
 // Readers come back to a picture after a while.
 CrispenImage.idleMs = 60_000;
-// Explicitly, because only the built `crispen/element` is marked as having side effects.
+// The element is defined explicitly, because only the built `crispen/element` is marked as having
+// side effects.
 customElements.define('crispen-image', CrispenImage);

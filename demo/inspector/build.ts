@@ -1,5 +1,6 @@
 /**
- * Builds elements in code. Few visitors open these dialogs, so their HTML is not part of the page.
+ * Builds elements in code. Few visitors open the dialogs that use this module, so their HTML is not
+ * part of the page.
  */
 type Child = Node | string;
 

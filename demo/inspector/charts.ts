@@ -5,8 +5,8 @@ import { type Layer, type PixelValues, shareOf } from './maps.ts';
 const short = (value: number): string => value.toFixed(3);
 
 /**
- * Creates one bar per layer. A click on a bar selects its layer. Its length is the weight of the
- * attention branch, or the mean attention.
+ * Creates one bar per layer. A click on a bar selects its layer. The bar's length is the attention
+ * branch's weight, or the mean attention.
  */
 export function layerBars(
   layers: readonly Layer[],
@@ -44,7 +44,8 @@ export function layerBars(
 }
 
 /**
- * Turns `block3` or `block_3` into `block 3`, because the visible label contains the number alone.
+ * Turns `block3` or `block_3` into `block 3` for screen readers, because the visible label contains
+ * only the number.
  */
 const spoken = (name: string): string => name.replace(/([a-z])_?(\d+)$/, '$1 $2');
 
@@ -75,7 +76,7 @@ export function pixelChart(values: readonly PixelValues[]): HTMLElement {
     line(mean, 'mean');
     if (chosen !== null) line(chosen, 'chosen');
   });
-  // Lists the same numbers for people who cannot see the chart.
+  // The same numbers as a list, for people who cannot see the chart.
   const rows = values.map(({ name, least, mean, most }) =>
     make('li', {}, t.inspector.pixelRow(name, short(least), short(mean), short(most))),
   );

@@ -2,8 +2,8 @@
 import type { ShownMap } from './maps.ts';
 
 /**
- * A scale from dark to bright. Its lightness changes evenly, and people who do not see red or green
- * can tell its colours apart.
+ * A scale from dark to bright. Its lightness changes evenly, and people with red-green colour
+ * blindness can tell its colours apart.
  */
 const STOPS: readonly (readonly [number, number, number])[] = [
   [8, 6, 38],
@@ -16,7 +16,7 @@ const STOPS: readonly (readonly [number, number, number])[] = [
   [252, 253, 191],
 ];
 
-/** Returns the colour of a value from 0 to 1. Values outside this range are clamped to it. */
+/** Returns the colour for a value from 0 to 1. Values outside this range are clamped. */
 export function heatColour(share: number): [number, number, number] {
   const place = Math.min(1, Math.max(0, share || 0)) * (STOPS.length - 1);
   const from = Math.min(STOPS.length - 2, Math.floor(place));
@@ -26,8 +26,8 @@ export function heatColour(share: number): [number, number, number] {
 }
 
 /**
- * Returns a colour for a numeric name, such as a cluster. The colours of consecutive names differ
- * clearly.
+ * Returns a colour for a numeric name, such as a cluster's. Consecutive names have clearly
+ * different colours.
  */
 export function nameColour(name: number): [number, number, number] {
   const hue = (name * 137.508) % 360;

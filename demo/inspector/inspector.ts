@@ -26,9 +26,9 @@ import { drawOverlay } from './overlay.ts';
 interface Parts {
   readonly upscaler: Pick<Upscaler, 'inspect'>;
   readonly picture: Picture;
-  /** The part of the picture that was processed. Null if the whole picture was processed. */
+  /** The part of the picture that was processed. Null means the whole picture. */
   readonly part: Rect | null;
-  /** The id of a model. */
+  /** The model's id. */
   readonly model: string;
   readonly onTrouble: (trouble: Trouble) => void;
 }
@@ -87,7 +87,7 @@ class Inspector {
     this.#dialog.showModal();
   }
 
-  /** Inspects everything that was processed, or only a region at full size. */
+  /** Inspects the whole processed part (`null`), or only a region at full size. */
   async run(region: AttentionInspection['region'] | null): Promise<void> {
     const { upscaler, picture, part, model, onTrouble } = this.#parts;
     const wanted = region ?? part;
@@ -194,7 +194,8 @@ class Inspector {
   }
 
   /**
-   * Returns the part at full size around the chosen pixel, or around the middle if none is chosen.
+   * Returns the region to inspect at full size: around the chosen pixel, or around the middle if
+   * none is chosen.
    */
   #part(): AttentionInspection['region'] {
     const { region, reduction, width, height } = this.#inspection as AttentionInspection;

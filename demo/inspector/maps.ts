@@ -1,4 +1,4 @@
-/** Pure functions that compute the values of the maps that the inspector shows. */
+/** Pure functions that compute the values for the inspector's maps. */
 import type {
   AttentionBlock,
   AttentionClusters,
@@ -12,7 +12,7 @@ export type Layer =
   | { readonly kind: 'clusters'; readonly name: string; readonly of: AttentionClusters }
   | { readonly kind: 'keys'; readonly name: string; readonly of: AttentionKeys };
 
-/** Selects the values of a layer to show. */
+/** Selects which of a layer's values to show. */
 export type MapChoice =
   | 'mean'
   | 'enhanced'
@@ -27,8 +27,8 @@ export interface ShownMap {
   readonly height: number;
   readonly values: ArrayLike<number>;
   /**
-   * The values of the darkest and the brightest colour. Null if the values are names, such as
-   * clusters.
+   * The values that the darkest and the brightest colour stand for. Null if the values are names,
+   * such as clusters.
    */
   readonly range: readonly [number, number] | null;
 }
@@ -39,7 +39,7 @@ export interface Pixel {
 }
 
 /**
- * Returns all layers that have something to show. Within each kind, they are in the network's
+ * Returns all layers that have something to show. Within each kind, layers are in the network's
  * order.
  */
 export function layersOf({
@@ -54,7 +54,7 @@ export function layersOf({
   ];
 }
 
-/** Returns the maps of a layer. The default map is first. */
+/** Returns the choices of maps for a layer. The default map is first. */
 export function choicesOf(layer: Layer): MapChoice[] {
   if (layer.kind === 'clusters') {
     return Array.from({ length: layer.of.rounds }, (_, r): MapChoice => `round-${r}`);
@@ -132,7 +132,7 @@ function rangeOf(values: ArrayLike<number>): [number, number] {
   return values.length > 0 ? [least, most] : [0, 0];
 }
 
-/** Returns a map of the weights of all pixels that one pixel attends to. */
+/** Returns a map that shows the weight of each pixel that the given pixel attends to. */
 export function attendedMap(clusters: AttentionClusters, { x, y }: Pixel): ShownMap {
   const { width, height, count, neighbours, weights } = clusters;
   const at = (y * width + x) * count;
@@ -141,10 +141,10 @@ export function attendedMap(clusters: AttentionClusters, { x, y }: Pixel): Shown
   return { width, height, values, range: [0, weights[at] || 1] };
 }
 
-/** A key of a pixel: the position that it samples in a reference, and the weight of the sample. */
+/** One of a pixel's keys: the position that it samples in a reference, and the sample's weight. */
 export interface SampledKey {
   readonly reference: number;
-  /** The position in pixels, which may be outside the picture. */
+  /** The position in pixels, which can be outside the picture. */
   readonly x: number;
   readonly y: number;
   readonly weight: number;
@@ -152,7 +152,7 @@ export interface SampledKey {
   readonly gate: number | null;
 }
 
-/** Returns the keys of a pixel, in descending order of weight. */
+/** Returns a pixel's keys, in descending order of weight. */
 export function sampledKeys(found: AttentionKeys, { x, y }: Pixel): SampledKey[] {
   const { width, height, references, weights, offsets, gates } = found;
   const plane = width * height;
@@ -184,7 +184,7 @@ export interface PixelValues {
 
 /**
  * Returns a pixel's attention in each block.
- * @param image the size that the pixel's coordinates refer to; the gate of an upsampler is larger
+ * @param image the size that the pixel's coordinates refer to; an upsampler's gate is larger
  */
 export function pixelValues(
   { blocks, ...image }: AttentionInspection,
@@ -205,7 +205,7 @@ export function pixelValues(
 }
 
 /**
- * Returns the value of a layer's bar, 0 to 1: the weight of the attention branch, or the mean
+ * Returns the value for a layer's bar, from 0 to 1: the attention branch's weight, or the mean
  * attention.
  */
 export function shareOf(layer: Layer): number | null {
@@ -220,7 +220,8 @@ export function shareOf(layer: Layer): number | null {
 }
 
 /**
- * Returns plain data for a file: the whole inspection without its maps, plus the map that is shown.
+ * Returns plain data to save as a file: the whole inspection without its maps, plus the map that is
+ * shown.
  */
 export function exported(
   inspection: AttentionInspection,
@@ -264,7 +265,7 @@ export function exported(
   };
 }
 
-/** Computes the mean attention of each channel over all pixels. */
+/** Computes each channel's mean attention over all pixels. */
 function channelMeans(maps: Maps): number[] {
   return Array.from({ length: maps.channels }, (_, c) => {
     const plane = channelOf(maps, c);

@@ -5,7 +5,7 @@ import { attendedMap, type Layer, type Pixel, type ShownMap, sampledKeys } from 
 /** The longest side of the drawing, in pixels. */
 const LONGEST = 960;
 
-/** The content that is drawn over the picture. */
+/** The content to draw over the picture. */
 export interface Overlay {
   readonly map: ShownMap | null;
   readonly layer: Layer;
@@ -14,7 +14,7 @@ export interface Overlay {
   readonly opacity: number;
 }
 
-/** Draws the inspected part of a picture, a map over it, and the marks of the chosen pixel. */
+/** Draws the inspected part of a picture, a map over it, and markers for the chosen pixel. */
 export function drawOverlay(
   canvas: HTMLCanvasElement,
   picture: CanvasImageSource,
@@ -22,7 +22,7 @@ export function drawOverlay(
   { map, layer, pixel, opacity }: Overlay,
 ): void {
   const context = canvas.getContext('2d')!;
-  // The factor is an integer, so that all pixels of a map become squares of the same size.
+  // The factor is an integer, so that all of a map's pixels become squares of the same size.
   const factor = Math.max(1, Math.floor(LONGEST / Math.max(width, height)));
   canvas.width = width * factor;
   canvas.height = height * factor;
@@ -42,7 +42,7 @@ export function drawOverlay(
   }
   if (!pixel) return;
   if (layer.kind === 'keys') drawKeys(context, layer, pixel, factor);
-  // A white line over a wider black one is visible on every colour.
+  // A white line over a wider black line is visible on every colour.
   for (const [colour, line] of [
     ['#000', 4],
     ['#fff', 2],

@@ -5,7 +5,7 @@ import { compareLuma } from '../../src/metrics/index.ts';
 export interface Question {
   readonly result: Blob;
   readonly reference: Blob;
-  /** The number of pixels to ignore at each side. */
+  /** The number of pixels to ignore on each side. */
   readonly border: number;
 }
 
@@ -18,7 +18,8 @@ export interface Figures {
 export type Answer = { readonly figures: Figures } | { readonly error: SerializedError };
 
 async function pixels(file: Blob): Promise<ImageData> {
-  // The stored values are compared. A colour conversion would change each picture differently.
+  // The comparison uses the stored values, because a colour conversion would change each picture
+  // differently.
   const options = { colorSpaceConversion: 'none', premultiplyAlpha: 'none' } as const;
   const image = await createImageBitmap(file, options);
   const { width, height } = image;

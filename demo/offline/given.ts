@@ -31,7 +31,7 @@ async function sharedFiles(): Promise<File[]> {
  */
 export function listenForLaunches(onFiles: (files: Promise<File[]>) => void): void {
   if (new URLSearchParams(location.search).has('shared')) {
-    // After a reload, the page must not look for shared files again.
+    // The URL is changed so that a reload does not look for shared files again.
     history.replaceState(history.state, '', location.pathname);
     void sharedFiles().then((files) => files.length > 0 && onFiles(Promise.resolve(files)));
   }

@@ -11,13 +11,13 @@ export class Offline {
 
   constructor(onUpdate: (takeOver: () => void) => void) {
     if (import.meta.env.MODE !== 'production' || !('serviceWorker' in navigator)) return;
-    // Registration waits until everything that the page itself needs has loaded.
+    // Registration waits until the page itself has loaded everything that it needs.
     const start = () => setTimeout(() => void this.#register(onUpdate), 1000);
     if (document.readyState === 'complete') start();
     else addEventListener('load', start, { once: true });
   }
 
-  /** A visitor with a result will want to save it in any format, even offline. */
+  /** A visitor who has a result might want to save it in any format, even offline. */
   render(state: State): void {
     const isDone = state.items.some(({ result }) => result !== null);
     const worker = this.#registration?.active;

@@ -1,10 +1,10 @@
 /**
  * Caches the page with all of its parts, so that it works without a connection. The build inserts
- * the list of files and a version that changes with any of them. The page's own worker caches the
- * weights.
+ * the list of files and a version that changes if any file changes. The page's own worker caches
+ * the weights.
  */
 const FILES = /* FILES */ [];
-/** Large parts, which are cached after a picture was enlarged, or on their first use. */
+/** Large parts, which are cached once a picture has been enlarged, or on their first use. */
 const LATER = /* LATER */ [];
 const PREFIX = 'crispen-shell-';
 const CACHE = `${PREFIX}/* VERSION */`;

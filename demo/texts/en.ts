@@ -1,6 +1,6 @@
-/** All texts of the demo in English. The other languages have the same keys. */
+/** All of the demo's text in English. The other languages have the same keys. */
 export const en = {
-  /** The texts of index.html. The keys are the values of its `data-t` attributes. */
+  /** The text in index.html. The keys are the values of its `data-t` attributes. */
   page: {
     title: 'Crispen: enlarge small pictures, sharply and privately',
     description:
@@ -358,7 +358,7 @@ export const en = {
     reading: (name: string, percent: number) => `Reading ${name}: ${percent} %`,
   },
 
-  /** Problems outside the library. Each entry says what happened and what to do. */
+  /** Problems outside the library. Each entry describes what happened and what to do. */
   trouble: {
     noPictures: [
       'There is no picture in that folder.',

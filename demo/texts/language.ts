@@ -12,9 +12,9 @@ import {
 const KEY = 'crispen-language';
 
 /**
- * Shows the page in the language that the visitor chose, or otherwise in the browser's language.
- * @param load makes a language the current one, and returns the texts of the page's HTML
- * @param onChange renders everything that does not come from the HTML
+ * Shows the page in the language that the visitor chose, or else in the browser's language.
+ * @param load makes a language the current one, and returns the text for the page's HTML
+ * @param onChange rerenders everything that does not come from the HTML
  */
 export async function startLanguage(
   load: (name: Language) => Promise<PageTexts>,
@@ -31,7 +31,7 @@ export async function startLanguage(
   );
   const show = async (wanted: Language) => {
     const page = await load(wanted).catch((error: unknown) => {
-      // If the texts cannot be loaded, the page keeps its current language.
+      // If the text cannot be loaded, the page keeps its current language.
       console.warn(error);
       return null;
     });

@@ -1,9 +1,9 @@
 /**
- * The languages of the pages, and functions that fill a page with texts. The demo and the benchmark
- * page share this module.
+ * The languages that the pages support, and functions that fill a page with text. The demo and the
+ * benchmark page share this module.
  */
 
-/** The languages in the order of the list. Each name is in its own language. */
+/** The languages in the order in which the pages list them. Each name is in its own language. */
 export const LANGUAGES = {
   en: 'English',
   de: 'Deutsch',
@@ -30,7 +30,7 @@ export const TEXT_ATTRIBUTES = {
   'data-t-optgroup': 'label',
 } as const;
 
-/** Maps keys to the texts of an HTML file. */
+/** Maps keys to the text in an HTML file. */
 export type PageTexts = Readonly<Record<string, string>>;
 
 /** Writes each text into the elements that refer to its key. */

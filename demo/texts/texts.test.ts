@@ -23,7 +23,7 @@ const OTHERS = { de, es, ja, zh };
 const OTHERS_OF_BENCH = { de: benchDe, es: benchEs, ja: benchJa, zh: benchZh };
 
 /**
- * Returns the paths of all texts in an object. The path of a function includes the number of its
+ * Returns the paths of all strings in an object. A function's path includes its number of
  * arguments.
  */
 function paths(value: unknown, path = ''): string[] {
@@ -32,7 +32,7 @@ function paths(value: unknown, path = ''): string[] {
   return Object.entries(value).flatMap(([key, inner]) => paths(inner, `${path}.${key}`));
 }
 
-/** Returns all texts in an object. Functions are called with numbers as arguments. */
+/** Returns all strings in an object. Functions are called with numbers as arguments. */
 function texts(value: unknown): string[] {
   if (typeof value === 'function') return texts(value(...Array(value.length).fill(7)));
   if (typeof value !== 'object' || value === null) return [String(value)];
@@ -95,7 +95,7 @@ describe('languages', () => {
   });
 });
 
-/** Keys that have another meaning in the demo. */
+/** Keys that have a different meaning in the demo. */
 const OWN = new Set(['title', 'description']);
 
 const pairs = () => ({
@@ -158,7 +158,7 @@ describe('no text is in code', () => {
   const folders = ['demo', 'demo/crop', 'demo/inspector', 'demo/offline', 'bench/page'];
   const files = folders.flatMap((folder) =>
     readdirSync(folder)
-      // The report of the benchmark is in English for all languages.
+      // The benchmark report is in English for all languages.
       .filter((name) => name.endsWith('.ts') && !/\.test\.ts$|^report\.ts$/.test(name))
       .map((name) => `${folder}/${name}`),
   );
@@ -176,13 +176,13 @@ describe('no text is in code', () => {
 });
 
 /**
- * Finds strings and templates that look like text for people: several words, and a capital letter
- * or a full stop.
+ * Finds strings and templates that look like human-readable text: several words, and a capital
+ * letter or a full stop.
  */
 function sentences(source: string, file: string): string[] {
   const found: string[] = [];
   const visit = (node: ts.Node): void => {
-    // Skips imports and texts that only programmers see.
+    // Skips imports, and messages that only programmers see.
     if (ts.isThrowStatement(node) || ts.isImportDeclaration(node)) return;
     let text: string | null = null;
     if (ts.isStringLiteralLike(node)) text = node.text;

@@ -1,4 +1,4 @@
-/** The demo's texts in the visitor's language. */
+/** The demo's text in the visitor's language. */
 import { en, type Texts } from './en.ts';
 import type { Language, PageTexts } from './languages.ts';
 
@@ -13,13 +13,13 @@ const LOADERS: Readonly<Record<Language, () => Promise<Texts>>> = {
   zh: async () => (await import('./zh.ts')).zh,
 };
 
-/** The current texts, which `useLanguage` replaces. */
+/** The current text, which `useLanguage` replaces. */
 export let t: Texts = en;
 export let language: Language = 'en';
 
 /**
  * Makes a language the current one.
- * @returns the texts of index.html
+ * @returns the text for index.html
  */
 export async function useLanguage(name: Language): Promise<PageTexts> {
   t = await LOADERS[name]();

@@ -1,9 +1,9 @@
-/** Lists the files of the project and of node_modules that the archive of `pack.mjs` contains. */
+/** Lists the project's files and the node_modules files that `pack.mjs` puts into its archive. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Parts of the project that git lists. */
+/** The parts of the project to pack, as git paths. */
 const PROJECT = [
   'src',
   'bench',
@@ -18,12 +18,12 @@ const FILES = [
   'public/samples/cat.jpg',
   ...['', '.base', '.core', '.node', '.worker'].map((name) => `tsconfig${name}.json`),
 ];
-/** These files are large and not needed there. */
+/** These files are large and not needed in the archive. */
 const LEFT_OUT = /^(test\/(images|faults|checkpoints)|bench\/page(?!\/texts))\//;
 const PACKAGES = ['vite', 'vitest', 'webgpu', 'sharp', 'comlink', 'fast-png', 'wabt'];
 
 /**
- * Returns the paths of files, relative to the root of the project.
+ * Returns the paths of the project's files to pack, relative to the project's root.
  * @param {string} root
  * @returns {string[]}
  */
@@ -37,7 +37,7 @@ export function packedFiles(root) {
 }
 
 /**
- * Returns the folders of the packages and of all their dependencies, as npm installed them.
+ * Returns the folders of the required packages and all their dependencies, as npm installed them.
  * @param {string} root
  * @returns {string[]}
  */

@@ -2,7 +2,7 @@
  * Formats a section of the report for people: its name, its result, and the reason if it failed.
  */
 
-/** The maximum number of measurements and kernels to name per section. */
+/** The maximum number of measurements and kernels to list per section. */
 const MOST = 6;
 
 /**
@@ -53,7 +53,7 @@ function adapterLines({ vendor, architecture, description, features, matrices })
   ];
 }
 
-/** Lists the fastest variants of each layer. `best` is missing if the tuning was stopped. */
+/** Lists each layer's fastest variants. `best` is missing if tuning was stopped. */
 function tuningLines(/** @type {any} */ { measurements, best }) {
   /** @type {Map<string, any[]>} */
   const layers = new Map();
@@ -92,7 +92,7 @@ function profileLines({ model, size, precision, fuse, conv, clock, kernels }) {
   ];
 }
 
-/** Formats a row of the bench or of PyTorch. @param {any} row */
+/** Formats a result row from the bench or from PyTorch. @param {any} row */
 function rowLine({ engine, width, height, medianMs, firstMs, maxAbsDiff, error }) {
   const what = `${engine} ${width}x${height}: `;
   if (error !== undefined || medianMs === null) return what + firstLine(error ?? 'not timed');

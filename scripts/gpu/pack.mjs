@@ -1,9 +1,9 @@
 /**
- * npm run gpu:pack [-- DIR]: makes `crispen-gpu.tar.xz` in DIR (default dist/gpu). The archive
- * contains everything that a bare Linux machine with a GPU needs to run the kernel tests, the
- * tuning, the profile and the bench. This is the project, its dependencies from node_modules, Node,
- * the Vulkan loader, the X11 libraries that NVIDIA's driver links, and an ICD file for machines
- * without a display. The archive has at most 60 MB.
+ * npm run gpu:pack [-- DIR]: creates `crispen-gpu.tar.xz` in DIR (default dist/gpu). The archive
+ * contains everything that a bare Linux machine with a GPU needs to run the kernel tests, tuning,
+ * the profile and the bench: the project, its dependencies from node_modules, Node, the Vulkan
+ * loader, the X11 libraries that NVIDIA's driver links, and an ICD file for machines without a
+ * display. The archive has at most 60 MB.
  */
 import { execFileSync } from 'node:child_process';
 import {
@@ -29,7 +29,10 @@ const LIBRARIES = [
   ...['libX11.so.6', 'libXext.so.6', 'libxcb.so.1', 'libXau.so.6', 'libXdmcp.so.6'],
   ...['libbsd.so.0', 'libmd.so.0'],
 ];
-/** Without a display, libGLX_nvidia.so.0 fails, so this ICD file names libEGL_nvidia.so.0. */
+/**
+ * Without a display, libGLX_nvidia.so.0 fails, so this ICD file refers to libEGL_nvidia.so.0
+ * instead.
+ */
 const NVIDIA = {
   file_format_version: '1.0.0',
   ICD: { library_path: 'libEGL_nvidia.so.0', api_version: '1.3.0' },
@@ -87,7 +90,7 @@ function copy(from, to) {
 }
 
 /**
- * Copies a package without the binaries of other systems, source maps and declarations.
+ * Copies a package, but without source maps, declarations and binaries for other systems.
  * @param {string} name the package's folder, relative to the root of the project
  * @param {string} to
  */

@@ -1,13 +1,13 @@
 /**
- * Makes the report of a GPU, from inside the bundle of `pack.mjs` (or from the project). The
+ * Creates a GPU report, either inside the bundle that `pack.mjs` created or in the project. The
  * sections are adapter and matrix units, kernel tests in f32 and f16, full tuning, profile, bench,
- * and PyTorch if it is installed. Each section is a separate process with a share of the time. All
- * sections together take at most 150 s. The script prints one JSON object. It also writes this
- * object to --out (default: report.json next to run.sh) after each section. A summary of each
- * section is printed to stderr.
+ * and PyTorch if it is installed. Each section runs in a separate process with a share of the total
+ * time, which is at most 150 s. The script prints one JSON object. It also writes this object to
+ * --out (default: report.json next to run.sh) after each section. A summary of each section is
+ * printed to stderr.
  *
  *   --small     small sizes, for a software adapter
- *   --icd FILE  the ICD file of a Vulkan driver; default: NVIDIA's of the bundle, or $VK_DRIVER_FILES
+ *   --icd FILE  the ICD file of a Vulkan driver; default: the bundle's, or $VK_DRIVER_FILES
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -38,13 +38,14 @@ const env = {
   ...(driver && { VK_DRIVER_FILES: resolve(driver), CRISPEN_F16_ICD: resolve(driver) }),
   LD_LIBRARY_PATH: [...libraries.filter(existsSync), ...(inherited ? [inherited] : [])].join(':'),
   NODE_NO_WARNINGS: '1',
-  // All kernels are tested in f16. A software driver would need an hour to compile them.
+  // On real hardware, all kernels are tested in f16. A software driver would need an hour to
+  // compile them.
   ...(!small && { CRISPEN_LARGE: '1' }),
 };
 const sizes = small ? ['16x16', '24x24'] : ['128x128', '512x512'];
 const saved = join(tmpdir(), `crispen-run-${process.pid}.safetensors`);
 const started = performance.now();
-/** A command that does not end when requested is killed after this time. */
+/** A command that does not exit when requested is killed after this time. */
 const GRACE_SECONDS = 2;
 const left = () => Number(values.seconds) - (performance.now() - started) / 1000;
 
@@ -53,7 +54,7 @@ const report = { seconds: 0, sections: {} };
 const node = process.execPath;
 const ran = (/** @type {string[]} */ ...args) => [node, 'scripts/run.mjs', ...args];
 
-/** The share of the remaining time for each section, relative to those of the sections after it. */
+/** Each section's share of the remaining time, relative to the shares of the sections after it. */
 const SHARES = {
   adapter: 5,
   'tests f32': 35,
@@ -104,7 +105,7 @@ const engines = small
   : ['crispen-fused', 'crispen-unfused', ...(hasF16 ? ['crispen-f16'] : [])];
 const timed = ['--json', '--sizes', small ? sizes[0] : sizes.join(), '--engines', engines.join()];
 await section('bench', ran('bench/dawn.ts', ...timed, '--save', saved), lines);
-// The compiled variants of PyTorch would take longer than all other sections together.
+// PyTorch's compiled variants would take longer than all other sections together.
 const eager = ['--engines', 'torch-eager-fp32,torch-eager-tf32,torch-eager-fp16'];
 if (existsSync(saved)) {
   await section('pytorch', ['python3', 'bench/pytorch.py', '--against', saved, ...eager], lines);
@@ -119,7 +120,7 @@ const failed = Object.values(report.sections).some(
 process.exitCode = failed ? 1 : 0;
 
 /**
- * Runs a command. Adds its result, or the reason of its failure.
+ * Runs a command. Adds its result or the reason for its failure to the report.
  * @param {keyof typeof SHARES} name
  * @param {string[]} command
  * @param {(output: string) => unknown} read
@@ -161,7 +162,7 @@ function add(name, entry) {
  * @returns {Promise<{ result: unknown, error?: string } | { error: string } | { skipped: string }>}
  */
 function run([file, ...args], seconds, read) {
-  // PyTorch has its own libraries.
+  // PyTorch uses its own libraries, so it runs in the original environment.
   const own = file === 'python3' ? { ...process.env } : env;
   return new Promise((done) => {
     const child = spawn(file, args, { cwd: project, env: own, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -202,7 +203,7 @@ function run([file, ...args], seconds, read) {
 }
 
 /**
- * Returns the result of a tuning. If the tuning was stopped, returns its measurements.
+ * Returns the result of a tuning run. If the run was stopped, returns its measurements.
  * @param {string} output
  */
 function measured(output) {
@@ -214,7 +215,7 @@ function measured(output) {
 /** @param {string} output */
 function lines(output) {
   const found = output
-    // The output of a killed process may end with an incomplete line.
+    // A killed process's output can end with an incomplete line.
     .slice(0, output.lastIndexOf('\n') + 1)
     .split('\n')
     .filter((line) => line.startsWith('{'));

@@ -6,7 +6,7 @@ import { findModel, MODEL_FILES, type ModelFile } from './files.ts';
 const [BEST, FAST] = ['a2n-photo-x2', 'pan-photo-x2'];
 const image = { width: 300, height: 200 };
 
-/** Returns the choice for a chain of shipped models. */
+/** Returns the choice that is made for a chain of shipped models. */
 async function choose(
   best: readonly string[],
   bestMs: number | null | Error,

@@ -5,29 +5,29 @@ export const AUTO_MS = 3000;
 
 /** The choice that `model: 'auto'` made for an image. */
 export interface AutoChoice {
-  /** The models of the catalog that ran: the best models or the fast models. */
+  /** Which of the catalog's models ran: the best or the fast. */
   readonly speed: 'best' | 'fast';
   /**
-   * The estimated time in milliseconds that the best models need for this image on this machine.
-   * Null if there was no choice or the machine could not be measured.
+   * The estimated time in milliseconds that the best models would take for this image on this
+   * machine. Null if there was no choice or the machine's speed could not be measured.
    */
   readonly bestMs: number | null;
   /**
-   * The models that could have run instead, in order. Empty if the best models are also the fast
-   * models.
+   * The models that could have run instead, in order. Empty if the best models are also the
+   * fastest.
    */
   readonly others: readonly string[];
 }
 
 /**
- * Chooses between the best models and the fast models, once for all runs of an image. Restoring
- * models have no kind and are not replaced. The best models run if the estimate is unknown.
+ * Chooses between the best models and the fast models, once for all runs of an image. Restoration
+ * models have no kind and are not replaced. If there is no estimate, the best models run.
  *
  * @param files the shipped models
- * @param best the models of the runs, in order
- * @param made turns a shipped model into a model of the chain
- * @param estimate returns the milliseconds that models need, or null if they are unknown; it may
- *   fail. It is called only if there is a choice.
+ * @param best the best models, in the order of the runs
+ * @param made turns a shipped model into one of the chain's models
+ * @param estimate returns the estimated milliseconds for models, or null if unknown; it may reject.
+ *   It is called only if there is a choice.
  */
 export async function chooseSpeed<M extends { readonly id: string }>(
   files: readonly ModelFile[],

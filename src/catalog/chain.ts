@@ -19,12 +19,12 @@ export interface Chain<M> {
 
 /**
  * Plans the runs for one image. The id of a shipped model selects its family at every scale. If no
- * model is given, the default models enlarge. A user's own model runs as often as the factor
- * requires. A model that restores runs once, before all others, and the default models enlarge its
+ * model is given, the default models enlarge. A user's own model runs as many times as the factor
+ * requires. A restoration model runs once, before all others, and the default models enlarge its
  * result.
  *
  * @param files the shipped models
- * @param wish the requested size, stated in exactly one way
+ * @param wish the requested size, specified in exactly one way
  * @param by the id of a shipped model, or a user's own model; if absent, the default models
  * @throws CrispenError `INVALID_INPUT` for a factor above `MAX_FACTOR`; `MODEL_UNKNOWN`
  */
@@ -39,7 +39,7 @@ export function planChain<M extends { readonly scale: number } = ModelFile>(
   return { size: { width, height }, factor, models };
 }
 
-/** Returns the models of a chain, each with its network and the size of the image that it reads. */
+/** Returns a chain's models, each with its network and the size of its input image. */
 export async function runsOf<M extends { readonly scale: number }>(
   image: Size,
   models: readonly M[],

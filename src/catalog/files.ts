@@ -3,7 +3,7 @@ import type { Restoration } from './task.ts';
 
 export type { Kind, ModelFile };
 
-/** Adds the values that most files share. */
+/** Adds the values that are the same for most files. */
 const model = (
   own: Pick<ModelFile, 'id' | 'scale' | 'bytes' | 'sha256'> & Partial<ModelFile>,
 ): ModelFile => ({
@@ -18,7 +18,7 @@ const model = (
   ...own,
 });
 
-/** The shipped weight files. The manifest has the information that people need. */
+/** The shipped weight files. The manifest contains the information for people. */
 export const MODEL_FILES: readonly ModelFile[] = [
   model({
     id: 'a2n-x2',
@@ -202,7 +202,9 @@ export const modelOfKind = (
   speed?: 'best' | 'fast',
 ): ModelFile | undefined => kindIn(MODEL_FILES, kind, scale, speed);
 
-/** Finds the default among the shipped models. @throws CrispenError as `defaultIn` does */
+/**
+ * Finds the default among the shipped models. @throws CrispenError in the same cases as `defaultIn`
+ */
 export const defaultModel = (scale: number, speed?: 'best' | 'fast'): ModelFile =>
   defaultIn(MODEL_FILES, scale, speed);
 

@@ -6,12 +6,12 @@ import type { Restoration, Task } from './task.ts';
 
 /**
  * The kind of images that a model enlarges best. `photo` means ordinary photos, which are usually
- * JPEG files. `clean` means lossless images. `sharp` models enlarge photos and invent detail, so they
- * only run if someone asks for them.
+ * JPEG files. `clean` means lossless images. `sharp` models enlarge photos and invent detail, so
+ * they run only on request.
  */
 export type Kind = 'photo' | 'clean' | 'sharp';
 
-/** One shipped weight file, and the facts that are needed to run its network. */
+/** One shipped weight file, and the information that is needed to run its network. */
 export interface ModelFile {
   readonly id: string;
   /** The family's id, for `createNetwork`. */
@@ -19,18 +19,18 @@ export interface ModelFile {
   readonly task: Task;
   /** 1 for every task except `upscale`. */
   readonly scale: 1 | 2 | 3 | 4;
-  /** Null for models that restore. */
+  /** Null for restoration models. */
   readonly kind: Kind | null;
   /** Whether this is the best shipped model of its kind and scale, measured on Set5 and Set14. */
   readonly best: boolean;
   /** Whether this is the fastest shipped model of its kind and scale. */
   readonly fast: boolean;
-  /** Sizes for `createNetwork`, if they differ from the family's defaults. */
+  /** Size options for `createNetwork`, if they differ from the family's defaults. */
   readonly features?: number;
   readonly blocks?: number;
-  /** The number of groups of blocks in an LCoAN. */
+  /** The number of block groups in an LCoAN. */
   readonly groups?: number;
-  /** RGB input and output range from 0 to this value. */
+  /** RGB input and output values range from 0 to this value. */
   readonly inputRange: number;
   /** Whether maps and weights may be f16, as measured by `npm run precision`. */
   readonly f16: boolean;
@@ -64,7 +64,7 @@ export const kindIn = (
 
 /**
  * Finds the model that suits most images at a scale. This is the photo model if there is one. On
- * JPEG files, clean models give worse results. At quality 60 and below, they are worse than
+ * JPEG files, clean models produce worse results. At quality 60 and below, they are worse than
  * bicubic.
  * @throws CrispenError `INVALID_INPUT` for a scale that no model has.
  */

@@ -8,8 +8,8 @@ import { MODELS } from './manifest.ts';
 import { shippedModel, shippedNetwork } from './network.ts';
 
 /**
- * Matches the tensors of LCoAN that are folded: the means, and the convolution into which one of
- * the means is folded.
+ * Matches the LCoAN tensors that are folded: the means, and the convolution into which one of the
+ * means is folded.
  */
 const FOLDED = /^(sub_mean|add_mean|tail\.1)\.|\.kmeans\.initted$/;
 const folder = new URL('../../public/models/', import.meta.url);

@@ -2,14 +2,14 @@ import { MODEL_FILES, type ModelFile } from './files.ts';
 
 /** One shipped weight file and the information about it. */
 export interface ModelEntry extends ModelFile {
-  /** A plain description in one line. */
+  /** A one-line description in plain words. */
   readonly description: string;
   readonly training: {
     readonly data: string;
     readonly steps: number;
     readonly minutes: number;
     readonly hardware: string;
-    /** The seed of the last stage. `training/runs` contains the seeds of earlier stages. */
+    /** The last training stage's seed. `training/runs` contains the seeds of earlier stages. */
     readonly seed: number;
     /** The id of the model that provided the initial weights; null for random weights. */
     readonly startedFrom: string | null;
@@ -17,8 +17,8 @@ export interface ModelEntry extends ModelFile {
   /**
    * The mean PSNR in dB on unrounded BT.601 Y. Borders of `scale` pixels are shaved, and the output
    * is rounded to 8 bits. The LR images were made by bicubic reduction. Photo models are more
-   * robust, but their PSNR is a little lower. Restoration is measured on the images themselves,
-   * after the degradation that `input` describes.
+   * robust, but their PSNR is a little lower. Restoration is measured on the images at their
+   * original size, after the degradation that `input` describes.
    */
   readonly quality: SetFigures & {
     /**
@@ -28,7 +28,7 @@ export interface ModelEntry extends ModelFile {
   };
 }
 
-/** PSNR in dB for each set of images. */
+/** The PSNR in dB for each image set. */
 interface SetFigures {
   readonly set5: number;
   readonly set14: number;
@@ -40,14 +40,14 @@ const WORN_PHOTOS = `${PHOTOS}, then soft focus, noise and JPEG of quality 30 to
 const SAMPLES = '777 photos of research data sets (BSDS500, Sun-Hays 80, ImageNet samples)';
 const SMALLER = `${SAMPLES} made smaller, 360 pictures of shapes and 150 of patterns`;
 const CLEANED = `${SMALLER}, reduced by bicubic`;
-/** The same as CLEANED, but with additional tiles of large pictures. */
+/** The same as CLEANED, plus additional tiles from large pictures. */
 const WIDENED = `${SMALLER}, 445 tiles of large pictures, reduced by bicubic`;
 /** The newer photos. THIRD-PARTY.md lists their sources. */
 const SHARP_PHOTOS = '407 photos of 318 megapixels';
 const SHARED_CORES = 'two CPU cores, shared with other work';
 const ONE_CORE = 'one CPU core';
 
-/** The notes are separate from the files, because the worker does not need them. */
+/** The notes are separate from `MODEL_FILES`, because the worker does not need them. */
 const NOTES: Readonly<Record<string, Omit<ModelEntry, keyof ModelFile>>> = {
   'a2n-x2': {
     description: 'Twice the size, for clean images that were never saved as JPEG.',

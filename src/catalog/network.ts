@@ -5,8 +5,8 @@ import { pan } from '../networks/pan.ts';
 import type { ModelFile } from './files.ts';
 
 /**
- * Returns the network of a shipped model. It does not depend on the weights. Most shipped models
- * are A2N or PAN, which do not need the registry. The other families are loaded together with the
+ * Returns a shipped model's network, which does not depend on the weights. Most shipped models are
+ * A2N or PAN, which do not need the registry. The other families are loaded together with the
  * registry.
  */
 export async function shippedNetwork({ network, ...sizes }: ModelFile): Promise<Network> {
@@ -17,8 +17,8 @@ export async function shippedNetwork({ network, ...sizes }: ModelFile): Promise<
 }
 
 /**
- * Returns the network of a shipped model, and the weights under the names of its layers. If the
- * file contains constants of the network, such as the mean of its training images, they are used.
+ * Returns a shipped model's network, and its weights under the layers' names. If the file contains
+ * constants for the network, such as the mean of its training images, the network uses them.
  * @param tensors the content of the model's file
  */
 export async function shippedModel(
@@ -31,7 +31,7 @@ export async function shippedModel(
 }
 
 /**
- * Returns whether the tensors in the file already have the names of the network's layers, so no
+ * Returns whether the tensors in the file are already named after the network's layers, so that no
  * tensor is renamed or folded.
  */
 const isSelfNamed = ({ network }: ModelFile): boolean =>

@@ -21,7 +21,7 @@ export function choosePasses(factor: number, scales: readonly number[]): number[
   const enough = (product: number) => product >= factor * (1 - 1e-9);
   let chains: number[][] = [[]];
   for (;;) {
-    // The order within a chain is fixed, so only ascending chains are built.
+    // The scales within a chain must ascend, so no other chains are built.
     chains = chains.flatMap((chain) =>
       sorted.filter((scale) => scale >= (chain.at(-1) ?? 0)).map((scale) => [...chain, scale]),
     );
@@ -35,9 +35,9 @@ export function choosePasses(factor: number, scales: readonly number[]): number[
 const family = (id: string): string => id.replace(/-x\d+$/, '');
 
 /**
- * Returns the models to run for a factor, in order. These are the family of `model` (`a2n-photo-x2`
- * means `a2n-photo` at any scale), or the default models. A restoring model runs first at any
- * factor, and the default models follow.
+ * Returns the models to run for a factor, in order. They belong to the family of `model`
+ * (`a2n-photo-x2` means `a2n-photo` at any scale), or are the default models. A restoration model
+ * runs first at any factor, and the default models follow.
  * @throws CrispenError `MODEL_UNKNOWN`
  */
 export function modelsFor(
@@ -54,7 +54,10 @@ export function modelsFor(
   return choosePasses(factor, scales).map((scale) => entries[scales.indexOf(scale)]);
 }
 
-/** Does the same for an added model. The model runs as often as needed, unless it restores. */
+/**
+ * Does the same as `modelsFor` for an added model. The model runs as many times as needed, unless
+ * it is a restoration model.
+ */
 export const modelsAfter = <M extends { readonly scale: number }>(
   files: readonly ModelFile[],
   factor: number,

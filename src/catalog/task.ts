@@ -5,14 +5,14 @@ import { CrispenError } from '../errors.ts';
  * scale 1: `denoise` removes noise, `dejpeg` removes JPEG artifacts, `dehalo` removes sharpening
  * halos, `deband` removes steps in gradients, `deblur` sharpens, and `demosaic` computes the
  * missing colours of raw Bayer data (`BayerMosaic`). Shipped models exist for `denoise` and
- * `dejpeg`. The others need an added model.
+ * `dejpeg`. The other tasks need a model that the user adds.
  */
 export type Task = 'upscale' | Restoration;
 
 /** A task for a network of scale 1. */
 export type Restoration = 'denoise' | 'dejpeg' | 'dehalo' | 'deband' | 'deblur' | 'demosaic';
 
-/** Words in a file's name that name the network's task. The first match is used. */
+/** Words in a file's name that indicate the network's task. The first match is used. */
 const NAMED: readonly (readonly [Restoration, RegExp])[] = [
   ['dejpeg', /jpe?g|artifact/i],
   ['demosaic', /mosaic/i],
@@ -46,8 +46,8 @@ export function checkServes(
 }
 
 /**
- * Finds the task of a weight file. The scale determines whether it restores. Its restoration task
- * is `asked`, or follows from the file's name.
+ * Finds the task of a weight file. A network of scale 1 restores. Its restoration task is `asked`,
+ * or follows from the file's name.
  * @throws CrispenError `MODEL_UNSUPPORTED` if a network of this scale cannot do the task.
  */
 export function taskOfFile(scale: number, name: string, asked?: Task): AddedTask {

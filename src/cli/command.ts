@@ -2,32 +2,32 @@ import { CrispenError } from '../errors.ts';
 import { removeUnfinished } from '../node/output.ts';
 import { type Choice, inputRange, choice as oneOf, type Rule, whole } from '../options.ts';
 
-/** An error for an invalid command line. It leads to exit code 2. */
+/** An error in the command line. It results in exit code 2. */
 export class UsageError extends CrispenError {
   constructor(message: string) {
     super('INVALID_INPUT', message, { hint: 'Run with --help for the usage.' });
   }
 }
 
-/** The signals that ask a process to end, with their numbers. */
+/** The signals that ask a process to terminate, with their numbers. */
 const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 
-/** The number of milliseconds in which the work must stop. */
+/** The number of milliseconds within which the work must stop after a signal. */
 const GRACE_MS = 2000;
 
 /**
  * Runs a command and sets the exit code, which is the return value of `run`, 1 for an error, or 2
  * for a usage error. Errors are printed to stderr as `CODE: message`, with the hint on the next
- * line. `signal` fires after Ctrl-C and when the system asks the process to end. The exit code is
- * then 128 plus the number of the signal, and no temporary file is left.
+ * line. `signal` is aborted after Ctrl-C and when the system asks the process to terminate. In
+ * these cases, the exit code is 128 plus the signal number, and no temporary file is left behind.
  */
 export async function runCommand(
   usage: string,
   run: (args: string[], signal: AbortSignal) => Promise<number>,
 ): Promise<void> {
   const args = process.argv.slice(2);
-  // These errors are ignored, because the reader of the output may have ended, as with "| head".
-  // The sink of an image handles its own errors.
+  // These errors are ignored, because the program that reads the output might have exited, as with
+  // "| head". When an image is written to stdout, its sink handles the errors.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   // Arguments after "--" are file names.
   const options = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
@@ -44,8 +44,8 @@ export async function runCommand(
         process.removeAllListeners(signal);
         process.kill(process.pid, signal);
       };
-      // A second signal ends the process immediately, and so does the timer if the work does not
-      // stop in time.
+      // A second signal ends the process immediately. The timer below does the same if the work
+      // does not stop in time.
       if (stopped !== null) return end();
       stopped = 128 + number;
       abort.abort();

@@ -22,7 +22,7 @@ import { upscaleCommand } from './upscale.ts';
 let folder: string;
 const at = (name: string): string => join(folder, name);
 
-/** Makes a smooth picture without symmetry. */
+/** Generates a smooth image without symmetry. */
 function picture(width: number, height: number): Rgba8Image {
   const data = new Uint8ClampedArray(width * height * 4);
   for (let i = 0; i < data.length; i++) {
@@ -36,7 +36,7 @@ let printed: string[];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'crispen-commands-'));
   await writeImage(at('in.png'), picture(6, 4));
-  // The ground truths are one pixel wider and higher than the LR images times the scale.
+  // The ground truths are one pixel wider and taller than the LR images times the scale.
   await mkdir(at('set/HR'), { recursive: true });
   await mkdir(at('set/LR_bicubic/X2'), { recursive: true });
   for (const name of ['b', 'a']) {
@@ -135,7 +135,7 @@ describe('crispen', () => {
       .png()
       .toBuffer();
     const tags = { ...NO_TAGS, icc: Uint8Array.from(icc!) };
-    // Some formats have a mark before the TIFF structure.
+    // Some formats store a marker before the TIFF structure.
     const { exif } = await sharp(stored).metadata();
     const file = await embed(Uint8Array.from(stored), 'image/png', {
       ...tags,
@@ -356,7 +356,7 @@ describe('quality', () => {
     const resume = ['--resume', at('results.jsonl')];
     await run(qualityCommand, ...args('--model', 'a2n-x2', '--images', '1', ...resume));
     const stored = JSON.parse(await readFile(at('results.jsonl'), 'utf8'));
-    // An invented figure shows that a line comes from the file.
+    // A made-up PSNR value shows that a line was read from the file.
     await writeFile(
       at('results.jsonl'),
       `${JSON.stringify({ ...stored, psnr: 99 })}\n{"image": "b`,
@@ -410,7 +410,7 @@ describe('quality', () => {
     const [noisy] = json();
     const figures = [clean, jpeg, noisy].map(({ bicubicPsnr }) => bicubicPsnr);
     expect(new Set(figures).size).toBe(3);
-    // When it is resumed, each measurement finds its own lines.
+    // When resumed, each measurement finds its own lines.
     await run(qualityCommand, ...args(...model, ...resume, '--noise', '30'));
     expect(json()[0]).toEqual(noisy);
   });
@@ -471,7 +471,7 @@ describe('quality:crops', () => {
       const [width, height] = [photo.width * 4, photo.height * 4];
       const picture = sharp(at(file));
       expect(await picture.metadata()).toMatchObject({ width: 2 * width + 8, height });
-      // Both columns show the photo, but they are not equal.
+      // Both columns show the photo, but they are not identical.
       const column = (left: number) =>
         sharp(at(file)).extract({ left, top: 0, width, height }).removeAlpha().raw().toBuffer();
       const [plain, made] = [await column(0), await column(width + 8)];
@@ -479,7 +479,7 @@ describe('quality:crops', () => {
       expect(difference / plain.length).toBeGreaterThan(0.3);
       expect(difference / plain.length).toBeLessThan(8);
     }
-    // The committed QUALITY.md must contain the same pictures.
+    // The committed QUALITY.md must refer to the same images.
     const shown = await readFile(join(PACKAGE_ROOT, 'QUALITY.md'), 'utf8');
     for (const file of files) expect(shown).toContain(file);
     await writeFile(at('QUALITY.md'), '# Figures\n');

@@ -39,8 +39,8 @@ export async function cropsCommand(args: string[]): Promise<number> {
 }
 
 /**
- * Replaces the section about the large crops in a text, up to the next section or the end.
- * @throws CrispenError `INVALID_INPUT` for a text without this section
+ * Replaces a document's section about the large crops, up to the next section or the end.
+ * @throws CrispenError `INVALID_INPUT` if the document does not contain this section
  */
 export function withSection(text: string, section: string): string {
   const start = text.indexOf(`\n${TITLE}\n`);

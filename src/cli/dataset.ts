@@ -3,7 +3,7 @@ import { extname, join } from 'node:path';
 import { CrispenError } from '../errors.ts';
 import type { Rgba8Image } from '../image/image.ts';
 
-/** The paths of an image of a test set: the ground truth (HR) and its reduced copy (LR). */
+/** The paths of a test image: the ground truth (HR) and its reduced copy (LR). */
 export interface ImagePair {
   readonly name: string;
   readonly hr: string;
@@ -13,9 +13,9 @@ export interface ImagePair {
 const EXTENSIONS = ['.png', '.jpg', '.jpeg', '.webp', '.bmp'];
 
 /**
- * Finds the pairs of a data set in the usual layout: `HR/NAME.png` and `LR_bicubic/X2/NAMEx2.png`,
+ * Finds a data set's image pairs in the usual layout: `HR/NAME.png` and `LR_bicubic/X2/NAMEx2.png`,
  * sorted by name. At scale 1, the LR images are the HR images themselves.
- * @throws CrispenError `INVALID_INPUT` if the folder has another layout or if an LR image is
+ * @throws CrispenError `INVALID_INPUT` if the folder has a different layout or if an LR image is
  *   missing.
  */
 export function findPairs(folder: string, scale: number): ImagePair[] {
@@ -43,8 +43,8 @@ export function findPairs(folder: string, scale: number): ImagePair[] {
 }
 
 /**
- * Returns the upper left part of an image. If the sides of a ground truth are not multiples of the
- * scale, it is cropped to the area of its LR image.
+ * Crops an image to its upper left part. A ground truth whose sides are not multiples of the scale
+ * is cropped to the area that its LR image covers.
  * @throws CrispenError `INVALID_INPUT` if the image is smaller.
  */
 export function cropTo(image: Rgba8Image, width: number, height: number): Rgba8Image {

@@ -1,20 +1,21 @@
 import type { Rgba8Image } from '../image/image.ts';
 import { loadSharp } from '../node/images.ts';
 
-/** The degradation of the input of a measurement. */
+/** The degradation that is applied to a measurement's input. */
 export interface Degradation {
   /**
-   * The quality of a JPEG, 1 to 100, with 4:2:0 chroma, like the files that cameras and Pillow
-   * write.
+   * The JPEG quality, from 1 to 100. The JPEG has 4:2:0 chroma, like the files that cameras and
+   * Pillow write.
    */
   readonly jpeg?: number | undefined;
   /**
-   * The standard deviation of white Gaussian noise, in levels. The noise is identical in every run.
+   * The standard deviation of the white Gaussian noise, in 8-bit levels. The noise is the same in
+   * every run.
    */
   readonly noise?: number | undefined;
 }
 
-/** Adds noise first, then JPEG artifacts. @returns the same object if there is no degradation. */
+/** Adds noise first, then JPEG artifacts. @returns the given image if there is no degradation. */
 export async function degrade(
   image: Rgba8Image,
   { jpeg, noise }: Degradation,
@@ -46,7 +47,7 @@ function addNoise({ width, height, data }: Rgba8Image, sigma: number): Rgba8Imag
   return { width, height, data: noisy };
 }
 
-/** Makes a generator of random numbers in [0, 1) (Mulberry32). */
+/** Creates a pseudorandom number generator for the range [0, 1) (Mulberry32). */
 function uniform(seed: number): () => number {
   let state = seed;
   return () => {

@@ -1,6 +1,6 @@
 /**
- * Golden cases for the networks with non-local attention. A file contains a network with both
- * layouts of offsets, or single modules instead of a network. Some files contain no weights.
+ * Golden cases for the networks with non-local attention. A file contains results of a network for
+ * both offset layouts, or results of single modules. Some files contain no weights.
  */
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import type { Gate, OffsetLayout } from '../graph/nonlocalOp.ts';
@@ -16,8 +16,8 @@ import { hashedValues } from './golden-hash.ts';
 type Metadata = Readonly<Record<string, string>>;
 
 /**
- * Returns the cases of a file, or null if it is a file of another kind. `weights` are the weights
- * in the file.
+ * Returns a file's cases, or null if it is not a file of this kind. `weights` contains the file's
+ * weights.
  */
 export function attentionCases(
   name: string,
@@ -33,7 +33,7 @@ export function attentionCases(
   return null;
 }
 
-/** Returns the tensors to compare, without the inputs and without tensors that no node computes. */
+/** Returns the tensors to compare. Inputs and tensors that no node computes are left out. */
 const expectedOf = (tensors: TensorMap, prefix = '', leave: RegExp = /^$/): TensorMap =>
   new Map(
     [...tensors]
@@ -114,7 +114,7 @@ interface Reading {
   readonly offsets: OffsetLayout;
   readonly gate: Gate | null;
   readonly noise?: boolean;
-  /** The temperature of the gate in the released code. */
+  /** The gate's temperature in the released code. */
   readonly tau?: number;
 }
 
@@ -154,7 +154,8 @@ const READINGS: Readonly<Record<string, readonly Reading[]>> = {
 };
 
 /**
- * Builds a network from a single module. The channels of its input are query, reference and noise.
+ * Builds a network from a single module. Its input channels are the query, the reference and the
+ * noise.
  */
 function moduleCases(
   name: string,
@@ -229,7 +230,7 @@ function moduleCases(
   });
 }
 
-/** Computes weights from their names, with the rule in the README next to the golden files. */
+/** Computes weights from their names, using the rule in the README next to the golden files. */
 function hashedWeights(network: Network, seed: number, gain: number): TensorMap {
   const tensors = new Map<string, Tensor>();
   for (const { name, shape } of network.graph.weights) {

@@ -2,7 +2,7 @@ import type { AveragedTiles } from '../engine/tile/average.ts';
 import type { Network } from '../networks/network.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 
-/** A case of a golden file, with its network. */
+/** A test case from a golden file, with its network. */
 export interface GoldenCase {
   readonly name: string;
   readonly network: Network;
@@ -11,7 +11,10 @@ export interface GoldenCase {
   readonly input: Tensor;
   /** The expected tensors, by the names of the graph's nodes. */
   readonly expected: TensorMap;
-  /** The row and column in a node's map at which the smaller golden map begins. */
+  /**
+   * For each node whose golden map is smaller than its own map, the row and column at which the
+   * golden map begins.
+   */
   readonly starts?: ReadonlyMap<string, number> | undefined;
   /** If set, the output is averaged over overlapping tiles. */
   readonly tiles?: AveragedTiles;

@@ -21,16 +21,16 @@ import { viewOf } from './golden-views.ts';
 /** The largest allowed error, relative to the largest magnitude in the golden tensor. */
 export const GOLDEN_TOLERANCE = 2e-4;
 
-/** The name in reports for the output of a run that reads no other tensors. */
+/** The name that reports use for the output of a run that reads no other tensors. */
 export const FUSED_OUTPUT = 'output (fused)';
 
 const EXTENSION = '.safetensors';
 const WEIGHTS = 'weights.';
-/** The prefix of layers in which the authors' code folded several convolutions into one. */
+/** The prefix of layers that the authors' code folded from several convolutions into one. */
 const FOLDED = 'folded.';
 
 /**
- * Returns the folder of files that are not in the repository because of their size or their
+ * Returns the folder that contains files that are not in the repository because of their size or
  * licence.
  */
 export function sharedFolder(): string {
@@ -41,8 +41,8 @@ export function sharedFolder(): string {
 export const SEEDED_GOLDENS = join(PACKAGE_ROOT, 'test/golden');
 
 /**
- * Finds the golden files of the repository and of the shared folder by a pattern of names with `*`
- * and `?`, sorted by name. A name that is in both folders is listed once.
+ * Finds golden files in the repository and the shared folder whose names match a pattern with `*`
+ * and `?`. The list is sorted by name. A name that is in both folders is listed once.
  */
 export function findGoldenCases(pattern = '*'): string[] {
   const expression = new RegExp(
@@ -65,7 +65,7 @@ export function findGoldenCases(pattern = '*'): string[] {
 }
 
 /**
- * Reads a golden file. If Crispen does not have the network, it returns `{ name, missing }`.
+ * Reads a golden file. Returns `{ name, missing }` if Crispen does not have the network.
  * @throws CrispenError `MODEL_CORRUPT`, `INVALID_INPUT` if the file or its weights cannot be used.
  */
 export async function readGoldenCase(
@@ -88,7 +88,7 @@ export async function readGoldenCase(
   return { name, network, weights, input, expected };
 }
 
-/** Like `readGoldenCase`, but for files that can have several cases. */
+/** Like `readGoldenCase`, but for files that can contain several cases. */
 export async function readGoldenCases(
   path: string,
 ): Promise<readonly GoldenCase[] | { readonly name: string; readonly missing: string }> {
@@ -105,7 +105,7 @@ export async function readGoldenCases(
 }
 
 /**
- * Returns the network of a case. If the network was detected from its weights, they are returned
+ * Returns a case's network. If the network was detected from its weights, the weights are returned
  * too.
  */
 function networkOf(
@@ -124,7 +124,7 @@ function networkOf(
  */
 const DETECTED: ReadonlySet<string> = new Set(['compact', 'span', 'rrdb', 'edsr']);
 
-/** Returns the properties in the metadata that cannot be detected from weights. */
+/** Returns those properties in the metadata that cannot be detected from weights. */
 function notInTheWeights(metadata: Readonly<Record<string, string>>): DetectOptions {
   const { act, res_scale: residual, img_range: range, input_range: input } = metadata;
   return {
@@ -162,8 +162,8 @@ function knownNetwork(metadata: Readonly<Record<string, string>>): Network | nul
 }
 
 /**
- * Returns the weights of a case: those in the file, those in the file that its metadata names, or
- * the authors' weights.
+ * Returns a case's weights. They are read from the golden file itself, from the file that its
+ * metadata names, or from the authors' weight file.
  */
 async function goldenWeights(
   network: Network,
@@ -185,7 +185,7 @@ async function goldenWeights(
   return readSafetensors(await readFile(path)).tensors;
 }
 
-/** The error of one tensor in a run, compared with its golden tensor. */
+/** The error of one tensor from a run, compared with its golden tensor. */
 export interface TensorComparison {
   readonly case: string;
   readonly tensor: string;
@@ -219,7 +219,7 @@ export async function compareGolden(
 
   if (golden.tiles) return [await compareTiles(golden, golden.tiles, backend, options.fuse)];
   const nodes = new Set(network.graph.nodes.map((node) => node.name));
-  /** Returns the name of the node that computes a tensor, or a larger tensor that contains it. */
+  /** Returns the name of the node that computes a tensor or a larger tensor that contains it. */
   const nodeOf = (name: string) => (nodes.has(name) ? name : (viewOf(name)?.node ?? name));
   const taps = [...new Set([...expected.keys()].map(nodeOf))].filter((name) => nodes.has(name));
   const traced = await run(taps);
@@ -242,8 +242,8 @@ export async function compareGolden(
 }
 
 /**
- * Returns the part of a map that begins at row and column `first` and has the height and width of a
- * golden tensor.
+ * Returns the part of a map that begins at row and column `first` and has the golden tensor's
+ * height and width.
  */
 function partFrom(
   map: TracedTensor | undefined,
@@ -261,7 +261,7 @@ function partFrom(
   return { shape: [channels, height, width], data };
 }
 
-/** Compares the output of a network that runs in averaged tiles. */
+/** Compares the output of a network whose overlapping tiles are averaged. */
 async function compareTiles(
   { name, network, weights, input, expected }: GoldenCase,
   tiles: AveragedTiles,
@@ -316,7 +316,7 @@ function compareTensor(
     maxAbs = Math.max(maxAbs, Math.abs(actual.data[i] - value));
     magnitude = Math.max(magnitude, Math.abs(value));
   }
-  // If the golden tensor is zero, any error gives an infinite ratio.
+  // If the golden tensor is zero everywhere, any error results in an infinite ratio.
   const maxRel = maxAbs === 0 ? 0 : maxAbs / magnitude;
   return { case: caseName, tensor, shape, maxAbs, maxRel, error: null };
 }

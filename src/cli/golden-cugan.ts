@@ -1,11 +1,13 @@
 /**
- * Support for the golden files of Real-CUGAN. Their weights have the layout of a checkpoint, and
- * their maps are smaller than Crispen's.
+ * Support for the Real-CUGAN golden files. Their weights have the layout of a checkpoint, and their
+ * feature maps are smaller than Crispen's.
  */
 import type { WeightSpec } from '../graph/graph.ts';
 import type { Network } from '../networks/network.ts';
 
-/** Returns the names and shapes of the graph's weights in a checkpoint; see `arrangeCugan`. */
+/**
+ * Returns the names and shapes that the graph's weights have in a checkpoint; see `arrangeCugan`.
+ */
 export const cuganCheckpoint = ({ graph, scale }: Network): WeightSpec[] => {
   const [factor, side] = scale === 3 ? [3, 5] : [2, 4];
   return graph.weights.map(({ name, shape }): WeightSpec => {
@@ -20,10 +22,7 @@ export const cuganCheckpoint = ({ graph, scale }: Network): WeightSpec[] => {
   });
 };
 
-/**
- * Returns the row and column at which the authors' map begins in Crispen's map, by the name of the
- * node.
- */
+/** Returns the row and column at which the authors' map begins in Crispen's map, by node name. */
 export function cuganStarts({ graph }: Network): ReadonlyMap<string, number> {
   const means = graph.nodes.flatMap((node) =>
     node.op === 'globalAveragePool' && node.inset

@@ -1,4 +1,7 @@
-/** `datCheckpoint` returns the names and shapes of DAT's weights in a checkpoint; see `foldDat`. */
+/**
+ * `datCheckpoint` returns the names and shapes that DAT's weights have in a checkpoint; see
+ * `foldDat`.
+ */
 import type { WeightSpec } from '../graph/graph.ts';
 
 const NORMED = /^(.*\.attn\.)(dwconv\.0|channel_interaction\.1|spatial_interaction\.0)\.bias$/;

@@ -1,6 +1,6 @@
 /**
  * Golden cases for global learnable attention. They use the random rotations that are stored in the
- * file.
+ * files.
  */
 import { GraphBuilder } from '../graph/graph.ts';
 import { dlsn, globalAttention, prepareDlsn } from '../networks/dlsn.ts';
@@ -14,7 +14,7 @@ type Metadata = Readonly<Record<string, string>>;
 /** Matches tensors that no node computes separately. */
 const NOT_COMPARED = /^(rotations\.|round_weights$|round0\.out$)/;
 
-/** Returns the cases of a file, or null if it is a file of another kind. */
+/** Returns a file's cases, or null if it is not a file of this kind. */
 export function glaCases(
   name: string,
   tensors: TensorMap,
@@ -61,7 +61,7 @@ export function glaCases(
 }
 
 /**
- * Converts the rotations of all rounds from [width, buckets] each to one tensor [rounds, buckets,
+ * Combines the rotations of all rounds, each [width, buckets], into one tensor [rounds, buckets,
  * width].
  */
 function transposed(rounds: readonly Tensor[]): Tensor {

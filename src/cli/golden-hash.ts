@@ -1,5 +1,5 @@
 /**
- * Computes weights for golden files without weights, with the rules in the READMEs next to the
+ * Computes weights for golden files that contain none, using the rules in the READMEs next to the
  * files.
  */
 import type { Network } from '../networks/network.ts';
@@ -24,8 +24,9 @@ const NORMS =
   /norm|before_RG|\.pos[123]\.0\.|\.dwconv\.1\.|channel_interaction\.2\.|spatial_interaction\.1\./;
 
 /**
- * Computes weights with recipe 2 of the README.
- * @param gains factors for layers with a certain part in their name; the first match applies
+ * Computes weights with recipe 2 from the README.
+ * @param gains pairs of a name part and the factor for layers whose names contain it; the first
+ *   match applies
  */
 export function recipe2(
   { graph }: Network,

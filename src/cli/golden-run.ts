@@ -85,7 +85,7 @@ function printJson(line: object): void {
   console.log(JSON.stringify(line));
 }
 
-/** Prints a comparison as JSON, which converts NaN to null. `error` gives the reason. */
+/** Prints a comparison as JSON. JSON converts NaN to null, and `error` states the reason. */
 function printComparison({ error, shape: _, ...line }: TensorComparison): void {
   printJson(error === null ? line : { ...line, error });
 }

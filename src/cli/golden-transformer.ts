@@ -1,6 +1,6 @@
 /**
- * Golden cases for lightweight transformers and for later convolutional networks. The weights may
- * be in another file, or may be computed with a rule.
+ * Golden cases for lightweight transformers and newer convolutional networks. The weights can be in
+ * a separate file, or can be computed with a rule.
  */
 import { asid } from '../networks/asid.ts';
 import { dat } from '../networks/dat.ts';
@@ -125,18 +125,18 @@ function swinOf(metadata: Metadata): SwinConfig {
   };
 }
 
-/** Matches tensors with facts about tiles, which no node computes. */
+/** Matches tensors that describe tiles, which no node computes. */
 const NOT_COMPARED = /^(coverage|tile_positions|tile_means|tile.*\.output\.crop|whole\.output)$/;
 
 /**
- * Matches the maps before the last step. If a network does not need this step (a pixel shuffle by
- * 1, no mean), it has no node for them, because they equal the output.
+ * Matches the maps before the last step. If a network does not need this step (because it has a
+ * pixel shuffle by 1 or no mean), these maps equal the output, so they have no separate node.
  */
 const BEFORE_END = /^(before_shuffle|tail_conv)$/;
 
 /**
- * Returns Crispen's name for a golden tensor that is a part of a node's tensor, or a weight that is
- * computed when a file is read.
+ * Returns Crispen's name for a golden tensor. The golden tensor can be a part of a node's tensor,
+ * or a weight that is computed when a file is read.
  */
 const ownName = (tensor: string): string =>
   tensor
@@ -145,7 +145,7 @@ const ownName = (tensor: string): string =>
     .replace(/^(unet1\.conv2)\.se\.(first\d)$/, '$1.$2')
     .replace(/^l(\d+)\.b(\d+)\.pos(\d)$/, 'folded.layers.$1.blocks.$2.attn.attns.$3.table');
 
-/** Returns the case of a file, or null if it is a file of another kind. */
+/** Returns a file's cases, or null if it is not a file of this kind. */
 export async function transformerCases(
   path: string,
   name: string,
@@ -169,7 +169,7 @@ export async function transformerCases(
       )
       .map(([tensor, value]) => [ownName(tensor), value]),
   );
-  // In the published code, a vector is a map of one pixel.
+  // In the published code, a vector is stored as a map with a single pixel.
   for (const { name, shape } of network.graph.nodes) {
     const tensor = expected.get(name);
     if (tensor && shape.kind === 'vector') {

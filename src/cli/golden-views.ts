@@ -1,10 +1,10 @@
 /**
- * Finds parts of tensors. Golden files contain only parts of large tensors. The README next to the
- * files explains the names of the parts.
+ * Extracts parts of tensors, because golden files contain only parts of large tensors. The README
+ * next to the files explains the names of the parts.
  */
 import type { TracedTensor } from '../engine/types.ts';
 
-/** A part of a node's tensor, as in a golden file. */
+/** A part of a node's tensor that a golden file contains. */
 interface View {
   readonly node: string;
   readonly of: (tensor: TracedTensor, shape: readonly number[]) => TracedTensor;
@@ -28,7 +28,7 @@ export function viewOf(name: string): View | null {
   return { node, of: ({ shape, data }) => part({ shape, data }, [channels, ...shape.slice(1)], 0) };
 }
 
-/** Finds the attention scores of one head in the first or the last group. */
+/** Returns the view of one head's attention scores in the first or the last group. */
 function scoresOf(name: string): View | null {
   const found = /^(.*)[._](?:window0|group0|first_window|(last_window))_head(\d)$/.exec(name);
   if (!found) return null;
@@ -60,8 +60,8 @@ function mean({ shape: [channels, height, width], data }: TracedTensor): TracedT
 }
 
 /**
- * Cuts a square out of a map. A side of 12 pixels begins at row and column 26, and other sides
- * begin at 6. The square is moved if it would not fit into the map.
+ * Cuts a square out of a map. A square with a side of 12 pixels begins at row and column 26, and
+ * all other squares begin at 6. The square is moved inwards if it would not fit into the map.
  */
 function crop({ shape: [channels, H, W], data }: TracedTensor, [, side]: readonly number[]) {
   const from = (whole: number) => Math.min(side === 12 ? 26 : 6, whole - side);

@@ -29,7 +29,7 @@ ${NETWORK_USAGE}
  */
 export interface Inspection {
   readonly format: WeightFile['format'];
-  /** The prefix of the tensor names in the file. */
+  /** The common prefix of the file's tensor names. */
   readonly wrapper: string;
   readonly architecture: string | null;
   readonly scale: number | null;
@@ -37,15 +37,13 @@ export interface Inspection {
   readonly inputRange: number | null;
   readonly inputRangeSource: Detection['inputRangeSource'] | null;
   readonly assumptions: readonly string[];
-  /**
-   * The number of parameters of the network that runs, after folding and without unused tensors.
-   */
+  /** The network's number of parameters at run time, after folding and without unused tensors. */
   readonly parameters: number | null;
   /** The full width of the receptive field in LR pixels. */
   readonly receptiveField: number | null;
   /**
-   * The overlap of tiles in LR pixels. If it is less than half the receptive field, results of
-   * tiles are approximate.
+   * The overlap of tiles in LR pixels. If it is less than half the receptive field, tiled results
+   * are approximate.
    */
   readonly overlap: number | null;
   readonly multiplyAddsPerPixel: number | null;
@@ -150,7 +148,7 @@ function report(path: string, found: Inspection): string[] {
   return [
     ...lines.map(([name, value]) => `${name.padEnd(16)} ${value}`),
     ...found.tensors.map(({ name, dtype, shape }) => {
-      // Names are escaped, because control characters in the file must not be sent to the terminal.
+      // Names are escaped, because the file's control characters must not reach the terminal.
       return `  ${JSON.stringify(name).slice(1, -1).padEnd(44)} ${dtype.padEnd(5)} [${shape}]`;
     }),
     ...(found.problem

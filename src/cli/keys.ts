@@ -1,4 +1,4 @@
-/** Counts the keys that an attention to earlier layers (ACLA) uses. */
+/** Counts the keys that across-layer attention (ACLA) uses. */
 import { attentionInput, attentionTaps, readAttention } from '../engine/oracle/attention.ts';
 import { CrispenError } from '../errors.ts';
 import { openBackend } from '../node/backend.ts';
@@ -6,7 +6,8 @@ import { readImage } from '../node/images.ts';
 import { chooseModel, type ModelOptions } from '../node/model.ts';
 
 /**
- * The use of keys in one attention module. The numbers are means over all pixels of some pictures.
+ * The number of keys that one attention module uses, averaged over all pixels of all measured
+ * images.
  */
 export interface KeyCount {
   /** The name of the attention module. */
@@ -14,11 +15,11 @@ export interface KeyCount {
   /** The number of keys per pixel. */
   readonly keys: number;
   /**
-   * The number of keys that the gate keeps. A soft gate keeps keys with a gate value above 1/2.
+   * The number of keys that the gate keeps. A soft gate keeps keys whose gate value is above 1/2.
    * Without a gate, all keys are kept.
    */
   readonly kept: number;
-  /** The effective number of keys: 1 / sum of w^2. With n equal weights, it is n. */
+  /** The effective number of keys: 1 / (sum of w^2). For n equal weights, it is n. */
   readonly effective: number;
 }
 

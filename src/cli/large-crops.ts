@@ -1,7 +1,4 @@
-/**
- * Draws parts of photos at four times their size, enlarged by a plain resize and by the default
- * model.
- */
+/** Draws parts of photos at four times their size, enlarged by a plain resize and by the models. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultModel, MODEL_FILES } from '../catalog/files.ts';
@@ -11,15 +8,15 @@ import type { Measurer } from '../node/backend.ts';
 import { loadSharp, readImage } from '../node/images.ts';
 import { chooseModel, PACKAGE_ROOT } from '../node/model.ts';
 
-/** The folder with parts of free photos. Its README lists their sources. */
+/** The folder that contains crops of freely licensed photos. Its README lists their sources. */
 export const PHOTOS = join(PACKAGE_ROOT, 'docs/quality/photos');
 const SCALE = 4;
 
 interface LargeScene {
-  /** The name of the photo and of the picture. */
+  /** The name of both the photo and the resulting image. */
   readonly name: string;
   readonly title: string;
-  /** The observations of a person at 100 %, including those where the model is worse. */
+  /** A person's observations at 100 % zoom, including those in which the model looks worse. */
   readonly seen: string;
 }
 
@@ -52,8 +49,8 @@ const SCENES: readonly LargeScene[] = [
 ];
 
 /**
- * Draws the pictures `NAME-large.webp` and writes them to a folder.
- * @returns a section about the pictures, as lines of Markdown
+ * Draws the images `NAME-large.webp` and writes them to a folder.
+ * @returns a section about the images, as lines of Markdown
  */
 export async function drawLargeCrops(measurer: Measurer, folder: string): Promise<string[]> {
   const sharps = MODEL_FILES.filter(({ id }) => id.endsWith(`-sharp-x${SCALE}`));

@@ -4,14 +4,17 @@ import type { Recovery } from '../engine/types.ts';
 import type { DecodedImage } from '../image/tags.ts';
 import type { Enlarged } from '../node/enlarger.ts';
 
-/** The texts about recoveries. */
+/** The messages about recoveries. */
 export const RECOVERIES: Readonly<Record<Recovery, string>> = {
   'device-lost': 'The GPU was lost during the work, which went on from the last finished rows.',
   'f16-overflow': 'The values were too large for f16, so the model ran in f32.',
   'f16-blank': 'In f16 the model made one colour of the whole image, so it ran in f32.',
 };
 
-/** Returns a text about the choice of --model auto, or an empty text if there was no choice. */
+/**
+ * Returns a message about the choice that `--model auto` made, or an empty string if there was no
+ * choice.
+ */
 export function autoWords({ speed, bestMs, others }: AutoChoice): string {
   if (others.length === 0) return '';
   const names = others.join(', then ');
@@ -19,7 +22,7 @@ export function autoWords({ speed, bestMs, others }: AutoChoice): string {
   return `The best choice, ${names}, would take ${roughly(bestMs ?? 0)} here.`;
 }
 
-/** Returns the fields about a picture for --json. */
+/** Returns the fields that `--json` prints for an image. */
 export function lineOf(
   { image, animated, notes }: DecodedImage,
   { plan, report, depth, tags }: Enlarged<unknown>,

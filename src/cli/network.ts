@@ -3,7 +3,7 @@ import type { CompactActivation } from '../networks/match.ts';
 import type { NetworkWish } from '../node/model.ts';
 import { choice, positiveInteger, positiveNumber } from './command.ts';
 
-/** The options of `parseArgs` that `networkOf` reads. */
+/** The `parseArgs` options that `networkOf` reads. */
 export const NETWORK_OPTIONS = {
   'input-range': { type: 'string' },
   activation: { type: 'string' },
@@ -33,7 +33,9 @@ type Values = {
     | undefined;
 };
 
-/** Parses the options about the network of a weight file. @throws UsageError for invalid values. */
+/**
+ * Parses the options that describe a weight file's network. @throws UsageError for invalid values.
+ */
 export function networkOf(values: Values): NetworkWish {
   const given = <T>(name: keyof Values, read: (option: string, value: string) => T) => {
     const value = values[name];

@@ -4,7 +4,9 @@ import { CrispenError } from '../errors.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import type { ChosenModel } from '../node/model.ts';
 
-/** f16 is used only if at least this fraction of the 8-bit values is within one step of f32. */
+/**
+ * f16 is used only if at least this fraction of its 8-bit output values is within one step of f32.
+ */
 export const REQUIRED_SHARE = 0.999;
 /** The largest finite f16 number. */
 export const F16_MAX = 65504;
@@ -14,7 +16,8 @@ export interface PrecisionFigures {
   /** The number of colour values that were compared. */
   readonly values: number;
   /**
-   * The fraction of values that differ by at most 1/255. `same` is the fraction of equal values.
+   * The fraction of values that differ by at most 1/255. `same` is the fraction of values that are
+   * equal.
    */
   readonly within: number;
   readonly same: number;
@@ -22,7 +25,7 @@ export interface PrecisionFigures {
   readonly worst: number;
   /** The largest magnitude in f32 among the values that the fused network writes to memory. */
   readonly largest: number;
-  /** Whether all output values of f16 were finite. If not, the other figures are meaningless. */
+  /** Whether all f16 output values were finite. If not, the other figures are meaningless. */
   readonly finite: boolean;
 }
 
@@ -30,9 +33,9 @@ export const holds = ({ within, finite, largest }: PrecisionFigures): boolean =>
   finite && largest <= F16_MAX && within >= REQUIRED_SHARE;
 
 /**
- * Enlarges an image in f16, with the fusion of real GPUs, and in f32, with the preferred fusion of
- * the adapter, and compares the 8-bit results. (llvmpipe takes several minutes for the fused blocks
- * in f32.)
+ * Enlarges an image twice and compares the 8-bit results. The f16 run uses the fusion level of real
+ * GPUs. The f32 run uses the adapter's preferred fusion level, because llvmpipe needs several
+ * minutes for fused blocks in f32.
  * @throws CrispenError like `Engine.upscale`; `INVALID_INPUT` for a device without f16.
  */
 export async function measurePrecision(
@@ -86,7 +89,7 @@ function planar({ width, height, data }: Rgba8Image, range: number) {
   return { width, height, data: values };
 }
 
-/** Returns the middle part of an image, with sides of at most `size` pixels. */
+/** Crops an image to its centre, with sides of at most `size` pixels. */
 export function middle({ width, height, data }: Rgba8Image, size: number): Rgba8Image {
   const [w, h] = [Math.min(width, size), Math.min(height, size)];
   const [left, top] = [(width - w) >> 1, (height - h) >> 1];
@@ -99,10 +102,10 @@ export function middle({ width, height, data }: Rgba8Image, size: number): Rgba8
 }
 
 /**
- * Makes an opaque picture with the strongest contrast. `strokes` has white lines on black that are
- * one to three pixels wide, like letters. `checkers` has alternating pixels, black and white in one
- * half and saturated colours in the other half. At these edges, A2N's values before a gate are
- * largest.
+ * Generates an opaque image with maximum contrast. `strokes` has white lines on black that are one
+ * to three pixels wide, like letters. `checkers` has pixels in a checkerboard pattern, with black
+ * and white in one half and saturated colours in the other half. At such edges, the values before
+ * A2N's gates are largest.
  */
 export function hardPicture(kind: 'strokes' | 'checkers', size: number): Rgba8Image {
   const data = new Uint8ClampedArray(size * size * 4);

@@ -32,8 +32,8 @@ of the models in src/catalog/files.ts.
 `;
 
 /**
- * Runs the command `precision`. The exit code is 1 if a model that is marked f16 exceeds the
- * allowed difference on any picture.
+ * Runs the command `precision`. The exit code is 1 if a model that is marked as f16 exceeds the
+ * allowed difference on any image.
  */
 export async function precisionCommand(args: string[], signal: AbortSignal): Promise<number> {
   const { values } = parseArgs({

@@ -60,17 +60,17 @@ export interface QualityLine {
   readonly ssim: number;
   readonly bicubicPsnr: number;
   readonly bicubicSsim: number;
-  /** The PSNR in dB for the image when it is enlarged without tiles. */
+  /** The PSNR in dB when the image is enlarged without tiles. */
   readonly wholePsnr?: number;
   /**
-   * The mean step across borders of tiles, in levels (metrics/seams.ts). `interior` is the mean
-   * step across other lines.
+   * The mean step across tile borders, in 8-bit levels (metrics/seams.ts). `interior` is the mean
+   * step across all other lines.
    */
   readonly border?: number;
   readonly interior?: number;
   /**
    * The mean step across the same borders when the image is enlarged without tiles. `wholeInterior`
-   * is the mean step across the other lines.
+   * is the mean step across all other lines.
    */
   readonly wholeBorder?: number;
   readonly wholeInterior?: number;
@@ -150,7 +150,7 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
 }
 
 /**
- * Returns a copy of the model in which all weights with matching names are zero.
+ * Returns a copy of the model in which all weights whose names match are zero.
  * @throws UsageError if the pattern is not a regular expression or if no name matches.
  */
 function withoutWeights(model: ChosenModel, names: string): ChosenModel {
@@ -200,12 +200,12 @@ export interface Measuring {
   readonly model: ChosenModel;
   /** The folder of the data set. */
   readonly dataset: string;
-  /** The number of images to measure, starting from the first. */
+  /** The number of images to measure, starting with the first. */
   readonly limit?: number | undefined;
   readonly worse?: Degradation | undefined;
   /** The tiling of the backend. */
   readonly tiling?: TilingChoice | undefined;
-  /** Whether to compare the result in tiles with a result without tiles. */
+  /** Whether to compare the tiled result with a result that is computed without tiles. */
   readonly seams?: boolean;
   /** A file of earlier results. New results are appended to it. */
   readonly resume?: string | undefined;
@@ -261,7 +261,7 @@ export async function measureModel(
 
 type Measures = Pick<QualityLine, (typeof METRICS | typeof SEAM_METRICS)[number]>;
 
-/** Measures PSNR and SSIM of the network and of bicubic interpolation for one pair. */
+/** Measures the PSNR and SSIM of the network and of bicubic interpolation for one pair. */
 async function measure(
   pair: ImagePair,
   {
@@ -274,7 +274,7 @@ async function measure(
     readonly network: Network;
     readonly worse: Degradation;
     readonly upscale: Upscale;
-    /** The side of the tiles, if the result is compared with a result without tiles. */
+    /** The side of the tiles, if the result is compared with one that is computed without tiles. */
     readonly cut: number | undefined;
     readonly signal: AbortSignal | undefined;
   },
@@ -308,9 +308,8 @@ async function measure(
 }
 
 /**
- * Finds the lines in the result at which tiles meet.
- * @throws UsageError if the image is a single tile, or if tiles were smaller because of a lack of
- *   memory.
+ * Returns the lines in the result at which tiles meet.
+ * @throws UsageError if the image is a single tile, or if a lack of memory made the tiles smaller.
  */
 function tileBorders(lr: Rgba8Image, network: Network, side: number, made: number): Line[] {
   const strips = around(tilerFor)(lr, network, 'zero').plan(side, () => true);
@@ -327,7 +326,7 @@ function tileBorders(lr: Rgba8Image, network: Network, side: number, made: numbe
   ];
 }
 
-/** Returns the mean of every measure over the images. */
+/** Returns the mean of each measure over all images. */
 export function mean(lines: readonly QualityLine[]): QualityLine {
   const [first] = lines;
   if (!first) throw new CrispenError('INVALID_INPUT', 'There are no results to average.');
@@ -346,7 +345,7 @@ export function mean(lines: readonly QualityLine[]): QualityLine {
   };
 }
 
-/** Everything that affects a result besides the image. */
+/** Everything apart from the image that affects a result. */
 interface RunKey {
   readonly dataset: string;
   readonly scale: number;
@@ -366,7 +365,7 @@ const RUN_KEYS = [
   ...['tileSize', 'statistics', 'seams'],
 ] as (keyof RunKey)[];
 
-/** A file with one JSON line per result. With this file, a run that takes hours can be resumed. */
+/** A file with one JSON line per result. It makes it possible to resume a run that takes hours. */
 class ResultFile {
   readonly #path: string | undefined;
   readonly #key: RunKey;
@@ -400,7 +399,8 @@ class ResultFile {
 }
 
 /**
- * Parses a line. Returns null if the line is incomplete, as after a killed run, or lacks a measure.
+ * Parses a line. Returns null if the line lacks a measure or is incomplete, as after a run was
+ * killed.
  */
 function parseLine(text: string): Record<string, unknown> | null {
   try {
@@ -418,8 +418,8 @@ function printJson(line: QualityLine): void {
 }
 
 /**
- * Returns the heading of the table. At scale 1, nothing is resized, so results are compared with
- * the input instead of bicubic interpolation.
+ * Returns the table heading. At scale 1, nothing is resized, so results are compared with the input
+ * and not with bicubic interpolation.
  */
 function heading(scale: number): string {
   const beside = scale === 1 ? 'input  ' : 'bicubic';

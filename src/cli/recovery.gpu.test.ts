@@ -1,6 +1,6 @@
 /**
- * Tests that the command line continues after the loss of a device and reports this, or fails with
- * an error code.
+ * Tests that the command line either continues after a device loss and reports it, or fails with an
+ * error code.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -35,7 +35,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** Runs the command with tiles of 8 pixels. */
+/** Runs the command with tiles of 8 x 8 pixels. */
 async function run(faulty: FaultyGpu, output: string, ...more: string[]): Promise<Buffer> {
   vi.mocked(openGpu).mockResolvedValue(faulty.gpu);
   said.length = 0;
@@ -44,7 +44,7 @@ async function run(faulty: FaultyGpu, output: string, ...more: string[]): Promis
   return readFileSync(at(output));
 }
 
-/** Makes a GPU with devices that are lost at a submission with this index. */
+/** Creates a GPU whose device is lost at submission number `index`, counting from 0. */
 const losing = (index: number) =>
   new FaultyGpu(testGpu(), { call: 'GPUQueue.submit', index, mode: 'loss' });
 

@@ -20,7 +20,7 @@ const EYE: Crop = { photo: 'chelsea.jpg', left: 104, top: 64 };
 const CUP: Crop = { photo: 'coffee.jpg', left: 216, top: 112 };
 const FACE: Crop = { photo: 'astronaut.jpg', left: 152, top: 40 };
 
-/** A row of images: the input, the results of the models, and the photo itself. */
+/** A row of images: the input, the models' results, and the photo itself. */
 interface Scene {
   readonly file: string;
   readonly title: string;
@@ -81,8 +81,8 @@ export interface Picture {
 }
 
 /**
- * Draws scenes from photos in `samples` and writes them to `folder`. Only scenes for which all
- * models are in `models` are drawn.
+ * Draws scenes from photos in `samples` and writes them to `folder`. A scene is drawn only if
+ * `models` contains all of its models.
  */
 export async function drawCrops(
   measurer: Measurer,
@@ -135,7 +135,10 @@ function cut({ width, data }: Rgba8Image, left: number, top: number, side: numbe
   return { width: side, height: side, data: part };
 }
 
-/** Writes squares of SIDE pixels side by side, enlarged by two and separated by gaps. */
+/**
+ * Writes squares of SIDE x SIDE pixels side by side, enlarged by a factor of two and separated by
+ * gaps.
+ */
 async function writeRow(path: string, images: readonly Rgba8Image[]): Promise<void> {
   const sharp = await loadSharp();
   const [shown, gap] = [SIDE * 2, 8];

@@ -32,7 +32,7 @@ $CRISPEN_SHARED (default ../shared).
   --help           this text
 `;
 
-/** PSNR in dB and SSIM from the papers. */
+/** The PSNR in dB and the SSIM that the papers report. */
 const PUBLISHED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'a2n 2': { Set5: '38.06 / 0.9608', Set14: '33.75 / 0.9194' },
   'a2n 3': { Set5: '34.47 / 0.9279', Set14: '30.44 / 0.8437' },
@@ -55,7 +55,7 @@ const OFFICIAL: Readonly<Record<string, string>> = {
 
 const QUALITIES = [80, 60, 40];
 
-/** The degradations of the restoration measurements. */
+/** The degradations for measuring restoration. */
 const WORSE: Readonly<Partial<Record<Restoration, readonly Degradation[]>>> = {
   dejpeg: [{ jpeg: 10 }, { jpeg: 20 }, { jpeg: 40 }, { jpeg: 80 }],
   denoise: [{ noise: 10 }, { noise: 25 }],
@@ -99,7 +99,7 @@ interface DataSet {
   readonly path: string;
 }
 
-/** Returns the folder of a set. @throws CrispenError `INVALID_INPUT` if it does not exist. */
+/** Returns a data set's folder. @throws CrispenError `INVALID_INPUT` if it does not exist. */
 function setFolder(name: string): string {
   const path = join(sharedFolder(), 'images', name);
   if (!existsSync(path)) {
@@ -110,7 +110,7 @@ function setFolder(name: string): string {
   return path;
 }
 
-/** Makes the sections of the report as lines of Markdown. */
+/** Produces the report's sections as lines of Markdown. */
 class Report {
   readonly #measurer: Measurer;
   readonly #resume: string | undefined;
@@ -164,7 +164,7 @@ class Report {
     return lines;
   }
 
-  /** Compares photo models with the clean models of the same scale, on JPEG files. */
+  /** Compares photo models with the clean models of the same scale on JPEG files. */
   async worn(models: readonly ModelEntry[], sets: readonly DataSet[]): Promise<string[]> {
     const photo = models.filter(({ id }) => id.includes('-photo-'));
     const lines = [
@@ -223,7 +223,7 @@ class Report {
     return lines;
   }
 
-  /** Adds images, which show differences that figures do not show. */
+  /** Adds images, which show differences that numbers do not. */
   async crops(models: readonly ModelEntry[], folder: string): Promise<string[]> {
     const large = await drawLargeCrops(this.#measurer, folder);
     const samples = join(sharedFolder(), 'samples');

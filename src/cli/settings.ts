@@ -15,7 +15,7 @@ import { choice, parsed, UsageError } from './command.ts';
 import { NETWORK_OPTIONS, networkOf } from './network.ts';
 import { TILING_OPTIONS, tilingOf } from './tiling.ts';
 
-/** The options of `parseArgs` for the processing of an image by `crispen`. */
+/** The `parseArgs` options that determine how `crispen` processes an image. */
 export const IMAGE_OPTIONS = {
   scale: { type: 'string' },
   width: { type: 'string' },
@@ -43,16 +43,16 @@ type Values = {
     | undefined;
 };
 
-/** The checked values of the options. */
+/** The validated options. */
 export interface ImageSettings {
   readonly device: DeviceName | 'auto' | 'all';
-  /** The way in which kernels for a GPU are chosen. */
+  /** How kernels for a GPU are chosen. */
   readonly tune: TuneMode;
   readonly threads: number | undefined;
   readonly tiling: TilingChoice;
   readonly models: EnlargeSettings;
   readonly task: EnlargeTask;
-  /** The output format; undefined to use the format of the output's extension. */
+  /** The output format; undefined to choose it from the output's file extension. */
   readonly format: OutputFormat | undefined;
   readonly quality: number | undefined;
   readonly keepsMetadata: boolean;
@@ -61,7 +61,10 @@ export interface ImageSettings {
 
 const TUNE_MODES: readonly TuneMode[] = ['off', 'quick', 'full'];
 
-/** The tasks for images. Raw Bayer data has no supported file format. */
+/**
+ * The tasks for image files. Demosaicing is left out, because no supported file format contains raw
+ * Bayer data.
+ */
 const IMAGE_TASKS: readonly Task[] = TASKS.filter((task) => task !== 'demosaic');
 
 /**
@@ -98,7 +101,9 @@ export function settingsOf(values: Values): ImageSettings {
   };
 }
 
-/** @throws UsageError if options for the networks of weight files are given for shipped models. */
+/**
+ * @throws UsageError if options that describe a weight file's network are used with shipped models.
+ */
 function checkKnown({ inputRange: _, ...wish }: NetworkWish): void {
   if (Object.values(wish).every((value) => value === undefined)) return;
   throw new UsageError(

@@ -9,14 +9,14 @@ import { picture } from '../../test/pictures.ts';
 import { PACKAGE_ROOT } from '../node/model.ts';
 
 /**
- * With `CRISPEN_LARGE=1`, the test makes 16 times 24 megapixels, which takes about ten minutes on a
- * software adapter.
+ * With `CRISPEN_LARGE=1`, the test enlarges 24 megapixels to 16 times as many, which takes about
+ * ten minutes on a software adapter.
  */
 const IS_LARGE = process.env.CRISPEN_LARGE === '1';
 const [WIDTH, HEIGHT] = IS_LARGE ? [6000, 4000] : [300, 200];
 const PICTURE = { width: WIDTH, height: HEIGHT, channels: 4 as const };
 const HOUR = 3_600_000;
-/** A module that makes a process print its peak memory in kilobytes. */
+/** A module that makes a process print its peak memory use in kilobytes when it exits. */
 const GAUGE =
   'data:text/javascript,process.on("exit",()=>console.error("maxRSS",process.resourceUsage().maxRSS))';
 
@@ -54,12 +54,13 @@ const args = () => [
 it('leaves no file behind when it is interrupted', async () => {
   const before = await readdir(folder);
   const { child, ended } = crispen(...args());
-  // When the work starts, the result is written to a file with another name.
+  // While the command runs, the result is written to a temporary file, so the folder contains one
+  // more file.
   await expect
     .poll(() => readdir(folder), { timeout: 120_000, interval: 5 })
     .toHaveLength(before.length + 1);
   child.kill('SIGINT');
-  // As in shells, the exit code is 128 plus the number of the signal.
+  // As in shells, the exit code is 128 plus the signal number.
   expect(await ended).toMatchObject({ code: 130, words: expect.stringContaining('ABORTED') });
   expect(await readdir(folder)).toEqual(before);
 });
@@ -82,8 +83,8 @@ it(
     const open = () => sharp(at('out.png'), { limitInputPixels: false, sequentialRead: true });
     const { format, width, height, channels } = await open().metadata();
     expect([format, width, height, channels]).toEqual(['png', WIDTH * 4, HEIGHT * 4, 3]);
-    // This decodes every row. The result of the network is similar to a nearest-neighbour
-    // enlargement.
+    // Computing the statistics decodes every row. The network's result is similar to a
+    // nearest-neighbour enlargement, so the means must be similar.
     const stats = await open().stats();
     const wanted = await sharp(at('in.png')).stats();
     stats.channels.forEach(({ mean }, c) => {

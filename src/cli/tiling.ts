@@ -2,7 +2,7 @@ import type { TilingChoice } from '../node/backend.ts';
 import { CALLS } from '../worker/page/options.ts';
 import { choice, parsed, positiveInteger, UsageError } from './command.ts';
 
-/** The options of `parseArgs` that `tilingOf` reads. */
+/** The `parseArgs` options that `tilingOf` reads. */
 export const TILING_OPTIONS = {
   tile: { type: 'string' },
   memory: { type: 'string' },
@@ -18,7 +18,7 @@ const STATISTICS = ['exact', 'estimated'] as const;
 
 /**
  * Parses the options about tiles.
- * @throws UsageError for invalid values, and for an edge that the device does not support.
+ * @throws UsageError for invalid values, and for an edge mode that the device does not support.
  */
 export function tilingOf(
   values: { readonly [name in keyof typeof TILING_OPTIONS]?: string | undefined },

@@ -20,7 +20,10 @@ const NETWORKS: Readonly<Record<string, string>> = {
   asid: 'asid',
 };
 
-/** Finds the command of a Python that has the packages for training/, or returns undefined. */
+/**
+ * Returns the command of a Python installation that has the packages that training/ needs, or
+ * undefined if there is none.
+ */
 export function findPython(): string | undefined {
   return ['python3', '/usr/bin/python3', 'python'].find(
     (command) => spawnSync(command, ['-c', 'import torch, numpy, PIL']).status === 0,
@@ -29,8 +32,9 @@ export function findPython(): string | undefined {
 
 /**
  * Runs the networks in PyTorch (training/networks.py), in f32 on the CPU. This is about thirty
- * times faster than a software adapter, and gives independent figures for comparison with the
- * engine. Each network needs its own process, and only the network that was loaded last runs.
+ * times faster than a software adapter, and provides independent figures for comparison with the
+ * engine. Each network needs its own process, and only the process of the most recently loaded
+ * network is kept running.
  * @throws CrispenError `INVALID_INPUT` if there is no python3 with torch.
  */
 export function openTorch(): Measurer {
@@ -58,7 +62,7 @@ export function openTorch(): Measurer {
   };
 }
 
-/** A process of training/serve.py for one network. It processes one image at a time. */
+/** A process that runs training/serve.py for one network. It handles one image at a time. */
 class TorchServer {
   readonly #process: ChildProcessWithoutNullStreams;
   readonly #output: AsyncIterator<Buffer>;
@@ -86,7 +90,7 @@ class TorchServer {
     this.#process.stderr.on('data', (text) => {
       this.#trouble += text;
     });
-    // This error is ignored, because a missing answer of the process is reported later.
+    // This error is ignored, because the process's missing answer is reported later.
     this.#process.stdin.on('error', () => {});
   }
 

@@ -25,7 +25,8 @@ src/engine/tune/tuning.ts.
 `;
 
 /**
- * Runs the command `tune`. The exit code is 1 if any variant returned a wrong result or no result.
+ * Runs the command `tune`. The exit code is 1 if any kernel variant returned a wrong result or no
+ * result.
  */
 export async function tuneCommand(args: string[], signal: AbortSignal): Promise<number> {
   const { values } = parseArgs({

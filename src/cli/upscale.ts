@@ -62,8 +62,8 @@ ${BULK_USAGE}
 `;
 
 /**
- * Returns whether the arguments are `status DIR`, and not an input with the name `status`. This is
- * the case if DIR is a folder or if there is no such input.
+ * Returns whether the arguments mean the command `status DIR` rather than an input file named
+ * `status`. They do if DIR is a folder or if no file named `status` exists.
  */
 async function isStatus([first, ...rest]: readonly string[]): Promise<boolean> {
   const [folder, ...more] = rest.filter((arg) => arg !== '--json');

@@ -86,7 +86,9 @@ describe('inspect', () => {
 });
 
 describe('what a file does not tell', () => {
-  /** Makes a file of a Compact network with two layers and an activation without weights. */
+  /**
+   * Creates the weight file of a Compact network with two layers and an activation without weights.
+   */
   const plain = (scale: number) => {
     let seed = 1;
     const tensor = (...shape: number[]): Tensor => {

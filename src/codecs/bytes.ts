@@ -1,8 +1,8 @@
 import { throwIfAborted } from '../errors.ts';
 
 /**
- * Reads numbers and text from the bytes of a file. A number beyond the end is NaN and not an
- * exception, so the size of an image in a truncated file is NaN.
+ * Reads numbers and text from the bytes of a file. Reading a number beyond the end returns NaN
+ * instead of throwing, so a truncated file's image size is NaN.
  */
 export class Bytes {
   readonly data: Uint8Array;
@@ -35,7 +35,7 @@ export class Bytes {
     return this.u16le(offset) + this.u16le(offset + 2) * 65536;
   }
 
-  /** Reads a few characters, such as the type of a chunk. */
+  /** Reads a few characters, such as a chunk's type. */
   ascii(offset: number, length: number): string {
     let text = '';
     const end = Math.min(offset + length, this.data.length);
@@ -63,8 +63,8 @@ export function latin1(bytes: Uint8Array): string {
 }
 
 /**
- * Joins parts. The parameter is a list, because a file can have more parts than the maximum number
- * of arguments.
+ * Concatenates parts. They are passed as a list, because a file can have more parts than a function
+ * can have arguments.
  */
 export function join(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
@@ -80,15 +80,18 @@ export interface PipeOptions {
   /** The maximum number of output bytes; default: no limit. */
   readonly limit?: number;
   readonly signal?: AbortSignal | undefined;
-  /** Receives the output bytes. By default, they are collected and returned. */
+  /** Called with the output bytes. By default, they are collected and returned. */
   readonly take?: (part: Uint8Array) => void;
 }
 
-/** The number of milliseconds after which other events, such as a cancellation, are handled. */
+/**
+ * The number of milliseconds after which the loop pauses, so that other events such as a
+ * cancellation can be handled.
+ */
 const TURN_MS = 50;
 
 /**
- * Runs bytes through one of the platform's compressors or decompressors.
+ * Pipes bytes through one of the platform's compressors or decompressors.
  * @throws RangeError if the output exceeds the limit; CrispenError `ABORTED`; TypeError for damaged
  *   data
  */

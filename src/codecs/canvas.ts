@@ -5,15 +5,15 @@ import type { Embed } from './embed.ts';
 import type { OutputType } from './formats.ts';
 
 /**
- * Encodes an image with the browser's own encoder and writes the tags into the file. The encoder
- * treats the values as sRGB, so it does not change them.
+ * Encodes an image with the browser's own encoder and writes the tags to the file. The values are
+ * passed to the canvas as sRGB, so they are not converted.
  *
  * @param quality 0 to 1
- * @param embed writes the tags into files of `type`
+ * @param embed writes the tags to files of the given `type`
  * @param background a CSS colour on which transparent pixels are drawn, or null to keep the
  *   transparency
- * @throws CrispenError `ENCODE_FAILED` if the browser has no encoder for `type` (it would write PNG
- *   without an error) or cannot make a canvas of this size
+ * @throws CrispenError `ENCODE_FAILED` if the browser has no encoder for `type` (in which case it
+ *   silently produces a PNG) or cannot create a canvas of this size
  */
 export async function encodeByCanvas(
   image: Rgba8Image,

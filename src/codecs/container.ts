@@ -8,19 +8,19 @@ import { chunk } from './png/pngChunks.ts';
 import { type PngPart, pngParts } from './png/pngParts.ts';
 
 /**
- * The contents of PNG, JPEG, WebP and AVIF files besides the pixels. Sources: PNG third edition;
+ * The contents of PNG, JPEG, WebP and AVIF files apart from the pixels. Sources: PNG third edition;
  * ITU T.81, ICC.1 annex B.4 and EXIF 2.32 for JPEG; RFC 9649 (WebP); ISO 23008-12 and ISO 14496-12
  * (AVIF).
  */
 export interface Container {
-  /** The stored colour profile, uncompressed. */
+  /** The file's colour profile, uncompressed. */
   readonly icc: Uint8Array | null;
   /**
    * The H.273 code points of the primaries and the transfer function, if they apply to full-range
    * RGB.
    */
   readonly cicp: CodePoints | null;
-  /** The values of PNG's gAMA and cHRM, unless an sRGB chunk overrides them. */
+  /** The values of a PNG's gAMA and cHRM chunks, unless an sRGB chunk overrides them. */
   readonly gamma: Gamma | null;
   /** The PNG chunks cICP, gAMA, cHRM, mDCV and cLLI in their stored form, concatenated. */
   readonly chunks: Uint8Array<ArrayBuffer> | null;
@@ -28,20 +28,20 @@ export interface Container {
   readonly isGrey: boolean;
   /** Whether the file is a JPEG with four components, which are not RGB. */
   readonly isCmyk: boolean;
-  /** The number of bits per sample, for formats that support several. */
+  /** The number of bits per sample, for formats that support several depths. */
   readonly bits: number;
   /** The EXIF data, as a TIFF structure. */
   readonly exif: Uint8Array | null;
   readonly xmp: Uint8Array<ArrayBuffer> | null;
   /**
-   * The image of an animation that a decoder returns for `bare`; null if the file has a single
+   * Which of an animation's images a decoder returns for `bare`; null if the file has a single
    * image.
    */
   readonly animation: 'first frame' | 'still picture' | null;
   /**
-   * Returns the file without EXIF, because decoders differ in how they apply its orientation. If
-   * `colours` is true, everything that could make a decoder convert values is removed too, so the
-   * decoder returns the stored values.
+   * Returns the file without EXIF, because decoders differ in how they apply the EXIF orientation.
+   * If `colours` is true, everything that could make a decoder convert values is also removed, so
+   * that the decoder returns the stored values.
    */
   bare(colours: boolean): Uint8Array<ArrayBuffer>[];
 }
@@ -51,7 +51,7 @@ export type CodePoints = readonly [primaries: number, transfer: number];
 export interface Gamma {
   /** Light is proportional to the sample raised to this power. */
   readonly exponent: number;
-  /** The x and y of white, red, green and blue. */
+  /** The x and y coordinates of white, red, green and blue. */
   readonly chromaticities: readonly number[] | null;
 }
 
@@ -69,8 +69,8 @@ const PLAIN = {
 } as const;
 
 /**
- * The maximum numbers of bytes to which the compressed parts of a PNG may inflate. Larger parts are
- * treated as damaged. libpng's limit for profiles is similar.
+ * The maximum size in bytes of a PNG's profile and XMP after decompression. Larger parts are
+ * treated as damaged. libpng has a similar limit for profiles.
  */
 const MAX_PROFILE = 2 ** 23;
 const MAX_XMP = 2 ** 20;
@@ -89,10 +89,10 @@ const READERS: Readonly<Record<string, Reader>> = {
 };
 
 /**
- * Finds the end of the image in a file. Some files have more bytes after it, such as exports with
- * several images, and downloads that are padded or joined. Decoders ignore these bytes. The readers
- * here must ignore them too, because otherwise a reassembled file would contain them. The readers
- * of other formats stop at the right place without this table.
+ * For each format, finds the end of the image in a file. In some files, more bytes follow, for
+ * example in exports with several images, and in padded or concatenated downloads. Decoders ignore
+ * these bytes. The readers in this module must also ignore them, because a reassembled file would
+ * otherwise contain them. The readers for other formats stop at the right place without this table.
  */
 const ENDS: Readonly<Record<string, (bytes: Bytes) => number>> = {
   PNG: pngEnd,
@@ -101,9 +101,9 @@ const ENDS: Readonly<Record<string, (bytes: Bytes) => number>> = {
 };
 
 /**
- * Reads a file without decoding its pixels. It never fails for damaged files, because unreadable
- * parts are treated as missing. The memory that it uses is limited by the length of the file, and
- * not by sizes that the file states.
+ * Reads a file without decoding its pixels. It never throws for damaged files, because unreadable
+ * parts are treated as missing. Its memory use is bounded by the length of the file, not by the
+ * sizes that the file states.
  * @param format the format that `readHeader` found
  * @throws CrispenError `ABORTED`
  */
@@ -117,12 +117,15 @@ export async function readContainer(
     if (read) return await read(data.subarray(0, ENDS[format]?.(new Bytes(data))), signal);
   } catch (error) {
     if (error instanceof CrispenError) throw error;
-    // The error is ignored, because the decoder decides whether the damage matters.
+    // Other errors are ignored, because the decoder determines whether the damage matters.
   }
   return { ...PLAIN, bare: () => [data] };
 }
 
-/** The chunks that describe the samples, except iCCP and sRGB, with the length of their data. */
+/**
+ * The chunks that describe the samples' colours, except iCCP and sRGB, and the length of their data
+ * in bytes.
+ */
 const COLOUR_CHUNKS: Readonly<Record<string, number>> = {
   cICP: 4,
   gAMA: 4,
@@ -137,8 +140,9 @@ function pngEnd(bytes: Bytes): number {
 }
 
 /**
- * Returns the offset at which a second file begins. This is the first box that repeats a type that
- * occurs once per file. Some decoders would use the second box for the first file.
+ * Returns the offset at which a second file begins. That is the first `ftyp` or `meta` box after
+ * another box of the same type, because a file contains each of them only once. Some decoders would
+ * use the second file's box for the first file.
  */
 function avifEnd(bytes: Bytes): number {
   const seen = new Set<string>();
@@ -150,7 +154,9 @@ function avifEnd(bytes: Bytes): number {
   return bytes.data.length;
 }
 
-/** The chunks with text, which decoders do not need, and with EXIF, which they must not apply. */
+/**
+ * The chunks that contain text, which decoders do not need, or EXIF, which decoders must not apply.
+ */
 const PNG_TEXTS: readonly string[] = ['eXIf', 'iTXt', 'tEXt', 'zTXt'];
 
 const isPngColour = (type: string): boolean =>
@@ -209,8 +215,8 @@ async function readPng(
 }
 
 /**
- * Reads the code points. Returns null for the matrix or the range of a video, which are not valid
- * in a PNG.
+ * Reads the code points. Returns null for a YCbCr matrix or a limited range, which are not valid in
+ * a PNG.
  */
 function pngCodePoints(cicp: Uint8Array | null): CodePoints | null {
   if (!cicp) return null;
@@ -229,7 +235,7 @@ function pngGamma(gamma: Uint8Array | null, primaries: Uint8Array | null): Gamma
   return exponent > 0 ? { exponent, chromaticities: primaries && parts(primaries) } : null;
 }
 
-/** Inflates data. Returns null if the data are damaged or inflate to more than the limit. */
+/** Inflates data. Returns null if the data is damaged or inflates to more bytes than the limit. */
 async function inflated(
   packed: Uint8Array<ArrayBuffer>,
   limit: number,
@@ -248,7 +254,7 @@ async function pngProfile(
   { start, end }: PngPart,
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
-  // The data begin with a name and one byte for the compression method, which is always the same.
+  // The data begins with a name and one byte for the compression method, which is always the same.
   const packed = bytes.data.slice(bytes.afterZero(start, end) + 1, end);
   return inflated(packed, MAX_PROFILE, signal);
 }
@@ -292,15 +298,15 @@ function* jpegSegments({ data }: Bytes): Generator<Segment> {
   for (let at = 2; at + 4 <= data.length; ) {
     const marker = data[at + 1];
     if (data[at] !== 0xff || marker === 0) {
-      // Decoders skip bytes between segments. If the segment before them is removed, decoders might
-      // fail.
+      // Decoders skip bytes between segments. If only the segment before these bytes were removed,
+      // decoders might fail, so these bytes are reported too.
       let next = at + 1;
       while (next < data.length && data[next] !== 0xff) next++;
       if (next === data.length) return;
       yield { marker: 0, at, body: at, end: next };
       at = next;
     } else if (marker === 0xff) {
-      at++; // this is a fill byte
+      at++; // a fill byte
     } else {
       if (marker === 0xda || marker === 0xd9) return;
       const end = at + 2 + data[at + 2] * 256 + data[at + 3];
@@ -355,7 +361,7 @@ function readJpeg(data: Uint8Array<ArrayBuffer>): Container {
   };
 }
 
-/** The bits in the feature byte of a VP8X chunk. */
+/** The bits in a VP8X chunk's feature byte. */
 export const WEBP = { icc: 0x20, alpha: 0x10, exif: 0x08, xmp: 0x04 } as const;
 
 /** Finds the chunks of a WebP file with their data. */
@@ -376,7 +382,7 @@ function readWebp(data: Uint8Array<ArrayBuffer>): Container {
     if (isRead && !found.has(type)) found.set(type, data.slice(start, end));
   }
   const exif = found.get('EXIF') ?? null;
-  // Some programs write the EXIF mark of JPEG before the TIFF structure.
+  // Some programs write JPEG's EXIF marker before the TIFF structure.
   const marked = exif && new Bytes(exif).ascii(0, 6) === EXIF_MARK;
   function* bareEdits(all: boolean): Generator<Edit> {
     for (const { type, start, end } of webpChunks(bytes)) {
@@ -401,10 +407,13 @@ function readWebp(data: Uint8Array<ArrayBuffer>): Container {
   };
 }
 
-/** The bits in the third byte of an av1C box. */
+/** The bits in an av1C box's third byte. */
 const AV1 = { highDepth: 0x40, twelveBit: 0x20, monochrome: 0x10 } as const;
 
-/** The transfer functions of cameras. For still images, browsers use the sRGB function instead. */
+/**
+ * The code points of camera transfer functions. For still images, browsers use the sRGB function
+ * instead.
+ */
 const CAMERA_CURVES: readonly number[] = [1, 6, 14, 15];
 
 function avifCodePoints(bytes: Bytes, nclx: Box): CodePoints {
@@ -435,8 +444,8 @@ function readAvif(data: Uint8Array<ArrayBuffer>): Container {
       const view = new DataView(copy.buffer);
       for (const box of colours) {
         if (kind(box) === 'nclx') {
-          // The code points of sRGB are written here. The matrix that follows is kept, because
-          // decoders need it to compute RGB values.
+          // The primaries and the transfer function are replaced with those of sRGB. The matrix
+          // after them is kept, because decoders need it to compute RGB values.
           view.setUint16(box.body + 4, 1);
           view.setUint16(box.body + 6, 13);
         } else copy.set(ascii('free'), box.start + 4);

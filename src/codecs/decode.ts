@@ -7,19 +7,19 @@ import type { Carrier } from './source.ts';
 
 /**
  * Decodes any source to RGBA pixels. The values are exact, alpha is not premultiplied, and the
- * image is turned upright according to its EXIF orientation. The result has 16 bits per sample for
- * 16-bit PNGs and 8 for all other sources. For a file, the values are the stored ones, and the tags
- * describe their colour space. The values of a bitmap are sRGB. For an animation, the first frame
- * is returned. The function runs in a worker or a page.
+ * image is rotated upright according to its EXIF orientation. The result has 16 bits per sample for
+ * 16-bit PNGs and 8 for all other sources. A file's values are returned as stored, and the tags
+ * describe their colour space. A bitmap's values are sRGB. For an animation, the first frame is
+ * returned. The function runs in a worker or a page.
  *
- * If the source is a bitmap, the function closes it. If the source is pixels, the function returns
- * them unchanged.
+ * If the source is a bitmap, the function closes it. If the source consists of pixels, the function
+ * returns them unchanged.
  *
- * @param carrier the kind of the result; colours that it cannot express are converted to sRGB
+ * @param carrier the kind of result; colours that it cannot express are converted to sRGB
  *
  * @throws CrispenError `DECODE_FAILED` for bytes that are not an image, a damaged image or a format
- *   that this browser does not support; `IMAGE_TOO_LARGE` above `MAX_PIXELS`, before decoding if
- *   the header gives the size; `ABORTED`.
+ *   that this browser does not support; `IMAGE_TOO_LARGE` above `MAX_PIXELS`, which is detected
+ *   before decoding if the header contains the size; `ABORTED`.
  */
 export async function decodeImage(
   source: Blob | ImageBitmap | RgbaImage,

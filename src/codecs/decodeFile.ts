@@ -34,8 +34,8 @@ async function decodePixels(
     }
     const bitmap = await createImageBitmap(new Blob([...bare]), {
       premultiplyAlpha: 'none',
-      // If `isRaw`, the file contains nothing that requires a conversion. `none` is for decoders
-      // that would convert anyway.
+      // If `isRaw` is true, nothing in the file requires a conversion. `none` prevents decoders
+      // from converting anyway.
       colorSpaceConversion: isRaw ? 'none' : 'default',
     });
     return await readBitmap(bitmap);

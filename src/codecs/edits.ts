@@ -1,19 +1,19 @@
-/** Edits files without copying their pixels. */
+/** Edits files without copying their pixel data. */
 
 import { join } from './bytes.ts';
 
-/** A range and its replacement. If there is no replacement, the range is removed. */
+/** A byte range and its replacement. Without a replacement, the range is removed. */
 export type Edit = readonly [start: number, end: number, inPlace?: Uint8Array<ArrayBuffer>];
 
 /**
- * After this many parts, the parts are joined, because a view of a short part needs more memory
- * than its bytes.
+ * When there are this many parts, they are joined, because a view of a short part needs more memory
+ * than the bytes themselves.
  */
 const MAX_PARTS = 1024;
 
 /**
- * Applies edits, which must not overlap and must be in the order of the file. Even with many edits,
- * the result needs no more memory than the file.
+ * Applies edits to a file. They must not overlap and must be sorted by position. Even with many
+ * edits, the result does not need more memory than the file.
  */
 export function edited(
   data: Uint8Array<ArrayBuffer>,

@@ -19,8 +19,9 @@ const EMBED: Readonly<Record<OutputType, Embed>> = {
 };
 
 /**
- * Replaces the profile and metadata of an encoded file with the given tags. The file must be
- * rewritten, because encoders support only sRGB and no metadata. AVIF files get only the profile.
+ * Replaces the profile and metadata of an encoded file with the given tags. The file has to be
+ * rewritten, because the encoders support only sRGB and write no metadata. In AVIF files, only the
+ * profile is written.
  */
 export const embed = async (
   file: Uint8Array<ArrayBuffer>,

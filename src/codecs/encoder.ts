@@ -2,13 +2,14 @@ import type { RgbaImage } from '../image/image.ts';
 import type { ImageTags } from '../image/tags.ts';
 import type { OutputType } from './formats.ts';
 
-/** The encoder of one output format. `index.ts` lists all encoders. */
+/** The encoder for one output format. `index.ts` lists all encoders. */
 export interface Encoder {
   readonly type: OutputType;
   /**
    * @param image an image; 16-bit samples are rounded if the format does not support them
    * @param quality 0 to 1; ignored by lossless formats
-   * @param tags the tags, which are written unchanged; the caller removes private metadata first
+   * @param tags the tags, which are written unchanged; the caller must remove private metadata
+   *   first
    * @throws CrispenError `ENCODE_FAILED`
    */
   encode(image: RgbaImage, quality: number, tags: ImageTags): Promise<Blob>;

@@ -1,7 +1,7 @@
 /**
- * Updates metadata for pixels that were turned upright and enlarged. The functions change copies
- * and never move a value, so all offsets stay valid, including those in maker notes. Sources: EXIF
- * 2.32 (TIFF 6.0), XMP part 1 and 2.
+ * Updates the metadata of images that were rotated upright and enlarged. The functions modify
+ * copies and never move a value, so all offsets stay valid, including those in maker notes.
+ * Sources: EXIF 2.32 (TIFF 6.0), XMP parts 1 and 2.
  */
 
 import { ascii, join, latin1 } from './bytes.ts';
@@ -40,7 +40,10 @@ export function cleanExif(stored: Uint8Array): CleanExif {
     const u16 = (at: number) => view.getUint16(at, little);
     const u32 = (at: number) => view.getUint32(at, little);
 
-    /** Removes the entries for sizes from a folder. @returns the remaining entries by tag. */
+    /**
+     * Removes the size entries from an image file directory (IFD). @returns the remaining entries
+     * by tag.
+     */
     const tidy = (folder: number): Map<number, number> => {
       const count = u16(folder);
       const entries = new Map<number, number>();
@@ -53,7 +56,7 @@ export function cleanExif(stored: Uint8Array): CleanExif {
         kept += 12;
       }
       const end = folder + 2 + count * 12;
-      // The offset of the next folder follows the last entry.
+      // The offset of the next directory follows the last entry.
       const next = u32(end);
       view.setUint16(folder, (kept - folder - 2) / 12, little);
       bytes.fill(0, kept, end + 4);
@@ -72,7 +75,7 @@ export function cleanExif(stored: Uint8Array): CleanExif {
     const exif = entries.get(EXIF_FOLDER);
     if (exif !== undefined) tidy(u32(exif + 8));
 
-    // The second folder belongs to the thumbnail, which shows the old image.
+    // The second directory describes the thumbnail, which shows the original image.
     const link = first + 2 + u16(first) * 12;
     const second = u32(link);
     view.setUint32(link, 0, little);
@@ -91,7 +94,8 @@ export function cleanExif(stored: Uint8Array): CleanExif {
 }
 
 /**
- * Returns the XMP packet with orientation 1 and without sizes in pixels. Other bytes do not change.
+ * Returns the XMP packet with orientation 1 and without sizes in pixels. All other bytes are
+ * unchanged.
  */
 export function cleanXmp(stored: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const text = latin1(stored);
@@ -105,10 +109,7 @@ export function cleanXmp(stored: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffe
 }
 
 const SIZE_NAMES = 'tiff:Image(?:Width|Length)|exif:Pixel[XY]Dimension';
-/**
- * Matches an orientation or a size together with its value, either as an attribute or as an
- * element.
- */
+/** Matches an orientation or a size with its value, which can be an attribute or an element. */
 const PACKET_PARTS = new RegExp(
   `(tiff:Orientation(?:\\s*=\\s*["']|>))\\d+|\\s(?:${SIZE_NAMES})\\s*=\\s*(?:"[^"]*"|'[^']*')|<(${SIZE_NAMES})>[^<]*</\\2>`,
   'g',

@@ -3,9 +3,9 @@ import { jpeg } from './jpeg/meta.ts';
 import { png } from './png/meta.ts';
 import { webp } from './webp/meta.ts';
 
-/** The facts about an output format that are available without loading its encoder. */
+/** The information about an output format that is available without loading its encoder. */
 export interface FormatFacts {
-  /** The name in commands and on buttons. */
+  /** The name that is used in commands and on buttons. */
   readonly name: string;
   /** The file extensions, with the usual one first. */
   readonly extensions: readonly string[];
@@ -14,8 +14,8 @@ export interface FormatFacts {
 }
 
 /**
- * The output formats by MIME type. Each format has a folder with its facts, its encoder and its
- * code for tags.
+ * The output formats by MIME type. Each format has a folder that contains this information, the
+ * format's encoder and its code for tags.
  */
 export const FORMATS = {
   'image/png': png,

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { animatedPng, avifSequence } from '../../test/animations.ts';
 import { isMoving } from './frames.ts';
 
-/** Makes frames of 4 x 4 pixels, stacked vertically. */
+/** Generates frames of 4 x 4 pixels, stacked vertically. */
 const frames = (count: number) => {
   const data = Buffer.from(Array.from({ length: 4 * 4 * 3 * count }, (_, i) => (i * 37) & 255));
   const raw = { width: 4, height: 4 * count, channels: 3 as const, pageHeight: 4 };

@@ -1,12 +1,15 @@
 import type { Bytes } from './bytes.ts';
 
-/** A frame of a GIF, which is a rectangle of the screen. */
+/** A frame of a GIF, which covers a rectangle of the GIF's screen. */
 export interface GifFrame {
   readonly x: number;
   readonly y: number;
   readonly width: number;
   readonly height: number;
-  /** The offset of the frame's description. `samplesAt` is the offset of its compressed samples. */
+  /**
+   * The offset of the frame's image descriptor. `samplesAt` is the offset of its compressed
+   * samples.
+   */
   readonly at: number;
   readonly samplesAt: number;
 }
@@ -30,7 +33,7 @@ export function* gifFrames(bytes: Bytes, most: number): Generator<GifFrame> {
   }
 }
 
-/** Returns the offset after a chain of blocks and the empty block that ends it. */
+/** Returns the offset after a chain of data blocks and the empty block that terminates it. */
 function afterBlocks(bytes: Bytes, start: number): number {
   let at = start;
   while (bytes.at(at) > 0) at += 1 + bytes.at(at);
@@ -39,8 +42,8 @@ function afterBlocks(bytes: Bytes, start: number): number {
 
 /**
  * The maximum number of samples per byte of LZW data. A code of b bits represents at most 2^b
- * samples, because each new entry of the table is one sample longer than an earlier entry. Codes
- * have at most 12 bits.
+ * samples, because each new table entry is one sample longer than an earlier entry. Codes have at
+ * most 12 bits.
  */
 const LZW_SAMPLES = 2 ** 12 / (12 / 8);
 

@@ -19,7 +19,7 @@ const noise = sharp({
 const text = (value: string) => new TextEncoder().encode(value);
 
 /**
- * Makes a BMP header of 40 bytes, or of 12 bytes if `core` is set, because sharp cannot write BMP.
+ * Builds a BMP header of 40 bytes, or of 12 bytes if `core` is set, because sharp cannot write BMP.
  */
 function bmp(width: number, height: number, core: boolean): Uint8Array {
   const view = new DataView(new ArrayBuffer(64));
@@ -35,7 +35,7 @@ function bmp(width: number, height: number, core: boolean): Uint8Array {
   return new Uint8Array(view.buffer);
 }
 
-/** Makes the first box of an ISO media file. */
+/** Builds the first box of an ISO media file. */
 function ftyp(...brands: string[]): Uint8Array {
   const [major, ...compatible] = brands;
   const box = text(`....ftyp${major}\0\0\0\0${compatible.join('')}`);
@@ -157,9 +157,9 @@ describe('readHeader', () => {
 });
 
 /**
- * Makes a GIF of one colour with the best possible LZW compression. Each code represents one sample
- * more than the code before it, up to 4091 samples. The image has 4091 columns and 2046 + `more`
- * rows.
+ * Generates a GIF of a single colour with the best possible LZW compression. Each code represents
+ * one sample more than the code before it, up to 4091 samples. The image has 4091 columns and 2046
+ * + `more` rows.
  */
 function densestGif(more: number): Buffer {
   const [width, height, first, last] = [4091, 2046 + more, 6, 4095];
@@ -228,7 +228,7 @@ describe('isTruncated', () => {
     const file = await noise.clone().toFormat(name).toBuffer();
     const { format } = readHeader(file);
     expect(isTruncated(format, file)).toBe(false);
-    // Bytes after the end are harmless. They are common, because phones append videos.
+    // Bytes after the end are harmless. They are common, because phones append videos to photos.
     expect(isTruncated(format, Buffer.concat([file, Buffer.from('more')]))).toBe(false);
     for (const part of [0.3, 0.6, 0.9]) {
       expect(isTruncated(format, file.subarray(0, Math.floor(file.length * part)))).toBe(true);

@@ -4,7 +4,7 @@ import { avifProperties, isoBoxes } from './iso.ts';
 
 /**
  * Reads the format and the size of an image from the first bytes of a file, without decoding. This
- * module is pure and also works in Node.
+ * module does not depend on the platform, so it also works in Node.
  */
 
 export type ImageFormat =
@@ -30,8 +30,8 @@ export type ImageFormat =
 export interface ImageHeader {
   readonly format: ImageFormat;
   /**
-   * The stored size in pixels, before any EXIF rotation. Null if the header of this format is not
-   * supported.
+   * The stored size in pixels, before any EXIF rotation. Null if the size cannot be read from this
+   * file.
    */
   readonly size: readonly [width: number, height: number] | null;
 }
@@ -40,7 +40,8 @@ const AVIF_BRANDS = new Set(['avif', 'avis']);
 const HEIC_BRANDS = new Set(['heic', 'heix', 'hevc', 'hevx', 'heim', 'heis', 'mif1', 'msf1']);
 
 /**
- * Determines the format by its magic bytes (never by name or MIME type), and reads the stored size.
+ * Determines a file's format from its magic bytes (never from its name or MIME type), and reads the
+ * stored size.
  *
  * The size is read for PNG, JPEG, WebP, GIF, BMP, AVIF and JPEG XL. Source: the formats'
  * specifications (PNG 11.2.1, ITU T.81 B.2.2, RFC 9649, GIF89a 18, BITMAPCOREHEADER and
@@ -81,8 +82,8 @@ function sniff(bytes: Bytes): ImageFormat {
 }
 
 /**
- * Recognises text, which has no control characters except white space. The first 512 bytes are
- * enough.
+ * Returns whether data is text, which contains no control characters except white space. Only the
+ * first 512 bytes are checked.
  */
 function isText(data: Uint8Array): boolean {
   const head = data.subarray(0, 512);
@@ -94,7 +95,7 @@ type Size = readonly [width: number, height: number] | null;
 const SIZES: Partial<Record<ImageFormat, (bytes: Bytes) => Size>> = {
   PNG: (b) => [b.u32be(16), b.u32be(20)],
   GIF: (b) => {
-    // Decoders enlarge the screen to fit the first frame, but not to fit later frames.
+    // Decoders enlarge the GIF's screen to fit the first frame, but not to fit later frames.
     const [frame] = gifFrames(b, 1);
     const [right, bottom] = frame ? [frame.x + frame.width, frame.y + frame.height] : [0, 0];
     return [Math.max(b.u16le(6), right || 0), Math.max(b.u16le(8), bottom || 0)];
@@ -102,7 +103,7 @@ const SIZES: Partial<Record<ImageFormat, (bytes: Bytes) => Size>> = {
   BMP: (b) =>
     b.u32le(14) === 12
       ? [b.u16le(18), b.u16le(20)]
-      : [b.u32le(18), Math.abs(b.u32le(22) | 0)] /* a negative height: rows from the top */,
+      : [b.u32le(18), Math.abs(b.u32le(22) | 0)] /* negative if the top row comes first */,
   WebP: (b) => {
     const chunk = b.ascii(12, 4);
     if (chunk === 'VP8X') return [b.u24le(24) + 1, b.u24le(27) + 1];
@@ -119,8 +120,7 @@ const SIZES: Partial<Record<ImageFormat, (bytes: Bytes) => Size>> = {
     return null;
   },
   AVIF: (b) => {
-    // An image that is a grid also has a size for each of its cells. The largest size is that of
-    // the whole grid.
+    // A grid image also has a size for each cell. The largest size is that of the whole grid.
     const sizes = avifProperties(b)
       .filter(({ type }) => type === 'ispe')
       .map(({ body }) => [b.u32be(body + 4), b.u32be(body + 8)] as const);
@@ -136,10 +136,10 @@ const SIZES: Partial<Record<ImageFormat, (bytes: Bytes) => Size>> = {
   },
 };
 
-/** The aspect ratios (width / height) that a JPEG XL header encodes as numbers. */
+/** The aspect ratios (width / height) that a JPEG XL header refers to by number. */
 const JXL_RATIOS = [1, 1.2, 4 / 3, 1.5, 16 / 9, 1.25, 2];
 
-/** Reads the size from a JPEG XL codestream. The lowest bit of a byte comes first. */
+/** Reads the size from a JPEG XL codestream. The least significant bit of each byte comes first. */
 function jxlSize(bytes: Bytes, offset: number): Size {
   let bit = offset * 8;
   const read = (count: number) => {
@@ -156,8 +156,8 @@ function jxlSize(bytes: Bytes, offset: number): Size {
 }
 
 /**
- * Finds the markers of a JPEG file up to EOI or the end of the data. `offset` is the position of
- * the segment's length.
+ * Finds a JPEG file's markers up to EOI or the end of the data. `offset` is the position of the
+ * segment's length field.
  */
 function* jpegSegments(bytes: Bytes): Generator<{ marker: number; offset: number }> {
   let at = 2;
@@ -175,14 +175,14 @@ function* jpegSegments(bytes: Bytes): Generator<{ marker: number; offset: number
 }
 
 /**
- * Returns whether the file is truncated. The signs are: no EOI marker (JPEG), no IEND chunk (PNG),
- * fewer bytes than the RIFF header states (WebP), or fewer compressed bytes than the samples need
- * at best (PNG, GIF). Returns false for other formats.
+ * Returns whether the file is truncated. The criteria are: no EOI marker (JPEG), no IEND chunk
+ * (PNG), fewer bytes than the RIFF header states (WebP), or fewer compressed bytes than the samples
+ * need at best (PNG, GIF). Returns false for other formats.
  *
- * Chromium rejects truncated files, and other browsers may paint the missing part grey. This check
- * gives the same error in every browser and names the cause. It also prevents the decoder from
- * allocating a large image for a small file with a false size in its header. An EOI inside an
- * embedded thumbnail is not found, because segments are skipped by their length.
+ * Chromium rejects truncated files, and other browsers might paint the missing part grey. This
+ * check produces the same error in every browser and states the cause. It also prevents the decoder
+ * from allocating a large image for a small file with a false size in its header. An EOI inside an
+ * embedded thumbnail does not count, because segments are skipped by their length.
  */
 export function isTruncated(format: ImageFormat, data: Uint8Array): boolean {
   const bytes = new Bytes(data);
@@ -206,8 +206,8 @@ export function isTruncated(format: ImageFormat, data: Uint8Array): boolean {
 }
 
 /**
- * The maximum number of bytes per byte of deflate data. A length and a distance of one bit each
- * represent 258 bytes.
+ * The maximum number of decompressed bytes per byte of deflate data. A length and a distance of one
+ * bit each represent 258 bytes.
  */
 const DEFLATE_BYTES = 258 * 4;
 /** The number of samples per pixel, by the colour type of a PNG. */

@@ -1,4 +1,4 @@
-/** Tests small files that could cause high costs, and files with many small parts. */
+/** Tests small files that could use excessive time or memory, and files with many small parts. */
 import { deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
@@ -17,8 +17,8 @@ const MIB = 2 ** 20;
 const SLOWEST_MS = 2000;
 
 /**
- * Repeats a part. Each step doubles the filled range by copying it, which is fast even for rows of
- * 60 MB.
+ * Fills an array with copies of a part. Each step doubles the filled range by copying it, which is
+ * fast even for rows of 60 MB.
  */
 function repeated(part: Uint8Array, bytes: number): Bytes {
   const whole = new Uint8Array(Math.floor(bytes / part.length) * part.length);
@@ -28,7 +28,7 @@ function repeated(part: Uint8Array, bytes: number): Bytes {
 }
 
 const png = async () => new Uint8Array(await picture().png().toBuffer());
-/** Makes a PNG with additional bytes before its pixels. */
+/** Creates a PNG with additional bytes before its pixels. */
 async function pngWith(...parts: Uint8Array[]): Promise<Bytes> {
   const file = await png();
   return join([file.subarray(0, 33), ...parts, file.subarray(33)]);
@@ -40,7 +40,7 @@ const packed = (text: Uint8Array) => {
 const plain = (text: string) => chunk('iTXt', ascii(`XML:com.adobe.xmp\0\0\0\0\0${text}`));
 const bomb = (bytes: number) => new Uint8Array(bytes).fill(0x20);
 
-/** Runs `work` and checks the limits on time and memory for a file. */
+/** Runs `work` and checks that its time and memory use stay within the limits for a file. */
 async function bounded<T>(file: Uint8Array, work: () => T | Promise<T>): Promise<T> {
   const memory = process.memoryUsage.rss();
   const start = process.cpuUsage();
@@ -53,7 +53,8 @@ async function bounded<T>(file: Uint8Array, work: () => T | Promise<T>): Promise
 }
 
 /**
- * Expects that a decoder gets the picture from the parts, and that there are not too many parts.
+ * Expects that a decoder can decode the image from the parts, and that there are not too many
+ * parts.
  */
 async function expectPicture(parts: readonly Uint8Array[]): Promise<void> {
   const pixels = (file: Uint8Array) => sharp(file).ensureAlpha().raw().toBuffer();

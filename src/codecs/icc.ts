@@ -4,11 +4,11 @@ import { Bytes } from './bytes.ts';
 import type { Matrix, Vector } from './matrix.ts';
 
 /**
- * Reads colour profiles. Source: ICC.1:2022. The primaries of Display P3, adapted to D50, are those
- * of Apple's profile of this name.
+ * Reads colour profiles. Source: ICC.1:2022. The Display P3 primaries, adapted to D50, are those in
+ * Apple's Display P3 profile.
  */
 
-/** The X, Y and Z of red, green and blue, adapted to D50. */
+/** The XYZ coordinates of red, green and blue, adapted to D50. */
 export type Primaries = Matrix;
 
 export const PRIMARIES: Readonly<Record<'srgb' | 'display-p3', Primaries>> = {
@@ -24,7 +24,10 @@ export const PRIMARIES: Readonly<Record<'srgb' | 'display-p3', Primaries>> = {
   ],
 };
 
-/** A colour profile, either with a matrix and curves for RGB or of any other form. */
+/**
+ * A colour profile. It is either an RGB profile with a matrix and curves, or a profile of a
+ * different form.
+ */
 export interface Profile {
   /** Whether the profile is for RGB values. */
   readonly isRgb: boolean;
@@ -36,14 +39,15 @@ export interface Profile {
   } | null;
 }
 
-/** Reads a profile. It never throws. An unreadable profile is reported as not RGB. */
+/** Reads a profile. This function never throws. An unreadable profile is reported as not RGB. */
 export function readProfile(icc: Uint8Array): Profile {
   const bytes = new Bytes(icc);
   const tags = readTags(bytes);
   if (!tags || bytes.ascii(16, 4) !== 'RGB ') {
     return { isRgb: false, colorSpace: 'other', shape: null };
   }
-  // If a profile has tables, its matrix is meant only for programs that cannot use tables.
+  // If a profile has lookup tables, its matrix is only a fallback for programs that cannot use
+  // tables.
   if (tags.has('A2B0')) return { isRgb: true, colorSpace: 'other', shape: null };
   const primaries = ['rXYZ', 'gXYZ', 'bXYZ'].map((name) => readXyz(bytes, tags.get(name)));
   const curves = ['rTRC', 'gTRC', 'bTRC'].map((name) => readCurve(bytes, tags.get(name)));

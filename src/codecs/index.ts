@@ -9,7 +9,10 @@ export type { Encoder } from './encoder.ts';
 export type { OutputType } from './formats.ts';
 export { checkPixels, checkSides, MAX_PIXELS } from './limits.ts';
 
-/** The encoder of every output format, by MIME type. Each encoder is a lazily loaded chunk. */
+/**
+ * The encoders of all output formats, by MIME type. Each encoder is loaded lazily as a separate
+ * chunk.
+ */
 const ENCODERS: Readonly<Record<OutputType, () => Promise<Encoder>>> = {
   'image/png': async () => (await import('./png/png.ts')).png,
   'image/jpeg': async () => (await import('./jpeg/jpeg.ts')).jpeg,

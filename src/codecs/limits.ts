@@ -3,8 +3,8 @@ import { FORMATS, type OutputType } from './formats.ts';
 import type { ImageHeader } from './header.ts';
 
 /**
- * The maximum number of pixels of an input or output image: 2^28, which is 1 GiB of RGBA. This is
- * also the size of Chromium's largest canvas. A tab cannot hold several images of this size.
+ * The maximum number of pixels in an input or output image: 2^28, which is 1 GiB of RGBA. This is
+ * also the maximum size of a canvas in Chromium. A tab cannot hold several images of this size.
  */
 export const MAX_PIXELS = 2 ** 28;
 
@@ -30,12 +30,18 @@ export function checkSides(type: OutputType, width: number, height: number): voi
 
 /** The maximum number of bytes per pixel in an image file: four samples of 16 bits. */
 const BYTES_PER_PIXEL = 8;
-/** The number of bytes that a file may contain for other frames, previews, videos and metadata. */
+/**
+ * The number of additional bytes that a file may contain for other frames, previews, videos and
+ * metadata.
+ */
 const OTHER_BYTES = 2 ** 28;
-/** The limit for files of unknown formats that a browser may be able to read, such as icons. */
+/**
+ * The size limit in bytes for files of unknown formats, such as icons, that a browser might be able
+ * to read.
+ */
 const UNKNOWN_BYTES = 2 ** 24;
 
-/** Returns the maximum number of bytes that an image file with this header can need. */
+/** Returns the maximum number of bytes that an image file with this header may have. */
 export function mostBytes({ format, size }: ImageHeader): number {
   if (format === 'unknown' || format === 'text') return UNKNOWN_BYTES;
   const pixels = size ? size[0] * size[1] : MAX_PIXELS;

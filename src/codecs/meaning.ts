@@ -12,11 +12,13 @@ import {
   rgbOfGrey,
 } from './profiles.ts';
 
-/** The colour space of stored values that are kept unchanged. */
+/** A description of the colour space of a file's stored values, which are not converted. */
 export interface Meaning extends Pick<ImageTags, 'icc' | 'pngColours' | 'colorSpace'> {
-  /** The code points of HDR, which only a PNG can store. */
+  /** The HDR code points, which only a PNG can store; null if the values are not HDR. */
   readonly hdr: CodePoints | null;
-  /** Whether the file has a profile for a different kind of pixels. Such a profile is ignored. */
+  /**
+   * Whether the file's profile is for a different kind of pixel data. Such a profile is ignored.
+   */
   readonly isProfileUnfit: boolean;
 }
 
@@ -38,7 +40,7 @@ export async function meaningOf(
   container: Container,
 ): Promise<Meaning | null> {
   const { cicp, icc, gamma, chunks, isGrey, isCmyk } = container;
-  // JPEG XL files compress profiles with a special method, which is not supported here.
+  // JPEG XL files compress profiles with a special method, which this module does not support.
   if (isCmyk || format === 'JPEG XL' || format === 'BMP') return null;
   if (cicp && isKnown(cicp)) {
     if (isHdr(cicp)) {

@@ -4,11 +4,11 @@ import { PRIMARIES, type Primaries, readGreyCurve } from './icc.ts';
 import { inverse, type Matrix, times, transposed, type Vector } from './matrix.ts';
 
 /**
- * Makes profiles with a matrix and curves from other forms of colour information in files. Sources:
- * ICC.1:2022; primaries and transfer functions of ITU-T H.273.
+ * Builds profiles with a matrix and curves from other kinds of colour information in files.
+ * Sources: ICC.1:2022; primaries and transfer functions of ITU-T H.273.
  */
 
-/** The x and y of white, red, green and blue. */
+/** The x and y coordinates of white, red, green and blue. */
 type Chromaticities = readonly number[];
 
 const [D65, C] = [
@@ -31,11 +31,11 @@ const CHROMATICITIES: Readonly<Record<number, Chromaticities>> = {
   22: [...D65, 0.63, 0.34, 0.295, 0.605, 0.155, 0.077],
 };
 
-/** The parameters of a curve that is (a x + b) ^ g for x >= d and c x for x < d. */
+/** The parameters of a curve whose value is (a x + b) ^ g for x >= d, and c x for x < d. */
 type Curve = readonly [g: number, a?: number, b?: number, c?: number, d?: number];
 
 const SRGB: Curve = [2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045];
-/** The curve for video is that of displays (BT.1886), not that of cameras. */
+/** The video curve is that of displays (BT.1886), not that of cameras. */
 const VIDEO: Curve = [2.4];
 const CURVES: Readonly<Record<number, Curve>> = {
   1: VIDEO,
@@ -54,7 +54,7 @@ const CURVES: Readonly<Record<number, Curve>> = {
 /** The HDR transfer functions PQ and HLG. A profile's curve cannot express their brightness. */
 const HDR: readonly number[] = [16, 18];
 
-/** @param code a supported code of H.273 */
+/** @param code a supported H.273 code */
 export const primariesOf = (code: number): Primaries => toD50(CHROMATICITIES[code]) as Primaries;
 
 /** Returns whether both code points are supported. */
@@ -69,15 +69,14 @@ export function profileOfCodePoints([primaries, transfer]: CodePoints): Uint8Arr
   return rgbProfile(name, primariesOf(primaries), parametric(CURVES[transfer]));
 }
 
-/**
- * Makes a profile for Display P3, for files that state this colour space but contain no profile.
- */
+/** Builds a Display P3 profile for files that state this colour space but contain no profile. */
 export function displayP3(): Uint8Array<ArrayBuffer> {
   return rgbProfile('Display P3', PRIMARIES['display-p3'], parametric(SRGB));
 }
 
 /**
- * Makes a profile from PNG's gAMA and cHRM. Returns null if the values are unusable or mean sRGB.
+ * Builds a profile from a PNG's gAMA and cHRM values. Returns null if they are unusable or mean
+ * sRGB.
  */
 export function profileOfGamma({
   exponent,
@@ -91,8 +90,8 @@ export function profileOfGamma({
 }
 
 /**
- * Makes an RGB profile in which R = G = B has the same colour as in a grey profile. Returns null if
- * the given profile is not grey.
+ * Builds an RGB profile in which R = G = B has the same colour as that grey value in a grey
+ * profile. Returns null if the given profile is not grey.
  */
 export function rgbOfGrey(icc: Uint8Array): Uint8Array<ArrayBuffer> | null {
   const curve = readGreyCurve(icc);
@@ -107,8 +106,8 @@ const BRADFORD: Matrix = [
 const WHITE_D50: Vector = [0.9642, 1, 0.8249];
 
 /**
- * Computes the X, Y and Z of the primaries under D50, adapted with Bradford's matrix. Returns null
- * for degenerate primaries.
+ * Computes the XYZ coordinates of the primaries, adapted to D50 with the Bradford matrix. Returns
+ * null for degenerate primaries.
  */
 function toD50([wx, wy, rx, ry, gx, gy, bx, by]: Chromaticities): Primaries | null {
   const primaries: Matrix = [
@@ -135,7 +134,7 @@ const number = (value: number): Uint8Array => {
 };
 const u32 = (value: number) => number(value / 65536);
 
-/** Makes a tag of type `para` with either only the power or all five parameters. */
+/** Builds a tag of type `para`, either with only the exponent or with all five parameters. */
 const parametric = (curve: Curve): Uint8Array =>
   join([
     ascii(`para\0\0\0\0\0${curve.length === 1 ? '\0' : '\x03'}\0\0`),

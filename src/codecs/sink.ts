@@ -1,7 +1,7 @@
 import { CrispenError, internal, throwIfAborted } from '../errors.ts';
 import { type PngHeader, pngWriter, type Rows } from './png/pngStream.ts';
 
-/** Receives the bytes of one file in order. After any failure, `abort` is called. */
+/** Receives the bytes of one file in order. If anything fails, `abort` is called. */
 export interface Sink<T> {
   /** Writes bytes. Resolves when the sink is ready for more bytes. */
   write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
@@ -21,10 +21,11 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /**
  * Opens a sink and closes it when `fill` has written a file to it. If anything fails, no partial
- * file is left.
+ * file is left behind.
  *
  * @param fill writes to a stream and closes it
- * @throws CrispenError `WRITE_FAILED` for errors of the sink, `ABORTED`, and all errors of `fill`
+ * @throws CrispenError `WRITE_FAILED` if the sink fails, `ABORTED`, and any error that `fill`
+ *   throws
  */
 export async function save<T>(
   open: () => Promise<Sink<T>>,
@@ -47,15 +48,15 @@ export async function save<T>(
     if (!file) throw internal('a file was not closed');
     return { bytes, file: (file as { made: T }).made };
   } catch (error) {
-    // A failed sink may fail again when it is aborted. Only the first error is reported.
+    // A failed sink can fail again when it is aborted. Only the first error is reported.
     await sink.abort(error).catch(() => {});
     throw error;
   }
 }
 
 /**
- * Saves a PNG. `produce` writes its rows strip by strip and waits for each write.
- * @throws CrispenError like `save`, and all errors of `produce`
+ * Saves a PNG. `produce` writes the rows strip by strip and waits for each write.
+ * @throws CrispenError like `save`, and any error that `produce` throws
  */
 export async function savePng<T, R>(
   header: PngHeader,
@@ -108,8 +109,8 @@ async function orWriteFailed<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /**
- * Converts an error of a sink to a `CrispenError` `WRITE_FAILED`. A `CrispenError` is returned
- * unchanged.
+ * Converts a sink's error to a `CrispenError` with the code `WRITE_FAILED`. A `CrispenError` is
+ * returned unchanged.
  */
 export function writeFailed(cause: unknown): CrispenError {
   if (cause instanceof CrispenError) return cause;

@@ -178,7 +178,9 @@ describe('metadata', () => {
   });
 });
 
-/** Makes a small TIFF structure with two folders of short entries and a text at the end. */
+/**
+ * Builds a small TIFF structure with two directories of short entries, and with text at the end.
+ */
 function tiff(first: [number, number][], second: [number, number][], tail: string): Uint8Array {
   const out = new Uint8Array(68 + tail.length);
   const view = new DataView(out.buffer);
@@ -208,7 +210,7 @@ function tiff(first: [number, number][], second: [number, number][], tail: strin
 }
 
 describe('colours', () => {
-  /** Makes a PNG with an additional chunk after its header. */
+  /** Creates a PNG with an additional chunk after its header. */
   async function pngWith(type: string, data: readonly number[]): Promise<Uint8Array<ArrayBuffer>> {
     const file = await picture().png().toBuffer();
     return bytes(
@@ -232,7 +234,7 @@ describe('colours', () => {
       .toBuffer();
     const p3 = await sharp(await picture().png().toBuffer()).metadata();
     expect(p3.icc).toBeUndefined();
-    // libvips' own Display P3 profile gives the same sRGB values.
+    // libvips' own Display P3 profile results in the same sRGB values.
     const theirs = await picture()
       .withIccProfile('p3')
       .png()
@@ -375,7 +377,7 @@ describe('animations', () => {
     expect(found).toEqual(Array(3).fill(count > 1 ? 'first frame' : null));
   });
 
-  /** Makes an animated PNG. The image in IDAT is blue, and the frames are red and green. */
+  /** Creates an animated PNG. The image in IDAT is blue, and the frames are red and green. */
   function apng({ isFirst = false, width = 4 } = {}): Uint8Array<ArrayBuffer> {
     const pixels = (wide: number, ...colour: number[]) =>
       deflateSync(

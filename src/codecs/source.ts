@@ -6,14 +6,14 @@ import { type ImageFormat, type ImageHeader, isTruncated, readHeader } from './h
 import { checkPixels } from './limits.ts';
 import { type Meaning, meaningOf } from './meaning.ts';
 
-/** A file that was inspected but not decoded. */
+/** A file that has been inspected but not decoded. */
 export interface SourceFile {
   readonly format: ImageFormat;
   /** The number of bits per sample. */
   readonly bits: number;
   /** All tags except `grey`, which depends on the pixels. */
   readonly tags: Omit<ImageTags, 'grey'>;
-  /** The orientation of the decoded pixels. */
+  /** The EXIF orientation of the decoded pixels. */
   readonly orientation: Orientation;
   /**
    * The file for the decoder. If `isRaw` is true, the decoder returns the stored values, and the
@@ -21,10 +21,10 @@ export interface SourceFile {
    */
   readonly bare: readonly Uint8Array<ArrayBuffer>[];
   readonly isRaw: boolean;
-  /** The H.273 code points of HDR, if the values are raw HDR. */
+  /** The H.273 code points if the values are raw HDR values, otherwise null. */
   readonly hdr: CodePoints | null;
   readonly isAnimated: boolean;
-  /** Sentences for the user about information in the file that is lost. */
+  /** Messages for the user about information in the file that is lost. */
   readonly notes: readonly string[];
 }
 
@@ -35,7 +35,7 @@ const REFUSED: readonly ImageFormat[] = [
 ];
 
 /**
- * The part of a result that stores its colour space. PNG chunks can express every colour space.
+ * The way in which a result stores its colour space. PNG chunks can express every colour space.
  * Profiles cannot express HDR. Bitmaps and canvases (`screen`) support only sRGB and Display P3.
  */
 export type Carrier = 'png' | 'profile' | 'screen';
@@ -85,8 +85,9 @@ export function checkStart(
 }
 
 /**
- * Inspects a file without decoding it, and separates the values from their colour space. A file
- * that cannot be decoded is rejected with the cause, before memory for pixels is allocated.
+ * Inspects a file without decoding it, and separates the values from the description of their
+ * colour space. If a file cannot be decoded, it is rejected with an error that states the cause,
+ * before memory for pixels is allocated.
  *
  * @throws CrispenError `DECODE_FAILED`, `IMAGE_TOO_LARGE`, `ABORTED`
  */

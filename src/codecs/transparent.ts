@@ -1,9 +1,12 @@
-/** The side in pixels of the texture that is read at a time. This limits the extra memory. */
+/**
+ * The side, in pixels, of the texture tiles that are read one at a time. This limits the additional
+ * memory use.
+ */
 const TILE_SIDE = 2048;
 
 /**
- * Writes the exact pixels of a bitmap with transparency into `data`. If WebGL2 is missing or its
- * context is lost, some or all of `data` is unchanged.
+ * Writes the exact pixels of a bitmap with transparency to `data`. If WebGL2 is unavailable or its
+ * context is lost, some or all of `data` stays unchanged.
  */
 export async function readThroughWebGl(
   bitmap: ImageBitmap,
@@ -27,8 +30,8 @@ export async function readThroughWebGl(
       gl.framebufferTexture2D(gl.FRAMEBUFFER, target, gl.TEXTURE_2D, texture, 0);
       const pixels = new Uint8Array(w * h * 4);
       gl.readPixels(0, 0, w, h, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
-      // After a loss of the context, all pixels are read as zeros. The canvas's colours are kept
-      // then.
+      // After a context loss, all pixels would be read as zeros, so the colours that were read
+      // through the canvas are kept.
       if (gl.getError() !== gl.NO_ERROR) return;
       for (let row = 0; row < h; row++) {
         const at = ((y + row) * width + x) * 4;

@@ -1,18 +1,19 @@
-/** The indices of the words in a crew's control block. All access to the words is atomic. */
+/** The indices of the words in a crew's control block. All accesses to these words are atomic. */
 export const WORDS = {
   /**
-   * The number of threads that work on the task. -1 if there is no task and threads must not enter.
+   * The number of threads that are working on the task. -1 if there is no task, so threads must not
+   * enter.
    */
   gate: 0,
   /** A counter that increases with each task. Threads sleep until it changes. */
   turn: 1,
   /** A number that changes when the crew switches to another model. */
   epoch: 2,
-  /** 1 after a function of the module has failed in a thread. */
+  /** 1 after a module function has failed in a thread. */
   fault: 3,
   /**
-   * The task: the index of the function, the address of its record, the first free row, the end of
-   * the rows, and the number of rows that a thread takes at a time.
+   * The task: the function's index, its record's address, the first free row, the end of the rows,
+   * and how many rows a thread takes at a time.
    */
   fn: 4,
   record: 5,
@@ -21,23 +22,23 @@ export const WORDS = {
   share: 8,
 } as const;
 
-/** The data that a thread needs to run the tasks of one model. */
+/** The data that a thread needs to run one model's tasks. */
 export interface Seat {
   readonly control: Int32Array<SharedArrayBuffer>;
   readonly words: typeof WORDS;
   readonly epoch: number;
   readonly module: WebAssembly.Module;
-  /** A shared memory. */
+  /** The memory that the threads share. */
   readonly memory: WebAssembly.Memory;
-  /** The thread's number. The host has number 0. */
+  /** The thread's number. The host is number 0. */
   readonly thread: number;
   /** The names of the module's functions. */
   readonly functions: readonly string[];
 }
 
 /**
- * Runs one thread. It computes rows of each task that the crew's host offers, and returns when the
- * host changes the model. The thread is blocked until then.
+ * Runs one thread. The function computes rows for each task that the crew's host publishes, and
+ * returns when the host switches to another model. It blocks the thread until then.
  *
  * The function uses nothing outside its own body, because Node runs its source text in a worker.
  */

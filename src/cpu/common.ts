@@ -18,7 +18,10 @@ export type Emitter<K extends FusedOp['op'] = FusedOp['op']> = (
   graph: Graph,
 ) => Emission;
 
-/** The emitters for the ops of A2N and PAN, which most visitors run. `others.ts` has the others. */
+/**
+ * The emitters for the ops in A2N and PAN, which most visitors run. `others.ts` contains the
+ * remaining emitters.
+ */
 export const COMMON = {
   // The host converts pixels, so these ops have no tasks.
   unpack: () => ({ tasks: () => [] }),
@@ -37,7 +40,10 @@ export const COMMON = {
   },
 } satisfies { readonly [K in FusedOp['op']]?: Emitter<K> };
 
-/** Ops that compute means over the image. For a tile, these means can be given instead. */
+/**
+ * Ops that compute means over the image. For a tile, these means can be supplied instead of
+ * computed.
+ */
 export const POOLS: ReadonlySet<FusedOp['op']> = new Set([
   'globalAveragePool',
   'meanOfSquares',
@@ -46,7 +52,7 @@ export const POOLS: ReadonlySet<FusedOp['op']> = new Set([
 
 export type CommonOp = keyof typeof COMMON;
 
-/** Provides the CPU backend's emitters for the ops of a network. */
+/** Provides the CPU backend's emitters for a network's ops. */
 export interface Emitters {
   of(op: FusedOp): Emitter;
   /** Returns whether an op runs in plain loops. */
@@ -74,8 +80,8 @@ function emitBilinear({ reads, writes, scale }: FusedOpOf<'bilinear'>): Emission
 }
 
 /**
- * Emits a pooling op. The module sums rows, and the host computes the mean and the ops that follow
- * it.
+ * Emits a pooling op. The module sums rows, and the host computes the mean and the vector ops that
+ * follow it.
  */
 export function emitPool(
   { reads, writes }: Pick<FusedOpOf<'dynamicWeights'>, 'reads' | 'writes'>,

@@ -7,7 +7,7 @@ const ALIGN = 64;
 
 export const aligned = (address: number): number => Math.ceil(address / ALIGN) * ALIGN;
 
-/** Data that stays in memory between runs and is stored consecutively. */
+/** Data that remains in memory between runs. All of it is stored consecutively. */
 export class Constants {
   readonly #known = new Map<string, number>();
   readonly #data: { readonly address: number; readonly data: Float32Array }[] = [];
@@ -71,8 +71,8 @@ export class Constants {
 
 /**
  * An input pixel that a kernel reads: its distance from the output pixel, and the kernel positions
- * that read it. If the input is enlarged by nearest neighbour first, several positions may read the
- * same pixel.
+ * that read it. If a nearest-neighbour enlargement comes first, several positions can read the same
+ * pixel.
  */
 export interface Tap {
   readonly distance: number;
@@ -80,8 +80,8 @@ export interface Tap {
 }
 
 /**
- * Returns the taps along one axis. An enlargement has `upsample` phases, and output pixels of each
- * phase read different input pixels. Weights that apply to the same pixel are added.
+ * Returns the taps along one axis. An enlargement has `upsample` phases, and the output pixels in
+ * each phase read different input pixels. Weights that apply to the same pixel are added.
  */
 export function tapsOf(kernel: 1 | 3, upsample = 1, phase = 0): readonly Tap[] {
   const taps: { distance: number; positions: number[] }[] = [];
@@ -96,8 +96,8 @@ export function tapsOf(kernel: 1 | 3, upsample = 1, phase = 0): readonly Tap[] {
 
 /**
  * Packs weights [cOut][cIn][kernel][kernel] in the module's order: [blocks of 8 channels][k][8],
- * and then [k][4] if four channels remain. The index k covers the parts of the input, the rows, the
- * columns, and the channels of the part including its padding.
+ * and then [k][4] if four channels remain. The index k runs over the input's parts, the kernel's
+ * rows and columns, and the part's channels including padding.
  */
 export function packWeights(
   oihw: Float32Array,

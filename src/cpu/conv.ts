@@ -1,4 +1,7 @@
-/** Emits convolutions. They read runs of numbers at each pixel, or use tiles of 2x2 pixels. */
+/**
+ * Emits convolutions. A convolution either reads runs of consecutive numbers for each pixel, or
+ * uses tiles of 2x2 pixels.
+ */
 import type { ConvOp } from '../engine/compile/fused.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type Constants, packWeights, tapsOf } from './constants.ts';
@@ -50,7 +53,7 @@ export function emitConv(op: ConvOp, constants: Constants, graph: Graph): Emissi
 
 /** The values that both methods use. */
 interface Shared {
-  /** The number of channels of each part of the input. */
+  /** The number of channels in each part of the input. */
   readonly parts: readonly number[];
   /** The addresses of the slopes and of the bias. */
   readonly slopes: number;
@@ -58,17 +61,16 @@ interface Shared {
   readonly epilogue: ReturnType<typeof pointwiseRecord>;
 }
 
-/** Returns whether a convolution uses tiles of 2x2 pixels. The image's size does not matter. */
+/**
+ * Returns whether a convolution uses tiles of 2x2 pixels. This does not depend on the image's size.
+ */
 const byTiles = ({ kernel, upsample, cIn, cOut }: ConvOp): boolean =>
   kernel === 3 && upsample === 1 && worthTiles(cIn, cOut);
 
-/** The cost of the start and the end of a tile, in multiply-adds per pixel and output channel. */
+/** The cost of starting and finishing a tile, in multiply-adds per pixel and output channel. */
 const TILE_ENDS = 10;
 
-/**
- * Returns the cost of a convolution per LR pixel: the multiply-adds, and the numbers that are
- * moved.
- */
+/** Returns a convolution's cost per LR pixel: the multiply-adds, and how many numbers are moved. */
 export function costOf(op: ConvOp): { readonly multiplyAdds: number; readonly values: number } {
   const { kernel, upsample, cIn, cOut, multiplyAdds } = op;
   const pixels = multiplyAdds / (kernel ** 2 * cIn * cOut);
@@ -142,7 +144,7 @@ function emitRuns(
 }
 
 /**
- * Emits a convolution that uses tiles (`winograd.ts`). The products at one position are a 1x1
+ * Emits a convolution that uses tiles (`winograd.ts`). At each position, the products form a 1x1
  * convolution of the tiles.
  */
 function emitTiles(
@@ -209,7 +211,10 @@ function emitTiles(
   };
 }
 
-/** Transforms and packs filters as [positions]. Each position is in the order of `packWeights`. */
+/**
+ * Transforms filters and packs them as [positions]. The weights for each position have the order
+ * that `packWeights` uses.
+ */
 function packTiles(
   oihw: Float32Array,
   channels: Pick<ConvOp, 'cIn' | 'cOut'>,

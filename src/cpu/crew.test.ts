@@ -13,7 +13,7 @@ import { upscale } from './upscale.ts';
 const crew = openCrew(3);
 afterAll(() => crew.close());
 
-/** Makes a crew and counts the rows that its host computes. */
+/** Creates a crew and counts the rows that its host computes. */
 async function watched() {
   const module = await compileModule(undefined, true);
   const memory = makeMemory(2 ** 20, true);
@@ -99,8 +99,9 @@ it.each([
     const own = threads === null ? undefined : openCrew(threads);
     const model = await CpuModel.load(network, weights, { crew: own });
     const controller = new AbortController();
-    // A layer of 40 channels takes 150 ms on a fast core. If other events cannot run, the timer
-    // itself is late. The delay is therefore measured from the time at which the timer was due.
+    // A layer of 40 channels takes 150 ms on a fast core. If the computation blocks other events,
+    // the timer itself is late. The delay is therefore measured from the time at which the timer
+    // was due.
     const wait = 500;
     const due = performance.now() + wait;
     setTimeout(() => controller.abort(), wait);

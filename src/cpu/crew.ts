@@ -5,7 +5,8 @@ import { RECORDS } from './records.ts';
 import { onThisThread, type RunRows } from './runner.ts';
 
 /**
- * The names of all records, in the order of the indices that threads use. Some have no function.
+ * The names of all records. Threads refer to functions by their index in this list. Some records
+ * have no function.
  */
 const FUNCTIONS = Object.keys(RECORDS) as RowFunction[];
 
@@ -15,16 +16,19 @@ export interface BandThread {
   terminate(): void;
 }
 
-/** The number of shares of a task per thread. More shares balance threads of different speeds. */
+/**
+ * The number of shares per thread into which a task is divided. With more shares, fast and slow
+ * threads are better balanced.
+ */
 const SHARES = 16;
-/** The number of times the host checks whether the other threads have finished before it sleeps. */
+/** How often the host checks whether the other threads have finished before it goes to sleep. */
 const LOOKS = 20_000;
 
 /**
  * Threads that share a model's memory and divide the rows of each task. The host also computes
- * rows. Each thread takes the next free rows, so a thread that starts late, or never, only costs
- * speed. Rows depend only on the task's inputs, so the results are identical to those of one
- * thread.
+ * rows. Each thread takes the next free rows, so a thread that starts late, or never, only reduces
+ * the speed. Rows depend only on the task's inputs, so the results are identical to those of a
+ * single thread.
  */
 export class Crew {
   /** The requested number of threads, including the host. */
@@ -35,7 +39,7 @@ export class Crew {
   );
   #memory: WebAssembly.Memory | null = null;
 
-  /** @param start makes a thread; it is called once for each thread except the host */
+  /** @param start creates a thread; it is called once for each thread except the host */
   constructor(threads: number, start: () => BandThread) {
     this.threads = threads;
     this.#control[WORDS.gate] = -1;
@@ -43,8 +47,8 @@ export class Crew {
   }
 
   /**
-   * Returns a function that runs the rows of tasks in this memory. It is valid until the next call
-   * of `serve`.
+   * Returns a function that runs rows of tasks in this memory. The function is valid until the next
+   * call to `serve`.
    */
   serve(module: WebAssembly.Module, memory: WebAssembly.Memory, functions: Functions): RunRows {
     if (this.#workers.length === 0) return onThisThread(functions);
@@ -52,7 +56,7 @@ export class Crew {
     return (task, from, to) => this.#run(functions, task.fn, task.record, from, to);
   }
 
-  /** Ends the threads. The crew cannot be used again. */
+  /** Terminates the threads. The crew cannot be used again. */
   close(): void {
     for (const worker of this.#workers) worker.terminate();
   }

@@ -7,7 +7,7 @@ import { estimateMilliseconds, measureSpeed } from './estimate.ts';
 import { CpuModel } from './model.ts';
 import { upscale } from './upscale.ts';
 
-// The load from other work on the machine may change between the estimate and the job.
+// The machine's load from other work can change between the estimate and the job.
 it.each([
   ['a2n-photo-x2', 1],
   ['pan-x2', 1],
@@ -56,7 +56,7 @@ it('counts what a convolution computes, which is more than its products', async 
     return estimateMilliseconds(network, 10, 10, { perMultiplyAdd: 1, perValue: 0 });
   };
   // There are 100 pixels with 4 channels. Each channel has 40 products and a cost of 10 for the
-  // start and end of a tile. Costs that are not counted add half as much again.
+  // start and end of a tile. Costs that are not counted separately add half as much again.
   expect(await time(4)).toBeCloseTo(1.5 * 100 * 4 * (40 + 10), 6);
   // Channels are computed in groups of four.
   expect(await time(1)).toBe(await time(4));

@@ -15,23 +15,23 @@ import { CpuModel } from './model.ts';
 import { activates } from './pointwise.ts';
 import { TILE_SIDE } from './winograd.ts';
 
-/** The time in milliseconds for which the convolution is measured. */
+/** How long the convolution is measured, in milliseconds. */
 const PROBE_MS = 20;
-/** Images of up to this many pixels are not cut into tiles within most memory budgets. */
+/** With most memory budgets, images of up to this number of pixels are not cut into tiles. */
 const WHOLE_PIXELS = 6e5;
-/** The cost of the pixel conversions, in values written per LR pixel and per SR pixel. */
+/** The cost of converting pixels, in values written per LR pixel and per SR pixel. */
 const PIXEL_VALUES = 16;
 
 /**
- * This factor accounts for costs that are not counted: borders, waiting for threads, and code that
- * is not optimised yet.
+ * This factor accounts for costs that are not counted separately: borders, waiting for threads, and
+ * code that is not optimised yet.
  */
 const REST = 1.5;
 
-/** This factor accounts for work in plain loops other than multiply-adds, such as sorting. */
+/** This factor accounts for work other than multiply-adds in plain loops, such as sorting. */
 const SORTING = 2;
 
-/** The speed of a machine, in milliseconds per unit of work. */
+/** A machine's speed, in milliseconds per unit of work. */
 export interface Speed {
   readonly perMultiplyAdd: number;
   /** The time for each number that an op writes. */
@@ -39,8 +39,8 @@ export interface Speed {
 }
 
 /**
- * Counts, per LR pixel, the computed multiply-adds and the numbers that ops write. The
- * multiply-adds of ops that run in plain loops are counted as `slow`.
+ * Counts the multiply-adds and the numbers that ops write, per LR pixel. For ops that run in plain
+ * loops, the multiply-adds are counted as `slow`.
  */
 async function workOf(graph: Graph) {
   const work = { multiplyAdds: 0, values: 0, slow: 0 };
@@ -62,8 +62,8 @@ async function workOf(graph: Graph) {
 }
 
 /**
- * Measures the speed of this machine in about 25 ms. It times a 3x3 convolution, because networks
- * spend most of their time in such convolutions, and a ReLU, which only moves numbers.
+ * Measures the speed of this machine in about 25 ms. It times two ops: a 3x3 convolution, because
+ * networks spend most of their time in such convolutions, and a ReLU, which only moves numbers.
  * @param crew the threads that will do the work
  * @throws CrispenError `NO_WASM`, `OUT_OF_MEMORY`
  */
@@ -74,14 +74,15 @@ export async function measureSpeed(crew?: Crew): Promise<Speed> {
   );
   const { time, values, multiplyAdds } = multiplying;
   const perValue = moving.time / moving.values;
-  // The convolution's numbers are in the cache, so moving them takes at most half of its time.
+  // The convolution's numbers are in the cache, so moving them takes at most half of the measured
+  // time.
   const perMultiplyAdd = Math.max(time / 2, time - values * perValue) / multiplyAdds;
   return { perMultiplyAdd, perValue };
 }
 
 /**
- * Times a network with one op, in milliseconds per pixel. If other work slows the machine down, it
- * slows down the measurement and the job equally. A single long pause has little effect.
+ * Times a network with one op, in milliseconds per pixel. Other work on the machine slows down the
+ * measurement and the job equally. A single long pause has little effect.
  */
 async function probe(
   crew: Crew | undefined,
@@ -125,8 +126,8 @@ async function probe(
 }
 
 /**
- * Estimates how many milliseconds a network takes for an LR image. Ops that run in the oracle's
- * loops are estimated at the speed of those loops.
+ * Estimates how many milliseconds a network takes for an LR image. For ops that run in the oracle's
+ * loops, the estimate uses the speed of those loops.
  * @param teamed the number of threads without shared memory that compute bands of the image
  * @throws CrispenError `INVALID_INPUT`
  */
@@ -143,7 +144,8 @@ export async function estimateMilliseconds(
   const pixels = PIXEL_VALUES * (1 + scale ** 2);
   const area = width * height;
   const pools = graph.nodes.some((node) => opRules(node).global(node) === 'means');
-  // Tiles overlap. If the network pools, a pass for the statistics runs before them.
+  // Tiles overlap, which adds work. If the network pools, a pass for the statistics runs before the
+  // tiles.
   const passes = area <= WHOLE_PIXELS ? 1 : pools ? 2 : 1.2;
   const fast =
     REST *
@@ -156,12 +158,12 @@ export async function estimateMilliseconds(
 }
 
 /**
- * Returns the busiest thread's share of the work with the best number of bands, overlap included.
+ * Returns the busiest thread's share of the work, including overlap, for the best number of bands.
  */
 async function shareOf(network: Network, size: Size, threads: number): Promise<number> {
   if (threads === 1) return 1;
   const { tilerFor } = await import('../engine/tile/tiler.ts');
-  // Only the size of the image matters here.
+  // Only the image's size matters for this plan.
   const image = { ...size, data: new Uint8ClampedArray() };
   const { approximate, bands } = tilerFor(image, network, 'zero', TILE_SIDE);
   if (approximate) return 1;

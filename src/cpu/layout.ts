@@ -4,9 +4,9 @@ import { mapOf, vectorOf } from '../graph/shape.ts';
 
 /**
  * The layout of values in linear memory. A map is [height + 2][width + 1][channels] f32. Channels
- * are innermost and padded to a multiple of four. The map has a border of zeros, which is the
- * padding of convolutions. The left and right borders share one column, because the pixel after the
- * end of a row is also the pixel before the start of the next row.
+ * are innermost and padded to a multiple of four. The map has a border of zeros, which serves as
+ * padding for convolutions. The left and right borders share one column, because the pixel after
+ * the end of a row is also the pixel before the next row.
  */
 
 /** A feature map in memory. Addresses and distances are in bytes. */
@@ -29,7 +29,8 @@ const pixelBytes = (channels: number): number => padded(channels) * 4;
 const rowBytes = (channels: number, width: number): number => (width + 1) * pixelBytes(channels);
 
 /**
- * Returns the bytes of a map with its border and one more pixel, which tiled convolutions may read.
+ * Returns the size in bytes of a map with its border and one extra pixel, which tiled convolutions
+ * can read.
  */
 export const mapBytes = (channels: number, width: number, height: number): number =>
   (height + 2) * rowBytes(channels, width) + 2 * pixelBytes(channels);
@@ -41,11 +42,11 @@ export function mapAt(start: number, channels: number, width: number, height: nu
   return { address: start + row + pixel, width, height, channels, pixel, row };
 }
 
-/** Returns the address of a pixel, which may be in the border. */
+/** Returns the address of a pixel, which can be in the border. */
 export const pixelAt = ({ address, row, pixel }: MapView, y: number, x: number): number =>
   address + y * row + x * pixel;
 
-/** Clears the border of a map. The other pixels are kept. */
+/** Clears a map's border. Other pixels are unchanged. */
 export function clearBorder(floats: Float32Array, map: MapView): void {
   const { width, height, pixel, row } = map;
   const clear = (from: number, to: number) => floats.fill(0, from / 4, to / 4);

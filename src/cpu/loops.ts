@@ -1,6 +1,6 @@
 /**
  * Runs ops in the oracle's plain loops if the module has no function for them. The loops take about
- * a hundred times as long.
+ * a hundred times as long as the module's functions.
  */
 import type { GroupAttentionOp, LoneOp } from '../engine/compile/fused.ts';
 import { applyOp } from '../engine/oracle/interpreter.ts';

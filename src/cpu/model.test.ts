@@ -167,14 +167,14 @@ describe('a job', () => {
     const { network, weights } = await loadShipped('a2n-x2');
     const model = await CpuModel.load(network, weights);
     const controller = new AbortController();
-    // If other events cannot run, the timer itself is late. The delay is therefore measured from
-    // the time at which the timer was due.
+    // If the computation blocks other events, the timer itself is late. The delay is therefore
+    // measured from the time at which the timer was due.
     const due = performance.now() + 300;
     const running = upscale(model, picture(300, 300), { signal: controller.signal });
     setTimeout(() => controller.abort(), 300);
     await expect(running).rejects.toMatchObject({ code: 'ABORTED' });
     expect(performance.now()).toBeGreaterThanOrEqual(due - 1);
-    // The delay is at most 100 ms on an idle machine, but the job takes seconds.
+    // On an idle machine, the delay is at most 100 ms, whereas the job takes seconds.
     expect(performance.now() - due).toBeLessThan(patience(200));
     const image = picture(9, 8);
     const { image: after } = await upscale(model, image);
@@ -196,7 +196,7 @@ describe('a job', () => {
     let last = process.cpuUsage();
     let longest = 0;
     const turn = () => {
-      // On a busy machine, turns last longer, but they do not take more CPU time.
+      // On a busy machine, the turns between events last longer, but they do not use more CPU time.
       const { user, system } = process.cpuUsage(last);
       longest = Math.max(longest, (user + system) / 1000);
       last = process.cpuUsage();

@@ -26,9 +26,9 @@ export interface ModelOptions {
   readonly module?: WebAssembly.Module | undefined;
   /** The threads that help with each task; default none. */
   readonly crew?: Crew | undefined;
-  /** Copies of the model in other threads, which compute tiles; default none. */
+  /** Copies of the model in other threads, which also compute tiles; default none. */
   readonly helpers?: readonly TileRunner[] | undefined;
-  /** The values that are read after a run. */
+  /** The values that the caller reads after a run. */
   readonly keep?: ReadonlySet<ValueId>;
   /** The fusion level; default `ops`. `none` runs each node separately. */
   readonly fuse?: 'ops' | 'none';
@@ -44,7 +44,7 @@ type Part = 'all' | 'pooling';
 
 /**
  * A network with its weights in WebAssembly memory. It runs one image or tile at a time. The memory
- * grows to fit the largest image or tile, and is freed together with the object.
+ * grows to fit the largest image or tile, and is freed when the object is freed.
  */
 export class CpuModel {
   readonly network: Network;
@@ -97,7 +97,7 @@ export class CpuModel {
     return this.#compiled.slow;
   }
 
-  /** The size of its memory in bytes. */
+  /** The size of the model's memory in bytes. */
   get held(): number {
     return this.#memory.buffer.byteLength;
   }
@@ -107,7 +107,9 @@ export class CpuModel {
     return this.#compiled.poolingOps > 0;
   }
 
-  /** Returns the memory in bytes for an image or tile of whole cells, including the weights. */
+  /**
+   * Returns the memory in bytes that an image or tile of whole cells needs, including the weights.
+   */
   bytes(size: Size, part: Part = 'all'): number {
     return this.#compiled.program(size, this.#countOf(part)).bytes;
   }
@@ -124,7 +126,10 @@ export class CpuModel {
     return part === 'all' ? fused.ops.length : poolingOps;
   }
 
-  /** Computes the network's means over an image. The keys are the ids of the resulting values. */
+  /**
+   * Computes the network's means over an image. The result's keys are the ids of the computed
+   * values.
+   */
   async means(
     image: RgbaImage,
     size: Size,
@@ -138,8 +143,8 @@ export class CpuModel {
   }
 
   /**
-   * Runs the network on the pixels of `source` and packs a part of the result.
-   * @param size the size of the map that the network reads; it is larger than the source if
+   * Runs the network on the pixels in `source` and packs a part of the result.
+   * @param size the size of the map that the network reads; it exceeds the source's size if
    *   reflected pixels are added
    * @returns false if a value was not finite
    * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`
@@ -186,7 +191,7 @@ export class CpuModel {
     const program = this.#compiled.program({ width, height }, count);
     growMemory(this.#memory, program.bytes);
     const { buffer } = this.#memory;
-    // Clears the remains of runs at other sizes, which may contain NaN or infinity.
+    // Clears data left over from runs at other sizes, which can contain NaN or infinity.
     new Float32Array(buffer).fill(0, this.#compiled.start / 4);
     new Uint32Array(buffer, program.records, program.words.length).set(program.words);
     this.#program = program;

@@ -3,7 +3,7 @@ import { PROBES } from './generated/probes.ts';
 import type { RecordName } from './records.ts';
 
 /**
- * The names of the module's functions. These are all records except those that are parts of others.
+ * The names of the module's functions: one for each record that is not a part of another record.
  */
 export type RowFunction = Exclude<RecordName, 'segment' | 'part'>;
 
@@ -40,8 +40,8 @@ const hasVariant = (name: VariantName): boolean => WebAssembly.validate(bytesOf(
 const compiled = new Map<string, Promise<WebAssembly.Module>>();
 
 /**
- * Compiles the module once. Runtimes optimise its code while it runs, so later models start with
- * the optimised code.
+ * Compiles the module once. Runtimes optimise its code while it runs, so models that are loaded
+ * later start with optimised code.
  * @param shared whether threads share the module's memory
  * @throws CrispenError `NO_WASM` if the runtime has no SIMD or the page's policy forbids
  *   WebAssembly.
@@ -75,10 +75,10 @@ async function compile(variant: VariantName, shared: boolean): Promise<WebAssemb
   return WebAssembly.compile(bytesOf(digits));
 }
 
-/** Makes a memory of at least `bytes`. @throws CrispenError `OUT_OF_MEMORY` */
+/** Creates a memory of at least `bytes` bytes. @throws CrispenError `OUT_OF_MEMORY` */
 export function makeMemory(bytes: number, shared = false): WebAssembly.Memory {
   const initial = pagesOf(bytes);
-  // 32-bit runtimes reserve all of a shared memory immediately and may refuse 4 GiB.
+  // 32-bit runtimes reserve a shared memory's maximum size immediately and can refuse 4 GiB.
   for (let maximum = MAX_PAGES; ; maximum /= 2) {
     try {
       return new WebAssembly.Memory({ initial, maximum, shared });
@@ -89,7 +89,7 @@ export function makeMemory(bytes: number, shared = false): WebAssembly.Memory {
 }
 
 /**
- * Grows a memory to at least this size. Views of its old buffer become invalid.
+ * Grows a memory to at least `bytes` bytes. Views of its old buffer become invalid.
  * @throws CrispenError `OUT_OF_MEMORY`
  */
 export function growMemory(memory: WebAssembly.Memory, bytes: number): void {
@@ -121,7 +121,7 @@ const outOfMemory = (bytes: number, cause: unknown): CrispenError =>
 
 /** The module's import of an unshared "memory" with a maximum size, in hexadecimal digits. */
 const MEMORY_IMPORT = '6d656d6f72790201';
-/** The same import for a shared memory. */
+/** The same import, but for a shared memory. */
 const SHARED_IMPORT = '6d656d6f72790203';
 
 const bytesOf = (digits: string): Uint8Array<ArrayBuffer> =>

@@ -25,7 +25,7 @@ export function emitUnshuffle({ reads, writes, scale }: FusedOpOf<'pixelUnshuffl
       const [x, y] = [place.map(reads.inputs[0]), place.map(writes.y)];
       const moves = Array.from({ length: scale ** 2 }, (_, phase) => {
         const [dy, dx] = [Math.floor(phase / scale), phase % scale];
-        // This map contains only the pixels of one phase.
+        // This map contains only one phase's pixels.
         const part = {
           ...x,
           address: pixelAt(x, dy, dx),
@@ -43,7 +43,7 @@ export function emitUnshuffle({ reads, writes, scale }: FusedOpOf<'pixelUnshuffl
   };
 }
 
-/** Makes a task that moves values to all pixels of y. Distances are in bytes. */
+/** Creates a task that moves values to all pixels of y. Distances are in bytes. */
 export function move(
   place: Place,
   from: MapView,
@@ -53,7 +53,8 @@ export function move(
     readonly phase?: number;
     readonly fromChannel?: number;
     /**
-     * The position of the numbers in a pixel of y, and below it the distance between the numbers.
+     * The position of the numbers in each pixel of y. The next field is the distance between the
+     * numbers.
      */
     readonly to?: number;
     readonly toChannel?: number;

@@ -27,7 +27,10 @@ const activated =
   (build: Build, activation: Activation): Build =>
   (b, x) =>
     b.activation('activated', build(b, x), activation);
-/** All activations in the table. The host uses the formula of those that the module lacks. */
+/**
+ * All activations in the table. For activations that the module lacks, the host evaluates their
+ * formula.
+ */
 const ALL = (Object.keys(ACTIVATIONS) as ActivationName[]).map(
   (fn): Activation => (fn === 'leakyRelu' ? { fn, slope: 0.2 } : { fn }),
 );
@@ -139,7 +142,7 @@ const SIZES = [
   [34, 19],
 ] as const;
 
-/** Makes weights of a few tenths from a stream of numbers. */
+/** Creates weights with magnitudes of a few tenths from a stream of numbers. */
 function weightsFor(network: Network, next: () => number): Map<string, Tensor> {
   return new Map(
     network.graph.weights.map(({ name, shape }) => {

@@ -1,4 +1,4 @@
-/** The ops that A2N and PAN do not have. This file is loaded only when it is needed. */
+/** The ops that A2N and PAN do not use. This file is loaded only when it is needed. */
 import type {
   FusedOp,
   FusedOpOf,
@@ -28,7 +28,7 @@ import type { Band, Emission, HostTask, Place } from './tasks.ts';
 /** Ops that occur only at level `blocks` or in the GPU backend. */
 type Elsewhere = 'attentionGate' | 'attentionMix' | 'gatedConv' | 'skipPack' | MergedOp['op'];
 
-/** The emitter of an op. Null means that the op runs in plain loops. */
+/** An op's emitter. Null means that the op runs in plain loops. */
 type Entry<K extends FusedOp['op']> = Emitter<K> | (K extends SlowOp['op'] ? null : never);
 
 const OTHERS: {
@@ -145,7 +145,7 @@ const OTHERS: {
 
 const entryOf = ({ op }: FusedOp) => (OTHERS as Readonly<Record<string, Emitter | null>>)[op];
 
-/** Does the same as `emittersFor` for networks with ops that `COMMON` lacks. */
+/** Does the same as `emittersFor`, but for networks with ops that `COMMON` lacks. */
 export async function othersFor(
   ops: readonly FusedOp[],
   common: Emitters['of'],
@@ -187,7 +187,7 @@ function emitAnyPointwise(op: PointwiseOp, constants: Constants, graph: Graph): 
   };
 }
 
-/** Emits the means of a map, without its first and last rows and columns if there is an inset. */
+/** Emits a map's means. If there is an inset, the first and last rows and columns are excluded. */
 function emitMean(
   { reads, writes, inset }: FusedOpOf<'globalAveragePool'>,
   _: Constants,
@@ -202,15 +202,17 @@ function emitMean(
     ...pool,
     tasks: (place) => {
       const map = place.map(x);
-      // A small tile may have no remaining pixels, but then the image's means are given anyway.
+      // In a small tile, no pixels might remain. This does not matter, because tiles use the
+      // image's means.
       const [width, height] = [map.width, map.height].map((side) =>
         Math.max(1, side - first - last),
       );
       const inner = { ...map, address: pixelAt(map, first, first), width, height };
       const tasks = pool.tasks({ ...place, map: (id) => (id === x ? inner : place.map(id)) });
       /**
-       * Converts the rows of a band to LR rows of the inner map, and adds a small value. At three
-       * halves or three quarters of the LR size, rounding would otherwise select the previous rows.
+       * Converts a band's rows to LR rows of the inner map, and adds a small value. Without it,
+       * rounding would select the previous rows for maps of three halves or three quarters of the
+       * LR size.
        */
       const within = ({ from, to, combine }: Band): Band => {
         const row = (at: number) =>
@@ -229,7 +231,7 @@ function emitMean(
   };
 }
 
-/** Emits the squares of a map in scratch memory, and then the means of the squares. */
+/** Emits a map's squares in scratch memory, and then their means. */
 function emitMeanOfSquares(
   { reads, writes }: FusedOpOf<'meanOfSquares'>,
   constants: Constants,

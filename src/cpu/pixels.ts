@@ -3,14 +3,14 @@ import { type MapView, pixelAt } from './layout.ts';
 
 const topOf = (data: RgbaImage['data']): number => (data instanceof Uint16Array ? 65535 : 255);
 
-/** Mirrors a position beyond the end into 0 .. size - 1 without repeating the edge pixel. */
+/** Mirrors a position outside the image into 0 .. size - 1 without repeating the edge pixel. */
 function reflected(i: number, size: number): number {
   const period = Math.max(1, 2 * size - 2);
   return Math.min(i % period, period - (i % period));
 }
 
 /**
- * Converts pixels to a network's input. If the map is larger than the image, the image continues
+ * Converts pixels to a network's input. If the map is larger than the image, the rest is filled
  * with reflected pixels.
  */
 export function unpack(floats: Float32Array, map: MapView, image: RgbaImage, range: number): void {
@@ -51,7 +51,8 @@ export interface Packing {
    */
   readonly source: RgbaImage;
   /**
-   * The destination of the core: an array, the index of the first sample, and the pixels per row.
+   * Where to write the core: an array, the index of the first sample, and the number of pixels per
+   * row.
    */
   readonly to: {
     readonly data: RgbaImage['data'];
@@ -88,7 +89,7 @@ export function pack(
       const shift = grey ? luma(below[0], below[1], below[2]) : 0;
       for (let c = 0; c < 3; c++) {
         const value = floats[grey ? from : from + c];
-        // For NaN and infinity, the difference of the value and itself is NaN instead of zero.
+        // For NaN and infinity, subtracting the value from itself results in NaN instead of zero.
         finite &&= value - value === 0;
         to.data[at + c] = rounded(value * factor + (grey ? below[c] - shift : 0), top);
       }
@@ -112,8 +113,8 @@ function isOpaque(data: RgbaImage['data'], top: number): boolean {
 }
 
 /**
- * Interpolates the four samples of a pixel of the enlarged source (half-pixel centres, clamped
- * edges) and writes them to `to`.
+ * Bilinearly interpolates the four samples of one pixel in the enlarged source (half-pixel centres,
+ * clamped edges) and writes them to `to`.
  */
 function bilinear(
   { width, height, data }: RgbaImage,

@@ -33,7 +33,7 @@ export function readPlanar(floats: Float32Array, map: MapView): Float32Array<Arr
   return data;
 }
 
-/** Reads a value of a run from memory or from the tables. */
+/** Reads one of a run's values from memory or from the tables. */
 export function readValue(
   graph: Graph,
   id: ValueId,

@@ -33,7 +33,7 @@ export const activates = (activation: Activation): boolean =>
 interface PointwiseSpec {
   readonly a: ValueId;
   readonly y: ValueId;
-  /** Addresses of one value per channel, which is used instead of a map. act0 uses `slopes`. */
+  /** Addresses of per-channel values that are used instead of maps. act0 uses `slopes`. */
   readonly slopes?: number;
   readonly scale?: number | ((place: Place) => number);
   readonly shift?: number | ((place: Place) => number);
@@ -47,7 +47,10 @@ interface PointwiseSpec {
   readonly mix?: ValueId | null;
 }
 
-/** Selects the pixels of one phase of an enlargement. If `every` is 1, all pixels are selected. */
+/**
+ * Selects the pixels that belong to one phase of an enlargement. If `every` is 1, all pixels are
+ * selected.
+ */
 interface Strides {
   readonly dy: number;
   readonly dx: number;
@@ -56,7 +59,7 @@ interface Strides {
 
 export const ALL_PIXELS: Strides = { dy: 0, dx: 0, every: 1 };
 
-/** Makes the constants of a pointwise record. Returns a function that writes the record. */
+/** Creates a pointwise record's constants. Returns a function that writes the record. */
 export function pointwiseRecord(constants: Constants, channels: number, spec: PointwiseSpec) {
   const ones = constants.repeated(1, channels);
   const zeros = constants.repeated(0, channels);
@@ -112,7 +115,10 @@ export function pointwiseOf(constants: Constants, channels: number, spec: Pointw
   };
 }
 
-/** Returns the negative slope of an activation that is linear on both sides, or null for others. */
+/**
+ * For an activation that is linear on both sides of zero, returns the slope on the negative side.
+ * Returns null for others.
+ */
 export function slopeOf(activation: ConvOp['act0']): number | null {
   if (activation === null) return 1;
   if (activation.fn === 'leakyRelu') return activation.slope;

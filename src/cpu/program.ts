@@ -16,11 +16,16 @@ import { clearBorder, type MapView, mapAt, mapBytes, padded } from './layout.ts'
 import { type Field, RECORDS, type RecordName, recordBytes } from './records.ts';
 import type { Emission, HostTask, Place, Places, Task } from './tasks.ts';
 
-/** A network for one image size. Contains the steps in order, and the records for the module. */
+/**
+ * A network that is planned for one image size: the steps in order, and the records for the module.
+ */
 export interface Program {
   readonly size: Size;
   readonly steps: readonly Step[];
-  /** The addresses of values. Only the output and the values to keep are never overwritten. */
+  /**
+   * The values' addresses. All values can be overwritten, except for the output and the values to
+   * keep.
+   */
   readonly places: Places;
   /** The address of `words`. */
   readonly records: number;
@@ -35,7 +40,7 @@ export interface Step {
   readonly tasks: readonly Task[];
 }
 
-/** A network with its constants. It can be planned for any image size. */
+/** A network with its constants. Programs for any image size can be planned from it. */
 export class Compiled {
   readonly fused: FusedGraph;
   /** Whether some ops run in plain loops, which take about a hundred times as long. */
@@ -77,7 +82,7 @@ export class Compiled {
   }
 
   /**
-   * Lays out values and records for LR images of a size.
+   * Plans the layout of values and records for LR images of a size.
    * @param count the number of ops to include, starting with the first; default: all
    */
   program(size: Size, count = this.fused.ops.length): Program {
@@ -111,7 +116,7 @@ export class Compiled {
       end += bytes;
       return start;
     });
-    // All ops use the same memory for this purpose, so it stays in the cache.
+    // All ops share the same per-thread memory, so it stays in the cache.
     const perThread = end;
     const perThreadStride = Math.max(0, ...this.#emissions.map(({ perThread }) => perThread ?? 0));
     end += perThreadStride * this.#threads;

@@ -23,7 +23,7 @@ export const RECORDS = {
     'yPixel',
     /** The number of pixels in a row. */
     'width',
-    /** The bytes of all channels of a pixel of y, which is a multiple of 16. */
+    /** The size in bytes of all channels of one pixel of y, which is a multiple of 16. */
     'channelBytes',
     /** A `pointwise` record that is applied to each finished row; 0 for none. */
     'epilogue',
@@ -39,9 +39,9 @@ export const RECORDS = {
      * thread has a row, and pixels are [positions][tiles].
      */
     ...['conv', 'v', 'm'],
-    /** The distance from a thread's `v` and `m` to those of the next thread. */
+    /** The distance from a thread's `v` and `m` to the next thread's. */
     'stride',
-    /** The bytes of a transformed window's channels at one position. */
+    /** The size in bytes of a transformed window's channels at one position. */
     'depth',
     /** [positions], each in the form of `conv`. */
     'weights',
@@ -52,7 +52,7 @@ export const RECORDS = {
   ],
   /** A map that a tiled convolution reads. x is the address of its pixel (-1, -1). */
   part: ['x', 'row', 'pixel'],
-  /** `count` consecutive numbers, starting at `base`, that a convolution reads for each pixel. */
+  /** `count` consecutive numbers that a convolution reads for each pixel, starting at `base`. */
   segment: ['base', 'row', 'pixel', 'count'],
   /**
    * pointwise: y = act1(act0(a) * m * factorA + r * factorR). Each of act0 and act1 is either
@@ -74,8 +74,8 @@ export const RECORDS = {
   ],
   /**
    * move: copies `channels` numbers to each pixel (x, y) of y from the pixel (floor(x / divide),
-   * floor(y / divide)) of `from`. The source is offset by `phase` bytes times (y mod divide) *
-   * divide + x mod divide.
+   * floor(y / divide)) of `from`. The source is offset by `phase` * ((y mod divide) * divide + x
+   * mod divide) bytes.
    */
   move: [
     ...['from', 'fromRow', 'fromPixel', 'fromChannel'],
@@ -87,14 +87,14 @@ export const RECORDS = {
     ...['x', 'xRow', 'xWidth', 'xHeight'],
     ...['y', 'yRow', 'width', 'channelBytes', 'scale'],
   ],
-  /** sums: the sums of each channel over each row of x. The result y is [rows][channels]. */
+  /** sums: for each row of x, the sum of each channel. The result y is [rows][channels]. */
   sums: ['x', 'xRow', 'y', 'width', 'channelBytes'],
 } as const;
 
 export type RecordName = keyof typeof RECORDS;
 export type Field<R extends RecordName> = (typeof RECORDS)[R][number];
 
-/** Returns the size of a record in bytes. */
+/** Returns a record's size in bytes. */
 export const recordBytes = (record: RecordName): number => RECORDS[record].length * 4;
 
 /** Returns the byte offset of a field in its record. */
@@ -104,8 +104,8 @@ export function fieldOffset<R extends RecordName>(record: R, field: Field<R>): n
 }
 
 /**
- * The values of `kind0` and `kind1`. They select a slope on the negative side, or a function. The
- * host computes functions that no family in the catalogue uses, such as Mish.
+ * The values of `kind0` and `kind1`. They select a slope on the negative side, or a function.
+ * Functions that no family in the catalogue uses, such as Mish, are computed by the host.
  */
 export const KINDS = {
   slope: 0,

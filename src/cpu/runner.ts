@@ -4,24 +4,28 @@ import type { Functions, RowFunction } from './module.ts';
 import type { Program, Step } from './program.ts';
 import type { HostTask, Means, RowTask, Tables } from './tasks.ts';
 
-/** Multiply-adds per thread in the first call of a function. They take a few ms on a slow core. */
+/**
+ * The number of multiply-adds per thread in the first call to a function. They take a few ms on a
+ * slow core.
+ */
 const FIRST_CALL = 2e7;
 /**
- * The largest factor by which a later call may exceed `FIRST_CALL`, even if calls seem to be very
+ * The maximum factor by which a later call can exceed `FIRST_CALL`, even if calls seem to be very
  * fast.
  */
 const GROWTH = 16;
 /**
- * The target duration of a call in milliseconds. It is long, because threads wait at the end of a
- * call.
+ * The target duration of a call in milliseconds. It is long, because threads wait for each other at
+ * the end of each call.
  */
 const CALL_MS = 8;
 /**
- * The time in milliseconds after which other events may run. Cancelling must take less than 100 ms.
+ * The time in milliseconds after which other events get a chance to run. Cancelling must take less
+ * than 100 ms.
  */
 const SLICE_MS = 20;
 
-/** Runs the rows of a task on one or several cores. */
+/** Runs a task's rows on one or several cores. */
 export type RunRows = (task: RowTask, from: number, to: number) => void;
 
 export const onThisThread =
@@ -46,21 +50,21 @@ export interface Run extends Pick<RunOptions, 'signal'> {
   readonly rows: RunRows;
   readonly threads: number;
   readonly means?: Means | undefined;
-  /** Receives the values that are not in memory. */
+  /** Receives the values that are not in the module's memory. */
   readonly tables?: Tables | undefined;
   readonly onWork?: ((multiplyAdds: number) => void) | undefined;
   /** Called after each step with the step and its duration in milliseconds. */
   readonly onStep?: ((step: Step, milliseconds: number) => void) | undefined;
 }
 
-/** The caller's options for a run. */
+/** The options for a run that the caller can choose. */
 export type RunChoice = Pick<Run, 'signal' | 'onWork' | 'onStep' | 'means' | 'tables'>;
 
 /** Runs a program whose inputs are in memory. @throws CrispenError `ABORTED` */
 export async function runProgram(program: Program, run: Run): Promise<void> {
   const pixels = program.size.width * program.size.height;
   const first = FIRST_CALL * run.threads;
-  /** The multiply-adds of the next call, by function. */
+  /** The number of multiply-adds for the next call to each function. */
   const sizes = new Map<RowFunction, number>();
   let since = performance.now();
   const rest = async () => {
@@ -75,8 +79,8 @@ export async function runProgram(program: Program, run: Run): Promise<void> {
     const started = performance.now();
     const work = step.op.multiplyAdds * pixels;
     const rowsInAll = step.tasks.reduce((sum, task) => sum + (isRowTask(task) ? task.rows : 0), 0);
-    // Ops without multiply-adds only move numbers. They count as at least 100 multiply-adds per LR
-    // pixel.
+    // Ops without multiply-adds only move numbers. They count as 100 multiply-adds per LR pixel of
+    // a row.
     const perRow = Math.max(work / Math.max(1, rowsInAll), 100 * program.size.width);
     for (const task of step.tasks) {
       if (!isRowTask(task)) {

@@ -1,4 +1,6 @@
-/** Computes means over an image that is cut into tiles. Loaded only when it is needed. */
+/**
+ * Computes means over an image that is cut into tiles. This file is loaded only when it is needed.
+ */
 import type { ProgressMeter } from '../engine/progress.ts';
 import { paddedSize, withBorder } from '../engine/tile/bordered.ts';
 import { samplesOf } from '../engine/tile/collage.ts';
@@ -14,8 +16,8 @@ interface Sampling extends Pick<UpscaleOptions, 'signal' | 'statistics'> {
 }
 
 /**
- * Computes means over the whole image if the part of the network that computes them fits the
- * budget. Otherwise, computes them over a collage of the image's parts.
+ * Computes means over the whole image if the part of the network up to the last pooling fits into
+ * the budget. Otherwise, computes them over a collage of the image's parts.
  */
 export async function sampleMeans(
   model: CpuModel,

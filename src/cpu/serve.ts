@@ -1,4 +1,4 @@
-/** The code of a thread without shared memory. `team.ts` contains the host's code. */
+/** The code that a thread without shared memory runs. `team.ts` contains the host's code. */
 import type { ValueId } from '../engine/compile/fused.ts';
 import { CrispenError, internal } from '../errors.ts';
 import { depthOf, samplesOf } from '../image/image.ts';
@@ -9,7 +9,7 @@ import type { Port, Reply, Request } from './tiles.ts';
 /** The minimum time between two reports of work, in milliseconds. */
 const REPORT_MS = 20;
 
-/** Processes a host's messages. The thread computes tiles in its own memory. */
+/** Processes the host's messages. This thread computes tiles in its own memory. */
 export function serve(port: Port): void {
   const models = new Map<number, Promise<CpuModel>>();
   let job = new AbortController();
@@ -54,7 +54,7 @@ export function serve(port: Port): void {
   port.onmessage = ({ data }: MessageEvent<Request>) => {
     if ('load' in data) {
       const loading = CpuModel.load(data.network, data.tensors);
-      // The first job with this model reports the failure.
+      // A failure is reported by the first job that uses this model.
       loading.catch(() => {});
       models.set(data.load, loading);
     } else if ('drop' in data) models.delete(data.drop);

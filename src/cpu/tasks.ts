@@ -1,4 +1,7 @@
-/** The work of the CPU backend for an op: rows of the module's functions, and steps of the host. */
+/**
+ * The CPU backend's work for an op: rows that the module's functions compute, and steps that run on
+ * the host.
+ */
 import type { ValueId } from '../engine/compile/fused.ts';
 import type { Value } from '../engine/oracle/interpreter.ts';
 import type { Size } from '../geometry.ts';
@@ -6,14 +9,14 @@ import type { MapView } from './layout.ts';
 import type { RowFunction } from './module.ts';
 import type { Field, RecordName } from './records.ts';
 
-/** Rows of one function of the module. They can run in any order and concurrently. */
+/** Rows that one of the module's functions computes. They can run concurrently and in any order. */
 export interface RowTask {
   readonly fn: RowFunction;
   readonly record: number;
   readonly rows: number;
 }
 
-/** Means of each channel over an image, by the id of the value that a pooling writes. */
+/** Each channel's mean over an image, by the id of the value that a pooling op writes. */
 export interface Means {
   /**
    * The means to use instead of those of the current image or tile. They are the means of the whole
@@ -22,20 +25,22 @@ export interface Means {
   readonly given?: ReadonlyMap<ValueId, Float32Array<ArrayBuffer>> | undefined;
   /** Receives the computed means. */
   readonly found?: Map<ValueId, Float32Array<ArrayBuffer>> | undefined;
-  /** Given if the current image is a part of an image and the other parts run at the same time. */
+  /**
+   * Given if the current image is a part of a larger image whose other parts run at the same time.
+   */
   readonly band?: Band | undefined;
 }
 
 /** A full-width part of an image. */
 export interface Band {
-  /** The part's own LR rows. Its other rows also belong to its neighbours. */
+  /** The LR rows that belong only to this part. Its other rows also belong to its neighbours. */
   readonly from: number;
   readonly to: number;
-  /** Returns the means over all parts after all parts have reached this pooling. */
+  /** Returns the means over all parts, after all parts have reached this pooling op. */
   readonly combine: (id: ValueId, sums: RowSums) => Promise<Float32Array<ArrayBuffer>>;
 }
 
-/** Sums of each channel over rows of a map, as [rows][`stride`]. */
+/** The sum of each channel in each row of a map, as [rows][`stride`]. */
 export interface RowSums {
   readonly data: Float32Array;
   readonly stride: number;
@@ -44,7 +49,9 @@ export interface RowSums {
   readonly channels: number;
 }
 
-/** Computes the means of a map's channels from the sums of its rows, from top to bottom. */
+/**
+ * Computes a map's channel means from the sums of its rows, which are ordered from top to bottom.
+ */
 export function meansOf(parts: readonly RowSums[]): Float32Array<ArrayBuffer> {
   const [{ stride, width, channels }] = parts;
   const pixels = parts.reduce((sum, { data }) => sum + (data.length / stride) * width, 0);
@@ -55,7 +62,7 @@ export function meansOf(parts: readonly RowSums[]): Float32Array<ArrayBuffer> {
   });
 }
 
-/** The values of one run that are not in the module's memory. */
+/** A run's values that are not in the module's memory. */
 export type Tables = Map<ValueId, Value>;
 
 /** A step that runs on the host. */
@@ -64,14 +71,14 @@ export type HostTask = (
   run: {
     readonly means: Means;
     readonly tables: Tables;
-    /** Lets other events run if it is time for that. Ends a job that was cancelled. */
+    /** Lets other events run if enough time has passed. Throws if the job was cancelled. */
     readonly pause: () => Promise<void> | undefined;
   },
 ) => void | Promise<void>;
 
 export type Task = RowTask | HostTask;
 
-/** The addresses of an op's values at one size of the image. */
+/** The addresses of an op's values for one image size. */
 export interface Places {
   map(id: ValueId): MapView;
   /** Returns the address of a vector. */
@@ -80,11 +87,11 @@ export interface Places {
 
 /** The location of an op's data in memory. */
 export interface Place extends Places {
-  /** The address of the bytes that `Emission.scratch` requested. */
+  /** The address of the memory that `Emission.scratch` requested. */
   readonly scratch: number;
-  /** The address of the bytes that `Emission.perThread` requested, for the first thread. */
+  /** The address of the first thread's memory that `Emission.perThread` requested. */
   readonly perThread: number;
-  /** The distance from `perThread` to the bytes of the next thread. */
+  /** The distance from `perThread` to the next thread's memory. */
   readonly perThreadStride: number;
   /** Writes a record. @returns its address */
   record<R extends RecordName>(name: R, fields: Readonly<Record<Field<R>, number>>): number;
@@ -99,9 +106,10 @@ export interface Place extends Places {
 export interface Emission {
   readonly tasks: (place: Place) => readonly Task[];
   /**
-   * The bytes that the op needs in addition to its values, for the size of the map that it reads.
+   * Returns the number of bytes that the op needs in addition to its values, given the size of its
+   * input map.
    */
   readonly scratch?: (size: Size) => number;
-  /** The bytes that each thread needs while it runs the op. */
+  /** The number of bytes that each thread needs while it runs the op. */
   readonly perThread?: number;
 }

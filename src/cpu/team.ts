@@ -10,7 +10,7 @@ import type { Packing } from './pixels.ts';
 import type { Band } from './tasks.ts';
 import type { Port, Reply, Request, TileRunner } from './tiles.ts';
 
-/** Makes a thread at the other end of the returned port. Returns null if this fails. */
+/** Creates a thread at the other end of the returned port. Returns null if this fails. */
 export type StartThread = () => Promise<Port | null>;
 
 /** Threads that all have the same models in memory. */
@@ -26,7 +26,9 @@ export class Team {
     );
   }
 
-  /** Sends a model to all threads, which load it in the background. `drop` frees the model. */
+  /**
+   * Sends a model to all threads, which load the model in the background. `drop` frees the model.
+   */
   async load(
     network: Network,
     tensors: TensorMap,
@@ -93,10 +95,11 @@ class TileThread {
         if ('work' in reply) onWork(reply.work);
         else if ('done' in reply) resolve(reply);
         else if ('error' in reply) reject(CrispenError.deserialize(reply.error));
-        // If the job fails in another thread, the signal of this job cancels it here.
         else if ('sums' in reply)
           combine?.(reply.id, reply.sums).then(
             (mean) => this.send({ mean }),
+            // Nothing to do: if the job has failed in another thread, its abort signal also cancels
+            // the work in this thread.
             () => {},
           );
       };

@@ -150,7 +150,7 @@ it('cancels all threads at once; the next job is right', { retry: 3 }, async () 
   const running = upscale(together, picture(100, 400), { signal: controller.signal });
   setTimeout(() => controller.abort(), 300);
   await expect(running).rejects.toMatchObject({ code: 'ABORTED' });
-  // Three simulated threads share this thread, and each checks for the signal every 20 ms.
+  // Three simulated threads run in this thread, and each of them checks the signal every 20 ms.
   expect(performance.now() - due).toBeLessThan(400);
   const image = picture(16, 200);
   expect((await upscale(together, image)).image).toEqual((await upscale(alone, image)).image);

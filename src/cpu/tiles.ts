@@ -1,4 +1,7 @@
-/** Tiles that several threads compute: the messages between threads, and pooling over bands. */
+/**
+ * Support for tiles that several threads compute: the messages between threads, and pooling over
+ * bands.
+ */
 import type { ValueId } from '../engine/compile/fused.ts';
 import type { SerializedError } from '../errors.ts';
 import type { Rect, Size } from '../geometry.ts';
@@ -9,7 +12,7 @@ import type { Packing } from './pixels.ts';
 import type { RunChoice } from './runner.ts';
 import { type Band, type Means, meansOf, type RowSums } from './tasks.ts';
 
-/** Computes tiles of a model. It is the model itself, or a copy of the model in another thread. */
+/** Runs a model on tiles. This is the model itself, or a copy of the model in another thread. */
 export interface TileRunner {
   /** Does the same as `CpuModel.run`. */
   run(
@@ -62,7 +65,9 @@ export class Pooling {
     this.#bands = bands;
   }
 
-  /** Returns the function that band `index`, counted from the top, calls to request means. */
+  /**
+   * Returns the function that a band calls to request means. `index` counts the bands from the top.
+   */
   combine(index: number): Band['combine'] {
     return (id, sums) =>
       new Promise((resolve, reject) => {

@@ -7,7 +7,7 @@ import type { Tables } from './tasks.ts';
 
 /**
  * Runs a network on planar numbers in its range and returns the named values. The model must keep
- * these values, except for the output.
+ * all of these values except the output.
  */
 export async function traceOnCpu(
   model: CpuModel,

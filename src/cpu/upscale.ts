@@ -17,21 +17,22 @@ import type { Means } from './tasks.ts';
 import { Pooling, type TileRunner } from './tiles.ts';
 import { TILE_SIDE } from './winograd.ts';
 
-/** The default memory limit of a job, in bytes. */
+/** The default memory limit for a job, in bytes. */
 const DEFAULT_BUDGET = 2 ** 30;
 
 /**
- * More bands are used only if they reduce the time to less than this share, because bands overlap.
+ * More bands are used only if they reduce the running time to less than this fraction. Bands
+ * overlap, so they add work.
  */
 const WORTHWHILE = 0.9;
 
 /**
- * Upscales an image and passes rows to `sink` when they are finished. The image runs as a whole if
- * the memory allows it. Otherwise it runs in tiles that overlap by the network's reach. Means are
- * computed over the whole image if the part of the network that computes them fits into memory.
- * Otherwise they are computed over a collage of the image's parts.
+ * Upscales an image and passes rows to `sink` when they are finished. The image is processed as a
+ * whole if it fits into memory. Otherwise, it is processed in tiles that overlap by the network's
+ * reach. Means are computed over the whole image if the part of the network that computes them fits
+ * into memory. Otherwise, they are computed over a collage of the image's parts.
  *
- * Helpers of the model share the work. An image that fits into memory is divided into bands that
+ * The model's helpers share the work. An image that fits into memory is divided into bands that
  * pool together, so the result is identical to that of the whole image. Otherwise, the helpers
  * share the tiles.
  *
@@ -87,18 +88,18 @@ export async function upscaleStrips(
 
 interface Plan {
   readonly strips: readonly StripPlan[];
-  /** The number of tiles that run at the same time. */
+  /** The number of tiles that run concurrently. */
   readonly threads: number;
   /** Whether the plan has a single tile, or bands that pool together. */
   readonly whole: boolean;
-  /** Returns the pixels of a tile. */
+  /** Returns a tile's pixels. */
   readonly region: (rect: Rect) => RgbaImage;
-  /** Whether the results of tiles differ from those of the whole image. */
+  /** Whether the tiles' results differ from those for the whole image. */
   readonly approximate: boolean;
 }
 
 /**
- * Plans how to cut an image into tiles. The tiles that run at the same time fit the budget
+ * Plans how to cut an image into tiles. The tiles that run concurrently fit into the budget
  * together.
  * @throws CrispenError `OUT_OF_MEMORY`
  */

@@ -1,18 +1,21 @@
 /**
- * 3x3 convolutions with tiles of 2x2 pixels: F(2x2, 3x3) of Lavin and Gray (2015). A tile needs 16
- * products per pair of channels instead of 36. The transforms of the windows of 4x4 pixels and of
- * the sums of products need only additions.
+ * 3x3 convolutions with tiles of 2x2 pixels: F(2x2, 3x3) from Lavin and Gray (2015). A tile needs
+ * 16 products per pair of channels instead of 36. Transforming the windows of 4x4 pixels and the
+ * summed products needs only additions.
  */
 import { padded } from './layout.ts';
 
 /**
- * The side of a tile in pixels. If a part of an image begins at the border of a tile, its result is
- * identical to that of the whole image.
+ * The side of a tile in pixels. If a part of an image begins at a tile border, its result is
+ * identical to the whole image's.
  */
 export const TILE_SIDE = 2;
-/** The number of tiles that are transformed at a time. */
+/** The number of tiles that are transformed together. */
 export const TILES = 16;
-/** The number of tiles that fit into memory. The last products include a few unused tiles. */
+/**
+ * The number of tiles for which memory is reserved. The last products can include a few unused
+ * tiles.
+ */
 export const TILE_SLOTS = TILES + 2;
 /** The number of values in a transformed window. */
 export const POSITIONS = 16;
@@ -20,14 +23,19 @@ export const POSITIONS = 16;
 /** The side of a transformed filter. */
 export const SIDE = 4;
 
-/** Returns the bytes that a thread needs for transformed windows or for sums of products. */
+/**
+ * Returns the number of bytes that a thread needs for transformed windows or for summed products.
+ */
 export const windowBytes = (channels: number): number =>
   POSITIONS * TILE_SLOTS * padded(channels) * 4;
 
-/** Returns whether tiles save time. With few channels, the transforms cost more than tiles save. */
+/**
+ * Returns whether tiles save time. With few channels, the transforms cost more time than tiles
+ * save.
+ */
 export const worthTiles = (cIn: number, cOut: number): boolean => (cIn * cOut) / (cIn + cOut) >= 6;
 
-/** Multiplies G by one column. For a row, this is the product with the transposed G. */
+/** Multiplies G by a column. For a row, the result is the product with the transposed G. */
 const spread = ([a, b, c]: readonly number[]): number[] => [a, (a + b + c) / 2, (a - b + c) / 2, c];
 
 /** Transforms filters g, [cOut * cIn][3][3], to G g G^T, [cOut * cIn][4][4]. */

@@ -1,25 +1,25 @@
-/** The attributes of `<crispen-image>` as properties. */
+/** The properties that reflect the attributes of `<crispen-image>`. */
 
 import type { Restoration } from '../catalog/task.ts';
 
-/** The default limit of a result: 4096 x 4096 pixels. */
+/** The default size limit for results: 4096 x 4096 pixels. */
 const MAX_PIXELS = 2 ** 24;
 
-/** The attributes for which a change requires a new result. */
+/** The attributes whose changes require a new result. */
 export const INPUTS = [
   ...['src', 'scale', 'model', 'integrity', 'allow-models', 'task', 'base-url', 'max-pixels'],
   'crossorigin',
 ];
 
 /**
- * On servers, which have no `HTMLElement`, an empty class. Servers import the module to render the
- * tag.
+ * The base class. On servers, which have no `HTMLElement`, it is an empty class, so that servers
+ * can import this module to render the tag.
  */
 const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
 
 /**
- * Reflects each attribute of `<crispen-image>` as a property. `CrispenImage` documents the
- * attributes.
+ * Reflects each attribute of `<crispen-image>` as a property. The documentation of `CrispenImage`
+ * describes the attributes.
  */
 export class ImageAttributes extends Base {
   get src(): string {
@@ -53,7 +53,7 @@ export class ImageAttributes extends Base {
   set integrity(value: string) {
     reflect(this, 'integrity', value);
   }
-  /** The value of the attribute; null if it is absent. */
+  /** The attribute's value; null if the attribute is absent. */
   get allowModels(): string | null {
     return this.getAttribute('allow-models');
   }
@@ -141,8 +141,8 @@ export const restorationOf = (task: string): Restoration | undefined =>
   task === 'denoise' || task === 'dejpeg' ? task : undefined;
 
 /**
- * Passes values that were set before the element was defined to the accessors. Otherwise, these own
- * properties would hide the accessors.
+ * Moves values that were set before the element was defined from the object's own properties to the
+ * accessors. Otherwise, the own properties would hide the accessors.
  */
 export function upgrade(element: ImageAttributes, prototype: object): void {
   if (prototype === Base.prototype) return;

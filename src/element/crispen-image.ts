@@ -13,10 +13,13 @@ import { arrange, makeShadow, type Shadow } from './template.ts';
 
 export type { SkipReason } from './sizing.ts';
 
-/** The element's state. In CSS, it is a custom state, such as `crispen-image:state(done)`. */
+/**
+ * The element's state. In CSS, it is available as a custom state, such as
+ * `crispen-image:state(done)`.
+ */
 export type ElementState = 'idle' | 'waiting' | 'working' | 'done' | 'skipped' | 'failed';
 
-/** The events of the element. They do not bubble. */
+/** The element's events. They do not bubble. */
 export interface CrispenImageEventMap {
   /** The enlarged image is visible. `detail` contains the result without the bitmap. */
   load: CustomEvent<Omit<UpscaleOutput, 'image'>>;
@@ -24,8 +27,8 @@ export interface CrispenImageEventMap {
   /** The job failed. The original stays visible. */
   error: CustomEvent<CrispenError>;
   /**
-   * The element stopped waiting or working before it had a result, because it was removed, changed,
-   * or scrolled out of view while waiting.
+   * The element stopped waiting or working before it had a result. It was removed or changed, or it
+   * was scrolled out of view while it was waiting.
    */
   abort: CustomEvent<null>;
   /** The visitor moved the divider. `value` is the new value of the property. */
@@ -37,48 +40,50 @@ export interface CrispenImageEventMap {
 /** The divider's position if `value` is not set. */
 const MIDDLE = 50;
 
-/** Work that takes longer than this is announced to screen readers. */
+/** If the work takes more milliseconds than this, it is announced to screen readers. */
 const LONG_MS = 1000;
 
 /**
  * The element `<crispen-image>` shows an image and replaces it with an enlarged, sharper version.
  * Import `crispen/element` to register it.
  *
- * Content: an optional `<img>` (or a `<picture>` with an `<img>`). It is shown first, and also if
- * scripts do not run. If it is absent, the element makes its own image for `src`.
+ * Content: an optional `<img>` (or a `<picture>` with an `<img>`). It is shown first, and remains
+ * visible if scripts do not run. If it is absent, the element creates its own image for `src`.
  *
  * Attributes, each with a property of the same name:
- * - `src`: the URL of the image; default: that of the inner `<img>`. `alt`, `crossorigin`, `width`
+ * - `src`: the image's URL; default: the URL of the inner `<img>`. `alt`, `crossorigin`, `width`
  *   and `height` have the same meaning as for `<img>`.
- * - `scale`: 2 (default), 3, 4 or `auto`, which is the smallest scale that fills the box on this
- *   screen.
+ * - `scale`: 2 (default), 3, 4 or `auto`, which is the smallest scale that fills the image's box on
+ *   this screen.
  * - `task`: `photo` (default); `clean`, for images that were never saved as JPEG; `dejpeg` or
  *   `denoise`, which remove JPEG artifacts or noise at the image's own size. For these two tasks,
- *   the default `scale` is 1. At another scale, the restored image is also enlarged.
+ *   the default `scale` is 1. With any other scale, the restored image is also enlarged.
  * - `model`: the id of a model, or the URL of a weight file (.pth, .safetensors). A file from
  *   another site requires one of the next two attributes.
- * - `integrity`: the file's hash, such as `sha256-` and base64. A file with another hash is
- *   rejected.
+ * - `integrity`: the file's hash, such as `sha256-` followed by base64. A file with a different
+ *   hash is rejected.
  * - `allow-models`: a list of sites, separated by spaces, such as `https://weights.example`. Files
- *   of these sites are used without a hash. An empty value allows all sites.
+ *   from these sites are used without a hash. An empty value allows all sites.
  * - `loading`: `lazy` (default) waits until the element is visible. `eager` does not wait, and
- *   ignores the visitor's setting to save data.
+ *   ignores the visitor's data-saving setting.
  * - `compare`: shows a divider between the original and the result. `vertical`: the divider moves
- *   up and down, and the original is above it. `value`: the divider's position, 0 (all enlarged) to
- *   100 (all original); default 50. The attribute sets the position. The property always has the
- *   current position.
- * - `base-url`: the folder of the weight files. Elements with the same folder share one worker.
- * - `max-pixels`: the maximum number of pixels of a result; default 16,777,216.
+ *   up and down, and the original is above it. `value`: the divider's position, from 0 (all
+ *   enlarged) to 100 (all original); default 50. Setting the attribute moves the divider. The
+ *   property always contains the current position.
+ * - `base-url`: the folder that contains the weight files. Elements with the same folder share one
+ *   worker.
+ * - `max-pixels`: the maximum number of pixels in a result; default 16,777,216.
  *
  * An image is not enlarged if the screen cannot show more pixels than the file has. It is still
- * restored if `task` requests this. Animations and SVG drawings stay unchanged. The page may style
- * the image with borders, padding, corners and `object-fit`, because only its pixels are replaced.
+ * restored if `task` requests restoration. Animations and SVG drawings stay unchanged. The page may
+ * style the image with borders, padding, rounded corners and `object-fit`, because only the image's
+ * pixels are replaced.
  *
- * The enlarged image can be dragged and has the browser's menu for images. With `compare`, dragging
- * or a click on the image moves the divider instead. If there is a link around the element, a click
- * follows the link.
+ * The enlarged image can be dragged and has the browser's context menu for images. With `compare`,
+ * dragging or clicking the image moves the divider instead. If the element is inside a link, a
+ * click follows the link.
  *
- * Slot: `handle`, which replaces the round handle of the divider. It should not contain focusable
+ * Slot: `handle`, which replaces the divider's round handle. It should not contain focusable
  * elements.
  *
  * Parts: `original`, `stage`, `result`, `divider`, `handle`, `status`. Variables: `--crispen-fade`,
@@ -97,7 +102,7 @@ export class CrispenImage extends ImageAttributes {
     'height',
   ];
 
-  /** The options for upscalers of this page. They are read when an upscaler is made. */
+  /** The options for this page's upscalers. They are read when an upscaler is created. */
   static get options(): Omit<UpscalerOptions, 'baseUrl'> {
     return settings.options;
   }
@@ -113,7 +118,7 @@ export class CrispenImage extends ImageAttributes {
   static set idleMs(milliseconds: number) {
     settings.idleMs = milliseconds;
   }
-  /** The texts of the elements for screen readers. A page can set translations. */
+  /** The elements' text for screen readers. A page can set translations. */
   static get words(): Words {
     return settings.words;
   }
@@ -128,7 +133,10 @@ export class CrispenImage extends ImageAttributes {
   #state: ElementState = 'idle';
   #skipped: SkipReason | null = null;
   #result: UpscaleOutput | null = null;
-  /** Facts about the file at the URL `source`. `#file` is the file itself, while a run needs it. */
+  /**
+   * Information about the file at the URL `source`. `#file` is the file itself, which is kept only
+   * while a run needs it.
+   */
   #look: (Look & { readonly source: string }) | null = null;
   #file: Blob | null = null;
   #visible = false;
@@ -138,7 +146,7 @@ export class CrispenImage extends ImageAttributes {
   #scaleMade = 0;
   #controller: AbortController | null = null;
   #run: Promise<void> = Promise.resolve();
-  /** The number of calls of `toBlob` that wait for a result. */
+  /** The number of `toBlob` calls that are waiting for a result. */
   #wanted = 0;
   readonly #reconsider = () => this.#consider();
   readonly #views: IntersectionObserver;
@@ -163,7 +171,7 @@ export class CrispenImage extends ImageAttributes {
       onSlide: (value) => this.#tell('slide', { value }),
     });
     root.addEventListener('slotchange', () => this.#change());
-    // The events of an image do not bubble, but listeners for the capture phase receive them.
+    // An image's events do not bubble, but capturing listeners receive them.
     const own = (event: Event) => event.target === this.#image && this.#imageEvent(event);
     for (const target of [this, root]) {
       target.addEventListener('load', own, true);
@@ -181,7 +189,7 @@ export class CrispenImage extends ImageAttributes {
     });
   }
 
-  /** The position of the divider of `compare`, 0 (all enlarged) to 100 (all original). */
+  /** The position of the `compare` divider, from 0 (all enlarged) to 100 (all original). */
   get value(): number {
     return this.#divider.value;
   }
@@ -198,17 +206,17 @@ export class CrispenImage extends ImageAttributes {
     return this.#skipped;
   }
 
-  /** The facts about the visible result; null while the original is shown. */
+  /** Information about the visible result; null while the original is shown. */
   get result(): Omit<UpscaleOutput, 'image'> | null {
     return this.#result;
   }
 
   /**
-   * Returns the enlarged image as a file, even if the layout does not show it. If necessary, the
-   * image is made first. If the original has a colour profile or 16 bits per sample, the image is
-   * made again as a file that keeps them.
+   * Returns the enlarged image as a file, even if the layout does not show it. If there is no
+   * result yet, the image is enlarged first. If the original has a colour profile or 16 bits per
+   * sample, the image is enlarged again to a file that keeps them.
    *
-   * @param options.quality 0 to 1 for JPEG and WebP, default 0.92
+   * @param options.quality 0 to 1 for all formats except PNG, default 0.92
    * @throws CrispenError like `Upscaler.upscale`
    */
   async toBlob(options: { type?: OutputType; quality?: number } = {}): Promise<Blob> {
@@ -242,7 +250,7 @@ export class CrispenImage extends ImageAttributes {
   }
 
   disconnectedCallback(): void {
-    // An element that is only moved is connected again before this microtask runs.
+    // If the element is only moved, it is connected again before this microtask runs.
     queueMicrotask(() => {
       if (this.isConnected) return;
       this.#views.disconnect();
@@ -287,7 +295,7 @@ export class CrispenImage extends ImageAttributes {
     return within && (!this.hasAttribute('src') || within.src === this.src) ? within : original;
   }
 
-  /** Updates the element once, even if several attributes change at the same time. */
+  /** Updates the element only once if several attributes change together. */
   #change(): void {
     if (this.#updating || !this.isConnected) return;
     this.#updating = true;
@@ -336,7 +344,10 @@ export class CrispenImage extends ImageAttributes {
     }
   }
 
-  /** Returns a string of everything that affects the result, except the size on the screen. */
+  /**
+   * Returns a string that represents everything that affects the result, except the size on the
+   * screen.
+   */
   #inputs(): string {
     const attributes = INPUTS.map((name) => this.getAttribute(name));
     return JSON.stringify([this.#source(), ...attributes]);
@@ -356,7 +367,10 @@ export class CrispenImage extends ImageAttributes {
     return choose(this, this.#image, source, known, forced);
   }
 
-  /** Starts, continues or stops the work, depending on attributes, layout and visibility. */
+  /**
+   * Starts, continues or stops the work, depending on the attributes, the layout and the
+   * visibility.
+   */
   #consider(): void {
     const forced = this.#wanted > 0;
     const image = this.#image;
@@ -394,7 +408,7 @@ export class CrispenImage extends ImageAttributes {
   }
 
   /**
-   * Does all steps from inspecting the file to showing the result. It stops early if there is
+   * Performs all steps from inspecting the file to showing the result. Stops early if there is
    * nothing to do.
    */
   async #make(signal: AbortSignal): Promise<void> {
@@ -458,7 +472,7 @@ export class CrispenImage extends ImageAttributes {
     this.#tell('error', error);
   }
 
-  /** Shows the original again, and cancels waiting or running work. */
+  /** Shows the original again, and cancels queued or running work. */
   #reset(): void {
     const running = this.#controller !== null && this.#view.shown === null;
     this.#controller?.abort();

@@ -1,4 +1,4 @@
-/** The divider of `compare`: its position, and its events from the pointer and the keyboard. */
+/** The `compare` divider: its position, and its handling of pointer and keyboard events. */
 
 import { clampSplit, splitAfterKey } from './slider.ts';
 import type { Shadow } from './template.ts';
@@ -17,15 +17,15 @@ export interface Divided {
   readonly onSlide: (value: number) => void;
 }
 
-/** If a press moves less than this distance in CSS pixels, it is a click. */
+/** If the pointer moves less than this many CSS pixels during a press, the press is a click. */
 const CLICK_DISTANCE = 4;
 
 interface Press {
   readonly x: number;
   readonly y: number;
   /**
-   * Whether a click follows a link. This is the case if there is a link around the element and the
-   * press did not begin on the divider.
+   * Whether a click follows a link. True if the element is inside a link and the press did not
+   * begin on the divider.
    */
   readonly isForLink: boolean;
   /** Whether the press has moved the divider. */
@@ -43,11 +43,11 @@ export class Divider {
     this.#divided = divided;
     const { stage, divider } = shadow;
     stage.addEventListener('pointerdown', (event) => this.#grab(event));
-    // Without this, the browser would drag the link or the image.
+    // Without this listener, the browser would drag the link or the image.
     stage.addEventListener('mousedown', (event) => {
       if (divided.isOn() && event.button === 0) event.preventDefault();
     });
-    // After a press that moved the divider, a link around the element must not be followed.
+    // After a press that moved the divider, the browser must not follow a link around the element.
     stage.addEventListener('click', (event) => {
       const isForLink = this.#press?.isForLink && !this.#press.hasMoved;
       if (divided.isOn() && event.button === 0 && !isForLink) event.preventDefault();
@@ -57,12 +57,16 @@ export class Divider {
       const split = splitAfterKey(event, this.#value / 100, divided.isVertical());
       if (split === null) return;
       event.preventDefault();
-      // Steps are hundredths. Rounding removes the floating-point errors of their sums.
+      // The position moves in steps of one hundredth. Rounding removes floating-point errors that
+      // would otherwise add up.
       this.#slide(Number((split * 100).toFixed(6)));
     });
   }
 
-  /** The position, 0 (left or upper edge) to 100. Other values are clamped, and NaN is ignored. */
+  /**
+   * The position, from 0 (left or upper edge) to 100. Values outside this range are clamped, and
+   * NaN is ignored.
+   */
   get value(): number {
     return this.#value;
   }

@@ -1,4 +1,4 @@
-/** This module is loaded when the first image needs it. */
+/** The part of the element that is loaded only when the first image needs it. */
 
 import { defaultModel, modelOfKind, restorationModel } from '../catalog/files.ts';
 import { CrispenError } from '../errors.ts';
@@ -6,11 +6,11 @@ import { CrispenError } from '../errors.ts';
 export { createUpscaler } from '../worker/page/client.ts';
 
 /**
- * Returns the id of the shipped model for a task of the element. The tasks are `photo` or
+ * Returns the id of the shipped model for one of the element's tasks. The tasks are `photo` or
  * `upscale`; `clean`, for images that were never saved as JPEG; and `denoise` or `dejpeg`, which
  * have one model for all scales.
  * @throws CrispenError `INVALID_INPUT` for other tasks and for scales that no model has,
- *   `MODEL_UNKNOWN` if no shipped model does this restoration
+ *   `MODEL_UNKNOWN` if no shipped model performs this restoration
  */
 export function modelFor(task: string, scale: number): string {
   if (task === 'denoise' || task === 'dejpeg') return restorationModel(task).id;

@@ -1,20 +1,20 @@
-/** Inspects an image on the page, and chooses a scale or a reason to skip the image. */
+/** Inspects an image on the page, and chooses a scale or a reason to skip it. */
 
 import { type ImageAttributes, restorationOf } from './attributes.ts';
 import { measure } from './layout.ts';
 import type { Look } from './look.ts';
 import { chooseScale, type SkipReason } from './sizing.ts';
 
-/** The facts about the file at a URL. */
+/** Information about the file at a URL. */
 export interface Inspected extends Look {
   readonly source: string;
-  /** The file; null if a script cannot read it. */
+  /** The file; null if scripts cannot read it. */
   readonly file: Blob | null;
 }
 
 /**
- * Reads the file, if this is allowed. It is in the browser's cache, because the page has just
- * loaded it.
+ * Reads the file, if the browser allows it. The file is usually in the browser's cache, because the
+ * page has just loaded it.
  * @param image the image that shows the file
  */
 export async function inspect(
@@ -30,8 +30,8 @@ export async function inspect(
     const file = await readFile(response, signal);
     return { source, file, ...(await look(file)) };
   } catch {
-    // A page may show a file that a script cannot fetch, because of `connect-src` or a URL that
-    // works only once.
+    // A page can show a file that scripts cannot fetch, for example because of `connect-src` or a
+    // URL that works only once.
     const isLeft = /\.gif($|[?#])|^data:image\/gif/i.test(source);
     return { source, file: null, isLeft, size: null };
   }
@@ -40,7 +40,7 @@ export async function inspect(
 /**
  * Chooses a scale, or a reason to skip the image.
  * @param source the URL of the file that `image` shows
- * @param known facts about that file; null before `inspect`
+ * @param known information about that file; null before `inspect` has run
  * @param forced whether the result is needed even if the layout does not show it
  */
 export function choose(
@@ -56,7 +56,7 @@ export function choose(
   const { naturalWidth, naturalHeight } = image;
   const [width, height] = known?.size ?? [naturalWidth, naturalHeight];
   const { content } = measure(image);
-  // The browser may have rotated the image according to its EXIF orientation.
+  // The browser might have rotated the image according to its EXIF orientation.
   const isUpright = width > height === naturalWidth > naturalHeight;
   const choice = chooseScale({
     width: isUpright ? width : height,
@@ -71,7 +71,7 @@ export function choose(
     restores: restorationOf(element.task) !== undefined,
     forced,
   });
-  // For a candidate of `srcset`, the natural size is not the size of the file, so the file must be
+  // For a `srcset` candidate, the natural size is not the file's size, so the file must be
   // inspected.
   const isGuess = 'skip' in choice && !known && content.width > 0 && hasCandidates(image);
   return isGuess ? { scale: 1 } : choice;

@@ -1,4 +1,4 @@
-/** The jobs of an element for the page's upscaler. */
+/** The jobs that an element sends to the page's upscaler. */
 
 import type { OutputType } from '../codecs/formats.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
@@ -7,12 +7,15 @@ import type { AUTO as Auto } from '../worker/protocol.ts';
 import { type ImageAttributes, restorationOf } from './attributes.ts';
 import { isAddress, type ReadyModel, readyModel, type Tool } from './shared.ts';
 
-/** Same as `AUTO` of the protocol. Importing it at run time would add a separate chunk. */
+/**
+ * The same value as `AUTO` in the protocol. Importing that constant at run time would add a
+ * separate chunk.
+ */
 const AUTO: typeof Auto = 'auto';
 
 export interface Events {
   readonly signal: AbortSignal;
-  /** Whether a call of `toBlob` waits for the result, even if it takes long. */
+  /** Whether a `toBlob` call is waiting for the result, in which case even a long job runs. */
   readonly isWanted: () => boolean;
   /** Called when the job begins, if the upscaler can run here. */
   readonly onStart: () => void;
@@ -22,9 +25,9 @@ export interface Events {
 
 /**
  * Enlarges or restores an image according to the element's attributes.
- * @returns null if the job would take more than a minute and nothing waits for the result
- * @throws CrispenError `INVALID_INPUT` if `scale` is not above 0; `refusal` of the tool;
- *   `CROSS_ORIGIN` for weights from another site that the element does not allow; also like
+ * @returns null if the job would take more than a minute and no call is waiting for the result
+ * @throws CrispenError `INVALID_INPUT` if `scale` is not above 0; the tool's `refusal`;
+ *   `CROSS_ORIGIN` for weights from another site that the element does not allow; and the errors of
  *   `readyModel` and `Upscaler.upscale`
  */
 export async function enlarge(
@@ -69,7 +72,8 @@ export async function enlarge(
     });
   try {
     const output = await upscale(model).catch(async (error) => {
-      // The browser may have removed the file from storage to free space for another page.
+      // The file might have been removed from storage to make room for a file that another page
+      // needed.
       if (error.code !== 'MODEL_UNKNOWN' || !isAddress(wanted)) throw error;
       tool.models.clear();
       return upscale(await ready());
@@ -84,8 +88,8 @@ export async function enlarge(
 }
 
 /**
- * Rejects weights from another site, unless the page gives the file's hash or allows the site. This
- * is necessary because the weights would be stored in this site's storage.
+ * Rejects weights from another site, unless the page states the file's hash or allows the site. The
+ * check is required because the weights would be kept in this site's storage.
  */
 function checkModel({ model, integrity, allowModels }: ImageAttributes): void {
   if (!isAddress(model) || integrity !== '') return;
@@ -113,7 +117,7 @@ export async function encodeResult(
   { type, quality }: { readonly type: OutputType; readonly quality: number | undefined },
 ): Promise<Blob> {
   // A canvas has 8 bits per sample and no profile. If the original has 16 bits or a profile, the
-  // result is made again as a file.
+  // image is enlarged again, this time to a file.
   if (model && (source.hasProfile || source.depth === 16)) {
     return (await upscaler.upscale(address, { model, output: type, quality })).image as Blob;
   }

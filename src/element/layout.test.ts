@@ -30,7 +30,9 @@ describe('the corners of a box within another', () => {
   });
 });
 
-/** Returns whether a point is in the hole of a path of straight lines and circular arcs. */
+/**
+ * Returns whether a point is in the hole that a path of straight lines and circular arcs cuts out.
+ */
 function isOut(path: string, x: number, y: number): boolean {
   const points: [number, number][] = [];
   const inner = path.slice(path.indexOf('Z') + 1);

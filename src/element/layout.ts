@@ -1,5 +1,5 @@
 /**
- * The geometry of an image on its page. Only `measure` reads the DOM. Lengths are in CSS pixels.
+ * The geometry of an image on the page. Only `measure` reads the DOM. Lengths are in CSS pixels.
  */
 
 export interface Box {
@@ -9,9 +9,9 @@ export interface Box {
   readonly height: number;
 }
 
-/** The horizontal and vertical radius of a corner. */
+/** A corner's horizontal and vertical radii. */
 export type Radius = readonly [x: number, y: number];
-/** The radii of the corners: top left, top right, bottom right, bottom left. */
+/** The radii of the four corners: top left, top right, bottom right, bottom left. */
 export type Radii = readonly [Radius, Radius, Radius, Radius];
 
 export interface Layout {
@@ -26,7 +26,7 @@ export interface Layout {
 const CORNERS = ['TopLeft', 'TopRight', 'BottomRight', 'BottomLeft'] as const;
 
 /**
- * Finds the box in which an image draws its pixels, with fractions of a pixel and before any
+ * Returns the box in which an image draws its pixels, with fractional coordinates and before any
  * transform. An image without layout has width and height 0.
  */
 export function measure(image: HTMLImageElement): Layout {
@@ -55,7 +55,7 @@ export function measure(image: HTMLImageElement): Layout {
 }
 
 /**
- * Computes the corner radii of a box inside another box. The radii of the outer box may overlap.
+ * Computes the corner radii of a box that is inside another box. The outer box's radii may overlap.
  * Source: CSS Backgrounds 3, 4.2 and 4.5.
  */
 export function innerRadii(
@@ -78,9 +78,9 @@ export function innerRadii(
 }
 
 /**
- * Makes a CSS `path()` that cuts a hole: the part of a rounded box that is to the right of `split`
- * (0 to 1 of its width) or below it. With this clip path, an image keeps its border, outline and
- * shadow when its pixels are replaced.
+ * Builds a CSS `path()` with a hole. The hole is the part of a rounded box to the right of `split`
+ * (0 to 1 of the box's width), or below `split` if `isVertical` is set. With this clip path, an
+ * image keeps its border, outline and shadow when its pixels are replaced.
  */
 export function hole(box: Box, corners: Radii, split: number, isVertical = false): string {
   // A vertical split is a horizontal split of the transposed box.
@@ -95,7 +95,8 @@ export function hole(box: Box, corners: Radii, split: number, isVertical = false
   const from = Math.max(x, Math.min(right, x + width * split));
   const [a, b, c, d] = radii;
   /**
-   * The distance of a corner's ellipse from the upper edge, at the distance `into` from its side.
+   * The distance between a corner's ellipse and the box's upper edge, measured at the distance
+   * `into` from the side edge.
    */
   const drop = ([rx, ry]: Radius, into: number) =>
     rx > into ? ry - ry * Math.sqrt(1 - ((rx - into) / rx) ** 2) : 0;
@@ -103,7 +104,7 @@ export function hole(box: Box, corners: Radii, split: number, isVertical = false
   const arc = ([rx, ry]: Radius, px: number, py: number) =>
     `A${point(rx, ry)} 0 0 ${sweep} ${point(px, py)}`;
   const line = (px: number, py: number) => `L${point(px, py)}`;
-  /** The split can be inside at most one of the two corners on an edge. */
+  /** The split can be inside at most one of an edge's two corners. */
   const edge = (left: Radius, end: Radius) =>
     Math.max(drop(left, from - x), drop(end, right - from));
   const top = y + edge(a, b);
@@ -119,9 +120,9 @@ export function hole(box: Box, corners: Radii, split: number, isVertical = false
 }
 
 /**
- * If `object-fit: none` or `scale-down` shows an original at its own size, returns the box for the
- * enlarged image, relative to the content box. For all other values, returns null, because the
- * enlarged image is drawn in the same place without this.
+ * If `object-fit: none` or `scale-down` shows the original at its own size, returns the box for the
+ * enlarged image, relative to the content box. Otherwise, returns null, because the same
+ * `object-fit` then places the enlarged image correctly.
  * @param natural the image's own size in CSS pixels
  * @param position the computed value of `object-position`
  */

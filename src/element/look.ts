@@ -1,6 +1,6 @@
 /**
- * Reads facts about an image from the bytes of its file. This module is loaded when the first image
- * needs it.
+ * Reads information about an image from its file's bytes. This module is loaded when the first
+ * image needs it.
  */
 import { isMoving } from '../codecs/frames.ts';
 import { readHeader } from '../codecs/header.ts';
@@ -10,7 +10,7 @@ import { readAll } from '../worker/reading.ts';
 export interface Look {
   /** Whether the file is an animation or an SVG drawing, regardless of its URL. */
   readonly isLeft: boolean;
-  /** The stored size in pixels; null if it is not known from the header. */
+  /** The stored size in pixels; null if the header does not contain it. */
   readonly size: readonly [width: number, height: number] | null;
 }
 
@@ -21,8 +21,8 @@ export async function look(file: Blob): Promise<Look> {
 }
 
 /**
- * Reads the file of a response. The number of bytes is limited, because a response might never end.
- * @throws RangeError for a response beyond this limit
+ * Reads a response's body. The number of bytes is limited, because the response might never end.
+ * @throws RangeError if the body exceeds this limit
  */
 export async function readFile(response: Response, signal: AbortSignal): Promise<Blob> {
   const judge = (start: Uint8Array) => mostBytes(readHeader(start));

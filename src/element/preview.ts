@@ -14,7 +14,7 @@ export interface PreviewOptions {
    * own aspect ratio.
    */
   readonly canvas: HTMLCanvasElement;
-  /** Default: a new upscaler, which is made when an image needs it and destroyed by `detach`. */
+  /** Default: a new upscaler, which is created when an image needs it and destroyed by `detach`. */
   readonly upscaler?: Upscaler;
   /**
    * The model or the scale for images that are smaller than the canvas. The default is the best
@@ -22,8 +22,8 @@ export interface PreviewOptions {
    */
   readonly request?: Pick<UpscaleRequest, 'model' | 'scale' | 'onProgress'>;
   /**
-   * Called at two stages. `drawn` means that the image is visible, scaled by the browser. `refined`
-   * means that it is visible in its final quality.
+   * Called at two stages. `drawn` means that the image is visible as the browser scaled it.
+   * `refined` means that the image is visible in its final quality.
    */
   readonly onStage?: (stage: PreviewStage, file: File) => void;
   /** Called if an error occurs. The image on the canvas does not change. */
@@ -41,10 +41,11 @@ export interface Preview {
   /**
    * Returns the selected image as a file. It is enlarged if it is smaller than the canvas,
    * otherwise reduced to the canvas's size.
-   * @throws CrispenError `INVALID_INPUT` if no image is selected; errors of enlarging and encoding
+   * @throws CrispenError `INVALID_INPUT` if no image is selected; any error from enlarging or
+   *   encoding
    */
   toBlob(options?: FileOptions): Promise<Blob>;
-  /** Stops listening and working. The canvas does not change. */
+  /** Stops listening to the input and cancels any work. The canvas does not change. */
   detach(): void;
 }
 
@@ -63,8 +64,8 @@ const FILE: Rules<FileOptions> = { type, quality };
 
 /**
  * Shows the image that the user selects in a file input. Nothing is sent to a server. The decoded
- * image is drawn immediately. If it has fewer pixels than the canvas shows, an enlargement by a
- * network replaces it. Otherwise, a high-quality reduction replaces it.
+ * image is drawn immediately. If it has fewer pixels than the canvas shows, it is then replaced
+ * with an enlargement by a network, otherwise with a high-quality reduction.
  *
  * @throws CrispenError `INVALID_INPUT` for invalid options or if `input` is not a file input
  */

@@ -6,19 +6,19 @@
 import { type Box, hole, measure, ownSize, type Radii } from './layout.ts';
 import type { Shadow } from './template.ts';
 
-/** The values of the element that a view reads whenever it draws. */
+/** The element's values, which a view reads whenever it draws. */
 export interface Viewed {
   readonly host: HTMLElement;
   /** Returns the image under the result. */
   readonly image: () => HTMLImageElement;
-  /** The fraction of the original that stays visible at the left or top, 0 to 1. */
+  /** The fraction of the original that stays visible on the left or at the top, 0 to 1. */
   readonly split: () => number;
   readonly isVertical: () => boolean;
 }
 
 /**
- * Shows one result at a time over the content box of the original, and frees it when it is replaced
- * or removed.
+ * Shows one result at a time over the original's content box. Frees a result when it is replaced or
+ * removed.
  */
 export class ResultView {
   readonly #shadow: Shadow;
@@ -39,7 +39,7 @@ export class ResultView {
     return this.#shown;
   }
 
-  /** Shows a bitmap and takes ownership of it. */
+  /** Takes ownership of a bitmap and shows it. */
   show(bitmap: ImageBitmap): void {
     const canvas = document.createElement('canvas');
     canvas.width = bitmap.width;
@@ -64,7 +64,9 @@ export class ResultView {
     this.#shadow.stage.hidden = true;
   }
 
-  /** Removes the result and frees its memory immediately, not at the next garbage collection. */
+  /**
+   * Removes the result and frees its memory immediately, without waiting for garbage collection.
+   */
   #release(): void {
     const shown = this.#shown;
     if (shown instanceof HTMLCanvasElement) {
@@ -77,8 +79,8 @@ export class ResultView {
   }
 
   /**
-   * Replaces the canvas with an image, so the browser can drag, copy and save it. Encoding takes
-   * time, so the view does this only when a pointer enters the stage.
+   * Replaces the canvas with an image, so that visitors can drag, copy and save it. Encoding takes
+   * time, so this happens only when a pointer enters the stage.
    */
   #makeImage(): void {
     const canvas = this.#shown;
@@ -100,7 +102,7 @@ export class ResultView {
     });
   }
 
-  /** Places the stage over the content box of the image. */
+  /** Places the stage over the image's content box. */
   place(): void {
     const shown = this.#shown;
     if (!shown) return;
@@ -143,7 +145,7 @@ export class ResultView {
     });
   }
 
-  /** Hides the original's pixels that are under the result. */
+  /** Hides those pixels of the original that are under the result. */
   cut(): void {
     if (!this.#hole) return;
     const { box, radii } = this.#hole;

@@ -5,8 +5,8 @@ export interface Work<Tool, T> {
   /** Tasks with the same key share a tool. */
   readonly key: string;
   /**
-   * Called when the next task is chosen. The task with the smallest rank runs first. If ranks are
-   * equal, the oldest task runs first.
+   * Returns the task's rank. It is called when the next task is chosen. The task with the smallest
+   * rank runs first. Among equal ranks, the oldest task runs first.
    */
   readonly rank: () => number;
   readonly signal: AbortSignal;
@@ -20,8 +20,9 @@ interface Waiting<Tool> {
 }
 
 /**
- * Runs tasks one at a time, the most urgent first, and keeps the tools that they need. There is one
- * tool per key. A tool is made for its first task and closed after some idle time.
+ * Runs tasks one at a time, most urgent first, and manages the tools that they need. There is one
+ * tool per key. A tool is opened for its first task and closed after it has been idle for some
+ * time.
  */
 export class Scheduler<Tool> {
   readonly #open: (key: string) => Promise<Tool>;
@@ -56,7 +57,7 @@ export class Scheduler<Tool> {
       task.signal.addEventListener('abort', abort, { once: true });
       this.#waiting.push(waiting);
       clearTimeout(this.#timer);
-      // The next task is chosen in a microtask, so tasks that are added at the same time are
+      // The next task is chosen in a microtask, so that all tasks that were added synchronously are
       // compared.
       queueMicrotask(() => this.#next());
     });

@@ -1,5 +1,5 @@
 /**
- * The state that all elements of a page share: an upscaler, and therefore a worker and a GPU
+ * The state that all elements on a page share: an upscaler, and therefore a worker and a GPU
  * device.
  */
 
@@ -12,7 +12,7 @@ import { Scheduler } from './scheduler.ts';
 /** A loaded model. */
 export interface ReadyModel {
   readonly id: string;
-  /** The name of the model; for a model from a URL, a description of its file. */
+  /** The model's name; for a model from a URL, a description of its file. */
   readonly name: string;
   readonly scale: number;
 }
@@ -33,7 +33,7 @@ export interface Tool {
   readonly models: Map<string, ReadyModel>;
 }
 
-/** The texts of the element for visitors. They can be translated. */
+/** The element's text for visitors. It can be translated. */
 export interface Words {
   enlarging: string;
   enlarged: string;
@@ -70,7 +70,7 @@ export const settings: {
   },
 };
 
-/** Returns the texts for a task of the element. */
+/** Returns the text for one of the element's tasks. */
 export function wordsFor(task: string): {
   readonly doing: string;
   readonly done: string;
@@ -94,11 +94,13 @@ export function wordsFor(task: string): {
 }
 
 /**
- * The scheduler of all elements. Its keys are base URLs, and the empty key stands for the default.
+ * The scheduler that all elements share. Its keys are base URLs. The empty key means the default
+ * base URL.
  */
 export const scheduler = new Scheduler<Tool>(
   async (key) => {
-    // This module is loaded when the first image needs it. By then, the page has been painted.
+    // This module is loaded when the first image needs it. By then, the page has already been
+    // painted.
     const { createUpscaler, modelFor } = await import('./engine.ts');
     const baseUrl = key === '' ? {} : { baseUrl: key };
     const upscaler = createUpscaler({ ...settings.options, ...baseUrl });
@@ -109,13 +111,13 @@ export const scheduler = new Scheduler<Tool>(
   () => settings.idleMs,
 );
 
-/** Returns whether `model` is the URL of a weight file and not an id. */
+/** Returns whether `model` is a weight file's URL rather than an id. */
 export const isAddress = (model: string): boolean => /\/|\.(pth|pt|ckpt|safetensors)$/i.test(model);
 
 /**
  * Loads a model by id or by URL, once per tool.
  * @param scale for URLs: the scale that is used if the file does not determine it
- * @param options.task the task of a file of scale 1
+ * @param options.task the task for a file with scale 1
  * @throws CrispenError like `Upscaler.addModel` and `Upscaler.preload`
  */
 export async function readyModel(

@@ -2,7 +2,8 @@
 const SCALES = [2, 3, 4] as const;
 
 /**
- * If the needed enlargement is less than this, the original already fills the pixels of the screen.
+ * If an image would be enlarged by less than this factor, the original already has enough pixels
+ * for the screen.
  */
 const WORTHWHILE = 1.05;
 
@@ -13,7 +14,7 @@ export interface Sizing {
   /** The size of the original file in pixels. */
   readonly width: number;
   readonly height: number;
-  /** The number of pixels of the file per CSS pixel of the image's own size, as in `srcset`. */
+  /** The number of file pixels per CSS pixel of the image's own size, as in `srcset`. */
   readonly density: number;
   /** The size of the box that shows the image, in CSS pixels. */
   readonly shownWidth: number;
@@ -23,7 +24,7 @@ export interface Sizing {
   /** The value of CSS `object-fit` for the box. */
   readonly fit: string;
   readonly scale: number | 'auto';
-  /** Whether the image is also restored, which is useful at its own size too. */
+  /** Whether the image is also restored, which is useful even if its size does not change. */
   readonly restores: boolean;
   /** The size of the largest allowed result, in pixels. */
   readonly maxPixels: number;
@@ -32,18 +33,18 @@ export interface Sizing {
 }
 
 /**
- * Chooses the scale for an image, or the reason why it is not enlarged. A screen cannot show more
- * than `shown x ratio` pixels. `auto` is the smallest scale within `maxPixels` that fills these
- * pixels. If restoration is requested, a visible image is always restored, but it is not enlarged
- * if the screen would not show the difference.
+ * Chooses the scale for an image, or the reason why it is not enlarged. The screen cannot show more
+ * than `shownWidth * ratio` by `shownHeight * ratio` pixels. `auto` is the smallest scale that
+ * fills these pixels and whose result is within `maxPixels`. If restoration is requested, a visible
+ * image is always restored, but it is not enlarged if the screen could not show the difference.
  */
 export function chooseScale(sizing: Sizing): { scale: number } | { skip: SkipReason } {
   const { width, height, shownWidth, shownHeight, ratio, fit, maxPixels, restores, forced } =
     sizing;
   const across = (shownWidth * ratio) / width;
   const down = (shownHeight * ratio) / height;
-  // `contain` uses the smaller of the two factors. The modes that are not in the table use the
-  // larger one.
+  // `contain` uses the smaller of the two factors. Modes that are not in the table use the larger
+  // factor.
   const contained = Math.min(across, down);
   const own = shownWidth === 0 ? 0 : ratio / sizing.density;
   const needs: Readonly<Record<string, number>> = {
@@ -55,7 +56,7 @@ export function chooseScale(sizing: Sizing): { scale: number } | { skip: SkipRea
   const unneeded = !forced && needed < WORTHWHILE;
   if (unneeded && (!restores || needed === 0)) return { skip: 'unneeded' };
   const scale = unneeded ? 1 : sizing.scale;
-  // NaN is accepted here, because a later check reports it.
+  // NaN passes this test, because a later check reports it.
   const fits = (s: number) => !(width * s * height * s > maxPixels);
   if (scale !== 'auto') return fits(scale) ? { scale } : { skip: 'too-large' };
   const possible = (restores ? [1, ...SCALES] : SCALES).filter(fits);

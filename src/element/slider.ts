@@ -1,8 +1,10 @@
 /**
- * Returns the new position of a divider at `split` (0 to 1) after a key. Arrows move it by a
- * hundredth (by a tenth with Shift), PageUp and PageDown by a tenth, Home and End to the edges.
- * Returns null for every other key, and for key combinations that the browser uses.
- * @param isVertical if true, positions increase downwards, so the keys for up decrease the position
+ * Returns the new position of a divider at `split` (0 to 1) after a key press. Arrow keys move it
+ * by a hundredth (by a tenth with Shift), Page Up and Page Down move it by a tenth, and Home and
+ * End move it to the edges. Returns null for all other keys, and for key combinations that the
+ * browser uses.
+ * @param isVertical whether positions increase downwards, in which case Up and Page Up decrease the
+ *   position
  */
 export function splitAfterKey(
   event: KeyboardEvent,

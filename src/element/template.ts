@@ -1,10 +1,10 @@
 import { type ImageAttributes, reflect } from './attributes.ts';
 
 /**
- * The styles of the element's shadow tree. They never change the image's own box, so nothing moves
- * when the element is upgraded. The variables `--x`, `--y`, `--w` and `--h`, which the element
- * measures, position everything that is drawn over the image. A constructed style sheet does not
- * require `unsafe-inline` in a content security policy.
+ * The styles of the element's shadow tree. They never change the image's own box, so the page
+ * layout does not shift when the element is upgraded. The variables `--x`, `--y`, `--w` and `--h`,
+ * which the element measures, position everything that is drawn over the image. The style sheet is
+ * constructed in a script, so a content security policy does not have to allow `unsafe-inline`.
  */
 const CSS = `
 :host { display: inline-block; position: relative; max-width: 100% }
@@ -101,14 +101,15 @@ const CSS = `
 let sheet: CSSStyleSheet | undefined;
 
 /**
- * The parts of an element's shadow tree. `size` is its style sheet for the size in the attributes.
+ * The parts of an element's shadow tree. `size` is the style sheet for the size that the attributes
+ * set.
  */
 export interface Shadow {
   readonly root: ShadowRoot;
   readonly size: CSSStyleSheet;
   /** The wrapper of the element's content. */
   readonly before: HTMLElement;
-  /** An element without a box. Its variables position the elements inside it. */
+  /** An element without a box of its own. Its CSS variables position the elements inside it. */
   readonly frame: HTMLElement;
   readonly original: HTMLImageElement;
   readonly stage: HTMLElement;
@@ -163,8 +164,8 @@ export function makeShadow(host: HTMLElement): Shadow {
 }
 
 /**
- * Updates the shadow to match the attributes.
- * @param own whether the element shows its own image, and not an image in its content
+ * Updates the shadow tree to match the attributes.
+ * @param own whether the element shows its own image instead of one in its content
  */
 export function arrange(shadow: Shadow, element: ImageAttributes, own: boolean): void {
   const { before, original, size } = shadow;
@@ -173,7 +174,7 @@ export function arrange(shadow: Shadow, element: ImageAttributes, own: boolean):
   if (own) {
     original.alt = element.alt;
     original.loading = element.loading;
-    // Unchanged attributes are not set, because setting them would load the image again.
+    // Unchanged attributes are not set, because setting them would reload the image.
     for (const [name, value] of [
       ['crossorigin', element.crossOrigin],
       ['src', element.src || null],

@@ -43,8 +43,7 @@ describe('networks of checkpoints on 8-bit images', () => {
     const cpu = await upscaleOnCpu(network, weights, image);
     const { worst, share } = difference(gpu.image, cpu.image);
     expect(worst).toBeLessThanOrEqual(1);
-    // Enlarging whole alpha values by 2 gives some results of exactly one half, which may round
-    // either way.
+    // Enlarging integer alpha values by 2 produces some ties, which can round either way.
     expect(share).toBeLessThanOrEqual(0.02);
     expect(gpu.report).toMatchObject({ tiles: 1, statistics: 'exact', approximate: false });
     expect(new Set(gpu.image.data).size).toBeGreaterThan(width === 1 ? 1 : 8);
@@ -86,8 +85,8 @@ describe('networks of checkpoints on 8-bit images', () => {
 
   it('runs a network of luma and keeps the colours', async () => {
     const network = createNetwork('compact', { scale: 2, features: 4, blocks: 1, channels: 1 });
-    // If all weights are zero, only the skip connection remains. The result is then the luma of the
-    // nearest pixel with softly interpolated colour.
+    // If all weights are zero, only the skip connection remains. Each result pixel then has the
+    // luma of the nearest pixel and a softly interpolated colour.
     const weights: TensorMap = new Map(
       network.graph.weights.map(({ name, shape }) => {
         const count = shape.reduce((a, b) => a * b, 1);
@@ -106,7 +105,7 @@ describe('networks of checkpoints on 8-bit images', () => {
       for (let x = 0; x < 18; x++) {
         const at = (y * 18 + x) * 4;
         const from = ((y >> 1) * 9 + (x >> 1)) * 4;
-        // Colours outside 0..255 after the change of luma are clamped. All other colours keep the
+        // Colours that leave 0..255 when their luma changes are clamped. All other colours keep the
         // luma.
         const inside = [0, 1, 2].every((c) => gpu.image.data[at + c] % 255 !== 0);
         if (inside && Math.abs(luma(gpu.image.data, at) - luma(image.data, from)) > 1.5) off++;

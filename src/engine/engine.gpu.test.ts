@@ -83,8 +83,8 @@ describe('Engine.upscale', () => {
     },
   );
 
-  // Software adapters use none of these convolutions by default. This test runs them here as they
-  // run on real GPUs.
+  // Software adapters use none of these convolutions by default. This test runs them as real GPUs
+  // do.
   it.each(['shared', 'strips', 'halo'] as const)(
     'with convolutions by %s, which also pool: the same picture, in tiles too',
     async (conv) => {
@@ -155,7 +155,8 @@ describe('Engine.upscale', () => {
 
   it('ends with what the sink throws, and works again', async () => {
     const image = picture(40, 40);
-    // This error does not mean a shortage of GPU memory, which would halve the tiles.
+    // This error does not indicate a shortage of GPU memory, which would make the engine halve the
+    // tiles.
     const full = new CrispenError('OUT_OF_MEMORY', 'The disk is full.');
     let calls = 0;
     const running = engine.upscaleStrips(model, image, { tileSize: 20 }, async () => {

@@ -44,7 +44,7 @@ export interface EngineOptions {
   readonly gpu: GPU;
   /**
    * The bytes of GPU buffers that one job may allocate. The default is the adapter's largest buffer
-   * size, up to 1 GiB. An adapter reports no other figure about its memory.
+   * size, up to 1 GiB. Adapters report nothing else about their memory.
    */
   readonly memoryBudget?: number | undefined;
   /** Whether a software adapter is acceptable. The default is true. */
@@ -57,7 +57,7 @@ export interface EngineOptions {
   readonly tuning?: Tuning | ((adapter: AdapterReport) => Promise<Tuning>) | undefined;
 }
 
-/** The GPU milliseconds per submission while the page is visible. */
+/** The GPU time per submission, in milliseconds, while the page is visible. */
 const DEFAULT_SUBMIT_MS = 8;
 
 export interface ModelOptions {
@@ -75,8 +75,8 @@ export interface EngineParts extends LoweringTarget {
  * Runs networks on one GPU device. It does not use the DOM. It needs only a `GPU` and images as
  * bytes in memory, so it runs in a worker, a page or Node.
  *
- * Jobs on one engine run one after another, in the order of the calls. An error ends only its own
- * job. After `DEVICE_LOST`, the engine is unusable, and the caller must create a new one.
+ * Jobs on one engine run one after another, in call order. An error ends only its own job. After
+ * `DEVICE_LOST`, the engine is unusable, and the caller must create a new one.
  */
 export class Engine {
   readonly #device: Device;
@@ -110,7 +110,7 @@ export class Engine {
     return this.#tuning.fuse;
   }
 
-  /** The device, for kernels that do not belong to a network, such as those of `resize.ts`. */
+  /** The device, for kernels that do not belong to a network, such as those in `resize.ts`. */
   get device(): Device {
     return this.#device;
   }
@@ -123,7 +123,7 @@ export class Engine {
     return this.#device.isLost;
   }
 
-  /** Gives up the device. All work that is running on it fails with `DEVICE_LOST`. */
+  /** Abandons the device. All work that is running on it fails with `DEVICE_LOST`. */
   abandon(reason: string): void {
     this.#device.abandon(reason);
   }
@@ -137,8 +137,8 @@ export class Engine {
    * Uploads a network's weights and compiles its kernels.
    * @param options.fuse defaults to the tuning's level, which is `ops` unless another level was
    *   measured to be faster (engine/tune/tuning.ts).
-   * @param options.precision of feature maps and weights in memory. The default is f32. Sums are
-   *   always f32.
+   * @param options.precision the precision of feature maps and weights in memory. The default is
+   *   f32. Sums are always f32.
    * @param options.wide whether input and output images have 16 bits per sample. The default is 8
    * bits.
    * @throws CrispenError `MODEL_UNSUPPORTED` for missing or misshapen weights, `OUT_OF_MEMORY`,
@@ -154,8 +154,8 @@ export class Engine {
   }
 
   /**
-   * Compiles in advance the kernels that `loadModel` needs with the same options. This does not
-   * need the weights, which may still be loading.
+   * Precompiles the kernels that `loadModel` needs with the same options. This does not require the
+   * weights, which can still be loading.
    * @throws CrispenError `INTERNAL`, `DEVICE_LOST`, `INVALID_INPUT`
    */
   async prepare(network: Network, options: ModelOptions = {}): Promise<void> {
@@ -194,8 +194,9 @@ export class Engine {
 
   /**
    * Upscales like `upscale`, but passes finished rows to `sink` strip by strip, from top to bottom,
-   * and never holds the whole result. A strip is a row of tiles of at most about 128 MiB, unless
-   * the whole image fits the budget. While `sink` works, the GPU computes one more tile.
+   * and never holds the whole result. A strip is a row of tiles that takes at most about 128 MiB,
+   * unless the whole image fits the budget. While `sink` processes a strip, the GPU computes one
+   * more tile.
    * @throws CrispenError like `upscale`. Errors that the sink throws end the job and are rethrown.
    */
   upscaleStrips(
@@ -207,7 +208,7 @@ export class Engine {
     return this.#enqueue(() => this.#upscale(model, image, options, sink));
   }
 
-  /** Runs other work on the device after earlier jobs, such as `trace` of traceNetwork.ts. */
+  /** Runs other work on the device after earlier jobs, such as `trace` in traceNetwork.ts. */
   run<T>(work: (parts: EngineParts) => Promise<T>): Promise<T> {
     return this.#enqueue(() => work(this.#parts()));
   }
@@ -377,7 +378,7 @@ export class Engine {
   }
 
   /**
-   * Returns the job's buffers. It reuses those of the last job if the model and the tile size are
+   * Returns the job's buffers. It reuses the last job's buffers if the model and the tile size are
    * the same.
    */
   async #prepare(model: Model, strips: readonly StripPlan[]): Promise<Job> {
@@ -392,5 +393,5 @@ export class Engine {
   }
 }
 
-/** Bytes reserved for uniforms and for everything else that does not grow with the tile. */
+/** Bytes reserved for uniforms and for everything else that does not grow with the tile size. */
 const SMALL_BYTES = 2 ** 18;

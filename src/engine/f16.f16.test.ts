@@ -39,7 +39,8 @@ async function expectNear(engine: Engine, fuse: Fusion): Promise<void> {
   const off = a.filter((v, i) => !(Math.abs(v - b[i]) <= 1)).length;
   expect(a.length).toBe(3 * 48 * 40);
   expect(off / a.length).toBeLessThanOrEqual(0.001);
-  // Checks that the run really uses f16. An f32 run would agree a thousand times better.
+  // Checks that the run really uses f16. The results of an f32 run would be a thousand times
+  // closer.
   const worst = Math.max(...a.map((v, i) => Math.abs(v - b[i])));
   expect(worst).toBeGreaterThan(1e-3);
 }

@@ -32,7 +32,7 @@ export interface NetworkOptions {
 const MAX_DEFAULT_BUDGET = 2 ** 30;
 
 /**
- * Returns the device's largest buffer size, up to 1 GiB. A device reports no other figure about its
+ * Returns the device's largest buffer size, up to 1 GiB. Devices report nothing else about their
  * memory.
  */
 export const defaultBudget = ({ limits }: Device): number =>

@@ -29,7 +29,7 @@ function replay(reports: Reports): Told[] {
   return told;
 }
 
-/** Returns the estimates of the library's meter for a whole job, as a page gets them. */
+/** Returns the meter's estimates for a whole job, as a page receives them. */
 function replayJob(reports: Reports): Told[] {
   const told: Told[] = [];
   let now = 0;
@@ -70,7 +70,7 @@ describe('recorded jobs', () => {
         expect(known[0].at - reports[0][0]).toBeLessThan(5000);
         for (const { at, left } of known) {
           const actual = endMs - at;
-          // In its last seconds, a job adds the time that its encoder needs.
+          // The last seconds of a job also include the encoder's time.
           if (actual < Math.max(1000, 0.03 * endMs)) continue;
           expect(left, `at ${at} ms`).toBeGreaterThan(actual / 3);
           expect(left, `at ${at} ms`).toBeLessThan(actual * 3);
@@ -96,7 +96,8 @@ describe('the time left', () => {
     ]);
 
   it('is not told by a first report that took 7.8 s for next to nothing', () => {
-    // An observed case. The estimate was 753 hours left at 7.8 s, and 2.5 hours left at 13.6 s.
+    // This case was observed. The estimate was 753 hours left at 7.8 s, and 2.5 hours left at 13.6
+    // s.
     const seen: Reports = [
       [7800, 7.8 / (753 * 3600)],
       [13_600, 13.6 / (2.5 * 3600)],

@@ -4,8 +4,8 @@ import type { Progress } from './types.ts';
 const LEAST_MS = 2000;
 const LEAST_REPORTS = 8;
 /**
- * The rates of the two halves may differ by at most these ratios. Estimates start below the first
- * ratio and continue below the second.
+ * The largest allowed ratios between the rates of the two halves. Estimates start while the ratio
+ * is at most the first limit, and continue while it is at most the second.
  */
 const STEADY = 1.5;
 const UNSTEADY = 3;
@@ -64,8 +64,8 @@ export class TimeLeft {
 }
 
 /**
- * Converts finished work to progress that never decreases. It adds the time left once this can be
- * estimated. The caller chooses the unit of work.
+ * Converts finished work to progress that never decreases. It adds the time left once that time can
+ * be estimated. The caller chooses the unit of work.
  */
 export class ProgressMeter {
   #total: number;
@@ -85,7 +85,7 @@ export class ProgressMeter {
     this.#now = now;
   }
 
-  /** Adds work to the total that was not known before. */
+  /** Adds previously unknown work to the total. */
   expect(work: number): void {
     this.#total += work;
   }
@@ -104,7 +104,7 @@ export class ProgressMeter {
   }
 }
 
-/** Rounds an estimate in a suitable unit. Longer times are rounded more coarsely. */
+/** Rounds an estimate to a suitable unit. Longer times are rounded more coarsely. */
 export function rounded(milliseconds: number): readonly [n: number, unit: 's' | 'min' | 'h'] {
   const seconds = milliseconds / 1000;
   if (seconds < 20) return [Math.max(1, Math.round(seconds)), 's'];

@@ -32,8 +32,8 @@ export interface RunOptions {
 
 export interface UpscaleOptions extends RunOptions {
   /**
-   * The largest tile side in LR pixels, without overlap. The default is the largest side that fits
-   * the memory budget.
+   * The maximum tile side length in LR pixels, excluding overlap. The default is the largest side
+   * that fits the memory budget.
    */
   readonly tileSize?: number | undefined;
   /** The bytes of GPU buffers that the job may allocate. The default is the engine's budget. */
@@ -45,20 +45,20 @@ export interface UpscaleOptions extends RunOptions {
    */
   readonly edge?: Edge | undefined;
   /**
-   * This option matters when a network with statistics of the whole image runs in tiles. `exact`
-   * (the default) takes them from the whole image if the memory allows it. `estimated` always takes
-   * them from parts of the image.
+   * This option applies when a network that uses whole-image statistics runs in tiles. `exact` (the
+   * default) takes the statistics from the whole image if there is enough memory. `estimated`
+   * always takes them from parts of the image.
    */
   readonly statistics?: 'exact' | 'estimated' | undefined;
   /**
-   * Uses a tile's result on the GPU instead of reading it back. `packed` contains its pixels row by
-   * row, one u32 of RGBA each, until the encoder's commands have finished. Strips are empty in this
-   * case.
+   * Uses a tile's result on the GPU instead of reading it back. `packed` contains the tile's pixels
+   * row by row, one RGBA u32 per pixel, until the encoder's commands have finished. With this
+   * option, strips are empty.
    */
   readonly draw?: Draw | undefined;
   /**
-   * Returns the GPU milliseconds per submission. It is called before each submission. The default
-   * is 8.
+   * Returns the GPU time per submission in milliseconds. The engine calls this function before each
+   * submission. The default is 8.
    */
   readonly submitMs?: (() => number) | undefined;
   /**
@@ -69,7 +69,7 @@ export interface UpscaleOptions extends RunOptions {
 
 /** The position up to which a job has finished, so that it can continue on another device. */
 export interface Checkpoint {
-  /** The number of rows of the result that the sink has taken. */
+  /** The number of result rows that the sink has taken. */
   rows: number;
 }
 
@@ -97,7 +97,7 @@ export type Edge = 'zero' | 'replicate' | 'wrap';
 /** Describes how a result was computed. */
 export interface UpscaleReport {
   readonly backend: 'webgpu' | 'cpu';
-  /** The time of the enlargement alone, without decoding, download and encoding. */
+  /** The time for the upscaling alone, excluding decoding, downloads and encoding. */
   readonly milliseconds: number;
   /** The number of tiles. With a single tile, the image was processed whole. */
   readonly tiles: number;
@@ -106,7 +106,7 @@ export interface UpscaleReport {
   /**
    * `exact`: the statistics of the whole image (A2N's branch weights) are exact, or the network has
    * none. `estimated`: they come from parts of the image and are the same for all tiles, because
-   * the memory was too small for the whole image or because the caller requested it
+   * there was too little memory for the whole image or because the caller requested it
    * (ARCHITECTURE.md, Tiles and memory).
    */
   readonly statistics: 'exact' | 'estimated';
@@ -116,7 +116,7 @@ export interface UpscaleReport {
    * (ARCHITECTURE.md, Tiles and memory).
    */
   readonly approximate: boolean;
-  /** The bytes of GPU buffers for this job, weights included. */
+  /** The total size of this job's GPU buffers in bytes, including weights. */
   readonly gpuBytes: number;
   readonly dispatches: number;
   /** The element type of maps and weights in memory. */
@@ -126,13 +126,13 @@ export interface UpscaleReport {
   /** True if some ops ran in plain loops on the CPU, which take a hundred times longer. */
   readonly slow?: boolean | undefined;
   /**
-   * The problems from which the job recovered, in order. It is empty or absent if nothing went
-   * wrong.
+   * The problems from which the job recovered, in order. The list is empty or absent if nothing
+   * went wrong.
    */
   readonly recovered?: readonly Recovery[];
 }
 
-/** Rows of the result over its full width. */
+/** Full-width rows of the result. */
 export type Strip = RgbaImage & {
   /** The position of the strip's first row in SR pixels. */
   readonly y: number;
@@ -140,7 +140,7 @@ export type Strip = RgbaImage & {
 
 /**
  * Takes the strips of a result from top to bottom. The receiver owns their data. The next strip is
- * only delivered after the promise of the previous one has settled.
+ * only delivered after the promise for the previous strip has settled.
  */
 export type StripSink = (strip: Strip) => Promise<void> | void;
 

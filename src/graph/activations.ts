@@ -1,5 +1,6 @@
 /**
- * All activations, as functions of one value. `shaders/lib/activation.wgsl` has one line for each.
+ * All activations, as functions of a single value. `shaders/lib/activation.wgsl` has one line for
+ * each.
  */
 export const ACTIVATIONS = {
   leakyRelu: (v: number, slope: number) => (v >= 0 ? v : v * slope),

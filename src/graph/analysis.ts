@@ -3,7 +3,7 @@ import type { Padding } from './ops.ts';
 
 /**
  * Returns how the LR image is padded before it becomes the input. If the input op does not specify
- * this, the image is reflected to multiples of the unshuffle factor.
+ * padding, the image is padded by reflection to multiples of the unshuffle factor.
  */
 export function paddingOf(graph: Graph): Padding {
   const input = graph.nodes.find(({ op }) => op === 'input');
@@ -13,7 +13,7 @@ export function paddingOf(graph: Graph): Padding {
   return { multiple, least: multiple };
 }
 
-/** Returns the length of a side of the LR image after padding. */
+/** Returns the length of an LR image's side after padding. */
 export const paddedSide = ({ multiple, least, border = 0 }: Padding, side: number): number =>
   Math.max(least, Math.ceil((side + 2 * border) / multiple) * multiple);
 
@@ -22,16 +22,17 @@ export const paddedSide = ({ multiple, least, border = 0 }: Padding, side: numbe
  */
 export const sizeMultiple = (graph: Graph): number => paddingOf(graph).multiple;
 
-/** Returns the multiply-adds of all ops per LR pixel. */
+/** Returns the total number of multiply-adds per LR pixel. */
 export const multiplyAddsPerPixel = (graph: Graph): number =>
   graph.nodes.reduce((sum, { multiplyAdds }) => sum + multiplyAdds, 0);
 
-/** Returns the number of elements of all weights. */
+/** Returns the total number of elements in all weights. */
 export const parameterCount = (graph: Graph): number =>
   graph.weights.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
 
 /**
- * Returns the nodes that read each node, in order. The graph's output does not count as a reader.
+ * Returns, for each node, the nodes that read it, in order. The graph's output does not count as a
+ * reader.
  */
 export function consumers(graph: Graph): ReadonlyMap<NodeId, readonly NodeId[]> {
   const readers = new Map<NodeId, NodeId[]>(graph.nodes.map((_, id) => [id, []]));

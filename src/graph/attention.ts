@@ -1,6 +1,6 @@
 /**
- * Finds the nodes in which a network's attention can be read. It checks ops rather than the names
- * that a family uses, so it works for every network with such ops.
+ * Finds the nodes from which a network's attention can be read. The search checks ops rather than a
+ * family's node names, so it works for every network with such ops.
  */
 import type { Graph, GraphNode, NodeId } from './graph.ts';
 import type { Gate, OffsetLayout } from './nonlocalOp.ts';
@@ -8,9 +8,11 @@ import type { Gate, OffsetLayout } from './nonlocalOp.ts';
 /** The branch weights and the gates of one block, which depend on the image. */
 export interface BlockPoints {
   readonly name: string;
-  /** A vector with two weights: one for the attention branch, one for the non-attention branch. */
+  /**
+   * A vector with two weights: one for the attention branch and one for the non-attention branch.
+   */
   readonly branches: NodeId | null;
-  /** Pixel attention, and below it the map that it multiplies. */
+  /** Pixel attention. The next field is the map that it multiplies. */
   readonly attention: NodeId | null;
   readonly gated: NodeId | null;
   /** Channel attention, which has one factor per channel. */
@@ -96,7 +98,7 @@ function clusterPoints(
   attention: NodeId,
 ): ClusterPoints[] {
   if (node.op !== 'nonlocal' || node.spec.kind !== 'attention') return [];
-  // Several layers may share the same attention weights. All of them read the same order.
+  // Several layers can share the same attention weights. All of them read the same sorted order.
   const reader = nodes.find(
     (found) =>
       found.op === 'nonlocal' && found.spec.kind === 'attend' && found.inputs[3] === attention,
@@ -137,6 +139,6 @@ function keyPoints(nodes: readonly GraphNode[], node: GraphNode, weights: NodeId
   ];
 }
 
-/** Returns the name of the map from which a 1x1 convolution computed the keys. */
+/** Returns the name of the map from which a 1x1 convolution computes the keys. */
 const referenceName = (nodes: readonly GraphNode[], key: NodeId): string =>
   nodes[nodes[key].inputs[0] ?? key].name;

@@ -4,7 +4,7 @@
  *
  * Shapes are symbolic. A *feature map* has `channels` and a `scale`. For an LR image of W x H, the
  * size of the map is channels x (H * scale) x (W * scale). The scale is a whole number. After a
- * pixel unshuffle it may be a power of 1/2, and W and H must then be multiples of `sizeMultiple`. A
+ * pixel unshuffle it can be a power of 1/2, and W and H must then be multiples of `sizeMultiple`. A
  * *vector* has `length` elements and no spatial extent. Pooled statistics and all values computed
  * from them are vectors.
  */
@@ -25,7 +25,7 @@ export {
 export type NodeId = number;
 
 export type GraphNode = Op & {
-  /** The name is unique within the graph. Golden tensors have the same names. */
+  /** A name that is unique within the graph. Golden tensors have the same names. */
   readonly name: string;
   readonly inputs: readonly NodeId[];
   readonly shape: Shape;
@@ -71,7 +71,10 @@ export class GraphBuilder {
       cOut: number;
       bias: boolean;
       shared?: boolean;
-      /** Whether this is a linear layer for each pixel. Its weights are [cOut, cIn]. */
+      /**
+       * Whether this is a linear layer that is applied to each pixel. Its weights are then [cOut,
+       * cIn].
+       */
       linear?: boolean;
     },
   ): NodeId {
@@ -142,8 +145,8 @@ export class GraphBuilder {
       lengthOut: number;
       bias?: boolean;
       /**
-       * Whether this is a 1x1 convolution of a pooled map. Its weights are [lengthOut, lengthIn, 1,
-       * 1].
+       * Whether this is a 1x1 convolution of a pooled map. Its weights are then [lengthOut,
+       * lengthIn, 1, 1].
        */
       conv?: boolean;
     },
@@ -194,14 +197,17 @@ export class GraphBuilder {
     return mapOf(this.shape(id), this.node(id).name);
   }
 
-  /** Declares a weight. Layers that share a weight each declare it, with `shared`. */
+  /**
+   * Declares a weight. If several layers use the same weight, each of them declares it, with
+   * `shared`.
+   */
   weight(name: string, shape: readonly number[], shared = false): string {
     if (this.#weights.has(name) && !shared) throw new GraphError(`weight ${name} is used twice`);
     this.#weights.set(name, shape);
     return name;
   }
 
-  /** Appends a node of any op. The table of ops gives the node's shape and cost. */
+  /** Appends a node with any op. The shape and the cost come from the op table. */
   append(name: string, op: Op, inputs: readonly NodeId[]): NodeId {
     if (this.#names.has(name)) throw new GraphError(`node name ${name} is used twice`);
     const shapes = inputs.map((id) => this.shape(id));

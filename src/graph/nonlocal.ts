@@ -2,7 +2,7 @@
 import { type GraphBuilder, GraphError, type NodeId } from './graph.ts';
 import type { Gate, NonlocalOp, OffsetLayout } from './nonlocalOp.ts';
 
-/** The sizes of clustered attention. */
+/** The size parameters of clustered attention. */
 export interface Clustering {
   readonly rounds: number;
   readonly clusters: number;
@@ -110,7 +110,7 @@ export class NonlocalBuilder {
     return this.#append(name, { kind: 'sampleKeys', first, keys, offsets }, given);
   }
 
-  /** Returns the non-local op of a node, or null if the node has another op. */
+  /** Returns a node's non-local op, or null if the node has a different kind of op. */
   spec(id: NodeId): NonlocalOp | null {
     const node = this.#b.node(id);
     return node.op === 'nonlocal' ? node.spec : null;

@@ -9,7 +9,7 @@
 import { pixelsOf } from '../geometry.ts';
 import { GraphError, mapOf, type Shape } from './shape.ts';
 
-/** How the gate of adaptive attention changes the logits a. The logits of its mask are called b. */
+/** How adaptive attention's gate changes the logits a. The mask's logits are called b. */
 export type Gate =
   /** Uses a * (b > 0 ? 1 : 0). A closed key gets a logit of zero, so its weight is not zero. */
   | 'zero'
@@ -18,13 +18,15 @@ export type Gate =
    * zero.
    */
   | 'exclude'
-  /** Uses a * softmax of b over the keys. */
+  /** Uses a * s, where s is the softmax of b over the keys. */
   | 'soft'
-  /** Uses a * softmax of b over the columns of the image, as in the released module. */
+  /**
+   * Uses a * s, where s is the softmax of b over the image's columns, as in the released module.
+   */
   | 'columns';
 
 /**
- * The channels of the offset map that contain (dy, dx) of key t. These are 2t and 2t + 1 for
+ * Which of the offset map's channels contain (dy, dx) for key t. These are 2t and 2t + 1 for
  * `paired`, and t and t + 1 for `released`, as in the released modules.
  */
 export type OffsetLayout = 'paired' | 'released';
@@ -43,9 +45,9 @@ export type NonlocalOp =
       readonly weight: string | null;
     }
   /**
-   * Reads [R, L, K] and returns [R * L]: the index of the largest value, plus r * K. For equal
-   * values, the lowest index is used. If `chunk` is given, only the first `bucketsOf(L, chunk, K)`
-   * values are compared.
+   * Reads [R, L, K] and returns [R * L]: the index of the largest value, plus r * K. If several
+   * values are equal, the lowest index is used. If `chunk` is given, only the first `bucketsOf(L,
+   * chunk, K)` values are compared.
    */
   | {
       readonly kind: 'argmax';
@@ -62,7 +64,7 @@ export type NonlocalOp =
    * sorted positions (plus r * L).
    */
   | { readonly kind: 'inverse'; readonly rounds: number }
-  /** Reads a map [D] and returns [R, K, D]: the rows of the pixels floor(k * L / K). */
+  /** Reads a map [D] and returns [R, K, D]: the rows for the pixels floor(k * L / K). */
   | { readonly kind: 'startMeans'; readonly rounds: number; readonly clusters: number }
   /**
    * Reads a map, codes, order and means, and returns [R, K, D]: the sum of each cluster's rows,
@@ -72,7 +74,7 @@ export type NonlocalOp =
   /**
    * Reads a map [D] and an order, and returns [R, n, w, spans * w]: the softmax of Q K^T for each
    * window. Q contains the rows of the window. K contains the same rows divided by max(norm, 5e-5).
-   * With 3 spans, K also contains the rows of the previous and of the next window; windows wrap
+   * With 3 spans, K also contains the rows of the previous and the next window; windows wrap
    * around. The last rows are repeated to fill the last window (`paddedRow`). A third input, a map
    * [w], is added to the scores: for query q, the value of channel q mod w at the key's pixel.
    */
@@ -96,15 +98,15 @@ export type NonlocalOp =
       readonly spans: 1 | 3;
     }
   /**
-   * Reads a map of logits [N] (and one of mask logits). Returns the softmax over channels, with a
-   * gate.
+   * Reads a map of logits [N] (and optionally a map of mask logits). Returns the softmax over
+   * channels, with a gate.
    */
   | { readonly kind: 'keySoftmax'; readonly gate: Gate | null }
   /**
-   * Reads weights [N], offsets [2 N] and a reference [C] (and a previous sum), and returns [C]: the
-   * sum over the keys `first` .. `first + keys - 1` of a key's weight times the reference at (y +
-   * dy, x + dx). Sampling is bilinear, with zeros outside the map. Keys with a weight of zero are
-   * skipped.
+   * Reads weights [N], offsets [2 N] and a reference [C] (and optionally a previous sum), and
+   * returns [C]: the sum over the keys `first` .. `first + keys - 1` of a key's weight times the
+   * reference at (y + dy, x + dx). Sampling is bilinear, with zeros outside the map. Keys with a
+   * weight of zero are skipped.
    */
   | {
       readonly kind: 'sampleKeys';
@@ -116,7 +118,7 @@ export type NonlocalOp =
 type Kind = NonlocalOp['kind'];
 type SpecOf<K extends Kind> = Extract<NonlocalOp, { readonly kind: K }>;
 
-/** The properties of an op, as in `Rules` of `rules.ts`. An absent property means 0 or false. */
+/** An op's properties, as in `Rules` in `rules.ts`. An absent property means 0 or false. */
 export interface NonlocalRules<O extends NonlocalOp> {
   readonly shape: (spec: O, inputs: readonly Shape[], name: string) => Shape;
   readonly multiplyAdds?: (spec: O, inputs: readonly Shape[]) => number;
@@ -183,19 +185,22 @@ export const NONLOCAL: { readonly [K in Kind]: NonlocalRules<SpecOf<K>> } = {
       }
       return mapOf(reference, name);
     },
-    // Each key and channel needs four taps and the weight.
+    // For each key and channel, there are four multiply-adds for the taps and one for the weight.
     multiplyAdds: ({ keys }, inputs) => 5 * keys * channelsOf(inputs[2]),
     reach: Number.POSITIVE_INFINITY,
   },
 };
 
-/** Returns the number of hash buckets: about one per chunk of pixels, even, from 2 to `most`. */
+/**
+ * Returns the number of hash buckets: about one per chunk of pixels, always even, and from 2 to
+ * `most`.
+ */
 export function bucketsOf(pixels: number, chunk: number, most: number): number {
   const buckets = Math.floor(pixels / chunk);
   return Math.min(most, Math.max(2, buckets + (buckets % 2)));
 }
 
-/** Returns the index, among the sorted rows, of the row at position `j` of the padded windows. */
+/** Returns the sorted index of the row at position `j` of the padded windows. */
 export function paddedRow(j: number, length: number, window: number): number {
   if (j < length) return j;
   const end = Math.ceil(length / window) * window;

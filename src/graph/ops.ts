@@ -12,20 +12,24 @@ import type { TransformerOp } from './transformerOp.ts';
 export type { Activation } from './activations.ts';
 
 /**
- * How the LR image is padded to become the input: first by `border`, then on the right and below.
+ * How the LR image is padded to become the input: first by `border`, then on the right and at the
+ * bottom.
  */
 export interface Padding {
   /** The padded sides are multiples of this number and at least `least`. */
   readonly multiple: number;
   readonly least: number;
-  /** The number of reflected pixels that are first added on all four sides; absent for none. */
+  /**
+   * The number of reflected pixels that are first added on all four sides. If absent, none are
+   * added.
+   */
   readonly border?: number;
-  /** The value of the padding in 0..1. If absent, the image is reflected. */
+  /** The padding's value in 0..1. If absent, the image is reflected. */
   readonly value?: number;
 }
 
 export type Op =
-  /** The LR image, in the network's own range and channel order (RGB). */
+  /** The LR image, in the network's input range and channel order (RGB). */
   | { readonly op: 'input'; readonly channels: number; readonly padding?: Padding }
   /**
    * A zero-padded convolution of stride 1. `weight` names the weights (oihw), `bias` names [cOut].
@@ -89,8 +93,8 @@ export type Op =
 
 /**
  * The maximum number of maps in one concatenation. A kernel can bind this many maps in addition to
- * its other buffers. Kernels for several maps always bind this many. Unused bindings repeat the
- * first map.
+ * its other buffers. Kernels for several maps always have this many bindings. Unused bindings
+ * repeat the first map.
  */
 export const MAX_PARTS = 5;
 
@@ -98,7 +102,8 @@ export const MAX_PARTS = 5;
 export type OpOf<K extends Op['op']> = Extract<Op, { readonly op: K }>;
 
 /**
- * Ops that few networks use. The builders that append these ops to a graph also add their rules.
+ * Ops that few networks use. The builders that append these ops to a graph also register the ops'
+ * rules.
  */
 type Later = (TransformerOp | PlksrOp)['op'];
 
@@ -173,7 +178,7 @@ const OPS: { readonly [K in Exclude<Op['op'], Later>]: Rules<OpOf<K>> } = {
   globalAveragePool: {
     ...local,
     shape: (_, [x], name) => ({ kind: 'vector', length: mapOf(x, name).channels }),
-    // A vector has no radius. `global` accounts for its influence on the output.
+    // A vector has no radius. `global` accounts for a vector's influence on the output.
     reach: () => 0,
     global: () => 'means',
   },
@@ -194,7 +199,7 @@ const OPS: { readonly [K in Exclude<Op['op'], Later>]: Rules<OpOf<K>> } = {
     ...local,
     shape: enlarged,
     reach: ({ scale }, r) => {
-      // Output o reads input floor((o + 0.5) / scale - 0.5) and the next input. Here, o ranges from
+      // Output o reads input floor((o + 0.5) / scale - 0.5) and the next input, where o ranges from
       // -r to scale - 1 + r.
       const source = (o: number) => Math.floor((o + 0.5) / scale - 0.5);
       return Math.max(-source(-r), source(scale - 1 + r) + 1);
@@ -210,7 +215,7 @@ const OPS: { readonly [K in Exclude<Op['op'], Later>]: Rules<OpOf<K>> } = {
 
 const known = new Map<string, unknown>(Object.entries(OPS));
 
-/** Adds the entries of ops for which the rules are not loaded with the table. */
+/** Adds the entries for ops whose rules are not loaded together with the table. */
 export function addOps(rules: { readonly [K in Later]?: unknown }): void {
   for (const [op, rule] of Object.entries(rules)) known.set(op, rule);
 }
@@ -225,7 +230,7 @@ export function opRules<O extends Op>(op: O): Rules<O> {
   return rules as Rules<O>;
 }
 
-/** Returns whether an op reads pixels beyond any overlap of tiles. */
+/** Returns whether an op reads pixels that no tile overlap can include. */
 export function looksFar(op: Op): boolean {
   const rules = opRules(op);
   return rules.global(op) === 'pixels' || rules.reach(op, 0) === Number.POSITIVE_INFINITY;

@@ -21,7 +21,7 @@ export class PlksrBuilder {
     return this.#b.append(name, { op: 'partialConv', kernel, count, weight, bias }, [x]);
   }
 
-  /** Appends a group norm. Its statistics are over a group's channels and the whole map. */
+  /** Appends a group norm. Its statistics cover a group's channels and the whole map. */
   groupNorm(name: string, x: NodeId, layer: string, groups: number, epsilon: number): NodeId {
     const b = this.#b;
     const { channels } = b.map(x);

@@ -1,6 +1,6 @@
 /**
- * The ops of RealPLKSR and related networks: convolutions of a few channels with large kernels,
- * group norm over the image in three steps, repeated channels, and sampling at learned offsets.
+ * The ops of RealPLKSR and related networks: large-kernel convolutions of a few channels, group
+ * norm over the image in three steps, repeated channels, and sampling at learned offsets.
  *
  * Notation: a map has C channels and the size H x W.
  */
@@ -23,13 +23,13 @@ export type PlksrOp =
   | { readonly op: 'meanOfSquares' }
   /**
    * Reads a map and a vector [C] of its means, and returns x[c] minus the vector's mean over the
-   * group of c. A group has C / groups consecutive channels.
+   * group that contains c. A group has C / groups consecutive channels.
    */
   | { readonly op: 'centre'; readonly groups: number }
   /**
-   * Reads a map and a vector [C] of its means of squares, and returns x[c] / sqrt(m + epsilon) *
-   * weight[c] + bias[c]. Here, m is the vector's mean over the group of c. After `centre`, this is
-   * group norm with the biased variance.
+   * Reads a map and a vector [C] of its mean squares, and returns x[c] / sqrt(m + epsilon) *
+   * weight[c] + bias[c]. Here, m is the vector's mean over the group that contains c. After
+   * `centre`, the result is group norm with the biased variance.
    */
   | {
       readonly op: 'groupNorm';
@@ -47,8 +47,8 @@ export type PlksrOp =
    * at (X + o_x / 2 + h(j), Y + o_y / 2 + h(i)), where h(k) = (k - (s - 1) / 2) / s. The position
    * is clamped to the centres of the outermost pixels.
    *
-   * If `sum` is n, each group has 4 channels and the result has n channels. These are the sums over
-   * the groups of their first n channels.
+   * If `sum` is n, each group has 4 channels and the result has n channels. Channel k of the result
+   * is the sum of every group's channel k.
    */
   | {
       readonly op: 'dySample';
@@ -60,7 +60,8 @@ export type PlksrOp =
 type OpOf<K extends PlksrOp['op']> = Extract<PlksrOp, { readonly op: K }>;
 
 /**
- * Returns the shape of a map with groups of channels. Checks it against a vector of its channels.
+ * Returns the shape of a map whose channels are divided into groups. Checks that the vector has one
+ * element per channel.
  */
 function grouped(
   { groups }: { readonly groups: number },
@@ -110,7 +111,7 @@ export const PLKSR: { readonly [K in PlksrOp['op']]: Rules<OpOf<K>> } = {
       }
       return { ...shape, channels: sum ?? shape.channels, scale: shape.scale * scale };
     },
-    // Offsets are less than one pixel unless training has made them larger.
+    // This assumes that training has not made the offsets larger than one pixel.
     reach: ({ scale }, r) => Math.ceil(r / scale) + 2,
   },
 };

@@ -8,15 +8,16 @@ export interface ReceptiveField {
    * this much overlap, tiles are exact for local ops.
    */
   readonly radius: number;
-  /** Whether the graph has a global op. If so, every pixel also depends on the whole image. */
+  /** Whether the graph has a global op. If so, every output pixel depends on the whole image. */
   readonly global: boolean;
 }
 
 /**
- * Walks from the output to the input. The need at a node is a radius in pixels of that node. It is
- * measured from the block of pixels that one LR pixel becomes, so enlargements round up exactly.
- * After a pixel unshuffle by u, the block belongs to a cell of u x u LR pixels. Tiles begin and end
- * between such cells. Vectors have no radius; `global` accounts for their influence.
+ * Walks from the output to the input. The need at a node is a radius in pixels of that node. The
+ * radius is measured from the block of pixels that corresponds to one LR pixel, so enlargements
+ * round up exactly. After a pixel unshuffle by u, the block belongs to a cell of u x u LR pixels.
+ * Tiles begin and end between such cells. Vectors have no radius; `global` accounts for their
+ * influence.
  */
 export function receptiveField(graph: Graph): ReceptiveField {
   const need = new Map<NodeId, number>([[graph.output, 0]]);
@@ -38,7 +39,7 @@ export function receptiveField(graph: Graph): ReceptiveField {
 
 /** With a larger radius, tiles would spend most of their work on pixels that are discarded. */
 const MAX_EXACT_RADIUS = 72;
-/** The overlap for networks with a larger radius. BENCHMARKS.md gives the measured error. */
+/** The overlap for networks with a larger radius. BENCHMARKS.md lists the measured error. */
 const APPROXIMATE_OVERLAP = 32;
 
 /**

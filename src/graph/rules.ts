@@ -1,9 +1,9 @@
 import type { Shape } from './shape.ts';
 
-/** The entry of one op in the table of `ops.ts`. */
+/** One op's entry in the table in `ops.ts`. */
 export interface Rules<O> {
   /**
-   * Returns the shape of the value, computed from the shapes of the inputs.
+   * Returns the value's shape, computed from the input shapes.
    * @throws GraphError if the inputs do not fit the op
    */
   readonly shape: (op: O, inputs: readonly Shape[], name: string) => Shape;
@@ -12,7 +12,9 @@ export interface Rules<O> {
    * with the image.
    */
   readonly multiplyAdds: (op: O, shape: Shape, inputs: readonly Shape[]) => number;
-  /** Returns the radius, in pixels of the inputs, that the value needs for its own radius `r`. */
+  /**
+   * Returns the radius, in input pixels, that is needed to compute the value with the radius `r`.
+   */
   readonly reach: (op: O, r: number) => number;
   /**
    * Returns whether each value depends on the whole image. `means`: it depends on means, which a
@@ -22,7 +24,7 @@ export interface Rules<O> {
   readonly global: (op: O) => 'means' | 'pixels' | null;
 }
 
-/** The rules of ops that work pixel by pixel. */
+/** The rules that ops have in common if they work pixel by pixel. */
 export const local = {
   multiplyAdds: () => 0,
   reach: (_: unknown, r: number) => r,

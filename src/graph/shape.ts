@@ -1,7 +1,8 @@
 import type { Size } from '../geometry.ts';
 
 /**
- * Squares of `kernel` x `kernel` pixels at every `stride`-th pixel that are entirely inside a map.
+ * A reduction to one pixel per square of `kernel` x `kernel` pixels. Squares start at every
+ * `stride`-th pixel and are entirely inside the map.
  */
 export interface Reduction {
   readonly kernel: number;
@@ -12,11 +13,11 @@ export interface MapShape {
   readonly kind: 'map';
   readonly channels: number;
   readonly scale: number;
-  /** The steps that reduced its size in addition to the scale, in order. */
+  /** The steps that reduced the map's size in addition to the scale, in order. */
   readonly reduced?: readonly Reduction[];
 }
 
-/** Returns the size of a map for an LR image (or a tile) of size `lr`. */
+/** Returns a map's size for an LR image (or a tile) of size `lr`. */
 export function mapSize(
   { scale, reduced = [] }: Omit<MapShape, 'kind' | 'channels'>,
   lr: Size,
@@ -44,7 +45,7 @@ export interface TableShape {
 
 export type Shape = MapShape | VectorShape | TableShape;
 
-/** Returns the number of pixels of a map per LR pixel. */
+/** Returns the number of map pixels per LR pixel. */
 export const areaOf = (shape: Shape): number => {
   if (shape.kind !== 'map') return 0;
   const strides = shape.reduced?.reduce((product, { stride }) => product * stride, 1) ?? 1;

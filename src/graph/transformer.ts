@@ -49,9 +49,9 @@ export class TransformerBuilder {
   }
 
   /**
-   * `x` contains queries, keys and possibly more channels, in this order unless `query` and `key`
-   * give the first channels of the queries and of the keys. `keys` is the map with the keys; the
-   * default is `x`. `table` is the name of the position table.
+   * `x` contains queries, keys and possibly more channels, in this order. If the order differs,
+   * `query` and `key` are the first channels with queries and with keys. `keys` is the map that
+   * contains the keys; the default is `x`. `table` is the name of the position table.
    */
   groupScores(
     name: string,
@@ -126,7 +126,10 @@ export class TransformerBuilder {
   }
 }
 
-/** Returns the sides of a window's position table: its numbers of row and column differences. */
+/**
+ * Returns the dimensions of a window's position table, which are the numbers of possible row and
+ * column differences.
+ */
 function tableSides(grouping: Grouping, merge: number): [number, number] {
   const { rows, columns } = windowOf(grouping);
   return [(2 * rows) / merge - 1, (2 * columns) / merge - 1];

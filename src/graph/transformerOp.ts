@@ -5,7 +5,7 @@
  * Notation: a map has C channels and the size H x W, and w is the side of a window. A *grouping*
  * divides a map into groups of pixels that attend to each other. H and W are multiples of w:
  * - `windows`: squares of w x w pixels. Position a * w + b of group i * (W / w) + j is pixel (i w +
- *   a, j w + b). Windows may also be rectangles and may be shifted; see `Grouping`.
+ *   a, j w + b). Windows can also be rectangles and can be shifted; see `Grouping`.
  * - `spread`: w x w pixels at distances of H / w and W / w, so each group covers the whole map.
  *   Position a * w + b of group p * (W / w) + q is pixel (a H / w + p, b W / w + q).
  * - `grid`: all pixels with the same y mod w and x mod w. Their group is (y mod w) * w + x mod w.
@@ -22,10 +22,10 @@ export interface Grouping {
   /** Only for windows: the height of a window, if it is not w. */
   readonly rows?: number;
   /**
-   * Only for windows: the shift of a rolled map. Pixel (y, x) of the rolled map is pixel
-   * (y + shift.y, x + shift.x) of the map, modulo its size. In the last row of windows, the first
-   * `rows - shift.y` rows and the remaining rows come from opposite borders of the map, so 100 is
-   * subtracted from scores between them. The same applies to columns.
+   * Only for windows: the distance by which the map is rolled. Pixel (y, x) of the rolled map is
+   * pixel (y + shift.y, x + shift.x) of the map, modulo its size. In the last row of windows, the
+   * first `rows - shift.y` rows and the remaining rows come from opposite borders of the map, so
+   * 100 is subtracted from scores between them. The same applies to columns.
    */
   readonly shift?: { readonly y: number; readonly x: number };
   /**
@@ -39,7 +39,7 @@ export function windowOf({ side, rows = side }: Grouping) {
   return { rows, columns: side, tokens: rows * side };
 }
 
-/** Returns the numbers of windows in a map's width and height. */
+/** Returns how many windows cover a map's width and height. */
 export function windowsIn(grouping: Grouping, { width, height }: Size): Size {
   const { rows, columns } = windowOf(grouping);
   const { multiple = 1 } = grouping;
@@ -75,15 +75,15 @@ export type TransformerOp =
   | { readonly op: 'scaleChannels' }
   /**
    * Reads a map with queries in the channels `query` .. `query + C - 1`, and a map with keys from
-   * channel `key` on (it may be the same map). Returns [groups, heads, tokens, keys]: the softmax
-   * over the keys of q.k / sqrt(C / heads) + T. T is the weight [(2 rows - 1) (2 w - 1), heads]
-   * named `table`. For a query at position (a, b) and a key at (a', b'), its row is
-   * (a - a' + rows - 1) (2 w - 1) + b - b' + w - 1. A head has C / heads consecutive channels. The
-   * grouping is `windows` or `spread`.
+   * channel `key` on (which can be the same map). Returns [groups, heads, tokens, keys]: the
+   * softmax over the keys of q.k / sqrt(C / heads) + T. T is the weight [(2 rows - 1) (2 w - 1),
+   * heads] named `table`. For a query at position (a, b) and a key at (a', b'), its row is (a - a'
+   * + rows - 1) (2 w - 1) + b - b' + w - 1. A head has C / heads consecutive channels. The grouping
+   * is `windows` or `spread`.
    *
    * If `merge` is m > 1, each pixel has C / m^2 channels for keys, and m x m pixels form one key.
-   * The channels of that key are in the order (row, column, channel). A window then has
-   * w / m x w / m keys, and T has the rows for a window of that size; a and b are divided by m.
+   * The channels of that key are in the order (row, column, channel). A window then has w / m x w /
+   * m keys. T has the rows for a window of that size, and a and b are divided by m.
    */
   | {
       readonly op: 'groupScores';
@@ -97,8 +97,8 @@ export type TransformerOp =
     }
   /**
    * The inputs are a map with values in the channels from `first` on, and the scores. Returns a map
-   * [C]: the values of each group, summed with the scores as weights. Values are merged in the same
-   * way as the keys of `groupScores`.
+   * [C]: the sums of each group's values, weighted by the scores. Values are merged like the keys
+   * in `groupScores`.
    */
   | {
       readonly op: 'groupMix';
@@ -109,10 +109,10 @@ export type TransformerOp =
       readonly merge: number;
     }
   /**
-   * Reads a map of queries, keys and values [3 C] and returns a map [C]: attention between the
-   * channels of each head, over the pixels of a group. Queries and keys are divided by their norm
-   * over the group's pixels (at least 1e-12), and v'[c] = sum_d softmax_d(t[head] * q[c].k[d])
-   * v[d]. The weight t has the shape [heads, 1, 1] and the name `temperature`.
+   * Reads a map of queries, keys and values [3 C] and returns a map [C]: attention between each
+   * head's channels, over the pixels of a group. Queries and keys are divided by their norm over
+   * the group's pixels (at least 1e-12), and v'[c] = sum_d softmax_d(t[head] * q[c].k[d]) v[d]. The
+   * weight t has the shape [heads, 1, 1] and the name `temperature`.
    */
   | {
       readonly op: 'channelAttention';
@@ -131,12 +131,13 @@ export type TransformerOp =
       readonly weight: string;
       readonly bias: string | null;
     }
-  /** The maximum over a square of side `kernel` at every `stride`-th pixel, without padding. */
+  /**
+   * The maximum over a square with the side `kernel` at every `stride`-th pixel, without padding.
+   */
   | { readonly op: 'maxPool'; readonly kernel: number; readonly stride: number }
   /**
-   * Reads a map and a map `like`. Returns the first map, enlarged bilinearly to the size of the
-   * second (half-pixel centres, clamped edges). `factor` is the approximate enlargement along each
-   * axis.
+   * Reads two maps. Returns the first map, enlarged bilinearly to the second map's size (half-pixel
+   * centres, clamped edges). `factor` is the approximate enlargement along each axis.
    */
   | { readonly op: 'resize'; readonly factor: number };
 

@@ -1,14 +1,14 @@
 import { checkFields, choice, invalid, number, type Rules, side } from '../options.ts';
 import type { Rgba16Image } from './image.ts';
 
-/** The colours of the upper left 2 x 2 pixels, row by row. */
+/** The colours of the top left 2 x 2 pixels, row by row. */
 export type BayerPattern = 'RGGB' | 'BGGR' | 'GRBG' | 'GBRG';
 
 /** Raw Bayer data: one sample per pixel, row by row from the top. */
 export interface BayerMosaic {
   readonly width: number;
   readonly height: number;
-  /** The samples; there are `width * height` of them. */
+  /** The `width * height` samples. */
   readonly data: Uint8Array | Uint16Array | Float32Array;
   readonly pattern: BayerPattern;
   /** The sample value of black; default 0. */
@@ -17,7 +17,7 @@ export interface BayerMosaic {
   readonly white?: number;
 }
 
-/** The default value of white, by the type of the samples. */
+/** The default sample value of white, by array type. */
 const FULL: Readonly<Record<string, number>> = {
   Uint8Array: 255,
   Uint8ClampedArray: 255,
@@ -26,7 +26,7 @@ const FULL: Readonly<Record<string, number>> = {
 };
 const level = number({ min: -(2 ** 32), max: 2 ** 32 });
 const RULES: Rules<BayerMosaic> = {
-  // An image of less than 2 x 2 pixels does not contain all colours.
+  // An image smaller than 2 x 2 pixels does not contain all colours.
   width: side(2),
   height: side(2),
   data: {
@@ -44,14 +44,14 @@ const NEEDED = ['width', 'height', 'data', 'pattern'] as const;
 const kindOf = (data: ArrayBufferView): string => Object.prototype.toString.call(data).slice(8, -1);
 
 /**
- * Interpolates a mosaic to an opaque 16-bit RGB image. This is the input of a demosaicing network
- * of scale 1, which improves the bilinear interpolation. Black becomes 0 and white becomes 65535.
- * Samples outside that range are clamped. The function applies neither white balance nor a transfer
- * curve. Samples of linear light must therefore be encoded first, in the way for which the network
- * was trained.
+ * Interpolates a mosaic to an opaque 16-bit RGB image. The result is the input for a demosaicing
+ * network with scale 1, which improves on the bilinear interpolation. Black becomes 0 and white
+ * becomes 65535. Samples outside that range are clamped. The function applies neither white balance
+ * nor a transfer curve. If the samples are linear light, the caller must first encode them with the
+ * transfer curve that was used in training the network.
  *
  * A missing colour is the mean of the samples of that colour among the pixel's eight neighbours
- * (bilinear interpolation). There are two or four such samples, or fewer at the border.
+ * (bilinear interpolation). There are two or four such samples, but fewer at the border.
  *
  * @throws CrispenError `INVALID_INPUT` for sizes below 2 x 2, which do not contain all colours, and
  *   for invalid samples, levels and patterns
@@ -61,7 +61,8 @@ export function demosaicBilinear(mosaic: BayerMosaic): Rgba16Image {
   const range = white - black;
   const share = (i: number): number => Math.min(1, Math.max(0, (data[i] - black) / range));
   const result = new Uint16Array(width * height * 4);
-  // The channels of the four kinds of pixels, which differ in the parity of their row and column.
+  // The channels of the four kinds of pixels, which differ in whether their row and column are even
+  // or odd.
   const channels = [...pattern].map((colour) => 'RGB'.indexOf(colour));
   const [sums, counts] = [new Float64Array(3), new Uint8Array(3)];
   for (let y = 0; y < height; y++) {

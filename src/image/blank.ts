@@ -2,23 +2,24 @@ import { CrispenError } from '../errors.ts';
 import { type RgbaImage, type Samples, samplesOf } from './image.ts';
 import { OneColour } from './oneColour.ts';
 
-/** Rows of a result at full width. `y` is the index of the first row. */
+/** Full-width rows of a result. `y` is the index of the first row. */
 type Rows = RgbaImage & { readonly y: number };
 
 /**
- * The number of adjacent pixels that are averaged. Restoration may remove single pixels and noise,
- * so single pixels are not compared.
+ * The number of adjacent pixels that are averaged. Single pixels are not compared, because
+ * restoration can legitimately remove isolated pixels and noise.
  */
 const RUN = 16;
 /**
- * The largest permitted difference between the result and that mean, as a fraction of the range.
+ * The largest permitted difference between the result's colour and such an average, as a fraction
+ * of the range.
  */
 const FAR = 24 / 255;
 
 /**
- * Rejects a result of a single colour if the image has a clearly different colour somewhere. Broken
- * drivers and weights for another input range cause such results. Small differences in the image,
- * such as noise, are ignored.
+ * Rejects a result of a single colour if the image has a clearly different colour anywhere. Broken
+ * drivers and weights for a different input range cause such results. Small differences in the
+ * image, such as noise, are ignored.
  * @param image the network's input, which is opaque and has the bit depth of the result
  * @throws CrispenError `BLANK_RESULT`
  */
@@ -41,7 +42,8 @@ export function checkBlank({ width, height, data }: RgbaImage, colour: Samples):
 }
 
 /**
- * Holds back rows of one colour until another colour or the end arrives. Only one pixel is stored.
+ * Holds back rows of a single colour until a different colour or the end arrives. Only one pixel is
+ * stored.
  */
 export class HeldRows {
   readonly #pixel: Samples;
@@ -57,7 +59,8 @@ export class HeldRows {
   }
 
   /**
-   * @throws CrispenError `BLANK_RESULT` like `checkBlank`, if the added rows are the whole result
+   * @throws CrispenError `BLANK_RESULT` like `checkBlank`, which applies if the added rows are the
+   *   whole result
    */
   check(image: RgbaImage): void {
     checkBlank(image, this.#pixel.slice(0, 3));

@@ -1,8 +1,8 @@
 import type { RgbaImage } from './image.ts';
 
 /**
- * Red, green, blue and a weight per pixel. Colours are not multiplied by the weight. A weight of 0
- * means that the colour is unknown.
+ * An image with red, green, blue and a weight for each pixel. Colours are not multiplied by the
+ * weight. A weight of 0 means that the colour is unknown.
  */
 interface Level {
   readonly width: number;
@@ -11,15 +11,16 @@ interface Level {
 }
 
 /**
- * Makes an opaque image of the colours. Pixels that are not fully transparent keep their exact
- * colours. The other pixels get the colours of visible pixels nearby. A network has a large
- * receptive field, so the hidden colour of transparent pixels, usually black, would darken the
- * edges.
+ * Returns an opaque image with the same visible colours. Pixels that are not fully transparent keep
+ * their exact colours. Fully transparent pixels are filled with the colours of nearby visible
+ * pixels. Otherwise, their hidden colour, which is usually black, would darken the edges, because
+ * networks have large receptive fields.
  *
  * The function averages blocks of 2 x 2 pixels, weighted by alpha, and repeats this with the
- * averages until no pixel is empty. Then it returns from coarse to fine, and interpolates each
- * empty pixel from the coarser level. The image is filled before it is divided into tiles, so all
- * tiles agree. An image without any visible pixel keeps its colours.
+ * averages until no pixel is empty. It then goes back from the coarsest to the finest level, and
+ * interpolates each empty pixel from the next coarser level. The image is filled before it is
+ * divided into tiles, so that all tiles agree. An image without any visible pixel keeps its
+ * colours.
  */
 export function opaqueColours(image: RgbaImage): RgbaImage {
   const { width, height } = image;
@@ -43,7 +44,9 @@ function hasGaps({ data }: Level): boolean {
   return false;
 }
 
-/** Halves the size, rounded up. New colours are weighted means, and new weights are means. */
+/**
+ * Halves the size, rounding up. The new colours are weighted means, and the new weights are means.
+ */
 function halved({ width, height, data }: Level): Level {
   const half = { width: Math.ceil(width / 2), height: Math.ceil(height / 2) };
   const means = new Float32Array(half.width * half.height * 4);
@@ -70,7 +73,7 @@ function halved({ width, height, data }: Level): Level {
   return { ...half, data: means };
 }
 
-/** Fills pixels without a weight with the colour of the coarser level, which has no gaps. */
+/** Fills each pixel whose weight is 0 with a colour from the coarser level, which has no gaps. */
 function fill({ width, height, data }: Level, coarse: Level): void {
   const whole = data instanceof Float32Array ? (v: number) => v : Math.round;
   for (let y = 0; y < height; y++) {

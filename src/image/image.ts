@@ -1,8 +1,8 @@
 import { CrispenError } from '../errors.ts';
 
 /**
- * An image of 8-bit samples. `data` contains R, G, B and A for each pixel, in rows from top to
- * bottom, which is `width * height * 4` bytes. Alpha is not premultiplied.
+ * An image with 8-bit samples. `data` contains R, G, B and A for each pixel, in rows from top to
+ * bottom, which are `width * height * 4` bytes in total. Alpha is not premultiplied.
  */
 export interface Rgba8Image {
   readonly width: number;
@@ -17,7 +17,9 @@ export interface Rgba16Image {
   readonly data: Uint16Array;
 }
 
-/** An image of 8 or 16 bits per sample. `depthOf` finds the depth from the type of `data`. */
+/**
+ * An image with 8 or 16 bits per sample. `depthOf` determines the depth from the type of `data`.
+ */
 export type RgbaImage = Rgba8Image | Rgba16Image;
 
 /** The number of bits per sample. */

@@ -17,12 +17,15 @@ export function isGrey(rgba: Samples): boolean {
   return true;
 }
 
-/** Sets G and B of every pixel to R. Files of grey images store only one of them. */
+/** Sets G and B of every pixel to R. Grey image files store only one value per pixel. */
 export function makeGrey(rgba: Samples): void {
   for (let i = 0; i < rgba.length; i += 4) rgba[i + 1] = rgba[i + 2] = rgba[i];
 }
 
-/** Rounds an image to 8 bits per sample. An image of 8 bits keeps its data. */
+/**
+ * Rounds an image to 8 bits per sample. If the image already has 8 bits, its data is returned
+ * unchanged.
+ */
 export function toRgba8(image: RgbaImage): Rgba8Image {
   const { width, height, data } = image;
   if (data instanceof Uint8ClampedArray) return { width, height, data };
@@ -32,10 +35,11 @@ export function toRgba8(image: RgbaImage): Rgba8Image {
 }
 
 /**
- * Turns an image upright according to its EXIF orientation. For 1, the same object is returned. 2
- * means that the stored image is mirrored, 3 upside down, 4 both, and 5 mirrored about the diagonal
- * from the top left. For 6, the left side of the stored image must be turned up. 7 means mirrored
- * about the other diagonal. For 8, the right side must be turned up.
+ * Rotates or mirrors an image upright according to its EXIF orientation. For 1, the same object is
+ * returned. 2 means that the stored image is mirrored, 3 that it is upside down, 4 that it is both,
+ * and 5 that it is mirrored about the diagonal from the top left. For 6, the left side of the
+ * stored image becomes the top. 7 means that it is mirrored about the other diagonal. For 8, the
+ * right side becomes the top.
  */
 export function turn<Image extends RgbaImage>(image: Image, orientation: number): Image {
   if (orientation === 1) return image;

@@ -11,7 +11,7 @@ function reduce({ width, height, data }: Rgba8Image, side: number, strip: number
   return reduction.image;
 }
 
-/** Computes the mean of each square directly. */
+/** Computes the mean of each square in a straightforward way. */
 function expected({ width, height, data }: Rgba8Image, k: number): number[] {
   const out: number[] = [];
   for (let top = 0; top < height; top += k) {

@@ -5,24 +5,24 @@ const SIDE = side();
 const LIMIT = number({ min: 1, max: Number.MAX_VALUE });
 
 /**
- * Makes a small 8-bit picture for previews from rows as they arrive. Each of its pixels is the mean
- * of a square of k x k stored values, weighted by alpha.
+ * Builds a small 8-bit preview image from rows as they arrive. Each preview pixel is the
+ * alpha-weighted mean of a square of k x k pixels, computed from the stored (gamma-encoded) values.
  */
 export class Reduction {
   readonly #width: number;
   readonly #factor: number;
   readonly #image: Rgba8Image;
-  /** The sums of R * A, G * A, B * A and A for each column of the small picture. */
+  /** The sums of R * A, G * A, B * A and A for each column of the preview image. */
   readonly #sums: Float64Array;
   /**
-   * The number of rows in the sums. `#done` is the number of finished rows of the small picture.
+   * The number of rows in the sums. `#done` is the number of finished rows of the preview image.
    */
   #rows = 0;
   #done = 0;
   #left: number;
 
   /**
-   * @param limit the largest side of the small picture
+   * @param limit the maximum length of the preview image's longest side
    * @throws CrispenError `INVALID_INPUT` for an invalid limit or size
    */
   constructor(width: number, height: number, limit: number) {
@@ -46,14 +46,14 @@ export class Reduction {
     }
   }
 
-  /** The small picture. It is complete after all rows have been added. */
+  /** The preview image. It is complete after all rows have been added. */
   get image(): Rgba8Image {
     return this.#image;
   }
 
   #add(rows: RgbaImage['data'], from: number): void {
     const [sums, factor, width] = [this.#sums, this.#factor, this.#width];
-    // The loop counts cells and not columns, so it ends even if `factor` is extremely large.
+    // The loop counts preview pixels, not columns, so it ends even if `factor` is extremely large.
     for (let cell = 0, start = 0; cell < sums.length; cell += 4, start += factor) {
       const end = Math.min(width, start + factor);
       let [r, g, b, a] = [0, 0, 0, 0];

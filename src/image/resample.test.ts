@@ -19,7 +19,7 @@ function image(
   return { width, height, data };
 }
 
-/** Makes an image in which neighbouring pixels are nearly independent. */
+/** Generates an image in which neighbouring pixels are nearly independent. */
 const noise = (width: number, height: number): Rgba8Image =>
   image(width, height, (x, y) => {
     const hash = (c: number) => Math.imul((x * 31 + y * 17 + c * 7 + 3) ** 2, 2654435761) >>> 24;
@@ -105,8 +105,8 @@ test('bicubic weights by hand: an edge at x2', () => {
   const out = resample(edge, 12, 1, 'bicubic');
   const row = (channel: number) =>
     Array.from({ length: 12 }, (_, x) => pixelAt(out, x, 0)[channel]);
-  // Towards the edge, the bright side has the weights -3, -9 and 29 - 3 = 26. Beyond the edge, the
-  // weights are 128 minus these values.
+  // For the last three output pixels before the edge, the weights of the bright input pixels add up
+  // to -3, -9 and 29 - 3 = 26 (in 128ths). After the edge, they add up to 128 minus these values.
   expect(row(0)).toEqual([64, 64, 64, 61, 55, 90, 166, 201, 195, 192, 192, 192]);
   expect(row(1)).toEqual([0, 0, 0, 0, 0, 52, 203, 255, 255, 255, 255, 255]);
   expect(row(2)).toEqual(Array(12).fill(128));
@@ -190,7 +190,8 @@ describe.skipIf(!hasSet5)('against the LR images of Set5, which MATLAB made', ()
       ssim += figures.ssim / names.length;
     }
     expect(psnr).toBeCloseTo(33.6734, 4);
-    // The value was measured with Pillow's bicubic, which differs by single levels (33.6728 dB).
+    // This SSIM was measured with Pillow's bicubic filter, whose output differs from Crispen's by
+    // single levels (PSNR 33.6728 dB).
     expect(ssim).toBeCloseTo(0.9303, 4);
   });
 });

@@ -5,17 +5,17 @@ import { axisTaps, type ResampleKernel, type Taps } from './taps.ts';
 export type { ResampleKernel } from './taps.ts';
 
 /**
- * Resizes an image to `width` x `height` pixels. It computes with the gamma-encoded values.
+ * Resizes an image to `width` x `height` pixels. It uses the gamma-encoded values.
  *
  * The function matches MATLAB's imresize. Pixel centres are at half-integer positions, the kernel
  * is widened by the reduction factor (antialiasing), edges are mirrored with the edge pixel
- * doubled, and weights are normalised to the sum 1. The vertical dimension is resized first, then
- * the horizontal dimension. Opaque images are rounded (half up) and clamped to 8 bits after each of
- * the two steps, which reproduces the usual LR test images bit for bit.
+ * doubled, and weights are normalised to the sum 1. The image is resized vertically first, then
+ * horizontally. Opaque images are rounded (half up) and clamped to 8 bits after each of the two
+ * steps, which reproduces the usual LR test images bit for bit.
  *
- * An image with any translucent pixel is filtered with premultiplied alpha and rounded once, at the
- * end. The hidden colour of transparent pixels therefore does not affect visible pixels. Fully
- * transparent pixels of the result are black.
+ * An image with any translucent pixel is filtered with premultiplied alpha and rounded only once,
+ * at the end. The hidden colours of transparent pixels therefore do not affect visible pixels. In
+ * the result, fully transparent pixels are black.
  *
  * Source: Keys, "Cubic convolution interpolation for digital image processing", 1981.
  * @throws CrispenError `INVALID_INPUT` for sizes that are not positive integers or do not match the
@@ -44,7 +44,7 @@ export function resample(
     else resampleTranslucent(image, rows, columns, data);
     return { width, height, data };
   } catch (cause) {
-    // Only allocations can throw here.
+    // Only memory allocations can throw in the block above.
     throw new CrispenError('OUT_OF_MEMORY', `No memory for an image of ${width} x ${height}.`, {
       hint: 'Choose a smaller image or scale.',
       cause,
@@ -112,7 +112,7 @@ const unchanged = (value: number): number => value;
 
 type Samples = Uint8ClampedArray | Float32Array;
 
-/** Resizes the vertical dimension. Each row has `width` pixels of 4 samples. */
+/** Resizes vertically. Each row has `width` pixels of 4 samples. */
 function resampleRows(
   source: Samples,
   out: Samples,
@@ -134,7 +134,7 @@ function resampleRows(
   }
 }
 
-/** Resizes the horizontal dimension. Each source row has `widthIn` pixels of 4 samples. */
+/** Resizes horizontally. Each source row has `widthIn` pixels of 4 samples. */
 function resampleColumns(
   source: Samples,
   out: Samples,

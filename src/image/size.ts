@@ -1,6 +1,6 @@
 import { CrispenError } from '../errors.ts';
 
-/** The requested size of the result, given in exactly one of the four ways. */
+/** The requested size of the result. Exactly one of the four fields must be set. */
 export interface SizeWish {
   /** The factor by which both sides are multiplied. */
   readonly scale?: number | undefined;
@@ -11,13 +11,16 @@ export interface SizeWish {
   readonly fit?: { readonly width: number; readonly height: number } | undefined;
 }
 
-/** The largest factor. Beyond it, a network would only enlarge details that it has invented. */
+/**
+ * The largest factor. Beyond it, networks would only enlarge details that they have invented
+ * themselves.
+ */
 export const MAX_FACTOR = 16;
 
 /**
  * Computes the size of the result with the image's aspect ratio. A given side is exact. The other
- * side, or both sides for a factor, are rounded to the nearest integer (half up), and no side is
- * below 1. In a box, the limiting side has the size of the box.
+ * side (or both sides, if a factor is given) is rounded to the nearest integer (half up), but never
+ * to less than 1. In a box, the result's limiting side is as long as the box's.
  *
  * @param wish a size that satisfies `SIZE_RULES` and is given in only one way
  * @returns the size, and the exact factor that is used to choose the network's scale.

@@ -10,7 +10,8 @@ const box: Rule = {
     const { width, height } = Object(value);
     return typeof value === 'object' && pixels.accepts(width) && pixels.accepts(height);
   },
-  // This makes a plain copy, because objects of a page's framework may not be sendable to a worker.
+  // This creates a plain copy, because it might not be possible to send a framework's object to a
+  // worker.
   copy: ({ width, height }: { width: number; height: number }) => ({ width, height }),
 };
 

@@ -1,8 +1,8 @@
 import type { RgbaImage } from './image.ts';
 
 /**
- * The information about an image in a file besides the pixels, in the form that is written to the
- * enlarged file. Byte arrays are copies, and nothing else refers to them.
+ * The information about an image that a file contains in addition to the pixels, in the form that
+ * is written to the enlarged file. Byte arrays are copies that nothing else refers to.
  */
 export interface ImageTags {
   /**
@@ -11,8 +11,8 @@ export interface ImageTags {
    */
   readonly icc: Uint8Array<ArrayBuffer> | null;
   /**
-   * The colour chunks of a PNG, unchanged, including chunks for grey images. They mean the same as
-   * `icc`, or they describe HDR, which a profile cannot express.
+   * A PNG's colour chunks, unchanged, including chunks for grey images. They describe either the
+   * same colour space as `icc` or HDR, which a profile cannot express.
    */
   readonly pngColours: Uint8Array<ArrayBuffer> | null;
   /**
@@ -20,13 +20,14 @@ export interface ImageTags {
    */
   readonly colorSpace: 'srgb' | 'display-p3' | 'other';
   /**
-   * A TIFF structure that begins with `II` or `MM`, without the `Exif\0\0` of JPEG files. Its
-   * orientation is 1, because the pixels are upright. It has no sizes in pixels and no thumbnail.
+   * A TIFF structure that begins with `II` or `MM`, without the prefix `Exif\0\0` that JPEG files
+   * contain. Its orientation is 1, because the pixels are upright. It has no sizes in pixels and no
+   * thumbnail.
    */
   readonly exif: Uint8Array<ArrayBuffer> | null;
   /** An XMP packet in UTF-8 with orientation 1. */
   readonly xmp: Uint8Array<ArrayBuffer> | null;
-  /** Whether every pixel is grey (R = G = B) and the enlarged image must be grey too. */
+  /** Whether every pixel is grey (R = G = B). If so, the enlarged image must be grey too. */
   readonly grey: boolean;
 }
 
@@ -47,6 +48,6 @@ export interface DecodedImage {
   /** The name of the file format, such as `JPEG`; null if the source was not a file. */
   readonly format: string | null;
   readonly animated: boolean;
-  /** Sentences for the user about information in the source that is lost. */
+  /** Messages for the user about information in the source that is lost. */
   readonly notes: readonly string[];
 }

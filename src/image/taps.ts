@@ -1,11 +1,11 @@
 /**
- * The kernel of a resize. `bicubic` is Keys' cubic with a = -0.5. `lanczos3` is a sinc windowed by
- * the central lobe of a wider sinc.
+ * The kernel for resizing. `bicubic` is Keys' cubic with a = -0.5. `lanczos3` is a sinc that is
+ * windowed by the central lobe of a wider sinc.
  */
 export type ResampleKernel = 'bicubic' | 'lanczos3';
 
 /**
- * A kernel as a function of the distance in source pixels. The value is zero at distances of
+ * A kernel as a function of the distance in source pixels. Its value is zero at distances of
  * `radius` or more.
  */
 interface KernelFunction {
@@ -42,7 +42,7 @@ export interface Taps {
 }
 
 /**
- * Computes the taps of one dimension, like MATLAB's imresize. Pixel centres are at half-integer
+ * Computes the taps for one dimension, like MATLAB's imresize. Pixel centres are at half-integer
  * positions, the kernel is widened by the reduction factor (antialiasing), edges are mirrored with
  * the edge pixel doubled, and the weights have the sum 1.
  */
@@ -50,7 +50,8 @@ export function axisTaps(lengthIn: number, lengthOut: number, name: ResampleKern
   const kernel = KERNELS[name];
   const scale = lengthOut / lengthIn;
   /**
-   * The factor that converts source pixels to kernel distance. A factor below 1 widens the kernel.
+   * The factor that converts distances in source pixels to kernel distances. A factor below 1
+   * widens the kernel.
    */
   const squeeze = Math.min(scale, 1);
   const radius = kernel.radius / squeeze;
@@ -85,7 +86,8 @@ function mirror(position: number, length: number): number {
  * The taps as runs of consecutive positions. Output `i` is the sum over `t` of `weights[i * count +
  * t]` times source `first[i] + t`. The weight of a position outside the image is added to its
  * mirrored position inside the image, which is always within the run. Runs stay inside the source,
- * and `first` never decreases. Therefore, rows can be resized as they arrive and then dropped.
+ * and `first` never decreases. Therefore, rows can be resized as they arrive and can then be
+ * discarded.
  */
 export interface TapRuns {
   readonly length: number;

@@ -1,9 +1,7 @@
 import { ACTIVATIONS, type Activation, type ActivationName } from '../graph/activations.ts';
 import type { Constants } from './kernel.ts';
 
-/**
- * An activation or a PReLU. The slopes of a PReLU are stored after the biases of the convolution.
- */
+/** An activation or a PReLU. A PReLU's slopes are stored after the convolution's biases. */
 type Any = Activation | 'prelu' | null;
 
 const NAMES = [null, ...(Object.keys(ACTIVATIONS) as ActivationName[]), 'prelu'] as const;
@@ -11,7 +9,7 @@ const NAMES = [null, ...(Object.keys(ACTIVATIONS) as ActivationName[]), 'prelu']
 const upperSnake = (name: string): string =>
   name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
 
-/** The prelude constants ACTIVATION_<NAME> of lib/activation.wgsl. */
+/** The prelude constants ACTIVATION_<NAME> that lib/activation.wgsl uses. */
 export const ACTIVATION_IDS: Constants = Object.fromEntries(
   NAMES.map((name, id) => [`ACTIVATION_${upperSnake(name ?? 'none')}`, id]),
 );
@@ -20,18 +18,19 @@ export const ACTIVATION_IDS: Constants = Object.fromEntries(
 export const activationId = (activation: Any): number =>
   NAMES.indexOf(activation === 'prelu' ? activation : (activation?.fn ?? null));
 
-/** Returns the factor for negative values of an activation that is linear below 0. */
+/** Returns the factor by which an activation that is linear below 0 multiplies negative values. */
 export const slopeOf = (activation: Any): number => {
   if (activation === 'prelu' || activation === null) return 1;
   return activation.fn === 'leakyRelu' ? activation.slope : 0;
 };
 
-/** Whether an activation equals `leaky` of lib/activation.wgsl with the slope `slopeOf`. */
+/** Whether `leaky` in lib/activation.wgsl, with the slope from `slopeOf`, equals the activation. */
 export const isLinear = (activation: Activation | null): boolean =>
   activation === null || activation.fn === 'relu' || activation.fn === 'leakyRelu';
 
 /**
- * Returns the prelude constants `ACT<n>` and `SLOPE<n>`, and the constants of lib/activation.wgsl.
+ * Returns the prelude constants `ACT<n>` and `SLOPE<n>`, and the constants that lib/activation.wgsl
+ * uses.
  */
 export function activationConstants(index: 0 | 1, activation: Activation | null): Constants {
   return {

@@ -1,6 +1,6 @@
 /**
- * Examples of every kernel, by shader and by variant. `npm run shader` prints them, and the tests
- * of expansions and contracts use them.
+ * Examples of every kernel, by shader and by variant. `npm run shader` prints them, and the
+ * expansion and contract tests use them.
  */
 import type { Activation } from '../graph/graph.ts';
 import { attentionGateKernel, attentionMixKernel } from './attention/attentionBlock.ts';
@@ -44,10 +44,10 @@ const conv = (spec: Partial<ConvSpec>): ConvSpec => ({
   act1: null,
   ...spec,
 });
-/** The first attention of ASID, which has 36 of the 48 channels. */
+/** ASID's first attention layer, which processes 36 of the 48 channels. */
 const ASID = { grouping: { kind: 'windows', side: 8 }, heads: 1, channels: 36 } as const;
 const ATTENTION = { ...ASID, query: 0, key: 36, merge: 1, table: true } as const;
-/** The shifted-window attention of SwinIR with 60 channels. */
+/** SwinIR's shifted-window attention with 60 channels. */
 const SHIFTED = {
   grouping: { kind: 'windows', side: 8, shift: { y: 4, x: 4 } },
   ...{ heads: 6, channels: 60, query: 0, key: 60, merge: 1, table: true },
@@ -55,7 +55,7 @@ const SHIFTED = {
 const DAT = { heads: 6, channels: 180 } as const;
 const GRID = { kind: 'grid', side: 8 } as const;
 /**
- * The layer after the first attention of ASID: a normalisation and a convolution to twice as many
+ * The layer after ASID's first attention layer: a normalisation and a convolution to twice as many
  * channels.
  */
 const NEXT = { channels: 72, epsilon: 1e-6, activation: null } as const;

@@ -5,15 +5,16 @@ import { expand, type Sources } from './wgsl.ts';
 export type Word = 'u32' | 'f32';
 
 /**
- * The bindings of a kernel, by the names in its shader. contracts.test.ts compares a contract with
- * the shader.
+ * The bindings of a kernel, keyed by their names in its shader. contracts.test.ts compares a
+ * contract with the shader.
  *
  * All kernels follow these conventions:
- * - Binding 0 is a uniform of at most `PARAM_WORDS` words. All others except `uniforms` are storage
- *   buffers. The buffers that are read come first, then those that are written.
+ * - Binding 0 is a uniform of at most `PARAM_WORDS` words. All other bindings except those in
+ *   `uniforms` are storage buffers. The buffers that are read come first, followed by those that
+ *   are written.
  * - Feature maps are `Chw4c`: [ceil(C / 4)][H][W] vectors of four channels, with zeros in absent
  *   channels. Vectors are f32 and padded with zeros to a multiple of four.
- * - The third word of the uniform is `group_row`. A dispatch may be cut into pieces along y, and
+ * - The third word of the uniform is `group_row`. A dispatch can be cut into pieces along y, and
  *   `group_row` is the first row of workgroups in a piece. The engine sets this word.
  */
 export interface Contract<
@@ -28,7 +29,7 @@ export interface Contract<
    * none.
    */
   readonly uniforms?: readonly R[];
-  /** The words of the uniform, in order. */
+  /** The uniform's words, in order. */
   readonly params: Readonly<Record<P, Word>>;
 }
 
@@ -111,7 +112,7 @@ export const blocksOf = (channels: number): number => Math.ceil(channels / 4);
  */
 export type Constants = Readonly<Record<string, number | boolean | { readonly f32: number }>>;
 
-/** Returns the WGSL text of an f32 constant. WGSL needs a decimal point or an exponent. */
+/** Returns the WGSL text of an f32 constant. WGSL requires a decimal point or an exponent. */
 function f32Literal(value: number): string {
   const text = String(Math.fround(value));
   return /[.e]/.test(text) ? `${text}f`.replace('e+', 'e') : `${text}.0f`;
@@ -137,7 +138,7 @@ export function prelude(element: ElementType): string {
 
 /**
  * Returns the source to compile: types and constants, followed by the expansion of shader `name`.
- * The directives of the shader can use constants that are integers or booleans.
+ * The shader's directives can use constants that are integers or booleans.
  */
 export function assemble(
   element: ElementType,
@@ -174,7 +175,7 @@ export function concatFloats(parts: readonly Float32Array[]): Float32Array<Array
 }
 
 /**
- * The possible numbers of columns of a tile. A workgroup computes all channels of tileColumns x 8
+ * The possible numbers of tile columns. A workgroup computes all channels of tileColumns x 8
  * pixels. Its tileColumns x blocks invocations exchange a map through workgroup memory.
  */
 export const TILE_COLUMNS = [8, 16] as const;
@@ -187,7 +188,7 @@ export type TileColumns = (typeof TILE_COLUMNS)[number];
  */
 export function tileColumnsFor(channels: number, limits: WorkgroupLimits): TileColumns | null {
   const blocks = blocksOf(channels);
-  // Workgroup memory contains the exchange and a few words of other state.
+  // Workgroup memory contains the exchanged map and a few words of other state.
   const fits = (tileColumns: TileColumns) =>
     tileColumns * blocks <= limits.invocations &&
     tileColumns * 8 * blocks * 16 + 64 <= limits.bytes;
@@ -198,7 +199,7 @@ export function tileColumnsFor(channels: number, limits: WorkgroupLimits): TileC
 export interface WorkgroupLimits {
   readonly invocations: number;
   readonly bytes: number;
-  /** The preferred maximum number of columns of a tile. The default is 16. */
+  /** The preferred maximum number of tile columns. The default is 16. */
   readonly tileColumns?: TileColumns | undefined;
 }
 
@@ -206,7 +207,8 @@ export interface WorkgroupLimits {
 export const DEFAULT_WORKGROUP_LIMITS: WorkgroupLimits = { invocations: 256, bytes: 16384 };
 
 /**
- * Returns the grid of a kernel that computes such tiles, for a map of `width` x `height` pixels.
+ * Returns the grid of a kernel that computes tiles of `tileColumns` columns, for a map of `width` x
+ * `height` pixels.
  */
 export const tileColumnGrid = (tileColumns: TileColumns, width: number, height: number): Grid => [
   Math.ceil(width / tileColumns),

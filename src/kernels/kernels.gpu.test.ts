@@ -424,7 +424,7 @@ describe('pixels', () => {
     for (let i = 0; i < actual.length; i++) {
       const [row, col] = [Math.floor(i / 12), Math.floor(i / 4) % 3];
       const expected = whole[((row + 4) * W + col + 6) * 4 + (i % 4)];
-      // The reference interpolates in a different order, so a tie may round either way.
+      // The reference interpolates in a different order, so a tie can round either way.
       expect(Math.abs(actual[i] - expected)).toBeLessThanOrEqual(1);
     }
   });

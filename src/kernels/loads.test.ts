@@ -1,6 +1,6 @@
 /**
- * Tests how much the hot loops of convolutions load, and from which memory, based on their expanded
- * sources.
+ * Tests how many loads the hot loops of convolutions perform, and from which memory, based on the
+ * expanded sources.
  */
 import { describe, expect, it } from 'vitest';
 import { CONV_VARIANTS, FAMILIES } from '../engine/tune/tuning.ts';
@@ -9,8 +9,8 @@ import { EXAMPLES } from './examples.ts';
 import { accessesOf, countLoads, evaluate, hotLoops, parseShader, walk } from './loads.ts';
 
 /**
- * Software adapters run these variants. Their invocations compute parts of rows, because there is
- * no subgroup that combines neighbouring loads.
+ * Software adapters run these variants. Their invocations compute parts of rows, because software
+ * adapters have no subgroups that combine neighbouring loads.
  */
 const FOR_SOFTWARE = ['plain', 'quad3', 'quad5'];
 const OFFER = {

@@ -16,7 +16,7 @@ export interface Loads {
   readonly multiplyAdds: number;
 }
 
-/** The known values by name. Names may contain dots, as in `local.x`. */
+/** The known values by name. Names can contain dots, as in `local.x`. */
 export type Values = ReadonlyMap<string, number>;
 
 export type Statement =
@@ -166,8 +166,8 @@ class StatementReader {
 const BINDING = [['||'], ['&&'], ['==', '!='], ['<', '>', '<=', '>='], ['+', '-'], ['*', '/', '%']];
 
 /**
- * Evaluates an expression of integers. The result is null if the expression contains a name without
- * a known value.
+ * Evaluates an integer expression. Returns null if the expression contains a name without a known
+ * value.
  */
 export function evaluate(tokens: readonly string[], values: Values): number | null {
   let at = 0;
@@ -239,7 +239,7 @@ function apply(operator: string, a: number, b: number): number {
   }
 }
 
-/** An array access `name[index]`. `isWritten` tells whether it is a write. */
+/** An array access `name[index]`. `isWritten` is true for a write. */
 export interface Access {
   readonly name: string;
   readonly index: readonly string[];
@@ -262,11 +262,11 @@ export function accessesOf(tokens: readonly string[]): Access[] {
   return found;
 }
 
-/** Receives a statement, the values known at that point, and how often the statement runs. */
+/** Receives a statement, the values known at that point, and how many times the statement runs. */
 type Visit = (tokens: readonly string[], values: Values, times: number) => void;
 
 /**
- * Visits the simple statements that one invocation runs. The bounds of a loop determine how often
+ * Visits the simple statements that one invocation runs. A loop's bounds determine how many times
  * it runs. If a bound is unknown, as in the loop over input blocks, the loop runs CHUNK times, and
  * each run counts as 1 / CHUNK. A switch runs its first case. An `if` with an unknown condition
  * runs both branches.

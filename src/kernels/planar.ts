@@ -1,12 +1,12 @@
 import { blocksOf } from './kernel.ts';
 
 /**
- * Arrays of values of the reference kernels. Sums are f64, and a result has the type of its input:
- * f32 as on the devices, or f64, where nothing is rounded.
+ * The value arrays of the reference kernels. Sums are f64, and a result has the type of its input:
+ * f32, as on devices, or f64, which avoids rounding.
  */
 export type Reals = Float32Array | Float64Array;
 
-/** Creates an array of zeros of the type of `like`. */
+/** Creates an array of zeros with the same type as `like`. */
 export const realsLike = <T extends Reals>(like: T, length: number): T =>
   new (like.constructor as new (length: number) => T)(length);
 

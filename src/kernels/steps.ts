@@ -1,7 +1,7 @@
-/** Work that is divided into steps. At each `yield`, the caller may handle other events. */
+/** Work that is divided into steps. At each `yield`, the caller can handle other events. */
 export type Steps<T> = Generator<void, T, void>;
 
-/** Calls `step` once per step. Engines optimise this better than a loop that contains a `yield`. */
+/** Calls `step` once per step. JS engines optimise this better than a loop with a `yield`. */
 export function* each(count: number, step: (i: number) => void): Steps<void> {
   for (let i = 0; i < count; i++) {
     yield;
@@ -24,8 +24,8 @@ export const atOnce =
     finish(begin(...args));
 
 /**
- * The milliseconds between pauses for other events. They are few, because a job must be cancelled
- * within 100 ms.
+ * The time between pauses for other events. It is short, because it must be possible to cancel a
+ * job within 100 ms.
  */
 const SLICE_MS = 20;
 

@@ -23,8 +23,8 @@ export const TILE_SHADERS: Sources = {
 };
 
 /**
- * The constants of conv/product.wgsl for these kernels. An invocation computes 8 pixels of a column
- * in one block.
+ * The constants that conv/product.wgsl needs for these kernels. An invocation computes 8 pixels of
+ * a column in one block.
  */
 export const TILE: Constants = {
   STRIP: 8,

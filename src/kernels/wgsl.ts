@@ -9,12 +9,12 @@
  *   the second part.
  * - `#for p in 0..PIXELS`, `#end` insert the body for each integer from 0 to PIXELS - 1.
  *
- * `{p}` in a line is replaced by the value of p. A number may also be a sum of integers and names:
+ * `{p}` in a line is replaced by the value of p. A number can also be a sum of integers and names:
  * `{p+1}`, `#for k in 0..1+REACH+REACH`, `#if ROWS-1`.
  */
 
 /**
- * The source texts of shaders by name. The name of `src/shaders/conv/product.wgsl` is
+ * The source code of shaders by name. The name of `src/shaders/conv/product.wgsl` is
  * `conv/product`.
  */
 export type Sources = Readonly<Record<string, string>>;

@@ -23,7 +23,7 @@ const texture = (width: number, height: number): Rgba8Image =>
     40 + ((x * y) % 120),
   ]);
 
-/** Returns the same image after small changes to the red channel. */
+/** Returns a copy of the image with small changes to the red channel. */
 const noisy = (source: Rgba8Image): Rgba8Image => ({
   ...source,
   data: source.data.map((v, i) => (i % 4 === 0 ? v + (((i * 7919) >> 3) % 31) - 15 : v)),

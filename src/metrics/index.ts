@@ -10,7 +10,7 @@ import { SSIM_WINDOW, ssim } from './ssim.ts';
  * ignored.
  *
  * At least 11x11 pixels must remain. SSIM is not defined for images smaller than its window, and
- * values for a smaller window cannot be compared with others.
+ * values computed with a smaller window would not be comparable.
  * @throws CrispenError `INVALID_INPUT` if the sizes differ, the border is not a whole number or too
  *   few pixels remain.
  */

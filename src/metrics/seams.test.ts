@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Rgba8Image } from '../image/image.ts';
 import { seamSteps, stepAcross } from './seams.ts';
 
-/** Makes a grey image from a function of the position. */
+/** Creates a grey image from a function of the position. */
 function drawn(width: number, height: number, value: (x: number, y: number) => number) {
   const data = new Uint8ClampedArray(width * height * 4);
   for (let i = 0; i < width * height; i++) {
@@ -22,8 +22,8 @@ test('steps are those of the two columns or rows beside a line', () => {
 });
 
 test('a border is compared with its neighbours between the same kind of pixels', () => {
-  // Steps of 2 between LR pixels of two SR pixels each, no steps within them, and 1 more at the
-  // seam.
+  // There are steps of 2 between LR pixels, which are two SR pixels wide, and none within them. The
+  // step at the seam is 1 larger.
   const image = drawn(80, 60, (x) => 2 * Math.floor(x / 2) + (x >= 40 ? 1 : 0));
   expect(seamSteps(image, [{ axis: 'x', at: 40 }], 2)).toEqual({ border: 3, interior: 2 });
   // Other borders do not count as interior lines.

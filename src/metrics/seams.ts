@@ -28,9 +28,9 @@ export function stepAcross({ width, height, data }: Rgba8Image, { axis, at }: Li
 }
 
 /**
- * Computes the mean steps of an image across the borders of its tiles, and across the eight
- * interior lines on each side of each border. Steps within LR pixels differ from steps between
- * them, so all lines are between LR pixels, like the borders.
+ * Computes an image's mean steps across its tile borders, and across the eight interior lines on
+ * each side of each border. Steps within an LR pixel differ from steps between LR pixels. All lines
+ * are therefore between LR pixels, like the borders.
  * @param borders the borders in SR pixels, which are multiples of `scale`
  * @returns the mean steps in levels; NaN where there is no line.
  */

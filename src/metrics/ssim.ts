@@ -18,7 +18,7 @@ function gaussian(): Float64Array {
 }
 
 /**
- * Computes the mean structural similarity of two planes of the same size for a peak of 255, with a
+ * Computes the mean structural similarity of two equally large planes for a peak of 255, with a
  * Gaussian window of 11x11 and sigma 1.5, K1 = 0.01, K2 = 0.03. Only positions with the whole
  * window inside the plane are used.
  *

@@ -3,7 +3,7 @@ import { countBlocks, type Matcher, shapeOf, upsamplerScales } from './match.ts'
 import type { Network } from './network.ts';
 import { upsampler } from './parts/upsampler.ts';
 
-/** The sizes of an A2N. The defaults are those in the paper. */
+/** The configuration of an A2N. The defaults are those in the paper. */
 export interface A2NConfig {
   /**
    * 2, 3 or 4, or 1 for restoration. At 1, the network has no upsampler and adds the input to its
@@ -18,9 +18,9 @@ export interface A2NConfig {
   readonly upsamplerFeatures?: number;
   /** The number of attention-in-attention blocks (`nb`). */
   readonly blocks?: number;
-  /** The dynamic attention module has a width of features / reduction. */
+  /** The dynamic attention module has features / reduction hidden elements. */
   readonly reduction?: number;
-  /** The number of channels of the image: 3, or 1 for luma. */
+  /** The number of image channels: 3, or 1 for luma. */
   readonly channels?: number;
   /**
    * 255 for the released and the shipped checkpoints, or 1 for networks that were trained on 0..1.
@@ -108,8 +108,8 @@ function attentionInAttention(
   // Attention branch.
   const k1 = b.leakyRelu(`${name}.att.k1_lrelu`, conv('att.k1', t, 'attention.k1', 3), SLOPE);
   const gate = b.sigmoid(`${name}.att.gate`, conv('att.k2', k1, 'attention.k2', 1, true));
-  // k3 is appended after the gate, because the product then becomes part of the epilogue of the 1x1
-  // convolution, which is cheaper.
+  // k3 is appended after the gate. The product then becomes part of the 1x1 convolution's epilogue,
+  // which is cheaper.
   const k3 = conv('att.k3', t, 'attention.k3', 3);
   const gated = b.mul(`${name}.att.gated`, k3, gate);
   const attention = conv('attention_out', gated, 'attention.k4', 3);
@@ -127,7 +127,7 @@ function attentionInAttention(
 /**
  * Recognises an A2N or A2N-M of any size. A network without an upsampler restores at x1. The layers
  * are the same at x2 and x3, so only the file's name distinguishes these scales. An x4 network has
- * a second stage.
+ * a second upsampling stage.
  */
 export const matchA2N =
   (variant: 'a2n' | 'a2nm'): Matcher =>
@@ -148,8 +148,8 @@ export const matchA2N =
       channels,
       ...(up && { upsamplerFeatures: up[0] }),
       blocks: countBlocks(outline, 'AAB_trunk.#.'),
-      // Several reductions give this width. The middle of their range is used, so rounding cannot
-      // change the width.
+      // Several reductions result in this width. The middle of their range is used, so rounding
+      // cannot change the width.
       reduction: features / (hidden[0] + 0.5),
     } as const;
     return {

@@ -21,7 +21,7 @@ export interface CrossLayerConfig {
 }
 
 /**
- * The sizes of an EDSR with cross-layer attention. The defaults are those of the released network.
+ * The configuration of an EDSR with cross-layer attention. The defaults match the released network.
  */
 export interface EdsrAclaConfig extends CrossLayerConfig {
   /** At 1, the network restores and has no upsampler. */
@@ -29,9 +29,9 @@ export interface EdsrAclaConfig extends CrossLayerConfig {
   readonly features?: number;
   readonly blocks?: number;
   /**
-   * The numbers of blocks after which there is an attention module, in ascending order. By default,
-   * there is one module after each quarter of the blocks. Each module attends to the outputs of the
-   * head and of the blocks before the earlier modules.
+   * The numbers of the blocks that an attention module follows, in ascending order. By default,
+   * there is one module after each quarter of the blocks. Each module attends to the head's output
+   * and to the outputs of the blocks that precede the earlier modules.
    */
   readonly positions?: readonly number[];
   readonly residualScale?: number;
@@ -44,9 +44,9 @@ export interface EdsrAclaConfig extends CrossLayerConfig {
  *
  * Source: "Adaptive Cross-Layer Attention for Image Restoration", arXiv 2203.03619. Each attention
  * module samples a few keys per pixel and earlier layer, at offsets that it computes. The released
- * code does not run. This network makes the smallest repairs: the blocks run in sequence, and the
- * skip starts at the head's output. The layers have the released names, except that batch norm is
- * folded into `cla.#.depthwise` (see `prepareAcla`).
+ * code does not run. This network repairs as little as possible: the blocks run in sequence, and
+ * the skip starts at the head's output. The layers have the released names, except that batch norm
+ * is folded into `cla.#.depthwise` (see `prepareAcla`).
  */
 export function edsrAcla(config: EdsrAclaConfig): Network {
   const { scale, features = 64, blocks = 16, residualScale = 1, inputRange = 255 } = config;
@@ -107,8 +107,8 @@ export function crossLayerAttention(
   layer: string,
   config: CrossLayerConfig & {
     /**
-     * The layer that computes the logits, and below it the node with the mask's logits. A test adds
-     * noise to both.
+     * The layer that computes the logits. The next field is the node with the mask's logits. A test
+     * adds noise to both.
      */
     readonly logitsLayer?: string;
     readonly mask?: NodeId;
@@ -154,7 +154,7 @@ export function crossLayerAttention(
   return b.add(`${name}.attended`, spread, query);
 }
 
-/** Recognises an EDSR with cross-layer attention by the names in the released code. */
+/** Recognises an EDSR with cross-layer attention by the tensor names in the released code. */
 export function matchEdsrAcla(outline: Outline): Match | null {
   const head = shapeOf(outline, 'head.0.weight', 4);
   const first = shapeOf(outline, 'body.0.0.body.0.weight', 4);
@@ -210,7 +210,7 @@ const EPSILON = 1e-5;
 /**
  * Folds the batch norm after each depthwise convolution into that convolution. The result is a
  * plain 3x3 convolution called `<layer>.depthwise`. Its weights between different channels are
- * zero. The logits of the adaptive module are also renamed to the name that the other modules use.
+ * zero. The adaptive module's logits layer is also renamed to match the other modules.
  */
 export function prepareAcla(tensors: TensorMap): TensorMap {
   const result = new Map<string, Tensor>();

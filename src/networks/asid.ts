@@ -7,14 +7,12 @@ import { constant } from './parts/mean.ts';
 import { FeedForward, LocalBlock, SpatialGate } from './parts/transformer.ts';
 
 /**
- * The sizes of an ASID. The defaults are the released sizes. An ASID with 8 blocks is called
- * ASIDd8.
+ * The configuration of an ASID. The defaults match the released network. An ASID with 8 blocks is
+ * called ASIDd8.
  */
 export interface AsidConfig {
   readonly scale: number;
-  /**
-   * A multiple of 4, at least 8, because the channel weights use a quarter of half of the channels.
-   */
+  /** A multiple of 4, at least 8. The channel weights use a quarter of one half of the channels. */
   readonly features?: number;
   readonly blocks?: number;
   readonly inputRange?: number;
@@ -24,7 +22,8 @@ export interface AsidConfig {
    */
   readonly centred?: boolean;
   /**
-   * If false, every block computes its own attention maps. Used to measure the gain from sharing.
+   * If false, every block computes its own attention maps. This is used to measure the gain from
+   * sharing.
    */
   readonly shared?: boolean;
 }
@@ -34,7 +33,10 @@ const WINDOWS: Grouping = { kind: 'windows', side: SIDE };
 const SPREAD: Grouping = { kind: 'spread', side: SIDE };
 const GRID: Grouping = { kind: 'grid', side: SIDE };
 
-/** The authors' tiles: the side used in training, and the overlap in which results are averaged. */
+/**
+ * The authors' tiles: the side length used in training, and the overlap in which results are
+ * averaged.
+ */
 const TILES = { side: 64, overlap: 24 };
 
 /**
@@ -52,7 +54,8 @@ export function asid(config: AsidConfig): Network {
   const { scale, features = 48, blocks = 3, inputRange = 1 } = config;
   const { centred = true, shared = true } = config;
   const b = new GraphBuilder();
-  // The authors pad with zeros in the range -1..1. The strided gate needs 16 pixels.
+  // The authors pad with zeros in the range -1..1. The strided gate needs at least 16 pixels per
+  // side.
   const padding = { multiple: SIDE, least: 2 * SIDE, value: centred ? 0.5 : 0 };
   const image = b.input('input', 3, padding);
   const input = centred
@@ -81,7 +84,7 @@ export function asid(config: AsidConfig): Network {
 }
 
 class Block {
-  /** The attention maps of SLA1, SGA1, SLA2, ... */
+  /** The attention maps of steps SLA1, SGA1, SLA2, ... */
   readonly maps: NodeId[] = [];
   readonly #b: GraphBuilder;
   readonly #t: TransformerBuilder;
@@ -192,8 +195,8 @@ class Block {
 }
 
 /**
- * Recognises an ASID by the names in the authors' checkpoints. A file without position tables
- * computes a different function, so it is rejected.
+ * Recognises an ASID by the tensor names in the authors' checkpoints. A file without position
+ * tables belongs to a different network, so it is rejected.
  */
 export function matchAsid(outline: Outline): Match | null {
   const first = 'block0.residual_layer.0.SLA1.attn';

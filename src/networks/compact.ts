@@ -10,7 +10,7 @@ import {
 import type { Network } from './network.ts';
 import { broadcast } from './parts/broadcast.ts';
 
-/** The sizes of a Compact network. */
+/** The configuration of a Compact network. */
 export interface CompactConfig {
   readonly scale: number;
   readonly features?: number;
@@ -72,7 +72,7 @@ function activate(
 
 /**
  * Recognises a Compact network. In `body`, convolutions have even indices and slopes have odd
- * indices. If there are no slopes, the file does not say which activation the network needs.
+ * indices. If there are no slopes, the file does not reveal which activation the network uses.
  */
 export function matchCompact(outline: Outline): Match | null {
   const head = shapeOf(outline, 'body.0.weight', 4);

@@ -27,7 +27,7 @@ const count = (shapes: readonly { readonly shape: readonly number[] }[]): number
 const unsupported = (message: RegExp) =>
   expect.objectContaining({ code: 'MODEL_UNSUPPORTED', message: expect.stringMatching(message) });
 
-/** Returns the tensors of a checkpoint. All of them are zero, except for the offsets of windows. */
+/** Returns a checkpoint's tensors. All of them are zero, except for the window offsets. */
 function checkpoint(config: DatConfig) {
   const { split = [8, 32], features = 180 } = config;
   const tensors = new Map(
@@ -49,8 +49,8 @@ function checkpoint(config: DatConfig) {
 }
 
 describe('DAT', () => {
-  // The authors' code gave these counts. Here, the spatial gate's last layer is repeated for all
-  // channels.
+  // These counts come from the authors' code. In this project, the spatial gate's last layer is
+  // repeated for all channels.
   it.each<[string, DatConfig, number, number]>([
     ['light x2', { scale: 2, ...LIGHT }, 553_290, 804_695],
     ['light x4', { scale: 4, ...LIGHT }, 572_766, 824_135],
@@ -65,7 +65,8 @@ describe('DAT', () => {
     expect(count(learned)).toBe(parameters);
     const blocks = depths.reduce((a, b) => a + b, 0);
     const repeated = blocks * Math.floor(features / 16) * (features - 1);
-    // The published cost omits layers of vectors, because their cost does not grow with the image.
+    // The published cost omits layers that process vectors, because their cost does not grow with
+    // the image.
     const share = (multiplyAddsPerPixel(graph) - repeated) / multiplyAdds;
     expect(Math.abs(share - 1)).toBeLessThan(2e-2);
     expect(windows).toBe(config.split?.[1] ?? 32);
@@ -86,7 +87,7 @@ describe('DAT', () => {
     const { scale } = config;
     expect(found).toMatchObject({ architecture: 'dat', scale, scaleSource: 'shapes' });
     const own = dat({ features: 32, heads: 4, split: [4, 8], ...config });
-    // The networks are compared as JSON, because the shapes of tables are functions, which are
+    // The networks are compared as JSON, because table shapes are functions, and two functions are
     // never equal.
     expect(JSON.stringify(found.network)).toBe(JSON.stringify(own));
     for (const { name, shape } of own.graph.weights) {
@@ -121,7 +122,7 @@ describe('DAT', () => {
     expect(file.byteLength).toBeGreaterThan(140e6);
     const { tensors } = await readWeights(file, recognise);
     const found = detect(tensors);
-    // Tensors that are not views of the file were made by the reader.
+    // Tensors that are not views of the file were created while it was read.
     const made = [...found.weights.values()].filter(({ bytes }) => bytes.buffer !== file.buffer);
     const bytes = made.reduce((sum, one) => sum + one.bytes.byteLength, 0);
     expect(made.length).toBeGreaterThan(100);

@@ -10,7 +10,7 @@ import { foldDat } from './parts/foldDat.ts';
 import { constant, DIV2K_MEAN } from './parts/mean.ts';
 import { bodyConv, swinTail, type Upsampler, upsamplerOf } from './parts/swin.ts';
 
-/** The sizes of a DAT. The defaults are those of DAT-2. */
+/** The configuration of a DAT. The defaults are those of DAT-2. */
 export interface DatConfig {
   readonly scale: number;
   readonly features?: number;
@@ -18,8 +18,8 @@ export interface DatConfig {
   readonly depths?: readonly number[];
   readonly heads?: number;
   /**
-   * The numbers of rows and columns of a window for the first half of the channels. For the other
-   * half, the two numbers are swapped.
+   * A window's numbers of rows and columns, for the first half of the channels. For the other half,
+   * the two numbers are swapped.
    */
   readonly split?: readonly [number, number];
   /** The number of channels inside the feed-forward layers, per feature. */
@@ -38,7 +38,8 @@ const EPSILON = 1e-5;
  *
  * Source: Chen et al., "Dual Aggregation Transformer for Image Super-Resolution", arXiv 2308.03364.
  * The layers are named as in the authors' checkpoints. `foldDat` converts the weights: it folds
- * batch norms, computes position tables, and makes the spatial gate give a value for every channel.
+ * batch norms, computes position tables, and makes the spatial gate output a value for every
+ * channel.
  */
 export function dat(config: DatConfig): Network {
   const { scale, features = 180, depths = constant(6, 6), heads = 6, split = [8, 32] } = config;
@@ -90,7 +91,7 @@ interface BlockSpec {
   readonly heads: number;
   readonly split: readonly [number, number];
   readonly shifted: boolean;
-  /** Whether attention works within windows. Otherwise it works between channels. */
+  /** Whether attention works within windows. If false, it works between channels. */
   readonly spatial: boolean;
   readonly ratio: number;
 }
@@ -117,8 +118,8 @@ class Block {
   }
 
   /**
-   * Appends attention and a convolution of the values. Each of the two computes a gate that scales
-   * the other. One gate has a factor per channel, and the other has a factor per pixel.
+   * Appends attention, and a convolution of its values. A gate computed from each result scales the
+   * other result. One gate has a factor per channel, and the other has a factor per pixel.
    */
   #attention(x: NodeId): NodeId {
     const [b, t, { name, layer }] = [this.#b, this.#t, this.#names];
@@ -142,8 +143,8 @@ class Block {
   }
 
   /**
-   * Appends attention in windows. The sides are `split` for half of the channels, and swapped for
-   * the others.
+   * Appends attention in windows. Their sides are `split` for half of the channels. For the other
+   * half, the two sides are swapped.
    */
   #windows(qkv: NodeId, channels: number): NodeId {
     const [b, t, { name, layer }] = [this.#b, this.#t, this.#names];
@@ -179,7 +180,7 @@ class Block {
     return this.#t.channelAttention(`${name}.attended`, qkv, spec);
   }
 
-  /** Computes a factor for each channel from the means of a map. */
+  /** Computes a factor for each channel from a map's channel means. */
   #channelGate(x: NodeId, channels: number): NodeId {
     const [b, { name, layer }] = [this.#b, this.#names];
     const linear = (node: string, from: NodeId, index: number, lengthOut: number) =>
@@ -230,8 +231,8 @@ const FIRST = 'layers.0.blocks.0';
 const OFFSETS = `${FIRST}.attn.attns.0.rpe_biases`;
 
 /**
- * Recognises a DAT by the names in the authors' checkpoints. A buffer of offsets is the only source
- * for the sides of the windows, so files without that buffer are not matched.
+ * Recognises a DAT by the tensor names in the authors' checkpoints. The window sides can only be
+ * derived from the buffer of offsets, so files without that buffer are not matched.
  */
 export function matchDat(outline: Outline): Match | null {
   const first = shapeOf(outline, 'conv_first.weight', 4);
@@ -267,8 +268,7 @@ export function matchDat(outline: Outline): Match | null {
 }
 
 /**
- * Finds the sides of a window for the first half of the channels, from the largest offset in the
- * buffer.
+ * Finds the window sides for the first half of the channels, from the largest offset in the buffer.
  * @throws CrispenError `MODEL_UNSUPPORTED` if the buffer cannot belong to a window
  */
 function splitOf(tensors: TensorMap): readonly [number, number] {

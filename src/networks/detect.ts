@@ -25,13 +25,13 @@ export interface DetectOptions extends Omit<NetworkChoice, 'scale'> {
   /** The file's name. Often, only the name distinguishes x2 from x3. */
   readonly name?: string | undefined;
   /**
-   * The scale to use if neither the shapes, the option nor the name determine it. `scaleSource` is
+   * The scale to use if the shapes, the option and the name do not determine it. `scaleSource` is
    * then `default`.
    */
   readonly likelyScale?: number | undefined;
 }
 
-/** The network of a weight file, with its weights. */
+/** The network that a weight file contains, with its weights. */
 export interface Detection {
   readonly architecture: string;
   readonly scale: number;
@@ -39,14 +39,13 @@ export interface Detection {
   readonly inputRange: number;
   readonly inputRangeSource: 'network' | 'weights' | 'option';
   /**
-   * One sentence for each fact that the file does not contain. It names the usual value that was
-   * used.
+   * One sentence for each setting that the file does not contain. The sentence states the usual
+   * value, which was used.
    */
   readonly assumptions: readonly string[];
   readonly network: Network;
   /**
-   * The tensors under the names of the network's layers. They are folded where the network requires
-   * it.
+   * The tensors, named like the network's layers. They are folded where the network requires it.
    */
   readonly weights: TensorMap;
 }
@@ -68,8 +67,8 @@ const MATCHERS: readonly Matcher[] = Object.values(FAMILIES).map(({ match }) => 
 
 /**
  * Known networks that Crispen does not run. A pattern in the name of a tensor identifies each
- * network. The number is the second size in that tensor's shape, and is given only where the name
- * is not enough.
+ * network. The number is the second dimension of that tensor. It is given only where the name is
+ * not enough.
  */
 const OTHERS: readonly (readonly [string, RegExp, number?])[] = [
   ['ASID without position tables', /^block0\.residual_layer\.0\.SLA1\./],
@@ -94,9 +93,9 @@ export const identify = (outline: Outline): string | null =>
   firstMatch(outline)?.architecture ?? null;
 
 /**
- * Recognises the network of a weight file. The architecture and the sizes follow from names and
- * shapes. The scale comes from the shapes, from `options.scale` or from the file's name. The input
- * range comes from the option, from the weights, or from the architecture's usual value.
+ * Recognises the network in a weight file. The tensors' names and shapes determine the architecture
+ * and its sizes. The scale comes from the shapes, from `options.scale` or from the file's name. The
+ * input range comes from the option, from the weights, or from the architecture's usual value.
  *
  * @throws CrispenError `MODEL_UNSUPPORTED` for other networks, for an undetermined scale and for a
  *   scale that the file cannot have; `INVALID_INPUT` for invalid options.
@@ -107,7 +106,7 @@ export function detect(tensors: TensorMap, options: DetectOptions = {}): Detecti
   if (match === null) throw unknown(tensors);
   const { scale, scaleSource } = chooseScale(match, options);
   const stored = match.storedRange?.(tensors) ?? null;
-  // The weights of a file can contain any value for the range, so the range is checked too.
+  // A file's weights can imply any range, so the range is checked too.
   const range = options.inputRange ?? stored ?? match.inputRange;
   checkValue('The input range', range, inputRange);
   const network = build(match, { ...options, scale, inputRange: range }, tensors);
@@ -129,7 +128,7 @@ export function detect(tensors: TensorMap, options: DetectOptions = {}): Detecti
   };
 }
 
-/** Builds the network. Layers with the right names may still not fit together. */
+/** Builds the network. Layers with the right names might still not fit together. */
 function build(match: Match, choice: NetworkChoice, tensors: TensorMap): Network {
   try {
     return match.build(choice, tensors);

@@ -8,22 +8,22 @@ import type { Network } from './network.ts';
 import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
-/** The sizes of a global learnable attention module. */
+/** The configuration of a global learnable attention module. */
 export interface GlaConfig {
   /** The embedding has features / reduction channels. */
   readonly reduction: number;
-  /** The number of rows of a window in the sorted order. */
+  /** The number of rows in each window of the sorted order. */
   readonly chunk: number;
   readonly rounds?: number;
   /** The largest number of buckets per hash. `bucketsOf` computes the number for an image. */
   readonly buckets?: number;
 }
 
-/** The sizes of a DLSN. The defaults are those of the released command. */
+/** The configuration of a DLSN. The defaults are those of the released training command. */
 export interface DlsnConfig extends Partial<GlaConfig> {
   readonly scale: number;
   readonly features?: number;
-  /** The number of modules. Each has residual blocks and attention. */
+  /** The number of modules. Each module has residual blocks and attention. */
   readonly groups?: number;
   /** The number of residual blocks in a module. */
   readonly blocks?: number;
@@ -40,7 +40,8 @@ const CHUNK = 128;
  * Appends global learnable attention. Random projections of the embedding hash each pixel to a
  * bucket, and the pixels are sorted by bucket. Each pixel attends to its own window of the sorted
  * order and to the two windows next to it. The score of a query and a key is their similarity plus
- * a value. Two layers compute this value from the key for the query's position in its window.
+ * a value. Two layers compute this value from the key, one for each possible position of the query
+ * in its window.
  *
  * The result's node is called `name`, and the names of the layers begin with `layer`. The weight
  * `rotations.KEY`, [rounds, buckets, embedding], contains the projections of all rounds. No
@@ -115,7 +116,7 @@ export function dlsn(config: DlsnConfig): Network {
   return { architecture: 'dlsn', scale, inputRange, graph: b.build(output) };
 }
 
-/** Recognises a DLSN by the names in the authors' checkpoints. */
+/** Recognises a DLSN by the tensor names in the authors' checkpoints. */
 export function matchDlsn(outline: Outline): Match | null {
   const head = shapeOf(outline, 'head.0.weight', 4);
   const [at] = indices(outline, 'body.0.body.#.conv_match.0.weight');
@@ -158,8 +159,8 @@ export function matchDlsn(outline: Outline): Match | null {
 
 /**
  * Returns the tensors with the mean folded into the last layer. Adds rotations for every module
- * that has none. The released code draws new rotations in every run, but these rotations are always
- * the same.
+ * that has none. The released code draws new rotations in every run, but the rotations added here
+ * are always the same.
  */
 export function prepareDlsn(
   tensors: TensorMap,
@@ -177,8 +178,8 @@ export function prepareDlsn(
 }
 
 /**
- * Makes a tensor [rounds, buckets, width]. Each round has `width` orthonormal vectors of `buckets`
- * numbers.
+ * Creates a tensor [rounds, buckets, width]. Each round has `width` orthonormal vectors of
+ * `buckets` numbers.
  */
 function seededRotations(seed: number, rounds: number, buckets: number, width: number): Tensor {
   const normal = normals(seed + 1);
@@ -187,8 +188,8 @@ function seededRotations(seed: number, rounds: number, buckets: number, width: n
     const rows: Float64Array[] = [];
     for (let d = 0; d < width; d++) {
       const row = Float64Array.from({ length: buckets }, normal);
-      // At most `buckets` vectors can be orthogonal, so only groups of that many vectors are
-      // orthogonal.
+      // At most `buckets` vectors can be mutually orthogonal, so only the vectors within a group of
+      // that size are.
       for (const other of rows.slice(d - (d % buckets))) {
         const along = row.reduce((sum, v, i) => sum + v * other[i], 0);
         row.forEach((_, i) => {

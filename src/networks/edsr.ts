@@ -13,15 +13,18 @@ import type { Network } from './network.ts';
 import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
-/** The sizes of an EDSR. The defaults are those of the baseline. */
+/** The configuration of an EDSR. The defaults are those of the baseline. */
 export interface EdsrConfig {
   readonly scale: number;
   readonly features?: number;
   readonly blocks?: number;
-  /** The factor of each block's residual: 1 for the baseline, 0.1 for the large network. */
+  /**
+   * The factor by which each block's residual is multiplied: 1 for the baseline, 0.1 for the large
+   * network.
+   */
   readonly residualScale?: number;
   readonly channels?: number;
-  /** The upper end of the range of the input pixels. */
+  /** The upper end of the input pixels' range. */
   readonly inputRange?: number;
   /**
    * The upper end of the range inside the network. BasicSR converts its input from 0..1 to 0..255.
@@ -32,7 +35,7 @@ export interface EdsrConfig {
    * absent, the input is not shifted.
    */
   readonly mean?: readonly number[] | null;
-  /** The naming style of the golden tensors: EDSR-PyTorch or BasicSR. */
+  /** The naming style for the golden tensors: EDSR-PyTorch's or BasicSR's. */
   readonly style?: 'edsr' | 'basicsr';
 }
 
@@ -40,9 +43,9 @@ export interface EdsrConfig {
  * Builds an enhanced deep residual network.
  *
  * Source: Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution", arXiv
- * 1707.02921, section 3. The layers have the names that EDSR-PyTorch uses. The names of BasicSR are
- * converted when a checkpoint is read. The stored convolutions for the mean only shift the values.
- * They are not used, because an op shifts the values here.
+ * 1707.02921, section 3. The layers have the names that EDSR-PyTorch uses. BasicSR's names are
+ * converted when a checkpoint is read. The stored mean convolutions only shift the values. They are
+ * not used, because an op in this graph shifts the values instead.
  */
 export function edsr(config: EdsrConfig): Network {
   const { scale, features = 64, blocks = 16, residualScale = 1, channels = 3 } = config;
@@ -87,12 +90,12 @@ export function edsr(config: EdsrConfig): Network {
 }
 
 /**
- * Returns the usual factor of the residuals. Without scaling, training did not converge for
+ * Returns the usual factor for residuals. Without such scaling, training did not converge for
  * networks with many channels.
  */
 const usualResidualScale = (features: number): number => (features >= 256 ? 0.1 : 1);
 
-/** Recognises an EDSR by the names that EDSR-PyTorch or BasicSR uses. */
+/** Recognises an EDSR by the tensor names that EDSR-PyTorch or BasicSR uses. */
 export function matchEdsr(outline: Outline): Match | null {
   return matchOriginal(outline) ?? matchBasicSr(outline);
 }
@@ -163,7 +166,7 @@ function matchBasicSr(outline: Outline): Match | null {
   };
 }
 
-/** Converts a layer name of BasicSR to the name in EDSR-PyTorch. */
+/** Converts one of BasicSR's layer names to EDSR-PyTorch's name. */
 function originalName(name: string, blocks: number): string {
   return name
     .replace(/^conv_first\./, 'head.0.')

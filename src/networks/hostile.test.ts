@@ -28,8 +28,7 @@ const SIZES: Partial<{ readonly [K in Architecture]: Partial<NetworkConfigs[K]> 
 };
 const MUTATIONS = 2000;
 /**
- * Files of `lcoan` and `dlsn` are left out, because the names of their tensors differ from the
- * network's.
+ * Files for `lcoan` and `dlsn` are left out, because their tensor names differ from the network's.
  */
 const ARCHITECTURES = (Object.keys(FAMILIES) as Architecture[]).filter(
   (name) => name !== 'lcoan' && name !== 'dlsn',
@@ -48,7 +47,7 @@ function storedWeights(name: Architecture, network: Network) {
   return name === 'realcugan' ? cuganCheckpoint(network) : network.graph.weights;
 }
 
-/** Returns the offsets within a window of these sides, in the form that DAT files use. */
+/** Returns the offsets within a window with these sides, in the form that DAT files use. */
 function offsets([rows, columns]: readonly [number, number]): Tensor {
   const values: number[] = [];
   for (let y = 1 - rows; y < rows; y++) {

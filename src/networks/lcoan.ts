@@ -7,25 +7,25 @@ import type { Network } from './network.ts';
 import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
-/** The sizes of an LCoAN. The defaults are those of the released training command. */
+/** The configuration of an LCoAN. The defaults are those of the released training command. */
 export interface LcoanConfig {
   readonly scale: number;
   readonly features?: number;
-  /** The number of groups. Each has residual blocks, and attention follows them. */
+  /** The number of groups. Each group has residual blocks, followed by attention. */
   readonly groups?: number;
   /** The number of residual blocks in a group. */
   readonly blocks?: number;
   /** The embedding has features / reduction channels. */
   readonly reduction?: number;
   readonly clusters?: number;
-  /** The number of rows of a window in the sorted order. */
+  /** The number of rows in each window of the sorted order. */
   readonly window?: number;
   readonly rounds?: number;
   readonly residualScale?: number;
   readonly inputRange?: number;
   /**
-   * The mean to subtract from the input, for 0..1. The last bias contains the mean to add at the
-   * end.
+   * The mean to subtract from the input, for values in 0..1. The last bias contains the mean to add
+   * at the end.
    */
   readonly mean?: readonly number[];
   /**
@@ -33,11 +33,14 @@ export interface LcoanConfig {
    * (`initialMeans`).
    */
   readonly initialised?: boolean;
-  /** If false, every group computes its own attention. Used to measure the gain from sharing. */
+  /**
+   * If false, every group computes its own attention. This is used to measure the gain from
+   * sharing.
+   */
   readonly shared?: boolean;
 }
 
-/** The pattern that the first group computes and every group applies. */
+/** The attention pattern that the first group computes and every group applies. */
 interface Pattern {
   readonly order: NodeId;
   readonly rank: NodeId;
@@ -49,7 +52,7 @@ interface Pattern {
  * Builds a learnable collaborative attention network.
  *
  * Source: "Learnable Collaborative Attention", arXiv 2404.04922, section 3. Each group has a few
- * residual blocks and attention between similar pixels that may be far apart. Pixels are clustered
+ * residual blocks and attention between similar pixels that can be far apart. Pixels are clustered
  * by their embedding and sorted by cluster. Each pixel attends to its own window of the sorted
  * order and to the two windows next to it. Only the first group computes the attention weights; the
  * other groups reuse them.
@@ -166,7 +169,7 @@ function initialMeans(
 
 const MEANS = 'body.0.attention.0.kmeans.means';
 
-/** Recognises an LCoAN by the names in the authors' checkpoints. */
+/** Recognises an LCoAN by the tensor names in the authors' checkpoints. */
 export function matchLcoan(outline: Outline): Match | null {
   const head = shapeOf(outline, 'head.0.weight', 4);
   const means = shapeOf(outline, MEANS, 3);
@@ -210,7 +213,10 @@ export function matchLcoan(outline: Outline): Match | null {
   };
 }
 
-/** Returns whether the centroids were ever set. If the file does not say, this is assumed. */
+/**
+ * Returns whether the centroids were ever set. If the file does not say, they are assumed to have
+ * been set.
+ */
 function initialised(tensors: TensorMap): boolean {
   const flag = tensors.get('body.0.attention.0.kmeans.initted');
   return flag === undefined || toFloat32(flag)[0] !== 0;

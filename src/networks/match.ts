@@ -12,13 +12,13 @@ export type Outline = ReadonlyMap<string, Pick<Tensor, 'dtype' | 'shape'>>;
 export interface NetworkChoice {
   readonly scale: number;
   readonly inputRange?: number | undefined;
-  /** The activation of a Compact network without slopes. */
+  /** The activation for a Compact network whose file contains no slopes. */
   readonly activation?: CompactActivation | undefined;
-  /** The factor of the residuals in an EDSR. */
+  /** The factor for an EDSR's residuals. */
   readonly residualScale?: number | undefined;
-  /** The internal range of SPAN and of BasicSR's EDSR. */
+  /** The internal range, for SPAN and for BasicSR's EDSR. */
   readonly imageRange?: number | undefined;
-  /** The number of rows of a window in LCoAN's attention; default 384. */
+  /** The number of rows in each window of LCoAN's attention; default 384. */
   readonly window?: number | undefined;
   /** How offsets are assigned to the keys of ACLA's attention; default `paired`. */
   readonly offsets?: OffsetLayout | undefined;
@@ -31,7 +31,7 @@ export interface NetworkChoice {
   readonly gate?: Gate | undefined;
 }
 
-/** An assumption as text for people, with the option that changes it if there is one. */
+/** An assumption as human-readable text, with the option that changes it if there is one. */
 export type Assumption =
   | string
   | readonly [text: string, settledBy: Exclude<keyof NetworkChoice, 'scale' | 'inputRange'>];
@@ -41,8 +41,8 @@ export interface Match {
   /** The family's id in `registry.ts`. */
   readonly architecture: string;
   /**
-   * The scales that fit the shapes, the most likely first. `ask` means that only the file's name
-   * can determine the scale.
+   * The scales that fit the shapes, starting with the most likely scale. `ask` means that only the
+   * file's name can determine the scale.
    */
   readonly scales: readonly number[];
   readonly ask?: boolean;
@@ -51,14 +51,16 @@ export interface Match {
   readonly storedRange?: (tensors: TensorMap) => number | null;
   readonly assumptions?: readonly Assumption[];
   readonly build: (choice: NetworkChoice, tensors: TensorMap) => Network;
-  /** Returns the tensors under the names and in the form that the network needs. */
+  /** Returns the tensors with the names and in the form that the network requires. */
   readonly prepare?: (tensors: TensorMap) => TensorMap;
 }
 
-/** Recognises a network by its tensors. Returns null if they belong to another network. */
+/**
+ * Recognises a network by its tensors. Returns null if they belong to a different kind of network.
+ */
 export type Matcher = (outline: Outline) => Match | null;
 
-/** Returns the shape of a tensor with this rank, or null if there is no such tensor. */
+/** Returns the shape of the named tensor, or null if there is no such tensor of this rank. */
 export function shapeOf(outline: Outline, name: string, rank: number): readonly number[] | null {
   const shape = outline.get(name)?.shape;
   return shape?.length === rank ? shape : null;
@@ -90,8 +92,8 @@ export function countBlocks(outline: Outline, pattern: string): number {
 
 /**
  * Finds the scale and the channels of a pixel shuffle's output from the number of its input
- * channels. Uses the first likely number of output channels for which the quotient is a square
- * number.
+ * channels. Uses the first likely number of output channels for which the quotient is a perfect
+ * square.
  */
 export function shuffled(
   rows: number,
@@ -105,8 +107,8 @@ export function shuffled(
 }
 
 /**
- * Returns the product of the factors of all stages. Each stage has factor^2 times as many output
- * channels as input channels.
+ * Returns the product of all stages' factors. Each stage has factor^2 times as many output channels
+ * as input channels.
  */
 export function shuffleScale(outline: Outline, prefix: string): number | null {
   const stages = indices(outline, `${prefix}#.weight`).map((index) => {
@@ -127,7 +129,7 @@ export function renamed(tensors: TensorMap, rename: (name: string) => string | n
   return result;
 }
 
-/** Returns the scales that fit the upsampler of a file. */
+/** Returns the scales that fit a file's upsampler. */
 export function upsamplerScales(outline: Outline): { scales: readonly number[]; ask: boolean } {
   return outline.has('upconv2.weight')
     ? { scales: [4], ask: false }

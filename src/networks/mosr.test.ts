@@ -7,8 +7,8 @@ import { detect } from './detect.ts';
 import { type MosrConfig, mosr } from './mosr.ts';
 
 describe('MoSR', () => {
-  // The published code gave these counts. There, `gps` has eight convolutions. Here it has their
-  // mean.
+  // These counts come from the published code. In that code, `gps` has eight convolutions. In this
+  // project, it has one, which is their mean.
   it.each<[MosrConfig, number, number]>([
     [{ scale: 4, upsampler: 'ps' }, 4_287_600, 4_276_288],
     [

@@ -7,28 +7,28 @@ import type { Network } from './network.ts';
 import { dySample, dySampleOf, foldDySample } from './parts/dySample.ts';
 import { constant } from './parts/mean.ts';
 
-/** The sizes of a MoSR. The defaults are the usual sizes. */
+/** The configuration of a MoSR. The defaults are the usual values. */
 export interface MosrConfig {
   readonly scale: number;
   readonly features?: number;
   readonly blocks?: number;
   /**
-   * The number of channels in each of a block's two parts before the gate; default 1.5 times the
-   * features.
+   * The number of channels in each of the two parts that a block's gate combines; default 1.5 times
+   * the features.
    */
   readonly hidden?: number;
-  /** The number of channels of the depthwise convolution; by default the number of features. */
+  /** The number of channels in the depthwise convolution; by default the number of features. */
   readonly local?: number;
-  /** The side of the depthwise kernel. */
+  /** The side length of the depthwise kernel. */
   readonly kernel?: 3 | 5 | 7;
   /**
-   * The end of the network. `ps` is a convolution and a pixel shuffle. `gps` is the same with the
-   * mean of eight convolutions, which `meanOfGroups` turns into one. `dys` is DySample.
+   * The last layers of the network. `ps` is a convolution and a pixel shuffle. `gps` is the same,
+   * except that it averages eight convolutions, which `meanOfGroups` turns into one. `dys` is
+   * DySample.
    */
   readonly upsampler?: 'ps' | 'gps' | 'dys';
   /**
-   * Whether the last convolution runs before DySample's sampling (see `foldDySample`); default
-   * true.
+   * Whether the last convolution runs before DySample samples (see `foldDySample`); default true.
    */
   readonly folded?: boolean;
   readonly channels?: number;
@@ -42,7 +42,7 @@ const SAMPLING_GROUPS = 4;
 /**
  * Builds a MoSR, a network of gated convolutions.
  *
- * Source: the training code neosr, with the block of "MambaOut", arXiv 2405.07992. The layers are
+ * Source: the training code neosr, with the block from "MambaOut", arXiv 2405.07992. The layers are
  * named as in the checkpoints, and the nodes are named like the golden tensors.
  */
 export function mosr(config: MosrConfig): Network {
@@ -148,7 +148,7 @@ export function matchMosr(outline: Outline): Match | null {
   };
 }
 
-/** Finds the scale and the upsampler from the number of rows in the last layers. */
+/** Finds the scale and the upsampler from the row counts of the last layers' weights. */
 function endOf(outline: Outline, channels: number) {
   const rows = (layer: string) => shapeOf(outline, `upsampler.${layer}.weight`, 4)?.[0];
   const ends = [

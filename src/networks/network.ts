@@ -6,11 +6,14 @@ export interface Network {
   readonly architecture: string;
   /** The integer factor from the LR size to the SR size. */
   readonly scale: number;
-  /** RGB input and output range from 0 to this value: 255 for A2N's checkpoints, 1 for PAN's. */
+  /**
+   * RGB input and output values range from 0 to this value: 255 for A2N's checkpoints, 1 for PAN's.
+   */
   readonly inputRange: number;
   readonly graph: Graph;
   /**
-   * Tiles begin at multiples of this many LR pixels, so no tile begins inside a window; default 1.
+   * Tiles begin at multiples of this number of LR pixels, so no tile begins inside a window;
+   * default 1.
    */
   readonly windows?: number;
   /**

@@ -19,7 +19,7 @@ function released(name: string): Map<string, Tensor> {
 const prefixed = (tensors: TensorMap, prefix: string): TensorMap =>
   new Map([...tensors].map(([name, tensor]) => [prefix + name, tensor]));
 
-/** Returns the names of the network's weights that are missing or have another shape. */
+/** Returns the names of the network's weights that are missing or have a different shape. */
 const bindable = ({ network, weights }: Detection): string[] =>
   network.graph.weights
     .filter(({ name, shape }) => weights.get(name)?.shape.join() !== shape.join())

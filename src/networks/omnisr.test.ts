@@ -11,8 +11,8 @@ const folder = join(shared, 'weights/checkpoints2');
 if (!existsSync(folder)) console.warn(`SKIPPED: no ${folder}; set CRISPEN_SHARED to test it.`);
 
 describe('OmniSR', () => {
-  // The authors' code gave these counts for a single tile. Its reduced maps are a little smaller
-  // than a sixth of the tile.
+  // These counts for a single tile come from the authors' code. Its reduced maps are a little
+  // smaller than a sixth of the tile.
   it.each([
     [1, 779_411, 835_253],
     [2, 784_604, 840_437],
@@ -34,7 +34,7 @@ describe('OmniSR', () => {
     const { scale } = config;
     expect(found).toMatchObject({ architecture: 'omnisr', scale, scaleSource: 'shapes' });
     const own = omnisr({ features: 16, ...config });
-    // The networks are compared as JSON, because the shapes of tables are functions, which are
+    // The networks are compared as JSON, because table shapes are functions, and two functions are
     // never equal.
     expect(JSON.stringify(found.network)).toBe(JSON.stringify(own));
     for (const { name, shape } of own.graph.weights) {

@@ -5,14 +5,14 @@ import { countBlocks, type Match, type Outline, shapeOf, shuffled } from './matc
 import type { Network } from './network.ts';
 import { FeedForward, LocalBlock, SpatialGate } from './parts/transformer.ts';
 
-/** The sizes of an OmniSR. The defaults are those of the released files. */
+/** The configuration of an OmniSR. The defaults match the released files. */
 export interface OmniSrConfig {
   readonly scale: number;
   readonly features?: number;
   readonly groups?: number;
   /** The number of blocks in a group. */
   readonly blocks?: number;
-  /** The side of a window. */
+  /** The side length of a window. */
   readonly window?: number;
   readonly heads?: number;
   /** Whether attention has position tables; default true. */
@@ -20,7 +20,10 @@ export interface OmniSrConfig {
   readonly inputRange?: number;
 }
 
-/** The authors' tiles: the side used in training, and the overlap in which results are averaged. */
+/**
+ * The authors' tiles: the side length used in training, and the overlap in which results are
+ * averaged.
+ */
 const TILES = { side: 64, overlap: 24 };
 
 /**
@@ -34,7 +37,7 @@ export function omnisr(config: OmniSrConfig): Network {
   const { scale, features = 64, groups = 5, blocks = 1, inputRange = 1 } = config;
   const { window = 8, heads = 4, positions = true } = config;
   const b = new GraphBuilder();
-  // The strided gate needs 16 pixels.
+  // The strided gate needs at least 16 pixels per side.
   const least = Math.ceil(16 / window) * window;
   const image = b.input('input', 3, { multiple: window, least, value: 0 });
   const conv = (name: string, x: NodeId, layer: string, cOut = features) =>
@@ -120,7 +123,8 @@ function block(b: GraphBuilder, name: string, layer: string, x: NodeId, spec: Bl
 }
 
 /**
- * Recognises an OmniSR by the names in the authors' checkpoints, with or without position tables.
+ * Recognises an OmniSR by the tensor names in the authors' checkpoints, with or without position
+ * tables.
  */
 export function matchOmniSr(outline: Outline): Match | null {
   const first = 'residual_layer.0.residual_layer.0.layer';
@@ -131,7 +135,7 @@ export function matchOmniSr(outline: Outline): Match | null {
   const [features, channels] = input;
   const shuffle = shuffled(up[0], 3);
   const table = shapeOf(outline, `${first}.2.fn.rel_pos_bias.weight`, 2);
-  // Without a table, no tensor depends on the window.
+  // Without a table, no tensor depends on the window size, so the usual size is assumed.
   const window = table ? (Math.sqrt(table[0]) + 1) / 2 : 8;
   const heads = temperature[0];
   if (channels !== 3 || shuffle?.channels !== 3) return null;

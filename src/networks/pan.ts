@@ -3,7 +3,7 @@ import { countBlocks, type Match, type Outline, shapeOf, upsamplerScales } from 
 import type { Network } from './network.ts';
 import { noUpsampler, upsampler } from './parts/upsampler.ts';
 
-/** The sizes of a PAN. The defaults are those in the paper. */
+/** The configuration of a PAN. The defaults are those in the paper. */
 export interface PanConfig {
   /** 2, 3 or 4. */
   readonly scale: number;
@@ -13,7 +13,7 @@ export interface PanConfig {
   readonly upsamplerFeatures?: number;
   /** The number of self-calibrated blocks with pixel attention (`nb`). */
   readonly blocks?: number;
-  /** The number of channels of the image: 3, or 1 for luma. */
+  /** The number of image channels: 3, or 1 for luma. */
   readonly channels?: number;
   readonly inputRange?: number;
 }
@@ -55,8 +55,8 @@ export function pan(config: PanConfig): Network {
 }
 
 /**
- * Appends two branches, each with half of the channels: X + conv3([a', b']). Pixel attention gates
- * b'.
+ * Appends X + conv3([a', b']), where a' and b' are branches with half of the channels each. Pixel
+ * attention gates b'.
  */
 function selfCalibrated(b: GraphBuilder, x: NodeId, index: number): NodeId {
   const name = `block${index}`;
@@ -90,7 +90,7 @@ function selfCalibrated(b: GraphBuilder, x: NodeId, index: number): NodeId {
   return b.add(`${name}.out`, x, fused);
 }
 
-/** Recognises a PAN of any size. As with A2N, the shapes are the same at x2 and x3. */
+/** Recognises a PAN of any size. As with A2N, the tensor shapes are the same at x2 and x3. */
 export function matchPan(outline: Outline): Match | null {
   const head = shapeOf(outline, 'conv_first.weight', 4);
   const branch = shapeOf(outline, 'SCPA_trunk.0.PAConv.k3.weight', 4);

@@ -9,7 +9,7 @@ import { foldDySample } from './parts/dySample.ts';
 import { type PlksrConfig, plksr } from './plksr.ts';
 
 describe('RealPLKSR and PLKSR', () => {
-  // The published code gave these counts.
+  // These counts come from the published code.
   it.each<[PlksrConfig, number, number]>([
     [{ scale: 1 }, 7_363_715, 7_350_656],
     [{ scale: 2 }, 7_368_908, 7_355_840],

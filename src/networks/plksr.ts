@@ -7,26 +7,25 @@ import { countBlocks, indices, type Match, type Outline, shapeOf, shuffled } fro
 import type { Network } from './network.ts';
 import { dySample, dySampleOf, foldDySample } from './parts/dySample.ts';
 
-/** The sizes of a RealPLKSR. The defaults are the usual sizes. */
+/** The configuration of a RealPLKSR. The defaults are the usual values. */
 export interface PlksrConfig {
   readonly scale: number;
   readonly features?: number;
   readonly blocks?: number;
-  /** The side of the large kernel, an odd number. */
+  /** The side length of the large kernel, an odd number. */
   readonly kernel?: number;
   /** The number of channels that the large kernel convolves. */
   readonly partial?: number;
   /** Whether blocks have element-wise attention. */
   readonly attention?: boolean;
-  /** `group` and `layer` are the norms of RealPLKSR. PLKSR has no norm. */
+  /** `group` and `layer` are the norms that RealPLKSR can use. PLKSR has no norm. */
   readonly norm?: 'group' | 'layer' | 'none';
-  /** The sides of the two kernels of a channel mixer. */
+  /** The side lengths of a channel mixer's two kernels. */
   readonly mixer?: readonly [1 | 3, 1 | 3];
-  /** The number of DySample's groups. If absent, the network ends with a pixel shuffle. */
+  /** The number of groups in DySample. If absent, the network ends with a pixel shuffle. */
   readonly sampling?: number | null;
   /**
-   * Whether the last convolution runs before DySample's sampling (see `foldDySample`); default
-   * true.
+   * Whether the last convolution runs before DySample samples (see `foldDySample`); default true.
    */
   readonly folded?: boolean;
   readonly channels?: number;
@@ -34,7 +33,7 @@ export interface PlksrConfig {
 }
 
 const NORM_GROUPS = 4;
-/** Larger kernels do not fit into the workgroup memory of every device. */
+/** Larger kernels do not fit into workgroup memory on every device. */
 const MAX_KERNEL = 21;
 
 /**
@@ -111,7 +110,7 @@ export function matchPlksr(outline: Outline): Match | null {
   const sides = mixer.map((shape) => shape?.[3]);
   const sound = kernel % 2 === 1 && kernel <= MAX_KERNEL;
   if (!sound || !sides.every((side) => side === 1 || side === 3)) return null;
-  // The other large kernels of PLKSR have additional layers.
+  // PLKSR's other kinds of large kernels have additional layers.
   if ([...outline.keys()].some((name) => /\.lk\.(convs|mn_conv)\b/.test(name))) return null;
   const blocks = countBlocks(
     new Map([...outline].map(([name, tensor]) => [fromZero(name), tensor])),

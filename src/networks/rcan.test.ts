@@ -7,13 +7,13 @@ import { detect } from './detect.ts';
 import { type RcanConfig, rcan } from './rcan.ts';
 
 /**
- * The number of parameters in the layers that subtract and add the mean. Here, a shift replaces
- * them.
+ * The number of parameters in the layers that subtract and add the mean. In this project, a shift
+ * op replaces them.
  */
 const MEANS = 24;
 
 describe('RCAN', () => {
-  // The published code gave these counts.
+  // These counts come from the published code.
   it.each<[RcanConfig, number, number]>([
     [{ scale: 2 }, 15_444_667, 15_307_956],
     [{ scale: 3 }, 15_629_307, 15_500_961],
@@ -23,8 +23,8 @@ describe('RCAN', () => {
   ])('%j has the published size', (config, parameters, multiplyAdds) => {
     const { graph } = rcan(config);
     expect(parameterCount(graph) + MEANS).toBe(parameters);
-    // The published count includes layers of vectors. In a large image, they cost almost nothing
-    // per pixel.
+    // The published count includes layers that process vectors. For a large image, they cost almost
+    // nothing per pixel.
     expect(Math.abs(multiplyAddsPerPixel(graph) / multiplyAdds - 1)).toBeLessThan(5e-4);
     expect(sizeMultiple(graph)).toBe(config.unshuffle ?? 1);
     expect(receptiveField(graph).global).toBe(true);

@@ -5,7 +5,7 @@ import type { Network } from './network.ts';
 import { constant, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
-/** The sizes of an RCAN. The defaults are the published sizes. */
+/** The configuration of an RCAN. The defaults are the published values. */
 export interface RcanConfig {
   /**
    * The factor from input image to output image. If `unshuffle` is not 1, the scale is 4 /
@@ -13,7 +13,8 @@ export interface RcanConfig {
    */
   readonly scale: number;
   /**
-   * The factor of the pixel unshuffle at the start: 1, 2 or 4. The upsampler is then that of x4.
+   * The factor of the pixel unshuffle at the start: 1, 2 or 4. The upsampler always enlarges by 4
+   * if a pixel unshuffle is used.
    */
   readonly unshuffle?: number;
   readonly features?: number;
@@ -22,11 +23,11 @@ export interface RcanConfig {
   readonly blocks?: number;
   /** The channel attention has features / reduction hidden elements. */
   readonly reduction?: number;
-  /** The factor of each block's residual: 1 in the published code. */
+  /** The factor by which each block's residual is multiplied: 1 in the published code. */
   readonly residualScale?: number;
   readonly channels?: number;
   readonly inputRange?: number;
-  /** The upper end of the range inside the network, which is used together with a mean. */
+  /** The upper end of the range inside the network. It is only used together with a mean. */
   readonly imageRange?: number;
   /** The mean for values in 0..1. It is subtracted from the input and added to the output. */
   readonly mean?: readonly number[] | null;
@@ -122,7 +123,7 @@ export function matchRcan(outline: Outline): Match | null {
         scale,
         residualScale,
         inputRange,
-        // The weights determine the shift.
+        // The mean and the range that are stored in the weights determine the shift.
         imageRange: stored?.range ?? inputRange,
         mean: stored?.mean ?? null,
       });

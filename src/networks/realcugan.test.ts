@@ -38,7 +38,8 @@ const file = (scale: number, features = 8): Map<string, Tensor> =>
   );
 
 describe('Real-CUGAN', () => {
-  // The published code gave these counts. Its maps are smaller than ours at the border.
+  // These counts come from the published code. Its maps are smaller than ours, because they lack
+  // pixels at the border.
   it.each([
     [2, 1_284_598, 835_063, 19],
     [3, 1_286_326, 1_683_034, 14],
@@ -51,7 +52,7 @@ describe('Real-CUGAN', () => {
     expect(ratio).toBeGreaterThan(0.9);
     expect(ratio).toBeLessThan(1.1);
     expect(paddingOf(network.graph).border).toBe(border);
-    // Each band of the CPU backend takes the rows of the border from its own overlap.
+    // In the CPU backend, each band takes the border rows from its own overlap.
     const { overlap, approximate } = tileOverlap(network.graph);
     expect(overlap).toBeGreaterThanOrEqual(border);
     expect(approximate).toBe(false);
@@ -80,7 +81,7 @@ describe('Real-CUGAN', () => {
   });
 
   it('look-alikes are refused', () => {
-    // CUNet of waifu2x has the same layers, but its first U-Net does not enlarge.
+    // waifu2x's CUNet has the same layers, but its first U-Net does not enlarge.
     const cunet = file(2).set('unet1.conv_bottom.weight', tensor(3, 16, 3, 3));
     expect(() => detect(cunet)).toThrow(unsupported(/relative of Real-CUGAN/));
     const fast = file(4).set('unet1.conv1.conv.0.weight', tensor(8, 12, 3, 3));
@@ -178,7 +179,7 @@ describe('layers of Real-CUGAN as convolutions of stride 1', () => {
     const kernel = own.shape[2] as 1 | 3;
     const wide = convReference(x, toFloat32(own), null, 3 * stride ** 2, kernel);
     const y = pixelShuffleReference(wide, stride);
-    // Our map also has the pixels around the authors' result.
+    // Our map also contains pixels around the authors' result.
     expect((y.width - expected.width) / 2).toBe(first);
     for (let c = 0; c < 3; c++) {
       for (let row = 0; row < expected.height; row++) {

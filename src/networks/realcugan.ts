@@ -6,13 +6,13 @@ import { arrangeCugan } from './parts/arrangeCugan.ts';
 import { constant } from './parts/mean.ts';
 import { noUpsampler } from './parts/upsampler.ts';
 
-/** The sizes of a Real-CUGAN. The defaults are the published sizes. */
+/** The configuration of a Real-CUGAN. The defaults are the published values. */
 export interface CuganConfig {
   /** 2, 3 or 4. */
   readonly scale: number;
-  /** Whether the network works on 0.15 to 0.85, as the files called "pro" do. */
+  /** Whether the network works on values from 0.15 to 0.85, as in the files called "pro". */
   readonly pro?: boolean;
-  /** The number of channels of the first layer, a multiple of 4. */
+  /** The number of channels in the first layer, a multiple of 4. */
   readonly features?: number;
   readonly inputRange?: number;
 }
@@ -21,7 +21,7 @@ type Inset = readonly [first: number, last: number];
 
 /**
  * The settings that depend on the scale. The authors' convolutions have no padding, so their maps
- * shrink. Our maps always have the size of the padded image. Where both maps have values, the
+ * shrink. Our maps always have the size of the padded image. Where both maps have pixels, the
  * values are the same. Means are taken over the authors' maps. An `Inset` gives the numbers of rows
  * and columns of our map before and after theirs.
  */
@@ -67,19 +67,19 @@ const PLANS: ReadonlyMap<number, Plan> = new Map<number, Plan>([
 ]);
 
 const SLOPE = 0.1;
-/** The number of channels per hidden element of the channel weights. */
+/** The number of channels per hidden element in the channel weights. */
 const REDUCTION = 8;
-/** For "pro", the image is multiplied by the factor, and then the shift is added. */
+/** For "pro" files, the image is multiplied by the factor, and then the shift is added. */
 const [PRO_FACTOR, PRO_SHIFT] = [0.7, 0.15];
 
 /**
  * Builds a Real-CUGAN: two U-Nets without padding. The first enlarges, and the second corrects the
- * result of the first. At x4, both work at x2. Then a last layer enlarges, and the enlarged image
- * is added.
+ * result of the first. At x4, both U-Nets work at x2. A last layer then enlarges their result, and
+ * the enlarged image is added.
  *
- * Source: bilibili, "Real-CUGAN" (2022). Its U-Nets are those of waifu2x. The layers are named as
- * in the authors' checkpoints, and the nodes are named like the golden tensors. Weights have the
- * form that `arrangeCugan` returns. Images smaller than the border are reflected repeatedly; the
+ * Source: bilibili, "Real-CUGAN" (2022). Its U-Nets come from waifu2x. The layers are named as in
+ * the authors' checkpoints, and the nodes are named like the golden tensors. Weights have the form
+ * that `arrangeCugan` returns. Images smaller than the border are reflected repeatedly; the
  * authors' code refuses them. Channel weights are computed from means over the whole image; the
  * authors' tool uses the mean of each tile.
  *
@@ -155,7 +155,8 @@ export function realcugan(config: CuganConfig): Network {
 }
 
 /**
- * Returns functions that append the layers of both U-Nets. A layer and its node have the same name.
+ * Returns functions that append the kinds of layers that both U-Nets use. A layer and its node have
+ * the same name.
  */
 function layersOf(b: GraphBuilder, t: TransformerBuilder) {
   const conv = (name: string, x: NodeId, cOut: number, kernel: 1 | 3 = 3, layer = name): NodeId =>
@@ -183,8 +184,8 @@ function layersOf(b: GraphBuilder, t: TransformerBuilder) {
     up: (name: string, x: NodeId, cOut: number): NodeId =>
       b.pixelShuffle(`${name}.pixels`, active(name, conv(name, x, 4 * cOut, 1)), 2),
     /**
-     * Appends two convolutions. If `inset` is given, appends channel weights too, with means inside
-     * the inset.
+     * Appends two convolutions. If `inset` is given, also appends channel weights, whose means are
+     * taken inside the inset.
      */
     doubles(name: string, x: NodeId, middle: number, cOut: number, inset?: Inset): NodeId {
       const first = active(`${name}.0`, conv(`${name}.0`, x, middle, 3, `${name}.conv.0`));
@@ -196,8 +197,8 @@ function layersOf(b: GraphBuilder, t: TransformerBuilder) {
 }
 
 /**
- * Recognises a Real-CUGAN by the names in the authors' checkpoints. Does not match the fast variant
- * for x2, which reads cells of 2x2 pixels.
+ * Recognises a Real-CUGAN by the tensor names in the authors' checkpoints. Does not match the fast
+ * variant for x2, which reads cells of 2x2 pixels.
  */
 export function matchCugan(outline: Outline): Match | null {
   const head = shapeOf(outline, 'unet1.conv1.conv.0.weight', 4);

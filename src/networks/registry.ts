@@ -30,8 +30,8 @@ import { matchSpan, type SpanConfig, span } from './span.ts';
 import { matchSrformer, matchSwinir, type SwinConfig, srformer, swinir } from './swinir.ts';
 
 /**
- * The sizes of each family, by the family's id. All sizes except the scale default to the published
- * values.
+ * The configuration of each family, by the family's id. All fields except the scale default to the
+ * published values.
  */
 export interface NetworkConfigs {
   readonly a2n: Omit<A2NConfig, 'variant'>;
@@ -83,7 +83,7 @@ const RULES: Rules<CheckedSizes> = {
 };
 
 interface Family<Config> {
-  /** The name that people see. */
+  /** The name that is shown to users. */
   readonly title: string;
   readonly build: (config: Config) => Network;
   readonly match: Matcher;

@@ -3,7 +3,7 @@ import { TransformerBuilder } from '../graph/transformer.ts';
 import { countBlocks, indices, type Match, type Outline, renamed, shapeOf } from './match.ts';
 import type { Network } from './network.ts';
 
-/** The sizes of an RRDBNet. The defaults are ESRGAN's. */
+/** The configuration of an RRDBNet. The defaults are ESRGAN's. */
 export interface RrdbConfig {
   /** The factor from input image to output image: 2^upsamplings / unshuffle. */
   readonly scale: number;
@@ -17,8 +17,8 @@ export interface RrdbConfig {
   /** Whether a 1x1 convolution runs in parallel with the dense convolutions, as in ESRGAN+. */
   readonly plus?: boolean;
   /**
-   * The factor of the single stage of an old network, which may be 3. In all other networks, each
-   * stage enlarges by 2.
+   * The upsampling factor for an old network with a single stage, which can be 3. In all other
+   * networks, each stage enlarges by 2.
    */
   readonly stage?: 2 | 3;
   readonly channels?: number;
@@ -27,7 +27,7 @@ export interface RrdbConfig {
 }
 
 const SLOPE = 0.2;
-/** The factor of each residual. */
+/** The factor by which each residual is multiplied. */
 const FACTOR = 0.2;
 
 /**
@@ -182,7 +182,7 @@ function trunkName(name: string): string {
 }
 
 /**
- * Returns the renaming for the first ESRGAN code, in which names are indices in a sequence. The
+ * Returns the renaming for the oldest ESRGAN code, in which names are indices in a sequence. The
  * layers after the trunk are identified by their order.
  */
 function oldNames(outline: Outline): Renaming {

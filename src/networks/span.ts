@@ -5,13 +5,13 @@ import type { Network } from './network.ts';
 import { foldSpan } from './parts/fold.ts';
 import { constant, DIV2K_MEAN } from './parts/mean.ts';
 
-/** The sizes of a SPAN. */
+/** The configuration of a SPAN. */
 export interface SpanConfig {
   readonly scale: number;
   readonly features?: number;
   readonly channels?: number;
   readonly outputChannels?: number;
-  /** Whether the mean is first subtracted from the input, which is also scaled to 0..imageRange. */
+  /** Whether the input is scaled to 0..imageRange and the mean is subtracted from it. */
   readonly normalise?: boolean;
   readonly imageRange?: number;
   readonly inputRange?: number;
@@ -80,7 +80,9 @@ export function span(config: SpanConfig): Network {
   return { architecture: 'span', scale, inputRange, graph: b.build(output) };
 }
 
-/** Recognises a SPAN with its training weights, or a SPAN that contains only its folded layers. */
+/**
+ * Recognises a SPAN that has its training weights, or a SPAN that contains only its folded layers.
+ */
 export function matchSpan(outline: Outline): Match | null {
   const trained = shapeOf(outline, 'conv_1.sk.weight', 4);
   const head = trained ?? shapeOf(outline, 'conv_1.eval_conv.weight', 4);

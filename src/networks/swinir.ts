@@ -6,7 +6,7 @@ import type { Network } from './network.ts';
 import { constant, DIV2K_MEAN } from './parts/mean.ts';
 import { bodyConv, swinTail, type Upsampler, upsamplerOf } from './parts/swin.ts';
 
-/** The sizes of a SwinIR or an SRFormer. The defaults are those of the classical SwinIR. */
+/** The configuration of a SwinIR or an SRFormer. The defaults are those of the classical SwinIR. */
 export interface SwinConfig {
   readonly scale: number;
   readonly features?: number;
@@ -14,7 +14,7 @@ export interface SwinConfig {
   readonly depths?: readonly number[];
   /** The number of heads in each layer. */
   readonly heads?: readonly number[];
-  /** The side of a window. */
+  /** The side length of a window. */
   readonly window?: number;
   /** The number of channels inside the feed-forward layers, per feature. */
   readonly ratio?: number;
@@ -150,8 +150,8 @@ const RELATIVES =
   /\.conv_block\.|\.overlap_attn\.|^patch_embed\.proj|\.attn\.logit_scale$|^absolute_pos_embed|^conv_first\.1\./;
 
 /**
- * Recognises a SwinIR or an SRFormer by the names in the authors' checkpoints. Related networks
- * (HAT, Swin2SR) are not matched.
+ * Recognises a SwinIR or an SRFormer by the tensor names in the authors' checkpoints. Related
+ * networks (HAT, Swin2SR) are not matched.
  */
 function matchSwin(kind: Kind): Matcher {
   const project = kind === 'swinir' ? 'attn.qkv' : 'attn.q';

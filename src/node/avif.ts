@@ -5,7 +5,7 @@ import type { Rgba8Image } from '../image/image.ts';
 /** Decodes a file with libheif and returns its samples as RGBA. */
 type Decode = (file: Uint8Array) => Promise<Rgba8Image>;
 
-/** The weights of red and blue in the luma, by the H.273 code of the matrix. */
+/** The weights of red and blue in the luma, by the matrix's H.273 code. */
 const LUMA: Readonly<Record<number, readonly [red: number, blue: number]>> = {
   1: [0.2126, 0.0722],
   5: [0.299, 0.114],
@@ -15,12 +15,12 @@ const LUMA: Readonly<Record<number, readonly [red: number, blue: number]>> = {
 
 /**
  * Decodes an 8-bit AVIF like Chromium (libyuv). libheif itself rounds differently and repeats
- * chroma samples instead of interpolating them. For PQ, a difference of one level can become 13
- * levels of sRGB. The planes are decoded by libheif, which returns them unchanged if the file is
- * marked as RGB.
+ * chroma samples instead of interpolating them. With PQ, a difference of one level can grow to 13
+ * sRGB levels. Therefore, the file is marked as RGB, so that libheif decodes the planes and returns
+ * them unchanged. This function then converts them.
  *
- * @returns null for files that are not supported here: other depths, grey, no code points or
- *   another matrix
+ * @returns null for files that this function does not support: other depths, grey images, and files
+ *   with no code points or with a different matrix
  */
 export async function decodeAvif(file: Uint8Array, decode: Decode): Promise<Rgba8Image | null> {
   const bytes = new Bytes(file);
@@ -48,10 +48,10 @@ export async function decodeAvif(file: Uint8Array, decode: Decode): Promise<Rgba
 
 const [CR, CB] = [0, 2];
 
-/** Interpolates the chroma samples, which are located between two or four pixels. */
+/** Interpolates the chroma samples. Each of them is located between two or four pixels. */
 function interpolate({ width, height, data }: Rgba8Image, halfHeight: boolean): void {
   const stored = data.slice();
-  /** Returns the positions of the nearest sample and of the second nearest sample for a pixel. */
+  /** Returns the positions of the two samples that are nearest to a pixel. */
   const pair = (at: number, length: number): readonly [near: number, far: number] => {
     const near = at & ~1;
     const far = near + (at & 1 ? 2 : -2);
@@ -70,7 +70,10 @@ function interpolate({ width, height, data }: Rgba8Image, halfHeight: boolean): 
   }
 }
 
-/** Converts Cr, Y, Cb to R, G, B with the integers of libyuv, which are multiples of 1/64. */
+/**
+ * Converts Cr, Y, Cb to R, G, B with libyuv's fixed-point coefficients, which are multiples of
+ * 1/64.
+ */
 function toRgb(
   data: Rgba8Image['data'],
   [red, blue]: readonly [number, number],
@@ -78,7 +81,7 @@ function toRgb(
 ): void {
   const green = 1 - red - blue;
   const [light, colour] = isFull ? [1, 1] : [255 / 219, 255 / 224];
-  // The limit is 128, because libyuv stores these numbers in bytes.
+  // The limit is 128, because libyuv stores these coefficients in bytes.
   const part = (value: number) => Math.min(128, Math.round(value * colour * 64));
   const [crRed, cbBlue] = [part(2 - 2 * red), part(2 - 2 * blue)];
   const [crGreen, cbGreen] = [

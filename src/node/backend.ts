@@ -27,15 +27,15 @@ import type { ChosenModel } from './model.ts';
 
 /**
  * The device that runs networks. `gpu` is WebGPU, on a software adapter if there is no GPU. `cpu`
- * is WebAssembly. `oracle` is a reference with plain loops, which is slow but simple. The
- * additional value `auto` is a real GPU if there is one, otherwise the CPU.
+ * is WebAssembly. `oracle` is a slow but simple reference implementation. Where `auto` is also
+ * accepted, it means a real GPU if there is one, otherwise the CPU.
  */
 export type DeviceName = 'gpu' | 'cpu' | 'oracle';
 export const DEVICES: readonly (DeviceName | 'auto')[] = ['auto', 'gpu', 'cpu'];
 
 /**
- * The GPU time per submission, in milliseconds. Only the driver's watchdog limits this time,
- * because no page has to stay smooth here.
+ * The GPU time per submission, in milliseconds. In Node, no page has to stay responsive, so only
+ * the driver's watchdog limits this time.
  */
 const SUBMIT_MS = 100;
 
@@ -57,13 +57,13 @@ export type UpscaleFunction = (
 /** The properties of a model that a pass needs. */
 export type PassModel = Pick<ChosenModel, 'name' | 'network' | 'weights' | 'f16'>;
 
-/** A run of a network for an image of the given size. */
+/** A network's run on an image of the given size. */
 export interface EstimatedRun extends Size {
   readonly network: Network;
 }
 
 /**
- * Runs networks for measurements of quality. It is Crispen's engine or, for comparison, another
+ * A runtime for quality measurements. It is either Crispen's engine or, for comparison, a different
  * runtime.
  */
 export interface Measurer {
@@ -83,13 +83,13 @@ export interface Measurer {
   close(): void;
 }
 
-/** An engine on the GPU or on the CPU, with the interface that the commands need. */
+/** An engine on the GPU or CPU, with the interface that the commands need. */
 export interface Backend extends Measurer {
   readonly device: DeviceName;
   /** The GPU device that resizes images and alpha channels; null for the CPU. */
   readonly resampler: DeviceSource | null;
   /**
-   * Makes a pass for `enlarge` from a model. The CPU computes in f32.
+   * Creates a pass for `enlarge` from a model. The CPU always computes in f32.
    * @param precision the precision on a GPU; default `auto`
    */
   pass(model: PassModel, precision?: Precision): Pass;
@@ -107,15 +107,15 @@ export interface Backend extends Measurer {
     },
   ): Promise<Map<string, TracedTensor>>;
   /**
-   * Estimates the milliseconds that networks take for LR images. The first call measures the CPU
-   * and must not run at the same time as other work. For a GPU, the estimate uses the speed of the
-   * last job, and is null if there was none.
+   * Estimates how many milliseconds networks take for LR images. The first call benchmarks the CPU
+   * and must not run concurrently with other work. For a GPU, the estimate is based on the last
+   * job's speed, and is null if there was no job.
    */
   estimate(runs: readonly EstimatedRun[]): Promise<number | null>;
   /** The number of pipelines that were compiled for the GPU; 0 on the CPU. */
   readonly pipelines: number;
   /**
-   * Measures kernels quickly if there is no measurement of this GPU yet. Call this after the first
+   * Benchmarks kernels briefly if this GPU has not been measured yet. Call this after the first
    * image.
    */
   tune(signal?: AbortSignal): Promise<void>;
@@ -124,8 +124,8 @@ export interface Backend extends Measurer {
 
 /**
  * Opens a backend.
- * @param mode the way in which kernels for a GPU are chosen; default `off`
- * @param threads the number of threads of the CPU backend, by default one per core
+ * @param mode how kernels for a GPU are chosen; default `off`
+ * @param threads the number of CPU threads; default: one per core
  * @throws CrispenError `NO_WEBGPU` for `gpu` on a machine without an adapter.
  */
 export async function openBackend(
@@ -149,8 +149,8 @@ export async function openBackend(
 }
 
 /**
- * Like `openBackend`. For `all`, it opens one backend on each distinguishable real GPU, or the CPU
- * if there is none.
+ * Like `openBackend`, but also accepts `all`. In that case, it opens a backend on each
+ * distinguishable real GPU, or on the CPU if there is no GPU.
  */
 export async function openBackends(
   device: DeviceName | 'auto' | 'all',
@@ -237,10 +237,7 @@ async function openCpuBackend(tiling: TilingChoice, threads?: number): Promise<B
   };
 }
 
-/**
- * Opens a GPU backend. After a loss of the device, the work continues on a new device, as in
- * worker/host.ts.
- */
+/** Opens a GPU backend. After a device loss, work continues on a new device; see worker/host.ts. */
 async function openGpuBackend(tiling: TilingChoice, gpu: GPU, mode: TuneMode): Promise<Backend> {
   const { Engine } = await import('../engine/engine.ts');
   const { trace } = await import('../engine/oracle/traceNetwork.ts');
@@ -255,7 +252,7 @@ async function openGpuBackend(tiling: TilingChoice, gpu: GPU, mode: TuneMode): P
   });
   const { adapter } = await host.engine();
   let models = 0;
-  /** Makes an id for a model, and a function that loads the model onto each new device. */
+  /** Creates an id for a model, and a function that loads the model onto each new device. */
   const loading = (
     network: Network,
     weights: TensorMap,
@@ -275,8 +272,8 @@ async function openGpuBackend(tiling: TilingChoice, gpu: GPU, mode: TuneMode): P
     adapter,
     resampler: host.device,
     pass({ name, network, weights, f16 }, wish = 'auto') {
-      // Below, f16 is not used by default for 16-bit images, because it is not precise enough for
-      // them.
+      // For 16-bit images, f16 is not used by default (see below), because it is not precise
+      // enough.
       const precision = choosePrecision(wish, f16, adapter);
       const byDepth = {
         8: loading(network, weights, { precision }),

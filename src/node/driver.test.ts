@@ -3,7 +3,7 @@ import { tellApart } from './driver.ts';
 
 type Power = GPUPowerPreference;
 
-/** Makes a fake GPU object. The adapter for each power preference has the given name. */
+/** Creates a fake GPU object. The adapter for each power preference has the given name. */
 function fake(names: Partial<Record<Power, string>>): GPU {
   return {
     requestAdapter: async ({ powerPreference }: GPURequestAdapterOptions = {}) => {

@@ -8,7 +8,7 @@ let opened: GPU | undefined;
 const kept: GPU[] = [];
 
 /**
- * These flags allow subgroup matrices, which browsers offer only behind a flag, and f16 on NVIDIA,
+ * These flags enable subgroup matrices, which browsers offer only behind a flag, and f16 on NVIDIA,
  * which browsers offer by default.
  */
 const FLAGS = ['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia'] as const;
@@ -16,7 +16,7 @@ const FLAGS = ['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvid
 /**
  * Opens WebGPU in Node with the npm package `webgpu` (Dawn). It uses the first driver that works: a
  * real driver, SwiftShader from an installed Chromium, or lavapipe. The environment variable
- * `VK_DRIVER_FILES` overrides the search. The returned GPU has an adapter.
+ * `VK_DRIVER_FILES` overrides the search. The returned GPU always has an adapter.
  * @throws CrispenError `NO_WEBGPU`, with a hint about the packages to install.
  */
 export async function openGpu(): Promise<GPU> {
@@ -47,8 +47,9 @@ export async function openRealGpu(): Promise<GPU | null> {
 }
 
 /**
- * Opens all real GPUs that Dawn can distinguish, for each Vulkan driver and each power preference.
- * Dawn cannot distinguish several GPUs of the same model, so only one of them is opened.
+ * Opens all real GPUs that Dawn can distinguish, by trying each Vulkan driver and each power
+ * preference. Dawn cannot distinguish several GPUs of the same model, so only one of them is
+ * opened.
  */
 export async function openRealGpus(): Promise<GPU[]> {
   const { VK_DRIVER_FILES } = process.env;
@@ -76,7 +77,10 @@ export async function openRealGpus(): Promise<GPU[]> {
   }
 }
 
-/** Returns one GPU for each real adapter. A request to that GPU always returns that adapter. */
+/**
+ * Returns one GPU object for each real adapter. Adapter requests to such an object always return
+ * its adapter.
+ */
 export async function tellApart(gpus: readonly GPU[]): Promise<GPU[]> {
   const found = new Map<string, GPU>();
   for (const gpu of gpus) {
@@ -120,8 +124,8 @@ async function firstGpu(
   Object.assign(globalThis, globals);
   loadVulkan();
   for (const driver of drivers) {
-    // The Vulkan loader reads the variable only for a new instance, so every attempt creates an
-    // instance.
+    // The Vulkan loader reads the variable only when an instance is created, so every attempt
+    // creates a new instance.
     if (driver !== null) process.env.VK_DRIVER_FILES = driver;
     const gpu = create([...FLAGS]);
     if (await adapterOf(gpu)) return gpu;
@@ -130,8 +134,7 @@ async function firstGpu(
 }
 
 /**
- * Returns the values of `VK_DRIVER_FILES` to try, the best first. Null means that the system
- * chooses.
+ * Returns the values of `VK_DRIVER_FILES` to try, best first. Null means that the system chooses.
  */
 function driverChoices(withSoftware: boolean): (string | null)[] {
   const { VK_DRIVER_FILES, VK_ICD_FILENAMES } = process.env;

@@ -1,7 +1,7 @@
 /**
  * Finds the software that runs WebGPU on this machine: a Chromium, Vulkan drivers (by their ICD
- * files, which the Vulkan loader needs) and the Vulkan loader itself. It is plain JavaScript,
- * because the scripts use it before anything is built. The types are in drivers.d.mts.
+ * files, which the Vulkan loader needs) and the Vulkan loader itself. This file is plain
+ * JavaScript, because scripts use it before anything is built. The types are in drivers.d.mts.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
@@ -21,8 +21,8 @@ const CHROMIUM_FOLDERS = [
 const SWIFTSHADER_ICD = 'vk_swiftshader_icd.json';
 
 /**
- * Finds the Chromium for tests: `$CRISPEN_CHROMIUM`, an installed Chromium, or that of Playwright.
- * Returns null if there is none.
+ * Finds the Chromium for tests: `$CRISPEN_CHROMIUM`, an installed Chromium, or Playwright's
+ * Chromium. Returns null if there is none.
  */
 export function findChromium() {
   const wanted = process.env.CRISPEN_CHROMIUM;
@@ -52,7 +52,7 @@ export function findSwiftShader() {
 
 /**
  * Lists the installed Vulkan drivers, divided into `hardware` and `software` (lavapipe). A driver
- * may be installed even if its hardware does not exist.
+ * can be installed even if its hardware is not present.
  */
 export function findVulkanDrivers() {
   const folders = [
@@ -75,8 +75,8 @@ export function findVulkanDrivers() {
 
 /**
  * Makes the Vulkan loader available to Dawn, which opens `libvulkan.so.1` by name. If the system
- * has no loader, this function opens the one inside a Chromium. Dawn then finds the open library by
- * its name. Returns whether there is a loader.
+ * has no loader, this function loads the one that a Chromium installation contains. Dawn then finds
+ * the loaded library by its name. Returns whether there is a loader.
  */
 export function loadVulkan() {
   if (process.platform !== 'linux') return true;
@@ -94,7 +94,7 @@ export function findLibrary(name) {
   return found?.split('=> ')[1]?.trim() ?? inChromium(name)[0] ?? null;
 }
 
-/** The flag RTLD_NODELETE of glibc, which keeps the library loaded when the handle is closed. */
+/** glibc's flag RTLD_NODELETE, which keeps the library loaded when the handle is closed. */
 const RTLD_NODELETE = 0x1000;
 
 /** @param {string} file */
@@ -110,7 +110,7 @@ function openLibrary(file) {
 }
 
 /**
- * Lists all paths of a file with this name in Chromium installations.
+ * Lists the paths of all files with this name in Chromium installations.
  * @param {string} name
  */
 function inChromium(name) {
@@ -123,7 +123,7 @@ function inChromium(name) {
   return folders.map((folder) => join(folder, name)).filter((path) => existsSync(path));
 }
 
-/** Lists the folders of the Chromium builds that Playwright downloaded, the newest first. */
+/** Lists the folders of the Chromium builds that Playwright downloaded, newest first. */
 function playwrightFolders() {
   const { PLAYWRIGHT_BROWSERS_PATH, LOCALAPPDATA } = process.env;
   const roots = [

@@ -26,13 +26,13 @@ import {
   readWeightFile,
 } from './model.ts';
 
-/** Settings for all images of an enlarger. */
+/** The settings that apply to all of an enlarger's images. */
 export interface EnlargeSettings {
   /** The id of a shipped model, or `auto`. By default, the best photo models are used. */
   readonly model?: string | undefined;
   /** A weight file. If `model` is also given, it replaces that model's weights. */
   readonly weights?: string | undefined;
-  /** Properties of the network that the weight file does not determine. */
+  /** Network properties that the weight file does not determine. */
   readonly wish?: NetworkWish | undefined;
   readonly precision?: Precision | undefined;
 }
@@ -67,13 +67,13 @@ export interface ImagePlan {
   /** The choice of the model `auto`; null for other models. */
   readonly auto: AutoChoice | null;
   /**
-   * Sentences about facts that weight files do not contain, with the usual values that were
-   * assumed.
+   * Messages about information that the weight files do not contain, and the default values that
+   * were assumed.
    */
   readonly assumptions: readonly string[];
 }
 
-/** One enlarged image. */
+/** The result of enlarging one image. */
 export interface Enlarged<T> {
   readonly plan: ImagePlan;
   readonly report: EnlargeReport;
@@ -81,13 +81,13 @@ export interface Enlarged<T> {
   readonly tags: ImageTags;
   /** The size of the file in bytes. */
   readonly bytes: number;
-  /** The value that the sink returned. */
+  /** The value that the sink's `close` returned. */
   readonly file: T;
 }
 
 /**
- * Enlarges images on one backend with models that stay loaded. Calls may overlap. While networks
- * run for one image, other images are decoded or encoded.
+ * Enlarges images on one backend. The models stay loaded. Calls may overlap. While networks process
+ * one image, other images can be decoded or encoded.
  */
 export class Enlarger {
   readonly backend: Backend;
@@ -103,7 +103,7 @@ export class Enlarger {
     this.#settings = settings;
   }
 
-  /** The total number of milliseconds during which networks ran. */
+  /** The total time during which networks ran, in milliseconds. */
   get busyMs(): number {
     return this.#busyMs;
   }
@@ -127,14 +127,14 @@ export class Enlarger {
       estimate,
     });
     const chain = isPlain ? [] : planned.chain;
-    // The set removes duplicates, because a model may run twice.
+    // The set removes duplicates, because a model can run twice.
     return { ...planned, chain, assumptions: [...new Set(chain.flatMap((m) => m.assumptions))] };
   }
 
   /**
-   * Enlarges a decoded image into a file. A PNG is written strip by strip, so it may be larger than
-   * the memory. Other formats need the whole result in memory.
-   * @throws CrispenError from the plan, the engine, the encoder and the sink; `ABORTED`
+   * Enlarges a decoded image into a file. A PNG is written strip by strip, so it can be larger than
+   * the available memory. Other formats need the whole result in memory.
+   * @throws CrispenError the errors of the plan, the engine, the encoder and the sink; `ABORTED`
    */
   async enlarge<T>(
     { image, tags: found }: Pick<DecodedImage, 'image' | 'tags'>,
@@ -171,7 +171,7 @@ export class Enlarger {
     return { plan, report: whole.report, depth, tags, bytes, file };
   }
 
-  /** Measures how many milliseconds an image takes, and drops the result. */
+  /** Measures how many milliseconds an image takes, and discards the result. */
   async probe(image: RgbaImage, task: EnlargeTask): Promise<number> {
     const { chain, size } = await this.plan(image, task);
     const passes = chain.map((model) => this.#pass(model));
@@ -184,7 +184,7 @@ export class Enlarger {
     let file = this.#files.get(path);
     if (!file) {
       file = readWeightFile(path);
-      // If reading failed, the next image tries it again.
+      // If reading fails, the file is read again for the next image.
       file.catch(() => this.#files.delete(path));
       this.#files.set(path, file);
     }
@@ -192,7 +192,8 @@ export class Enlarger {
   }
 
   /**
-   * Returns the pass for a network with its weights. The pass is made once and used for all images.
+   * Returns the pass for a network with its weights. The pass is created once and reused for all
+   * images.
    */
   #pass(model: ChosenModel): Pass {
     const { architecture, scale, inputRange } = model.network;

@@ -13,16 +13,18 @@ import type { RgbaImage } from '../image/image.ts';
 import { linearToSrgb } from '../srgb.ts';
 
 /**
- * Converts HDR images to sRGB like Chromium on a screen without HDR. Values of BT.2100 (PQ and HLG)
- * are converted to light, tone-mapped in BT.2020 with the reference white operator of SMPTE ST
- * 2094-50, and clipped to sRGB.
+ * Converts HDR images to sRGB like Chromium on a screen without HDR. BT.2100 values (PQ and HLG)
+ * are converted to linear light, tone-mapped in BT.2020 with the reference white operator of SMPTE
+ * ST 2094-50, and clipped to sRGB.
  */
 
-/** The luminance of diffuse white (BT.2408) and the assumed peak of an image, in cd/m². */
+/**
+ * The luminance of diffuse white (BT.2408) and the assumed peak luminance of an image, in cd/m².
+ */
 const [WHITE, PEAK] = [203, 1000];
 const MAX = PEAK / WHITE;
 
-/** Returns the matrix from linear RGB to X, Y, Z. @param code the H.273 code of the primaries */
+/** Returns the matrix that converts linear RGB to XYZ. @param code the primaries' H.273 code */
 const toXyz = (code: number): Matrix => transposed(primariesOf(code));
 const between = (from: number, to: number): Matrix =>
   product(inverse(toXyz(to)) as Matrix, toXyz(from));
@@ -30,25 +32,26 @@ const between = (from: number, to: number): Matrix =>
 const [SRGB, BT2020] = [1, 9];
 const LUMA: Vector = [0.2627, 0.678, 0.0593];
 
-/** Decodes PQ to light. 1 is diffuse white. */
+/** Decodes a PQ value to linear light, where 1 is diffuse white. */
 function pq(x: number): number {
   const power = x ** (1 / 78.84375);
   const light = Math.max(power - 0.8359375, 0) / (18.8515625 - 18.6875 * power);
   return (light ** (1 / 0.1593017578125) * 10000) / WHITE;
 }
 
-/** Decodes HLG to scene light, 0 to 1. */
+/** Decodes an HLG value to scene light, 0 to 1. */
 const hlg = (x: number): number =>
   x <= 0.5 ? (x * x) / 3 : (Math.exp((x - 0.55991073) / 0.17883277) + 0.28466892) / 12;
 
 /**
- * Returns the tone mapping factor for light, where 1 is white. The factor is one half up to white
- * and decreases above it.
+ * Returns the tone mapping factor for a light value, where 1 is diffuse white. The factor is one
+ * half for values up to 1 and decreases above 1.
  */
 function gain(light: number): number {
   const knee = 0.5;
   if (light <= 1) return knee;
-  // This is a Bézier curve from (1, knee) to (MAX, 1) with the control point at 0.65.
+  // This is a Bézier curve from (1, knee) to (MAX, 1) whose control point is determined by the
+  // parameter 0.65.
   const [x, y] = [0.35 + 0.65 / knee, 0.35 * knee + 0.65];
   const [a, b, c] = [1 - 2 * x + MAX, 2 * x - 2, 1 - Math.min(light, MAX)];
   const t = (Math.sqrt(b * b - 4 * a * c) - b) / (2 * a);
@@ -75,7 +78,7 @@ export function hdrToSrgb<Image extends RgbaImage>(
   for (let i = 0; i < data.length; i += 4) {
     const stored: Vector = [curve[data[i]], curve[data[i + 1]], curve[data[i + 2]]];
     const scene = times(toBt2020, stored);
-    // For HLG, display light is scene light times the luminance of the scene to the power of 0.2.
+    // For HLG, display light is scene light times the scene's luminance to the power of 0.2.
     const bright = isPq ? 1 : Math.max(dot(LUMA, scene), 0) ** 0.2 * MAX;
     const light = scene.map((v) => v * bright) as unknown as Vector;
     const factor = gain(Math.max(...light));

@@ -19,7 +19,7 @@ type Sharp = typeof import('sharp');
 
 export type OutputFormat = FormatName;
 
-/** The formats that can be written. Crispen's own encoder writes PNG. */
+/** The output formats. PNG is written by Crispen's own encoder. */
 export const OUTPUT_FORMATS: readonly OutputFormat[] = Object.values(FORMATS).map(
   ({ name }) => name,
 );
@@ -37,17 +37,17 @@ const EXTENSIONS = new Map<string, OutputFormat>(
 export const writtenFormat = (extension: string): OutputFormat | undefined =>
   EXTENSIONS.get(extension.toLowerCase());
 
-/** The note about 16-bit samples that were reduced to 8 bits for the output format. */
+/** The message about 16-bit samples that were reduced to 8 bits for the output format. */
 export const DEPTH_NOTE = 'The 16-bit samples became 8-bit ones: only PNG keeps them.';
 
 /**
- * The options of sharp for reading. Like browsers, sharp then accepts files that cause only
- * warnings in libjpeg and other decoders. `openSource` checks the size.
+ * The options for reading with sharp. With `failOn: 'error'`, sharp accepts files that cause only
+ * warnings in libjpeg and other decoders, as browsers do. `openSource` checks the size.
  */
 const READ = { failOn: 'error', limitInputPixels: MAX_PIXELS } as const;
 
 export interface WriteOptions {
-  /** Default: the format of the file extension. */
+  /** The file format; default: the format for the file extension. */
   readonly format?: OutputFormat | undefined;
   /** The quality from 1 to 100 for all formats except PNG; default 92. */
   readonly quality?: number | undefined;
@@ -62,11 +62,11 @@ export async function readImage(path: string): Promise<Rgba8Image> {
 }
 
 /**
- * Reads a JPEG, PNG or WebP file (or another format that sharp decodes) as RGBA, turned upright
+ * Reads a JPEG, PNG or WebP file (or another format that sharp decodes) as RGBA, rotated upright
  * according to its EXIF orientation. Grey images become RGB. For PNG, JPEG, WebP and AVIF files,
- * the values are the stored ones, and the tags describe their colour space. Other formats are
+ * the values are returned as stored, and the tags describe their colour space. Other formats are
  * converted to sRGB. 16-bit PNGs keep 16 bits per sample.
- * @param output the output format; HDR is kept only for PNG, and is converted to sRGB for other
+ * @param output the output format; HDR is kept only for PNG and is converted to sRGB for other
  *   formats
  * @throws CrispenError `INVALID_INPUT` if the file cannot be read, `DECODE_FAILED` if it is not an
  *   image, `IMAGE_TOO_LARGE`.
@@ -79,7 +79,7 @@ export async function readPicture(
 }
 
 /**
- * Like `readPicture`, but decodes the bytes of a file.
+ * Like `readPicture`, but decodes a file's bytes.
  * @param name the file's name, for messages
  */
 export async function decodePicture(
@@ -95,7 +95,7 @@ export async function decodePicture(
     const isDeep = (bits === 16 && isRaw) || tiff?.depth === 'ushort';
     const decode = async <Image extends RgbaImage>(file: Uint8Array): Promise<Image> => {
       const { data, info } = await sharp(file, READ)
-        // Only formats for which `openSource` does not remove EXIF still have an orientation here.
+        // This affects only formats from which `openSource` does not remove EXIF.
         .autoOrient()
         .toColourspace(isDeep ? 'rgb16' : 'srgb')
         .ensureAlpha()
@@ -223,7 +223,7 @@ async function encode(
 }
 
 /**
- * Checks that a format supports a size, before the long work begins.
+ * Checks that a format supports a size, before the time-consuming work begins.
  * @throws CrispenError `IMAGE_TOO_LARGE`
  */
 export function checkFormat(
@@ -236,8 +236,8 @@ export function checkFormat(
 }
 
 /**
- * Returns the format for the extension of an output. Without a known extension, the format is PNG
- * if the output is not a file, for example a pipe.
+ * Returns the format for an output's file extension. If the extension is unknown, the format is
+ * PNG, but only if the output is not a regular file, for example if it is a pipe.
  * @throws CrispenError `ENCODE_FAILED`
  */
 export function formatOf({ name, kind }: Pick<Output, 'name' | 'kind'>): OutputFormat {

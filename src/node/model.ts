@@ -24,13 +24,12 @@ import { AUTO } from '../worker/protocol.ts';
 import { readBytes } from './images.ts';
 
 /**
- * The package's own folder. This file is two folders below it, both in the source and in the build.
+ * The package's root folder. This file is two levels below it, both in the source and in the build.
  */
 export const PACKAGE_ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /**
- * The properties of a network, besides the scale, that the tensors of a weight file may not
- * determine.
+ * The properties of a network, besides the scale, that a weight file's tensors might not determine.
  */
 export type NetworkWish = Omit<NetworkChoice, 'scale'>;
 
@@ -40,8 +39,8 @@ interface Size {
 }
 
 /**
- * Finds a shipped weight file. A checkout contains all weights, but the package contains only those
- * of one model.
+ * Finds a shipped weight file. A checkout contains all weight files, but the package contains only
+ * one model's.
  */
 const findShipped = ({ file }: ModelFile): string | undefined =>
   ['public/models/', 'dist/lib/models/']
@@ -63,44 +62,43 @@ export interface ChosenModel {
   readonly network: Network;
   readonly weights: TensorMap;
   /**
-   * Whether measurements have shown that these weights are safe in f16. This is true only for
+   * Whether measurements have shown that these weights are safe in f16. This can be true only for
    * shipped weights.
    */
   readonly f16: boolean;
-  /** The SHA-256 of the weight file in hexadecimal digits. */
+  /** The weight file's SHA-256 in hexadecimal digits. */
   readonly sha256: string;
   /**
-   * Sentences about facts that the weight file does not contain, with the usual values that were
-   * assumed.
+   * Messages about information that the weight file does not contain, and the default values that
+   * were assumed.
    */
   readonly assumptions: readonly string[];
 }
 
-/** A run of a shipped model, before its weights are read. */
+/** A planned run of a shipped model, whose weights have not been read yet. */
 export type PlannedRun = Size & { readonly model: ModelFile; readonly network: Network };
 
 export interface ModelOptions {
-  /** The id of a shipped model. For a chain, it may also be `auto`. */
+  /** The id of a shipped model. For a chain, it can also be `auto`. */
   readonly model?: string | undefined;
   readonly weights?: string | undefined;
   readonly scale?: number | undefined;
   /**
-   * Properties of the network that the weight file does not determine, if they differ from the
-   * usual values.
+   * Network properties that the weight file does not determine, if they differ from the defaults.
    */
   readonly wish?: NetworkWish | undefined;
   /**
-   * Reads weight files. Callers that cache files pass their own function. Default:
-   * `readWeightFile`.
+   * The function that reads weight files. Callers that cache files pass their own function.
+   * Default: `readWeightFile`.
    */
   readonly read?: typeof readWeightFile | undefined;
 }
 
 /**
- * Returns the model for the options. `weights` is the path of a weight file in any known format. If
- * only `weights` is given, the network is detected from the file's tensors and name. If `model` is
- * given too, the file replaces that model's weights. If neither is given, the result is the default
- * model of the scale.
+ * Returns the model that the options specify. `weights` is the path of a weight file in any known
+ * format. If only `weights` is given, the network is detected from the file's tensors and name. If
+ * `model` is given too, the file replaces that model's weights. If neither is given, the result is
+ * the default model for the scale.
  * @throws CrispenError `MODEL_UNKNOWN`, `MODEL_CORRUPT`, `MODEL_UNSUPPORTED`, `INVALID_INPUT`.
  */
 export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
@@ -128,19 +126,19 @@ export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
   return { name: entry.id, f16: entry.f16, ...read };
 }
 
-/** The text for a network of scale 1 if the file's name does not contain the task. */
+/** The message for a network with scale 1 if the file's name does not contain the task. */
 const RESTORES = 'it restores the image at its own size';
 
 /**
- * Returns the models that run one after the other on an image, and the size of the result after a
- * resize. A shipped model represents its family, so models of other scales may run too. The model
- * of a weight file runs as often as needed. A restoring model runs once, and the default models
- * enlarge its result. `auto` chooses between the best models and those fast models that have their
- * weights available.
+ * Returns the models that run on an image one after the other, and the size of the result after the
+ * final resize. A shipped model represents its family, so models with other scales can run too. A
+ * weight file's model runs as often as needed. A restoration model runs once, and the default
+ * models then enlarge its result. `auto` chooses between the best models and the fast models whose
+ * weights are available.
  * @param wish the requested size; default: the model's own scale, or x2 without a model
  * @param options.task the task; default: the model's own task
- * @param options.estimate for `auto`: returns the milliseconds that runs need, or null; by default,
- *   they are unknown
+ * @param options.estimate for `auto`: returns how many milliseconds the runs take, or null if this
+ *   is unknown; by default, it is unknown
  * @throws CrispenError like `chooseModel`; `INVALID_INPUT` if the model cannot be used for the
  *   task.
  */
@@ -193,7 +191,7 @@ export async function chooseChain(
 }
 
 /**
- * Chooses between the best and the fast models. Only fast models with available weights can be
+ * Chooses between the best and the fast models. Only fast models whose weights are available can be
  * chosen.
  */
 function chooseAuto(
@@ -210,7 +208,7 @@ function chooseAuto(
   );
 }
 
-/** Reads each of the shipped models once. */
+/** Reads each shipped model only once. */
 async function readAll(
   models: readonly (ModelFile | ChosenModel)[],
   options: Omit<ModelOptions, 'scale'> = {},
@@ -223,7 +221,7 @@ async function readAll(
   return models.map((model) => read.get(model) as ChosenModel);
 }
 
-/** Returns the model of a weight file, at the requested scale if the file allows it. */
+/** Returns a weight file's model, with the requested scale if the file allows it. */
 async function chooseFile(
   options: Omit<ModelOptions, 'scale'>,
   factor: number | null,
@@ -238,13 +236,13 @@ async function chooseFile(
   return ofFile(weights, found || detectIn(file, weights, { ...options, likelyScale }), sha256);
 }
 
-/** Makes the model of a weight file from its detected network. */
+/** Builds a weight file's model from the detected network. */
 function ofFile(path: string, found: Detection, sha256: string): ChosenModel {
   const { network, weights, assumptions } = found;
   return { name: fileTitle(path), network, weights, f16: false, sha256, assumptions };
 }
 
-/** Returns the result of `work`, or null if the file does not have this scale. */
+/** Returns the result of `work`, or null if the file cannot be used at this scale. */
 function possible<T>(work: () => T): T | null {
   try {
     return work();
@@ -261,7 +259,7 @@ export async function readWeightFile(path: string): Promise<{ file: WeightFile; 
   return { file, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
-/** Detects the network of a weight file from its tensors, its name and the options. */
+/** Detects a weight file's network from its tensors, its name and the options. */
 export function detectIn(
   { tensors }: WeightFile,
   path: string,
@@ -275,9 +273,9 @@ export function detectIn(
 }
 
 /**
- * Returns the network of a shipped model with weights from a file. Unused tensors cause an error.
- * For example, an x4 file contains all tensors that an x2 network of the same family needs, but the
- * image would be wrong. (The engine reports missing tensors.)
+ * Returns a shipped model's network with weights from a file. Unused tensors are an error. For
+ * example, an x4 file contains all tensors that an x2 network of the same family needs, but the
+ * resulting image would be wrong. (The engine reports missing tensors.)
  */
 async function modelOf(
   { file, sha256 }: Awaited<ReturnType<typeof readWeightFile>>,

@@ -108,7 +108,8 @@ describe('an output that exists', () => {
   });
 
   test.skipIf(!existsSync('/dev/full'))('a device is written to', async () => {
-    // The test uses a link. If it replaced the device itself, other programs would fail.
+    // The test writes through a link, because replacing the device itself would break other
+    // programs.
     await fs.symlink('/dev/full', at('full'));
     await expect(writeImage(at('full'), picture, { format: 'webp' })).rejects.toMatchObject({
       code: 'WRITE_FAILED',
@@ -258,7 +259,7 @@ describe('the real command', () => {
     ['SIGHUP', 129],
     ['SIGINT', 130],
   ] as const)('%s leaves no temporary file, exit code %i', async (signal, code) => {
-    // This image takes much longer than the signal.
+    // This image takes so long that the signal arrives while the command is still running.
     const side = 512;
     const flat = new Uint8ClampedArray(side * side * 4).fill(128);
     await writeImage(at('in.png'), { width: side, height: side, data: flat });

@@ -34,8 +34,8 @@ export const STDIO = '-';
 /** The destination of a command's output. */
 export interface Output {
   /**
-   * A `file` is complete when it becomes visible. A `place` is written directly from its start; it
-   * is a device, or a file that is already open, such as `/dev/fd/3`. A `pipe` is a named pipe.
+   * A `file` becomes visible only when it is complete. A `place` is a device, or a file that is
+   * already open, such as `/dev/fd/3`. It is overwritten in place. A `pipe` is a named pipe.
    * `stdout` is `-` or the path of standard output.
    */
   readonly kind: 'file' | 'place' | 'pipe' | 'stdout';
@@ -46,14 +46,14 @@ export interface Output {
 }
 
 /**
- * Finds the destination of an output and checks that it can be written, before the long work
+ * Finds an output's destination and checks that it can be written, before the time-consuming work
  * begins. Links are followed, even to files that do not exist yet.
  *
  * @param name a path, or `-` for standard output
- * @param input the input, a path or `-`, which must not be overwritten
- * @param options `tries`: whether a file of one block is written as a test; default true
+ * @param input the input, which must not be overwritten: a path or `-`
+ * @param options `tries`: whether a one-block file is written as a test; default true
  * @throws CrispenError `INVALID_INPUT` for an impossible destination: a folder, a socket, a missing
- *   folder, a name that is too long, a terminal as standard output, or the input itself;
+ *   folder, a name that is too long, standard output if it is a terminal, or the input itself;
  *   `WRITE_FAILED` if permissions or a full disk prevent writing.
  */
 export async function findOutput(
@@ -96,11 +96,11 @@ function standardOutput(name: string): Output {
 
 /**
  * Opens an output. The new file is written under a random name in the same folder. When it is
- * complete, it replaces the existing file and keeps that file's permissions and owner. If this is
- * not possible (several hard links, another owner, a read-only folder), only the content of the
- * existing file is replaced.
+ * complete, it replaces the existing file and takes over that file's permissions and owner. If this
+ * is not possible (several hard links, another owner, a read-only folder), only the existing file's
+ * content is replaced.
  *
- * @param signal ends the wait for the reader of a pipe
+ * @param signal ends the wait for a pipe's reader
  */
 export async function openSink({ kind, path }: Output, signal?: AbortSignal): Promise<Sink<null>> {
   if (kind === 'stdout') return streamSink(process.stdout, false);
@@ -167,7 +167,7 @@ async function fileSink(path: string): Promise<Sink<null>> {
 
 /**
  * Sets the permissions and the owner of the new file. Returns whether the new file can replace the
- * old file without any other visible difference.
+ * old one without any visible difference apart from the content.
  */
 async function takesPlace(file: FileHandle, existing: Stats | null): Promise<boolean> {
   if (!existing) return true;
@@ -184,8 +184,8 @@ async function takesPlace(file: FileHandle, existing: Stats | null): Promise<boo
 }
 
 /**
- * Moves a file. Returns false if the existing file cannot be replaced, as for a mount or in a
- * sticky folder. Its content may still be replaceable.
+ * Moves a file. Returns false if the existing file cannot be replaced, for example because it is a
+ * mount point or is in a sticky folder. Replacing its content might still be possible.
  */
 async function moved(from: string, to: string, existing: Stats | null): Promise<boolean> {
   try {
@@ -197,19 +197,20 @@ async function moved(from: string, to: string, existing: Stats | null): Promise<
   }
 }
 
-/** An identifier of this machine. It distinguishes machines that write to the same folder. */
+/** An identifier for this machine. It distinguishes machines that write to the same folder. */
 export const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 6);
 const TEMPORARY = /^\.crispen-([0-9a-f]{6})-(\d+)-[0-9a-f]{24}\.tmp$/;
 
 /**
- * If a temporary file of another machine has not changed for a day, its process has probably ended.
+ * The age in milliseconds after which another machine's temporary file is removed. If the file has
+ * not changed for a day, its process has probably ended.
  */
 const STALE_MS = 24 * 3600 * 1000;
 
 /**
- * Removes the temporary files that ended processes have left in a folder, for example after `kill
- * -9`. Files of running processes on this machine are kept. Files of other machines are kept until
- * they are a day old.
+ * Removes temporary files that processes left in a folder when they ended, for example after `kill
+ * -9`. Files of processes that are still running on this machine are kept. Files from other
+ * machines are kept until they are a day old.
  */
 export async function removeStale(folder: string): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {
@@ -240,7 +241,7 @@ function isAlive(pid: number): boolean {
 /** The paths of the temporary files that this process has not finished. */
 const unfinished = new Set<string>();
 
-/** Removes incomplete files synchronously, because the process is about to end. */
+/** Removes incomplete files. It does so synchronously, because the process is about to end. */
 export function removeUnfinished(): void {
   for (const path of unfinished) rmSync(path, { force: true });
   unfinished.clear();
@@ -248,8 +249,9 @@ export function removeUnfinished(): void {
 process.on('exit', removeUnfinished);
 
 /**
- * Creates a file with a name that nobody can guess, so nobody can place a link there in advance.
- * The name is short and does not contain the output's name, which may have the maximum length.
+ * Creates a file with an unguessable name, so that nobody can place a link there in advance. The
+ * name is short and does not contain the output's name, because that name might already have the
+ * maximum length.
  */
 async function openTemporary(
   folder: string,
@@ -268,7 +270,7 @@ async function openTemporary(
 }
 
 /**
- * Creates a folder and its parent folders, unless they exist.
+ * Creates a folder and its parent folders if they do not exist.
  * @throws CrispenError `INVALID_INPUT` if a file is in its place; `WRITE_FAILED`
  */
 export async function makeFolder(path: string): Promise<void> {
@@ -295,8 +297,8 @@ async function scratchFolder(path: string, existing: Stats | null): Promise<stri
 }
 
 /**
- * Checks that an output can be written. It opens an existing file, and writes a file of one block,
- * because only this detects quotas and full disks.
+ * Checks that an output can be written. If the file exists, it is opened for writing. A one-block
+ * test file is also written, because only this detects exceeded quotas and full disks.
  */
 async function tryWriting(path: string, exists: boolean): Promise<void> {
   if (exists) await (await open(path, constants.O_WRONLY)).close();
@@ -311,7 +313,7 @@ async function tryWriting(path: string, exists: boolean): Promise<void> {
   }
 }
 
-/** Waits for a reader of a pipe and opens the pipe for writing. `signal` can end the wait. */
+/** Waits until a pipe has a reader, and opens the pipe for writing. `signal` can end the wait. */
 async function openPipe(path: string, signal?: AbortSignal): Promise<Writable> {
   for (;;) {
     throwIfAborted(signal);
@@ -342,14 +344,15 @@ function streamSink(stream: Writable, isOurs: boolean): Sink<null> {
 }
 
 /**
- * The maximum number of links to follow. More links are treated as a cycle. Linux has the same
+ * The maximum number of links to follow. A longer chain is treated as a cycle. Linux has the same
  * limit.
  */
 const MAX_LINKS = 40;
 
 /**
- * Returns the path after following all links. The file may not exist yet. `isOpen` means that the
- * path is a number of an open file of this process, which may no longer have a name.
+ * Returns the path after following all links, even if the file does not exist yet. `isOpen` means
+ * that the path refers to one of this process's open files by number. Such a file might no longer
+ * have a name.
  */
 async function behindLinks(name: string): Promise<{ path: string; isOpen: boolean }> {
   let path = resolve(name);
@@ -368,7 +371,7 @@ async function behindLinks(name: string): Promise<{ path: string; isOpen: boolea
   throw unfit(`${name} is a link that leads back to itself.`);
 }
 
-/** Returns the stats of a path, or null if it does not exist. */
+/** Returns a path's stats, or null if it does not exist. */
 async function statOf(path: string): Promise<Stats | null> {
   try {
     return await stat(path);
@@ -379,7 +382,8 @@ async function statOf(path: string): Promise<Stats | null> {
 }
 
 /**
- * Returns the stats of the input. Returns null after an error, because reading reports it later.
+ * Returns the input's stats. Returns null after an error, because reading the input reports the
+ * error later.
  */
 async function inputStat(input: string): Promise<Stats | null> {
   return input === STDIO ? descriptor(0) : stat(input).catch(() => null);
@@ -402,7 +406,7 @@ const unfit = (message: string, hint = 'Give the output another name.'): Crispen
   new CrispenError('INVALID_INPUT', message, { hint });
 
 /**
- * Converts a system error to an error that says what is wrong with a name. Other errors become
+ * Converts a system error to an error that states the problem with a file name. Other errors become
  * `WRITE_FAILED`.
  */
 function readable(name: string, cause: unknown): unknown {

@@ -1,6 +1,6 @@
 /**
- * Crispen in Node. `createUpscaler()` makes an upscaler, which enlarges files, bytes and streams on
- * a GPU or on the CPU. The optional package `sharp` decodes and encodes files. The optional package
+ * Crispen in Node. `createUpscaler()` creates an upscaler, which enlarges files, bytes and streams
+ * on a GPU or the CPU. The optional package `sharp` decodes and encodes files. The optional package
  * `webgpu` provides the GPU.
  * @module crispen/node
  */

@@ -2,11 +2,12 @@ import type { Sharp } from 'sharp';
 import { CrispenError } from '../errors.ts';
 import type { Rgba8Image } from '../image/image.ts';
 
-/** The note about floating-point samples. */
+/** The message about floating-point samples. */
 export const FLOAT_NOTE = 'The floating-point samples, 0 to 1, were rounded to 8 bits.';
 
 /**
- * The names in libvips of sample types that ordinary images do not use, with names for messages.
+ * The sample types that ordinary images do not use: libvips' names, and the names for error
+ * messages.
  */
 const REFUSED: Readonly<Record<string, string>> = {
   char: 'signed 8-bit integers',
@@ -17,14 +18,14 @@ const REFUSED: Readonly<Record<string, string>> = {
   dpcomplex: 'complex numbers',
 };
 
-/** The tolerance for computed samples in the range 0 to 1. */
+/** The amount by which samples may be outside the range 0 to 1 because of rounding errors. */
 const TOLERANCE = 0.5 / 255;
 
 /**
- * Reads a TIFF with samples that are not unsigned integers of 8 or 16 bits. A decoder would cast
- * these samples to 8 bits, and most of them would become black. Floating-point samples of 0 to 1
- * become 0 to 255 without a transfer curve, because the file does not specify one. Returns null for
- * files that a decoder reads correctly.
+ * Reads a TIFF whose samples are not unsigned integers of 8 or 16 bits. A decoder would cast these
+ * samples to 8 bits, and most of them would become black. Floating-point samples from 0 to 1 are
+ * scaled to 0 to 255. No transfer curve is applied, because the file does not specify one. Returns
+ * null for files that a decoder reads correctly.
  *
  * @throws CrispenError `DECODE_FAILED` for samples of other types, and for values outside 0 to 1
  */
@@ -33,7 +34,8 @@ export async function readUnusual(input: Sharp): Promise<Rgba8Image | null> {
   const refused = REFUSED[String(depth)];
   if (refused) throw unreadable(`The samples of this TIFF are ${refused}.`);
   if (depth !== 'float' && depth !== 'double') return null;
-  // libvips treats "scrgb" as linear light, so it must not convert it. It returns "b-w" unchanged.
+  // libvips treats "scrgb" samples as linear light, so libvips must not convert them. It returns
+  // "b-w" samples unchanged.
   if (space !== 'scrgb' && space !== 'b-w') {
     throw unreadable(`The floating-point samples of this TIFF are of the kind "${space}".`);
   }

@@ -3,15 +3,18 @@ import { Worker } from 'node:worker_threads';
 import { type Seat, serveBands } from '../cpu/band.ts';
 import { type BandThread, Crew } from '../cpu/crew.ts';
 
-/** The maximum number of threads. Additional threads would only wait for memory. */
+/** The maximum number of threads. More threads would only wait for memory access. */
 export const MAX_THREADS = 8;
 
-/** Opens the threads of the CPU backend, by default one per core. They share memory. */
+/** Creates the CPU backend's threads, by default one per core. They share memory. */
 export function openCrew(threads = Math.min(availableParallelism(), MAX_THREADS)): Crew {
   return new Crew(threads, startThread);
 }
 
-/** Starts a worker from a string, because a bundled command line has no separate file for it. */
+/**
+ * Starts a worker from a string, because the bundled command line has no separate file for the
+ * worker.
+ */
 function startThread(): BandThread {
   const worker = new Worker(
     `require('node:worker_threads').parentPort.on('message', ${serveBands})`,

@@ -1,4 +1,4 @@
-/** Stores the measured choices of kernels in a file in the user's cache folder. */
+/** Stores the measured kernel choices in a file in the user's cache folder. */
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
@@ -35,8 +35,8 @@ export function fileStore(path: string): TuningStore {
     read: async (key) => (await all())[key] ?? null,
     async write(key, value) {
       await mkdir(dirname(path), { recursive: true });
-      // The new file replaces the old one in one step, because another process may read or write at
-      // the same time.
+      // The new file replaces the old one in one step, because another process might be reading or
+      // writing it.
       const own = `${path}.${process.pid}`;
       await writeFile(own, `${JSON.stringify({ ...(await all()), [key]: value }, null, 2)}\n`);
       await rename(own, path);
@@ -45,8 +45,8 @@ export function fileStore(path: string): TuningStore {
 }
 
 /**
- * Returns Dawn's version, which identifies the shader compiler. The report of an adapter does not
- * contain the driver.
+ * Returns Dawn's version, which identifies the shader compiler. (The adapter report does not
+ * identify the driver.)
  */
 function dawnVersion(): string {
   try {
@@ -69,7 +69,8 @@ export const tuningInNode = (gpu: GPU, mode: TuneMode) => (adapter: AdapterRepor
     : tunedFor(adapter, mode, platformOf(gpu));
 
 /**
- * Measures after the first image; see `tuneOnce`. Errors are ignored, and nothing is stored then.
+ * Benchmarks the GPU after the first image; see `tuneOnce`. If an error occurs, it is ignored and
+ * nothing is stored.
  */
 export async function tuneInNode(gpu: GPU, device: Device, signal?: AbortSignal): Promise<void> {
   try {

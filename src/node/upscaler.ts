@@ -42,12 +42,12 @@ export interface NodeUpscalerOptions {
    * The path of a weight file. If `model` is also given, the file replaces that model's weights.
    */
   readonly weights?: string;
-  /** The number of threads on the CPU, 1 to 8; default: one per core. */
+  /** The number of CPU threads, from 1 to 8; default: one per core. */
   readonly threads?: number;
-  /** The number of bytes of memory that one image may use; default 1 GiB. */
+  /** The maximum memory that one image may use, in bytes; default 1 GiB. */
   readonly memoryBudget?: number;
   /**
-   * The precision on the GPU. `auto` (default) uses f16 for shipped models that have f16 output
+   * The precision on the GPU. `auto` (default) uses f16 for shipped models whose f16 output is
    * within 1/255 of f32.
    */
   readonly precision?: Precision;
@@ -71,7 +71,7 @@ export interface NodeRequest extends SizeWish {
   readonly onProgress?: (progress: Progress) => void;
 }
 
-/** Facts about how a result was made. */
+/** Information about how a result was produced. */
 export interface NodeInfo {
   /** The size of the result in pixels. */
   readonly width: number;
@@ -81,7 +81,7 @@ export interface NodeInfo {
   readonly bytes: number;
   /** The exact factor from the image to the result. */
   readonly scale: number;
-  /** The models in the order of their runs. */
+  /** The models, in the order in which they ran. */
   readonly models: readonly string[];
   /** The models that `auto` chose, and the reason; null for other models. */
   readonly auto: AutoChoice | null;
@@ -90,11 +90,11 @@ export interface NodeInfo {
   /** The GPU adapter; null if the CPU was used. */
   readonly adapter: AdapterReport | null;
   readonly precision: 'f32' | 'f16';
-  /** Whether a network that should use the whole image was limited to a part of it. */
+  /** Whether a network that should process the whole image at once was limited to parts of it. */
   readonly approximate: boolean;
-  /** Sentences about changes besides the size. */
+  /** Messages about changes to the image other than the change in size. */
   readonly notes: readonly string[];
-  /** Sentences about facts that the weight file does not contain and that Crispen assumed. */
+  /** Messages about values that the weight file does not contain and that Crispen assumed. */
   readonly assumptions: readonly string[];
 }
 
@@ -140,8 +140,9 @@ const REQUEST_RULES: Rules<NodeRequest> = {
 };
 
 /**
- * Opens Crispen in Node. The networks run in this thread and in threads that end with the process.
- * The package `sharp` must be installed, and for a GPU also `webgpu`.
+ * Creates an upscaler in Node. The networks run in this thread and in threads that end with the
+ * process. The package `sharp` must be installed. To use a GPU, the package `webgpu` must be
+ * installed too.
  * @throws CrispenError `INVALID_INPUT`, `MODEL_UNKNOWN`, `NO_WEBGPU` for `backend: 'webgpu'` if
  *   there is no adapter
  */
@@ -165,7 +166,7 @@ export class NodeUpscaler {
   readonly #running = new Set<Promise<unknown>>();
   readonly #ended = new AbortController();
 
-  /** This constructor is internal. Use `createUpscaler`. */
+  /** This constructor is internal. Use `createUpscaler` instead. */
   constructor(backend: Backend, models: Models) {
     this.#backend = backend;
     this.#enlarger = new Enlarger(backend, models);
@@ -178,7 +179,7 @@ export class NodeUpscaler {
 
   /**
    * Enlarges or restores one image.
-   * @returns the file and the facts about it; if `to` is given, only the facts
+   * @returns the file and information about it; if `to` is given, only the information
    * @throws CrispenError `INVALID_INPUT`, `DECODE_FAILED`, `IMAGE_TOO_LARGE`, `MODEL_UNKNOWN`,
    *   `MODEL_CORRUPT`, `MODEL_UNSUPPORTED`, `ENCODE_FAILED`, `WRITE_FAILED`, `NON_FINITE`,
    *   `OUT_OF_MEMORY`, `DEVICE_LOST`, `ABORTED`
@@ -271,7 +272,7 @@ export class NodeUpscaler {
   }
 }
 
-/** Collects a file in memory. */
+/** Creates a sink that collects a file in memory. */
 function memorySink(): Sink<Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array<ArrayBuffer>[] = [];
   return {

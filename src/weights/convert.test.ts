@@ -13,7 +13,7 @@ const floats = (...values: number[]): Float32Array => Float32Array.from(values);
 const round = (dtype: 'f16' | 'bf16', value: number): number =>
   toFloat32(fromFloat32(floats(value), [1], dtype))[0];
 
-/** Computes the value of a binary16 number by its definition. */
+/** Computes a binary16 number's value directly from the format's definition. */
 function halfByDefinition(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 0x1f;

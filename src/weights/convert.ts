@@ -2,7 +2,7 @@ import { CrispenError } from '../errors.ts';
 import { DTYPE_BYTES, elementCount, type Tensor } from './tensor.ts';
 
 /**
- * Copies the elements of a tensor as f32 in row-major order.
+ * Copies a tensor's elements as f32 in row-major order.
  *
  * The conversion is exact for f16, bf16, i16, i8, u8 and bool (0 or 1). f64, i64 and i32 are
  * rounded to nearest. Infinities and NaN are kept.
@@ -19,7 +19,7 @@ export function toFloat32(tensor: Tensor): Float32Array {
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const out = new Float32Array(count);
-  // f32, f16 and bf16 are copied as bits, because a NaN may lose its payload when it is read as a
+  // f32, f16 and bf16 are copied as bits, because a NaN can lose its payload when it is read as a
   // number.
   const bits = new Uint32Array(out.buffer);
   switch (dtype) {
@@ -58,8 +58,8 @@ export function toFloat32(tensor: Tensor): Float32Array {
 }
 
 /**
- * Makes a tensor of the given type from row-major f32 values, which are copied. Rounds to nearest,
- * ties to even. Values that are too large become infinity, and NaN becomes a quiet NaN.
+ * Creates a tensor of the given type from row-major f32 values, which are copied. Rounds to
+ * nearest, ties to even. Values that are too large become infinity, and NaN becomes a quiet NaN.
  * @throws CrispenError `INVALID_INPUT` if the number of values does not fit the shape.
  */
 export function fromFloat32(
@@ -93,7 +93,7 @@ export function fromFloat32(
 
 const F32_INFINITY = 0x7f80_0000;
 const F32_HIDDEN_BIT = 0x0080_0000;
-/** The difference of the exponent biases, 127 - 15, shifted to the exponent bits of f32. */
+/** The difference between the exponent biases, 127 - 15, shifted to f32's exponent bits. */
 const REBIAS = 112 << 23;
 
 /**
@@ -105,7 +105,7 @@ function float32BitsOfHalf(half: number): number {
   if (magnitude >= 0x7c00) return sign | F32_INFINITY | ((magnitude & 0x3ff) << 13);
   if (magnitude >= 0x0400) return sign | ((magnitude << 13) + REBIAS);
   if (magnitude === 0) return sign;
-  // A subnormal number is magnitude * 2^-24. Its highest set bit, bit e, becomes the hidden bit.
+  // A subnormal number is magnitude * 2^-24. The highest set bit, bit e, becomes the hidden bit.
   const e = 31 - Math.clz32(magnitude);
   return sign | ((e + 127 - 24) << 23) | ((magnitude << (23 - e)) & (F32_HIDDEN_BIT - 1));
 }

@@ -67,7 +67,8 @@ it(`survives ${MUTATIONS} seeded mutations of every format`, async () => {
   }
   expect(slowest).toBeLessThan(SLOWEST_MS);
   expect(mostMemory).toBeLessThan(64 * MIB);
-  // Each outcome must be frequent. Otherwise, the mutations would not reach the readers.
+  // Each outcome must be frequent. Otherwise, the mutations do not exercise all parts of the
+  // readers.
   for (const count of Object.values(outcomes)) expect(count).toBeGreaterThan(MUTATIONS / 50);
 }, 120_000);
 

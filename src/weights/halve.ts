@@ -5,7 +5,7 @@ import type { Tensor, TensorMap } from './tensor.ts';
 const REAL: ReadonlySet<string> = new Set(['f64', 'f32', 'bf16']);
 
 /**
- * Converts the tensors of real numbers to f16, rounded to nearest. Integers are unchanged.
+ * Converts floating-point tensors to f16, rounding to nearest. Integer tensors are unchanged.
  * @throws CrispenError `INVALID_INPUT` with the name of a tensor that contains a finite value too
  *   large for f16.
  */

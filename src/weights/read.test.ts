@@ -43,7 +43,7 @@ function digest(tensors: TensorMap): string {
   return hash.digest('hex');
 }
 
-/** The text before the names, for files that have such text. */
+/** The text before the tensor names, for files that have such a prefix. */
 const WRAPPERS: Readonly<Record<string, string>> = {
   compact_x4_params_zip: 'params/',
   compact_x2_params_and_ema_legacy: 'params_ema/',
@@ -110,7 +110,7 @@ describe.skipIf(!existsSync(official))('the authors\u2019 checkpoints, against s
   });
 });
 
-/** Makes files of both formats that contain one tensor `w`. */
+/** Creates files in both formats that contain one tensor `w`. */
 function forge(options: ForgedTensor, data: Uint8Array): [string, Uint8Array][] {
   const value = dict({ w: tensor(options) });
   const key = options.key ?? '0';

@@ -11,7 +11,7 @@ import { type Recognise, stripPrefixes, unwrap } from './torch/unwrap.ts';
 const BYTES: Rule = {
   kind: 'bytes',
   wants: 'a Uint8Array, such as new Uint8Array(await response.arrayBuffer())',
-  // This accepts an array from another realm and Node's Buffer.
+  // This also accepts Node's Buffer and arrays from another realm.
   accepts: (value) => Object.prototype.toString.call(value) === '[object Uint8Array]',
 };
 
@@ -33,16 +33,16 @@ export interface WeightFile {
  * Reads a weight file. The first bytes determine the format: safetensors, or a PyTorch checkpoint
  * (zip or legacy). The content of a checkpoint is never executed.
  *
- * A tensor is a view into `bytes` if its elements are contiguous and in row-major order there, so
- * they are not in memory twice. The tensors of deflated archives and transposed tensors are copied.
- * `bytes` must not change afterwards. The memory used besides `bytes` is at most 3 times its length
- * plus 56 MiB, whatever the file contains.
+ * A tensor whose elements are contiguous and row-major in `bytes` is a view into `bytes`, which
+ * saves memory. Transposed tensors and tensors in deflated archives are copied. `bytes` must not
+ * change afterwards. In addition to `bytes`, reading uses at most 3 times the length of `bytes`
+ * plus 56 MiB of memory, whatever the file contains.
  *
- * `recognise` decides whether a prefix `model.` of all names is part of the names. If `recognise`
- * is absent, `model.` is kept.
+ * `recognise` decides whether a `model.` prefix is part of the names. If `recognise` is absent, the
+ * prefix is kept.
  * @throws CrispenError `MODEL_CORRUPT` if the file is damaged; `MODEL_UNSUPPORTED` for another
- *   format or for unsupported content, with details in the message; `INVALID_INPUT` for anything
- *   but bytes.
+ *   format or for unsupported content, with details in the message; `INVALID_INPUT` if the argument
+ *   is not a `Uint8Array`.
  */
 export async function readWeights(bytes: Uint8Array, recognise?: Recognise): Promise<WeightFile> {
   checkValue('The file', bytes, BYTES);
@@ -68,8 +68,8 @@ export function sniff(bytes: Uint8Array): WeightFormat {
   const starts = (text: string, at = 0) =>
     [...text].every((character, i) => bytes[at + i] === character.charCodeAt(0));
   if (bytes.length === 0) throw new CrispenError('MODEL_CORRUPT', 'The weight file is empty.');
-  // This test comes first. A safetensors file starts with a length, and the bytes of that length
-  // may look like the marks of the other formats.
+  // This test comes first. A safetensors file starts with a length, and that length's bytes can
+  // look like the signatures of the other formats.
   if (starts('{', 8)) return 'safetensors';
   if (starts('PK')) return 'torch-zip';
   if (starts('\x80')) return 'torch-legacy';

@@ -14,7 +14,7 @@ const filesIn = (folder: string): string[] =>
 const read = (path: string): Uint8Array => new Uint8Array(readFileSync(new URL(path, root)));
 
 /**
- * Makes a file with the given header and `size` bytes of data. `headerLength` defaults to the
+ * Creates a file with the given header and `size` bytes of data. `headerLength` defaults to the
  * length of the JSON.
  */
 function file(header: unknown, size = 0, headerLength?: bigint): Uint8Array {
@@ -55,7 +55,8 @@ describe('reading', () => {
     } else if (path.includes('asid')) {
       expect(tensors.get('input.weight')?.shape).toEqual([48, 3, 3, 3]);
     } else if (path.includes('acla')) {
-      // There are four attention modules. The last one attends to four layers with nine keys each.
+      // There are four attention modules. The last module attends to four layers with nine keys
+      // each.
       expect(tensors.get('cla.3.conv_attn.0.weight')?.shape).toEqual([36, 64, 1, 1]);
     } else {
       // A2N has ten tensors per block, and PAN has eight. The restoration network has half as many
@@ -71,7 +72,7 @@ describe('reading', () => {
       expect(tensors.get(layer)?.shape).toEqual([channels, channels, 3, 3]);
     }
     for (const [name, tensor] of tensors) {
-      // A tensor of LCoAN says which of its centroids are set.
+      // One of LCoAN's tensors says which centroids are set.
       expect(tensor.dtype).toBe(name.endsWith('initted') ? 'u8' : 'f16');
       expect(tensor.bytes.buffer).toBe(bytes.buffer);
       // ACLA's mean colour is in the range 0..255.
@@ -344,7 +345,7 @@ test('2000 damaged files are refused or read soundly, and never crash', () => {
   for (let run = 0; run < 2000; run++) {
     let bytes = tiny.slice();
     if (run % 4 === 3) bytes = bytes.slice(0, random(bytes.length));
-    // Flips single bits, or writes digits and punctuation, which keep the JSON valid more often.
+    // Flips single bits, or writes digits and punctuation, which leave the JSON valid more often.
     for (let flips = 1 + random(3); flips > 0 && bytes.length > 0; flips--) {
       const at = random(bytes.length);
       if (run % 2 === 0) bytes[at] ^= 1 << random(8);
@@ -363,13 +364,13 @@ test('2000 damaged files are refused or read soundly, and never crash', () => {
       for (const value of Object.values(metadata)) expect(value).toBeTypeOf('string');
     } catch (error) {
       if (!(error instanceof CrispenError)) throw error;
-      // If F16 becomes U16, the file is still valid.
+      // If a flipped bit turns F16 into U16, the file is still valid.
       if (error.code === 'MODEL_UNSUPPORTED') expect(error.message).toMatch(/type [UF]\d+/);
       else expect(error.code).toBe('MODEL_CORRUPT');
       refused++;
     }
   }
-  // The reader cannot detect damage to raw data and names. The hash of a file detects it.
+  // The reader cannot detect damage to raw data and names. A file's hash detects such damage.
   expect(refused).toBeGreaterThan(1000);
   expect(refused).toBeLessThan(2000);
 });

@@ -20,7 +20,7 @@ const DTYPES: ReadonlyMap<unknown, DType> = new Map([
   ['BOOL', 'bool'],
 ]);
 /**
- * The number of bits per element of the format's other types. Files that contain these types are
+ * The number of bits per element for the format's other types. Files that contain these types are
  * valid but not supported.
  */
 const UNREAD: ReadonlyMap<unknown, number> = new Map([
@@ -40,8 +40,8 @@ const UNREAD: ReadonlyMap<unknown, number> = new Map([
 export const METADATA = '__metadata__';
 export const LENGTH_BYTES = 8;
 /**
- * About a hundred times the header size of a network that Crispen runs. A parsed header takes ten
- * times its size in memory.
+ * About a hundred times the header size of a typical network. A parsed header uses ten times its
+ * size in memory.
  */
 const MAX_HEADER_BYTES = 2 ** 23;
 
@@ -225,7 +225,7 @@ function isSizeArray(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
 }
 
-/** Converts a value from the header to text for a message, and cuts long text. */
+/** Converts a value from the header to text for a message, and truncates long text. */
 function quote(value: unknown): string {
   let text: string;
   try {

@@ -6,9 +6,9 @@ import { DTYPE_BYTES, elementCount, type TensorMap } from './tensor.ts';
 declare const TextEncoder: new () => { encode(text: string): Uint8Array };
 
 /**
- * Writes a safetensors file. Tensors are sorted by element size, the largest first. Tensors of the
- * same element size keep the order of the map. The header is padded to a multiple of 8, so every
- * tensor starts at a multiple of its element size.
+ * Writes a safetensors file. Tensors are sorted by element size, from largest to smallest. Tensors
+ * with the same element size keep their order in the map. The header is padded to a multiple of 8
+ * bytes, so every tensor starts at a multiple of its element size.
  * @throws CrispenError `INVALID_INPUT` if a tensor's bytes do not fit its shape or a tensor is
  *   named `__metadata__`.
  */

@@ -12,7 +12,10 @@ import { ModelStore } from './store.ts';
 const CHECKPOINT = 'compact_x2_params_and_ema_legacy.pth';
 const bytes = readFileSync(`test/checkpoints/${CHECKPOINT}`);
 
-/** A folder in memory with the part of OPFS that the store uses. It outlives the stores. */
+/**
+ * An in-memory folder with the OPFS methods that the store calls. Several stores can use it in
+ * turn.
+ */
 class MemoryFolder {
   readonly files = new Map<string, Uint8Array<ArrayBuffer>>();
   readonly folders = new Map<string, MemoryFolder>();
@@ -185,7 +188,7 @@ it('does not use a stored file whose bytes have changed', async () => {
   const { id } = await add(bytes, CHECKPOINT);
   const folder = root.folders.get('crispen-models')!;
   const changed = Uint8Array.from(bytes);
-  // This byte belongs to a weight, so the file stays readable.
+  // This byte is part of a weight, so the file can still be parsed.
   changed[changed.length - 8] ^= 64;
   await expect(readWeights(changed, () => true)).resolves.toBeDefined();
   folder.files.set(`${id}.weights`, changed);
@@ -236,7 +239,7 @@ describe('files from addresses', () => {
     'compact_x2_orig_mod_legacy.pth',
   ].map((name) => ({ name, data: new Uint8Array(readFileSync(`test/checkpoints/${name}`)) }));
   const sizes = files.map(({ data }) => data.length);
-  /** The number of bytes that is enough for any two of the files, but not for all of them. */
+  /** A quota that is enough for any two of the files, but not for all of them. */
   const room = sizes.reduce((sum, size) => sum + size) - Math.min(...sizes);
   const parts = { digest, signal: new AbortController().signal, onProgress: () => {} };
   const addTo = (to: ModelStore, i: number, fetched = true) =>

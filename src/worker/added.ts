@@ -13,10 +13,11 @@ import type { Digest, ModelStore } from './store.ts';
 export { request } from './reading.ts';
 export { ModelStore } from './store.ts';
 
-/** The largest accepted file. Larger files cannot be read into one buffer. */
+/** The size of the largest accepted file, in bytes. Larger files cannot be read into one buffer. */
 const MAX_BYTES = 2 ** 31 - 1;
 /**
- * The largest accepted file from a URL: three times the largest known file of a supported network.
+ * The size of the largest file that is accepted from a URL, in bytes. It is three times the size of
+ * the largest known weight file.
  */
 const MAX_FETCHED_BYTES = 2 ** 29;
 
@@ -25,15 +26,16 @@ interface AddParts {
   /** The `digest` function of `crypto.subtle`; undefined in insecure contexts. */
   readonly digest: Digest | undefined;
   readonly signal: AbortSignal;
-  /** Receives the fraction of the file that has been read. */
+  /** Called with the fraction of the file that has been read. */
   readonly onProgress: (fraction: number) => void;
 }
 
 /**
- * Reads a weight file, recognises its network and stores the file. Only one copy of the file is in
- * memory, because its tensors are views of it.
- * @throws CrispenError `MODEL_UNSUPPORTED`; `MODEL_CORRUPT`, also for bytes that do not match
- *   `integrity`; `INSECURE_CONTEXT` if `integrity` cannot be checked; `FETCH_FAILED`, `ABORTED`
+ * Reads a weight file, recognises its network and stores the file. The tensors are views of the
+ * file's bytes, so memory holds only one copy of the file.
+ * @throws CrispenError `MODEL_UNSUPPORTED`; `MODEL_CORRUPT` for a damaged file or bytes that do not
+ *   match `integrity`; `INSECURE_CONTEXT` if `integrity` cannot be checked; `FETCH_FAILED`,
+ *   `ABORTED`
  */
 export async function addModel(
   file: Blob | Response,
@@ -51,7 +53,7 @@ export async function addModel(
   const { architecture, scale, scaleSource, inputRange, assumptions, network } = found;
   const key = hash === '' ? `${Date.now().toString(36)}` : hash.slice(0, 16);
   const facts: AddedModel = {
-    // The same file with another scale or input range is a different model.
+    // The same file with a different scale or input range is a different model.
     id: `${ADDED_PREFIX}${key}-x${scale}${options.inputRange === undefined ? '' : `-r${inputRange}`}`,
     name: name.replace(/\.(pth|pt|ckpt|safetensors)$/i, ''),
     architecture,
@@ -80,7 +82,7 @@ export async function loadAdded(store: ModelStore, id: string): Promise<Detectio
 
 /**
  * Writes the model's tensors to a safetensors file. Tensors in nested containers are extracted, but
- * otherwise unchanged.
+ * their values do not change.
  */
 export async function exportAdded(store: ModelStore, id: string, f16: boolean): Promise<Blob> {
   const { tensors, metadata } = await readWeights(await store.read(id), recognise);
@@ -89,8 +91,8 @@ export async function exportAdded(store: ModelStore, id: string, f16: boolean): 
 }
 
 /**
- * Compares bytes with hashes in the format of subresource integrity. At least one hash of the
- * strongest algorithm must match. Source: W3C, Subresource Integrity, 3.3.
+ * Checks bytes against hashes in the Subresource Integrity format. At least one hash of the
+ * strongest listed algorithm must match. Source: W3C, Subresource Integrity, 3.3.
  */
 async function checkIntegrity(
   bytes: Uint8Array<ArrayBuffer>,

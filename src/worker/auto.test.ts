@@ -14,7 +14,7 @@ const image = { width: 100, height: 80 };
 const ids = ({ models }: { readonly models: readonly { readonly id: string }[] }) =>
   models.map(({ id }) => id);
 
-/** Makes the services of a job with an estimate of 1000 ms on the CPU and without a GPU. */
+/** Creates job services that have no GPU and that estimate 1000 ms on the CPU. */
 function services(parts: Partial<AutoServices> = {}) {
   const estimate = vi.fn(async (_: readonly object[]) => 1000);
   const retry = vi.fn(() => Promise.reject(new Error('no GPU here')));
@@ -28,7 +28,7 @@ function services(parts: Partial<AutoServices> = {}) {
   return { made, estimate, retry };
 }
 
-/** Makes a host with the given speed of the last job; null if there was no job. */
+/** Creates a host whose last job ran at the given speed. Null means that there was no job. */
 function engineOf(workPerMs: number | null) {
   const pace = { expect: (work: number) => workPerMs && work / workPerMs };
   const engine = { run: (work: (given: object) => unknown) => work({ pace }) };

@@ -9,8 +9,8 @@ import type { EngineHost } from './host.ts';
 import type { WorkerConfig } from './protocol.ts';
 
 /**
- * A model of a chain. It has the same fields as `Runnable`. That type is not used here, because its
- * file needs the types of a worker.
+ * A model in a chain. It has the same fields as `Runnable`, which cannot be imported here because
+ * its module depends on worker types.
  */
 interface Link {
   readonly id: string;
@@ -18,7 +18,7 @@ interface Link {
   readonly entry: ModelFile | null;
 }
 
-/** The services of a job that are needed for the choice. */
+/** The job services that `chooseAuto` needs. */
 export interface AutoServices {
   readonly host: Pick<EngineHost, 'retry'>;
   readonly loader: { network(model: Link): Promise<Network> };
@@ -31,10 +31,10 @@ export interface AutoServices {
 }
 
 /**
- * Chooses the models for `model: 'auto'`: the best models of a chain, or the fast ones if the best
- * would take longer than 3 s. On the CPU, the estimate is that of `estimateCpu`. On a GPU, the
- * estimate is the work divided by the speed of the last job. The best models are also chosen if
- * there is no estimate, as before the first job.
+ * Chooses the models for `model: 'auto'`: the best models, or the fast ones if the best would take
+ * longer than 3 s. On the CPU, `estimateCpu` provides the estimate. On a GPU, it is the amount of
+ * work divided by the last job's speed. If there is no estimate, for example before the first job,
+ * the best models are chosen.
  * @param onGpu whether the models will run on a GPU
  * @throws CrispenError `ABORTED`
  */

@@ -1,7 +1,7 @@
 /**
- * Runs networks without a GPU, in WebAssembly. This module is loaded lazily. If the page's policy
- * forbids WebAssembly or the browser has no SIMD, the plain loops of the reference code run
- * instead.
+ * Runs networks in WebAssembly, without a GPU. This module is loaded lazily. If the page's policy
+ * forbids WebAssembly or the browser has no SIMD, the reference implementation in plain JavaScript
+ * runs instead.
  */
 import type { Crew } from '../cpu/crew.ts';
 import { estimateMilliseconds, measureSpeed } from '../cpu/estimate.ts';
@@ -22,8 +22,8 @@ import { defaultThreads, startThread } from './threads.ts';
 declare const self: DedicatedWorkerGlobalScope;
 
 /**
- * Runs this worker as a thread of a host. The thread computes bands in shared memory if there is
- * any, otherwise tiles in its own memory.
+ * Runs this worker as one of a host's threads. If the host can share memory, the thread computes
+ * bands in the shared memory. Otherwise, it computes tiles in its own memory.
  */
 export async function serveThread(port: Port): Promise<void> {
   if (!isIsolated()) return serve(port);
@@ -35,14 +35,16 @@ export async function serveThread(port: Port): Promise<void> {
 const loadOracle = () => import('./oracle.ts');
 
 /**
- * The largest memory that is kept after a job. Larger memories are freed, because a memory cannot
- * shrink.
+ * The size in bytes of the largest WebAssembly memory that is kept after a job. Larger ones are
+ * freed, because a WebAssembly memory cannot shrink.
  */
 const KEPT_BYTES = 2 ** 28;
 /** The number of models that are kept for later jobs. A chain has at most two models. */
 const KEPT_MODELS = 2;
 
-/** Jobs shorter than this are not used to estimate the time of later jobs. */
+/**
+ * Jobs that take fewer milliseconds than this are not used to estimate the duration of later jobs.
+ */
 const TELLING_MS = 500;
 
 interface Loaded {
@@ -54,13 +56,13 @@ interface Loaded {
 export class CpuHost {
   readonly #threads: number;
   readonly #memoryBudget: number | undefined;
-  /** The compiled module, or the reason why there is no WebAssembly. */
+  /** The compiled module, or the reason why WebAssembly is unavailable. */
   #module: Promise<WebAssembly.Module | CrispenError> | null = null;
   #crew: Promise<Crew> | undefined;
   #team: Team | undefined;
   /** The models by id. The most recently used model is last. */
   readonly #models = new Map<string, Promise<Loaded>>();
-  /** The milliseconds per LR pixel of the last job, by the id of its model. */
+  /** The milliseconds per LR pixel that each model took in its last job, by model id. */
   readonly #paces: Record<string, number> = {};
 
   constructor({ threads, memoryBudget }: Pick<WorkerConfig, 'threads' | 'memoryBudget'>) {
@@ -80,8 +82,8 @@ export class CpuHost {
 
   /**
    * Returns a function that runs a model, and keeps the model for later jobs.
-   * @throws CrispenError `MODEL_UNSUPPORTED`, `OUT_OF_MEMORY`, and errors of `load`; without
-   *   WebAssembly also `IMAGE_TOO_LARGE`
+   * @throws CrispenError `MODEL_UNSUPPORTED`, `OUT_OF_MEMORY`, and any error of `load`; without
+   *   WebAssembly, also `IMAGE_TOO_LARGE`
    */
   async pass(
     id: string,
@@ -112,7 +114,7 @@ export class CpuHost {
   }
 
   /**
-   * Loads a model for a special run and does not keep it. Returns null if there is no WebAssembly.
+   * Loads a model for a single run without keeping it. Returns null if WebAssembly is unavailable.
    */
   async model(
     network: Network,
@@ -135,8 +137,8 @@ export class CpuHost {
   }
 
   /**
-   * Estimates how many milliseconds models take for LR images. The estimate for a model is based on
-   * its last job. If there was none, it is based on a short measurement of the machine.
+   * Estimates how many milliseconds the models take for LR images. Each estimate is based on the
+   * model's last job or, if it has not run yet, on a short benchmark of the machine.
    * @throws CrispenError `INVALID_INPUT`
    */
   async estimate(
@@ -159,14 +161,14 @@ export class CpuHost {
     let total = 0;
     for (const { model, network, width, height } of runs) {
       total +=
-        // This product is NaN if there was no earlier job with the model.
+        // This product is NaN if the model has not run yet.
         this.#paces[model.id] * width * height ||
         (await estimateMilliseconds(network, width, height, speed, team));
     }
     return total;
   }
 
-  /** Returns the compiled module, or the reason why there is no WebAssembly. */
+  /** Returns the compiled module, or the reason why WebAssembly is unavailable. */
   #compile(): Promise<WebAssembly.Module | CrispenError> {
     this.#module ??= compileModule(undefined, isIsolated()).catch((error) => {
       if (error instanceof CrispenError && error.code === 'NO_WASM') return error;

@@ -7,8 +7,8 @@ export { serveBands } from '../cpu/band.ts';
 export const openCrew = (threads: number): Crew => new Crew(threads, startBandThread);
 
 /**
- * Starts a thread. Messages to the thread wait until it has started. The thread ends with this
- * worker.
+ * Starts a thread. Messages to the thread wait until it has started. The thread ends when this
+ * worker ends.
  */
 function startBandThread(): BandThread {
   const started = startThread();

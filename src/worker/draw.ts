@@ -19,7 +19,7 @@ interface Onto {
   readonly tags: ImageTags;
 }
 
-/** The number of rows that are read back to check whether a drawn result is blank. */
+/** The number of rows that are read back to check whether the drawn result is blank. */
 const LOOKS = 16;
 
 const [COPY_DST, RENDER_ATTACHMENT] = [0x2, 0x10];
@@ -27,8 +27,9 @@ const colorSpaceOf = ({ colorSpace }: ImageTags) =>
   colorSpace === 'display-p3' ? 'display-p3' : 'srgb';
 
 /**
- * Upscales into a texture, tile by tile, and copies the complete texture to the canvas. The
- * canvas's own texture exists for only one task, and a partial image must not be visible.
+ * Upscales into a texture, tile by tile, and then copies the complete texture to the canvas. The
+ * tiles are not drawn directly, because the canvas's own texture lasts for only one task and a
+ * partial image must not be visible.
  * @throws CrispenError `IMAGE_TOO_LARGE`, `INVALID_INPUT`, `BLANK_RESULT`; the errors of
  *   `Engine.upscale`
  */
@@ -96,7 +97,7 @@ export async function drawOn(
   }
 }
 
-/** Returns the rows of the input from which the given rows of the result were made. */
+/** Returns the input rows from which the given result rows were computed. */
 function rowsOf({ width, data }: Rgba8Image, rows: readonly number[], scale: number): Rgba8Image {
   const stacked = new Uint8ClampedArray(rows.length * width * 4);
   rows.forEach((row, i) => {

@@ -6,8 +6,8 @@ afterEach(() => void vi.unstubAllGlobals());
 const MIB = 2 ** 20;
 
 /**
- * Stubs `fetch` to return `bytes` bytes that begin with `start`. Returns a function that gives the
- * number of bytes that were read.
+ * Stubs `fetch` to return `bytes` bytes that begin with `start`. Returns a function that returns
+ * the number of bytes read so far.
  */
 function answer(start: string, bytes: number): () => number {
   let read = 0;

@@ -7,7 +7,9 @@ import { EngineHost, type LoadModel } from './host.ts';
 
 const network = createNetwork('a2n', { scale: 2 });
 
-/** Makes a fake engine with the methods that the host calls, because a real engine needs a GPU. */
+/**
+ * Creates a fake engine with the methods that the host calls, because a real engine needs a GPU.
+ */
 function fakeEngine() {
   let lose!: (reason: string) => void;
   const lost = new Promise<string>((resolve) => {
@@ -96,7 +98,7 @@ it('compiles ahead on the engine that will load, and leaves errors to the loadin
   expect(create).toHaveBeenCalledTimes(1);
 });
 
-/** Makes a fake engine that calls the given functions one after the other as its runs. */
+/** Creates a fake engine. Each run calls the next of the given functions. */
 function runningEngine(...runs: ((options: UpscaleOptions, sink: StripSink) => Promise<void>)[]) {
   const fake = fakeEngine();
   const seen: UpscaleOptions[] = [];
@@ -172,13 +174,13 @@ it('computes in f32 what overflows f16, from then on', async () => {
   expect((await run('m')).recovered).toEqual(['f16-overflow']);
   expect(asked).toEqual([false, true]);
   asked.length = 0;
-  // Later jobs of this model do not try f16 again, but jobs of another model do.
+  // Later jobs with this model do not try f16 again, but jobs with another model do.
   expect((await run('m')).recovered).toEqual([]);
   await host.load('m', load);
   await run('other');
   expect(asked).toEqual([true, true, false]);
   asked.length = 0;
-  // After the model is removed, another model may get the same id, and its values may fit f16.
+  // After the model is removed, another model can get the same id, and its values might fit in f16.
   await host.drop('m');
   await host.load('m', load);
   expect(asked).toEqual([false]);
@@ -193,7 +195,8 @@ describe('a blank result of f16', () => {
   });
   const image = { ...rows(0, 0, 0, 255, 255), height: 4 };
   /**
-   * Makes a run that outputs rows of these colours and updates the checkpoint, as the engine does.
+   * Returns a run that outputs rows of these colours and updates the checkpoint, as the engine
+   * does.
    */
   const making =
     (from: number, ...strips: ReturnType<typeof rows>[]) =>

@@ -14,14 +14,17 @@ import { OneColour } from '../image/oneColour.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 
-/** The number of devices that a job may lose in a row without making progress. */
+/** The number of consecutive devices that a job may lose without making progress. */
 const MOST_LOSSES = 3;
-/** If a cancelled job does not end within this time, its device is destroyed. */
+/** If a cancelled job does not end within this many milliseconds, its device is destroyed. */
 const CANCEL_MS = 5000;
-/** After a loss, submissions are shorter by this factor, because drivers abort long submissions. */
+/**
+ * After a device loss, submissions are shorter by this factor, because drivers abort long
+ * submissions.
+ */
 const SMALLER = 4;
 const DEFAULT_SUBMIT_MS = 8;
-/** The errors that occur if values are too large or too small for f16. */
+/** The errors that occur when values are too large or too small for f16. */
 const BEYOND_F16: Partial<Record<ErrorCode, Recovery>> = {
   NON_FINITE: 'f16-overflow',
   BLANK_RESULT: 'f16-blank',
@@ -36,9 +39,9 @@ interface Current {
 export type LoadModel = (engine: Engine, isF32: boolean) => Promise<Model>;
 
 /**
- * Holds the only engine of the worker and its loaded models. The engine and the models are made on
- * first use. If the device is lost, they are dropped and made again, and jobs continue from their
- * last strip.
+ * Holds the worker's only engine and its loaded models. The engine is created and the models are
+ * loaded on first use. If the device is lost, they are discarded and recreated, and jobs continue
+ * from their last strip.
  */
 export class EngineHost {
   readonly #create: () => Promise<Engine>;
@@ -51,7 +54,7 @@ export class EngineHost {
   }
 
   /**
-   * @throws CrispenError `NO_WEBGPU`, `INSECURE_CONTEXT`; after an error, a later call tries again
+   * @throws CrispenError `NO_WEBGPU`, `INSECURE_CONTEXT`; after an error, the next call tries again
    */
   async engine(): Promise<Engine> {
     const current = this.#open();
@@ -73,9 +76,9 @@ export class EngineHost {
     return this.#current?.models.get(id);
   }
 
-  /** Frees a model, if it is loaded, after earlier jobs have ended. */
+  /** Frees a model, if it is loaded, once earlier jobs have ended. */
   async drop(id: string): Promise<void> {
-    // The id is removed, because a later model can have the same id.
+    // The id is also removed here, because a later model can get the same id.
     this.#beyondF16.delete(id);
     const current = this.#current;
     const model = current?.models.get(id);
@@ -103,8 +106,8 @@ export class EngineHost {
   }
 
   /**
-   * Compiles a network's kernels before its weights arrive. Errors are ignored here, because
-   * `model` throws them again.
+   * Compiles a network's kernels before its weights arrive. Errors are ignored, because the later
+   * call of `model` throws them again.
    */
   prepare(network: Network, options?: ModelOptions): void {
     this.engine()
@@ -113,9 +116,9 @@ export class EngineHost {
   }
 
   /**
-   * Runs `task` on the engine. After a loss of the device or an internal error, the next use makes
-   * a new device. After values that are not finite, the next use loads the models again. If a task
-   * does not end soon after its cancellation, its device is destroyed, so the next task can start.
+   * Runs `task` on the engine. After a device loss or an internal error, the next use creates a new
+   * device. After a non-finite result, the next use reloads the models. If a task does not end soon
+   * after it is cancelled, its device is destroyed so that the next task can start.
    */
   async use<T>(task: (engine: Engine) => Promise<T>, signal?: AbortSignal): Promise<T> {
     await this.engine();
@@ -141,10 +144,11 @@ export class EngineHost {
   }
 
   /**
-   * Like `use`, but if the device is lost, the task runs again on a new device. After three losses
-   * in a row without progress, it fails.
-   * @param task gets the list of recoveries so far, and may add to it
-   * @param progressOf returns a number that grows when a task gets further than earlier attempts
+   * Like `use`, but if the device is lost, the task runs again on a new device. It fails after
+   * three consecutive losses without progress.
+   * @param task receives the list of recoveries so far, and may add to it
+   * @param progressOf returns a number that increases when the task gets further than in earlier
+   *   attempts
    */
   async retry<T>(
     task: (engine: Engine, recovered: Recovery[]) => Promise<T>,
@@ -167,15 +171,15 @@ export class EngineHost {
   }
 
   /**
-   * Loads a model onto the GPU before its first image, in the precision that `upscale` uses first.
+   * Loads a model onto the GPU before its first image, in the precision that `upscale` tries first.
    */
   async load(id: string, load: LoadModel): Promise<void> {
     await this.retry((engine) => load(engine, this.#beyondF16.has(id)));
   }
 
   /**
-   * Like `retry`, but also loads a model. If a task fails because values do not fit f16, it runs
-   * again in f32, and later tasks of the model also run in f32.
+   * Like `retry`, but also loads a model. If the task fails because values do not fit in f16, it
+   * runs again in f32. The model's later tasks then also run in f32.
    * @param id identifies the model and its weights
    * @returns the task's result together with the recoveries
    */
@@ -204,13 +208,13 @@ export class EngineHost {
   }
 
   /**
-   * Upscales an image like `Engine.upscaleStrips`. After a loss of the device, it continues with
-   * the first strip that the sink has not taken. If f16 overflows, the rest is computed in f32. If
-   * the result of f16 is blank, the whole result is computed again in f32. This is possible because
-   * the sink gets no row before a second colour appears.
+   * Upscales an image like `Engine.upscaleStrips`. After a device loss, it continues with the first
+   * strip that the sink has not received. If f16 overflows, the rest is computed in f32. If the f16
+   * result is blank, the whole image is computed again in f32. That is possible because no row is
+   * passed to the sink until a second colour appears.
    * @param id identifies the model and its weights
-   * @throws CrispenError like `Engine.upscaleStrips`; `DEVICE_LOST` after three losses in a row;
-   *   any error of the sink
+   * @throws CrispenError like `Engine.upscaleStrips`; `DEVICE_LOST` after three consecutive losses;
+   *   any error that the sink throws
    */
   async upscale(
     id: string,
@@ -238,7 +242,7 @@ export class EngineHost {
     const holding: StripSink = async (strip) => {
       seen.add(strip.data);
       if (seen.colour) {
-        // This module is loaded lazily, because most images begin with several colours.
+        // This module is loaded lazily, because the first rows of most images have several colours.
         held ??= new (await import('../image/blank.ts')).HeldRows(strip);
         return held.add(strip);
       }
@@ -250,7 +254,8 @@ export class EngineHost {
       const slower = recovered.includes('device-lost') ? SMALLER : 1;
       const given = { ...options, checkpoint, submitMs: () => submitMs() / slower };
       if (model.program.element !== 'f16') {
-        // Rows of a single colour from f16 may be wrong, so they are discarded.
+        // The held rows of a single colour were computed in f16 and might be wrong, so they are
+        // discarded.
         if (held) checkpoint.rows = 0;
         held = null;
         return engine.upscaleStrips(model, image, given, guarded);
@@ -267,7 +272,7 @@ export class EngineHost {
     }
   }
 
-  /** Destroys the engine and its models. The next use makes a new engine. */
+  /** Destroys the engine and its models. The next use creates a new engine. */
   destroy(): void {
     if (this.#current) this.#drop(this.#current);
   }

@@ -1,6 +1,6 @@
 /**
- * Runs a task once, when no job has run for a while. If a job begins while the task runs, the task
- * is cancelled and tried again after that job.
+ * Runs a task once, when no job has run for a while. If a job starts while the task is running, the
+ * task is cancelled and tried again after that job.
  */
 export class IdleTask {
   readonly #task: (signal: AbortSignal) => Promise<void>;
@@ -10,7 +10,9 @@ export class IdleTask {
   #timer: ReturnType<typeof setTimeout> | null = null;
   #running: AbortController | null = null;
 
-  /** @param task may throw when it is cancelled; after any other error, it never runs again */
+  /**
+   * @param task may throw when it is cancelled; if it throws any other error, it never runs again
+   */
   constructor(task: (signal: AbortSignal) => Promise<void>, idleMs = 1000) {
     this.#task = task;
     this.#idleMs = idleMs;

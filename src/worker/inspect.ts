@@ -1,4 +1,4 @@
-/** Computes the attention of a network for an image. This module is loaded lazily. */
+/** Computes a network's attention values for an image. This module is loaded lazily. */
 import {
   attentionBytes,
   attentionInput,
@@ -22,7 +22,7 @@ import type { AttentionInspection, InspectPlan, Stage, WireSource } from './prot
 import { readSource } from './readSource.ts';
 import { partOf } from './region.ts';
 
-/** The maximum number of bytes of tensors that a run may keep. */
+/** The maximum total size, in bytes, of the tensors that a run may keep. */
 const MOST_BYTES = 2 ** 28;
 
 /** @throws CrispenError like `upscale`; `INVALID_INPUT` for a region outside the image */
@@ -66,7 +66,7 @@ export async function inspect(
       signal,
     );
   };
-  // For a network without attention, nothing is computed.
+  // If the network has no attention, nothing is computed.
   const traced = taps.length > 0 ? await run() : new Map();
   throwIfAborted(signal);
   const milliseconds = performance.now() - started;
@@ -86,7 +86,7 @@ export async function inspect(
   };
 }
 
-/** Computes the named tensors in one run on the CPU. The model is not kept. */
+/** Computes the named tensors in one run on the CPU. The model is not kept in memory. */
 async function traceWithoutGpu(
   cpu: CpuHost,
   network: Network,
@@ -107,7 +107,7 @@ async function traceWithoutGpu(
   return traceOnCpu(model, input, taps, { signal: options.signal, onWork });
 }
 
-/** Returns the buffers of an inspection, for the transfer to the page. */
+/** Returns an inspection's buffers, which are transferred to the page. */
 export function buffersOf({ blocks, clusters, keys }: AttentionInspection): Transferable[] {
   const arrays = [
     ...blocks.flatMap(({ attention, enhanced, suppressed, channelFactors }) => [
@@ -141,7 +141,7 @@ function smallestReduction(image: Size, fits: (size: Size) => boolean): number {
 function reduce(image: Rgba8Image, factor: number): Rgba8Image {
   if (factor === 1) return image;
   const { width, height, data } = image;
-  // The half is a safety margin, so rounding errors cannot change the factor.
+  // Subtracting one half is a safety margin, so rounding errors cannot change the factor.
   const reduction = new Reduction(width, height, Math.max(width, height) / (factor - 0.5));
   reduction.take(data);
   return reduction.image;

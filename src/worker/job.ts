@@ -32,8 +32,8 @@ import { readSource } from './readSource.ts';
 import type { TakeStrip } from './result.ts';
 
 /**
- * Milliseconds of GPU time per submission. A submission is shorter than a frame while the page is
- * visible, and longer while it is hidden.
+ * The GPU time per submission, in milliseconds. While the page is visible, a submission must be
+ * shorter than a frame. While it is hidden, submissions can be longer.
  */
 const SUBMIT_MS_VISIBLE = 8;
 const SUBMIT_MS_HIDDEN = 50;
@@ -49,12 +49,15 @@ export interface JobServices {
   readonly isVisible: () => boolean;
 }
 
-/** Asks the page whether to start a job that takes this many milliseconds. */
+/** Asks the page whether to start a job that would take this many milliseconds. */
 type Ask = (milliseconds: number) => Promise<boolean>;
 
 type Found = Pick<WireDetection, 'adapter' | 'reason'>;
 
-/** Finds the adapter and creates a device on it, because `navigator.gpu` alone proves nothing. */
+/**
+ * Finds the adapter and creates a device on it. The presence of `navigator.gpu` does not prove that
+ * a device can be created.
+ */
 export async function findAdapter({
   host,
   config,
@@ -119,7 +122,7 @@ export async function upscale(
   const { loader, config } = services;
   const model = plan.model === null ? null : await loader.find(plan.model);
   const { adapter, reason } = await findAdapter(services);
-  // Lanczos runs without an adapter too.
+  // Lanczos does not need an adapter.
   const needed = config.backend === 'webgpu' && plan.method !== 'lanczos';
   if (reason && needed) throw CrispenError.deserialize(reason);
   const backend = plan.method === 'lanczos' ? plan.method : adapter ? 'webgpu' : 'cpu';
@@ -196,7 +199,7 @@ export async function upscale(
   };
 }
 
-/** Decodes the source, and cuts out the requested part. */
+/** Decodes the source and crops it to the requested region. */
 async function readPart(
   source: WireSource,
   { output, region }: UpscalePlan,
@@ -245,14 +248,14 @@ function facts({ image, tags, format, animated, notes }: DecodedImage): SourceFa
 type Backend = UpscaleOutput['backend'];
 
 type Enlarged = {
-  /** Null if the strips were passed on one by one. */
+  /** Null if the strips were passed to `take` one by one. */
   readonly image: RgbaImage | null;
   readonly report: UpscaleReport & Pick<UpscaleOutput, 'passes' | 'networkScale'>;
 };
 
 /**
- * Lists the stages of a job. Models that are already loaded need no stage. `model` is null if it is
- * not chosen yet.
+ * Lists a job's stages. Models that are already loaded need no stage. `model` is null if no model
+ * has been chosen yet.
  */
 function stagesOf(
   { host, loader }: JobServices,
@@ -268,18 +271,18 @@ function stagesOf(
   return [...stages, 'upscale', 'encode'];
 }
 
-/** The way in which the pixels of the result are computed. */
+/** The settings that determine how the result's pixels are computed. */
 interface Way {
   readonly size: Size;
   readonly depth: Depth;
-  /** The models in the order of their runs. */
+  /** The models, in the order in which they run. */
   readonly chain: readonly Runnable[];
   readonly backend: Backend;
-  /** Whether there is a GPU, which can also resize. */
+  /** Whether there is a GPU. It can also resize images. */
   readonly onGpu: boolean;
 }
 
-/** A job after the source has been decoded. */
+/** A job whose source has been decoded. */
 interface Job {
   readonly services: JobServices;
   readonly input: RgbaImage;
@@ -313,7 +316,7 @@ async function enlargeBy(job: Job, take?: TakeStrip): Promise<Enlarged> {
   return { image: null, report: await enlarge(input, plan, options, take) };
 }
 
-/** Loads a model onto the GPU, for the first time or after a loss. */
+/** Loads a model onto the GPU, either for the first time or after a device loss. */
 const loading =
   ({ services: { loader }, way, progress, signal }: Job, runnable: Runnable): LoadModel =>
   async (_, isF32) => {
@@ -328,8 +331,8 @@ async function passOnGpu(host: EngineHost, id: string, load: LoadModel): Promise
 }
 
 /**
- * Puts the result on a canvas. If one run makes the result at the model's own scale, the GPU draws
- * it directly. Every other result is first made as an image.
+ * Draws the result on a canvas. If a single run at the model's own scale produces the result, the
+ * GPU draws it directly. Every other result is computed as an image first.
  */
 async function drawResult(
   job: Job,
@@ -349,7 +352,7 @@ async function drawResult(
   const isPlain = depth === 8 && isOpaque(input.data) && !isGrey(input.data);
   if (backend === 'webgpu' && isExact && isPlain) {
     const load = loading(job, first);
-    // If the device is lost, the texture is lost too, so everything is drawn again.
+    // If the device is lost, the texture is lost too, so the whole result is drawn again.
     const draw = async (engine: Engine, model: Model) => {
       progress.report('upscale', 0);
       return drawOn(onto, engine, model, input as Rgba8Image, options);
@@ -381,7 +384,7 @@ async function toBitmap(image: Rgba8Image, tags: ImageTags): Promise<ImageBitmap
   const { colorSpace } = tags;
   try {
     if (colorSpace === 'other') {
-      // This is a preview. Only a file can describe its colour space.
+      // This image is a preview. Its colour space can be described only in a file.
       const { encodeImage } = await import('./result.ts');
       return await createImageBitmap(await encodeImage(image, 'image/png', 1, tags), {
         premultiplyAlpha: 'none',

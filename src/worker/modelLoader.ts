@@ -14,11 +14,13 @@ import type { Digest, ModelStore } from './store.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
 
-/** The properties of a shipped or added model that a job needs before the weights. */
+/** The properties of a shipped or added model that a job needs before it loads the weights. */
 export interface Runnable {
   readonly id: string;
   readonly scale: number;
-  /** The entry of a shipped model. Null for an added model, which has its weights in the store. */
+  /**
+   * The manifest entry of a shipped model. Null for an added model, whose weights are in the store.
+   */
   readonly entry: ModelFile | null;
 }
 
@@ -27,9 +29,9 @@ interface LoadedWeights {
   readonly weights: TensorMap;
 }
 
-/** The suffix of the ids of models for 16-bit images. */
+/** The suffix that is added to the ids of models for 16-bit images. */
 const WIDE = ':16';
-/** The suffix of the ids of models that run in f32 because they failed in f16. */
+/** The suffix that is added to the ids of models that run in f32 because they failed in f16. */
 const F32 = ':f32';
 
 /** Finds models, downloads their weights once and loads the models onto the GPU. */
@@ -37,7 +39,7 @@ export class ModelLoader {
   readonly #config: WorkerConfig;
   readonly #host: EngineHost;
   readonly #weightsById = new Map<string, TensorMap>();
-  /** The store is opened at the first use of an added model. */
+  /** The store is opened when an added model is used for the first time. */
   #store: ModelStore | null = null;
 
   constructor(config: WorkerConfig, host: EngineHost) {
@@ -69,7 +71,10 @@ export class ModelLoader {
     return { ...added, digest, store: this.#store };
   }
 
-  /** Returns the network without weights. For an added model, the weights must still be read. */
+  /**
+   * Returns the network without its weights. For an added model, the weight file must be read to
+   * detect the network.
+   */
   async network({ id, entry }: Runnable): Promise<Network> {
     return entry ? shippedNetwork(entry) : (await this.#loadAdded(id)).network;
   }
@@ -92,7 +97,7 @@ export class ModelLoader {
     signal: AbortSignal,
   ): Promise<LoadedWeights> {
     if (!entry) {
-      // Added files can be large, so they are not kept in memory. They are read again when needed.
+      // Added files can be large, so they are not kept in memory but read again when needed.
       progress.report('download', 0);
       const loaded = await this.#loadAdded(id);
       progress.report('download', 1);

@@ -12,7 +12,7 @@ const FILE: WeightFile = {
   sha256: createHash('sha256').update(GOOD).digest('hex'),
 };
 
-/** A cache in memory with the methods of the Cache API that are used. */
+/** An in-memory cache with the Cache API methods that the loader uses. */
 class MemoryCache {
   readonly entries = new Map<string, Uint8Array<ArrayBuffer>>();
   async match(url: string) {
@@ -31,8 +31,8 @@ class MemoryCache {
 }
 
 /**
- * Makes a platform with a fake `fetch`, which returns the given responses in turn. `modes` is the
- * log of the cache modes of the requests.
+ * Creates a platform with a fake `fetch` that returns the given responses in turn. `modes` records
+ * each request's cache mode.
  */
 function platform(
   responses: (() => Response | Promise<Response>)[],
@@ -54,7 +54,7 @@ function platform(
 
 const body = (bytes: Uint8Array<ArrayBuffer>) => () => new Response(bytes);
 
-/** Makes a response with a body in several pieces, as from a network. */
+/** Creates a response whose body arrives in several pieces, as from a network. */
 const pieces = (bytes: Uint8Array<ArrayBuffer>, size: number) => () => {
   let at = 0;
   const stream = new ReadableStream({

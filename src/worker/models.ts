@@ -10,17 +10,17 @@ export interface WeightFile {
   readonly sha256: string;
 }
 
-/** The functions of the platform that this module uses. Tests pass fakes. */
+/** The platform functions that this module uses. Tests pass fake functions. */
 export interface WeightPlatform {
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
   /**
-   * The caches of the browser. Undefined if files should not be cached, or in insecure contexts.
-   * Calls throw in some private windows.
+   * The browser's caches. Undefined if files should not be cached, and in insecure contexts. In
+   * some private windows, calls throw.
    */
   readonly caches: Pick<CacheStorage, 'open'> | undefined;
   /**
-   * Undefined in insecure contexts, which have no `crypto.subtle`. Then only the length is checked
-   * here, and the structure when the file is parsed.
+   * Undefined in insecure contexts, which have no `crypto.subtle`. This module then checks only the
+   * file's length. The structure is checked when the file is parsed.
    */
   readonly sha256: ((bytes: Uint8Array<ArrayBuffer>) => Promise<ArrayBuffer>) | undefined;
 }
@@ -28,8 +28,7 @@ export interface WeightPlatform {
 export interface WeightOptions {
   readonly signal?: AbortSignal | undefined;
   /**
-   * Receives the fraction of the download, 0 to 1. For a cached file, the fraction is 1
-   * immediately.
+   * Called with the downloaded fraction, from 0 to 1. For a cached file, it is called once with 1.
    */
   readonly onProgress?: ((fraction: number) => void) | undefined;
 }
@@ -44,9 +43,9 @@ const CACHE_NAME = 'crispen-weights';
  * Loads the bytes of a weight file from the Cache API or the network, and checks them against the
  * manifest.
  *
- * Cached files are found by URL and hash, so a changed model never returns the old file. If a file
- * does not match, it is downloaded once more without any cache. This replaces incomplete cache
- * entries and stale files of HTTP caches. Errors of the cache (quota, privacy modes) are ignored.
+ * Cached files are found by URL and hash, so an outdated file is never used for a changed model. If
+ * a file does not match, it is downloaded once more without any cache. This replaces incomplete
+ * cache entries and stale files in HTTP caches. Cache errors (quota, privacy modes) are ignored.
  *
  * @throws CrispenError `FETCH_FAILED`, `MODEL_CORRUPT`, `ABORTED`
  */
@@ -93,7 +92,10 @@ async function findFault(
   return hexadecimal(digest) === file.sha256 ? null : 'its SHA-256 is not that of the manifest';
 }
 
-/** Returns whether a URL belongs to another site, which may not allow this site to read it. */
+/**
+ * Returns whether a URL belongs to another site. That site might not allow this site to read the
+ * file.
+ */
 const isForeign = (url: string): boolean =>
   new URL(url, globalThis.location?.href).origin !== globalThis.location?.origin;
 
@@ -127,9 +129,9 @@ async function download(
 }
 
 /**
- * Reads the body. Progress is relative to the length in the manifest, because Content-Length may be
- * the length of the compressed file. Reading stops one byte after this length, so a wrong file is
- * never read completely.
+ * Reads the body. Progress is relative to the length in the manifest, because Content-Length can be
+ * the length of the compressed file. Reading stops one byte beyond this length, so a file that is
+ * too long is never read completely.
  */
 async function readBody(
   response: Response,
@@ -151,7 +153,7 @@ async function readBody(
   return bytes.subarray(0, length);
 }
 
-/** The cached copy of one file. Errors of the cache are ignored, because the cache is optional. */
+/** The cached copy of one file. Cache errors are ignored, because the cache is optional. */
 class WeightCache {
   readonly #file: WeightFile;
   readonly #caches: Pick<CacheStorage, 'open'> | undefined;

@@ -1,6 +1,6 @@
 /**
- * Runs networks without WebAssembly, with the plain loops of the reference code. This module is
- * loaded lazily.
+ * Runs networks without WebAssembly, using the reference implementation in plain JavaScript. This
+ * module is loaded lazily.
  */
 import { upscaleOnCpu } from '../engine/oracle/interpreter.ts';
 import type { Pass } from '../engine/pipeline/enlarge.ts';
@@ -11,7 +11,7 @@ import { CPU_MAX_PIXELS } from './protocol.ts';
 
 export { estimateCpuMilliseconds } from '../engine/oracle/interpreter.ts';
 
-/** @param reason the reason why there is no WebAssembly */
+/** @param reason the reason why WebAssembly is unavailable */
 export function oraclePass(
   network: Network,
   weights: TensorMap,

@@ -1,8 +1,8 @@
 import type { Stage, UpscaleProgress } from './protocol.ts';
 
 /**
- * The shares of the stages in percent, for a photo that takes a few seconds. They affect only the
- * progress bar. Stages that a job does not need are left out of the sum.
+ * Each stage's share of the total time in percent, for a photo that takes a few seconds. The shares
+ * affect only the progress bar. Stages that a job does not need are left out of the total.
  */
 const WEIGHTS: Readonly<Record<Stage, number>> = {
   decode: 2,
@@ -12,16 +12,13 @@ const WEIGHTS: Readonly<Record<Stage, number>> = {
   encode: 2,
 };
 
-/**
- * Converts the progress of stages to the progress of a job, which is one fraction that never
- * decreases.
- */
+/** Combines the progress of a job's stages into a single fraction that never decreases. */
 export class JobProgress {
   readonly #stages: readonly Stage[];
   readonly #emit: (progress: UpscaleProgress) => void;
   readonly #now: () => number;
   /**
-   * The milliseconds per stage. The time between two reports counts for the stage of the earlier
+   * The milliseconds per stage. The time between two reports is added to the stage of the earlier
    * report.
    */
   readonly timings: Partial<Record<Stage, number>> = {};
@@ -29,7 +26,7 @@ export class JobProgress {
   #stage: Stage | null = null;
   #stageStart = 0;
   #fraction = 0;
-  /** The rate of the last stage that reported its remaining time. */
+  /** The speed of the last stage that reported its remaining time. */
   #rate: { readonly stage: Stage; readonly msPerWeight: number } | null = null;
 
   /** @param stages the job's stages, in order */
@@ -46,12 +43,12 @@ export class JobProgress {
   /**
    * Reports progress.
    * @param fraction the completed fraction of the stage, 0 to 1
-   * @param remainingMs the remaining time of the stage, if known; the time of later stages is
+   * @param remainingMs the stage's remaining time, if known; the time that later stages take is
    *   estimated from their weights
    */
   report(stage: Stage, fraction: number, remainingMs: number | null = null): void {
     const index = this.#stages.indexOf(stage);
-    // After a loss of the device, models are loaded again, but this is not a stage of the job.
+    // After a device loss, models are reloaded, but the job has no stage for this.
     if (index < 0) return;
     const now = this.#now();
     const before = this.#stage;
@@ -73,7 +70,7 @@ export class JobProgress {
   }
 
   #left(stage: Stage, fraction: number, remainingMs: number | null): number | null {
-    // If the remaining time of the stage is no longer known, neither is that of the job.
+    // If the stage's remaining time is no longer known, the job's is not known either.
     if (!this.#rate || (remainingMs === null && this.#rate.stage === stage)) return null;
     const { msPerWeight } = this.#rate;
     const later = sum(this.#stages.slice(this.#stages.indexOf(stage) + 1));

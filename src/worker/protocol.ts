@@ -1,6 +1,6 @@
 /**
- * The protocol between page and worker. This file has only types and constants. It is compiled for
- * both sides, so it must not use the DOM or the worker's globals.
+ * The protocol between the page and the worker. This file contains only types and constants. It is
+ * compiled for both sides, so it must not use the DOM or the worker's globals.
  */
 
 import type { AutoChoice } from '../catalog/auto.ts';
@@ -19,8 +19,8 @@ import type { ImageTags } from '../image/tags.ts';
 
 /**
  * The largest LR image, in pixels, that can be enlarged without a GPU and without WebAssembly.
- * Plain loops reach about 1 GFLOP/s. A2N needs 2.1 MFLOP per LR pixel at x2 and more than twice as
- * much at x4.
+ * Plain JavaScript reaches about 1 GFLOP/s. A2N needs 2.1 MFLOP per LR pixel at x2 and more than
+ * twice that at x4.
  */
 export const CPU_MAX_PIXELS = 128 * 128;
 
@@ -28,30 +28,30 @@ export const CPU_MAX_PIXELS = 128 * 128;
 export type OutputFormat = 'bitmap' | OutputType;
 
 /**
- * The target to which a result is written while it is made: a file that the user chose, or a
+ * The target to which a result is written as it is produced: a file that the user chose, or a
  * stream.
  */
 export type UpscaleTarget = FileSystemFileHandle | WritableStream<Uint8Array>;
 
 /**
- * A target in the form that is sent to the worker. If a stream cannot be transferred, the worker
- * gets a port, and the page writes the data from the port to the stream.
+ * A target as it is sent to the worker. If a stream cannot be transferred, the worker receives a
+ * port instead, and the page writes the data from the port to the stream.
  */
 export type WireTarget = UpscaleTarget | MessagePort;
 
 /**
- * A request to the page for a stream that cannot be transferred. The page answers every request, in
- * order.
+ * The worker's request to the page about a stream that cannot be transferred. The page answers
+ * every request, in order.
  */
 export type PumpRequest =
   | { readonly kind: 'write'; readonly bytes: Uint8Array }
   | { readonly kind: 'close' }
   | { readonly kind: 'abort'; readonly reason: string };
 
-/** The answer is null, or the error of the stream. */
+/** The page's answer: null, or the stream's error. */
 export type PumpAnswer = { readonly name: string; readonly message: string } | null;
 
-/** The method that makes the result: networks, or a plain resize. */
+/** The method that produces the result: networks, or a plain resize. */
 export type Method = 'network' | 'lanczos';
 
 /**
@@ -60,7 +60,7 @@ export type Method = 'network' | 'lanczos';
  */
 export type BackendChoice = 'auto' | 'webgpu' | 'cpu';
 
-/** Jobs that take longer than this ask the page before they start. */
+/** If a job would take more milliseconds than this, the worker asks the page before it starts. */
 export const LONG_MS = 60_000;
 
 export type Stage = 'decode' | 'download' | 'prepare' | 'upscale' | 'encode';
@@ -74,41 +74,41 @@ export interface UpscaleProgress {
 }
 
 /**
- * Whether EXIF and XMP are kept or dropped. Kept EXIF is changed: the orientation is upright, and
+ * Whether EXIF and XMP are kept or dropped. If EXIF is kept, its orientation is set to upright, and
  * sizes and the thumbnail are removed.
  */
 export type Metadata = 'keep' | 'drop';
 
-/** Facts about a source. */
+/** Information about a source. */
 export interface SourceFacts {
   /** The file format, such as `JPEG`; null for an element, a bitmap or pixels. */
   readonly format: string | null;
   /** The number of bits per sample of the decoded pixels. */
   readonly depth: Depth;
   /**
-   * The colour space of the source and of the result. If it is `other`, the result file describes
-   * it.
+   * The colour space of the source and the result. If the value is `other`, the result file
+   * contains a description of the colour space.
    */
   readonly colorSpace: ImageTags['colorSpace'];
   /** Whether the file has a colour profile. Result files get the same profile. */
   readonly hasProfile: boolean;
   /** Whether the file has EXIF or XMP that can be kept. */
   readonly hasMetadata: boolean;
-  /** Whether every pixel is grey. The result's pixels are then grey too. */
+  /** Whether every pixel is grey. If so, the result's pixels are grey too. */
   readonly grey: boolean;
   /** Whether the file is an animation. Only its first frame is enlarged. */
   readonly animated: boolean;
-  /** Sentences for the user about properties of the source that could not be kept. */
+  /** Messages for the user about properties of the source that could not be kept. */
   readonly notes: readonly string[];
 }
 
-/** Facts about how a result was made: time, tiles, precision and memory. */
+/** Information about how a result was produced: time, tiles, precision and memory. */
 export interface Diagnostics extends Omit<UpscaleReport, 'backend'> {
   /** A message that says why no GPU was used; null if a GPU was used or not requested. */
   readonly noGpu: string | null;
   /**
    * The milliseconds per stage. Stages that were not needed are absent. If the file is encoded
-   * strip by strip, this time is part of `upscale`.
+   * strip by strip, the encoding time is part of `upscale`.
    */
   readonly timings: Readonly<Partial<Record<Stage, number>>>;
   /** The models that `model: 'auto'` chose, and the reason; absent for other requests. */
@@ -118,13 +118,14 @@ export interface Diagnostics extends Omit<UpscaleReport, 'backend'> {
 export interface UpscaleOutput<Image = ImageBitmap | Blob> {
   /**
    * A bitmap for the output `bitmap`, otherwise a file. Null if the result was written to a target.
-   * Close the bitmap when you no longer need it. A file of more than 64 MiB may be stored in the
-   * origin private file system. It can be read until the upscaler is destroyed or the page is left.
+   * Close the bitmap when you no longer need it. A file of more than 64 MiB might be stored in the
+   * origin private file system. Such a file can be read until the upscaler is destroyed or the user
+   * leaves the page.
    */
   readonly image: Image;
   /** The size of the file in bytes; null for a bitmap. */
   readonly bytes: number | null;
-  /** The small picture of the result, if one was requested. Close it when you no longer need it. */
+  /** The preview image of the result, if one was requested. Close it when you no longer need it. */
   readonly preview: ImageBitmap | null;
   readonly width: number;
   readonly height: number;
@@ -134,9 +135,8 @@ export interface UpscaleOutput<Image = ImageBitmap | Blob> {
   /** The first model that ran; null for Lanczos, which is not a network. */
   readonly model: string | null;
   /**
-   * The models in the order of their runs. If there are several, the image was enlarged several
-   * times. Each later run enlarges the output of the previous run, which adds size but no true
-   * detail.
+   * The models, in the order in which they ran. If there are several, each run after the first
+   * enlarged the previous run's output, which adds pixels but no true detail.
    */
   readonly passes: readonly string[];
   /**
@@ -144,7 +144,7 @@ export interface UpscaleOutput<Image = ImageBitmap | Blob> {
    * networks was resized.
    */
   readonly networkScale: number;
-  /** The backend that made the result. */
+  /** The backend that produced the result. */
   readonly backend: 'webgpu' | 'cpu' | 'lanczos';
   readonly adapter: AdapterReport | null;
   readonly diagnostics: Diagnostics;
@@ -154,26 +154,26 @@ export interface UpscaleOutput<Image = ImageBitmap | Blob> {
 export interface UpscalePlan {
   /** The id of the model; null for the default models. */
   readonly model: string | null;
-  /** Whether fast models replace the best models if these would take too long. */
+  /** Whether the fast models replace the best models if the best would take too long. */
   readonly auto: boolean;
   /** The model's scale. */
   readonly scale: number;
-  /** The requested size if the model's scale does not give it; otherwise null. */
+  /** The requested size; null if the model's scale already produces that size. */
   readonly wish: SizeWish | null;
-  /** The part to enlarge, in pixels of the image; null for the whole image. */
+  /** The region to enlarge, in image pixels; null for the whole image. */
   readonly region: Rect | null;
   /** The method; null for a network. */
   readonly method: Method | null;
   /**
-   * The number of bits per sample of the result. If null, it is the source's, as far as the output
-   * format allows.
+   * The number of bits per sample of the result. If null, it is the same as in the source, as far
+   * as the output format allows.
    */
   readonly depth: Depth | null;
   readonly output: OutputFormat;
   /** The quality of the file, 0 to 1. */
   readonly quality: number;
   readonly metadata: Metadata;
-  /** The longest side of a small picture of the result; null for no picture. */
+  /** The longest side of the preview image; null for no preview image. */
   readonly preview: number | null;
   readonly tiling: Tiling;
   /** Whether the page must be asked before a long job on the CPU. */
@@ -186,24 +186,24 @@ export type Tiling = Pick<UpscaleOptions, 'tileSize' | 'edge'>;
 /** Information about a weight file besides its bytes. */
 export interface AddOptions {
   /**
-   * The scale. It is required if the file does not determine it, because x2 and x3 of some networks
-   * have the same layers.
+   * The scale. It is required if the file does not determine it, because the x2 and x3 versions of
+   * some networks have the same layers.
    */
   readonly scale?: number | undefined;
   /** The scale that is used if neither the file nor its name determines it. */
   readonly likelyScale?: number | undefined;
   /** The largest value of the network's input, if it is not the usual 1 or 255. */
   readonly inputRange?: number | undefined;
-  /** The task of a network of scale 1, if the file's name does not contain it. */
+  /** The task of a network with scale 1, if the file's name does not contain it. */
   readonly task?: Task | undefined;
   /**
-   * One or more hashes of the file, such as `sha256-` and base64, as in the attribute `integrity`
-   * of HTML. A file with another hash is rejected.
+   * One or more hashes of the file, in the format of HTML's `integrity` attribute, such as
+   * `sha256-` followed by base64. A file with a different hash is rejected.
    */
   readonly integrity?: string | undefined;
 }
 
-/** The attention of a network for one image. */
+/** A network's attention values for one image. */
 export interface AttentionInspection extends Attention {
   readonly model: string;
   readonly architecture: string;
@@ -213,35 +213,35 @@ export interface AttentionInspection extends Attention {
   /** The size of the network's input, in pixels. */
   readonly width: number;
   readonly height: number;
-  /** The part that was inspected, in pixels of the image. */
+  /** The region that was inspected, in image pixels. */
   readonly region: Rect;
   /**
-   * Each pixel of the network's input is the mean of a square of pixels with this side. 1 means
-   * that the image was not reduced.
+   * The factor by which the image was reduced. Each pixel of the network's input is the mean of a
+   * square of this many by this many pixels. 1 means that the image was not reduced.
    */
   readonly reduction: number;
-  /** The duration of the run, without decoding and download. */
+  /** The duration of the run in milliseconds, without decoding and downloading. */
   readonly milliseconds: number;
 }
 
 /** An inspection request with every value checked. */
 export interface InspectPlan {
   readonly model: string;
-  /** The part to inspect, in pixels of the image; null for the whole image. */
+  /** The region to inspect, in image pixels; null for the whole image. */
   readonly region: Rect | null;
   readonly maxPixels: number;
 }
 
 /**
- * Used in place of a model's id: the worker chooses the best or the fast models. No model has this
- * id.
+ * A value that is used in place of a model id. The worker then chooses the best or the fast models.
+ * No model has this id.
  */
 export const AUTO = 'auto';
 
 /** The prefix of the ids of added models. Ids in the manifest never have it. */
 export const ADDED_PREFIX = 'own-';
 
-/** An added weight file and the facts that were recognised in it. */
+/** An added weight file and the properties that were detected in it. */
 export interface AddedModel {
   /** The id to pass as `model` in a request. */
   readonly id: string;
@@ -249,15 +249,15 @@ export interface AddedModel {
   readonly name: string;
   readonly architecture: string;
   /**
-   * The task of the network. `restore` means a network of scale 1 for any task except `upscale`.
+   * The task of the network. `restore` means a network with scale 1 for any task except `upscale`.
    */
   readonly task: AddedTask;
   readonly scale: number;
   readonly scaleSource: 'shapes' | 'name' | 'option' | 'default';
   readonly inputRange: number;
   /**
-   * Sentences about facts that are missing in the file, and about the usual values that were
-   * assumed.
+   * Messages about information that is missing from the file, and about the default values that
+   * were assumed.
    */
   readonly assumptions: readonly string[];
   readonly format: 'safetensors' | 'torch-zip' | 'torch-legacy';
@@ -267,11 +267,14 @@ export interface AddedModel {
   readonly sha256: string;
   /** The time when the model was added, in milliseconds since 1970. */
   readonly added: number;
-  /** Whether the file is stored. If not, it is only in memory until the page is left. */
+  /**
+   * Whether the file is stored on disk. If not, it is kept in memory until the user leaves the
+   * page.
+   */
   readonly kept: boolean;
 }
 
-/** A source in the form that is sent to the worker; bitmaps and pixels are transferred. */
+/** A source as it is sent to the worker. Bitmaps and pixels are transferred. */
 export type WireSource =
   | { readonly kind: 'blob'; readonly blob: Blob }
   | { readonly kind: 'url'; readonly url: string }
@@ -283,7 +286,7 @@ export type WireSource =
 export interface CpuReport {
   /**
    * The kind of code: WebAssembly with or without relaxed SIMD, or `loops`. `loops` is plain
-   * JavaScript for images up to 128x128, and takes a hundred times as long.
+   * JavaScript. It accepts images up to 128x128 pixels and takes a hundred times as long.
    */
   readonly code: 'relaxed-simd' | 'simd' | 'loops';
   /** The number of threads that a job may use. */
@@ -309,20 +312,20 @@ export type Result<T> =
 
 export interface WorkerConfig {
   /**
-   * The list of shipped models. The page sends it, so the worker's script does not have to include
-   * it.
+   * The list of shipped models. The page sends this list, so the worker's script does not have to
+   * include it.
    */
   readonly files: readonly ModelFile[];
-  /** The absolute URL of the folder of weight files. */
+  /** The absolute URL of the folder that contains the weight files. */
   readonly baseUrl: string;
   /** The absolute URLs of weight files outside this folder, by file name. */
   readonly packaged: Readonly<Record<string, string>>;
   /** Whether to keep weights in the Cache API. */
   readonly cache: boolean;
-  /** The number of bytes of memory for a job; null for the engine's default. */
+  /** The maximum memory for a job in bytes; null for the engine's default. */
   readonly memoryBudget: number | null;
   readonly backend: BackendChoice;
-  /** The number of threads on the CPU; null to use all cores except one. */
+  /** The number of CPU threads; null to use all cores except one. */
   readonly threads: number | null;
   readonly precision: Precision;
   readonly tune: TuneMode;
@@ -332,15 +335,15 @@ export interface WorkerConfig {
 }
 
 /**
- * How the fastest kernels are chosen. `off` uses a table of adapter families. `quick` makes a short
- * measurement after the first image. `full` makes a long measurement on first use.
+ * How the fastest kernels are chosen. `off` uses a table of adapter families. `quick` runs a short
+ * benchmark after the first image. `full` runs a long benchmark on first use.
  */
 export type TuneMode = 'off' | 'quick' | 'full';
 
 /**
- * A message from the worker about progress, in addition to Comlink's own messages. Comlink ignores
- * this message, because it has no `id`. It uses the same port as the results, so progress never
- * arrives after the end of its job.
+ * A progress message from the worker. It is not one of Comlink's messages, and Comlink ignores it
+ * because it has no `id`. It is sent through the same port as the results, so progress never
+ * arrives after its job has ended.
  */
 export interface ProgressEvent {
   readonly job: number;
@@ -358,8 +361,9 @@ export interface QuestionEvent {
 }
 
 /**
- * A message that turns a new worker into a thread. The thread gets its tasks through the port. A
- * worker that cannot start other workers sends this message to the page, which starts the thread.
+ * A message that turns a new worker into a thread. The thread receives its tasks through the port.
+ * A worker that cannot start other workers sends this message to the page, and the page starts the
+ * thread.
  */
 export interface ThreadEvent {
   readonly thread: MessagePort;
@@ -367,9 +371,9 @@ export interface ThreadEvent {
 
 /** The worker's interface. The page chooses job ids, which are unique per worker. */
 export interface WorkerApi {
-  /** Must be the first call. Resolves when the worker holds its lock. */
+  /** This must be the first call. It resolves when the worker holds its lock. */
   configure(config: WorkerConfig): Promise<void>;
-  /** Answers immediately, which shows that the worker is alive. */
+  /** Returns immediately, which shows that the worker is alive. */
   ping(): Result<null>;
   detect(): Promise<Result<WireDetection>>;
   preload(id: number, model: string): Promise<Result<null>>;
@@ -397,7 +401,7 @@ export interface WorkerApi {
   models(): Promise<Result<AddedModel[]>>;
   removeModel(model: string): Promise<Result<null>>;
   exportModel(model: string, f16: boolean): Promise<Result<Blob>>;
-  /** Answers the question of a job whether it should continue. */
+  /** Answers the question whether a job should continue. */
   answer(id: number, yes: boolean): void;
   /** Ends a queued or running job with `ABORTED`. Ignores unknown ids. */
   cancel(id: number): void;

@@ -6,7 +6,7 @@ export class JobQueue {
   #last: Promise<unknown> = Promise.resolve();
 
   /**
-   * Runs `task` when all earlier jobs have ended. A job that is cancelled in the queue ends
+   * Runs `task` when all earlier jobs have ended. A job that is cancelled while it is queued ends
    * immediately with `ABORTED` and never starts. A running job ends when its task reacts to the
    * signal.
    */

@@ -1,4 +1,6 @@
-/** Decodes the image source that the page sent. A source that is a URL is fetched first. */
+/**
+ * Decodes the image source that the page sent. If the source is a URL, the image is fetched first.
+ */
 import { decodeImage } from '../codecs/decode.ts';
 import type { Carrier } from '../codecs/source.ts';
 import type { DecodedImage } from '../image/tags.ts';

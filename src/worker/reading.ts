@@ -1,4 +1,4 @@
-/** Reads files and responses with limits on their size. This module is loaded lazily. */
+/** Reads files and response bodies, with limits on their size. This module is loaded lazily. */
 import { CrispenError, throwIfAborted } from '../errors.ts';
 
 /**
@@ -33,25 +33,28 @@ export function fetchFailed(url: string, what: 'image' | 'model', cause: unknown
   });
 }
 
-/** Options for reading a file. */
+/** Options for reading a file or response body. */
 export interface ReadOptions {
   readonly signal: AbortSignal;
   /**
-   * Checks the first bytes of the file, before the rest is read.
-   * @returns the maximum number of bytes that the file may have
+   * Checks the first bytes before the rest is read.
+   * @returns the maximum number of bytes that the file may contain
    */
   readonly judge: (start: Uint8Array) => number;
   readonly tooLarge: (limit: number) => Error;
-  /** Receives the fraction that has been read, if the length of the file is known. */
+  /** Called with the fraction that has been read, if the length is known. */
   readonly onProgress?: ((fraction: number) => void) | undefined;
 }
 
-/** The number of first bytes to check. They contain the width and height of nearly every image. */
+/**
+ * The number of bytes at the start that are checked. In nearly every image file, they contain the
+ * width and height.
+ */
 const START_BYTES = 2 ** 16;
 
 /**
- * Reads all bytes of a file or response into one buffer. The buffer has to grow only if a response
- * does not state its length, or states its compressed length.
+ * Reads all bytes of a file or response body into one buffer. The buffer has to grow only if a
+ * response does not state its length, or states its compressed length.
  * @throws the errors of `judge` and `tooLarge`; CrispenError `ABORTED`; errors of the stream
  */
 export async function readAll(

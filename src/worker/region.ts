@@ -1,4 +1,4 @@
-/** Cuts a region out of an image. This module is loaded lazily. */
+/** Crops an image to a region. This module is loaded lazily. */
 import { regionOf } from '../engine/tile/tiler.ts';
 import { CrispenError } from '../errors.ts';
 import type { Rect } from '../geometry.ts';

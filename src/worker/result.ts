@@ -9,8 +9,8 @@ import type { WireTarget } from './protocol.ts';
 import { blobSink, openTarget, spillFolder } from './sinks.ts';
 
 /**
- * Receives the strips of a result from top to bottom. Strips have the width and the bit depth of
- * the result.
+ * Receives the strips of a result from top to bottom. Each strip has the result's width and bit
+ * depth.
  */
 export type TakeStrip = (strip: RgbaImage) => Promise<void>;
 
@@ -21,9 +21,9 @@ export interface ResultRequest<R> {
   readonly output: OutputType;
   readonly quality: number;
   readonly tags?: ImageTags;
-  /** The target; null to return a Blob. */
+  /** The target to write to; null to return a Blob. */
   readonly target: WireTarget | null;
-  /** The longest side of a small picture of the result; null for no picture. */
+  /** The longest side of the preview image; null for no preview image. */
   readonly preview: number | null;
   readonly lifeline: string | null;
   readonly signal: AbortSignal;
@@ -40,10 +40,10 @@ export interface WrittenResult<R> {
 }
 
 /**
- * Writes a result as a file. PNG is written strip by strip, so the whole image is never in memory.
- * Other formats need the whole image, because the browser's encoder requires it.
+ * Writes a result to a file. PNG is written strip by strip, so the whole image is never in memory.
+ * For other formats, the browser's encoder needs the whole image in memory.
  * @throws CrispenError `WRITE_FAILED`, `IMAGE_TOO_LARGE` and `ENCODE_FAILED` for formats other than
- *   PNG, `ABORTED`; errors of `produce`. After an error, no partial file is left.
+ *   PNG, `ABORTED`; any error of `produce`. After an error, no partial file is left behind.
  */
 export async function writeResult<R>(request: ResultRequest<R>): Promise<WrittenResult<R>> {
   const {
@@ -73,7 +73,7 @@ export async function writeResult<R>(request: ResultRequest<R>): Promise<Written
   const open = () =>
     target ? openTarget(target) : blobSink(type, () => spillFolder(request.lifeline));
   if (type === 'image/png') {
-    // Enlarged alpha values are between their neighbours, so an opaque image stays opaque.
+    // An opaque image stays opaque when it is enlarged.
     const header = { width, height, alpha: !isOpaque(input.data), depth, tags };
     const saved = await savePng(
       header,

@@ -8,7 +8,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 const bytes = (length: number, seed = 1): Bytes =>
   Uint8Array.from({ length }, (_, i) => (i * 31 + seed * 57) % 251);
 
-/** Writes parts through `save`. If a part is an error, it is thrown. */
+/** Writes parts through `save`. A part that is an error is thrown instead. */
 function write<T>(open: () => Promise<Sink<T>>, parts: readonly (Bytes | Error)[]) {
   return save(open, async (to) => {
     const writer = to.getWriter();
@@ -26,7 +26,8 @@ function write<T>(open: () => Promise<Sink<T>>, parts: readonly (Bytes | Error)[
 }
 
 /**
- * Makes a file like those of the File System API: its content changes when the stream is closed.
+ * Creates a fake file that behaves as in the File System API: its content changes only when the
+ * stream is closed.
  */
 function fakeFile(content: Bytes = bytes(0), room = Number.POSITIVE_INFINITY) {
   const file = { content, open: 0 };
@@ -118,7 +119,7 @@ describe('a stream', () => {
   });
 });
 
-/** Makes a folder in memory with synchronous handles. */
+/** Creates an in-memory folder with synchronous access handles. */
 function fakeFolder(room = Number.POSITIVE_INFINITY) {
   const files = new Map<string, Bytes>();
   const open = new Set<string>();

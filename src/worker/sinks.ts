@@ -3,16 +3,16 @@ import type { PumpAnswer, PumpRequest, WireTarget } from './protocol.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** @throws exceptions of the platform, which `save` converts to `WRITE_FAILED` */
+/** @throws platform exceptions, which `save` converts to `WRITE_FAILED` */
 export async function openTarget(target: WireTarget): Promise<Sink<null>> {
   if (target instanceof MessagePort) return portSink(target);
   return target instanceof WritableStream ? streamSink(target) : fileSink(target);
 }
 
 /**
- * Opens a sink that replaces the file's content only after the last byte is written. An abort keeps
- * the old content. If there was no content, a picker has just created the file, and the page
- * removes it.
+ * Opens a sink that replaces the file's content only after the last byte has been written. After an
+ * abort, the file keeps its old content. If it had none, a file picker has just created the file,
+ * and the page removes it.
  */
 async function fileSink(handle: FileSystemFileHandle): Promise<Sink<null>> {
   const stream = await handle.createWritable();
@@ -41,7 +41,7 @@ async function streamSink(stream: WritableStream<Uint8Array>): Promise<Sink<null
   };
 }
 
-/** Opens a sink that writes to a stream of the page. */
+/** Opens a sink that writes through a port to a stream on the page. */
 export function portSink(port: MessagePort): Sink<null> {
   const waiting: ((answer: PumpAnswer) => void)[] = [];
   port.onmessage = ({ data }: MessageEvent<PumpAnswer>) => waiting.shift()?.(data);
@@ -60,7 +60,10 @@ export function portSink(port: MessagePort): Sink<null> {
   };
 }
 
-/** The methods of the origin private file system that the worker uses. Tests pass fakes. */
+/**
+ * The methods of the origin private file system (OPFS) that the worker uses. Tests pass a fake
+ * folder.
+ */
 export interface SpillFolder {
   getFileHandle(name: string, options: { create: true }): Promise<SpillFile>;
   removeEntry(name: string): Promise<void>;
@@ -76,15 +79,16 @@ interface SpillFile {
   }>;
 }
 
-/** The size of the largest Blob that stays in memory. */
+/** The size of the largest Blob that stays in memory, in bytes. */
 const SPILL_BYTES = 2 ** 26;
 
 /**
- * Opens a sink that makes a Blob. If the Blob is larger than 64 MiB, its data are stored in a file
- * of the origin private file system and read on demand. If there is no such file system, the
- * browser stores the Blob.
+ * Opens a sink that produces a Blob. If the Blob is larger than 64 MiB, its data is stored in a
+ * file in the origin private file system and read on demand. If that file system is unavailable,
+ * the browser stores the Blob.
  *
- * @param spill opens the folder and returns a name for a new file; null if there is no folder
+ * @param spill opens the folder and returns it with a name for a new file, or returns null if there
+ *   is no folder
  */
 export async function blobSink(
   type: string,
@@ -92,7 +96,7 @@ export async function blobSink(
   spillBytes = SPILL_BYTES,
 ): Promise<Sink<Blob>> {
   let parts: BlobPart[] = [];
-  /** The number of bytes in `parts` that are not in a Blob yet. */
+  /** The number of bytes in `parts` that have not been combined into a Blob yet. */
   let loose = 0;
   let size = 0;
   let isOpen = true;
@@ -135,7 +139,10 @@ export async function blobSink(
   };
 }
 
-/** Reads a Blob part by part. It uses a reader, because Safari's streams cannot be iterated. */
+/**
+ * Reads a Blob part by part. The function uses a reader, because streams in Safari are not
+ * iterable.
+ */
 async function eachPart(blob: Blob, take: (part: Bytes) => void): Promise<void> {
   const reader = blob.stream().getReader();
   for (;;) {
@@ -161,11 +168,11 @@ const FOLDER = 'crispen-results';
 let spilled = 0;
 
 /**
- * Opens the folder of large results. The name of a file begins with the name of its worker's lock,
+ * Opens the folder for large results. A file's name begins with the name of its worker's lock,
  * which the worker holds until it ends. Files of workers that have ended are removed first.
  *
- * @param lifeline the name of this worker's lock; without it, the function cannot know which
- *   workers have ended
+ * @param lifeline the name of this worker's lock; null if there are no locks, because it is then
+ *   unknown which workers have ended
  */
 export async function spillFolder(
   lifeline: string | null,

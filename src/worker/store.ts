@@ -2,7 +2,10 @@ import { CrispenError } from '../errors.ts';
 import { hexadecimal } from './models.ts';
 import type { AddedModel } from './protocol.ts';
 
-/** The methods of the origin private file system that the store uses. Tests pass fakes. */
+/**
+ * The methods of the origin private file system (OPFS) that the store uses. Tests pass a fake
+ * folder.
+ */
 export interface Folder {
   getDirectoryHandle(name: string, options: { create: true }): Promise<Folder>;
   getFileHandle(name: string, options?: { create: boolean }): Promise<FileHandle>;
@@ -24,9 +27,9 @@ const FOLDER = 'crispen-models';
 const FACTS = '.json';
 const WEIGHTS = '.weights';
 
-/** The facts in their stored form. Older entries lack the optional fields. */
+/** The metadata as it is stored. Older entries lack the optional fields. */
 interface StoredFacts extends AddedModel {
-  /** Whether the file came from a URL. It can then be fetched again. */
+  /** Whether the file came from a URL. Such a file can be fetched again. */
   readonly fetched?: boolean;
   /** The time of the last use, in milliseconds since 1970. */
   readonly used?: number;
@@ -34,24 +37,24 @@ interface StoredFacts extends AddedModel {
 
 export type Digest = (algorithm: string, bytes: Uint8Array<ArrayBuffer>) => Promise<ArrayBuffer>;
 
-/** The total number of bytes that files from URLs may take. */
+/** The maximum total size of files from URLs, in bytes. */
 const MAX_FETCHED_BYTES = 2 ** 28;
 
 /**
  * Stores the added models. The original weight files are in the origin private file system, each
- * next to a file with its facts. If there is no such file system (insecure contexts, some private
- * windows) or it is full, a model stays in memory until the worker ends, and its `kept` is false.
+ * next to a file with its metadata. If this file system is full or unavailable (in insecure
+ * contexts and some private windows), a model stays in memory until the worker ends, and its `kept`
+ * is false.
  *
- * Files from URLs are removed to make room for each other and, if the storage is full, for other
- * files. The least recently used files are removed first. Files that the user gave directly stay
- * until the user removes them.
+ * If files from URLs exceed their size limit or the storage is full, the least recently used of
+ * them are removed. Files that the user provided directly stay until the user removes them.
  */
 export class ModelStore {
   readonly #open: () => Promise<Folder | null>;
   readonly #digest: Digest | undefined;
   readonly #maxFetched: number;
   readonly #inMemory = new Map<string, { facts: AddedModel; bytes: Uint8Array<ArrayBuffer> }>();
-  /** The ids of models that this worker has used and may need again. */
+  /** The ids of models that this worker has used and might need again. */
   readonly #inUse = new Set<string>();
 
   /** @param digest calls `crypto.subtle.digest`; undefined in insecure contexts */
@@ -67,7 +70,7 @@ export class ModelStore {
     };
   }
 
-  /** Lists all models, the oldest first. Damaged or half-written entries are skipped. */
+  /** Lists all models, oldest first. Damaged and incomplete entries are skipped. */
   async list(): Promise<AddedModel[]> {
     const folder = await this.#open();
     const models = [...this.#inMemory.values()].map(({ facts }) => facts);
@@ -105,13 +108,13 @@ export class ModelStore {
       if (digest !== facts.sha256) throw damaged(id);
     }
     const stored = await readFacts(folder, id + FACTS);
-    // A failure is ignored, because another worker may be writing the facts.
+    // An error is ignored, because another worker might be writing the metadata.
     if (stored) await writeFacts(folder, { ...stored, used: Date.now() }).catch(() => {});
     return bytes;
   }
 
   /**
-   * Stores a model. In the returned facts, `kept` says whether the file was stored on disk.
+   * Stores a model. The field `kept` of the return value says whether the file was stored on disk.
    * @param fetched whether the file came from a URL
    */
   async write(
@@ -127,7 +130,7 @@ export class ModelStore {
         if (fetched) await this.#limitFetched(folder, id, bytes.length);
         await this.#makingRoom(folder, id, async () => {
           await writeFile(folder, id + WEIGHTS, bytes);
-          // The facts are written last. An entry without facts is ignored.
+          // The metadata is written last, because an entry without metadata is ignored.
           await writeFacts(folder, { ...kept, fetched, used: Date.now() });
         });
         this.#inMemory.delete(id);
@@ -164,8 +167,7 @@ export class ModelStore {
   }
 
   /**
-   * Repeats a failed write. Before each attempt, it removes one fetched file, until there are none
-   * left.
+   * Retries a failed write. Before each retry, it removes one fetched file, until none are left.
    */
   async #makingRoom(folder: Folder, id: string, write: () => Promise<void>): Promise<void> {
     for (;;) {
@@ -180,7 +182,7 @@ export class ModelStore {
     }
   }
 
-  /** Returns the models that this worker has not used, the least recently used first. */
+  /** Returns the models that this worker has not used, least recently used first. */
   #unused(models: readonly StoredFacts[]): readonly StoredFacts[] {
     const lastUse = ({ used, added }: StoredFacts) => used ?? added;
     return models.filter(({ id }) => !this.#inUse.has(id)).sort((a, b) => lastUse(a) - lastUse(b));
@@ -205,7 +207,7 @@ async function storedFacts(folder: Folder): Promise<StoredFacts[]> {
   return found;
 }
 
-/** Facts that were stored by version 0.1 have no task. */
+/** Metadata that version 0.1 stored has no task. */
 type Facts = Omit<StoredFacts, 'task'> & Partial<Pick<StoredFacts, 'task'>>;
 
 async function readFacts(folder: Folder, name: string): Promise<StoredFacts | null> {

@@ -4,7 +4,7 @@ import { trustedUrl } from './trusted.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
 
-/** The maximum number of milliseconds in which a thread must start. */
+/** The number of milliseconds within which a thread must start. */
 const START_MS = 5000;
 
 /** Returns the default number of threads. One core is left free for the page. */
@@ -12,8 +12,8 @@ export const defaultThreads = (): number =>
   Math.min(8, Math.max(1, (navigator.hardwareConcurrency || 2) - 1));
 
 /**
- * Returns the type of this worker, because bundlers produce both types. Only classic workers can
- * call `importScripts`.
+ * Returns the type of this worker. Bundlers produce both types, but only classic workers can call
+ * `importScripts`.
  */
 function kindOfWorker(): WorkerType {
   try {
@@ -25,9 +25,9 @@ function kindOfWorker(): WorkerType {
 }
 
 /**
- * Starts this worker's own script again as a thread. A second script would need its own URL, policy
- * and support by bundlers. If the worker cannot start the thread, because the browser does not
- * allow it or the script's URL was revoked, the page starts it.
+ * Starts this worker's own script again as a thread. A second script would need its own URL, its
+ * own policy and support from bundlers. If the worker cannot start the thread, because the browser
+ * does not allow it or the script's URL was revoked, the page starts the thread.
  * @returns the thread's port, or null if no thread could be started
  */
 export async function startThread(): Promise<Port | null> {

@@ -14,12 +14,12 @@ let policy: ScriptPolicy | null | undefined;
 
 /**
  * Returns the URL of one of Crispen's own scripts in the form that the page's policy requires. The
- * policy `crispen` makes the URL trusted. A page can allow this policy with `trusted-types
- * crispen`.
+ * `crispen` policy converts the URL to a trusted one. A page can allow this policy with
+ * `trusted-types crispen`.
  */
 export function trustedUrl(url: string | URL): string {
   policy ??= makePolicy();
-  // The constructor of Worker accepts both types.
+  // The `Worker` constructor accepts both types.
   return policy ? (policy.createScriptURL(String(url)) as unknown as string) : String(url);
 }
 
@@ -28,15 +28,15 @@ function makePolicy(): ScriptPolicy | null {
   try {
     return trustedTypes?.createPolicy('crispen', { createScriptURL: (url) => url }) ?? null;
   } catch {
-    // The page forbids the policy's name, or another copy of Crispen already uses it. The page may
-    // still have a default policy.
+    // The page forbids the policy's name, or another copy of Crispen already uses it. The page
+    // might still have a default policy.
     return null;
   }
 }
 
 /**
- * Runs a function that makes a worker from a plain URL. Bundlers recognise only `new Worker(new
- * URL(…))`, so that code cannot call `trustedUrl` itself.
+ * Runs a function that creates a worker from a plain URL, and makes that URL trusted. Bundlers
+ * recognise only `new Worker(new URL(…))`, so `make` cannot call `trustedUrl` itself.
  */
 export function withTrustedWorkers(make: () => Worker): Worker {
   if (!('trustedTypes' in globalThis)) return make();

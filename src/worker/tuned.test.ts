@@ -16,7 +16,7 @@ const adapter: AdapterReport = {
 };
 const best = { fuse: 'ops', conv: 'short', tileColumns: 8 } as const;
 
-/** Makes a platform with a cache in memory and a fake measurement that counts its calls. */
+/** Creates a platform with an in-memory cache and a fake benchmark that counts its calls. */
 function platform(found: TuneResult['best'] | Error = best) {
   const kept = new Map<string, Response>();
   const cache = {
@@ -129,7 +129,7 @@ it('quick: the table first, measured once, and from then on what was kept', asyn
   } as const;
   const { conv } = await tunedFor(adapter, 'quick', here);
   expect(conv(spec).kernel(spec, 'f32').label).toBe('conv3x3 by strips of 4 x 1');
-  // In another browser version, the adapter is measured again.
+  // After a browser update, the adapter is benchmarked again.
   expect(await tuneOnce(deviceOf(adapter), { ...here, userAgent: 'b2' }, {}, measure)).toBe(true);
   expect(here.measure).not.toHaveBeenCalled();
 });

@@ -1,4 +1,4 @@
-/** Finds the tuning that was measured on this adapter, and stores it. */
+/** Looks up, measures and stores the kernel tuning for an adapter. */
 import type { Device } from '../engine/gpu/device.ts';
 import { choiceOf } from '../engine/tune/choice.ts';
 import type { TuneOptions, TuneResult } from '../engine/tune/measure.ts';
@@ -8,7 +8,8 @@ import type { AdapterReport } from '../engine/types.ts';
 import type { TuneMode } from './protocol.ts';
 
 /**
- * Stores JSON values. Its methods may throw (quota, privacy modes). The value is then not stored.
+ * A store for JSON values. Its methods can throw (quota, privacy modes). In that case, the value is
+ * not stored.
  */
 export interface TuningStore {
   /** Returns the value of a key, or null if there is none. */
@@ -16,24 +17,30 @@ export interface TuningStore {
   write(key: string, value: unknown): Promise<void>;
 }
 
-/** The functions of the platform that this module uses. Tests pass fakes. */
+/** The platform functions that this module uses. Tests pass fake functions. */
 export interface TunedPlatform {
   readonly measure: (options: TuneOptions) => Promise<TuneResult>;
-  /** Undefined if results should not be stored. */
+  /** The store for results; undefined if they should not be stored. */
   readonly store: TuningStore | undefined;
   /** The user agent is part of the key, because drivers change with the browser. */
   readonly userAgent: string;
 }
 
-/** This number is increased when kernels change so much that old measurements are invalid. */
+/**
+ * The version of the measurements. It is incremented when kernel changes make old measurements
+ * invalid.
+ */
 const VERSION = 3;
 const CACHE_NAME = 'crispen-tuning';
-/** The time limit of a measurement. Measuring slower adapters would take too long. */
+/**
+ * The time limit for a measurement, in milliseconds. On slower adapters, measuring would take too
+ * long.
+ */
 const PATIENCE_MS = 120_000;
 
 /**
- * @param origin the page's origin, which is used to make URLs for the keys; these URLs are never
- *   fetched
+ * @param origin the page's origin, from which the URLs that serve as cache keys are built; these
+ *   URLs are never fetched
  */
 export const cacheStore = (caches: Pick<CacheStorage, 'open'>, origin: string): TuningStore => {
   const urlOf = (key: string) => new URL(`/crispen-tuning?${key}`, origin).href;
@@ -50,11 +57,12 @@ export const cacheStore = (caches: Pick<CacheStorage, 'open'>, origin: string): 
 
 /**
  * Finds the tuning for an adapter.
- * - `full`: reads the store, or measures now, which takes a few seconds. On a software adapter,
- *   where a run takes as long as compiling, the measurement is small and uses the table's fusion
- *   level. If anything fails, the table of families is used, and the next visit measures again.
- * - `quick`: reads the store, where a full measurement takes precedence over a quick one, or uses
- *   the table.
+ * - `full`: reads the store. If it has no entry, measures immediately, which takes a few seconds.
+ *   On a software adapter, where a run takes as long as compiling, the measurement is small and
+ *   uses the table's fusion level. If anything fails, the table of adapter families is used, and
+ *   the next visit measures again.
+ * - `quick`: reads the store, in which a full measurement takes precedence over a quick one. If it
+ *   has no entry, uses the table.
  */
 export async function tunedFor(
   adapter: AdapterReport,

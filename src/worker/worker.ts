@@ -1,6 +1,6 @@
 /**
- * The worker does nearly all the work, so the page never blocks. It exposes `WorkerApi` through
- * Comlink.
+ * The entry point of the worker, which does nearly all the work so that the page never blocks. It
+ * exposes `WorkerApi` through Comlink.
  */
 import { expose, transfer } from 'comlink';
 import { runsOf } from '../catalog/chain.ts';
@@ -42,7 +42,7 @@ let visible = true;
 const queue = new JobQueue();
 const host = new EngineHost(createEngine);
 
-/** The services of jobs. They are set when the page configures the worker. */
+/** The services that jobs use. They are set when the page configures the worker. */
 let services: JobServices;
 
 async function createEngine(): Promise<Engine> {
@@ -82,7 +82,7 @@ async function tunedHere(adapter: AdapterReport, mode: 'quick' | 'full'): Promis
   });
 }
 
-/** Measures the adapter after the first image, while no job runs. */
+/** Benchmarks the adapter after the first image, while no job is running. */
 const tuning = new IdleTask(async (signal) => {
   const { adapter } = await findAdapter(services);
   if (config.tune !== 'quick' || !config.cache || !adapter || adapter.isFallbackAdapter) return;
@@ -163,10 +163,11 @@ const api: WorkerApi = {
         ),
       ),
     );
-    // Decoding closes a bitmap. If the job ended before that, the bitmap must be closed here.
+    // Decoding closes the bitmap. If the job ended before it decoded the bitmap, the bitmap must be
+    // closed here.
     if (source.kind === 'bitmap') source.bitmap.close();
-    // If the job never used the stream, it must be closed here. Otherwise it is already closed or
-    // aborted.
+    // If the job never used the stream, the stream must be aborted here. Otherwise, it is already
+    // closed or aborted, and this has no effect.
     if (target instanceof WritableStream) await target.abort().catch(() => {});
     if (target instanceof MessagePort) {
       const { portSink } = await import('./sinks.ts');
@@ -184,7 +185,7 @@ const api: WorkerApi = {
   },
 
   async inspect(id, source, plan) {
-    // This module is loaded lazily, because few users inspect the attention.
+    // This module is loaded lazily, because few users inspect attention.
     const { buffersOf, inspect } = await import('./inspect.ts');
     const result = await answer(() =>
       queue.run(id, (signal) =>
@@ -254,7 +255,7 @@ const api: WorkerApi = {
 
 expose(api);
 
-// When another instance of this script starts it, it runs as a thread.
+// This script runs as a thread if another instance of it sends a `ThreadEvent`.
 self.addEventListener('message', ({ data }: MessageEvent<Partial<ThreadEvent>>) => {
   const { thread } = data;
   if (thread) void import('./cpu.ts').then(({ serveThread }) => serveThread(thread as Port));

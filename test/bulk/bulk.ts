@@ -47,7 +47,7 @@ await runCommand(USAGE, async (given) => {
     await mkdir(join(root, name));
     return join(root, name);
   };
-  /** Prints a result, and records whether its check holds. */
+  /** Prints a result, and records whether its check passed. */
   function tell(what: object, isGood: boolean): void {
     console.log(JSON.stringify({ ...what, holds: isGood }));
     holds &&= isGood;

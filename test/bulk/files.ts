@@ -1,4 +1,4 @@
-/** Creates folders of seeded files, good and bad, to enlarge in one run. */
+/** Creates folders of seeded good and bad files to enlarge in one run. */
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
@@ -12,13 +12,13 @@ import { tiff } from '../tiff.ts';
 export interface Good {
   /** The path within the folder, with "/" as separator. */
   readonly relative: string;
-  /** The path of the result within the output folder. */
+  /** The result's path within the output folder. */
   readonly output: string;
-  /** Files with the same pixels have the same seed. */
+  /** The seed for the pixels. Files with the same pixels have the same seed. */
   readonly seed: number;
 }
 
-/** A file that gives no result. */
+/** A file for which there is no result. */
 export interface Bad {
   readonly relative: string;
   /** The expected error. Null if the file is not a picture and does not claim to be one. */
@@ -54,7 +54,7 @@ const MORE_NAMES = [
   'dot.jpg',
 ];
 
-/** The size of large pictures. The sides of small ones are 8 to 31 pixels. */
+/** The size of large pictures. Small pictures have sides of 8 to 31 pixels. */
 const LARGE = { width: 1400, height: 1000 };
 /** This seed and all larger seeds produce large pictures. */
 const LARGE_SEED = 1_000_000;
@@ -130,7 +130,7 @@ export async function badWays(): Promise<Way[]> {
 }
 
 /**
- * Writes `count` files into a folder: `badCount` bad ones, which rotate through twenty kinds, six
+ * Writes `count` files into a folder: `badCount` bad files, which rotate through twenty kinds, six
  * large pictures, and small pictures in six formats.
  */
 export async function writeFiles(

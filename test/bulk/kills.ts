@@ -6,13 +6,13 @@ import { writeFiles } from './files.ts';
 import { crispen, type Program } from './program.ts';
 
 export interface KillCounts {
-  /** The number of runs that were killed before their end. */
+  /** The number of runs that were killed before they finished. */
   readonly kills: number;
   readonly pictures: number;
-  /** The results that differ from those of the uninterrupted run. */
+  /** The results that differ from the uninterrupted run's. */
   readonly different: readonly string[];
   /**
-   * The maximum number of pictures that a killed run had started and the next run processed again.
+   * The largest number of pictures that a killed run had started and the next run processed again.
    */
   readonly twice: number;
   readonly jobs: number;
@@ -20,8 +20,8 @@ export interface KillCounts {
 }
 
 /**
- * Kills runs with SIGKILL at random moments and starts them again. The moments are spread over the
- * duration of a whole run, including its start.
+ * Kills runs with SIGKILL at random moments and restarts them. The moments are spread over the
+ * duration of a whole run, including its start-up.
  */
 export async function kills({
   program,
@@ -71,7 +71,7 @@ export async function kills({
     const { code } = await crispen(program, run(out), {
       onStart: (child) => void setTimeout(() => child.kill('SIGKILL'), random() * seconds * 1000),
     });
-    // The run had ended before the signal.
+    // The run ended before the signal was sent.
     if (code !== null) continue;
     counts.kills++;
     const files = await treeOf(out);
@@ -81,7 +81,8 @@ export async function kills({
         JSON.parse(text),
       ),
     );
-    // Appends an incomplete line, as a kill could leave it. This line must not hide other entries.
+    // Appends an incomplete line, such as a kill could leave behind. This line must not hide other
+    // entries.
     await writeFile(join(out, '.crispen.jsonl'), `${journal}{"input":"half`);
     const begun = files.filter((f) => f.endsWith('.tmp')).length;
     const unrecorded = files.filter((f) => f in expected && !recorded.has(f)).length;
@@ -118,7 +119,7 @@ export async function treeOf(folder: string): Promise<string[]> {
     .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
 }
 
-/** Returns the hashes of the results in a folder, by name. */
+/** Returns the hashes of a folder's results, by file name. */
 export async function hashesOf(folder: string): Promise<Record<string, string>> {
   const hashes: Record<string, string> = {};
   for (const name of await treeOf(folder)) {

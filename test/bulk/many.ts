@@ -15,15 +15,15 @@ export interface ManyCounts {
   readonly wrong: readonly string[];
   readonly bad: number;
   /**
-   * Bad files that were not listed with the right code, and good files that were listed with an
+   * Bad files that were not reported with the right code, and good files that were reported with an
    * error.
    */
   readonly unlisted: readonly string[];
   readonly exitCode: number | null;
-  /** The memory of the process in MiB, by the number of files processed so far. */
+  /** The process's memory use in MiB, by the number of files processed so far. */
   readonly memory: Readonly<Record<number, number>>;
   readonly peak: number;
-  /** The peak memory of a run with only the largest picture. */
+  /** The peak memory use of a run with only the largest picture. */
   readonly peakOfLargest: number;
   readonly seconds: number;
 }
@@ -95,7 +95,7 @@ async function wrongOnes(good: readonly Good[], out: string, file: Uint8Array): 
     let expected = known.get(seed);
     if (!expected) {
       expected = (await upscaleOnCpu(network, weights, pixelsOf(seed))).image;
-      // Small pictures occur only once, so they are not cached.
+      // Small pictures occur only once, so their expected results are not cached.
       if (expected.width > 1000) known.set(seed, expected);
     }
     const off = await distance(join(out, output), expected).catch(() => Number.POSITIVE_INFINITY);
@@ -106,7 +106,7 @@ async function wrongOnes(good: readonly Good[], out: string, file: Uint8Array): 
   return wrong;
 }
 
-/** Returns the mean difference between the samples of a file and an image. */
+/** Returns the mean difference between a file's samples and an image's. */
 async function distance(path: string, { width, height, data }: Rgba8Image): Promise<number> {
   const decoded = await sharp(path).removeAlpha().raw().toBuffer({ resolveWithObject: true });
   const { info } = decoded;

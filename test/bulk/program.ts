@@ -5,12 +5,12 @@ import { fileURLToPath } from 'node:url';
 
 const path = (name: string): string => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 
-/** The arguments that start `crispen`, either as built or from its source. */
+/** The arguments that start `crispen`, either the built program or its source. */
 export type Program = readonly string[];
 export const BUILT: Program = [path('bin/crispen.mjs')];
 export const SOURCE: Program = [path('scripts/run.mjs'), path('src/cli/crispen.ts')];
 
-/** A line of the output of `--json`. */
+/** A line that `--json` prints. */
 export type Line = Readonly<Record<string, unknown>>;
 
 export interface Ran {
@@ -18,7 +18,7 @@ export interface Ran {
   readonly lines: readonly Line[];
   /** The text that the process wrote to standard error. */
   readonly said: string;
-  /** The time from the start of the process to its end. */
+  /** The time from the process's start to its end. */
   readonly seconds: number;
 }
 
@@ -44,7 +44,7 @@ export async function crispen(
     said += text;
   });
   createInterface({ input: child.stdout }).on('line', (text) => {
-    // A killed process may leave an incomplete line.
+    // A killed process can leave an incomplete line.
     if (!text.endsWith('}')) return;
     const line: Line = JSON.parse(text);
     lines.push(line);

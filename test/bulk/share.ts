@@ -5,7 +5,7 @@ import { crispen, type Program } from './program.ts';
 
 export interface ShareCounts {
   readonly pictures: number;
-  /** The wall time of one run over all pictures, including its start. */
+  /** The wall time of one run over all pictures, including start-up. */
   readonly seconds: number;
   /** The fraction of this time in which networks ran. */
   readonly engineShare: number;
@@ -16,8 +16,8 @@ export interface ShareCounts {
 }
 
 /**
- * Times one run over pictures of about 128 x 128 pixels with A2N x2 on the CPU, and separate runs
- * with one picture each.
+ * Times A2N x2 on the CPU with pictures of about 128 x 128 pixels: first one run over all pictures,
+ * and then separate runs with one picture each.
  */
 export async function share(
   program: Program,

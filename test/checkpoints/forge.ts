@@ -15,7 +15,10 @@ export function u64(value: number | bigint): Uint8Array {
   return new Uint8Array(new BigUint64Array([BigInt(value)]).buffer);
 }
 
-/** Opcodes, named by their letters in CPython's pickletools. Opcodes outside ASCII have names. */
+/**
+ * Opcodes, named after their letters in CPython's pickletools. Opcodes outside ASCII have full
+ * names.
+ */
 export const OP = {
   proto: [0x80, 2],
   tuple1: [0x85],
@@ -56,16 +59,16 @@ export function pickle(value: Uint8Array): Uint8Array {
 export interface ForgedTensor {
   readonly key?: string;
   readonly type?: string;
-  /** The number of elements of the storage. */
+  /** The number of elements in the storage. */
   readonly count: number;
   readonly offset?: number | bigint;
   readonly shape: readonly (number | bigint)[];
   readonly strides: readonly (number | bigint)[];
-  /** The view of an old legacy file: key, offset and count. */
+  /** A view as in old legacy files: key, offset and count. */
   readonly window?: readonly [string, number, number];
 }
 
-/** Creates a call of `_rebuild_tensor_v2`. */
+/** Creates a call to `_rebuild_tensor_v2`. */
 export function tensor(options: ForgedTensor): Uint8Array {
   const { key = '0', type = 'FloatStorage', count, offset = 0, shape, strides, window } = options;
   const id = [text('storage'), global('torch', type), text(key), text('cpu'), int(count)];

@@ -3,7 +3,7 @@ import { writeSafetensors } from '../../src/weights/writeSafetensors.ts';
 import { randomStream } from '../random.ts';
 
 /**
- * Creates the weight file of the smallest possible network, for tests of large images. The network
+ * Creates a weight file for the smallest possible network, for tests with large images. The network
  * is a seeded Compact with one feature and two convolutions.
  */
 export function tinyCheckpoint(scale = 4): Uint8Array<ArrayBuffer> {

@@ -1,6 +1,6 @@
 /**
- * Runs in Deno, which uses the same WebGPU implementation (wgpu) as Firefox. Compiles every kernel,
- * compares networks with the oracle, and prints one line of JSON.
+ * This program runs in Deno, which uses the same WebGPU implementation (wgpu) as Firefox. It
+ * compiles every kernel, compares networks with the oracle, and prints one line of JSON.
  */
 import { Engine } from '../../src/engine/engine.ts';
 import { upscaleOnCpu } from '../../src/engine/oracle/interpreter.ts';
@@ -14,7 +14,7 @@ import { fromFloat32 } from '../../src/weights/convert.ts';
 import type { TensorMap } from '../../src/weights/tensor.ts';
 import { randomStream } from '../random.ts';
 
-/** Kernels that need a feature that WebGPU in Firefox lacks. */
+/** Matches kernels that need a feature that Firefox's WebGPU lacks. */
 const NEEDS = /quad|matrix/i;
 
 const NETWORKS: readonly (readonly [Architecture, NetworkConfigs[Architecture]])[] = [

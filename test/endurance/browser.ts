@@ -1,4 +1,4 @@
-/** Opens a page in Chromium for runs of many jobs. */
+/** Opens a page in Chromium for runs with many jobs. */
 import { readFileSync } from 'node:fs';
 import type { Browser, Page } from 'playwright';
 import { launch } from '../../e2e/browser.ts';
@@ -17,13 +17,13 @@ export interface Live {
 
 export interface OpenPage {
   readonly page: Page;
-  /** Returns the unhandled errors in the page and its workers since the last call. */
+  /** Returns the errors that were not handled in the page and its workers since the last call. */
   unhandled(): Promise<string[]>;
   /** Returns the GPU resources that the workers hold. */
   live(): Promise<Omit<Live, 'unhandled'>>;
   /**
-   * Returns the bytes of the page's heap, and of the process that runs the page and its workers,
-   * after a garbage collection.
+   * Returns the memory use in bytes, after a garbage collection: of the page's heap, and of the
+   * process that runs the page and its workers.
    */
   memory(): Promise<{ readonly heap: number; readonly process: number }>;
   close(): Promise<void>;
@@ -37,7 +37,7 @@ export const IMAGES = [
 ] as const;
 
 /**
- * Opens the page with `window.models`, the ids of two networks, and `window.images`, which are
+ * Opens the page and sets `window.models`, the ids of two networks, and `window.images`, which are
  * files.
  */
 export async function openEndurance(): Promise<OpenPage> {
@@ -76,7 +76,7 @@ export async function openEndurance(): Promise<OpenPage> {
   const ofWorkers = async (): Promise<Live[]> => {
     const found = page.workers().map((worker) =>
       worker
-        // A worker may end in the meantime.
+        // A worker can end in the meantime.
         .evaluate(() => (globalThis as unknown as { live?: () => Live }).live?.() ?? null)
         .catch(() => null),
     );
@@ -113,8 +113,8 @@ export async function openEndurance(): Promise<OpenPage> {
 }
 
 /**
- * Returns the resident bytes of the largest renderer process. Works only on Linux and returns 0
- * elsewhere.
+ * Returns the largest renderer process's resident memory in bytes. On platforms other than Linux,
+ * returns 0.
  */
 async function rendererBytes(browser: Browser): Promise<number> {
   const client = await browser.newBrowserCDPSession();

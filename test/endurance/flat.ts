@@ -28,13 +28,14 @@ export const isFlat = (first: Held, last: Held): boolean =>
   (Object.keys(SLACK) as (keyof Held)[]).every((key) => last[key] <= first[key] + SLACK[key]);
 
 /**
- * The number of final samples to use, because garbage collections make the size of a process vary.
+ * The number of final samples to use. Several are used, because garbage collection makes a
+ * process's size vary.
  */
 const LATEST = 4;
 
 /**
- * Returns the first and the last sample. The last one contains the lowest recent size of the
- * process.
+ * Returns the first and the last sample. In the last sample, the process size is the lowest recent
+ * value.
  */
 export function endsOf(samples: readonly Held[]): { readonly first: Held; readonly last: Held } {
   const latest = samples.slice(-LATEST);

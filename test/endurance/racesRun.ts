@@ -11,7 +11,7 @@ export interface RaceCounts {
   unhandled: number;
 }
 
-/** The number of rounds per call of the page. */
+/** The number of rounds per call into the page. */
 const CHUNK = 10;
 /** A job counts as stuck after this number of milliseconds. */
 const STUCK_MS = 60_000;
@@ -54,7 +54,7 @@ declare global {
   }
 }
 
-/** This function runs in the page, so it must not use anything from outside. */
+/** This function runs in the page, so it must not use anything defined outside of it. */
 async function prepareRaces(stuckMs: number): Promise<void> {
   const { crispen, models, images } = window;
   const digest = async (file: unknown) => {
@@ -62,7 +62,7 @@ async function prepareRaces(stuckMs: number): Promise<void> {
     return String(new Uint8Array(hash));
   };
   const PNG = { output: 'image/png' } as const;
-  /** Digests of the right results, by image and model. */
+  /** Digests of the correct results, by image and model. */
   const expected: string[][] = [];
   for (const image of images) {
     const results: string[] = [];
@@ -79,7 +79,7 @@ async function prepareRaces(stuckMs: number): Promise<void> {
 
   window.race = async (seed, rounds) => {
     let state = seed | 0;
-    // Mulberry32.
+    // A mulberry32 generator.
     const random = () => {
       state = (state + 0x6d2b79f5) | 0;
       let t = Math.imul(state ^ (state >>> 15), 1 | state);
@@ -92,8 +92,8 @@ async function prepareRaces(stuckMs: number): Promise<void> {
     const faults: string[] = [];
 
     /**
-     * Runs a job and cancels it if requested. `allowed` contains the error codes that the round may
-     * cause.
+     * Runs a job and cancels it if requested. `allowed` contains the error codes that are
+     * acceptable in this round.
      */
     const job = async (allowed: ReadonlySet<string>, cancelled: boolean) => {
       counts.jobs++;

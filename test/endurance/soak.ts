@@ -18,8 +18,9 @@ code 1 unless the counts are 0 and everything is flat.
   --seed N    default 1`;
 
 /**
- * glibc gives every driver thread its own arena. Free memory in an arena counts as memory of the
- * process. With many arenas, the process therefore seems to grow although nothing is held.
+ * glibc gives every driver thread its own arena. Free memory in an arena counts towards the
+ * process's memory. With many arenas, the process therefore seems to grow even if nothing is
+ * leaked.
  */
 const ARENAS = 'MALLOC_ARENA_MAX';
 
@@ -50,6 +51,6 @@ await runCommand(USAGE, async (args) => {
   const counts = await soak(number('images'), number('seed'), console.log);
   console.log(JSON.stringify(counts));
   const faults = counts.wrong + counts.stuck + counts.untyped;
-  // GPU devices may keep the process alive.
+  // GPU devices can keep the process alive, so it must exit explicitly.
   process.exit(faults === 0 && counts.flat ? 0 : 1);
 });

@@ -25,8 +25,8 @@ export async function soakInBrowser(
       const loose = await opened.unhandled();
       counts.untyped += loose.length;
       for (const fault of loose) say(`images to ${done + count}: ${fault}`);
-      // Jobs share buffers, whose size depends on the last job. Every sample therefore follows the
-      // same job.
+      // Jobs share buffers, whose size depends on the last job. Every sample is therefore taken
+      // after the same job.
       await page.evaluate(() =>
         window.upscaler.upscale(window.images[2], { model: window.models[1], output: 'image/png' }),
       );
@@ -55,7 +55,7 @@ declare global {
   }
 }
 
-/** This function runs in the page, so it must not use anything from outside. */
+/** This function runs in the page, so it must not use anything defined outside of it. */
 async function prepareSoak([seed, stuckMs]: readonly [number, number]): Promise<void> {
   const { crispen, models, images, upscaler } = window;
   const digest = async (file: unknown) => {

@@ -28,7 +28,7 @@ const [MAP_READ, COPY_SRC, COPY_DST, STORAGE] = [0x1, 0x4, 0x8, 0x80];
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
-/** Counts the buffers of a GPU that are not yet destroyed. */
+/** Counts a GPU's buffers that are not yet destroyed. */
 function counted(gpu: GPU) {
   const living = new Map<GPUBuffer, number>();
   const requestAdapter: GPU['requestAdapter'] = async (options) => {
@@ -123,8 +123,8 @@ export async function soakInNode(
     // Other models are loaded and removed.
     if (i % 50 === 49) await host.drop('tiny');
     if ((i + 1) % step !== 0) continue;
-    // Jobs share buffers, whose size depends on the last job. Every sample therefore follows the
-    // same job.
+    // Jobs share buffers, whose size depends on the last job. Every sample is therefore taken after
+    // the same job.
     await onGpu(IMAGES[2]);
     const now = held(living);
     samples.push(now);
@@ -136,8 +136,8 @@ export async function soakInNode(
 }
 
 /**
- * Runs the same number of rounds on the driver without Crispen: each creates, fills, copies, reads
- * and destroys a buffer. If the process grows here, the driver is the cause.
+ * Runs the same number of rounds on the driver without Crispen: each round creates, fills, copies,
+ * reads and destroys a buffer. If the process grows during these rounds, the driver is the cause.
  */
 async function control(rounds: number): Promise<string> {
   const adapter = await testGpu().requestAdapter();

@@ -27,8 +27,8 @@ const SLOPE = 0.20000000298023224f;
 // The first half of an attention-in-attention block (arXiv 2104.09497, section 3.2), fused:
 //   gated = k3(t) * sigmoid(k2(lrelu(k1(t))) + b2)
 // `k1` and `k3` are 3x3, and `k2` is 1x1. All of them map C channels to C channels with zero
-// padding. Only `k2` has a bias. The kernel also computes the first half of the pooling: each of
-// the first `stat_groups` workgroups adds up its share of the partial sums.
+// padding. Only `k2` has a bias. The kernel also starts the pooling of t: each of the first
+// `stat_groups` workgroups adds up its share of the partial sums.
 //
 //   t, gated [DEPTH][H][W] vectors of 4 channels (Chw4c)
 //   weights  mat4x4, column c = input channel c: k1 and k3 [DEPTH][DEPTH][9], k2 [DEPTH][DEPTH]
@@ -39,12 +39,12 @@ const SLOPE = 0.20000000298023224f;
 // lib/exchange.wgsl describes the workgroups.
 // The prelude defines E, E4, E4x4, DEPTH, TILE_COLUMNS and SLOPE.
 
-// Activation functions. kernels/activation.ts gives each a number: ACTIVATION_NONE,
+// Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...
 
 // Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
-// max, min, clamp and comparisons may drop NaN. It tests the bits, because a compiler may assume
-// that floats are finite.
+// max, min, clamp and comparisons can drop NaN. The function tests the bits, because a compiler may
+// assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
@@ -117,8 +117,8 @@ fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   return sum;
 }
 
-// The type of products is f32. With HALF, it is the type of maps and weights. Real GPUs compute two
-// f16 products at a time.
+// Products are f32 or, with HALF, have the same type as maps and weights. Real GPUs compute two f16
+// products at a time.
 // The prelude defines E4, E4x4 and HALF.
 
 alias P4 = vec4f;
@@ -360,8 +360,8 @@ fn main(
   store(at + 6u * width, 6u < count, q0_0_6, p0_0_6);
   store(at + 7u * width, 7u < count, q0_0_7, p0_0_7);
 
-  // Adds up one share of the pooling. The condition is uniform across the workgroup, so barriers
-  // are allowed.
+  // Adds up this workgroup's share of the partial sums. The condition is uniform across the
+  // workgroup, so barriers are allowed.
   let index = (group.y + params.group_row) * groups.x + group.x;
   if index < params.stat_groups {
     let last = (index + 1u) * params.chunks / params.stat_groups;

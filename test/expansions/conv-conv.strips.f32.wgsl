@@ -40,11 +40,11 @@ const UPSAMPLE = 1u;
 
 // A convolution, 3x3 (REACH 1) or 1x1 (REACH 0), with stride 1, zero padding, bias and epilogue:
 //   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-REACH, x+kx-REACH] + b[o] ) * m * factor + r )
-// The kernel reads x through a nearest enlargement by UPSAMPLE (0 selects the uniform's factor).
-// The enlarged map is never stored. Bindings and layouts are those of conv/store.wgsl or, with PACK
-// (the last layer of a network), those of conv/pack.wgsl. conv/weights.wgsl describes the weights.
-// A 1x1 convolution with act0 = sigmoid and m = x is pixel attention (arXiv 2010.01073, section
-// 3.2).
+// While reading x, the kernel enlarges it by UPSAMPLE, nearest-neighbour (0 selects the uniform's
+// factor). The enlarged map is never stored. Bindings and layouts are those of conv/store.wgsl or,
+// with PACK (the last layer of a network), those of conv/pack.wgsl. conv/weights.wgsl describes the
+// weights. A 1x1 convolution with act0 = sigmoid and m = x is pixel attention (arXiv 2010.01073,
+// section 3.2).
 //
 // One invocation computes BLOCKS blocks of output channels for LINES strips of STRIP pixels
 // (conv/strip.wgsl). Larger shapes share more loads but need more registers. A workgroup has WIDTH
@@ -62,9 +62,9 @@ const UPSAMPLE = 1u;
 // The bindings and the epilogue of convolutions:
 //   y = act1( act0( sum + b[o] ) * m * factor + r ) or, with MIX,
 //   y = act1( act0( sum + b[o] ) * m[own] + r * m[1 - own] )    (arXiv 2104.09497, eq. 5)
-// m and r are feature maps with the shape of the output. Either may be absent. With MIX, m is a
-// vector of two weights. With PARTS, x is a concatenation, r is one of the five bound maps, and
-// there is no m.
+// m and r are feature maps with the output's shape. Either can be absent. With MIX, m is a vector
+// of two weights. With PARTS, x is a concatenation, r is one of the five bound maps, and there is
+// no m.
 //
 // Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, with zeros in absent channels.
 //   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
@@ -78,12 +78,12 @@ const UPSAMPLE = 1u;
 // supports. The uniform determines which of them it uses.
 // The prelude defines PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, MIX and PRELU.
 
-// Activation functions. kernels/activation.ts gives each a number: ACTIVATION_NONE,
+// Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...
 
 // Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
-// max, min, clamp and comparisons may drop NaN. It tests the bits, because a compiler may assume
-// that floats are finite.
+// max, min, clamp and comparisons can drop NaN. The function tests the bits, because a compiler may
+// assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
@@ -153,7 +153,8 @@ struct Params {
 @group(0) @binding(5) var<storage, read> addend: array<E4>;
 @group(0) @binding(6) var<storage, read_write> y: array<E4>;
 
-// Returns the bias of a block. Blocks beyond the last one get the last bias and are not stored.
+// Returns the bias of a block. Blocks beyond the last one get the last block's bias and are not
+// stored.
 fn bias_of(block: u32) -> vec4f {
   return vec4f(bias[min(block, params.out_blocks - 1u)]);
 }
@@ -179,8 +180,8 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   return v;
 }
 
-// The type of products is f32. With HALF, it is the type of maps and weights. Real GPUs compute two
-// f16 products at a time.
+// Products are f32 or, with HALF, have the same type as maps and weights. Real GPUs compute two f16
+// products at a time.
 // The prelude defines E4, E4x4 and HALF.
 
 alias P4 = vec4f;
@@ -189,7 +190,7 @@ alias P4x4 = mat4x4f;
 // Loads the weights of a convolution, [out_blocks][in_blocks][taps] matrices of 4 x 4, and its
 // pixels. By default, each invocation loads its own matrices from a storage buffer. With UNIFORM
 // (the number of matrices in the buffer), it loads them from a uniform buffer. With QUAD, the four
-// lanes of a quad load together. With SHARED, the workgroup copies the matrices of CHUNK input
+// lanes of a quad load them together. With SHARED, the workgroup copies the matrices of CHUNK input
 // blocks to workgroup memory. With HALO, it also copies the pixels that it reads from an input
 // block. STAGED means SHARED or HALO. Column c of a matrix contains the taps of input channel c for
 // the block's four output channels, so M * v sums over input channels. With QUAD, matrices are

@@ -38,8 +38,8 @@ const ACTIVATION_MISH = 6u;
 const ACTIVATION_CENTRED_SIGMOID = 7u;
 const ACTIVATION_PRELU = 8u;
 
-// The convolution of conv.wgsl, 3x3 (SIDE 3) or 1x1 (SIDE 1), computed with products of subgroup
-// matrices (chromium_experimental_subgroup_matrix):
+// The same convolution as in conv.wgsl, 3x3 (SIDE 3) or 1x1 (SIDE 1), computed with subgroup matrix
+// products (chromium_experimental_subgroup_matrix):
 //   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-r, x+kx-r] + b[o] ) * m * factor + r ),
 //   r = SIDE / 2
 // Bindings and epilogue are those of conv/store.wgsl. Maps and weights are f16, and sums are f32.
@@ -51,7 +51,7 @@ const ACTIVATION_PRELU = 8u;
 // each chunk of 4 * QUADS input channels, the workgroup copies its pixels and their halo to
 // workgroup memory. Channels are innermost there, with PITCH vectors per pixel. PITCH is an odd
 // multiple of 16 bytes, so that the rows of a matrix are in different banks. If there is no padding
-// between pixels, the channels of the three pixels of a row of taps form one run, and RUNS is 1. A
+// between pixels, the channels of the three pixels in a row of taps form one run, and RUNS is 1. A
 // run has STEPS matrices of K channels. If REST channels remain, one matrix of REST channels
 // follows.
 //
@@ -63,9 +63,9 @@ const ACTIVATION_PRELU = 8u;
 // The bindings and the epilogue of convolutions:
 //   y = act1( act0( sum + b[o] ) * m * factor + r ) or, with MIX,
 //   y = act1( act0( sum + b[o] ) * m[own] + r * m[1 - own] )    (arXiv 2104.09497, eq. 5)
-// m and r are feature maps with the shape of the output. Either may be absent. With MIX, m is a
-// vector of two weights. With PARTS, x is a concatenation, r is one of the five bound maps, and
-// there is no m.
+// m and r are feature maps with the output's shape. Either can be absent. With MIX, m is a vector
+// of two weights. With PARTS, x is a concatenation, r is one of the five bound maps, and there is
+// no m.
 //
 // Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, with zeros in absent channels.
 //   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
@@ -79,12 +79,12 @@ const ACTIVATION_PRELU = 8u;
 // supports. The uniform determines which of them it uses.
 // The prelude defines PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, MIX and PRELU.
 
-// Activation functions. kernels/activation.ts gives each a number: ACTIVATION_NONE,
+// Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...
 
 // Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
-// max, min, clamp and comparisons may drop NaN. It tests the bits, because a compiler may assume
-// that floats are finite.
+// max, min, clamp and comparisons can drop NaN. The function tests the bits, because a compiler may
+// assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
@@ -154,7 +154,8 @@ struct Params {
 @group(0) @binding(5) var<storage, read> addend: array<E4>;
 @group(0) @binding(6) var<storage, read_write> y: array<E4>;
 
-// Returns the bias of a block. Blocks beyond the last one get the last bias and are not stored.
+// Returns the bias of a block. Blocks beyond the last one get the last block's bias and are not
+// stored.
 fn bias_of(block: u32) -> vec4f {
   return vec4f(bias[min(block, params.out_blocks - 1u)]);
 }
@@ -199,7 +200,7 @@ alias LastLeft = subgroup_matrix_left<E, REST, M>;
 alias LastRight = subgroup_matrix_right<E, N, REST>;
 alias Sums = subgroup_matrix_result<f32, N, M>;
 
-// A matrix may extend past the last pixel. Its weights are zero there.
+// A matrix can extend past the last pixel. Its weights are zero there.
 var<workgroup> pixels: array<E4, SPAN_PIXELS * PITCH + K / 4u>;
 var<workgroup> leaving: array<vec4f, SUBGROUPS * GO_PIXELS * WIDE>;
 

@@ -3,7 +3,7 @@ alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 const BLOCKS = 8u;
 
-// Copies the pixels of a map to rows in sorted order. The last rows are repeated to fill the last
+// Copies a map's pixels to rows in sorted order. The last rows are repeated to fill the last
 // window:
 //   rows[r, j] = x[:, order[r, padded(j)] - r * length]
 //   x     [BLOCKS][length] vectors of 4 channels (Chw4c)

@@ -5,8 +5,8 @@ const CHANNELS = 9u;
 const BLOCKS = 3u;
 const GATE = 3u;
 
-// A softmax over the channels (keys) of each pixel, with the gate of adaptive attention. a contains
-// the logits, and b contains the logits of the mask. The result is the softmax of:
+// A softmax over the channels (keys) of each pixel, with the gate of adaptive attention. `a`
+// contains the logits, and `b` contains the mask logits. The result is the softmax of:
 //   GATE_NONE     a
 //   GATE_ZERO     a where b > 0, otherwise 0
 //   GATE_EXCLUDE  a over the keys with b > 0; all other keys get zero
@@ -34,8 +34,8 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 
 // Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
-// max, min, clamp and comparisons may drop NaN. It tests the bits, because a compiler may assume
-// that floats are finite.
+// max, min, clamp and comparisons can drop NaN. The function tests the bits, because a compiler may
+// assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }

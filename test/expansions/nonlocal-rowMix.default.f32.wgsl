@@ -14,7 +14,7 @@ alias E4x4 = mat4x4f;
 
 // Returns the row of key `k` of a window. The keys are the window's own rows. With 3 spans, the
 // rows of the windows before and after it follow. These windows wrap around at the ends of a round.
-// `window` counts through all rounds.
+// `window` is counted across all rounds.
 fn key_row(window: u32, k: u32) -> u32 {
   let round = window / params.windows;
   let own = window % params.windows;
@@ -30,7 +30,7 @@ fn key_row(window: u32, k: u32) -> u32 {
 
 struct Params {
   windows: u32, // The number of windows in a round.
-  first: u32,       // The first window of this dispatch, counted through all rounds.
+  first: u32,       // The first window of this dispatch, counted across all rounds.
   group_row: u32,
   window: u32, // w, the number of rows in a window.
   keys: u32, // The number of keys per row: spans * w.

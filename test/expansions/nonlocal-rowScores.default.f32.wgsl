@@ -13,14 +13,14 @@ const BIASED = false;
 //   lse     [R][windows * w] f32
 //   bias    [R][windows * w][bias_blocks] vectors of 4 positions, with BIASED
 // One workgroup computes 32 rows of a window against all keys of the window, with 32 keys at a
-// time. Each of its 8 x 8 invocations computes 4 rows and 4 keys. p contains the scores until the
+// time. Each of its 8 x 8 invocations computes 4 rows and 4 keys. `p` contains the scores until the
 // row's sum is known. Each invocation reads back only its own values. In the grid, each x covers 32
 // rows, and y selects the window. Sizes are uniforms, so all windows share one pipeline.
 // The prelude defines E, E4 and BIASED.
 
 // Returns the row of key `k` of a window. The keys are the window's own rows. With 3 spans, the
 // rows of the windows before and after it follow. These windows wrap around at the ends of a round.
-// `window` counts through all rounds.
+// `window` is counted across all rounds.
 fn key_row(window: u32, k: u32) -> u32 {
   let round = window / params.windows;
   let own = window % params.windows;
@@ -36,7 +36,7 @@ fn key_row(window: u32, k: u32) -> u32 {
 
 struct Params {
   windows: u32, // The number of windows in a round.
-  first: u32,       // The first window of this dispatch, counted through all rounds.
+  first: u32,       // The first window of this dispatch, counted across all rounds.
   group_row: u32,
   window: u32, // w, the number of rows in a window.
   keys: u32, // The number of keys per row: spans * w.

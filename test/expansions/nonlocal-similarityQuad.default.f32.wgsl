@@ -6,7 +6,7 @@ const DEPTH = 8u;
 const CLUSTERS = 128u;
 const NORMALISED = true;
 
-// Computes the dot products of similarity.wgsl with the method of rowMixQuad.wgsl. Four
+// Computes the same dot products as similarity.wgsl, with the method from rowMixQuad.wgsl. Four
 // neighbouring invocations compute different pixels with the same centroids, and each loads a
 // quarter of the centroids.
 //   similar[r, i, k] = sum_c x[c, i] * means[r, k, c] / max(|x[:, i]|, 1e-12)

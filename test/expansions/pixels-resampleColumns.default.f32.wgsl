@@ -17,7 +17,7 @@ const WIDE_IN = false;
 
 struct Params {
   width: u32,       // The width of the result.
-  height: u32, // The number of rows of the bound image.
+  height: u32, // The number of rows in the bound image.
   group_row: u32,
   in_width: u32,
   row0: u32, // The first of these rows within the whole image.

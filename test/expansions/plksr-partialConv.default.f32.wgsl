@@ -71,7 +71,7 @@ fn main(
     return;
   }
   let first = group.z * PER;
-  // The last group may have fewer blocks. It then repeats its last block and does not store the
+  // The last group can have fewer blocks. It then repeats its last block and does not store the
   // repeated results.
   let block0 = min(first + 0u, DENSE - 1u) * DENSE;
   var sum0_0 = vec4f(bias[min(first + 0u, DENSE - 1u)]);

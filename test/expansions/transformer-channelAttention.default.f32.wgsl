@@ -34,10 +34,10 @@ const MULTIPLE = 1u;
 // of lib/groups.
 
 // Finds the pixels of a group. graph/transformerOp.ts defines groups: windows (GROUPING 0), spread
-// (1) or grid (2) in a map of width x height. The x and y of a workgroup select its group.
+// (1) or grid (2) in a map of width x height. A workgroup's x and y select its group.
 // The prelude defines GROUPING, ROWS, COLUMNS (the size of a window, or the side of a grid), MOVED
 // (windows are shifted or extend past the map), SHIFT_X, SHIFT_Y and MULTIPLE (the map is padded
-// with zeros to multiples of this).
+// with zeros to multiples of this number).
 
 // Represents a pixel beyond the map.
 const ABSENT = 0xffffffffu;
@@ -159,7 +159,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   workgroupBarrier();
 
-  // Each step computes one block of a head at one pixel. A single head may end inside a block.
+  // Each step computes one block of a head at one pixel. If there is only one head, it can end
+  // inside a block.
   let blocks = (DEPTH + 3u) / 4u;
   for (var i = lane; i < positions * blocks; i += 256u) {
     let pixel = group_pixel(place, i % positions, params.width, params.height);

@@ -37,8 +37,8 @@ const_assert PER_LANE * 256u >= ALL;
 
 var<workgroup> memory: array<f32, 2u * DEPTH * STEP>;
 
-// Returns the sum, over the pixels in workgroup memory, of product i of a query and a key, or of a
-// square.
+// Returns sum i over the pixels in workgroup memory. It adds up products of a query and a key, or
+// squares.
 fn step_sum(i: u32) -> f32 {
   var sum = 0.0;
   if i < ALL {

@@ -24,7 +24,7 @@ const TABLE = true;
 const ALIGNED = true;
 const MERGED = false;
 
-// Attention within groups of pixels. It combines `groupScores` and `groupMix` of
+// Attention within groups of pixels. It combines `groupScores` and `groupMix` from
 // graph/transformerOp.ts:
 //   y[i] = sum_j softmax_j( q[i].k[j] / sqrt(DEPTH) + T ) v[j]
 //   q, kv [..][H][W] vectors of 4 channels (Chw4c): queries from channel QUERY on, keys from KEY
@@ -42,10 +42,10 @@ const MERGED = false;
 // of transformer/groupKeys.
 
 // Finds the pixels of a group. graph/transformerOp.ts defines groups: windows (GROUPING 0), spread
-// (1) or grid (2) in a map of width x height. The x and y of a workgroup select its group.
+// (1) or grid (2) in a map of width x height. A workgroup's x and y select its group.
 // The prelude defines GROUPING, ROWS, COLUMNS (the size of a window, or the side of a grid), MOVED
 // (windows are shifted or extend past the map), SHIFT_X, SHIFT_Y and MULTIPLE (the map is padded
-// with zeros to multiples of this).
+// with zeros to multiples of this number).
 
 // Represents a pixel beyond the map.
 const ABSENT = 0xffffffffu;
@@ -96,8 +96,8 @@ fn table_row(query: u32, key: u32) -> u32 {
 }
 
 // Shifted windows at the lower and right borders contain pixels from opposite borders of the map.
-// This function returns a number for the border that a position comes from. If query and key have
-// different numbers, 100 is subtracted from their score.
+// This function returns a number that identifies the border from which a position comes. If query
+// and key have different numbers, 100 is subtracted from their score.
 fn border_part(group: vec2u, windows: vec2u, position: u32) -> u32 {
   let beyond = position / COLUMNS >= ROWS - SHIFT_Y && group.y + 1u == windows.y;
   let right = position % COLUMNS >= COLUMNS - SHIFT_X && group.x + 1u == windows.x;

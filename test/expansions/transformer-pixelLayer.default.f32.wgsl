@@ -36,16 +36,16 @@ const SLOPE1 = 0.0f;
 //            NEXT_NORM, they contain the factors and shifts of the norm.
 //   next     [NEXT_BLOCKS][H][W]
 // One invocation computes all channels of STRIP pixels that are 64 pixels apart. Workgroups have 64
-// invocations. The grid's y covers pixels / (64 STRIP). Beyond 65535, x is used, too.
+// invocations. The grid's y covers pixels / (64 STRIP). Beyond 65535, the grid also uses x.
 // The prelude defines E, E4, E4x4, CHANNELS, BLOCKS, B0 .. B3, STRIP, NEXT_BLOCKS, NEXT_NORM,
 // EPSILON, ACTIVE, ACT1, SLOPE1 and QUAD.
 
-// Activation functions. kernels/activation.ts gives each a number: ACTIVATION_NONE,
+// Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...
 
 // Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
-// max, min, clamp and comparisons may drop NaN. It tests the bits, because a compiler may assume
-// that floats are finite.
+// max, min, clamp and comparisons can drop NaN. The function tests the bits, because a compiler may
+// assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }

@@ -28,12 +28,12 @@ const SLOPE0 = 0.0f;
 // There are only a few thousand operations, so one workgroup of 64 invocations is enough.
 // The prelude defines E4, BLOCKS, OUT_BLOCKS, LENGTH_IN, HIDDEN, ACT0, SLOPE0 and TRANSPOSED.
 
-// Activation functions. kernels/activation.ts gives each a number: ACTIVATION_NONE,
+// Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...
 
 // Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
-// max, min, clamp and comparisons may drop NaN. It tests the bits, because a compiler may assume
-// that floats are finite.
+// max, min, clamp and comparisons can drop NaN. The function tests the bits, because a compiler may
+// assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
@@ -81,9 +81,9 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
   }
 }
 
-// Computes the mean of one block of channels from the partial sums of poolPartial.wgsl. It uses a
-// tree reduction over one workgroup of 64 invocations. Every invocation must call this function.
-// Only invocation 0 gets a valid result.
+// Computes the mean of one block of channels from the partial sums that poolPartial.wgsl computes.
+// It uses a tree reduction over one workgroup of 64 invocations. Every invocation must call this
+// function. Only invocation 0 gets a valid result.
 var<workgroup> sums: array<vec4f, 64>;
 
 fn finish_mean(block: u32, chunks: u32, pixels: u32, lane: u32) -> vec4f {

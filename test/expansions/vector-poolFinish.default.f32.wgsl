@@ -8,9 +8,9 @@ const BLOCKS = 10u;
 // One workgroup of 64 invocations computes one block. The grid is (BLOCKS, 1, 1).
 // The prelude defines BLOCKS.
 
-// Computes the mean of one block of channels from the partial sums of poolPartial.wgsl. It uses a
-// tree reduction over one workgroup of 64 invocations. Every invocation must call this function.
-// Only invocation 0 gets a valid result.
+// Computes the mean of one block of channels from the partial sums that poolPartial.wgsl computes.
+// It uses a tree reduction over one workgroup of 64 invocations. Every invocation must call this
+// function. Only invocation 0 gets a valid result.
 var<workgroup> sums: array<vec4f, 64>;
 
 fn finish_mean(block: u32, chunks: u32, pixels: u32, lane: u32) -> vec4f {

@@ -14,12 +14,12 @@ const FIRST = 3u;
 // The prelude defines E, E4, BLOCKS, CHUNK, and FIRST (the first row and column).
 
 struct Params {
-  pixels: u32,      // The number of pixels of the rectangle.
+  pixels: u32,      // The number of pixels in the rectangle.
   chunks: u32,
   group_row: u32,
   inner_width: u32, // The width of the rectangle.
   width: u32,       // The width of the map, W.
-  plane: u32,       // The number of pixels of the map, H * W.
+  plane: u32,       // The number of pixels in the map, H * W.
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

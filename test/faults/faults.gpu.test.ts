@@ -41,7 +41,7 @@ async function jobsWith(fault: Fault) {
   return { first: settled[0], next, struck };
 }
 
-/** Counts the calls of a function in a job. */
+/** Counts the calls to a function in a job. */
 const countOf = (call: string): number => calls.filter((made) => made.call === call).length;
 
 describe('a job whose device fails gives the right pixels, and so does the next', () => {
@@ -85,7 +85,7 @@ it('a last kernel that did not run is noticed by its mark', async () => {
   expect(next).toEqual(expected[1]);
 });
 
-/** Runs the first job of a scenario without faults, and counts its calls of a function. */
+/** Runs a scenario's first job without faults, and counts its calls to a function. */
 async function soundJob({ open }: Scenario, call: string) {
   const faulty = new FaultyGpu(testGpu(), null);
   const subject = open(faulty);
@@ -117,7 +117,7 @@ it('rows to resize for which there is no memory end in OUT_OF_MEMORY', async () 
 });
 
 const sized = (gpu: GPUDevice) => void gpu.createBuffer({ size: 4, usage: 0 });
-/** No driver can be forced to run out of memory, so this test sends the event itself. */
+/** A driver cannot be forced to run out of memory, so this test dispatches the event itself. */
 const full = (gpu: GPUDevice) => {
   const error = new GPUOutOfMemoryError('full');
   gpu.dispatchEvent(Object.assign(new Event('uncapturederror'), { error }));

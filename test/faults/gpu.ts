@@ -1,5 +1,5 @@
 /**
- * A GPU on which one call fails, implemented as proxies of a driver's objects. The fault sweep
+ * A GPU on which one call fails, implemented as proxies for a driver's objects. The fault sweep
  * (sweep.ts) and tests of single faults use it.
  */
 
@@ -13,11 +13,11 @@ export type Mode =
   /** The device is lost just before the call. */
   | 'loss'
   /**
-   * A device of the driver is really lost. Creating such a device is slow, so this mode is used for
+   * One of the driver's devices is really lost. Creating devices is slow, so this mode is used for
    * only a few calls.
    */
   | 'real-loss'
-  /** `mapAsync` rejects as it does when the device is lost, and `lost` settles a little later. */
+  /** `mapAsync` rejects as if the device were lost, and `lost` settles a little later. */
   | 'lost-later'
   /** The error is reported to error scopes, and nothing is written or submitted. */
   | 'out-of-memory'
@@ -36,7 +36,7 @@ export type Mode =
 export interface Fault {
   /** The name of the call, such as `GPUDevice.createBuffer`. */
   readonly call: string;
-  /** The index of the failing call among the calls of this name, from 0. */
+  /** The failing call's index among the calls with this name, from 0. */
   readonly index: number;
   readonly mode: Mode;
 }
@@ -56,7 +56,7 @@ const MAKING: readonly Mode[] = ['throw', 'validation', 'internal', 'loss', 'rea
 const ALLOCATING: readonly Mode[] = [...MAKING, 'out-of-memory'];
 const WAITING: readonly Mode[] = ['reject', 'never', 'loss', 'real-loss'];
 
-/** The calls that can fail, by interface, and the ways in which they fail. */
+/** The calls that can fail, by interface, and the ways in which they can fail. */
 const MODES: Readonly<Record<string, Readonly<Record<string, readonly Mode[]>>>> = {
   GPU: { requestAdapter: ['reject', 'never', 'null'] },
   GPUAdapter: { requestDevice: WAITING },
@@ -118,7 +118,7 @@ interface Scope {
   error: GPUError | null;
 }
 
-/** The state of a device that the proxies store in addition to the driver's state. */
+/** The state that the proxies store for a device, in addition to the driver's state. */
 interface DeviceState {
   readonly real: GPUDevice;
   readonly scopes: Scope[];
@@ -132,9 +132,8 @@ interface DeviceState {
 type Original = (args: readonly unknown[]) => unknown;
 
 /**
- * A device of the driver that is shared by many faults, and its compiled pipelines, because
- * compilation takes far longer than everything else here. Faults that lose a device use a separate
- * one.
+ * A real device that many faults share, with its compiled pipelines, because compilation takes far
+ * longer than everything else here. Faults that lose a device use a separate device.
  */
 class SharedDevice {
   readonly device: GPUDevice;
@@ -149,7 +148,7 @@ const codes = new WeakMap<object, string>();
 
 const reals = new WeakMap<object, object>();
 
-/** Replaces proxies in arguments by the driver's objects. */
+/** Replaces proxies in arguments with the driver's objects. */
 function unwrapped(value: unknown): unknown {
   if (value === null || typeof value !== 'object' || ArrayBuffer.isView(value)) return value;
   const real = reals.get(value);
@@ -174,7 +173,7 @@ export class FaultyGpu {
   #counting = true;
 
   /**
-   * @param isPolled whether the adapter behaves like a browser that asks the driver only now and
+   * @param isPolled whether the adapter behaves like a browser that polls the driver only now and
    *   then
    */
   constructor(gpu: GPU, fault: Fault | null, isPolled = false) {
@@ -188,7 +187,7 @@ export class FaultyGpu {
     this.#fault = null;
   }
 
-  /** Runs calls of the test itself, which are neither counted nor made to fail. */
+  /** Runs the test's own calls, which are neither counted nor made to fail. */
   outside<T>(work: () => T): T {
     this.#counting = false;
     try {
@@ -254,7 +253,7 @@ export class FaultyGpu {
   }
 
   /**
-   * Returns a version of a call that reuses results of the shared device. Null if the call is not
+   * Returns a version of a call that reuses the shared device's results. Null if the call is not
    * shared.
    */
   #cached(call: string, original: Original, state: DeviceState | null): Original | null {
@@ -345,7 +344,7 @@ export class FaultyGpu {
     return made(this.#fail(fault.mode, call, state, args, original, normally));
   }
 
-  /** Returns the result of a call. GPU objects are wrapped. */
+  /** Returns a call's result, in which GPU objects are wrapped. */
   #made(value: unknown, state: DeviceState | null): unknown {
     if (value instanceof Promise) return value.then((settled) => this.#made(settled, state));
     if (value === null || typeof value !== 'object') return value;
@@ -404,10 +403,7 @@ export class FaultyGpu {
     }
   }
 
-  /**
-   * Reports an error to the innermost scope that catches it, or otherwise to the listeners of the
-   * device.
-   */
+  /** Reports an error to the innermost scope that catches it, or else to the device's listeners. */
   #report(state: DeviceState | null, filter: string, message: string): void {
     const error = { message } as GPUError;
     const scope = state?.scopes.findLast((open) => open.filter === filter);
@@ -419,7 +415,10 @@ export class FaultyGpu {
   }
 }
 
-/** Exceeds the time that an unpolled queue may take (src/engine/gpu/polling.ts). */
+/**
+ * How long a simulated polled queue takes. This exceeds the engine's limit for recognising one
+ * (src/engine/gpu/polling.ts).
+ */
 const POLLED_MS = 60;
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
@@ -438,19 +437,19 @@ const [UNIFORM, STORAGE] = [0x40, 0x80];
 const sharedBy = async (made: Promise<GPUDevice>): Promise<SharedDevice> =>
   new SharedDevice(await made);
 
-/** Returns the arguments of `writeBuffer` with other data of the same length. */
+/** Returns the arguments for `writeBuffer` with different data of the same length. */
 function replaced(args: readonly unknown[], mode: Mode): unknown[] {
   const [buffer, offset, data] = args as [GPUBuffer, unknown, ArrayBufferView | ArrayBuffer];
   const words = new Uint32Array(Math.floor(data.byteLength / 4));
   const { usage } = buffer;
-  // Uniforms contain sizes. If a size were NaN, a kernel would loop for minutes, and all devices of
-  // a software driver would wait.
+  // Uniforms contain sizes. If a size were NaN, a kernel would loop for minutes, and all of a
+  // software driver's devices would wait.
   if (mode === 'nan' && (usage & UNIFORM) > 0 && (usage & STORAGE) === 0) words.fill(1);
   else fill(words, mode);
   return [buffer, offset, words];
 }
 
-/** Returns false content for a read. */
+/** Returns corrupted content for a read. */
 function corrupted(content: ArrayBuffer, mode: Mode): ArrayBuffer {
   if (mode === 'empty') return new ArrayBuffer(0);
   if (mode === 'short') return content.slice(0, Math.floor(content.byteLength / 8) * 4);

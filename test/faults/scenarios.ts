@@ -24,7 +24,7 @@ import type { FaultyGpu } from './gpu.ts';
 
 /** A part of the library that runs jobs on a GPU, one after the other. */
 export interface Subject {
-  /** Returns the result of a job as numbers. The fault occurs in the first job, 0. */
+  /** Returns a job's result as numbers. The fault occurs in the first job, 0. */
   job(index: number): Promise<ArrayLike<number>>;
   close(): void;
 }
@@ -39,12 +39,12 @@ export interface Scenario {
    * call.
    */
   readonly perSite: number;
-  /** Calls at which real devices are also lost, once for each kind of call. */
+  /** Matches calls at which a real device is also lost, once for each kind of call. */
   readonly realLoss?: RegExp;
   readonly isPolled?: boolean;
 }
 
-/** Images in the form that the worker uses. The first one is cut into two tiles. */
+/** Images in the form that the worker uses. The first image is cut into two tiles. */
 const IMAGES = [seededImage(16, 8, 1), seededImage(12, 9, 2), seededImage(9, 9, 3)];
 
 /** Runs a network in the same way as the worker. */
@@ -68,7 +68,7 @@ function onHost(
     const host = new EngineHost(() => Engine.create({ gpu }));
     return {
       async job(index) {
-        // The third job only runs without faults. It loads the model again.
+        // The third job runs only without faults. It reloads the model.
         if (index === 2) await host.drop('model');
         return run(host, () => host.model('model', network, weights), IMAGES[index], options);
       },
@@ -98,7 +98,7 @@ function texture(device: GPUDevice, width: number, height: number): GPUTexture {
   return device.createTexture({ size: [width, height], format: 'rgba8unorm', usage });
 }
 
-/** Reads the pixels of a texture with calls that never fail. @throws CrispenError `DEVICE_LOST` */
+/** Reads a texture's pixels with calls that never fail. @throws CrispenError `DEVICE_LOST` */
 async function readTexture(
   faulty: FaultyGpu,
   device: GPUDevice,
@@ -185,7 +185,7 @@ export const drawing =
     return open(faulty);
   };
 
-/** Resizes in strips without a network: first up in 8 bits, then down in 16 bits. */
+/** Resizes in strips without a network: first enlarges in 8 bits, then reduces in 16 bits. */
 function resizing({ gpu }: FaultyGpu): Subject {
   const host = new EngineHost(() => Engine.create({ gpu }));
   return {
@@ -202,8 +202,8 @@ function resizing({ gpu }: FaultyGpu): Subject {
 }
 
 /**
- * Encodes a network in the caller's own encoder. If the device is lost, the caller creates another
- * one.
+ * Encodes a network into the caller's own encoder. If the device is lost, the caller creates
+ * another device.
  */
 function encoding(faulty: FaultyGpu): Subject {
   let device: GPUDevice | null = null;
@@ -255,8 +255,8 @@ function encoding(faulty: FaultyGpu): Subject {
 }
 
 /**
- * Measures kernel variants. The times cannot be compared, but each must be the result of a
- * measurement.
+ * Measures kernel variants. The times vary, so they cannot be compared, but each must be the result
+ * of a measurement.
  */
 function tuning(options: QuickOptions): Scenario['open'] {
   return ({ gpu }) => ({
@@ -273,7 +273,7 @@ function tuning(options: QuickOptions): Scenario['open'] {
   });
 }
 
-/** Reads the values of single nodes, as tests and developers do. */
+/** Reads individual nodes' values, as tests and developers do. */
 function tracing({ gpu }: FaultyGpu): Subject {
   const host = new EngineHost(() => Engine.create({ gpu }));
   return {
@@ -302,7 +302,8 @@ const positive = (result: ArrayLike<number>) => {
 };
 
 /**
- * Makes each tile one submission, because the number of submissions must not depend on their time.
+ * Makes each tile a single submission, so that the number of submissions does not depend on how
+ * long they take.
  */
 const submitMs = () => 1e4;
 
@@ -326,7 +327,7 @@ export const SCENARIOS: readonly Scenario[] = [
     open: tuning({ side: 8, candidates: 2, budgetMs: 1e6 }),
     perSite: 1,
     check: positive,
-    // Tuning skips software adapters. `isPolled` hides that this adapter is one.
+    // Tuning skips software adapters. `isPolled` hides that this adapter is a software adapter.
     isPolled: true,
   },
 ];

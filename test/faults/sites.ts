@@ -5,7 +5,7 @@ const ROOT = resolve(import.meta.dirname, '../..');
 
 /**
  * Returns every place in `src` that calls a WebGPU method, as `FILE:LINE METHOD`. The type checker
- * finds the calls, so a `destroy` of another object does not count.
+ * finds the calls, so calling `destroy` on any other object does not count.
  */
 export function gpuCallSites(): string[] {
   const files = ts.sys

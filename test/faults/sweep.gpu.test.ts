@@ -1,4 +1,4 @@
-/** A short, seeded run of `npm run fault-sweep` with a few faults of each scenario. */
+/** A short, seeded run of `npm run fault-sweep` with a few faults from each scenario. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';

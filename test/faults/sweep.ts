@@ -29,15 +29,18 @@ are the places in src that call WebGPU and reached those that ran. Exit code 1 u
 
 interface Options {
   readonly short: boolean;
-  /** The first and last fault of each scenario to run. Null for all faults. */
+  /** The first and the last fault to run in each scenario. Null means all faults. */
   readonly range: readonly [number, number] | null;
   readonly seed: number;
   readonly patienceMs: number;
   readonly say: (...what: unknown[]) => void;
 }
-/** The time limit of a job, which may wait for a hung device or for a real device that compiles. */
+/**
+ * The time limit for a job, which can wait for a hung device or for a real device that is
+ * compiling.
+ */
 const HANG_MS = 30_000;
-/** The number of faults of each scenario in a short run. */
+/** The number of faults per scenario in a short run. */
 const SHORT = 12;
 
 type Outcome = 'right' | 'typed' | 'untyped' | 'wrong' | 'hang';
@@ -87,7 +90,7 @@ async function outcomeOf(
 const same = (a: ArrayLike<number>, b: ArrayLike<number>): boolean =>
   a.length === b.length && Array.from(a).every((value, i) => Object.is(value, b[i]));
 
-/** Returns the faults of a scenario: every mode, at calls from every site. */
+/** Returns a scenario's faults: every mode, at calls from every site. */
 function faultsOf(
   calls: readonly Call[],
   { perSite, realLoss }: Pick<Scenario, 'perSite' | 'realLoss'>,
@@ -185,7 +188,7 @@ async function sweep(
   await cleanRun(scenario, reached); // compiles the kernels
   const { calls, results } = await cleanRun(scenario, reached);
   const clean = performance.now() - started;
-  // From here on, no compilation takes long.
+  // All kernels are compiled by now, so the engine's time limit can be short.
   DEFAULT_PATIENCE.ms = patienceMs;
   const random = randomStream(seed);
   const perSite = short ? Math.min(1, scenario.perSite) : scenario.perSite;
@@ -215,7 +218,8 @@ async function sweep(
       else tell(found);
     }
   };
-  // Waits that never end use no CPU time, so they run in parallel with the other faults.
+  // Faults that make a wait never end use no CPU time, so they run in parallel with the other
+  // faults.
   const waits = faults.filter(({ mode }) => mode === 'never');
   await Promise.all([runAll(waits), runAll(faults.filter(({ mode }) => mode !== 'never'))]);
   DEFAULT_PATIENCE.ms = 4 * patienceMs;
@@ -298,7 +302,7 @@ await runCommand(USAGE, async (args) => {
   };
   console.log(JSON.stringify(verdict));
   const { wrong, hang, untyped, nextBroken } = verdict;
-  // Devices that were abandoned may keep the process alive.
+  // Abandoned devices can keep the process alive, so it must exit explicitly.
   process.exit(wrong + hang + untyped + nextBroken > 0 ? 1 : 0);
 });
 

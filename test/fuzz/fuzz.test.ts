@@ -19,7 +19,7 @@ it('300 changed files of every format: read or refused, in bounds', async () => 
   ]);
   for (const [format, { files, typed, untyped, slow, large, read }] of Object.entries(counts)) {
     expect([format, files, untyped, slow, large]).toEqual([format, 300, 0, 0, 0]);
-    // Lower counts would mean that the changes do not reach the readers. BMP is exempt, because
+    // Lower counts would mean that the changes do not exercise the readers. BMP is exempt, because
     // sharp cannot read it.
     expect(typed, format).toBeGreaterThan(30);
     if (format !== 'bmp') expect(read, format).toBeGreaterThan(10);

@@ -1,4 +1,4 @@
-/** Creates image files to change. Together, they contain everything that Crispen reads. */
+/** Creates image files to mutate. Together, they contain everything that Crispen reads. */
 import { deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 import { ascii, join } from '../../src/codecs/bytes.ts';
@@ -12,7 +12,7 @@ export type ImageName = 'png' | 'jpeg' | 'webp' | 'avif' | 'gif' | 'tiff' | 'bmp
 export interface ImageSeed {
   readonly format: ImageName;
   readonly bytes: Uint8Array;
-  /** Whether the checksums of the chunks are corrected after a change. */
+  /** Whether the chunks' checksums are corrected after a change. */
   readonly isResealed?: boolean;
 }
 
@@ -93,8 +93,8 @@ export async function imageSeeds(): Promise<readonly ImageSeed[]> {
 }
 
 /**
- * Fragments to insert: the profile and texts of the files above, and markers and chunk names of
- * every format.
+ * Fragments to insert: the profile and text entries from the files above, and markers and chunk
+ * names from every format.
  */
 export const IMAGE_CODE: readonly Uint8Array[] = [
   ...['IHDR', 'IDAT', 'IEND', 'acTL', 'fcTL', 'fdAT', 'iCCP', 'VP8X', 'ANMF', 'EXIF', 'XMP '],
@@ -104,7 +104,7 @@ export const IMAGE_CODE: readonly Uint8Array[] = [
   .map((text) => ascii(text))
   .concat(displayP3());
 
-/** Corrects the checksums of all complete chunks of a PNG. */
+/** Corrects the checksums of all complete chunks in a PNG. */
 export function reseal(bytes: Uint8Array): Uint8Array {
   const parts: Uint8Array[] = [SIGNATURE];
   let at = 8;

@@ -1,4 +1,4 @@
-/** Changes files in a seeded, random way. */
+/** Mutates files randomly, based on a seed. */
 import { concat } from '../checkpoints/forge.ts';
 
 /** Returns a random integer from 0 up to, but excluding, the limit. */
@@ -23,8 +23,8 @@ const EVIL = [
 export type Mutator = (bytes: Uint8Array, random: Random, at: number) => Uint8Array;
 
 /**
- * Returns changes that suit every format. `code` contains fragments that may occur anywhere in
- * files of a format.
+ * Returns mutations that suit every format. `code` contains fragments that can occur anywhere in a
+ * format's files.
  */
 export const mutators = (code: readonly Uint8Array[]): readonly Mutator[] => [
   function flipBit(bytes, random, at) {

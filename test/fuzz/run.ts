@@ -1,4 +1,4 @@
-/** Changes files at random and reads them. */
+/** Mutates files at random and reads them. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -20,19 +20,19 @@ import { PICKLE_CODE, repack, weightSeeds } from './weights.ts';
 const MIB = 2 ** 20;
 const SLOWEST_MS = 2000;
 
-/** Creates and reads changed files of one format. */
+/** Creates and reads mutated files of one format. */
 interface Target {
   readonly format: string;
-  /** Creates a changed file. */
+  /** Creates a mutated file. */
   readonly make: (random: Random) => Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>;
   readonly read: (file: Uint8Array<ArrayBuffer>) => Promise<void>;
 }
 
 export interface FuzzOptions {
-  /** The number of files per format. By default, as many as the time allows. */
+  /** The number of files per format. By default, as many files as the time allows. */
   readonly mutations?: number | undefined;
   readonly seconds?: number | undefined;
-  /** The formats to test. By default, all. */
+  /** The formats to test. By default, all formats. */
   readonly formats?: readonly string[] | undefined;
   readonly seed?: number;
   /** The number of the first file. */
@@ -51,7 +51,7 @@ export interface Counts {
   large: number;
   /** The longest CPU time for one file, in milliseconds. */
   slowestMs: number;
-  /** The largest number of bytes beyond four times the file or its pixels. */
+  /** The largest memory use in bytes beyond four times the size of the file or its pixels. */
   most: number;
 }
 
@@ -61,12 +61,12 @@ async function imageTargets(folder: string): Promise<Target[]> {
   const changes = mutators(IMAGE_CODE);
   const path = join(folder, 'file');
   const read = async (file: Uint8Array<ArrayBuffer>) => {
-    // These are the calls of the page, before and after it opens a file.
+    // The page makes these calls before and after it opens a file.
     const { format } = readHeader(file);
     isMoving(format, file);
     const opened = openSource(file).then(async ({ bare, bits, isRaw }) => {
       if (format !== 'PNG' || bits !== 16 || !isRaw) return;
-      // `decodeFile` turns errors of the decoder into DECODE_FAILED, but it needs a browser.
+      // `decodeFile` turns the decoder's errors into DECODE_FAILED, but it needs a browser.
       await decodePng16(new Uint8Array(Buffer.concat([...bare]))).catch(() => {});
     });
     const error = await opened.then(
@@ -107,8 +107,8 @@ async function weightTargets(): Promise<Target[]> {
 }
 
 /**
- * Returns the peak memory of this process since `resetPeak`, in bytes. Where the peak is unknown,
- * returns the current memory.
+ * Returns this process's peak memory use since `resetPeak`, in bytes. Where the peak is unknown,
+ * returns the current memory use.
  */
 function peak(): number {
   try {
@@ -123,13 +123,13 @@ function resetPeak(): void {
   try {
     writeFileSync('/proc/self/clear_refs', '5');
   } catch {
-    // Without the reset, only growth beyond the peak of all earlier files is visible.
+    // Without the reset, only growth beyond all earlier files' peak is visible.
   }
 }
 
 /**
- * Returns the number of bytes that reading a file may take. Files that exceed the pixel limit are
- * rejected, so their size does not count.
+ * Returns how many bytes of memory reading a file may use. Files that exceed the pixel limit are
+ * rejected, so their pixels do not count.
  */
 function allowance(file: Uint8Array): number {
   const [width, height] = readHeader(file).size ?? [0, 0];

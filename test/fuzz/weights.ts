@@ -1,4 +1,4 @@
-/** Creates weight files to change. */
+/** Creates weight files to mutate. */
 import { readFileSync } from 'node:fs';
 import { readWeights } from '../../src/weights/read.ts';
 import { ZipArchive } from '../../src/weights/torch/zip.ts';
@@ -7,7 +7,7 @@ import { zip } from '../checkpoints/forge.ts';
 
 const MIB = 2 ** 20;
 
-/** Pickle code that a hostile file may contain anywhere. */
+/** Pickle code that a hostile file could contain anywhere. */
 export const PICKLE_CODE = [
   'cos\nsystem\n(X\x02\x00\x00\x00idtR',
   'cbuiltins\neval\n',

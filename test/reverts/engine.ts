@@ -18,7 +18,7 @@ const HOSTILE_TEST = 'src/codecs/hostile.test.ts';
 const NAN_TEST = 'test/nonFinite.gpu.test.ts';
 const MASK_TEST = 'src/kernels/nonlocal/nonlocal.gpu.test.ts';
 
-/** The faults of the engine, the codecs and the command line. */
+/** Faults in the engine, the codecs and the command line. */
 export const engineReverts: readonly Revert[] = [
   {
     name: 'F1a',

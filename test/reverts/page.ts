@@ -6,7 +6,7 @@ const LAYOUT = 'e2e/layout.test.ts';
 const PICTURE = 'e2e/element-picture.test.ts';
 const SESSION = 'demo/session.test.ts';
 
-/** The bugs of the demo, the docs and the element. */
+/** Bugs in the demo, the docs and the element. */
 export const pageReverts: readonly Revert[] = [
   {
     name: 'B1',

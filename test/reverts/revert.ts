@@ -1,8 +1,8 @@
-/** The fix of a fault, and the test for it. Without the fix, the test must fail. */
+/** The fix for a fault, and the test for it. Without the fix, the test must fail. */
 export interface Revert {
   /**
-   * The name: `B3` for bugs of the page, `F4` for faults of the engine, and `F4b` if a fault has
-   * several causes.
+   * The name, such as `B3` for a bug in a page, `F4` for a fault in the engine, or `F4b` if a fault
+   * has several causes.
    */
   readonly name: string;
   /** A short description of the fault. */
@@ -14,7 +14,7 @@ export interface Revert {
   readonly test: readonly [file: string, title: string];
 }
 
-/** An edit of a file. The text `from` must occur exactly once. */
+/** An edit to a file. The text `from` must occur exactly once. */
 export interface Edit {
   readonly file: string;
   readonly from: string;

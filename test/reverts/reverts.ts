@@ -65,7 +65,7 @@ console.log(
 );
 process.exitCode = unnoticed.length > 0 ? 1 : 0;
 
-/** Copies the current state of all files that are under version control or new. */
+/** Copies the current state of all files that are under version control, and of new files. */
 function copyTree(to: string): void {
   const listed = execFileSync('git', ['ls-files', '-z', '-co', '--exclude-standard'], {
     encoding: 'utf8',

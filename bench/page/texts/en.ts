@@ -2,11 +2,11 @@ import type { EngineId } from '../../contender.ts';
 import { COLUMNS } from '../../table.ts';
 
 /**
- * All texts of the bench page in English. The other languages have the same keys. If the demo's
- * `page` has the same key, the words are the same in both.
+ * All of the bench page's text in English. The other languages have the same keys. If a key also
+ * exists in the demo's `page`, its text is the same in both.
  */
 export const en = {
-  /** The texts of bench.html, by the keys in its `data-t` attributes. */
+  /** The text in bench.html, by the keys in its `data-t` attributes. */
   page: {
     title: 'Crispen: how fast is this graphics card?',
     description: "Measures Crispen's kernels on your own graphics card.",
@@ -36,7 +36,7 @@ export const en = {
   },
 
   copied: 'Copied',
-  /** Shown where copying is not allowed. The text is selected instead. */
+  /** Shown if copying is not allowed. The report is selected instead. */
   selected: 'Selected',
 
   engines: {

@@ -1,11 +1,11 @@
 /**
- * The texts of the bench page in the visitor's language. They are separate from the demo's texts,
- * because the demo does not load them.
+ * The bench page's text in the visitor's language. It is separate from the demo's text, because the
+ * demo does not load it.
  */
 import type { Language, PageTexts } from '../../../demo/texts/languages.ts';
 import { en, type Texts } from './en.ts';
 
-/** English is bundled, because the page is written in English. */
+/** English is bundled, because the page's HTML is written in English. */
 const LOADERS: Readonly<Record<Language, () => Promise<Texts>>> = {
   en: async () => en,
   de: async () => (await import('./de.ts')).de,
@@ -14,10 +14,10 @@ const LOADERS: Readonly<Record<Language, () => Promise<Texts>>> = {
   zh: async () => (await import('./zh.ts')).zh,
 };
 
-/** The current texts. `useLanguage` changes them. */
+/** The current text, which `useLanguage` replaces. */
 export let t: Texts = en;
 
-/** @returns the texts of bench.html */
+/** @returns the text for bench.html */
 export async function useLanguage(name: Language): Promise<PageTexts> {
   t = await LOADERS[name]();
   return t.page;

@@ -6,7 +6,7 @@ export async function run(output: HTMLElement) {
     await upscaler.upscale(new Blob(['This is a letter.']));
   } catch (error) {
     if (!(error instanceof CrispenError)) throw error;
-    // The code is stable; message and hint are for people.
+    // The code is stable. The message and the hint are for people.
     output.textContent = `${error.code}: ${error.message} ${error.hint}`;
   } finally {
     upscaler.destroy();

@@ -9,7 +9,7 @@ export async function run(output: HTMLElement, source: Blob) {
   const upscaler = createUpscaler({ baseUrl: './models/' });
   const preview = attachPreview(input, { canvas, upscaler });
 
-  // Simulates a user who picks a file.
+  // Simulates a user picking a file.
   const picked = new DataTransfer();
   picked.items.add(new File([source], 'picture.png', { type: source.type }));
   input.files = picked.files;

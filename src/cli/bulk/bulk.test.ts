@@ -46,7 +46,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** Writes a small picture. `seed` determines its content. */
+/** Writes a small image. `seed` determines its content. */
 async function picture(name: string, seed = 1, width = 6, height = 5): Promise<void> {
   await mkdir(join(at(name), '..'), { recursive: true });
   const data = Buffer.from(
@@ -180,7 +180,8 @@ describe('many pictures', () => {
     await writeFile(at('in/0.png'), 'no');
     const fast = await run(at('in'), '--out', at('out'), '--fail-fast', '--jobs', '1');
     expect(fast).toMatchObject({ code: 1, last: { made: 0, failed: 1 } });
-    // An error that affects all pictures ends the run with the error's own code, after the counts.
+    // An error that affects all images ends the run. The counts are printed first, and the run then
+    // fails with the error's own code.
     const journal = await Journal.open(at('out'), { index: 1, of: 1 });
     journal.close();
     const begin = { run: '', shard: 1, of: 1, pictures: 1 };
@@ -214,7 +215,7 @@ describe('many pictures', () => {
       lost: [],
       again: [],
     });
-    // A run with another number of shards finds the results of earlier runs.
+    // A run with a different number of shards finds the results of earlier runs.
     expect((await run(at('in'), '--out', at('out'))).last).toMatchObject({ made: 0, already: 9 });
   });
 
@@ -257,7 +258,7 @@ it('a disk that is nearly full holds the few pictures that are missing', async (
   await run(...args);
   await rm(at('in/0.png'));
   await picture('in/new.png', 9, 8, 8);
-  // There is enough space for the new picture, estimated at 0.5 kB, but not for all pictures.
+  // There is enough space for the new image, which is estimated at 0.5 kB, but not for all images.
   free.bytes = 4000;
   expect((await run(...args)).last).toMatchObject({ made: 1, already: 4 });
   await picture('in/large.png', 9, 80, 80);
@@ -369,7 +370,7 @@ describe('shards', () => {
     );
     expect(sizes.reduce((a, b) => a + b)).toBe(400);
     for (const size of sizes) expect(size).toBeGreaterThan(60);
-    // A name with composed letters equals the same name with decomposed letters.
+    // A name with precomposed characters is treated like the same name with decomposed characters.
     expect(shardWith('\u00fc', 97)).toBe(shardWith('u\u0308', 97));
   });
 });

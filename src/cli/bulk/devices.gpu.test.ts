@@ -1,6 +1,6 @@
 /**
- * Tests many pictures on GPUs: the number of compiled pipelines, and how several devices share the
- * work.
+ * Tests bulk processing on GPUs: the number of compiled pipelines, and how several devices share
+ * the work.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
@@ -43,7 +43,7 @@ async function run(input: string, out: string, ...args: string[]) {
   return { code, last: said.at(-1) ?? '' };
 }
 
-/** Wraps a GPU so that it counts the submissions to its devices. */
+/** Wraps a GPU and counts the submissions to its devices. */
 function counted(gpu: GPU): { readonly gpu: GPU; submissions: number } {
   const requestAdapter: GPU['requestAdapter'] = async (options) => {
     const adapter = await gpu.requestAdapter(options);

@@ -7,17 +7,20 @@ import { throwIfAborted } from '../../errors.ts';
 /** A file among the inputs. */
 export interface Item {
   readonly path: string;
-  /** The path of the result below the output folder, with "/" and with the input's own name. */
+  /**
+   * The result's path relative to the output folder, with "/" as the separator and the input's file
+   * name.
+   */
   readonly relative: string;
 }
 
-/** The contents of a list of inputs. */
+/** The files and folders that were found in a list of inputs. */
 export interface Found {
-  /** The pictures, sorted by their relative paths. */
+  /** The images, sorted by relative path. */
   readonly items: readonly Item[];
-  /** The files that are not pictures. */
+  /** The files that are not images. */
   readonly others: readonly Item[];
-  /** The folders that were not entered, because `recursive` was not set. */
+  /** The folders that were skipped because `recursive` was not set. */
   readonly closed: readonly string[];
 }
 
@@ -29,8 +32,8 @@ export interface CollectOptions {
 }
 
 /**
- * Names of files and folders that operating systems create. Other system files are hidden files,
- * which have names that begin with a dot.
+ * The names of files and folders that operating systems create. Other system files are hidden,
+ * which means that their names begin with a dot.
  */
 const SYSTEM = new Set(
   [
@@ -40,7 +43,7 @@ const SYSTEM = new Set(
 );
 
 /**
- * File extensions of pictures. If a file with such an extension is not a picture, an error is
+ * Image file extensions. If a file with one of these extensions is not an image, an error is
  * reported.
  */
 const PICTURES = new Set([
@@ -52,10 +55,10 @@ const PICTURES = new Set([
 const START = 512;
 
 /**
- * Finds the pictures among files and folders. Hidden and system files are skipped. Links are
- * followed, and each folder is entered only once. A file that is named directly is always included.
- * In a folder, a file without the extension of a picture is included if its first bytes are those
- * of a picture.
+ * Finds the image files in a list of files and folders. Hidden and system files are skipped. Links
+ * are followed, and each folder is entered only once. A file that is named directly is always
+ * included. A file in a folder is included if it has an image extension or if its first bytes
+ * belong to an image format.
  */
 export async function collect(
   inputs: readonly string[],
@@ -94,7 +97,8 @@ export async function collect(
 }
 
 /**
- * Drops files that were named twice, for example by two shell patterns. @param items a sorted list
+ * Removes duplicates of files that were named twice, for example by two shell patterns. @param
+ * items a sorted list
  */
 async function withoutRepeats(items: readonly Item[]): Promise<Item[]> {
   const kept: Item[] = [];
@@ -111,8 +115,8 @@ const isSameFile = async (one: string, other: string): Promise<boolean> =>
   (await realpath(one).catch(() => one)) === (await realpath(other).catch(() => other));
 
 /**
- * Returns the relative path of the result for a named file. This is the given path if it stays
- * below the current folder, otherwise the file's name.
+ * Returns the relative path of the result for a file that was named directly. This is the given
+ * path if it is inside the current folder, otherwise the file's name.
  */
 function placeOf(path: string): string {
   const clean = normalize(path);

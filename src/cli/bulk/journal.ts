@@ -5,32 +5,29 @@ import { writeFailed } from '../../codecs/sink.ts';
 import type { Work } from './plan.ts';
 import type { Shard } from './shard.ts';
 
-/** A picture that was made or that failed. */
+/** An image that was processed or that failed. */
 export interface Entry {
   readonly input: string;
-  /**
-   * The size of the input file in bytes. `time` is its modification time in milliseconds since
-   * 1970.
-   */
+  /** The input file's size in bytes. `time` is its modification time in milliseconds since 1970. */
   readonly size: number;
   readonly time: number;
   /** A hash of everything else that affects the result. */
   readonly settings: string;
-  /** The path of the result below the output folder, with "/". */
+  /** The result's path relative to the output folder, with "/" as the separator. */
   readonly output?: string;
   /** The size of the result in bytes. */
   readonly bytes?: number;
-  /** The error code of a picture that failed. */
+  /** The error code, if the image failed. */
   readonly code?: string | undefined;
   readonly message?: string | undefined;
 }
 
-/** The beginning of a run. */
+/** The line that marks the beginning of a run. */
 export interface Begin {
   readonly run: string;
   readonly shard: number;
   readonly of: number;
-  /** The number of pictures in this shard. */
+  /** The number of images in this shard. */
   readonly pictures: number;
 }
 
@@ -40,8 +37,8 @@ const nameOf = ({ index, of }: Shard): string =>
 const NAME = /^\.crispen(\.\d+-of-\d+)?\.jsonl$/;
 
 /**
- * A journal of the work in an output folder. It consists of JSON lines and is only appended to.
- * Each shard writes its own file and reads the files of all shards.
+ * The journal of an output folder. It is an append-only file of JSON lines. Each shard writes its
+ * own file and reads the files of all shards.
  */
 export class Journal {
   readonly #folder: string;
@@ -64,7 +61,7 @@ export class Journal {
     const lines = await readJournals(folder);
     try {
       const file = openSync(join(folder, nameOf(shard)), 'a');
-      // If an earlier run was killed, the file may end with an incomplete line.
+      // If an earlier run was killed, the file might end with an incomplete line.
       if (lines.length > 0) appendFileSync(file, '\n');
       return new Journal(folder, file).#with(lines);
     } catch (cause) {
@@ -72,7 +69,7 @@ export class Journal {
     }
   }
 
-  /** Reads the journal of a folder, which does not need to exist. */
+  /** Reads a folder's journal. The folder does not have to exist. */
   static async read(folder: string): Promise<Journal> {
     return new Journal(folder, null).#with(await readJournals(folder).catch(() => []));
   }
@@ -83,8 +80,8 @@ export class Journal {
   }
 
   /**
-   * Returns whether a picture's result exists and was made from the same file with the same
-   * settings. If a result was replaced with a file of another size, it is made again.
+   * Returns whether an image's result exists and was produced from the same file with the same
+   * settings. Returns false if the result was replaced with a file of a different size.
    */
   async isDone(wanted: Entry & { readonly output: string }): Promise<boolean> {
     const entry = this.#entries.get(wanted.input);
@@ -102,7 +99,8 @@ export class Journal {
   }
 
   /**
-   * Appends a line in one write, so it is complete unless the process is killed during the write.
+   * Appends a line with a single write, so the line is complete unless the process is killed during
+   * that write.
    * @throws CrispenError `WRITE_FAILED`
    */
   append(line: Entry | Begin): void {

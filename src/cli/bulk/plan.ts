@@ -14,21 +14,21 @@ import { UsageError } from '../command.ts';
 import type { ImageSettings } from '../settings.ts';
 import { type Item, readStart } from './inputs.ts';
 
-/** One picture and its result. */
+/** One input image and its result. */
 export interface Work extends Item {
   readonly format: OutputFormat;
-  /** The path of the result below the output folder, with "/". */
+  /** The result's path relative to the output folder, with "/" as the separator. */
   readonly output: string;
 }
 
-/** The template for the names of results; `--name` overrides it. */
+/** The default template for the names of results. `--name` overrides it. */
 export const DEFAULT_NAME = '{name}.{ext}';
 
 const PLACES = ['name', 'scale', 'ext'] as const;
 
 /**
- * Chooses the names and formats of the results. The format is that of `--format`, or the input's
- * format if Crispen can write it, otherwise PNG.
+ * Chooses the names and formats of the results. The format is the value of `--format`, if given.
+ * Otherwise, it is the input's format if Crispen can write that format, or PNG if not.
  * @throws UsageError for an invalid template; `INVALID_INPUT` if two inputs would write the same
  *   result, or if a result would overwrite an input
  */
@@ -63,7 +63,7 @@ function checkTemplate(template: string): void {
   }
 }
 
-/** @throws UsageError if the factor can differ between pictures or depends on a weight file */
+/** @throws UsageError if the factor can differ between images or depends on a weight file */
 function scaleOf({ task: { size, task }, models }: ImageSettings): string {
   if (size?.scale !== undefined) return String(size.scale);
   if (size || models.weights !== undefined) {
@@ -78,7 +78,7 @@ function scaleOf({ task: { size, task }, models }: ImageSettings): string {
 const extensionOf = (format: OutputFormat): string =>
   Object.values(FORMATS)[OUTPUT_FORMATS.indexOf(format)].extensions[0];
 
-/** Normalises a name. Names that a file system may treat as equal have the same normal form. */
+/** Normalises a name. Names that a file system might treat as equal have the same normal form. */
 const folded = (path: string): string => path.normalize('NFC').toLowerCase();
 
 async function checkApart(work: readonly Work[], out: string): Promise<void> {
@@ -107,8 +107,8 @@ async function checkApart(work: readonly Work[], out: string): Promise<void> {
 
 /**
  * Returns a hash of everything that affects a result besides its input.
- * @param chain the models, including the weight file if one is given. Without a weight file, all
- *   shipped models are hashed, because the choice between them depends on the factor.
+ * @param chain the models, including the weight file's model if a weight file is given. Without a
+ *   weight file, all shipped models are hashed, because the factor determines which of them run.
  */
 export function settingsHash(settings: ImageSettings, chain: readonly ChosenModel[]): string {
   const { models, task, quality, keepsMetadata, tiling } = settings;
@@ -120,9 +120,9 @@ export function settingsHash(settings: ImageSettings, chain: readonly ChosenMode
 }
 
 /**
- * Reads the size in the header of an image file. Returns null if the first bytes do not contain it,
- * or if the size is too large. Otherwise, the estimate for one damaged header could be hundreds of
- * gigabytes.
+ * Reads the size in the header of an image file. Returns null if the first bytes do not contain it.
+ * Also returns null if the size exceeds the limit, because one damaged header could otherwise add
+ * hundreds of gigabytes to the estimate.
  */
 export async function declaredSize(path: string): Promise<Size | null> {
   const start = await readStart(path, 2 ** 16);
@@ -131,13 +131,13 @@ export async function declaredSize(path: string): Promise<Size | null> {
   return pixels > 0 && pixels <= MAX_PIXELS ? { width, height } : null;
 }
 
-/** Returns the size and modification time of a file, which show whether it has changed. */
+/** Returns a file's size and modification time, which show whether the file has changed. */
 export async function stampOf(path: string): Promise<{ size: number; time: number }> {
   const { size, mtimeMs } = await stat(path);
   return { size, time: Math.round(mtimeMs) };
 }
 
-/** Formats a path for messages. It is quoted if it contains control characters of terminals. */
+/** Formats a path for messages. The path is quoted if it contains terminal control characters. */
 export const show = (path: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: names may hold them
   /[\u0000-\u001f\u007f-\u009f"]/.test(path) ? JSON.stringify(path) : path;

@@ -24,7 +24,7 @@ import {
 import { type Shard, shardOf, shardWith } from './shard.ts';
 import { Tally } from './tally.ts';
 
-/** The options of `parseArgs` for many pictures. */
+/** The `parseArgs` options for processing many images. */
 export const BULK_OPTIONS = {
   out: { type: 'string' },
   recursive: { type: 'boolean', default: false },
@@ -62,14 +62,14 @@ Many pictures:
   --dry-run        say what there is to do, how long it takes and what room it needs
 "crispen status DIR" sums up all shards.`;
 
-/** Returns whether the options are for more than one picture. */
+/** Returns whether the options request the processing of many images. */
 export const isBulk = (values: Values): boolean =>
   values.out !== undefined ||
   values['files-from'] !== undefined ||
   values.shard !== undefined ||
   values['dry-run'] === true;
 
-/** The errors that end the whole run, not only the work for one picture. */
+/** The errors that end the whole run, not only the processing of one image. */
 const FATAL: readonly ErrorCode[] = [
   'NO_WEBGPU',
   'NO_WASM',
@@ -97,7 +97,8 @@ export async function bulkCommand(
   const named = [...inputs, ...listed];
   const found = await collect(named, { recursive: values.recursive ?? false, out, signal });
   const template = values.name ?? DEFAULT_NAME;
-  // Names are planned for all shards, so every shard detects the same collisions.
+  // Every shard plans the names of all shards' results, so all shards detect the same name
+  // collisions.
   const all = await planWork(found.items, { out, template, settings });
   const work = all.filter(({ relative }) => shardWith(relative, shard.of) === shard.index);
   const backends = await openBackends(
@@ -110,8 +111,8 @@ export async function bulkCommand(
   try {
     const enlargers = backends.map((backend) => new Enlarger(backend, settings.models));
     const [enlarger] = enlargers;
-    // This plan detects an invalid model before any work begins. Sides and boxes are ignored,
-    // because they give a different factor for each picture.
+    // Making this plan detects an invalid model before any work begins. Sides and boxes are
+    // ignored, because they result in a different factor for each image.
     const { chain } = await enlarger.plan(SOME, { ...settings.task, size: factorAlone(settings) });
     const hash = settingsHash(settings, chain);
     if (values['dry-run']) {
@@ -129,7 +130,7 @@ export async function bulkCommand(
     }
     const journal = await Journal.open(out, shard);
     try {
-      // Results that already exist need no additional space.
+      // Results that already exist do not need any more space.
       const missing = work.filter((one) => !journal.lists(one, hash));
       await checkRoom(missing, settings, out);
       journal.append({
@@ -173,12 +174,12 @@ export async function bulkCommand(
   }
 }
 
-/** An example of a picture's size, for plans that do not depend on the size. */
+/** An arbitrary image size, for plans that do not depend on the size. */
 const SOME = { width: 64, height: 64 };
 
 /**
- * Returns the requested size if it is a factor. Otherwise returns null, which means the model's own
- * scale.
+ * Returns the requested size if it is given as a factor. Otherwise, returns null, which means the
+ * model's own scale.
  */
 const factorAlone = ({ task: { size } }: ImageSettings) =>
   size?.scale === undefined ? null : size;
@@ -194,7 +195,7 @@ interface Run {
   readonly journal: Journal;
   readonly tally: Tally;
   readonly room: Room;
-  /** The folders in which a file was already created. */
+  /** The folders in which a file has already been created. */
   readonly tried: Set<string>;
 }
 
@@ -206,8 +207,8 @@ interface RunOptions {
 }
 
 /**
- * Makes all pictures. Each device works on several pictures at the same time, and a free device
- * takes the next picture.
+ * Processes all images. Each device processes several images concurrently, and the first free
+ * device takes the next image.
  * @throws CrispenError if the run cannot continue; `ABORTED`
  */
 async function runAll(
@@ -233,11 +234,11 @@ async function runAll(
   const jobs = Array.from({ length: options.jobs });
   await Promise.all(jobs.flatMap(() => enlargers.map(worker)));
   if (options.signal?.aborted) throw new CrispenError('ABORTED', 'The run was cancelled.');
-  // With `failFast`, the error was already reported for its picture.
+  // With `failFast`, the error has already been reported for its image.
   if (fatal !== null && !options.failFast) throw fatal as CrispenError;
 }
 
-/** Makes one picture. @returns the error if the picture failed, otherwise null */
+/** Processes one image. @returns the error if the image failed, otherwise null */
 async function makeOne(
   one: Work,
   enlarger: Enlarger,
@@ -249,7 +250,7 @@ async function makeOne(
   let stamp = { size: 0, time: 0 };
   try {
     stamp = await stampOf(path).catch(async (error) => {
-      // This call throws an error with a readable message.
+      // If the file cannot be read, this call throws an error with a readable message.
       await readBytes(path);
       throw error;
     });
@@ -263,7 +264,8 @@ async function makeOne(
     try {
       const to = join(out, output);
       await makeFolder(dirname(to));
-      // Only the first picture in a folder tests whether files can be created there.
+      // The test whether files can be created in a folder is done only for the folder's first
+      // image.
       const tries = !tried.has(dirname(to));
       const place = await findOutput(to, path, { tries });
       tried.add(dirname(to));
@@ -286,7 +288,9 @@ async function makeOne(
   }
 }
 
-/** Estimates how many bytes a picture needs while it is made, without the memory of the engine. */
+/**
+ * Estimates how many bytes of memory are needed to process an image, without the engine's memory.
+ */
 function memoryOf(
   image: { width: number; height: number } | null,
   { task: { size }, format }: ImageSettings,
@@ -299,7 +303,7 @@ function memoryOf(
   return width * height * 4 * (2 + result);
 }
 
-/** Returns the factor for a size, or 1 for a size that will be rejected. */
+/** Returns the factor for a requested size, or 1 for a size that will be rejected later. */
 function factorOf(image: { width: number; height: number }, size: object): number {
   try {
     return wishedSize(image, size).factor;
@@ -308,9 +312,7 @@ function factorOf(image: { width: number; height: number }, size: object): numbe
   }
 }
 
-/**
- * Limits the number of pictures that are in memory at the same time. One picture is always allowed.
- */
+/** Limits the memory that concurrently processed images use. One image is always allowed. */
 class Room {
   readonly #size: number;
   #taken = 0;
@@ -320,7 +322,10 @@ class Room {
     this.#size = size;
   }
 
-  /** Waits until there is space for the bytes. @returns a function that releases them */
+  /**
+   * Waits until this many bytes are available and reserves them. @returns a function that releases
+   * them
+   */
   async take(bytes: number): Promise<() => void> {
     while (this.#taken > 0 && this.#taken + bytes > this.#size) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -350,12 +355,12 @@ const BYTES_PER_PIXEL: Readonly<Record<string, number>> = {
   avif: 0.35,
 };
 const UNCOMPRESSED = 4;
-/** The number of pictures in the sample for the estimate of sizes. */
+/** The number of images in the sample from which sizes are estimated. */
 const SAMPLED = 400;
 
 /**
- * Estimates the pixels of inputs and results, and the bytes of results, from a sample of the
- * pictures.
+ * Estimates the total pixels of the inputs and results, and the total bytes of the results, from a
+ * sample of the images.
  */
 async function estimateSizes(work: readonly Work[], { task: { size } }: ImageSettings) {
   const step = Math.max(1, Math.ceil(work.length / SAMPLED));
@@ -388,8 +393,8 @@ async function checkRoom(work: readonly Work[], settings: ImageSettings, out: st
 }
 
 /**
- * Returns the free disk space for a folder in bytes. The folder may not exist yet. Returns null if
- * the space is unknown.
+ * Returns the free disk space for a folder in bytes, even if the folder does not exist yet. Returns
+ * null if the space is unknown.
  */
 async function freeBytes(folder: string): Promise<number | null> {
   try {
@@ -419,10 +424,10 @@ function sayPassed({ others, closed }: Pick<Found, 'others' | 'closed'>): void {
 const count = (number: number, what: string): string =>
   `${number} ${what}${number === 1 ? '' : 's'}`;
 
-/** The side of the picture that is enlarged to estimate the time. */
+/** The side, in pixels, of the image that is enlarged to estimate the running time. */
 const PROBE = 96;
 
-/** Prints the amount of work and the estimates, without making pictures. */
+/** Prints the amount of work and the estimates, without processing any images. */
 async function dryRun(
   work: readonly Work[],
   { others, closed }: Found,
@@ -435,7 +440,7 @@ async function dryRun(
     readonly enlarger: Enlarger;
     readonly settings: ImageSettings;
     readonly out: string;
-    /** The number of pictures that an earlier run has made. */
+    /** The number of images that an earlier run has already processed. */
     readonly already: number;
   },
 ): Promise<void> {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { UsageError } from '../command.ts';
 
-/** A part of the work. It contains the pictures with a hash that is `index` - 1 modulo `of`. */
+/** A part of the work. It consists of the images whose hash modulo `of` is `index` - 1. */
 export interface Shard {
   /** The number of the shard, starting from 1. */
   readonly index: number;
@@ -11,11 +11,11 @@ export interface Shard {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Parses the value of `--shard`. It is a shard such as `2/8`, or `auto` for the task of the
- * scheduler that started this process. `auto/8` also states the number of tasks, for schedulers
- * that do not provide it.
- * @throws UsageError for other values, if there is no scheduler, or if the number of tasks is
- *   unknown
+ * Parses the value of `--shard`. The value is a shard such as `2/8`, or `auto` to use the index of
+ * the job scheduler's task. `auto/8` also states the number of tasks, for schedulers that do not
+ * provide it.
+ * @throws UsageError for other values, if no scheduler started this process, or if the number of
+ *   tasks is unknown
  */
 export function shardOf(text: string, env: Environment = process.env): Shard {
   const [, what, count] = /^(auto|\d+)(?:\/(\d+))?$/.exec(text) ?? [];
@@ -35,21 +35,23 @@ export function shardOf(text: string, env: Environment = process.env): Shard {
 }
 
 /**
- * Returns the number of the shard to which a picture belongs, starting from 1. New pictures do not
- * change the shards of other pictures.
+ * Returns the number of the shard to which an image belongs, starting from 1. Adding images does
+ * not move other images to different shards.
  */
 export function shardWith(relative: string, of: number): number {
   const hash = createHash('sha256').update(relative.normalize('NFC')).digest();
   return (hash.readUInt32BE(0) % of) + 1;
 }
 
-/** The supported schedulers. `task` is the environment variable with the number of the task. */
+/**
+ * The supported job schedulers. `task` is the environment variable that contains the task's number.
+ */
 const SCHEDULERS: readonly {
   readonly name: string;
   readonly task: string;
   /**
-   * Environment variables with the first task, the last task, the step and the number of tasks.
-   * `first` may also be a number.
+   * The environment variables that contain the first task, the last task, the step and the number
+   * of tasks. `first` can also be a number.
    */
   readonly first: string | number;
   readonly last?: string;
@@ -89,7 +91,7 @@ function scheduled(env: Environment, given: number | undefined): Shard {
     return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
   };
   for (const { name, task, first, last, step, count } of SCHEDULERS) {
-    // Outside of task arrays, Grid Engine sets the variable to "undefined".
+    // Outside task arrays, Grid Engine sets the variable to "undefined".
     const at = number(task);
     if (at === undefined) continue;
     const begin = number(first) ?? 1;

@@ -11,9 +11,9 @@ import { shardWith } from './shard.ts';
 export interface Status {
   readonly done: number;
   readonly failed: readonly Pick<Entry, 'input' | 'code' | 'message'>[];
-  /** The number of pictures that no shard has reported yet; null if a shard has never begun. */
+  /** The number of images that no shard has reported yet; null if some shard has never started. */
   readonly missing: number | null;
-  /** The results that were made but no longer exist. */
+  /** The results that were written but no longer exist. */
   readonly lost: readonly string[];
   /** The shards to run again, as values of `--shard`. */
   readonly again: readonly string[];
@@ -21,7 +21,7 @@ export interface Status {
 
 /**
  * Runs the command `crispen status DIR`, which summarises the journals of all shards. The exit code
- * is 1 if any picture is not done.
+ * is 1 if any image is not done.
  */
 export async function statusCommand(args: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -63,15 +63,15 @@ export async function statusOf(folder: string): Promise<Status> {
     if ('run' in line) begun.set(file, line);
     else latest.set(line.input, line);
   }
-  // The newest run determines the number of shards, because earlier runs may have had another
-  // number.
+  // The newest run determines the number of shards, because earlier runs might have used a
+  // different number.
   const newest = [...begun.values()].reduce((a, b) => (a.run > b.run ? a : b));
   const shards = new Map([...begun].filter(([, { of }]) => of === newest.of));
   const open = new Set<number>(Array.from({ length: newest.of }, (_, i) => i + 1));
   for (const { shard } of shards.values()) open.delete(shard);
   const failed: Entry[] = [];
   const lost: string[] = [];
-  /** The number of pictures that each shard has reported, by the shard's number. */
+  /** The number of images that each shard has reported, by the shard's number. */
   const counted = new Map<number, number>();
   let done = 0;
   for (const entry of latest.values()) {

@@ -6,8 +6,8 @@ import type { Item } from './inputs.ts';
 import { show, type Work } from './plan.ts';
 
 /**
- * Counts the pictures of a run and prints its progress, either as readable text or as one JSON line
- * per picture.
+ * Counts a run's images and prints its progress, either as readable text or as one JSON line per
+ * image.
  */
 export class Tally {
   readonly #pictures: number;
@@ -41,7 +41,7 @@ export class Tally {
     this.#progress();
   }
 
-  /** Counts a picture that an earlier run made. */
+  /** Counts an image that an earlier run has already processed. */
   already(): void {
     this.#already++;
     this.#progress();
@@ -57,7 +57,7 @@ export class Tally {
     this.#progress();
   }
 
-  /** Counts a file that is not a picture. */
+  /** Counts a file that is not an image. */
   other({ relative }: Item): void {
     this.#others++;
     if (this.#json) this.#say(JSON.stringify({ file: relative, skipped: 'no picture' }));
@@ -70,11 +70,11 @@ export class Tally {
     closed,
   }: {
     readonly seconds: number;
-    /** The number of milliseconds during which networks ran. */
+    /** The time during which networks ran, in milliseconds. */
     readonly engineMs: number;
     /** The number of pipelines that were compiled for GPUs. */
     readonly pipelines: number;
-    /** The number of folders that were not entered. */
+    /** The number of folders that were skipped. */
     readonly closed: number;
   }): void {
     clearProgress();
@@ -94,7 +94,7 @@ export class Tally {
           engineSeconds: Math.round(engineMs / 10) / 100,
           engineShare: Math.round(engineMs / seconds) / 1000,
           pipelines,
-          // This is the peak memory of the process, which the system returns in KiB.
+          // This is the process's peak memory use, which Node reports in KiB.
           peakMegabytes: Math.round(process.resourceUsage().maxRSS / 1024),
         }),
       );

@@ -8,9 +8,9 @@ import { embedAvif } from './embed.ts';
 
 /**
  * Encodes AVIF with libavif and libaom in WebAssembly, because browsers have no AVIF encoder. The
- * WebAssembly file (3.5 MB) is next to this chunk and is fetched at first use. The encoder uses
- * only one thread, because threads need a page with special headers. 16-bit images are written with
- * 10 bits.
+ * WebAssembly file (3.5 MB) is stored next to this chunk and is fetched on first use. The encoder
+ * uses only one thread, because threads require a page with special HTTP headers. 16-bit images are
+ * written with 10 bits per sample.
  */
 export const avif: Encoder = { type: 'image/avif', encode };
 
@@ -22,7 +22,7 @@ const OPTIONS = {
   tileColsLog2: 0,
   tileRowsLog2: 0,
   speed: SPEED,
-  // 3 means 4:4:4, which is full colour resolution.
+  // 3 means 4:4:4 (full chroma resolution).
   subsample: 3,
   chromaDeltaQ: false,
   sharpness: 0,
@@ -48,7 +48,7 @@ async function encode(image: RgbaImage, quality: number, tags: ImageTags): Promi
     const whole = embedAvif(Uint8Array.from(file), tags);
     return new Blob([whole], { type: 'image/avif' });
   } catch (cause) {
-    // After an error, such as exhausted memory, the module cannot be used again.
+    // After an error, such as running out of memory, the module cannot be used again.
     codec = null;
     throw new CrispenError('ENCODE_FAILED', `The ${width} x ${height} AVIF was not encoded.`, {
       hint: 'The encoder could not be loaded, or the image is too large for it. Choose PNG or JPEG.',

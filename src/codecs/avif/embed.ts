@@ -3,9 +3,9 @@ import { ascii, Bytes, join } from '../bytes.ts';
 import { isoBoxes } from '../iso.ts';
 
 /**
- * Adds the colour profile as a property of the primary item. This adds 12 bytes and the profile to
- * `ipco`, and an association to `ipma`. The file offsets in `iloc` grow by the number of added
- * bytes.
+ * Adds the colour profile as a property of the primary item. This adds the profile with a 12-byte
+ * header to `ipco`, and an association to `ipma`. The file offsets in `iloc` are increased by the
+ * number of added bytes.
  */
 export function embedAvif(
   file: Uint8Array<ArrayBuffer>,
@@ -29,8 +29,8 @@ export function embedAvif(
     bytes.at(pitm.body) === 0 ? bytes.u16be(pitm.body + 4) : bytes.u32be(pitm.body + 4);
   const property = properties.length + 1;
 
-  // The associations are rewritten. The version and the flags determine the width of ids and
-  // indices.
+  // The association table is rewritten. The version and the flags determine how many bytes ids and
+  // indices have.
   const version = bytes.at(ipma.body);
   const wide = (bytes.at(ipma.body + 3) & 1) !== 0;
   const idBytes = version < 1 ? 2 : 4;
@@ -73,8 +73,8 @@ export function embedAvif(
 }
 
 /**
- * Adds `by` to those offsets in an item location box that are at or after `from`, the old end of
- * the metadata.
+ * Adds `by` to all offsets in an item location box that are at or after `from`, the old end of the
+ * metadata.
  */
 function shiftOffsets(file: Uint8Array, body: number, from: number, by: number): void {
   const bytes = new Bytes(file);

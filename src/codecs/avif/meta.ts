@@ -1,4 +1,6 @@
-/** `maxSide` is the largest side that libaom and libheif support. */
+/**
+ * Information about the AVIF format. `maxSide` is the largest side that libaom and libheif support.
+ */
 export const avif = {
   name: 'avif',
   extensions: ['avif'],

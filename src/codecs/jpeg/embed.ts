@@ -2,10 +2,10 @@ import type { ImageTags } from '../../image/tags.ts';
 import { ascii, Bytes, join } from '../bytes.ts';
 import { EXIF_MARK, ICC_MARK, XMP_MARK } from '../container.ts';
 
-/** The maximum number of bytes of a segment, including its length field. */
+/** The maximum size of a segment in bytes, including its length field. */
 const MAX_SEGMENT = 65535;
 
-/** Replaces the profile, EXIF and XMP segments of a JPEG with those of the tags. */
+/** Replaces a JPEG's profile, EXIF and XMP segments with those from the tags. */
 export function embedJpeg(file: Uint8Array<ArrayBuffer>, tags: ImageTags): Uint8Array<ArrayBuffer> {
   const bytes = new Bytes(file);
   const segment = (marker: number, ...content: Uint8Array[]) => {

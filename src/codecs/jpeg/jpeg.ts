@@ -3,7 +3,9 @@ import { encodeByCanvas } from '../canvas.ts';
 import type { Encoder } from '../encoder.ts';
 import { embedJpeg } from './embed.ts';
 
-/** Encodes JPEG. The format has no transparency, so transparent pixels are drawn on white. */
+/**
+ * Encodes JPEG. The format does not support transparency, so transparent pixels are drawn on white.
+ */
 export const jpeg: Encoder = {
   type: 'image/jpeg',
   encode: (image, quality, tags) =>

@@ -12,7 +12,7 @@ function paint(width: number, height: number, at: Paint): Rgba8Image {
   return { width, height, data };
 }
 
-/** Makes the same noise in every run, with the generator of Numerical Recipes. */
+/** Generates the same noise in every run, using the generator from Numerical Recipes. */
 function noise(seed: number): () => number {
   let state = seed;
   return () => {
@@ -98,7 +98,7 @@ describe('png', () => {
       {
         ...NO_TAGS,
         icc: Uint8Array.from(icc!),
-        // sharp returns EXIF in the form of JPEG, with six bytes before the TIFF structure.
+        // sharp returns EXIF as in JPEG files, with six bytes before the TIFF structure.
         exif: Uint8Array.from(exif!.subarray(6)),
         xmp: new TextEncoder().encode(xmp),
       },

@@ -33,8 +33,8 @@ export async function decodePng16(
 }
 
 /**
- * Rejects data that inflate to more bytes than an image of the stated size needs, because the
- * decoder keeps all bytes in memory. It also rejects data that inflate to fewer bytes, before
+ * Rejects data that inflates to more bytes than an image of the stated size needs, because the
+ * decoder keeps all bytes in memory. It also rejects data that inflates to fewer bytes, before
  * memory is allocated for the pixels.
  */
 async function checkLength(
@@ -53,7 +53,7 @@ async function checkLength(
   }
   const [width, height] = [bytes.u32be(16), bytes.u32be(20)];
   const pixels = width * height * 2 * (CHANNELS[bytes.at(25)] ?? 1);
-  // An interlaced file has the rows of seven passes, each with one extra byte.
+  // An interlaced file contains the rows of seven passes, and each row has one extra byte.
   const limit = pixels + 8 * (width + height) + 64;
   let inflated = 0;
   const take = (part: Uint8Array) => {

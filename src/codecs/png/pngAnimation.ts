@@ -6,16 +6,16 @@ import { type PngPart, pngParts } from './pngParts.ts';
 const KINDS: readonly string[] = ['acTL', 'fcTL', 'fdAT', 'IDAT'];
 
 /**
- * Converts an animated PNG to a still PNG, so every decoder returns the same image. Normally, this
- * is the first frame. But if the first frame covers only a part of the canvas and is not the image
- * in IDAT, the result is the image in IDAT, which viewers without animation show. Source: the PNG
- * specification, W3C, third edition.
+ * Converts an animated PNG to a still PNG, so that every decoder returns the same image. Normally,
+ * that image is the first frame. However, if the first frame covers only a part of the canvas and
+ * is not the image in IDAT, the result is the image in IDAT, which viewers without animation
+ * support show. Source: the PNG specification, W3C, third edition.
  */
 export function stillOf(bytes: Bytes): {
   readonly animation: 'first frame' | 'still picture' | null;
   /**
-   * Returns a function that gives the edit for each chunk of the file, in order. Undefined means
-   * that the chunk is kept.
+   * Returns a function that must be called for each of the file's chunks, in order. It returns the
+   * edit for the chunk, or undefined to keep the chunk.
    */
   readonly edits: () => (part: PngPart) => Edit | undefined;
 } {
@@ -35,7 +35,7 @@ export function stillOf(bytes: Bytes): {
     KINDS.includes(type) && type !== 'IDAT' ? [at, next] : undefined;
   if (isFrameFirst && control) return { animation: 'first frame', edits: () => dropped };
 
-  // The first frame covers the canvas if it has the header's width and height and begins at the top
+  // The first frame covers the canvas if it has the header's width and height and begins in the top
   // left corner.
   const start = control?.start ?? Number.NaN;
   const isWhole =

@@ -1,4 +1,7 @@
-/** The parts of a PNG file, for its encoders. Source: the PNG specification, W3C, third edition. */
+/**
+ * Builds the parts of a PNG file, for the encoders. Source: the PNG specification, W3C, third
+ * edition.
+ */
 import type { ImageTags } from '../../image/tags.ts';
 import { ascii, join, pipe } from '../bytes.ts';
 
@@ -7,7 +10,7 @@ export const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a,
 /** The colour types that Crispen writes: grey, RGB, grey with alpha, and RGBA. */
 export type PngColour = 0 | 2 | 4 | 6;
 
-/** Makes the first chunk. @param depth the number of bits per sample */
+/** Builds the first chunk. @param depth the number of bits per sample */
 export function headerChunk(
   width: number,
   height: number,
@@ -25,8 +28,8 @@ export function headerChunk(
 const PERCEPTUAL_INTENT = 0;
 
 /**
- * Returns the colour type. A grey image with an RGB profile gets an RGB type, because a grey PNG
- * cannot contain an RGB profile.
+ * Returns the colour type. For a grey image with an RGB profile, this is an RGB type, because a
+ * grey PNG cannot contain an RGB profile.
  */
 export function colourType({ grey, icc, pngColours }: ImageTags, hasAlpha: boolean): PngColour {
   const isGrey = grey && (icc === null || pngColours !== null);
@@ -34,8 +37,8 @@ export function colourType({ grey, icc, pngColours }: ImageTags, hasAlpha: boole
 }
 
 /**
- * Makes the chunks between the header and the pixels: colour space, EXIF and XMP. RGB images with
- * colour chunks also get a profile, because many programs read only profiles.
+ * Builds the chunks between the header and the pixels: colour space, EXIF and XMP. For RGB images
+ * with colour chunks, a profile is also written, because many programs read only profiles.
  */
 export async function tagChunks(
   { icc, pngColours, exif, xmp }: ImageTags,
@@ -58,7 +61,7 @@ export async function profileChunk(icc: Uint8Array<ArrayBuffer>): Promise<Uint8A
   return chunk('iCCP', join([ascii('ICC profile\0\0'), packed]));
 }
 
-/** Makes a chunk from its length, type, data and checksum. */
+/** Builds a chunk, which consists of its length, type, data and checksum. */
 export function chunk(type: string, data: Uint8Array): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(data.length + 12);
   const view = new DataView(out.buffer);
@@ -75,7 +78,7 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
   return c;
 });
 
-/** Computes the CRC-32 of ISO 3309, which is at the end of each PNG chunk. */
+/** Computes the CRC-32 (ISO 3309) that is stored at the end of each PNG chunk. */
 export function crc32(bytes: Uint8Array): number {
   let c = 0xffffffff;
   for (const byte of bytes) c = CRC_TABLE[(c ^ byte) & 0xff] ^ (c >>> 8);

@@ -3,7 +3,7 @@ import type { Bytes } from '../bytes.ts';
 /** A chunk of a PNG file. */
 export interface PngPart {
   readonly type: string;
-  /** The start of the whole chunk with its length, type, data and checksum. */
+  /** The start of the whole chunk, including its length, type, data and checksum. */
   readonly at: number;
   /** The start of the chunk's data. */
   readonly start: number;

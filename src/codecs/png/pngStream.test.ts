@@ -8,7 +8,7 @@ import { type PngHeader, pngWriter, type Rows } from './pngStream.ts';
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /**
- * Makes a stream that collects the written bytes. `log` records whether it was closed or aborted.
+ * Creates a stream that collects the written bytes. `log` records whether it was closed or aborted.
  */
 function memory(limit = Number.POSITIVE_INFINITY) {
   const parts: Bytes[] = [];
@@ -26,7 +26,9 @@ function memory(limit = Number.POSITIVE_INFINITY) {
   return { parts, log, stream };
 }
 
-/** Writes an image in strips. `strips` gives the numbers of rows, and is repeated until the end. */
+/**
+ * Writes an image in strips. `strips` lists their numbers of rows, and is repeated until the end.
+ */
 async function write(header: PngHeader, data: Rows, strips: readonly number[]) {
   const { parts, log, stream } = memory();
   const writer = pngWriter(header, stream).getWriter();

@@ -11,9 +11,9 @@ import {
 } from './pngChunks.ts';
 
 /**
- * Writes a PNG row by row without any loss. It needs only a few megabytes of memory for any image
- * size. It uses only `CompressionStream`, so it works in pages, workers and Node. Source: the PNG
- * specification, W3C, third edition.
+ * Writes a PNG losslessly, row by row. It needs only a few megabytes of memory for any image size.
+ * The only platform feature that it uses is `CompressionStream`, so it works in pages, workers and
+ * Node. Source: the PNG specification, W3C, third edition.
  */
 
 /** One or more whole rows of RGBA, from top to bottom, with the bit depth of the file. */
@@ -22,7 +22,7 @@ export type Rows = RgbaImage['data'];
 export interface PngHeader {
   readonly width: number;
   readonly height: number;
-  /** Whether the file has an alpha channel. It is not needed if every pixel is opaque. */
+  /** Whether the file has an alpha channel, which is not needed if every pixel is opaque. */
   readonly alpha: boolean;
   /** The number of bits per sample; default 8. */
   readonly depth?: Depth;
@@ -41,12 +41,12 @@ const IDAT_BYTES = 2 ** 18;
 const SAMPLES = 4096;
 
 /**
- * Makes a stream that receives rows, writes a PNG file to `to`, and closes `to` after the last row.
- * A write resolves when its rows are compressed and written to `to`, so a producer that waits for
- * it needs little memory. If the stream fails or is aborted, it aborts `to`.
+ * Creates a stream that receives rows, writes a PNG file to `to`, and closes `to` after the last
+ * row. A write resolves when its rows have been compressed and written to `to`, so a producer that
+ * waits for each write needs little memory. If the stream fails or is aborted, it aborts `to`.
  *
  * @throws CrispenError (as the error of the stream) `INVALID_INPUT` for too few or too many rows,
- *   and all errors of `to`
+ *   and any error of `to`
  */
 export function pngWriter(
   header: PngHeader,
@@ -64,7 +64,8 @@ export function pngWriter(
   const filters = new RowFilters(header, colour);
   const orStop = async (work: () => Promise<void>) => {
     try {
-      // If `to` fails, nothing reads from the compressor, and `work` alone would never end.
+      // If `to` fails, nothing reads from the compressor any more, and `work` by itself would never
+      // end.
       await Promise.race([work(), file]);
     } catch (error) {
       stop.abort(error);
@@ -94,7 +95,10 @@ export function pngWriter(
   );
 }
 
-/** Writes the compressed bytes in IDAT chunks of equal size, and all other parts of the file. */
+/**
+ * Writes the compressed bytes as IDAT chunks of equal size, and also writes all other parts of the
+ * file.
+ */
 class Idat implements Transformer<Uint8Array, Uint8Array<ArrayBuffer>> {
   readonly #header: PngHeader;
   readonly #colour: PngColour;
@@ -146,13 +150,13 @@ class RowFilters {
   readonly #header: PngHeader;
   readonly #stored: readonly number[];
   /**
-   * The number of bytes per pixel in the file, which is the distance to the left neighbour in a
-   * filter.
+   * The number of bytes per pixel in the file, which is also the distance to the left neighbour in
+   * a filter.
    */
   readonly #pixel: number;
   /**
-   * The samples of the current row, after one pixel of zeros. `#above` has the row above in the
-   * same form.
+   * The samples of the current row, preceded by one pixel of zeros. `#above` contains the row above
+   * in the same form.
    */
   #row: Uint8Array;
   #above: Uint8Array;
@@ -191,8 +195,8 @@ class RowFilters {
   }
 
   /**
-   * Converts one row to the form of the file: only the stored channels, with the high byte of 16
-   * bits first.
+   * Converts one row to the file's form, which contains only the stored channels and has the high
+   * byte of 16-bit samples first.
    */
   #read(rows: Rows, from: number): void {
     const [row, stored, isDeep] = [this.#row, this.#stored, this.#header.depth === 16];
@@ -216,8 +220,8 @@ class RowFilters {
 }
 
 /**
- * Writes the row with the best filter. This is the filter with the smallest sum of the absolute
- * values of its residuals, as signed bytes. The specification recommends this heuristic (12.7). In
+ * Writes the row with the best filter. This is the filter whose residuals, read as signed bytes,
+ * have the smallest sum of absolute values. The specification recommends this heuristic (12.7). In
  * long rows, only a sample of the bytes is examined. `row` and `above` begin with a pixel of zeros.
  */
 function filterRow(out: Uint8Array, row: Uint8Array, above: Uint8Array, pixel: number): void {

@@ -4,7 +4,7 @@ import type { Encoder } from '../encoder.ts';
 import { embedWebp } from './embed.ts';
 
 /**
- * Encodes lossy WebP with transparency, using the browser's encoder. Not every browser has this
+ * Encodes lossy WebP with transparency, using the browser's encoder. Not every browser has a WebP
  * encoder.
  */
 export const webp: Encoder = {

@@ -21,11 +21,11 @@ export interface ConvTile {
 }
 
 /**
- * Tiles for eight and for four output channels, and single-pixel tiles for narrow maps. Each
- * iteration of the inner loop processes one input channel. V8 up to 12.4 (Node 22) moves all loads
- * of an iteration to its start. The loads, the sums and one product fill the 15 vector registers of
- * x64. With more channels per iteration or more pixels, V8 keeps sums in memory and reaches only
- * half the speed.
+ * Tiles with eight and with four output channels, and single-pixel tiles for narrow maps. Each
+ * iteration of the inner loop processes one input channel. V8 up to 12.4 (Node 22) moves all of an
+ * iteration's loads to its start. The loads, the sums and one product fill x64's 15 vector
+ * registers. With more channels per iteration or more pixels, V8 keeps sums in memory and reaches
+ * only half the speed.
  */
 const TILES: readonly ConvTile[] = [
   { pixels: 4, channels: 8 },
@@ -37,9 +37,9 @@ const TILES: readonly ConvTile[] = [
 const tileName = ({ pixels, channels }: ConvTile): string => `tile${pixels}x${channels}`;
 
 /**
- * Writes a function that computes one tile at the pixel (`$x`, `$row`). The tile's output channels
- * start at byte `$c` of a pixel. `$w` is the address of their weights. The function returns the
- * address after the weights.
+ * Generates a function that computes one tile at the pixel (`$x`, `$row`). The tile's output
+ * channels start at byte `$c` of a pixel. `$w` is the address of their weights. The function
+ * returns the address after the weights.
  */
 function tileText(tile: ConvTile, madd: MultiplyAdd): string {
   const { pixels, channels } = tile;
@@ -93,7 +93,7 @@ ${get('w')})`;
 }
 
 /**
- * Writes a loop over the tiles of a row, from left to right. The last tile is moved left until it
+ * Generates a loop over a row's tiles, from left to right. The last tile is moved left until it
  * fits.
  */
 function rowText({ pixels, channels }: ConvTile, single: ConvTile): string {
@@ -116,8 +116,8 @@ function rowText({ pixels, channels }: ConvTile, single: ConvTile): string {
 }
 
 /**
- * conv: a convolution row by row. All pixels of a row use one block of weights before the next
- * block is used. The weights and three rows of the input therefore stay in the first-level cache.
+ * conv: a convolution, computed row by row. All pixels of a row use one block of weights before the
+ * next block is used. The weights and three input rows therefore stay in the first-level cache.
  */
 export function convText(madd: MultiplyAdd): string {
   const [wide8, wide4, single8, single4] = TILES;

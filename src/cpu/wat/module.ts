@@ -1,5 +1,5 @@
 /**
- * Writes the text of the WebAssembly module. `npm run cpu:module` assembles both variants. The
+ * Generates the text of the WebAssembly module. `npm run cpu:module` assembles both variants. The
  * library contains only the result (`generated`), not this file.
  */
 import { bilinearText } from './bilinear.ts';
@@ -30,8 +30,8 @@ export const probeText = ({ relaxed }: Variant): string => `(module (func (resul
 ${multiplyAdd(relaxed)(...(Array(3).fill('(v128.const i32x4 0 0 0 0)') as [string, string, string]))}))`;
 
 /**
- * Returns the text of the module. It imports its memory. Every function has a record and a range of
- * rows as parameters.
+ * Returns the module's text. The module imports its memory. Every function takes a record and a
+ * range of rows as parameters.
  */
 export function moduleText({ relaxed }: Variant): string {
   const madd = multiplyAdd(relaxed);

@@ -13,8 +13,8 @@ import {
 } from './text.ts';
 
 /**
- * move: see `RECORDS`. It copies one number at a time, because it moves little data compared with
- * convolutions.
+ * move: see `RECORDS`. It copies one number at a time. This is fast enough, because convolutions
+ * process far more data.
  */
 export function moveText(): string {
   const divide = get('divide');

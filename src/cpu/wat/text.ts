@@ -6,7 +6,7 @@ export type MultiplyAdd = (a: string, b: string, acc: string) => string;
 /** Joins consecutive instructions. */
 export const lines = (...parts: readonly string[]): string => parts.join('\n');
 
-/** Calls `make` for each of 0 .. count - 1 and joins the results. */
+/** Calls `make` with each index from 0 to count - 1 and joins the results. */
 export const each = (count: number, make: (index: number) => string): string =>
   Array.from({ length: count }, (_, i) => make(i)).join('\n');
 
@@ -21,7 +21,7 @@ export const mul = (a: string, b: string): string => `(i32.mul ${a} ${b})`;
 export const int = (value: number): string => `(i32.const ${value})`;
 /** Adds `value` to the variable `name`. */
 export const advance = (name: string, value: string): string => set(name, add(get(name), value));
-/** Computes the address of row `$row` of a map that a record describes. */
+/** Returns an expression for the address of row `$row` in a map that a record describes. */
 export const rowOf = <R extends RecordName>(record: R, base: Field<R>, row: Field<R>): string =>
   add(field(record, base), mul(get('row'), field(record, row)));
 
@@ -34,7 +34,9 @@ export const leaky = (v: string, slope: string, madd: MultiplyAdd) => {
   return madd(slope, `(f32x4.pmin ${v} ${zero})`, `(f32x4.pmax ${v} ${zero})`);
 };
 
-/** Writes a function that runs `body` for each row from `$row` to `$end` - 1 of the record `$d`. */
+/**
+ * Generates a function that runs `body` for each row from `$row` to `$end` - 1 of the record `$d`.
+ */
 export const rowFunction = (
   name: string,
   declared: string,

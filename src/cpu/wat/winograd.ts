@@ -80,7 +80,7 @@ const inputText = (): string => {
   );
 };
 
-/** Computes a 1x1 convolution of the tiles for each position, with the functions of `conv`. */
+/** Computes a 1x1 convolution of the tiles for each position, with the functions for `conv`. */
 const productsText = (): string => {
   const block = (channels: 4 | 8, pixels: 4 | 6) =>
     lines(
@@ -160,7 +160,7 @@ const outputText = (madd: MultiplyAdd): string => {
 };
 
 /**
- * winograd: a 3x3 convolution with tiles of 2x2 pixels, F(2x2, 3x3) of Lavin and Gray, Fast
+ * winograd: a 3x3 convolution with tiles of 2x2 pixels, F(2x2, 3x3) from Lavin and Gray, Fast
  * Algorithms for Convolutional Neural Networks (2015). `$row` counts rows of tiles. The transformed
  * windows and the products of `TILES` tiles stay in the second-level cache.
  */

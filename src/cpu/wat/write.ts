@@ -1,4 +1,4 @@
-/** `npm run cpu:module` runs this script, which assembles the modules again. */
+/** `npm run cpu:module` runs this script, which reassembles the modules. */
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { assembledModules } from './assemble.ts';

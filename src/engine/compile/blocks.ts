@@ -12,8 +12,8 @@ export interface BlockOptions extends Omit<FuseOptions, 'fuse'> {
 }
 
 /**
- * Fuses a graph at level `blocks`. It claims the largest patterns first, then fuses everything that
- * `fuse` can fuse.
+ * Fuses a graph at level `blocks`. This function claims the largest patterns first and then fuses
+ * everything that `fuse` can fuse.
  */
 export function fuseBlocks(graph: Graph, { fits, ...options }: BlockOptions = {}): FusedGraph {
   const fuser = new Fuser(graph, options);
@@ -34,8 +34,8 @@ function claimAttentionBlocks(fuser: Fuser, patterns: PatternFinder): void {
   const byInput = new Map(blocks.map((block) => [block.x, block]));
   const byOutput = new Map(blocks.map((block) => [block.out, block]));
   /**
-   * Returns the next block if `block` computes its t. The result is null if first(x) must be
-   * written.
+   * Returns the next block if `block` can compute that block's t. Otherwise, for example if
+   * first(x) must be written to memory, returns null.
    */
   const fedBy = (block: AttentionBlock): AttentionBlock | null => {
     const next = byInput.get(block.out);
@@ -108,7 +108,7 @@ function claimSkipOutput(fuser: Fuser, patterns: PatternFinder): void {
   });
 }
 
-/** Claims pixel attention, unless it reads the parts of a concatenation. */
+/** Claims pixel attention, unless its convolution reads the parts of a concatenation. */
 function claimGatedConvs(fuser: Fuser, patterns: PatternFinder): void {
   fuser.graph.nodes.forEach((node, id) => {
     const found = node.op === 'conv' && !fuser.partsOf(node) ? patterns.gatedConv(id) : null;

@@ -17,10 +17,10 @@ import {
 } from './fused.ts';
 
 /**
- * Fusion levels. `none` makes one fused op per node and serves as the reference for testing the
- * other levels. `ops` combines convolutions with their epilogues and fuses similar patterns.
- * `blocks` also fuses whole attention-in-attention blocks, pixel attention and the end of the
- * network (`blocks.ts`).
+ * Fusion levels. `none` creates one fused op per node and is the reference for testing the other
+ * levels. `ops` combines convolutions with their epilogues and fuses similar patterns. `blocks`
+ * also fuses whole attention-in-attention blocks, pixel attention and the end of the network
+ * (`blocks.ts`).
  */
 export type Fusion = 'none' | 'ops' | 'blocks';
 
@@ -30,16 +30,16 @@ export interface FuseOptions {
   /** Nodes that must be written to memory. Fusion stops at them. */
   readonly keep?: ReadonlySet<NodeId>;
   /**
-   * If given, the list starts and ends with conversions of pixels, which have 16 bits per sample if
-   * `wide` is set.
+   * If given, the list of ops starts and ends with pixel conversions. The pixels have 16 bits per
+   * sample if `wide` is set.
    */
   readonly image?: { readonly wide?: boolean } | undefined;
   /**
    * Returns whether the backend's kernels implement an activation. Other activations are not fused.
-   * By default, the backend has all of them.
+   * By default, all activations are fused.
    */
   readonly activates?: (activation: Activation) => boolean;
-  /** Whether the backend's convolutions can mix their result with a map. The default is no. */
+  /** Whether the backend's convolutions can mix their result with a map. The default is false. */
   readonly mixes?: boolean;
 }
 
@@ -61,7 +61,7 @@ export class Fuser {
   readonly #isFusing: boolean;
   readonly #activates: (activation: Activation) => boolean;
   readonly #mixes: boolean;
-  /** The op that is emitted at a node, or null if the node is inside another node's op. */
+  /** The op that is emitted at each node, or null if the node is inside another node's op. */
   readonly #claimed = new Map<NodeId, FusedOp | null>();
 
   constructor(graph: Graph, { fuse, keep, image, activates, mixes }: FuseOptions) {
@@ -86,7 +86,7 @@ export class Fuser {
 
   /**
    * Fuses the remaining nodes. Each op is emitted at the position of its last node, because all of
-   * its operands exist there.
+   * its operands exist by then.
    */
   fused(): FusedGraph {
     const { nodes, output } = this.graph;
@@ -112,9 +112,9 @@ export class Fuser {
   }
 
   /**
-   * Claims conv [activation] [mul other] [add other] [activation]. A nearest enlargement or a
-   * concatenation may come first. A mix can replace mul and add. A convolution of a concatenation
-   * has no multiplier, and its addend needs a binding.
+   * Claims conv [activation] [mul other] [add other] [activation]. A nearest-neighbour enlargement
+   * or a concatenation can come first. A mix can replace mul and add. A convolution of a
+   * concatenation has no multiplier, and its addend needs a binding.
    */
   #claimConv(node: Node<'conv'>, id: NodeId): void {
     const parts = this.partsOf(node);
@@ -185,10 +185,7 @@ export class Fuser {
     this.#claimed.set(last, conv);
   }
 
-  /**
-   * Returns the parts of a concatenation if only convolutions read it. Otherwise, the result is
-   * null.
-   */
+  /** Returns the parts of a concatenation if only convolutions read it. Otherwise, returns null. */
   partsOf({ inputs: [source] }: Node<'conv'>): readonly NodeId[] | null {
     const from = this.graph.nodes[source];
     const isRead = from.op === 'concat' && this.#readOnlyBy(source, ({ op }) => op === 'conv');
@@ -196,8 +193,8 @@ export class Fuser {
   }
 
   /**
-   * Makes a 3x3 convolution read the input of a nearest enlargement directly, unless the enlarged
-   * map must be written.
+   * Lets a 3x3 convolution read the input of a nearest-neighbour enlargement directly, unless the
+   * enlarged map must be written.
    */
   readThrough({ kernel, inputs: [source] }: Node<'conv'>): { upsample: number; source: NodeId } {
     const from = this.graph.nodes[source];
@@ -243,8 +240,8 @@ export class Fuser {
   }
 
   /**
-   * Claims the dynamic attention module: pool (of whole maps, as in A2N), linear, relu, linear and
-   * softmax.
+   * Claims the dynamic attention module: pool (over whole maps, as in A2N), linear, relu, linear
+   * and softmax.
    */
   #claimDynamicWeights(pool: Node<'globalAveragePool'>, id: NodeId): void {
     const chain = [id];
@@ -306,8 +303,8 @@ export class Fuser {
   }
 
   /**
-   * Returns the only reader of a node if the node's value does not have to be written. Otherwise,
-   * the result is null.
+   * Returns a node's reader if it is the only one and the node's value does not have to be written.
+   * Otherwise, returns null.
    */
   #follower(id: NodeId): NodeId | null {
     if (!this.#isFusing || this.keep.has(id) || id === this.graph.output) return null;

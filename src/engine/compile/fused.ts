@@ -1,8 +1,8 @@
 /**
  * A fused graph contains the compiler's decisions that do not depend on a backend. It is a list of
- * ops in execution order. Each op computes one or several nodes of the graph, reads and writes
- * named values, and names its weights. The GPU backend turns each op into dispatches (`emit/`). The
- * CPU backend runs the same list.
+ * ops in execution order. Each op computes one or more nodes of the graph, reads and writes named
+ * values, and names its weights. The GPU backend turns each op into dispatches (`emit/`). The CPU
+ * backend runs the same list.
  *
  * A *value* is the value of a graph node and has the id of that node. `graph.nodes[id]` has its
  * name and shape: a feature map [channels][height * scale][width * scale] for an LR image of width
@@ -29,8 +29,8 @@ export interface PRelu {
 }
 
 /**
- * A convolution of the graph that is part of a fused op. It has zero padding and stride 1, so its
- * input and output have the same size.
+ * A graph convolution that is part of a fused op. It has zero padding and stride 1, so its input
+ * and output have the same size.
  */
 export interface ConvLayer {
   readonly kernel: 1 | 3;
@@ -51,7 +51,7 @@ export interface LinearLayer {
 interface Fused {
   /** The name of the last node that the op computes. */
   readonly name: string;
-  /** The multiply-adds of the op's convolutions and attention per LR pixel. */
+  /** The number of multiply-adds per LR pixel in the op's convolutions and attention. */
   readonly multiplyAdds: number;
 }
 
@@ -61,8 +61,8 @@ interface Fused {
  * act1(multiplier[mix] * act0(conv(x) + bias) + multiplier[1 - mix] * addend).
  *
  * `x` is either a single map or two to five maps of the same size. A single map is enlarged by
- * `upsample` (nearest) before the convolution. The channels of several maps are concatenated,
- * without enlargement or multiplier.
+ * `upsample` (nearest-neighbour) before the convolution. Several maps are concatenated along their
+ * channels, and there is no enlargement or multiplier.
  */
 export interface ConvOp extends Fused, ConvLayer {
   readonly op: 'conv';
@@ -73,8 +73,8 @@ export interface ConvOp extends Fused, ConvLayer {
   };
   readonly writes: { readonly y: ValueId };
   /**
-   * The integer factor of the nearest enlargement. It is 1 without enlargement and for 1x1
-   * convolutions.
+   * The integer factor of the nearest-neighbour enlargement. It is 1 without enlargement and for
+   * 1x1 convolutions.
    */
   readonly upsample: number;
   readonly act0: Activation | PRelu | null;
@@ -125,7 +125,7 @@ export interface AttentionSizes extends Omit<OpOf<'groupScores'>, 'op'> {
 
 /**
  * Attention within groups: groupMix(kv, groupScores(q, kv)). No other op reads the scores. The
- * inputs q and kv may be the same map.
+ * inputs q and kv can be the same map.
  */
 export interface GroupAttentionOp extends Fused, AttentionSizes {
   readonly op: 'groupAttention';
@@ -193,7 +193,7 @@ export interface GatedConvOp extends Fused, OneToOne {
 
 /**
  * Converts the 8-bit or 16-bit pixels of the LR image to the network's input, whose values run from
- * 0 to its range.
+ * 0 to the network's input range.
  */
 export interface UnpackOp extends Fused {
   readonly op: 'unpack';
@@ -203,7 +203,7 @@ export interface UnpackOp extends Fused {
 
 /**
  * Converts the network's output to pixels. The op clamps and rounds the values and adds alpha. For
- * luma, it also adds the colours of the LR image.
+ * luma networks, it also adds the LR image's colours.
  */
 export interface PackOp extends Fused {
   readonly op: 'pack';
@@ -212,8 +212,8 @@ export interface PackOp extends Fused {
 }
 
 /**
- * The end of a network as 8-bit pixels, only at level `blocks`: conv(x) + bilinear(skip). `skip` is
- * the network's input, and `scale` is the enlargement of the network.
+ * The end of a network, which outputs 8-bit pixels (only at level `blocks`): conv(x) +
+ * bilinear(skip). `skip` is the network's input, and `scale` is the network's scale factor.
  */
 export interface SkipPackOp extends Fused {
   readonly op: 'skipPack';
@@ -254,8 +254,8 @@ export interface ViewOp extends Fused {
 }
 
 /**
- * A layer that reads the concatenation of up to four maps. A next layer may read the channels of
- * its result from `first` on.
+ * A layer that reads the concatenation of up to four maps. A next layer can read the result's
+ * channels from `first` on.
  */
 export interface PixelLayerOp extends Fused, PixelLayer {
   readonly op: 'pixelLayer';
@@ -354,7 +354,7 @@ interface OneToOne {
   readonly writes: { readonly y: ValueId };
 }
 
-/** Ops of the graph that the compiler splits or combines. They become ops of the types above. */
+/** Graph ops that the compiler splits or combines. They become ops of the types above. */
 type Woven = 'input' | 'conv' | 'activation' | 'mul' | 'add' | 'mix';
 
 type Lone<K extends Op['op']> = K extends K
@@ -366,9 +366,8 @@ type Lone<K extends Op['op']> = K extends K
   : never;
 
 /**
- * Any other op of the graph, not combined with others. The comment on its type has the formula
- * (`graph/ops.ts`) and states the order of `inputs`. A new kind of op is a `LoneOp` until a pattern
- * fuses it.
+ * Any other graph op, not combined with others. The comment on its type in `graph/ops.ts` states
+ * the formula and the order of `inputs`. A new kind of op is a `LoneOp` until a pattern fuses it.
  */
 export type LoneOp = Lone<Exclude<Op['op'], Woven>>;
 
@@ -404,9 +403,7 @@ export interface FusedGraph {
   readonly graph: Graph;
   /** Every value is written before it is read. */
   readonly ops: readonly FusedOp[];
-  /**
-   * The input nodes. They have values before the first op, except if an `unpack` op computes them.
-   */
+  /** The input nodes. They have values before the first op, unless an `unpack` op computes them. */
   readonly inputs: readonly ValueId[];
 }
 
@@ -422,7 +419,7 @@ export const readsOf = ({ reads }: FusedOp): ValueId[] => listed({ ...reads });
 
 export const writesOf = ({ writes }: FusedOp): ValueId[] => listed({ ...writes });
 
-/** The range of ops from the one that writes a value to the last one that reads it. */
+/** The range from the op that writes a value to the last op that reads it. */
 export interface Lifetime {
   readonly first: number;
   /** An index in `ops`, or the length of `ops` for the output and for values that are kept. */
@@ -430,8 +427,7 @@ export interface Lifetime {
 }
 
 /**
- * Returns the range of ops that need each value. `first` is -1 for values that exist from the
- * start.
+ * Returns the lifetime of each value. `first` is -1 for values that exist from the start.
  * @param keep values that are read after the last op
  */
 export function lifetimes(
@@ -459,7 +455,7 @@ export function mapShape({ nodes }: Graph, id: NodeId): MapShape {
   return shape;
 }
 
-/** Returns a convolution of the graph without the properties of its node. */
+/** Returns a convolution node's layer without the other properties of the node. */
 export const convLayer = ({
   kernel,
   cIn,
@@ -469,8 +465,8 @@ export const convLayer = ({
 }: GraphNode & { op: 'conv' }): ConvLayer => ({ kernel, cIn, cOut, weight, bias });
 
 /**
- * Returns a linear layer of the graph, with an input of `lengthIn` values, without the properties
- * of its node.
+ * Returns a linear node's layer, whose input has `lengthIn` values, without the other properties of
+ * the node.
  */
 export const linearLayer = (
   { weight, lengthOut }: GraphNode & { op: 'linear' },

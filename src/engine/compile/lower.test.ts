@@ -24,8 +24,8 @@ describe('lower', () => {
       expect(program.steps.length).toBe(dispatches);
       for (let i = 0; i < 16; i++) {
         expect(names(program).filter((name) => name.startsWith(`block${i}.`))).toEqual(
-          // The first convolution of the first block, and its sums, need their own steps, because
-          // there is no earlier block.
+          // The first block's first convolution and its sums need their own steps, because there is
+          // no earlier block.
           i === 0
             ? [
                 'block0.reduce_lrelu',
@@ -47,8 +47,8 @@ describe('lower', () => {
         multiplyAddsPerPixel(graph),
       );
     }
-    // Without fusion, there is one dispatch per op except the input, a second dispatch per pooling,
-    // and two conversions.
+    // Without fusion, there is one dispatch per op except the input, a second dispatch per pooling
+    // op, and two conversions.
     const { steps } = await lower(graph, { image, fuse: 'none' });
     expect(steps.length).toBe(graph.nodes.length - 1 + 16 + 2);
   });
@@ -63,7 +63,7 @@ describe('lower', () => {
         ...writes,
       ])
       .reduce((sum, id) => sum + program.resources[id].bytes(size), 0);
-    // In addition to the maps, the pooling writes and reads sums of 160 bytes per 64 pixels.
+    // In addition to the maps, pooling writes and reads 160 bytes of sums per 64 pixels.
     const sums = bytes / (512 * 512) - 1120;
     expect(sums).toBeGreaterThan(0);
     expect(sums).toBeLessThan(6);
@@ -125,8 +125,8 @@ describe('lower', () => {
     const layer = { layer: 'shared', kernel: 3, cOut: 8, bias: true, shared: true } as const;
     const y = b.relu('relu', b.conv('y', x, layer));
     const graph = b.build(b.conv('z', b.conv('again', y, layer), layer));
-    // Only the layer with just an activation uses reversed weights. The other two layers read the
-    // normal order.
+    // Only the layer with just an activation uses reversed weights. The other two layers read
+    // weights in the normal order.
     const reversed: ConvVariant = {
       ...plainConv,
       packing: { name: 'reversed', arrange: (packed) => packed.reverse() },

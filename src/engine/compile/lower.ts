@@ -11,8 +11,7 @@ export interface LowerOptions extends EmitOptions, Pick<FuseOptions, 'keep'> {
 }
 
 /**
- * Lowers a graph. It fuses ops and then turns each fused op into dispatches. This does not need a
- * device.
+ * Lowers a graph by fusing its ops and turning each fused op into dispatches. No device is needed.
  */
 export async function lower(graph: Graph, options: LowerOptions = {}): Promise<Program> {
   const { fuse: level = 'ops', keep = new Set(), image } = options;

@@ -56,8 +56,8 @@ describe('merge', () => {
     expect(countOf(network, 'view')).toBe(slices.length + 12);
     const kept = new Set([idOf(network, 'block1.LB2.left')]);
     expect(countOf(network, 'slice', kept)).toBe(1);
-    // Three channels are held back. Thus no slice of this network starts at a whole vector, except
-    // a slice that starts at 0.
+    // Each split sets three channels aside. Therefore, the only slices in this network that start
+    // at a vector boundary are those that start at 0.
     const narrow = asid({ scale: 2, features: 12 });
     expect(countOf(narrow, 'slice')).toBeGreaterThan(0);
   });

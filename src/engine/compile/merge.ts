@@ -21,7 +21,7 @@ import {
   writesOf,
 } from './fused.ts';
 
-/** The maximum number of channels of a pixel that an invocation can hold. */
+/** The maximum number of channels per pixel that an invocation can hold. */
 const MAX_CHANNELS = 64;
 /** The maximum number of maps that `pixelLayer` can bind. */
 const MAX_MAPS = 4;
@@ -114,7 +114,7 @@ class Merger {
     return this.#isFree(id) && this.#readers.get(id)?.length === 1;
   }
 
-  /** Whether the value is not needed outside the graph. */
+  /** Whether a value is only needed inside the graph. */
   #isFree(id: ValueId): boolean {
     return !this.#keep.has(id) && id !== this.#fused.graph.output;
   }
@@ -324,8 +324,8 @@ class Merger {
   }
 
   /**
-   * Merges a layer with its normalisation, or merges a layer of several maps with a layer that
-   * reads a slice of its result.
+   * Merges a layer with its normalisation, or merges a layer that reads several maps with a layer
+   * that reads a slice of its result.
    */
   #pixelLayer(conv: ConvOp): void {
     if (conv.kernel !== 1 || !isBare(conv)) return;
@@ -352,7 +352,7 @@ class Merger {
     );
   }
 
-  /** Finds a layer that reads a slice of the result of `conv`. */
+  /** Finds a layer that reads a slice of `conv`'s result. */
   #next(conv: ConvOp): { readonly conv: ConvOp; readonly first: number } | null {
     const { y } = conv.writes;
     if (!this.#isFree(y) || conv.cOut % 4 !== 0 || conv.act0 !== null) return null;
@@ -387,7 +387,7 @@ class Merger {
     this.#replaced.set(conv, null);
   }
 
-  /** Returns the layer of one map that reads the normalisation `op`, or null. */
+  /** Returns the single-map layer that reads the result of the normalisation `op`, or null. */
   #readersOfNorm(op: FusedOp) {
     if (op.op !== 'layerNorm') return null;
     const [conv] = this.#readers.get(op.writes.y) ?? [];
@@ -421,7 +421,8 @@ class Merger {
 }
 
 /**
- * The maximum number of channels of a head. Its normalised pixels are stored in workgroup memory.
+ * The maximum number of channels per head. A head's normalised pixels are stored in workgroup
+ * memory.
  */
 const MAX_ATTENTION = 60;
 /** The maximum number of channels that `channelAttentionKernel` supports. */

@@ -32,7 +32,7 @@ export interface AttentionBlock {
   readonly inner: readonly NodeId[];
 }
 
-/** Pixel attention. A 1x1 convolution of a convolution's result gates that same result. */
+/** Pixel attention: a convolution whose result is gated by a 1x1 convolution of that result. */
 export interface GatedConv {
   readonly conv: ConvNode;
   readonly gate: ConvNode;
@@ -178,7 +178,7 @@ export class PatternFinder {
 
   /**
    * Returns the end of the graph if it is a convolution to RGB plus the bilinearly enlarged input.
-   * Otherwise, the result is null.
+   * Otherwise, returns null.
    */
   skipOutput(): SkipOutput | null {
     const { output } = this.#graph;

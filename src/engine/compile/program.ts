@@ -5,9 +5,7 @@ import type { NetworkWeights } from './weights.ts';
 
 export type ResourceId = number;
 
-/**
- * A buffer that steps write and read. It holds a node's value, the sums of a pooling, or pixels.
- */
+/** A buffer that steps write and read. It holds a node's value, pooling sums, or pixels. */
 export interface Resource {
   readonly name: string;
   /** The bytes needed for tiles of `size` LR pixels, overlap included. */
@@ -40,7 +38,7 @@ export interface Stored {
 export interface Part {
   readonly first: number;
   readonly blocks: number;
-  /** The bytes of a block for tiles of `size` LR pixels. */
+  /** The size of a block in bytes for tiles of `size` LR pixels. */
   readonly bytes: (size: Size) => number;
 }
 
@@ -49,7 +47,7 @@ export type Operand =
   /** A key of `Program.constants`. */
   | { readonly constant: string };
 
-/** Describes how a step reads a pooling's sums over parts of the image. */
+/** Describes how a step reads pooling sums over parts of the image. */
 export interface Sums {
   /** The index of the sums in `reads`: [count][blocks] vec4f. */
   readonly operand: number;
@@ -68,12 +66,15 @@ export interface Sums {
 export interface Step {
   readonly name: string;
   readonly kernel: Kernel;
-  /** The operands of the kernel's read bindings, in order. Those of its write bindings follow. */
+  /**
+   * The operands for the kernel's read bindings, in order. The write bindings come after the read
+   * bindings.
+   */
   readonly reads: readonly Operand[];
   readonly writes: readonly ResourceId[];
   /**
-   * Set if the step completes a pooling. The sums of a larger image may replace its sums
-   * (statistics.ts).
+   * Set if the step completes a pooling op. Its sums can then be replaced with those of a larger
+   * image (statistics.ts).
    */
   readonly sums?: Sums;
   readonly scale: number;
@@ -82,11 +83,11 @@ export interface Step {
   readonly params: (size: Size, tile: TileView) => Params;
   readonly multiplyAdds: number;
   /**
-   * The estimated cost per LR pixel in multiply-adds, including memory traffic. Only scheduling
-   * uses it.
+   * The estimated cost per LR pixel in multiply-adds, including memory traffic. It is only used for
+   * scheduling.
    */
   readonly work: number;
-  /** Returns the fraction of that cost for tiles of a size. The default is 1. */
+  /** Returns the fraction of `work` that tiles of the given size need. The default is 1. */
   readonly share?: (size: Size) => number;
 }
 
@@ -96,8 +97,8 @@ export interface Program {
   readonly resources: readonly Resource[];
   readonly steps: readonly Step[];
   /**
-   * The weights, which are packed when a model is uploaded. Those of convolutions have the
-   * program's element type.
+   * The weights, which are packed when a model is uploaded. Convolution weights have the program's
+   * element type.
    */
   readonly constants: ReadonlyMap<string, ConstantSpec>;
   readonly input: ResourceId;
@@ -107,11 +108,11 @@ export interface Program {
 }
 
 export interface ImageResources {
-  /** The part of the LR image that the tile reads. This resource is external. */
+  /** The part of the LR image that the tile reads, in an external resource. */
   readonly source: ResourceId;
   /** The upscaled core of the tile. */
   readonly packed: ResourceId;
-  /** The bytes of a pixel: 4 for 8 bits per sample, or 8 for 16 bits per sample. */
+  /** The bytes per pixel: 4 for 8 bits per sample, or 8 for 16 bits per sample. */
   readonly pixelBytes: number;
   /**
    * Two u32 values in an external resource. The first becomes 1 if a value was not finite. Each

@@ -4,9 +4,9 @@ import { toFloat32 } from '../../weights/convert.ts';
 import type { Tensor, TensorMap } from '../../weights/tensor.ts';
 
 /**
- * Returns the weights of a network as f32 by name, in the shapes that the graph specifies. Weights
- * are converted on request and not kept, so a checkpoint of hundreds of megabytes is never in
- * memory twice.
+ * Provides a network's weights by name as f32, in the shapes that the graph specifies. Weights are
+ * converted on request and not kept, so a checkpoint of hundreds of megabytes is never in memory
+ * twice.
  */
 export interface NetworkWeights {
   get(name: string): Float32Array | undefined;
@@ -14,7 +14,7 @@ export interface NetworkWeights {
 
 /**
  * Checks weights that are only used for selection, such as centroids. A non-finite value among them
- * would not show in any result.
+ * would not be visible in any result.
  * @throws CrispenError `NON_FINITE`
  */
 export function finite<T extends Float32Array>(weights: T): T {

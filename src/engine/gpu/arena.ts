@@ -133,7 +133,7 @@ export class Arena {
     this.#device.gpu.queue.writeBuffer(this.#buffers[resource], 0, content);
   }
 
-  /** @param size LR pixels of the tile, which determine the offsets of the parts of maps */
+  /** @param size the tile's size in LR pixels, which determines the offsets of map parts */
   #bind({ reads, writes }: Step, index: number, size: Size): GPUBindGroup {
     const { pipeline, layout } = this.#model.pipelines[index];
     const bound = (operand: Operand): GPUBufferBinding => {
@@ -161,7 +161,7 @@ export class Arena {
   }
 
   /**
-   * Returns the program's dispatches for a tile. The tile's source may be smaller than the arena's
+   * Returns the program's dispatches for a tile. The tile's source can be smaller than the arena's
    * size.
    */
   sized(tile: TileView): SizedDispatch[] {
@@ -181,14 +181,14 @@ export class Arena {
   }
 
   /**
-   * Submits dispatches in order. It cuts them into pieces and groups these into submissions of
-   * about the length that `pace` allows. At most two submissions are in flight, even when the
-   * function returns, so the next run or a readback can follow without a gap. When `signal` fires,
-   * the run stops between submissions.
+   * Submits dispatches in order. They are cut into pieces, which are grouped into submissions of
+   * about the length that `pace` allows. At most two submissions are in flight at any time. The
+   * function can return while they are still running, so that the next run or a readback can follow
+   * without a gap. When `signal` fires, the run stops between submissions.
    *
    * @returns the number of dispatched pieces.
-   * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST`; no work is left
-   *   running in these cases.
+   * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST`; by then, no work is
+   *   running.
    */
   async run(
     dispatches: readonly SizedDispatch[],
@@ -201,7 +201,7 @@ export class Arena {
       /** Called at the start of the first submission and at the end of the last one. */
       readonly start?: (encoder: GPUCommandEncoder) => void;
       readonly finish?: (encoder: GPUCommandEncoder) => void;
-      /** Makes the run's uploads, within the error scopes of the run. */
+      /** Performs the run's uploads within its error scopes. */
       readonly write?: () => void;
     },
   ): Promise<number> {
@@ -214,7 +214,7 @@ export class Arena {
     pieces.forEach(({ dispatch, row }, i) => {
       const at = (i * stride) / 4;
       words.set(dispatch.params.slice(0, PARAM_WORDS), at);
-      // In kernels with a grid of one row, the third word has another meaning.
+      // For kernels with a single-row grid, the third word has another meaning.
       if (dispatch.grid[1] > 1 || row > 0) words[at + GROUP_ROW_WORD] = row;
     });
     for (let i = marksAt / 4; i < words.length; i++) words[i] = this.#device.mark();
@@ -267,11 +267,11 @@ const MAX_PIECES = 16;
 export const uniformStride = (device: Device): number =>
   Math.max(PARAM_BYTES, device.limits.minUniformBufferOffsetAlignment);
 
-/** Returns the bytes of uniforms for tiles up to `size`. Each piece has a slot and a mark. */
+/** Returns the number of uniform bytes for tiles up to `size`. Each piece has a slot and a mark. */
 export const uniformBytes = (device: Device, program: Program, size: Size): number =>
   mostPieces(program, size) * (uniformStride(device) + 4);
 
-/** Returns the maximum number of bytes that the marks of a run's submissions take in a receipt. */
+/** Returns the maximum number of bytes that a run's submission marks take up in a receipt. */
 export const markBytes = (program: Program, size: Size): number => 4 * mostPieces(program, size);
 
 /**
@@ -295,8 +295,8 @@ interface Piece {
 }
 
 /**
- * Cuts a dispatch along y into pieces that each fit a submission. It makes as few pieces as
- * possible, because each piece leaves threads idle at its end, especially on CPUs.
+ * Cuts a dispatch along y into as few pieces as possible that each fit into a submission. Each
+ * additional piece leaves threads idle at its end, especially on CPUs.
  */
 function cut(dispatch: SizedDispatch, most: number): Piece[] {
   const rows = dispatch.grid[1];

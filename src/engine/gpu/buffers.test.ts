@@ -4,8 +4,8 @@ import { Buffers, withBuffers } from './buffers.ts';
 import type { Device } from './device.ts';
 
 /**
- * Creates a fake device. Like WebGPU, it reports that it refused a buffer only at the end of the
- * error scope. It refuses buffers of more than 100 bytes.
+ * Creates a fake device. Like WebGPU, it reports a refused buffer only at the end of the error
+ * scope. It refuses buffers of more than 100 bytes.
  */
 function device(log: string[]): Device {
   let refused = false;

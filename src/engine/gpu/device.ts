@@ -12,7 +12,7 @@ export interface OpenOptions extends Patience {
   readonly software?: boolean | undefined;
 }
 
-/** Returns the device to use. After a loss, this may be a different device. */
+/** Returns the device to use. After a loss, this can be a different device. */
 export type DeviceSource = () => Promise<Device>;
 
 // GPUBufferUsage and similar globals only exist in browsers. In Node, the `webgpu` package exports
@@ -31,7 +31,7 @@ const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix' as GPUFeatureName
 const MAP_MODE_READ = 0x1;
 /** The error scopes, with the outermost first. */
 const SCOPES: readonly GPUErrorFilter[] = ['internal', 'out-of-memory', 'validation'];
-/** The report of a device loss may come this many milliseconds after its first effects. */
+/** How many milliseconds to wait for a device loss to be reported after its first effects. */
 const LOSS_MS = 1000;
 
 /**
@@ -82,7 +82,7 @@ export class Device {
   }
 
   /**
-   * Requests the fastest adapter, and then a device with the largest buffer limits of that adapter.
+   * Requests the fastest adapter, and then a device with that adapter's largest buffer limits.
    * @throws CrispenError `NO_WEBGPU` if there is no adapter or the adapter provides no device.
    */
   static async open(gpu: GPU, options: OpenOptions = {}): Promise<Device> {
@@ -128,7 +128,7 @@ export class Device {
     return this.gpu.limits;
   }
 
-  /** Whether kernels may store and load f16. */
+  /** Whether kernels can load and store f16 values. */
   get hasF16(): boolean {
     return this.gpu.features.has('shader-f16');
   }
@@ -164,7 +164,7 @@ export class Device {
     return this.#lostReason !== null;
   }
 
-  /** Gives up the device. Everything that waits for it fails with `DEVICE_LOST`. */
+  /** Abandons the device. All pending waits fail with `DEVICE_LOST`. */
   abandon(reason: string): void {
     this.#lose(reason);
     try {
@@ -186,7 +186,7 @@ export class Device {
     if (error) throw error;
   }
 
-  /** Returns a non-zero number that distinguishes new writes of the device from earlier ones. */
+  /** Returns a non-zero number that distinguishes new writes by the device from earlier ones. */
   mark(): number {
     this.#marks = (this.#marks + 1) >>> 0 || 1;
     return Math.imul(this.#marks, 2654435761) >>> 0;
@@ -241,7 +241,7 @@ export class Device {
     }
   }
 
-  /** Converts any error of a WebGPU call to an error of this library. */
+  /** Converts any error from a WebGPU call to one of this library's errors. */
   #typed(error: unknown): CrispenError {
     if (error instanceof CrispenError) return error;
     if (this.#lostReason !== null) return deviceLost(this.#lostReason);
@@ -249,9 +249,9 @@ export class Device {
   }
 
   /**
-   * Awaits a promise from the GPU, which may never settle.
+   * Awaits a promise from the GPU that might never settle.
    * @param what describes the awaited work in the error's message
-   * @param work multiply-adds that were submitted; more work gets more time
+   * @param work the number of submitted multiply-adds; more work is allowed more time
    * @param isCompiling see `Watchdog.watch`
    * @throws CrispenError `DEVICE_LOST` (also if the GPU does not answer) and `INTERNAL`
    */
@@ -266,7 +266,7 @@ export class Device {
           resolve(value);
         },
         (error: unknown) => {
-          // After a loss, a call may fail before the loss is reported. Only a loss causes an
+          // After a loss, a call can fail before the loss is reported. Only a loss causes an
           // `AbortError`.
           const isAbort = error instanceof Error && error.name === 'AbortError';
           const told = new Promise<void>((done) => setTimeout(done, isAbort ? LOSS_MS : 0));
@@ -280,7 +280,9 @@ export class Device {
     });
   }
 
-  /** Awaits the end of submitted work like `race`, and also speeds up devices that are polled. */
+  /**
+   * Awaits the end of submitted work like `race`, and also speeds up devices whose queue is polled.
+   */
   #wait<T>(what: string, promise: Promise<T>, work?: number): Promise<T> {
     return this.race(what, this.#polling?.hasten(promise) ?? promise, work);
   }
@@ -339,15 +341,15 @@ export class Device {
   }
 
   /**
-   * Maps a `MAP_READ` buffer while `use` reads its content, and returns the result of `use`.
+   * Maps a `MAP_READ` buffer while `use` reads its content, and returns `use`'s result.
    * @throws CrispenError `DEVICE_LOST` (also if the mapping has the wrong length) and `INTERNAL`;
-   *   errors of `use` are passed on
+   *   errors that `use` throws are passed on
    */
   async mapped<T>(buffer: GPUBuffer, bytes: number, use: (content: ArrayBuffer) => T): Promise<T> {
     const { result, verdict } = this.scopes('reading', () => ({
       mapping: buffer.mapAsync(MAP_MODE_READ, 0, bytes),
     }));
-    // Even if the code below fails, no rejection may stay unhandled.
+    // If the code below fails, this promise's rejection must not remain unhandled.
     result.mapping.catch(() => {});
     await Promise.all([this.#wait('reading', result.mapping), verdict]);
     this.throwIfLost();
@@ -360,12 +362,12 @@ export class Device {
     }
   }
 
-  /** Returns a copy of the content of a `MAP_READ` buffer. */
+  /** Returns a copy of a `MAP_READ` buffer's content. */
   read(buffer: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
     return this.mapped(buffer, bytes, (content) => content.slice(0));
   }
 
-  /** Gives up a device that failed silently. Returns the error to throw. */
+  /** Abandons a device that failed silently. Returns the error to throw. */
   broken(what: string): CrispenError {
     this.abandon(`it ${what}`);
     return deviceLost(this.#lostReason ?? '');

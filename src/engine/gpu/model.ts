@@ -30,7 +30,7 @@ const WEIGHTS = USAGE.STORAGE | USAGE.UNIFORM | USAGE.COPY_DST | USAGE.COPY_SRC;
 export const compileSteps = (device: Device, { steps }: Program): Promise<Pipeline[]> =>
   Promise.all(steps.map(({ kernel }) => device.compile(kernel)));
 
-/** Packs and uploads a program's weights, and compiles its kernels at the same time. */
+/** Packs and uploads a program's weights while its kernels are being compiled. */
 export async function uploadModel(
   device: Device,
   network: Network,

@@ -6,7 +6,7 @@ import { Pace } from './pace.ts';
 beforeEach(() => vi.useFakeTimers({ toFake: ['performance', 'setTimeout'] }));
 afterEach(() => vi.useRealTimers());
 
-/** Runs submissions one after another on a fake GPU that processes `rate` work per millisecond. */
+/** Runs submissions one after another on a fake GPU that processes `rate` units of work per ms. */
 async function run(pace: Pace, rate: number, submissions: number): Promise<number[]> {
   const sizes: number[] = [];
   let busy = Promise.resolve();

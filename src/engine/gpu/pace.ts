@@ -1,10 +1,11 @@
 /**
- * Chooses the size of submissions in milliseconds of GPU time, which leaves time for the page, the
- * display and other tabs. The first submissions are small. The time between completions then shows
- * the device's speed. Work is measured in the engine's own units (about multiply-adds).
+ * Chooses how much work to put into each submission, so that it takes a target number of GPU
+ * milliseconds and leaves time for the page, the display and other tabs. The first submissions are
+ * small, and the time between completions shows the device's speed. Work is measured in the
+ * engine's own units (roughly multiply-adds).
  */
 export class Pace {
-  /** The current speed in work per millisecond. */
+  /** The current speed in units of work per millisecond. */
   #rate: number;
   readonly #target: () => number;
   #isKnown = false;
@@ -58,8 +59,8 @@ export class Pace {
       // ended.
       const took = now - Math.max(started, this.#lastDone);
       this.#lastDone = now;
-      // The time of a tiny submission shows latency, not speed. A single measurement may therefore
-      // change the rate only within limits.
+      // The time of a tiny submission shows latency, not speed. Therefore, the amount by which a
+      // single measurement can change the rate is limited.
       if (took > 0.5) {
         const measured = work / took;
         const bounded = Math.min(measured, this.#rate * 2);

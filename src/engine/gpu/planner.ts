@@ -1,5 +1,5 @@
 /**
- * The lifetime of a buffer that one dispatch writes and later ones read. Times are indices of
+ * The lifetime of a buffer that one dispatch writes and later dispatches read. Times are indices of
  * dispatches.
  */
 export interface Lifetime {

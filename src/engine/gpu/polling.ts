@@ -1,6 +1,6 @@
 /**
- * Speeds up waiting in Firefox, which asks the driver whether work is done only every 100 ms and at
- * each submission (bug 1870699). While Crispen waits, empty submissions make Firefox ask every
+ * Speeds up waiting in Firefox, which checks for completed work only every 100 ms and at each
+ * submission (bug 1870699). While Crispen waits, empty submissions make Firefox check every
  * millisecond.
  */
 
@@ -27,7 +27,7 @@ export class Polling {
     const nudge = () => {
       try {
         queue.submit([this.#device.createCommandEncoder().finish()]);
-      } catch {} // The device was lost. Code that waits for it gets an error.
+      } catch {} // The device was lost. Code that waits for the device gets an error.
     };
     const timer = setInterval(nudge, 1);
     try {

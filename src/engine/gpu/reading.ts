@@ -5,7 +5,8 @@ import { Receipt, receiptBytes } from './receipt.ts';
 const MARK_BYTES = 4;
 
 /**
- * Runs submissions other than those of networks. Each one is read back immediately, with a receipt.
+ * Runs submissions that do not belong to a network. Each result is read back immediately, together
+ * with a receipt.
  */
 export class Reading {
   readonly #device: Device;
@@ -33,9 +34,9 @@ export class Reading {
   }
 
   /**
-   * Submits the commands of `encode`, which copy `bytes` to the start of the staging buffer, and
-   * passes the copied content to `use`.
-   * @throws CrispenError `DEVICE_LOST` (also if the GPU did not do all of its work),
+   * Submits the commands that `encode` records, which copy `bytes` bytes to the start of the
+   * staging buffer. Then passes the copied content to `use`.
+   * @throws CrispenError `DEVICE_LOST` (also if the GPU did not do all of the work),
    *   `OUT_OF_MEMORY`, `INTERNAL`
    */
   async run<T>(
@@ -89,7 +90,7 @@ export interface Upload {
 const PART_BYTES = 2 ** 24;
 
 /**
- * Writes buffers and reads them back, because a driver that runs out of memory may drop writes.
+ * Writes buffers and reads them back, because a driver that runs out of memory might drop writes.
  * This is meant for data that is written once and used for a long time.
  * @param what describes the upload in the error's message
  * @throws CrispenError `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST` (also if bytes did not arrive)

@@ -1,15 +1,15 @@
 import type { Device } from './device.ts';
 
 /**
- * Returns the size of a part of a receipt. Only whole words can be copied, so it is a multiple of
- * 4.
+ * Returns the bytes that a receipt entry takes up. This is a multiple of 4, because only whole
+ * words can be copied.
  */
 export const receiptBytes = (bytes: number): number => Math.ceil(bytes / 4) * 4;
 
 /**
  * Proves that the GPU did its work. Marks and uploaded bytes are copied from GPU buffers to the end
- * of a readback and must match the values that the caller expects. Marks differ from run to run. If
- * a submission or an upload was silently dropped, the copied bytes differ.
+ * of a readback buffer and must match the values that the caller expects. Marks differ from run to
+ * run. If a submission or an upload was silently dropped, the copied bytes differ.
  */
 export class Receipt {
   readonly #device: Device;
@@ -18,7 +18,7 @@ export class Receipt {
   #end: number;
 
   /**
-   * @param buffer has the usage `MAP_READ | COPY_DST`
+   * @param buffer must have the usage `MAP_READ | COPY_DST`
    * @param start byte offset of the receipt in the buffer; a multiple of 4
    */
   constructor(device: Device, buffer: GPUBuffer, start: number) {
@@ -44,7 +44,7 @@ export class Receipt {
   /**
    * Compares the receipt with the expected bytes.
    * @param content the content of the buffer, from its start
-   * @throws CrispenError `DEVICE_LOST` if any byte differs; the device is then given up
+   * @throws CrispenError `DEVICE_LOST` if any byte differs; the device is then abandoned
    */
   check(content: ArrayBuffer): void {
     for (const { at, data } of this.#expected) {

@@ -1,6 +1,6 @@
 /**
- * Tests work that runs while callers do other things: compilation during a download, and allocation
- * for every image.
+ * Tests work that runs while callers do other things: compilation during a download, and buffer
+ * allocation for each image.
  */
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { testGpu } from '../../../test/gpu.ts';
@@ -70,7 +70,8 @@ it('has the next tile computed while one is read back', async () => {
   });
   const { report } = await engine.upscale(model, picture(24, 8), options);
   expect(report.tiles).toBe(3);
-  // There is one submission per tile, after the submissions of the statistics, which are also read.
+  // The statistics' submissions come first and are also read back. Then there is one submission per
+  // tile.
   const tiles = ['submitted', 'submitted', 'read', 'submitted', 'read', 'read'];
   expect(events.slice(-tiles.length)).toEqual(tiles);
 });

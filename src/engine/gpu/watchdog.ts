@@ -1,9 +1,9 @@
 /**
- * If the GPU gives no answer for this many milliseconds, it is considered hung. The time is long,
- * because slow GPUs are not faulty. Tests shorten it.
+ * If the GPU does not respond for this many milliseconds, it is considered hung. The limit is high,
+ * because a slow GPU is not a faulty one. Tests lower it.
  */
 export const DEFAULT_PATIENCE = { ms: 60_000 };
-/** Browsers slow down hidden pages, so waits may take this many times longer there. */
+/** Browsers slow down hidden pages, so waits are allowed to take this many times longer there. */
 const HIDDEN_FACTOR = 10;
 const TICKS = 20;
 const LONGEST_TICK_MS = 1000;
@@ -19,7 +19,7 @@ interface Wait {
 export interface Patience {
   /** The default is `DEFAULT_PATIENCE`. */
   readonly patienceMs?: number | undefined;
-  /** Returns whether the page is hidden. Waits may then take ten times as long. */
+  /** Returns whether the page is hidden. Waits are then allowed to take ten times as long. */
   readonly isHidden?: (() => boolean) | undefined;
 }
 
@@ -50,8 +50,8 @@ export class Watchdog {
   /**
    * Watches a promise from the GPU.
    * @param what describes the awaited work in the error's message
-   * @param work multiply-adds that were submitted
-   * @param isCompiling whether the driver is compiling, which may take a minute for one kernel
+   * @param work the number of submitted multiply-adds
+   * @param isCompiling whether the driver is compiling, which can take a minute for one kernel
    */
   watch<T>(what: string, promise: Promise<T>, work = 0, isCompiling = false): Promise<T> {
     const wait = Symbol(what);

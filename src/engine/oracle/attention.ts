@@ -1,4 +1,4 @@
-/** Extracts the attention of a network for one image from the tensors of one run. */
+/** Extracts a network's attention for one image from the tensors that were traced in one run. */
 
 import { internal } from '../../errors.ts';
 import { pixelsOf, type Size } from '../../geometry.ts';
@@ -75,8 +75,9 @@ export interface AttentionClusters extends Size {
    */
   readonly neighbours: Uint32Array<ArrayBuffer>;
   /**
-   * `[pixels, count]`: the weights of these neighbours. All weights of one pixel sum to 1. The
-   * remainder belongs to pixels beyond `count`. Entries of weight 0 are unused.
+   * `[pixels, count]`: the weights of these neighbours. All weights of one pixel sum to 1. If the
+   * listed weights sum to less, the remainder belongs to pixels that are not listed. Entries of
+   * weight 0 are unused.
    */
   readonly weights: Float32Array<ArrayBuffer>;
 }
@@ -105,8 +106,7 @@ export interface AttentionKeys extends Size {
 }
 
 /**
- * The attention of one run, in the order of the network. For networks without attention, the lists
- * are empty.
+ * The attention of one run, in network order. For networks without attention, the lists are empty.
  */
 export interface Attention {
   readonly blocks: readonly AttentionBlock[];

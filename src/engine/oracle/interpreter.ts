@@ -90,9 +90,9 @@ export type Value<T extends Reals = Float32Array<ArrayBuffer>> = PlanarMap<T> | 
 const isVector = <T extends Reals>(value: Value<T>): value is T => !('data' in value);
 
 /**
- * Runs a network on the CPU with the plain reference kernels, which are slow but simple. It is the
- * oracle for testing the other backends. Returns the values of the nodes named in `taps`. It yields
- * to the event loop every few milliseconds, so that a worker can be cancelled.
+ * Runs a network on the CPU with the plain reference kernels, which are slow but simple. This is
+ * the oracle for testing the other backends. It returns the values of the nodes named in `taps`,
+ * and yields to the event loop every few milliseconds, so that a worker can be cancelled.
  *
  * @throws CrispenError `ABORTED`, `MODEL_UNSUPPORTED`, `INVALID_INPUT`.
  */
@@ -121,7 +121,7 @@ export async function interpret(
   );
 }
 
-/** Evaluates every node in order. A value that is not kept is dropped after its last reader. */
+/** Evaluates every node in order. A value that is not kept is dropped after its last use. */
 async function evaluate(
   graph: Graph,
   weights: NetworkWeights,
@@ -337,9 +337,9 @@ export async function upscaleOnCpu<T extends RgbaImage>(
 }
 
 /**
- * Estimates how many milliseconds the oracle needs for an LR image. The estimate comes from a probe
- * of about 50 ms, which runs a 3x3 convolution of 40 channels, the most expensive layer shape of
- * A2N.
+ * Estimates how many milliseconds the oracle needs for an LR image. The estimate is based on a
+ * probe of about 50 ms, which runs a 3x3 convolution of 40 channels, A2N's most expensive layer
+ * shape.
  * @throws CrispenError `INVALID_INPUT` for invalid sizes.
  */
 export function estimateCpuMilliseconds(network: Network, width: number, height: number): number {
@@ -356,7 +356,7 @@ export function estimateCpuMilliseconds(network: Network, width: number, height:
   });
   const weights = Float32Array.from({ length: channels * channels * 9 }, (_, i) => Math.cos(i));
   const probe = () => convReference(x, weights, null, channels, 3);
-  probe(); // This call lets the compiler warm up.
+  probe(); // This call warms up the JIT compiler.
   const started = performance.now();
   let runs = 0;
   do {

@@ -53,7 +53,9 @@ export function tracedMap(
   return { shape: [channels, height, width], data };
 }
 
-/** Crops the output to an image of the given size and thus removes the result of the padding. */
+/**
+ * Crops the output to an image of the given size, which removes the part that comes from padding.
+ */
 export function withoutPadding<T extends Reals>(
   { graph, scale }: Network,
   map: PlanarMap<T>,

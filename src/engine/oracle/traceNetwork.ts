@@ -24,7 +24,7 @@ import { findTaps, type PlanarInput, paddedInput, tracedMap } from './trace.ts';
 /**
  * Runs a whole network on a planar f32 input. Returns the unclamped values of the nodes named in
  * `taps`. Fusion (default `blocks`) stops at each tap, but a tap on the node `output` does not
- * affect it.
+ * affect fusion.
  * @throws CrispenError like `Engine.upscale`, and `INVALID_INPUT` for an unknown name.
  */
 export const trace = (
@@ -81,7 +81,7 @@ async function traceNetwork(
       onWork: (work) => meter.advance(work),
       receipt,
       write: () => arena.write(program.input, content),
-      // The input is copied before the run, because its memory may be reused.
+      // The input is copied before the run, because the run can reuse its memory.
       start: (encoder) => receipt.expect(encoder, arena.buffer(program.input), 0, content),
     });
     await device.mapped(proof, receipt.end, (bytes) => receipt.check(bytes));

@@ -16,15 +16,15 @@ export interface Surface {
   readonly texture: GPUTexture;
   /** Draws a tile. See `UpscaleOptions.draw`. */
   readonly draw: NonNullable<UpscaleOptions['draw']>;
-  /** The bytes of all textures created so far. */
+  /** The total size of all textures created so far, in bytes. */
   readonly bytes: number;
   destroy(): void;
 }
 
 /**
  * Creates a surface for one result.
- * @param size of the result
- * @param scale factor by which a result tile is larger than its core
+ * @param size the size of the result
+ * @param scale the factor by which a result tile is larger than its core
  * @throws CrispenError `OUT_OF_MEMORY`, `DEVICE_LOST`
  */
 export async function makeSurface(device: Device, size: Size, scale: number): Promise<Surface> {
@@ -38,8 +38,7 @@ export async function makeSurface(device: Device, size: Size, scale: number): Pr
     });
   const { pipeline, layout } = await device.compileShader('pixels to texture', pixelsToTexture);
   const texture = await device.scoped('allocating the result', () => make(size));
-  // The kernel reads the row length from the size of the texture, so each tile size has its own
-  // texture.
+  // The kernel reads the row length from the texture's size, so each tile size has its own texture.
   const tiles = new Map([[`${size.width}x${size.height}`, texture]]);
   return {
     texture,

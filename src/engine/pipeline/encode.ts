@@ -42,12 +42,12 @@ export interface EncodableNetwork {
   /** The width and height of the output in pixels. */
   readonly width: number;
   readonly height: number;
-  /** The bytes of GPU buffers, including weights. */
+  /** The total size of the GPU buffers in bytes, including weights. */
   readonly bytes: number;
   /**
    * Two u32 values, cleared at the start of each run. The first becomes 1 if the network produces a
-   * value that is not finite. The second equals `done` once the whole run has ended. With any other
-   * value, the texture is not the result.
+   * value that is not finite. The second equals `done` once the whole run has ended. If it has any
+   * other value, the texture does not contain the result.
    */
   readonly status: GPUBuffer;
   readonly done: number;
@@ -93,9 +93,9 @@ export async function prepareNetwork(
   const model = await uploadModel(device, network, program, bindWeights(graph, weights));
   const { image } = program;
   if (!image) throw internal('the program was lowered without image conversion');
-  // Networks that unshuffle pixels process whole cells. Pixels beyond the image are reflected. In a
-  // border, this happens when the texture is read. Otherwise, it happens when the pixels become a
-  // map.
+  // Networks that unshuffle pixels process whole cells. Pixels beyond the image are reflected. If
+  // the network has a border, the reflection happens when the texture is read. Otherwise, it
+  // happens when the pixels are converted to a map.
   const padding = paddingOf(graph);
   const { border = 0 } = padding;
   const size = { width: paddedSide(padding, width), height: paddedSide(padding, height) };

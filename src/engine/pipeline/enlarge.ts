@@ -26,11 +26,11 @@ export interface Pass {
 }
 
 export interface EnlargePlan {
-  /** The size of the result, which may be larger or smaller than the output of the passes. */
+  /** The size of the result, which can be larger or smaller than the last pass's output. */
   readonly size: Size;
   /** The number of bits per sample of the result. */
   readonly depth: Depth;
-  /** The passes in order. If there are none, the image is only resized by Lanczos. */
+  /** The passes in order. If there are none, the image is only resized with a Lanczos filter. */
   readonly passes: readonly Pass[];
   /** The device that resizes alpha and the result. If null, the CPU resizes them. */
   readonly device: Device | DeviceSource | null;
@@ -39,21 +39,21 @@ export interface EnlargePlan {
 export interface EnlargeReport extends UpscaleReport {
   /** The product of the passes' scales, or 1 without passes. */
   readonly networkScale: number;
-  /** The models in the order of their runs: one for a plain upscale, none for Lanczos alone. */
+  /** The models in the order in which they ran: one for a plain upscale, none for Lanczos alone. */
   readonly passes: readonly string[];
 }
 
 /**
  * Enlarges or reduces an image to a size, and passes rows to `sink` as they are finished.
  *
- * The networks get opaque colours (`opaqueColours`) and no alpha. Alpha is enlarged from the image
- * itself with Lanczos. A grey image (R = G = B in all visible pixels) stays grey, because all three
- * channels get the luma of the network's output. The results of all passes but the last are held
- * whole. The last pass and the resize to the exact size process strips. Colours are rounded to the
- * depth after each step.
+ * The networks receive opaque colours (`opaqueColours`) and no alpha. Alpha is enlarged from the
+ * image itself with Lanczos. A grey image (R = G = B in all visible pixels) stays grey, because all
+ * three channels receive the luma of the network's output. Every pass except the last holds its
+ * whole result in memory. The last pass and the resize to the exact size process strips. Colours
+ * are rounded to the depth after each step.
  *
  * @throws CrispenError like `Engine.upscale`, and `BLANK_RESULT` (image/blank.ts) after the last
- *   row. Errors of the sink are passed on.
+ *   row. Errors that the sink throws are passed on.
  */
 export async function enlarge(
   image: RgbaImage,
@@ -161,7 +161,7 @@ class AlphaRows {
     this.#rows = resizer.push(data);
   }
 
-  /** Sets the alpha of the next rows of the enlarged image. */
+  /** Sets the alpha values in the enlarged image's next rows. */
   async apply(rows: Samples): Promise<void> {
     for (let i = 3; i < rows.length; i += 4) {
       if (this.#at === this.#current.length) {
@@ -180,7 +180,7 @@ const sizeOf = (image: RgbaImage) => ({
   depth: depthOf(image),
 });
 
-/** Replaces all three colours of every pixel with its BT.601 luma. */
+/** Replaces the three colour values of every pixel with the pixel's BT.601 luma. */
 function toLuma(rows: Samples): void {
   for (let i = 0; i < rows.length; i += 4) {
     const luma = Math.round(0.299 * rows[i] + 0.587 * rows[i + 1] + 0.114 * rows[i + 2]);
@@ -205,7 +205,7 @@ function costsOf(passes: readonly Pass[], { width, height }: Size): number[] {
   });
 }
 
-/** Creates a function that adds the progress of one part to the meter of the whole job. */
+/** Creates a function that adds one part's progress to the whole job's meter. */
 function partOf(meter: ProgressMeter, cost: number): (progress: Progress) => void {
   let told = 0;
   return ({ fraction }) => {
@@ -215,8 +215,8 @@ function partOf(meter: ProgressMeter, cost: number): (progress: Progress) => voi
 }
 
 /**
- * Combines the reports of several runs. The tiles are those of the last run. A result is exact only
- * if all runs were exact.
+ * Combines the reports of several runs. Tile counts and sizes are taken from the last run. A result
+ * is exact only if all runs were exact.
  */
 function summed(reports: readonly UpscaleReport[], device: EnlargePlan['device']): UpscaleReport {
   const last: UpscaleReport = reports.at(-1) ?? {

@@ -17,7 +17,7 @@ const widened = ({ width, height, data }: Rgba8Image): Rgba16Image => ({
   data: Uint16Array.from(data, (v, i) => (i % 4 === 3 ? v * 257 : v * 250 + 99)),
 });
 
-/** Returns the largest difference of alpha and of the colours of visible pixels. */
+/** Returns the largest difference in alpha or in the colours of visible pixels. */
 function worst(a: RgbaImage, b: RgbaImage): number {
   expect([a.width, a.height, a.data.length]).toEqual([b.width, b.height, b.data.length]);
   const visible = a.data instanceof Uint16Array ? 2000 : 8;

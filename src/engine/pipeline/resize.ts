@@ -36,7 +36,7 @@ export interface ResizeSpec {
   readonly stripBytes?: number | undefined;
 }
 
-/** The horizontal and the vertical pass over rows, on the GPU or the CPU. */
+/** The horizontal and vertical passes over rows, on the GPU or the CPU. */
 interface Passes {
   /** Resizes rows horizontally into the ring. The first of them is row `row` of the source. */
   columns(pixels: Samples, row: number): Promise<void>;
@@ -60,7 +60,7 @@ interface Plan extends ResizeSpec {
 const STRIP_BYTES = 2 ** 24;
 
 /**
- * Resizes an image whose rows arrive from top to bottom, with memory for only a few rows.
+ * Resizes an image whose rows arrive from top to bottom, and holds only a few rows in memory.
  *
  * The filter is Lanczos with three lobes, widened by the reduction factor for antialiasing. Edges
  * are mirrored. The computation uses f32, premultiplied alpha and linear light according to the
@@ -102,7 +102,7 @@ export class RowResizer {
     return new RowResizer(plan, device ? await GpuPasses.open(plan, device) : cpuPasses(plan));
   }
 
-  /** Takes the next rows of the source and yields the rows of the result that these complete. */
+  /** Takes the source's next rows and yields the result rows that they complete. */
   async *push(pixels: Samples): AsyncGenerator<Samples> {
     const { from, to, rows, fedRows, madeRows } = this.#plan;
     const stride = from.width * 4;
@@ -136,7 +136,7 @@ export interface ResizeOptions extends RunOptions {
 
 /**
  * Resizes a whole image to exactly `size`. See `RowResizer`.
- * @throws CrispenError `ABORTED`, and the errors of `RowResizer.open`.
+ * @throws CrispenError `ABORTED`, and the errors that `RowResizer.open` throws.
  */
 export async function resize(
   image: RgbaImage,
@@ -192,7 +192,7 @@ function cpuPasses({ from, to, columns, rows, ringRows, depthOut }: Plan): Passe
   };
 }
 
-/** The work fails after this many losses in a row. */
+/** The work fails after this many consecutive device losses. */
 const MOST_LOSSES = 3;
 
 /** Runs the passes on a device and, after a loss, on another device. */
@@ -299,7 +299,7 @@ async function gpuPasses(plan: Plan, device: Device): Promise<Passes> {
 
   /**
    * Uploads the constant data.
-   * @throws CrispenError after it has freed all buffers
+   * @throws CrispenError after freeing all buffers
    */
   async function prepared() {
     try {

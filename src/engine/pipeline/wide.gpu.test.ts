@@ -33,7 +33,7 @@ beforeAll(async () => {
 });
 afterAll(() => engine.destroy());
 
-/** Creates a 16-bit image whose lower bytes are independent of the upper ones. */
+/** Creates a 16-bit image in which each sample's lower byte is independent of its upper byte. */
 function widePicture(width: number, height: number): Rgba16Image {
   const { data } = picture(width, height, true);
   return { width, height, data: Uint16Array.from(data, (v, i) => v * 256 + ((i * 37) % 256)) };
@@ -58,8 +58,8 @@ it.each([
   expect(report.tiles).toBe(tileSize ? 4 : 1);
   const cpu = (await upscaleOnCpu(tiny, weights, image)).image;
   expect(rows.length).toBe(cpu.data.length);
-  // Tiles have their own statistics here. Therefore, only the whole image matches the CPU to within
-  // rounding.
+  // Here, each tile has its own statistics. Therefore, only the untiled result matches the CPU's to
+  // within rounding.
   const worst = rows.reduce((most, v, i) => Math.max(most, Math.abs(v - cpu.data[i])), 0);
   expect(worst).toBeLessThanOrEqual(tileSize ? 24 * 257 : 4);
 });

@@ -1,7 +1,7 @@
 /**
  * Runs a network on tiles and averages their results. Networks with attention over a whole tile
- * give different results for different tiles. Their authors run them on tiles of the training size
- * and average the overlaps.
+ * produce different results for different tiles. Their authors run them on tiles of the training
+ * size and average the overlaps.
  */
 import { CrispenError } from '../../errors.ts';
 import type { Rect, Size } from '../../geometry.ts';
@@ -63,8 +63,8 @@ function cut(map: PlanarMap, { x, y, width, height }: Rect): PlanarMap {
 }
 
 /**
- * Runs an image in tiles and averages the results where tiles overlap. The sums are computed in
- * f64.
+ * Processes an image in tiles and averages the results where tiles overlap. The sums are computed
+ * in f64.
  * @param run returns a tile enlarged by `scale`
  * @param pause allows other events to run (`paced`)
  */
@@ -105,8 +105,7 @@ export async function meanOfTiles(
 }
 
 /**
- * Checks the edge option. Each tile is a separate image for these networks and has the padding from
- * training.
+ * Checks the edge option. For these networks, each tile is a separate image, padded as in training.
  * @throws CrispenError `INVALID_INPUT` for an edge that would change the padding
  */
 export function checkEdge(edge: Edge = 'zero'): void {

@@ -1,7 +1,7 @@
 /**
- * Runs networks in averaged tiles (`average.ts`) on the GPU. The last step of the program converts
- * the mean of all tiles so far to pixels, not the output itself. A tile's core contains the pixels
- * that no later tile covers, so the core is finished together with the tile.
+ * Runs networks in averaged tiles (`average.ts`) on the GPU. The program's last step converts the
+ * mean of all tiles so far to pixels, instead of the output itself. A tile's core contains the
+ * pixels that no later tile covers, so the core is finished together with the tile.
  */
 import { CrispenError, internal } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
@@ -55,7 +55,7 @@ export function planAveraged(
 }
 
 /**
- * Creates the model for an image size, with a resource for the sums of its tiles.
+ * Creates the model for an image size, with a resource that holds the sums of the image's tiles.
  * @throws CrispenError `OUT_OF_MEMORY` if a single binding is too small for the sums of a row of
  * tiles
  */

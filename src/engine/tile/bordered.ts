@@ -1,6 +1,7 @@
 /**
  * Plans tiles for networks that read reflected pixels around the image (`Padding.border`). The
- * tiles are those of the image with its border. The parts outside the image are then cut off.
+ * image is cut into tiles together with its border. The parts of the tiles outside the image are
+ * then removed.
  */
 import type { Rect, Size } from '../../geometry.ts';
 import { paddedSide, paddingOf } from '../../graph/analysis.ts';
@@ -13,8 +14,8 @@ type MakeTiler = typeof tilerFor;
 type Tiler = ReturnType<MakeTiler>;
 
 /**
- * Extends the `tilerFor` of `tiler.ts` to all networks. If the edge is not `zero`, it defines the
- * pixels beyond the image, and tiles need no border.
+ * Extends `tilerFor` from `tiler.ts` to all networks. If `edge` is not `zero`, it defines the
+ * pixels beyond the image, so tiles need no border.
  */
 export const around =
   (tilerFor: MakeTiler): MakeTiler =>
@@ -101,8 +102,8 @@ function gather(image: RgbaImage, columns: readonly number[], rows: readonly num
 }
 
 /**
- * Maps `length` pixels to indices in a line of `size` pixels by reflection. The first of them is
- * `border` pixels before the line.
+ * Maps `length` pixels to indices in a line of `size` pixels by reflection. The first pixel is
+ * `border` pixels before the start of the line.
  */
 function reflected(length: number, border: number, size: number): number[] {
   const period = Math.max(1, 2 * size - 2);
@@ -129,7 +130,9 @@ const moved = (strips: readonly StripPlan[], by: number): StripPlan[] =>
     })),
   }));
 
-/** Extends cores so that they start at cell boundaries, as before the border was cut off. */
+/**
+ * Extends cores so that they start at cell boundaries, as they did before the border was removed.
+ */
 const inCells = (strips: readonly StripPlan[], multiple: number): StripPlan[] =>
   strips.map((strip) => ({
     ...strip,

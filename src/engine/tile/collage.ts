@@ -5,11 +5,11 @@
 import type { Size } from '../../geometry.ts';
 import type { RgbaImage } from '../../image/image.ts';
 
-/** The number of parts along each side of the collages to try. */
+/** The numbers of parts per side of the collages to try, in this order. */
 const COLLAGES = [4, 3, 2, 1];
-/** The smallest side of a part. The estimate was measured with parts of this size. */
+/** The minimum side length of a part. The accuracy of estimates was measured with this size. */
 const MIN_PART = 48;
-/** The parts of larger images are larger, so that a collage has this share of their pixels. */
+/** Larger images have larger parts, so that a collage contains this share of the image's pixels. */
 const COLLAGE_SHARE = 1 / 8;
 
 /** The part of an image from which its statistics are gathered. */
@@ -21,7 +21,7 @@ export interface Sample {
 /**
  * Yields samples of an image for the caller to try one after another. The first is the whole image.
  * Collages of its parts follow in decreasing size.
- * @param multiple sides of the parts are multiples of this number
+ * @param multiple the parts' side lengths are multiples of this number
  * @param kind `estimated` yields only collages
  */
 export function* samplesOf(
@@ -66,7 +66,7 @@ function collage(image: RgbaImage, parts: number, { width, height }: Size): Rgba
 
 /**
  * Chooses pieces of a line of `size` pixels. Their lengths sum to `total` pixels, and each comes
- * from the centre of its share.
+ * from the centre of its share of the line.
  */
 function spread(size: number, total: number, parts: number) {
   return Array.from({ length: parts }, (_, i) => {

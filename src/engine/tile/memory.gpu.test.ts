@@ -15,7 +15,8 @@ interface Shortage {
 const shortage: Shortage = { largest: Number.POSITIVE_INFINITY, submission: -1 };
 
 /**
- * The test's GPU with devices that report a shortage through the error scope, as real devices do.
+ * Returns the test GPU, modified so that its devices report memory shortages through the error
+ * scope, as real devices do.
  */
 function scarceGpu(): GPU {
   const requestAdapter = async (options?: GPURequestAdapterOptions) => {
@@ -82,7 +83,7 @@ describe('a device that is short of memory', () => {
         return null;
       });
       if (result) {
-        // The previous, lower budget was refused, so these are tiles of the smallest size.
+        // The previous, lower budget was refused, so these tiles have the smallest size.
         expect(memoryBudget).toBeGreaterThan(300_000);
         expect(result.report.tiles).toBeGreaterThan(10);
         expect(result.report.gpuBytes).toBeLessThanOrEqual(memoryBudget);

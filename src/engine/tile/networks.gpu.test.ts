@@ -24,7 +24,7 @@ afterAll(() => engine.destroy());
 
 const plksr = { features: 8, blocks: 2, kernel: 5 } as const;
 /**
- * These networks have a small reach, so tiles with their overlap are smaller than a small image.
+ * These networks have a small reach, so even a small image is larger than a tile with its overlap.
  */
 const NETWORKS: readonly (readonly [string, Network])[] = [
   ['RealPLKSR', createNetwork('realplksr', { ...plksr, scale: 2, attention: false })],
@@ -39,7 +39,7 @@ const NETWORKS: readonly (readonly [string, Network])[] = [
 
 /**
  * With seeded weights, channel attention hardly depends on the means. These factors make it depend
- * on them, as in trained networks.
+ * on the means, as in trained networks.
  */
 const strong = (weights: TensorMap): TensorMap =>
   new Map(
@@ -60,8 +60,7 @@ const strong = (weights: TensorMap): TensorMap =>
   );
 
 /**
- * Creates an image with different parts, so that the statistics of a part would be wrong for the
- * whole.
+ * Creates an image whose parts differ, so that one part's statistics would be wrong for the whole.
  */
 function uneven(width: number, height: number): Rgba8Image {
   const image = picture(width, height);
@@ -93,8 +92,8 @@ describe.each(NETWORKS)('%s in tiles', (_, network) => {
       statistics: 'estimated',
     });
     expect(estimated.report.statistics).toBe('estimated');
-    // A tile on its own has different statistics. The comparison above would thus detect the use of
-    // a tile's own statistics.
+    // A tile that is upscaled as a separate image has different statistics. Therefore, the
+    // comparison above would detect the use of a tile's own statistics.
     const rect = { x: 0, y: 0, width: 36, height: 29 };
     const part = await engine.upscale(model, regionOf(image, rect, 'zero') as Rgba8Image);
     const { scale } = network;

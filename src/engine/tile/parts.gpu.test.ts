@@ -12,7 +12,7 @@ import { Engine } from '../engine.ts';
 
 /**
  * Builds a network with a normalisation, so that ops are merged. It reads the third and fourth
- * block of a convolution.
+ * blocks of a convolution's result.
  */
 function sliced(): Network {
   const b = new GraphBuilder();

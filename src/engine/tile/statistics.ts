@@ -1,9 +1,9 @@
 /**
  * Gathers the statistics of a whole image for a network that runs in tiles. A2N weights its
- * branches by means over the image. All tiles must use the same means, or their borders would be
- * visible. A first pass gathers the means. It runs the network without its enlarging end and thus
- * needs far less memory than the whole network. If the image is too large even for that, the means
- * come from a collage of its parts.
+ * branches by means over the image. All tiles must use the same means, or the borders between tiles
+ * would be visible. A first pass gathers the means. It runs the network without its upsampling
+ * layers and thus needs far less memory than the whole network. If the image is too large even for
+ * that, the means come from a collage of its parts.
  */
 import { CrispenError, nonFinite } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
@@ -20,7 +20,9 @@ import { paddedSize, withBorder } from './bordered.ts';
 import { samplesOf } from './collage.ts';
 import { imageResources, wholeImage, workOf } from './strips.ts';
 
-/** A model that reads the means of its poolings from `inputs` instead of computing sums. */
+/**
+ * A model whose pooling means are provided in `inputs` instead of being computed by its own steps.
+ */
 interface GivenModel {
   readonly model: Model;
   /**
@@ -30,7 +32,7 @@ interface GivenModel {
   readonly inputs: readonly ResourceId[];
 }
 
-/** A step that completes a pooling. */
+/** A step that completes a pooling op. */
 interface PoolingStep {
   readonly step: Step;
   readonly sums: Sums;
@@ -40,7 +42,10 @@ interface PoolingStep {
 
 const givenModels = new WeakMap<Model, GivenModel>();
 
-/** Returns the model that reads given means. Every call returns the same object. */
+/**
+ * Returns the variant of a model that reads given means. Every call for a model returns the same
+ * object.
+ */
 function givenModel(model: Model): GivenModel {
   const known = givenModels.get(model);
   if (known) return known;
@@ -57,7 +62,7 @@ function givenModel(model: Model): GivenModel {
     return {
       ...step,
       reads: step.reads.map((read, i) => (i === sums.operand ? { resource: id } : read)),
-      // The number of sums and of pixels is 1, so the mean replaces the sum.
+      // With one sum and one pixel, the step returns the given mean unchanged.
       params: (size, tile) => ({
         ...step.params(size, tile),
         [sums.count]: 1,
@@ -110,8 +115,8 @@ export interface Statistics {
 
 /**
  * Plans how to gather the statistics of a model over an image.
- * @param kind `exact` gathers them over the whole image if the memory allows it; `estimated` always
- * uses a collage.
+ * @param kind `exact` gathers them over the whole image if there is enough memory; `estimated`
+ *   always uses a collage.
  * @returns the expected work, and a function that gathers the statistics.
  */
 export function planStatistics(
@@ -213,7 +218,7 @@ export function planStatistics(
   };
 }
 
-/** Returns the means over `pixels` pixels. It adds the partial sums [count][channels] in f64. */
+/** Returns the means over `pixels` pixels. The partial sums [count][channels] are added in f64. */
 function mean(
   sums: Float32Array,
   channels: number,

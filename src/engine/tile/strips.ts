@@ -85,7 +85,7 @@ export const rest = (strips: readonly StripPlan[], rows: number): readonly Strip
       ...below(strip, rows),
       tiles: strip.tiles
         .filter(({ core }) => core.y + core.height > rows)
-        // The sources stay the same, although they now contain more than the cores need.
+        // The sources stay the same, even though they now contain more than the cores need.
         .map(({ core, source }) => ({ core: below(core, rows), source })),
     }));
 
@@ -97,7 +97,7 @@ function below<T extends { readonly y: number; readonly height: number }>(
   return { ...part, y, height: part.y + part.height - y };
 }
 
-/** Returns the work of a program for these tiles, in the units of `Step.work`. */
+/** Returns the work that a program does for these tiles, in the units of `Step.work`. */
 export const workOf = ({ steps }: Program, strips: readonly StripPlan[]): number =>
   strips
     .flatMap(({ tiles }) => tiles)
@@ -126,7 +126,7 @@ export async function makeJob(
   return { arena: await Arena.create(buffers, model, tile), staging, buffers };
 }
 
-/** Copies a tile's part of data that is stored on the GPU for the whole image. */
+/** Copies a tile's part of the data that the GPU stores for the whole image. */
 export type TileFill = (encoder: GPUCommandEncoder, source: Tile['source'], arena: Arena) => void;
 
 /** Runs an image through a network, strip by strip. */
@@ -135,11 +135,11 @@ export class StripRun {
   readonly #image: RgbaImage;
   readonly #scale: number;
   readonly #sink: StripSink;
-  /** The remaining strips. The first may be in progress. */
+  /** The remaining strips. The first strip might be in progress. */
   #left: readonly StripPlan[];
   /** The SR pixels of the strip in progress. */
   #data: Uint8Array<ArrayBuffer> | null = null;
-  /** An error of the sink, which must not count as a failure of the GPU. */
+  /** An error that the sink threw, which must not be treated as a GPU failure. */
   #sinkError: unknown = null;
   tiles = 0;
   dispatches = 0;
@@ -159,8 +159,8 @@ export class StripRun {
   }
 
   /**
-   * The remaining strips. Before the first run, these are all strips. After a failed run, they are
-   * fewer.
+   * The remaining strips. Before the first run, these are all strips. After a failed run, only the
+   * unfinished strips are left.
    */
   get left(): readonly StripPlan[] {
     return this.#left;
@@ -171,7 +171,7 @@ export class StripRun {
     this.#left = strips;
   }
 
-  /** Whether the GPU ran out of memory. Smaller tiles may then work. */
+  /** Whether the error means that the GPU ran out of memory. Smaller tiles might then work. */
   refused(error: unknown): boolean {
     return (
       error !== this.#sinkError && error instanceof CrispenError && error.code === 'OUT_OF_MEMORY'
@@ -181,8 +181,8 @@ export class StripRun {
   /**
    * Computes the remaining strips. While a tile is read and its strip is delivered, the GPU
    * computes only the next tile.
-   * @throws CrispenError like `Arena.run`, `NON_FINITE`, and errors of the sink. The GPU is then
-   * idle.
+   * @throws CrispenError like `Arena.run`, `NON_FINITE`, and errors that the sink throws. By then,
+   *   the GPU is idle.
    */
   async run(
     job: Job,
@@ -219,7 +219,7 @@ export class StripRun {
         const to = staging[i % staging.length];
         const packed = arena.buffer(resources.packed);
         const bytes = draw ? 0 : core.width * core.height * this.#scale ** 2 * resources.pixelBytes;
-        // The GPU has only this region of the image, so coordinates are relative to it.
+        // The GPU has only this region of the image, so coordinates are relative to the region.
         const view = {
           image: pixels,
           core: { ...core, x: core.x - held.x, y: core.y - held.y },
@@ -257,7 +257,7 @@ export class StripRun {
     }
   }
 
-  /** Reads a tile into its strip and passes a complete strip to the sink. */
+  /** Reads a tile into its strip and passes the strip to the sink once it is complete. */
   async #deliver(
     buffer: GPUBuffer,
     bytes: number,
@@ -302,7 +302,7 @@ export function doneWord(dispatches: readonly SizedDispatch[], mark: number): nu
   return Math.imul(x * y * z, mark) >>> 0;
 }
 
-/** Returns a program's resources for pixels. Only models for upscaling have them, not traces. */
+/** Returns a program's pixel resources. Only upscaling models have them, not traces. */
 export function imageResources({ image }: Program): ImageResources {
   if (!image) throw internal('the model was lowered without image conversion');
   return image;

@@ -25,18 +25,21 @@ export interface Cutting {
   readonly multiple: number;
   /** Sources start at multiples of this many cells. The default is 1. */
   readonly grid?: number;
-  /** With `zero`, sources end at the image's edge, so the network's own padding is there. */
+  /**
+   * With `zero`, sources end at the image's edge, so that the network's own padding applies there.
+   */
   readonly edge: Edge;
 }
 
 /** Smaller cores would spend nearly all of their work on the overlap. */
 export const MIN_CORE = 16;
 
-/** The maximum number of bytes of a strip in CPU memory, unless the smallest tiles need more. */
+/** The maximum size of a strip in CPU memory, in bytes, unless the smallest tiles need more. */
 const STRIP_BYTES = 2 ** 27;
 
 /**
- * Returns functions that cut one image for one network. Sources start at window boundaries.
+ * Returns functions that cut one image into tiles for one network. Sources start at window
+ * boundaries.
  * @param squares cells per square; sources also start at square boundaries. Kernels that process
  *   whole squares then compute the same bits for a tile as for the whole image.
  */
@@ -45,11 +48,12 @@ export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares
   const { overlap, approximate } = tileOverlap(graph);
   const { multiple } = paddingOf(graph);
   const grid = windows % squares === 0 ? windows : windows * squares;
-  // Alpha and colour differences are enlarged bilinearly from the same pixels, so they need an
-  // overlap of 1.
+  // A tile's pixels also provide its alpha and colour differences, which are enlarged bilinearly
+  // and therefore need an overlap of 1.
   const cutting = { overlap: Math.max(1, overlap), multiple, grid, edge };
   return {
-    // Attention over the whole image is limited to one tile, so its result is approximate.
+    // In a tile, attention that normally covers the whole image sees only that tile, so its result
+    // is approximate.
     approximate: approximate || graph.nodes.some((node) => opRules(node).global(node) === 'pixels'),
     /** Whether pixels attend to distant pixels. If so, the trunk should process the whole image. */
     far: graph.nodes.some(looksFar),
@@ -61,8 +65,8 @@ export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares
     bands: (count: number) =>
       cutTiles(
         image,
-        // The sides are whole cells. Otherwise, there would be more bands or bands of several
-        // tiles.
+        // The sides are whole numbers of cells. Otherwise, there would be more bands or several
+        // tiles per band.
         {
           width: image.width + multiple,
           height: Math.ceil(image.height / multiple / count) * multiple,
@@ -77,8 +81,8 @@ export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares
 /**
  * Cuts a rectangle into cores of nearly equal size, at most `width` x `height` pixels. A source is
  * the core plus the overlap (half the receptive field). If the edge is `zero`, sources are clipped
- * to the image, although its last cells may extend past the image. The network's zero padding is
- * then only at the true border.
+ * to the image, except that the last cells can extend past it. The network's zero padding then
+ * applies only at the image's true border.
  */
 export function cutTiles(
   image: { readonly width: number; readonly height: number },
@@ -132,7 +136,7 @@ export function planStrips(
 ): StripPlan[] {
   const { width, height } = image;
   const { overlap, multiple, grid = 1, edge } = cutting;
-  // Partial cells on both sides may make a tile larger than its core and overlap.
+  // Partial cells on both sides can make a tile larger than its core plus overlap.
   const both = 2 * (overlap + multiple - 1) + (grid - 1) * multiple;
   const rows = Math.max(MIN_CORE, Math.floor(STRIP_BYTES / (width * scale ** 2 * 4)));
   const side = (core: number, whole: number) =>
@@ -155,7 +159,7 @@ export function planStrips(
 
 /**
  * Cuts the same strips into tiles with half the side length. Returns null if the tiles would be
- * smaller than the minimum. The strips keep their height, because one of them may be in progress.
+ * smaller than the minimum. The strips keep their height, because one of them might be in progress.
  */
 export function halveTiles(
   image: { readonly width: number; readonly height: number },
@@ -163,7 +167,7 @@ export function halveTiles(
   cutting: Cutting,
 ): StripPlan[] | null {
   let side = 0;
-  // An image can have more tiles than a call may have arguments, so this is a loop.
+  // An image can have more tiles than a call can have arguments, so this is a loop.
   for (const { tiles } of strips) {
     for (const { core } of tiles) side = Math.max(side, core.width, core.height);
   }
@@ -180,7 +184,8 @@ export function halveTiles(
 
 /**
  * Returns the pixels of a rectangle. If the edge is `zero`, the rectangle is clipped to the image.
- * Otherwise, the pixels beyond the image are the nearest ones or those from the opposite side.
+ * Otherwise, pixels beyond the image are copies of the nearest pixel or of pixels on the opposite
+ * side.
  */
 export function regionOf(image: RgbaImage, rect: Rect, edge: Edge): RgbaImage {
   const columns = indices(rect.x, rect.width, image.width, edge);

@@ -25,7 +25,7 @@ import { regionOf, tilerFor } from './tiler.ts';
 const SCALES = [2, 3, 4] as const;
 type Scale = (typeof SCALES)[number];
 
-/** An A2N with two blocks. Its tiles with their overlap are smaller than a small image. */
+/** An A2N with two blocks. Even a small image is larger than one of its tiles with overlap. */
 const tiny = (scale: Scale): Network =>
   createNetwork('a2n', {
     scale,
@@ -38,8 +38,8 @@ const tiny = (scale: Scale): Network =>
 
 /**
  * The seeded weights. The x2 and x3 networks use some of them. The weights of the dynamic attention
- * module and those after the mix are enlarged, so that statistics matter as in trained networks.
- * Otherwise, seeded branch weights stay near one half.
+ * module and those after the mix are scaled up, so that statistics matter as much as in trained
+ * networks. Otherwise, seeded branch weights stay near one half.
  */
 const weights: TensorMap = new Map(
   [...readSafetensors(read('test/golden/tiny_a2n_x4_8x8.safetensors')).tensors]
@@ -69,14 +69,13 @@ afterAll(() => {
   device.destroy();
 });
 
-/** Submissions may be long, because there is no page here. */
+/** Submissions may be long, because no page has to stay responsive. */
 const submitMs = () => 200;
 
 const modelOf = (scale: Scale) => models.get(scale) as Model;
 
 /**
- * Creates an image with different parts, so that the statistics of a part would be wrong for the
- * whole.
+ * Creates an image whose parts differ, so that one part's statistics would be wrong for the whole.
  */
 function uneven(width: number, height: number, alpha: boolean): Rgba8Image {
   const image = picture(width, height, alpha);
@@ -181,7 +180,7 @@ describe('tiles with image-wide statistics', () => {
     expect(strips.flatMap(({ tiles }) => tiles).length).toBe(6);
     const whole = await outputs(model, [wholeImage(image, 1)]);
     const tiled = await outputs(statistics.model, strips);
-    // Run once with statistics per tile, to show that the check would detect them.
+    // Run once with per-tile statistics, to show that the check would detect them.
     const perTile = await outputs(model, strips);
     const worst = (values: Float32Array) =>
       values.reduce(
@@ -207,7 +206,7 @@ describe('tiles with image-wide statistics', () => {
     const options = { tileSize: 60, statistics: 'estimated', submitMs } as const;
     const estimated = await engine.upscale(model, image, options);
     expect(estimated.report).toMatchObject({ tiles: 20, statistics: 'estimated' });
-    // Upscale each tile on its own, like the authors' tiled evaluation.
+    // Upscale each tile separately, as in the authors' tiled evaluation.
     const alone: Rgba8Image = { ...exact, data: exact.data.slice() };
     for (const { core, source } of strips.flatMap(({ tiles }) => tiles)) {
       const region = tiler.region(source) as Rgba8Image;

@@ -1,9 +1,9 @@
 /**
- * Runs networks with non-local attention that do not fit into memory, although everything up to
- * their last attention does. Most of the memory is needed by the enlarging end. Therefore, the
- * trunk processes the whole image, and its last map stays on the GPU. Tiles compute only the end,
- * from their part of the map. Nothing is approximate, because codes, order and attention are those
- * of the whole image.
+ * Runs networks with non-local attention when the whole network does not fit into memory, but the
+ * trunk (everything up to the last attention layer) does. The upsampling layers at the end need
+ * most of the memory. Therefore, the trunk processes the whole image, and its last map stays on the
+ * GPU. Tiles run only the end of the network, each on its part of the map. Nothing is approximate,
+ * because codes, order and attention are computed for the whole image.
  */
 import { CrispenError } from '../../errors.ts';
 import type { Rect, Size } from '../../geometry.ts';
@@ -48,7 +48,7 @@ export interface Trunk {
 
 const cutModels = new WeakMap<Model, CutModel | null>();
 
-/** Returns the parts of a model. Every call returns the same objects. */
+/** Returns the two parts of a model. Every call for a model returns the same objects. */
 function cutModel(model: Model): CutModel | null {
   let cut = cutModels.get(model);
   if (cut === undefined) {

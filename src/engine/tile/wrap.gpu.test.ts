@@ -11,7 +11,7 @@ import type { Edge } from '../types.ts';
 import { regionOf } from './tiler.ts';
 
 /**
- * With `CRISPEN_LARGE=1`, the test uses the whole texture and takes some minutes on a software
+ * With `CRISPEN_LARGE=1`, the test uses the whole texture and takes several minutes on a software
  * adapter. The edges of this texture do not quite match. From its last row to its first, the photo
  * changes by 28 levels. Between other rows, it changes by at most 12.
  */
@@ -21,8 +21,8 @@ const SCALE = 2;
 let engine: Engine;
 let model: Model;
 /**
- * The texture, and the same texture shifted by half. The border of each is in the interior of the
- * other.
+ * The texture, and the same texture shifted by half its size. Each texture's border is in the
+ * interior of the other.
  */
 let textures: readonly [Rgba8Image, Rgba8Image];
 beforeAll(async () => {

@@ -70,7 +70,7 @@ const MANY_ROWS = 64;
 const BAND = 4;
 
 /**
- * Creates a layer with noise as its data.
+ * Creates a layer filled with noise.
  * @param isChecked whether to compute the expected result in plain loops. For a map with many rows,
  *   only the first, middle and last rows are computed, because all rows would take minutes.
  */
@@ -130,7 +130,7 @@ export interface BoundLayer {
    * value.
    */
   check(): Promise<{ readonly difference: number; readonly isRight: boolean }>;
-  /** Returns the GPU milliseconds of `times` consecutive runs. */
+  /** Returns the GPU time of `times` consecutive runs in milliseconds. */
   time(times?: number): Promise<number>;
 }
 
@@ -202,7 +202,7 @@ export function withLayer<T>(
   });
 }
 
-/** Checks and times a variant. The measurement also records a failure. */
+/** Checks and times a variant. If the variant fails, the measurement records the error. */
 export async function measureConv(
   device: Device,
   variant: ConvVariant,
@@ -295,7 +295,9 @@ export const rounded = (values: Float32Array<ArrayBuffer>, element: ElementType)
   return decodeElements(buffer.slice(byteOffset, byteOffset + byteLength), element);
 };
 
-/** Returns values in -1..1 that are the same for every call with the same arguments. */
+/**
+ * Returns pseudorandom values in -1..1 that are the same for every call with the same arguments.
+ */
 export function noise(length: number, seed: number): Float32Array<ArrayBuffer> {
   let state = seed * 2654435761;
   return Float32Array.from({ length }, () => {

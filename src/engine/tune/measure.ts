@@ -45,7 +45,7 @@ export interface TuneOptions {
 
 export interface TuneResult {
   readonly adapter: AdapterReport;
-  /** The clock measures time either on the GPU or from submission to completion. */
+  /** Whether times come from GPU timestamps or were measured from submission to completion. */
   readonly clock: 'timestamps' | 'wall';
   readonly measurements: readonly Measurement[];
   readonly family: string;
@@ -187,7 +187,7 @@ async function measureFusions(
       const { image } = await engine.upscale(model, { width, height, data }, { signal });
       expected ??= image.data;
       const difference = relativeDifference(image.data, expected);
-      // The limit is one level of 255, because the choices round differently.
+      // The limit is one level out of 255, because the choices round differently.
       const sound = difference <= 1.01 / 255;
       const times: number[] = [];
       for (let i = 0; sound && i < repeats; i++) {

@@ -43,7 +43,7 @@ it('stops within its budget, and measures nothing on a software adapter', async 
   const device = await realDevice();
   try {
     const none = await tuneQuickly(device, { ...small, budgetMs: 0 });
-    // The budget allows the first run of a layer. After that, no time is left.
+    // The budget only allows a layer's first run. After that, no time is left.
     expect(none).toBeNull();
     await expect(tuneQuickly(device, { ...small, signal: AbortSignal.abort() })).rejects.toThrow(
       /cancel|abort/i,

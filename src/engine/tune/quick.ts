@@ -14,7 +14,8 @@ import {
 export interface QuickOptions {
   readonly signal?: AbortSignal | undefined;
   /**
-   * The GPU milliseconds that the measurement may take, without compilation. The default is 250.
+   * The GPU time in milliseconds that the measurement may take, excluding compilation. The default
+   * is 250.
    */
   readonly budgetMs?: number;
   /** The side length of the timed map in pixels. The default is 256. */
@@ -25,7 +26,7 @@ export interface QuickOptions {
 
 export interface QuickResult {
   readonly choice: Choice;
-  /** The GPU milliseconds that the measurement took. */
+  /** The GPU time in milliseconds that the measurement took. */
   readonly spentMs: number;
   /** The candidates that were timed on both layers, with their milliseconds. */
   readonly timed: readonly (readonly [ElementType, ConvMethod, number])[];
@@ -66,9 +67,8 @@ class Budget {
 
 /**
  * Times a few variants of the convolutions on two layers and checks each against the plain
- * reference. Chooses the fastest for f32 and also for f16 if the device supports it. The fusion
- * level stays that of the table. Candidates that could not be timed within the budget are not
- * chosen.
+ * reference. Chooses the fastest for f32, and for f16 if the device supports it. The fusion level
+ * still comes from the table. Candidates that could not be timed within the budget are not chosen.
  * @returns null on a software adapter or if no candidate could be timed
  * @throws CrispenError `ABORTED`, `DEVICE_LOST`
  */
@@ -93,7 +93,7 @@ export async function tuneQuickly(
     const [best] = found.toSorted(([, a], [, b]) => a - b);
     return { ...usual, conv: best?.[0] ?? usual.conv };
   };
-  // f16 gets half of the time plus the time that f32 did not use.
+  // f16 gets half of the budget plus the time that f32 did not use.
   const elements: readonly ElementType[] = device.hasF16 ? ['f32', 'f16'] : ['f32'];
   const first = new Budget(budgetMs / elements.length);
   const f32 = await choose('f32', own, first);
@@ -108,8 +108,8 @@ export async function tuneQuickly(
 }
 
 /**
- * Returns the candidates that gave correct results and were timed on both layers, with the sums of
- * their times.
+ * Returns the candidates that produced correct results and were timed on both layers, with the sums
+ * of their times.
  */
 async function timeCandidates(
   device: Device,
@@ -154,7 +154,7 @@ async function timeCandidates(
 
 /**
  * Returns the milliseconds of one run, or null if no time is left. The time is the mean of several
- * runs, which together last as long as a sample.
+ * runs, which together take about `SAMPLE_MS`.
  */
 async function sample(
   time: (times?: number) => Promise<number>,
@@ -162,7 +162,7 @@ async function sample(
   signal: AbortSignal | undefined,
 ): Promise<number | null> {
   if (!budget.allows(0)) return null;
-  // The first run also includes uploads, and a rounded time may be zero.
+  // The first run also includes uploads, and a rounded time can be zero.
   const once = Math.max(0.02, budget.spend(await time()));
   const times = Math.max(1, Math.min(MOST_RUNS, Math.round(SAMPLE_MS / once)));
   throwIfAborted(signal);

@@ -19,10 +19,13 @@ export interface Tuning extends Methods {
 export interface Methods {
   readonly fuse: Fusion;
   readonly conv: ConvChoice;
-  /** Whether quads also share products of rows (kernels/nonlocal/nonlocalQuad.ts). */
+  /**
+   * Whether to use the row product kernels for subgroup quads (kernels/nonlocal/nonlocalQuad.ts).
+   */
   readonly quads: boolean;
   /**
-   * The number of tile columns of fused blocks, if the device has room for them. The default is 16.
+   * The number of tile columns for fused blocks, if the device has room for them. The default is
+   * 16.
    */
   readonly tileColumns?: TileColumns;
 }
@@ -41,8 +44,8 @@ export interface VariantInfo {
    */
   readonly weights: 'invocation' | 'uniform' | 'quad' | 'subgroup' | 'workgroup';
   /**
-   * Whether the variant rounds more than the variants with which models were measured in f16. Such
-   * a variant is used only if it is selected by name.
+   * Whether the variant loses more precision than the variants that were used to measure models in
+   * f16. Such a variant is used only if it is selected by name.
    */
   readonly isRough: boolean;
   readonly offered: (adapter: Offering) => boolean;
@@ -107,7 +110,7 @@ export const CONV_VARIANTS = {
 /** The methods for convolutions of plain maps. `quad` chooses `quad3` or `quad5` for each layer. */
 export type ConvMethod = keyof typeof CONV_VARIANTS | 'quad';
 
-/** A tuning in the form of plain data. */
+/** A tuning as plain data. */
 export interface Choice extends MethodChoice {
   /** The choice for f16 maps, if the device supports them. */
   readonly half?: MethodChoice | undefined;
@@ -125,16 +128,18 @@ export interface MethodChoice {
 
 export interface Family extends Choice {
   readonly family: string;
-  /** This expression is matched against vendor, architecture, device and description. */
+  /**
+   * This expression is matched against the adapter's vendor, architecture, device and description.
+   */
   readonly matches: RegExp;
 }
 
 /**
  * The choice for each family of adapters. The first match wins. `npm run tune` measures an adapter
- * and prints its line. SwiftShader was measured, and so were earlier shapes on one NVIDIA H200
- * (BENCHMARKS.md). On the H200, `blocks` moved a third of the bytes of `ops` but was no faster, so
- * no family uses it. The other choices follow from the adapters' properties, and `tune: 'quick'`
- * measures them.
+ * and prints its line. SwiftShader was measured, and so were earlier kernel shapes on one NVIDIA
+ * H200 (BENCHMARKS.md). On the H200, `blocks` moved a third as many bytes as `ops` but was no
+ * faster, so no family uses it. The other choices follow from the adapters' properties, and `tune:
+ * 'quick'` measures them.
  */
 export const FAMILIES: readonly Family[] = [
   { family: 'swiftshader', matches: /swiftshader/i, fuse: 'ops', conv: 'quad', tileColumns: 8 },
@@ -185,7 +190,7 @@ export function familyOf(adapter: AdapterReport): Family {
   const { vendor, architecture, device, description, isFallbackAdapter } = adapter;
   const name = [vendor, architecture, device, description].join(' ');
   const found = FAMILIES.find(({ matches }) => matches.test(name)) as Family;
-  // A browser may hide the name of a software adapter, but it still reports that the adapter is a
+  // A browser might hide a software adapter's name, but it still reports that the adapter is a
   // fallback.
   return isFallbackAdapter && !isSoftware(found) ? FAMILIES[1] : found;
 }
@@ -201,7 +206,7 @@ export async function tuningOf({ half, ...own }: Choice, adapter: Offering): Pro
   if (half && variantOf(half).offered(adapter)) {
     return { ...methods, half: await methodsOf(half, adapter) };
   }
-  // f16 uses the methods of f32 as far as they support it.
+  // f16 then uses the same methods as f32, as far as they support it.
   return methods;
 }
 

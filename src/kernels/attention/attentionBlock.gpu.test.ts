@@ -38,7 +38,7 @@ import {
 const slope = 0.2;
 const lrelu = (x: PlanarMap) => activationReference(x, { fn: 'leakyRelu', slope });
 
-/** Returns the sums of `x` in the form that the pooling produces. */
+/** Returns the sums of `x` in the form that the pooling kernel produces. */
 async function partialSums(
   x: PlanarMap,
 ): Promise<{ partials: Float32Array<ArrayBuffer>; chunks: number }> {
@@ -167,7 +167,7 @@ describe('attention-in-attention block in two kernels', () => {
     [8, 8], // Exactly one workgroup.
     [9, 7],
     [17, 13],
-    [72, 65], // More workgroups than sums of the gate kernel.
+    [72, 65], // The gate kernel has more workgroups than sums.
   ])('at %i x %i', (width, height) => checkBlock(width, height));
 
   // A software driver takes minutes to compile the f16 version of this kernel. f16.f16.test.ts runs

@@ -27,7 +27,7 @@ export interface AttentionBlockSpec {
   /** The negative slope of every leaky ReLU. */
   readonly slope: number;
   /**
-   * The number of columns of a workgroup's tile. With 8 columns, a tile fits the default limits.
+   * The number of columns in a workgroup's tile. With 8 columns, a tile fits the default limits.
    */
   readonly tileColumns: TileColumns;
 }
@@ -54,8 +54,8 @@ const MIX = contract(['gated', 't', 'x', 'weights', 'stats'], ['out', 'next_t', 
 });
 
 /**
- * The maximum number of workgroups that write sums for the pooling in the gate kernel. It is small,
- * because every workgroup of the mix kernel adds up all of these sums again.
+ * The maximum number of the gate kernel's workgroups that write pooling sums. It is small, because
+ * every workgroup of the mix kernel adds up all of these sums again.
  */
 const MAX_STAT_GROUPS = 64;
 
@@ -81,8 +81,9 @@ export const statGroups = (tileColumns: TileColumns, width: number, height: numb
   Math.min(MAX_STAT_GROUPS, attentionGroups(tileColumns, width, height));
 
 /**
- * The bindings are t, weights (`packAttentionGate`), bias, partials, gated and stats. The uniform
- * contains width, height, group_row, chunks (the number of partials) and stat_groups.
+ * The bindings are `t`, `weights` (from `packAttentionGate`), `bias`, `partials`, `gated` and
+ * `stats`. The uniform's fields are `width`, `height`, `group_row`, `chunks` (the number of partial
+ * sums) and `stat_groups`.
  */
 export function attentionGateKernel(
   { features, slope, tileColumns }: AttentionBlockSpec,
@@ -101,9 +102,10 @@ export function attentionGateKernel(
 }
 
 /**
- * The bindings are gated, t, x, weights (`packAttentionMix`), stats, out, next_t and partials. If
- * there is no next block, the last two are bound but not written. The uniform contains width,
- * height, group_row, stat_groups, has_next and pixels (the number of pixels that the stats cover).
+ * The bindings are `gated`, `t`, `x`, `weights` (from `packAttentionMix`), `stats`, `out`, `next_t`
+ * and `partials`. If there is no next block, the last two are bound but not written. The uniform's
+ * fields are `width`, `height`, `group_row`, `stat_groups`, `has_next` and `pixels` (the number of
+ * pixels that `stats` covers).
  */
 export function attentionMixKernel(spec: AttentionMixSpec, element: ElementType = 'f32') {
   return {
@@ -139,8 +141,8 @@ export function packAttentionGate(
 }
 
 /**
- * Packs the weights of k4, the non-attention convolution, `last`, both linear layers, and `first`
- * of the next block (null if there is none).
+ * Packs the weights of k4, the non-attention convolution, `last`, both linear layers, and the next
+ * block's `first` (null if there is no next block).
  */
 export function packAttentionMix(
   { features, hidden, nonKernel }: AttentionMixSpec,

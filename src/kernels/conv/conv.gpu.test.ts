@@ -58,9 +58,9 @@ const HALF_UNIT = 2 ** -11;
 
 /**
  * Returns, for each element, the expected rounding error of sums that are f16 within a block of
- * four channels. It is two standard deviations of a random walk with n = 4 * kernel^2 roundings.
- * The typical size of the sums is the root of the sum of squares of the products. A missing product
- * causes an error about ten times as large.
+ * four channels. The error is two standard deviations of a random walk with n = 4 * kernel^2
+ * roundings. The typical size of the sums is the root of the sum of squares of the products. A
+ * missing product causes an error about ten times as large.
  */
 function halfSums(x: PlanarMap, w: Float32Array<ArrayBuffer>, spec: ConvSpec): Float32Array {
   const squares = { ...x, data: x.data.map((v) => v * v) };
@@ -158,8 +158,8 @@ if (ELEMENT === 'f16' && !OFFER.matrix) {
 }
 
 describe.each(ALL)('convolution (%s), side %i', (_, kernel, variant) => {
-  // The sizes cover a single pixel, thin and odd shapes, exactly the tile of a workgroup (32 x 8,
-  // 32 x 16, 32 x 32, or 16 x 8 for matrices), and one pixel larger than that.
+  // The sizes cover a single pixel, thin and odd shapes, exactly one workgroup tile (32 x 8, 32 x
+  // 16, 32 x 32, or 16 x 8 for matrices), and one pixel more than a tile.
   it.each([
     [1, 1],
     [1, 7],
@@ -202,7 +202,7 @@ describe.each(ALL)('convolution (%s), side %i', (_, kernel, variant) => {
     ['everything', { act0: lrelu, multiply: true, add: true, act1: { fn: 'relu' } }],
   ])('with the epilogue %s', async (_, epilogue) => {
     const spec = { ...plain, ...epilogue, kernel, cIn: 6, cOut: 8 };
-    // The engine uses the plain kernel for layers with an epilogue that a variant does not support.
+    // The engine uses the plain kernel for layers whose epilogue a variant does not support.
     if (variant.takes?.(spec) === false) return;
     await check(variant, { spec, width: 10, height: 9 });
   });

@@ -2,9 +2,9 @@ import { mapLike, type PlanarMap, type Reals } from '../planar.ts';
 import { atOnce, each, type Steps } from '../steps.ts';
 
 /**
- * A zero-padded convolution of stride 1 with `weights` in oihw order and `bias` [cOut] or null.
- * Sums are f64, and each result is rounded at most once. It processes the map row by row, which is fast enough to
- * run a whole network on a CPU.
+ * Computes a zero-padded convolution with stride 1, `weights` in oihw order, and `bias` [cOut] or
+ * null. Sums are f64, and each result is rounded at most once. The map is processed row by row,
+ * which is fast enough to run a whole network on a CPU.
  */
 export function* convSteps<T extends Reals>(
   x: PlanarMap<T>,

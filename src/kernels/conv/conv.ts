@@ -46,26 +46,27 @@ export interface ConvSpec {
   readonly cIn: number;
   readonly cOut: number;
   /**
-   * The factor of the nearest enlargement of the input, which the kernel applies while it reads. It
-   * is 1 without enlargement and for 1x1 convolutions.
+   * The factor by which the kernel enlarges its input (nearest-neighbour) while reading. It is 1
+   * without enlargement and for 1x1 convolutions.
    */
   readonly upsample: number;
   /** With `prelu`, the slopes are stored after the biases (`packBias`). */
   readonly act0: Activation | 'prelu' | null;
   readonly multiply: boolean;
   readonly add: boolean;
-  /** The factor of the value to which r is added. It is 1 if nothing is added. */
+  /** The factor by which the value is multiplied before r is added. It is 1 if nothing is added. */
   readonly factor: number;
   readonly act1: Activation | null;
   /**
-   * The index of the convolution's weight in m. If `mix` is given, `multiply` and `add` are false.
+   * The index of the convolution's weight in `m`. If `mix` is given, `multiply` and `add` are
+   * false.
    */
   readonly mix?: 0 | 1 | undefined;
-  /** Whether workgroups also sum the results for a pooling (`ConvVariant.pools`). */
+  /** Whether workgroups also sum their results for a pooling op (`ConvVariant.pools`). */
   readonly pool?: boolean | undefined;
 }
 
-/** The words of the uniform of conv/store.wgsl. */
+/** The uniform words that conv/store.wgsl declares. */
 export const CONV_WORDS = {
   ...MAP_WORDS,
   in_blocks: 'u32',
@@ -82,7 +83,7 @@ export const CONV_WORDS = {
 export type ConvParams = Params<keyof typeof CONV_WORDS>;
 
 /**
- * The operands of all variants. The weights come from `packConvWeights` and the bias from
+ * The operands that all variants share. The weights come from `packConvWeights` and the bias from
  * `packBias`.
  */
 export const CONV = contract(['x', 'weights', 'bias', 'multiplier', 'addend'], ['y'], CONV_WORDS);
@@ -102,8 +103,8 @@ export type ConvKernel = Kernel<
 export const convContract = ({ pool }: ConvSpec) => (pool ? POOLING : CONV);
 
 /**
- * A way to compute convolutions of plain maps. All variants have the bindings, the epilogue and the
- * uniform of `plainConv`. They differ in how the work is divided and how weights are packed.
+ * A way to compute convolutions of plain maps. All variants have the same bindings, epilogue and
+ * uniform as `plainConv`. They differ in how the work is divided and how weights are packed.
  */
 export interface ConvVariant {
   /** Whether the variant supports a layer's epilogue. If absent, it supports all epilogues. */
@@ -111,19 +112,21 @@ export interface ConvVariant {
   /** The only element type that the variant supports. If absent, it supports both. */
   readonly only?: ElementType;
   /**
-   * Whether the workgroups of the variant can sum their results (`ConvSpec.pool`). On software
-   * drivers, the barriers take longer than a separate step, and small workgroups produce too many
-   * sums.
+   * Whether the variant's workgroups can sum their results (`ConvSpec.pool`). On software drivers,
+   * the barriers take longer than a separate step, and small workgroups produce too many sums.
    */
   readonly pools?: boolean;
   readonly kernel: (spec: ConvSpec, element: ElementType) => ConvKernel;
   readonly grid: (spec: ConvSpec, width: number, height: number) => Grid;
   /**
-   * Returns the variant's shape for kernels of conv.wgsl with another input (PARTS) or output
+   * Returns the variant's shape for conv.wgsl kernels with a different input (PARTS) or output
    * (PACK). If absent, these kernels use their default shapes.
    */
   readonly shape?: (layer: Pick<ConvSpec, 'kernel' | 'cIn' | 'cOut'>) => ConvShape;
-  /** How the variant packs weights. If absent, weights stay in the order of `packConvWeights`. */
+  /**
+   * How the variant packs weights. If absent, weights stay in the order that `packConvWeights`
+   * produces.
+   */
   readonly packing?: ConvPacking;
 }
 
@@ -131,7 +134,7 @@ export interface ConvVariant {
 export interface ConvPacking {
   /** The name of the order. Variants that read weights in the same order use the same name. */
   readonly name: string;
-  /** Rearranges the array from `packConvWeights` and may do so in place. */
+  /** Rearranges the array from `packConvWeights`, possibly in place. */
   readonly arrange: (
     packed: Float32Array<ArrayBuffer>,
     spec: ConvSpec,
@@ -143,7 +146,9 @@ export type ConvChoice = (spec: ConvSpec) => ConvVariant;
 
 /** Describes how the work of a convolution is divided. */
 export interface ConvShape {
-  /** The pixels of a strip. A strip is a part of a row or, with `down`, of a column. */
+  /**
+   * The number of pixels in a strip. A strip is part of a row or, with `down`, part of a column.
+   */
   readonly strip: number;
   readonly down?: boolean;
   /** The numbers of strips and of output channel blocks per invocation. */
@@ -152,9 +157,9 @@ export interface ConvShape {
   /** The numbers of invocations along x and y. */
   readonly workgroup: readonly [number, number];
   /**
-   * The place from which weights are loaded: by the lanes of a quad together, by the workgroup into
-   * workgroup memory, or by each invocation from a uniform buffer (`padUniform`). If absent, each
-   * invocation loads them from a storage buffer.
+   * How weights are loaded: by the four lanes of a quad together, by the workgroup into workgroup
+   * memory, or by each invocation from a uniform buffer (`padUniform`). If absent, each invocation
+   * loads weights from a storage buffer.
    */
   readonly weights?: 'quad' | 'workgroup' | 'uniform';
   /** Whether the workgroup copies the pixels that it reads to workgroup memory. */
@@ -187,8 +192,7 @@ const STAGED_MATRICES = 64;
 const MOST_CHUNKS = 8;
 
 /**
- * The constants of store.wgsl for a convolution that reads one map and has any epilogue except a
- * mix.
+ * The constants for store.wgsl if a convolution reads one map and has any epilogue except a mix.
  */
 export const STORE: Constants = {
   PARTS: false,
@@ -214,7 +218,8 @@ export const extras = ({ mix, pool }: ConvSpec): Constants => ({
 const MAX_UNROLLED = 8;
 
 /**
- * Returns the source of conv.wgsl for a shape. `constants` override those of a plain convolution.
+ * Returns the expanded source of conv.wgsl for a shape. `constants` override those of a plain
+ * convolution.
  */
 export const convSource = (
   element: ElementType,
@@ -291,7 +296,7 @@ export const plainShape = (kernel: 1 | 3): ConvShape =>
 
 /**
  * The variant that runs on every device. It has a separate pipeline for each kernel size and each
- * enlargement.
+ * enlargement factor.
  */
 export const plainConv: ConvVariant = {
   kernel: (spec, element) => {
@@ -368,7 +373,7 @@ export function packConvWeights(
 
 /**
  * Pads [cOut] biases with zeros to whole blocks. Without a bias, the result is all zeros. The
- * slopes of a PReLU follow, padded in the same way.
+ * slopes of a PReLU follow, also padded to whole blocks.
  */
 export function packBias(
   bias: Float32Array | null,

@@ -134,13 +134,13 @@ describe('3x3 convolution with bilinear skip to 8 bits', () => {
             const expected = whole[((row + part.y) * W + part.x) * 4 + i];
             const difference = Math.abs(bytes[row * part.w * 4 + i] - expected);
             expect(difference).toBeLessThanOrEqual(1);
-            // Alpha values are integers, so enlarged alpha is often exactly one half and may round
+            // Alpha values are integers, so enlarged alpha values are often ties, which can round
             // either way.
             if (difference > 0 && i % 4 < 3) off++;
           }
         }
-        // Values may only round differently if they are within rounding error of one half. With
-        // f16, the values that are added have a resolution of an eighth of a level.
+        // Values may only round differently if they are within rounding error of a tie. With f16,
+        // the summands have a resolution of an eighth of a level.
         const share = ELEMENT === 'f16' ? 1 / 8 : 1 / 1000;
         expect(off).toBeLessThanOrEqual(1 + bytes.length * share);
       }

@@ -38,13 +38,13 @@ export interface ConvGateSpec {
   readonly cIn: number;
   readonly cOut: number;
   /**
-   * The factor of the nearest enlargement of the input, which the kernel applies while it reads. It
-   * is 1 without enlargement.
+   * The factor by which the kernel enlarges its input (nearest-neighbour) while reading. It is 1
+   * without enlargement.
    */
   readonly upsample: number;
   readonly act1: Activation | null;
   /**
-   * The number of columns of a workgroup's tile. With 8 columns, a tile fits the default limits.
+   * The number of columns in a workgroup's tile. With 8 columns, a tile fits the default limits.
    */
   readonly tileColumns: TileColumns;
 }
@@ -52,8 +52,8 @@ export interface ConvGateSpec {
 const GATE = contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS);
 
 /**
- * The bindings are x, weights (`packConvGate`), bias (b3 and b1, packed by `packBias`), and y. The
- * uniform is that of `MAP_WORDS`.
+ * The bindings are `x`, `weights` (from `packConvGate`), `bias` (b3 and b1, each from `packBias`)
+ * and `y`. The uniform's fields are those in `MAP_WORDS`.
  */
 export function convGateKernel(spec: ConvGateSpec, element: ElementType = 'f32') {
   return {
@@ -112,8 +112,9 @@ const PACK = contract(['x', 'weights', 'bias', 'lr'], ['image', 'status'], {
 });
 
 /**
- * The bindings are x, weights (`packConvWeights`), bias, lr, image and status. The uniform contains
- * width, height, group_row, map_width, map_height, col0, row0 and mark.
+ * The bindings are `x`, `weights` (from `packConvWeights`), `bias`, `lr`, `image` and `status`. The
+ * uniform's fields are `width`, `height`, `group_row`, `map_width`, `map_height`, `col0`, `row0`
+ * and `mark`.
  */
 export function convPackKernel(
   spec: ConvPackSpec,

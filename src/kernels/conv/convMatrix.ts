@@ -25,11 +25,11 @@ export interface MatrixUnit {
   readonly n: number;
   readonly k: number;
   /**
-   * A smaller k with the same m and n, for the values that remain after steps of k. It is 0 if the
-   * adapter offers none.
+   * A smaller k with the same m and n, for the values that remain after whole steps of k. It is 0
+   * if the adapter offers none.
    */
   readonly rest: number;
-  /** The number of invocations of a subgroup, which is fixed. */
+  /** The fixed number of invocations in a subgroup. */
   readonly subgroup: number;
   /** The bytes of workgroup memory that kernels may use. */
   readonly bytes: number;
@@ -46,7 +46,7 @@ const DOWN = 4;
  * the registers.
  */
 const COLUMNS = 5;
-/** The maximum number of input channels in workgroup memory at the same time. */
+/** The maximum number of input channels in workgroup memory at a time. */
 const CHANNELS = 40;
 
 /**
@@ -185,8 +185,8 @@ export const matrixConv = (unit: MatrixUnit): ConvVariant => {
 const pick = ({ shape }: ConvVariant): Pick<ConvVariant, 'shape'> => (shape ? { shape } : {});
 
 /**
- * Rearranges the weights of `packConvWeights` in the order of conv/matrix.wgsl and pads them with
- * zeros.
+ * Rearranges weights from `packConvWeights` into the order that conv/matrix.wgsl reads, and pads
+ * them with zeros.
  */
 function arrangeMatrices(
   packed: Float32Array<ArrayBuffer>,

@@ -34,8 +34,9 @@ export const partsShape = (kernel: 1 | 3): ConvShape => ({
 const PARTS = contract(['x0', 'x1', 'x2', 'x3', 'x4', 'weights', 'bias'], ['y'], CONV_WORDS);
 
 /**
- * The bindings are x0 .. x4, weights (`packConvWeights` with `parts`), bias (`packBias`) and y. The
- * uniform comes from `convPartsParams`. All layers share a pipeline.
+ * The bindings are `x0` to `x4`, `weights` (from `packConvWeights` with `parts`), `bias` (from
+ * `packBias`) and `y`. The uniform comes from `convPartsParams`. All layers with the same kernel
+ * size share a pipeline.
  */
 export const convPartsKernel = (
   kernel: 1 | 3,

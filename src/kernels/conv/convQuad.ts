@@ -20,8 +20,8 @@ export type QuadBlocks = 3 | 5;
 const HEAD = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
 
 /**
- * Creates the variant for devices with `subgroups` on which loads are expensive (QUAD of
- * conv.wgsl). A layer with an epilogue that needs 3 blocks always uses 3, even if `blocks` is 5.
+ * Creates the variant for devices with `subgroups` on which loads are expensive (QUAD in
+ * conv.wgsl). A layer whose epilogue needs 3 blocks always uses 3, even if `blocks` is 5.
  * @param blocks null chooses the number with the fewest idle blocks for each layer
  */
 export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
@@ -77,13 +77,13 @@ function isQuadSpec({ act0, act1 }: ConvSpec): boolean {
 }
 
 /**
- * Returns the number of blocks per invocation that leaves the fewest blocks idle. If both leave the
- * same number idle, it chooses 5, which is faster.
+ * Returns the number of blocks per invocation that leaves the fewest blocks idle. If both choices
+ * leave the same number idle, the result is 5, which is faster.
  */
 export function quadBlocks({ cOut }: ConvSpec): QuadBlocks {
   const blocks = blocksOf(cOut);
   const waste = (by: number) => Math.ceil(blocks / by) * by;
-  // With 3 blocks, a kernel needs about a tenth more time per block.
+  // With 3 blocks, a kernel takes about 10% more time per block.
   return waste(3) * 1.1 < waste(5) ? 3 : 5;
 }
 

@@ -41,7 +41,8 @@ export function stripConv({ pixels, blocks, weights, halo, half }: StripCut): Co
     strip: pixels,
     down: true,
     lines: 1,
-    // A layer with fewer blocks uses fewer. For example, the last layer of a network has one block.
+    // A layer with fewer blocks computes only those. For example, a network's last layer has one
+    // block.
     blocks: Math.min(blocks, blocksOf(cOut)),
     // With a halo, a workgroup has half as many rows, so the halo takes 10 KiB.
     workgroup: [ACROSS, halo ? 2 : 4],

@@ -14,8 +14,8 @@ export function nearestReference<T extends Reals>(x: PlanarMap<T>, scale: number
 }
 
 /**
- * Enlarges bilinearly by one scale or by one scale per axis, with half-pixel centres and clamped
- * edges (align_corners false).
+ * Enlarges a map bilinearly by a single scale or by one scale per axis, with half-pixel centres and
+ * clamped edges (align_corners false).
  */
 export function* bilinearSteps<T extends Reals>(
   x: PlanarMap<T>,

@@ -12,7 +12,7 @@ const SHADERS: Sources = {
 
 const ENLARGE = contract(['x'], ['y'], MAP_WORDS);
 
-/** The bindings are x and y. The grid is `mapGrid(width, height, blocks)` for the output. */
+/** The bindings are `x` and `y`. The grid is `mapGrid(width, height, blocks)` for the output. */
 export function enlargeKernel(
   method: 'nearest' | 'bilinear',
   scale: number,

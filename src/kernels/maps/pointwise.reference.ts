@@ -2,7 +2,7 @@ import type { Activation } from '../../graph/graph.ts';
 import { activate } from '../activation.ts';
 import { mapLike, type PlanarMap, type Reals } from '../planar.ts';
 
-/** Computes y[i] = f(i) for a map with the shape of `like`. */
+/** Computes y[i] = f(i) for a map with the same shape as `like`. */
 function fill<T extends Reals>(like: PlanarMap<T>, f: (index: number) => number): PlanarMap<T> {
   const y = mapLike(like, like.channels, like.height, like.width);
   for (let i = 0; i < y.data.length; i++) y.data[i] = f(i);

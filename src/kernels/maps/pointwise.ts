@@ -29,10 +29,10 @@ const OPS: Readonly<Record<PointwiseOp, number>> = {
 const POINTWISE = contract(['a', 'b', 'p'], ['y'], MAP_WORDS);
 
 /**
- * The bindings are a, b, p and y. The values of p are f32. For `mix`, p contains two values.
- * Otherwise, it contains for each channel the slope for `prelu`, the factor for `scale`, or the
- * factor and the shift for `affine`. Channels are padded to whole blocks. The grid is
- * `mapGrid(width, height, blocks)`. Only `add` uses `factor`.
+ * The bindings are `a`, `b`, `p` and `y`. `p` contains f32 values: two weights for `mix`, one slope
+ * per channel for `prelu`, one factor per channel for `scale`, or a factor and a shift per channel
+ * for `affine`. Channels are padded to whole blocks. The grid is `mapGrid(width, height, blocks)`.
+ * Only `add` uses `factor`.
  */
 export function pointwiseKernel(
   op: PointwiseOp,

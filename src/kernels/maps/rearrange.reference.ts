@@ -1,6 +1,6 @@
 import { mapLike, type PlanarMap, type Reals } from '../planar.ts';
 
-/** Concatenates the channels of the maps. */
+/** Concatenates maps along their channels. */
 export function concatReference<T extends Reals>(parts: readonly PlanarMap<T>[]): PlanarMap<T> {
   const channels = parts.reduce((sum, part) => sum + part.channels, 0);
   const y = mapLike(parts[0], channels, parts[0].height, parts[0].width);

@@ -32,7 +32,10 @@ function partEnds(name: string, sizes: readonly number[]): Record<string, number
   return ends;
 }
 
-/** The bindings are x0 .. x4 and y. The grid is `mapGrid(width, height, blocks of y)`. */
+/**
+ * The bindings are `x0` to `x4` and `y`. The grid is `mapGrid(width, height, blocks)`, with the
+ * number of blocks in `y`.
+ */
 export function concatKernel(channels: readonly number[], element: ElementType = 'f32') {
   if (channels.length > MAX_PARTS) throw internal(`${channels.length} maps to join`);
   return {
@@ -48,7 +51,7 @@ export function concatKernel(channels: readonly number[], element: ElementType =
 }
 
 /**
- * The bindings are x and y. `channels` is the number of channels of the output, and the grid is
+ * The bindings are `x` and `y`. `channels` is the number of output channels, and the grid is
  * `mapGrid(width, height, blocks)` for the output.
  */
 export function pixelShuffleKernel(
@@ -72,13 +75,16 @@ export function pixelShuffleKernel(
 interface ChannelsSpec {
   /** The first channel that is read. */
   readonly first: number;
-  /** How often each channel is written. */
+  /** How many times each channel is written. */
   readonly times: number;
-  /** The number of channels of the output. */
+  /** The number of output channels. */
   readonly count: number;
 }
 
-/** The bindings are x and y. The grid is `mapGrid(width, height, blocks of y)`. */
+/**
+ * The bindings are `x` and `y`. The grid is `mapGrid(width, height, blocks)`, with the number of
+ * blocks in `y`.
+ */
 export const channelsKernel = (
   { first, times, count }: ChannelsSpec,
   element: ElementType = 'f32',

@@ -386,8 +386,8 @@ async function attend(
 
 describe.each(PRODUCTS)('attention in windows of sorted rows (%s)', (_, products) => {
   it.each([
-    // The numbers of pixels are below, equal to and above a window, half a window, and multiples of
-    // the tile of 32.
+    // The pixel counts are below, equal to and above the window size, half of it, and multiples of
+    // the tile size of 32.
     [1, 1, 16, 3, 1],
     [3, 2, 16, 3, 1],
     [5, 3, 16, 3, 2],
@@ -398,7 +398,7 @@ describe.each(PRODUCTS)('attention in windows of sorted rows (%s)', (_, products
     [9, 7, 33, 3, 1],
     [16, 6, 32, 3, 1],
     [9, 5, 64, 1, 1],
-    // The numbers of pixels are close to the released window size and to half of it.
+    // The pixel counts are close to the released window size and to half of it.
     [191, 1, 384, 3, 1],
     [64, 3, 384, 3, 1],
     [383, 1, 384, 3, 1],

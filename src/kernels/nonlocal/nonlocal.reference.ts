@@ -1,4 +1,4 @@
-/** Computes the ops of `graph/nonlocalOp.ts` in plain loops. For the types of values, see `Reals`. */
+/** Computes the ops from `graph/nonlocalOp.ts` in plain loops. For the value types, see `Reals`. */
 import { bucketsOf, type Gate, type OffsetLayout, paddedRow } from '../../graph/nonlocalOp.ts';
 import { mapLike, type PlanarMap, type Reals, realsLike } from '../planar.ts';
 import { atOnce, each, type Steps } from '../steps.ts';

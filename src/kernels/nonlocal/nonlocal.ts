@@ -93,8 +93,8 @@ export const similarityConstants = (spec: SimilaritySpec): Constants => ({
 });
 
 /**
- * The bindings are similarity and codes. The uniform contains length and in_use. The grid is
- * `lineGrid(length, rounds)`.
+ * The bindings are `similar` and `codes`. The uniform's fields are `length` and `in_use`. The grid
+ * is `lineGrid(length, rounds)`.
  */
 export const argmaxKernel = (clusters: number) =>
   kernel(
@@ -109,8 +109,8 @@ export const argmaxKernel = (clusters: number) =>
 export const lineGrid = (length: number, rounds = 1): Grid => [ceil(length, 64), 1, rounds];
 
 /**
- * The bindings are codes and counts. The uniform contains length and blocks. The grid comes from
- * `sortGrid`.
+ * The bindings are `codes` and `counts`. The uniform's fields are `length` and `blocks`. The grid
+ * comes from `sortGrid`.
  */
 export const sortCountKernel = (clusters: number) =>
   kernel(
@@ -122,8 +122,8 @@ export const sortCountKernel = (clusters: number) =>
   );
 
 /**
- * The bindings are counts and starts. The uniform contains total (clusters * blocks). The grid is
- * [1, 1, rounds].
+ * The bindings are `counts` and `starts`. The uniform's only field is `total` (clusters * blocks).
+ * The grid is [1, 1, rounds].
  */
 export const sortScanKernel = () =>
   kernel(
@@ -135,8 +135,8 @@ export const sortScanKernel = () =>
   );
 
 /**
- * The bindings are codes, starts and rank. The uniform contains length and blocks. The grid comes
- * from `sortGrid`.
+ * The bindings are `codes`, `starts` and `rank`. The uniform's fields are `length` and `blocks`.
+ * The grid comes from `sortGrid`.
  */
 export const sortRankKernel = (clusters: number) =>
   kernel(
@@ -152,7 +152,7 @@ export const sortBlocks = (length: number): number => ceil(length, SORT_BLOCK);
 export const sortGrid = (length: number, rounds: number): Grid => [sortBlocks(length), 1, rounds];
 
 /**
- * The bindings are permutation and inverse. The uniform contains length. The grid is
+ * The bindings are `permutation` and `inverse`. The uniform's only field is `length`. The grid is
  * `lineGrid(length)`.
  */
 export const inverseKernel = () =>
@@ -165,8 +165,8 @@ export const inverseKernel = () =>
   );
 
 /**
- * The bindings are x and means. The uniform contains length. The grid is `lineGrid(clusters *
- * blocks, rounds)`.
+ * The bindings are `x` and `means`. The uniform's only field is `length`. The grid is
+ * `lineGrid(clusters * blocks, rounds)`.
  */
 export const startMeansKernel = (
   channels: number,
@@ -182,8 +182,8 @@ export const startMeansKernel = (
   );
 
 /**
- * The bindings are x, codes, order, the previous means and the new means. The uniform contains
- * length. The grid is [clusters, 1, rounds].
+ * The bindings are `x`, `codes`, `order`, `before` (the previous means) and `means`. The uniform's
+ * only field is `length`. The grid is [clusters, 1, rounds].
  */
 export const clusterMeansKernel = (
   channels: number,
@@ -199,8 +199,8 @@ export const clusterMeansKernel = (
   );
 
 /**
- * The bindings are x, order and rows. The uniform contains length and padded. The grid comes from
- * `gatherGrid`.
+ * The bindings are `x`, `order` and `rows`. The uniform's fields are `length`, `padded` and
+ * `group_row`. The grid comes from `gatherGrid`.
  */
 export const gatherRowsKernel = (channels: number, element: ElementType = 'f32') =>
   kernel(
@@ -218,7 +218,7 @@ export const gatherGrid = (channels: number, padded: number, rounds: number): Gr
 ];
 
 /**
- * The bindings are rows and inverse norms. The uniform contains count. The grid is
+ * The bindings are `rows` and `inverse` (norms). The uniform's only field is `count`. The grid is
  * `lineGrid(count)`.
  */
 export const rowNormsKernel = (channels: number, element: ElementType = 'f32') =>
@@ -252,7 +252,7 @@ const WINDOW_WORDS = {
 
 export const SCORES = contract(['rows', 'inverse'], ['p', 'lse'], WINDOW_WORDS);
 /**
- * The contract with a bias that is added to the scores. The bias has a row of [window] values for
+ * The contract of kernels that add a bias to the scores. The bias has a row of [window] values for
  * each key.
  */
 const BIASED_SCORES = contract(['rows', 'inverse', 'bias'], ['p', 'lse'], {
@@ -262,8 +262,8 @@ const BIASED_SCORES = contract(['rows', 'inverse', 'bias'], ['p', 'lse'], {
 export const MIX = contract(['p', 'rows'], ['y'], WINDOW_WORDS);
 
 /**
- * Returns the uniform's words. `windows` is the number of windows in a round. `first` is the first
- * window of the dispatch, counted through all rounds.
+ * Returns the uniform's words. `windows` is the number of windows in a round. `first` is the
+ * dispatch's first window, counted across all rounds.
  */
 export const windowParams = (
   spec: WindowSpec,
@@ -281,21 +281,19 @@ export const windowParams = (
 /** The type of a kernel with a given contract. */
 type KernelOf<C> = C extends Contract<infer R, infer W, infer P> ? Kernel<R, W, P> : never;
 
-/**
- * A set of kernels that compute the products of rows. All sets have the same bindings and uniforms.
- */
+/** A set of kernels that compute row products. All sets have the same bindings and uniforms. */
 export interface RowProducts {
-  /** The bindings are x, means and similarity. The uniform contains length. */
+  /** The bindings are `x`, `means` and `similar`. Only the uniform's field `length` is used. */
   readonly similarity: (spec: SimilaritySpec, element: ElementType) => KernelOf<typeof SIMILARITY>;
   readonly similarityGrid: (length: number, clusters: number, rounds: number) => Grid;
   /**
-   * The bindings are rows, inverse norms, weights and log-sum-exp. The uniform comes from
-   * `windowParams`.
+   * The bindings are `rows`, `inverse` (norms), `p` (weights) and `lse` (log-sum-exp). The uniform
+   * comes from `windowParams`.
    */
   readonly scores: (element: ElementType) => KernelOf<typeof SCORES>;
   /** Returns the grid for `count` windows, as `mixGrid` does. */
   readonly scoresGrid: (window: number, count: number) => Grid;
-  /** The bindings are weights, rows and sums. The uniform comes from `windowParams`. */
+  /** The bindings are `p` (weights), `rows` and `y`. The uniform comes from `windowParams`. */
   readonly mix: (element: ElementType) => KernelOf<typeof MIX>;
   readonly mixGrid: (spec: WindowSpec, count: number) => Grid;
 }
@@ -323,13 +321,16 @@ export const plainProducts: RowProducts = {
 };
 
 /**
- * Creates a kernel for scores with a bias. Its uniform contains the words of `windowParams` and
+ * Creates a kernel for scores with a bias. Its uniform has the fields from `windowParams` and
  * `bias_blocks`, the number of blocks in a row of `bias`.
  */
 export const biasedScoresKernel = (element: ElementType = 'f32') =>
   kernel('biased scores', element, { BIASED: true }, BIASED_SCORES, 'nonlocal/rowScores');
 
-/** The bindings are rows, rank, log-sum-exp and y. The uniform contains length and padded. */
+/**
+ * The bindings are `rows`, `rank`, `lse` and `y`. The uniform's fields are `length`, `padded` and
+ * `group_row`.
+ */
 export const mergeRowsKernel = (channels: number, rounds: number, element: ElementType = 'f32') =>
   kernel(
     `merge rows of ${channels}`,
@@ -348,8 +349,8 @@ export const mergeGrid = (length: number, channels: number): Grid => [
 const GATES: readonly (Gate | null)[] = [null, 'zero', 'exclude', 'soft', 'columns'];
 
 /**
- * The bindings are logits, mask logits (the logits again if there is no gate) and y. The grid is
- * `mapGrid(width, height, 1)`.
+ * The bindings are `a` (logits), `b` (mask logits, or the logits again if there is no gate) and
+ * `y`. The grid is `mapGrid(width, height, 1)`.
  */
 export const keySoftmaxKernel = (
   channels: number,
@@ -365,8 +366,8 @@ export const keySoftmaxKernel = (
   );
 
 /**
- * The bindings are weights, offsets, x, the sum so far (or x again) and y. The grid is `mapGrid`
- * for y.
+ * The bindings are `w`, `offsets`, `x`, `before` (the sum so far, or `x` again) and `y`. The grid
+ * is `mapGrid` for `y`.
  */
 export const sampleKeysKernel = (
   spec: { first: number; keys: number; offsets: OffsetLayout; add: boolean },

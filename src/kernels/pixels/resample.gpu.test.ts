@@ -55,7 +55,7 @@ describe.each(DEPTHS)('resampling %i bits', (depth) => {
   it.each(SIZES)('rows: %i to %i, %i columns', async (height, out, width) => {
     const next = randomStream(5);
     const ring = { rows: height + 2, data: new Float32Array((height + 2) * width * 4) };
-    // Some values are outside 0..1, because ringing causes such values.
+    // Some values are outside 0..1, because of ringing.
     ring.data.forEach((_, i) => {
       ring.data[i] = next() * 1.2 - 0.1;
     });
@@ -76,8 +76,8 @@ describe.each(DEPTHS)('resampling %i bits', (depth) => {
 });
 
 it('leaves no column or row without its own value', async () => {
-  // The values of this image differ, so this detects a kernel that writes the same pixel
-  // everywhere. The tests above may not detect it.
+  // The pixels of this image differ, so this test detects a kernel that writes the same pixel
+  // everywhere. The tests above might not.
   const pixels = samples(8, 16, 3);
   const taps = tapRuns(16, 16, 'lanczos3');
   const [made] = await runKernel(resampleColumnsKernel(false), {

@@ -17,8 +17,9 @@ function linearTable(top: number): Float32Array {
 }
 
 /**
- * Resizes rows of `widthIn` pixels horizontally into a ring of linear premultiplied RGBA. `pixels`
- * starts with row `row0` of the image, which is stored at row `row0 % ring.rows` of the ring.
+ * Resizes rows of `widthIn` pixels horizontally into a ring buffer of linear premultiplied RGBA.
+ * `pixels` starts with row `row0` of the image, which is stored at row `row0 % ring.rows` of the
+ * ring.
  */
 export function resampleColumnsReference(
   pixels: Samples,
@@ -51,8 +52,8 @@ export function resampleColumnsReference(
 }
 
 /**
- * Resizes the ring vertically to pixels. It fills `out` with rows of the result, starting at row
- * `row0`.
+ * Resizes the ring vertically and converts it to pixels. Fills `out` with rows of the result,
+ * starting at row `row0`.
  */
 export function resampleRowsReference(
   ring: { readonly rows: number; readonly data: Float32Array },

@@ -40,7 +40,7 @@ const SIZES = [
 ] as const;
 
 describe.each(SIZES)('at %i x %i', (width, height) => {
-  // The cases cover a part of a block, one block, several groups in which some blocks repeat, and
+  // The cases cover part of a block, one block, several groups in which some blocks repeat, and
   // both strip lengths.
   it.each([
     [13, 3, 10],

@@ -88,7 +88,7 @@ export function repeatChannelsReference<T extends Reals>(
   return y;
 }
 
-/** See `dySample` of graph/plksrOp.ts. */
+/** See `dySample` in graph/plksrOp.ts. */
 export function* dySampleSteps<T extends Reals>(
   z: PlanarMap<T>,
   o: PlanarMap<T>,

@@ -84,7 +84,7 @@ export function partialConvKernel(spec: PartialConvSpec, element: ElementType = 
   };
 }
 
-/** @param channels number of channels of the whole map */
+/** @param channels the number of channels of the whole map */
 export function partialConvGrid(
   spec: PartialConvSpec,
   channels: number,
@@ -121,7 +121,8 @@ export const groupAffineBytes = (channels: number): number => blocksOf(channels)
 const DY_SAMPLE = contract(['z', 'o'], ['y'], MAP_WORDS);
 
 /**
- * `channels` is the number of channels of z. The grid is `mapGrid(width, height, blocks)` for y.
+ * `channels` is the number of channels of `z`. The grid is `mapGrid(width, height, blocks)` for
+ * `y`.
  */
 export const dySampleKernel = (
   {

@@ -189,7 +189,7 @@ export function gatedProjectionKernel(
   };
 }
 
-/** Returns the grid of kernels with invocations that compute strips of columns. */
+/** Returns the grid of kernels whose invocations compute column strips. */
 export const columnGrid = (width: number, height: number, blocks = 1): Grid =>
   mapGrid(width, height, blocks, 1, STRIP);
 
@@ -248,7 +248,7 @@ export function normedAttentionKernel(
 const DEPTHWISE_SUMS = contract(['x', 'weights', 'bias'], ['y', 'partials'], MAP_WORDS);
 
 /**
- * The weights come from `packDepthwise`. The grid is `columnGrid` with the number of blocks. Each
+ * The weights come from `packDepthwise`. The grid is `columnGrid(width, height, blocks)`. Each
  * workgroup writes partial sums.
  */
 export const depthwiseSumsKernel = (
@@ -309,7 +309,7 @@ export const weighedWeightsKernel = (
 const SPATIAL_GATE = contract(['x', 'a', 'weights', 'bias', 'map'], ['y'], REDUCED_WORDS);
 
 /**
- * Takes the numbers of channels of a, of the small map and of the gated map. The grid comes from
+ * Takes the numbers of channels of `a`, of the small map and of the gated map. The grid comes from
  * `spatialGateGrid`.
  */
 export const spatialGateKernel = (

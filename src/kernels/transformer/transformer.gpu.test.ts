@@ -163,7 +163,7 @@ describe.each(GROUPED)('groups %j of %i x %i', (grouping, width, height) => {
 });
 
 /**
- * Each case has the grouping, width, height, heads, channels, and the number of pixels along each
+ * Each case lists the grouping, width, height, heads, channels, and the number of pixels along each
  * axis that are merged into a key.
  */
 const ATTENTIONS: readonly (readonly [Grouping, number, number, number, number, number])[] = [

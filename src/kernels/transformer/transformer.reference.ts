@@ -172,8 +172,8 @@ function tableRow(query: number, key: number, grouping: Grouping, merge: number)
 }
 
 /**
- * Returns a function that labels positions in a window. In a window at the border, the label tells
- * from which part of the map the position comes.
+ * Returns a function that labels positions in a window. In a window at the border, the label
+ * identifies the part of the map that the position comes from.
  */
 function labelOf(grouping: Grouping, group: number, windows: Size) {
   const { rows, columns } = windowOf(grouping);

@@ -65,7 +65,7 @@ const source = (name: string, element: ElementType, constants: Constants): strin
 
 const GROUPINGS: Readonly<Record<Grouping['kind'], number>> = { windows: 0, spread: 1, grid: 2 };
 
-/** Returns the constants of lib/groups.wgsl. */
+/** Returns the constants that lib/groups.wgsl needs. */
 function groupingConstants(grouping: Grouping): Constants {
   const { kind, shift = { y: 0, x: 0 }, multiple = 1 } = grouping;
   const { rows, columns } = windowOf(grouping);
@@ -181,7 +181,7 @@ function tokenConstants({ grouping, heads, channels, merge }: GroupSpec & { merg
 const keyBlocks = ({ grouping, merge }: Pick<ScoreSpec, 'grouping' | 'merge'>): number =>
   blocksOf(windowOf(grouping).tokens / merge ** 2);
 
-/** Returns the bytes of the scores for a map of the given size. */
+/** Returns the size of the scores in bytes for a map of the given size. */
 export function scoreBytes(
   spec: Pick<ScoreSpec, 'grouping' | 'heads' | 'merge'>,
   size: Size,
@@ -243,7 +243,7 @@ export const attentionGrid = (
 
 const GROUP_MIX = contract(['x', 'scores'], ['y'], MAP_WORDS);
 
-/** The grid is `groupGrid(grouping, width, height, blocks of y)`. */
+/** The grid is `groupGrid(grouping, width, height, blocks)`, with the number of blocks in `y`. */
 export const groupMixKernel = (
   spec: GroupSpec & { readonly first: number; readonly merge: number },
   element: ElementType = 'f32',
@@ -267,7 +267,7 @@ const channelAttentionFits = (channels: number, heads: number): boolean =>
   channels / heads <= 60 && (heads === 1 || (channels / heads) % 4 === 0);
 
 /**
- * Weights and r are read only with `project`. The grid is `groupGrid(grouping, width, height,
+ * `weights` and `r` are read only with `project`. The grid is `groupGrid(grouping, width, height,
  * heads)`.
  * @throws CrispenError `INTERNAL` if the channels of a head do not fit in a workgroup
  */
@@ -294,7 +294,7 @@ export function channelAttentionKernel(
 }
 
 /**
- * The number of pixels that a workgroup of `channelSumsKernel` sums, and the number of pixels in
+ * The number of pixels that each `channelSumsKernel` workgroup sums, and the number of pixels in
  * its memory at a time.
  */
 const [SUM_PIXELS, SUM_STEP] = [1024, 32];
@@ -302,8 +302,8 @@ const [SUM_PIXELS, SUM_STEP] = [1024, 32];
 export const channelChunks = (pixels: number): number => Math.ceil(pixels / SUM_PIXELS);
 
 /**
- * Returns the number of blocks of four sums over a whole map. The sums are the products and squares
- * of all heads.
+ * Returns the number of blocks that hold a whole map's sums, with four sums per block. The sums are
+ * those of products and squares for all heads.
  */
 export const channelSumBlocks = ({ heads, channels }: Omit<GroupSpec, 'grouping'>): number =>
   blocksOf(heads * ((channels / heads) ** 2 + (2 * channels) / heads));
@@ -355,7 +355,7 @@ export const channelWeightsKernel = (spec: Omit<GroupSpec, 'grouping'>) => ({
 
 const CHANNEL_MIX = contract(['x', 'weights'], ['y'], MAP_WORDS);
 
-/** The grid is `mapGrid(width, height, blocks of y)`. */
+/** The grid is `mapGrid(width, height, blocks)`, with the number of blocks in `y`. */
 export const channelMixKernel = (
   spec: Omit<GroupSpec, 'grouping'>,
   element: ElementType = 'f32',
@@ -372,7 +372,7 @@ const STRIDED_CONV = contract(['x', 'weights', 'bias'], ['y'], REDUCED_WORDS);
 
 /**
  * The weights come from `packConvWeights` and the bias from `packBias`. The grid is `mapGrid(width,
- * height, blocks of y)`.
+ * height, blocks)`, with the number of blocks in `y`.
  */
 export const stridedConvKernel = (
   { kernel, stride, cIn }: Record<'kernel' | 'stride' | 'cIn', number>,

@@ -9,11 +9,11 @@ export const globalAveragePoolReference = <T extends Reals>(
   inset: readonly [number, number] = [0, 0],
 ): T => meansOf(x, (v) => v, inset);
 
-/** Mean of each channel's squares over all pixels, summed in f64. */
+/** Returns the mean of each channel's squares over all pixels, summed in f64. */
 export const meanOfSquaresReference = <T extends Reals>(x: PlanarMap<T>): T =>
   meansOf(x, (v) => v * v, [0, 0]);
 
-/** Mean of f(v) over the values of each channel. */
+/** Returns the mean of f(v) over the values of each channel. */
 function meansOf<T extends Reals>(
   x: PlanarMap<T>,
   f: (v: number) => number,

@@ -6,20 +6,20 @@ const SHADERS: Sources = {
   'vector/poolPartial': poolPartialSource,
 };
 
-/** The number of pixels that one workgroup of the first stage sums. */
+/** The number of pixels that one first-stage workgroup sums. */
 export const POOL_CHUNK = 4096;
 
 export const poolChunks = (pixels: number): number => Math.ceil(pixels / POOL_CHUNK);
 
-/** Returns the bytes of the partial sums of a map. */
+/** Returns the size of a map's partial sums in bytes. */
 export const poolPartialBytes = (channels: number, pixels: number): number =>
   poolChunks(pixels) * blocksOf(channels) * 16;
 
 const POOL = contract(['x'], ['partials'], { pixels: 'u32', chunks: 'u32', group_row: 'u32' });
 
 /**
- * The bindings are x and partials. The uniform contains pixels and chunks. With `squares`, values
- * are squared first.
+ * The bindings are `x` and `partials`. The uniform's fields are `pixels`, `chunks` and `group_row`.
+ * With `squares`, values are squared first.
  */
 export function poolPartialKernel(channels: number, element: ElementType = 'f32', squares = false) {
   return {

@@ -23,10 +23,10 @@ const SHADERS: Sources = {
   'vector/vectorActivation': vectorActivationSource,
 };
 
-// Vectors are statistics of a whole image. They contain tens of f32 values, whatever the element
-// type of the maps. Each op has a separate kernel here, for graphs that the fused module
-// (vector.ts) does not cover. All kernels except the pooling kernels use a single workgroup, with
-// the grid [1, 1, 1].
+// Vectors contain statistics of a whole image. They have tens of f32 values, regardless of the
+// maps' element type. This module has a separate kernel for each op, for graphs that the fused
+// kernel (vector.ts) does not cover. All kernels except the pooling kernels use a single workgroup,
+// with the grid [1, 1, 1].
 
 const FINISH = contract(['partials'], ['mean'], { pixels: 'u32', chunks: 'u32' });
 const INNER = contract(['x'], ['partials'], {
@@ -41,8 +41,8 @@ const LINEAR = contract(['x', 'w', 'bias'], ['y']);
 const VECTOR = contract(['x'], ['y']);
 
 /**
- * The bindings are partials and mean. The uniform contains pixels and chunks. The grid is [blocks,
- * 1, 1].
+ * The bindings are `partials` and `mean`. The uniform's fields are `pixels` and `chunks`. The grid
+ * is [blocks, 1, 1].
  */
 export function poolFinishKernel(channels: number) {
   return {
@@ -53,9 +53,10 @@ export function poolFinishKernel(channels: number) {
 }
 
 /**
- * The first stage of pooling a rectangle that starts at row and column `first`. The bindings are x
- * and partials. The uniform contains pixels and inner_width of the rectangle, chunks, and width and
- * plane of the map. The grid is `poolPartialGrid` of the rectangle's pixels.
+ * The first stage of pooling a rectangle that starts at row and column `first`. The bindings are
+ * `x` and `partials`. The uniform's fields are the rectangle's `pixels` and `inner_width`,
+ * `chunks`, `group_row`, and the map's `width` and `plane`. The grid is `poolPartialGrid` for the
+ * rectangle's pixels.
  */
 export const poolInnerKernel = (channels: number, first: number, element: ElementType = 'f32') => ({
   label: 'pool inner',
@@ -69,8 +70,8 @@ export const poolInnerKernel = (channels: number, first: number, element: Elemen
 });
 
 /**
- * The bindings are x [lengthIn], w [lengthOut][lengthIn], bias [lengthOut] (read only if `bias` is
- * true) and y.
+ * The bindings are `x` [lengthIn], `w` [lengthOut][lengthIn], `bias` [lengthOut] (read only if the
+ * argument `bias` is true) and `y`.
  */
 export function linearKernel(lengthIn: number, lengthOut: number, bias = false) {
   return {
@@ -85,7 +86,7 @@ export function linearKernel(lengthIn: number, lengthOut: number, bias = false) 
   };
 }
 
-/** The bindings are x and y. */
+/** The bindings are `x` and `y`. */
 export function vectorActivationKernel(length: number, activation: Activation) {
   return {
     label: `vector ${activation.fn}`,
@@ -99,7 +100,7 @@ export function vectorActivationKernel(length: number, activation: Activation) {
   };
 }
 
-/** The bindings are x and y. */
+/** The bindings are `x` and `y`. */
 export function softmaxKernel(length: number, temperature: number) {
   return {
     label: `softmax ${length}`,

@@ -32,7 +32,7 @@ export function arrangeCugan(tensors: TensorMap): TensorMap {
   return result;
 }
 
-/** Maps the side of a transposed convolution's kernel to its stride. */
+/** Maps a transposed convolution's kernel side to its stride. */
 const STRIDES: ReadonlyMap<number, number> = new Map([
   [2, 2],
   [4, 2],

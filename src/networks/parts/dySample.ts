@@ -8,11 +8,11 @@ import { type Outline, shapeOf } from '../match.ts';
 export interface DySample {
   readonly layer: string;
   readonly scale: number;
-  /** The number of channels of the result. */
+  /** The number of channels in the result. */
   readonly channels: number;
   /**
    * Whether the last 1x1 convolution runs before the sampling, with weights from `foldDySample`.
-   * Sampling is linear, so the result is the same. But only four channels per group are sampled.
+   * Sampling is linear, so the result is the same, but only four channels per group are sampled.
    */
   readonly folded: boolean;
 }
@@ -22,7 +22,7 @@ export const dySampleGroups = (scale: number): number => (scale % 2 === 1 ? 3 : 
 
 /**
  * Appends the layers that compute the image from a map by sampling at learned offsets. At scale 1,
- * there is no last layer.
+ * the last convolution is omitted.
  */
 export function dySample(
   b: GraphBuilder,
@@ -50,7 +50,8 @@ export function dySample(
 }
 
 /**
- * Returns the groups of a DySample under a prefix, or null if there is none or its form differs.
+ * Returns the number of groups of the DySample under a prefix, or null if there is none or its form
+ * differs.
  */
 export function dySampleOf(
   outline: Outline,

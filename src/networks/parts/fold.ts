@@ -3,17 +3,17 @@ import { fromFloat32, toFloat32 } from '../../weights/convert.ts';
 import type { Tensor, TensorMap } from '../../weights/tensor.ts';
 
 /**
- * Folds each of SPAN's re-parameterised convolutions into one 3x3 convolution. Each of them has a
- * 1x1, a 3x3 and a 1x1 convolution in sequence and a parallel 1x1 convolution. All of these are
- * linear. With W1 [2ci, ci], W2 [2co, 2ci, 3, 3], W3 [co, 2co], S [co, ci]:
+ * Folds each of SPAN's re-parameterised convolutions into one 3x3 convolution. Each of them
+ * consists of a 1x1, a 3x3 and a 1x1 convolution in sequence, and a parallel 1x1 convolution. All
+ * of these are linear. With W1 [2ci, ci], W2 [2co, 2ci, 3, 3], W3 [co, 2co], S [co, ci]:
  *
  *   W[o,i,y,x] = sum_n W3[o,n] sum_m W2[n,m,y,x] W1[m,i]  + S[o,i] in the centre
  *   b[o]       = sum_n W3[o,n] (sum_{m,y,x} W2[n,m,y,x] b1[m] + b2[n]) + b3[o] + bS[o]
  *
  * The fold is also exact at the image's border. The published layer pads before the first 1x1
- * convolution, so padded pixels have its bias. Sums are computed in f64. A checkpoint's `eval_conv`
- * caches the same values, but the cache becomes stale during training, so it is replaced. A file
- * with only `eval_conv` keeps it.
+ * convolution, so that convolution adds its bias to the padding too. Sums are computed in f64. A
+ * checkpoint's `eval_conv` caches the same values, but the cache becomes stale during training, so
+ * it is replaced. A file with only `eval_conv` keeps it.
  */
 export function foldSpan(tensors: TensorMap): TensorMap {
   const result = new Map<string, Tensor>();

@@ -5,8 +5,8 @@ import type { Tensor, TensorMap } from '../../weights/tensor.ts';
 const EPSILON = 1e-5;
 
 /**
- * Matches layers that a batch norm follows. `GATE` matches the layer that computes the spatial
- * gate.
+ * `NORMED` matches layers that are followed by a batch norm. `GATE` matches the layer that computes
+ * the spatial gate.
  */
 const NORMED =
   /^(.*\.attn\.(?:dwconv|channel_interaction|spatial_interaction)\.)(\d)\.running_mean$/;
@@ -20,7 +20,7 @@ const POSITIONS = /^(.*\.attns\.([01]))\.pos\.pos_proj\.weight$/;
  * - The last layer of a spatial gate has one output channel, which is repeated for all features.
  * - `attns.K.table` is the position table, which a small network computes from the offsets within a
  *   window. Row (dy + rows - 1) (2 columns - 1) + dx + columns - 1 belongs to the offset (dy, dx).
- * @param split the rows and columns of a window for the first half of the channels
+ * @param split the numbers of rows and columns in a window, for the first half of the channels
  */
 export function foldDat(tensors: TensorMap, split: readonly [number, number]): TensorMap {
   const result = new Map(tensors);
@@ -84,8 +84,8 @@ function foldNorm(
 }
 
 /**
- * Computes the rows of a window's position table. A linear layer is followed by norm, ReLU and a
- * linear layer, three times.
+ * Computes the rows of a window's position table. A linear layer is followed by three repetitions
+ * of norm, ReLU and a linear layer.
  */
 function positionTable(
   values: (part: string) => Float64Array,

@@ -1,7 +1,7 @@
 import { toFloat32 } from '../../weights/convert.ts';
 import type { TensorMap } from '../../weights/tensor.ts';
 
-/** The mean colour of the DIV2K training set, for 0..1, as in the code of EDSR and SPAN. */
+/** The mean colour of the DIV2K training set, for values in 0..1, as in EDSR's and SPAN's code. */
 export const DIV2K_MEAN: readonly number[] = [0.4488, 0.4371, 0.404];
 
 export const constant = (length: number, value: number): number[] =>
@@ -16,7 +16,8 @@ export function storedMean(tensors: TensorMap): { range: number; mean: number[] 
   if (!bias) return null;
   const values = [...toFloat32(bias)];
   const range = -values[0] / DIV2K_MEAN[0];
-  // Rounding to f32 can turn 255 into 254.99999, so a range close to a whole number becomes whole.
+  // Rounding to f32 can turn 255 into 254.99999, so a range close to a whole number is rounded to
+  // it.
   const whole = Math.round(range);
   const sound = whole > 0 && Math.abs(range - whole) < 1e-3 * whole ? whole : range;
   return sound > 0 ? { range: sound, mean: values.map((v) => -v / sound) } : null;

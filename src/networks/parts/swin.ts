@@ -3,7 +3,10 @@ import type { GraphBuilder, NodeId } from '../../graph/graph.ts';
 import { type Outline, shapeOf, shuffled, shuffleScale } from '../match.ts';
 import { shuffleUp } from './shuffleUp.ts';
 
-/** The end of a network, under the names in its training code. `none` means that the scale is 1. */
+/**
+ * The upsampler at the end of a network, as named in the training code. `none` means that the scale
+ * is 1.
+ */
 export type Upsampler = 'pixelshuffle' | 'pixelshuffledirect' | 'nearest+conv' | 'none';
 
 /**
@@ -54,7 +57,7 @@ export function swinTail(
   return conv('last', hr, 'conv_last', channels);
 }
 
-/** Recognises the upsampler of a file. Returns null if the file has none of these upsamplers. */
+/** Recognises a file's upsampler. Returns null if the file has none of these upsamplers. */
 export function upsamplerOf(
   outline: Outline,
   channels: number,

@@ -53,7 +53,7 @@ export class LocalBlock {
 }
 
 /**
- * A gated feed-forward layer: x + project_out(gelu(u) * v). Here, u and v are the halves of
+ * A gated feed-forward layer: x + project_out(gelu(u) * v), where u and v are the halves of
  * dwconv(project_in(norm(x))). Only the norm has a bias.
  */
 export class FeedForward {

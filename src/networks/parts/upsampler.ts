@@ -17,10 +17,10 @@ export const noUpsampler = (scale: number): CrispenError =>
   });
 
 /**
- * Appends the upsampler of PAN and A2N. A stage is a nearest-neighbour enlargement, a convolution,
- * pixel attention and a convolution. x4 has two stages. At the end, the bilinear skip is added to
- * the last convolution. At x1, for restoration, the upsampler is only the last convolution plus the
- * input.
+ * Appends the upsampler that PAN and A2N use. A stage is a nearest-neighbour enlargement, a
+ * convolution, pixel attention and another convolution. x4 has two stages. At the end, the bilinear
+ * skip is added to the last convolution's output. At x1, for restoration, the upsampler is only the
+ * last convolution plus the input.
  * @throws CrispenError `MODEL_UNSUPPORTED` for a scale other than 1 to 4
  */
 export function upsampler(

@@ -1,8 +1,8 @@
 // The first half of an attention-in-attention block (arXiv 2104.09497, section 3.2), fused:
 //   gated = k3(t) * sigmoid(k2(lrelu(k1(t))) + b2)
 // `k1` and `k3` are 3x3, and `k2` is 1x1. All of them map C channels to C channels with zero
-// padding. Only `k2` has a bias. The kernel also computes the first half of the pooling: each of
-// the first `stat_groups` workgroups adds up its share of the partial sums.
+// padding. Only `k2` has a bias. The kernel also starts the pooling of t: each of the first
+// `stat_groups` workgroups adds up its share of the partial sums.
 //
 //   t, gated [DEPTH][H][W] vectors of 4 channels (Chw4c)
 //   weights  mat4x4, column c = input channel c: k1 and k3 [DEPTH][DEPTH][9], k2 [DEPTH][DEPTH]
@@ -70,8 +70,8 @@ fn main(
     store(at + {c}u * width, {c}u < count, q0_0_{c}, p0_0_{c});
   #end
 
-  // Adds up one share of the pooling. The condition is uniform across the workgroup, so barriers
-  // are allowed.
+  // Adds up this workgroup's share of the partial sums. The condition is uniform across the
+  // workgroup, so barriers are allowed.
   let index = (group.y + params.group_row) * groups.x + group.x;
   if index < params.stat_groups {
     let last = (index + 1u) * params.chunks / params.stat_groups;

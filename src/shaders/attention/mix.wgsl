@@ -3,7 +3,7 @@
 //   v = mean of t;  (p0, p1) = softmax(W2 relu(W1 v) / TEMPERATURE)      dynamic attention module
 //   m = lrelu(p0 * k4(gated) + p1 * non(t))
 //   out = x + last(m)
-//   next_t = lrelu(first(out)), and its sums for the next pooling        (has_next)
+//   next_t = lrelu(first(out)), and its sums for the next block          (has_next)
 // `k4` is 3x3. `non` is 3x3 in A2N (NON_REACH = 1) and 1x1 in A2N-M (NON_REACH = 0). `last` and
 // `first` are 1x1. All of them map C channels to C channels with zero padding and have no bias.
 //
@@ -27,7 +27,7 @@ struct Params {
   height: u32,
   group_row: u32,
   stat_groups: u32,
-  has_next: u32, // This is a uniform, so that the last block shares the pipeline of the other blocks.
+  has_next: u32, // This is a uniform, so that the last block shares the other blocks' pipeline.
   pixels: u32, // The number of pixels that the stats cover.
 }
 

@@ -1,5 +1,5 @@
-// The type of products is f32. With HALF, it is the type of maps and weights. Real GPUs compute two
-// f16 products at a time.
+// Products are f32 or, with HALF, have the same type as maps and weights. Real GPUs compute two f16
+// products at a time.
 // The prelude defines E4, E4x4 and HALF.
 
 #if HALF

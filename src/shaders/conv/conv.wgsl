@@ -1,10 +1,10 @@
 // A convolution, 3x3 (REACH 1) or 1x1 (REACH 0), with stride 1, zero padding, bias and epilogue:
 //   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-REACH, x+kx-REACH] + b[o] ) * m * factor + r )
-// The kernel reads x through a nearest enlargement by UPSAMPLE (0 selects the uniform's factor).
-// The enlarged map is never stored. Bindings and layouts are those of conv/store.wgsl or, with PACK
-// (the last layer of a network), those of conv/pack.wgsl. conv/weights.wgsl describes the weights.
-// A 1x1 convolution with act0 = sigmoid and m = x is pixel attention (arXiv 2010.01073, section
-// 3.2).
+// While reading x, the kernel enlarges it by UPSAMPLE, nearest-neighbour (0 selects the uniform's
+// factor). The enlarged map is never stored. Bindings and layouts are those of conv/store.wgsl or,
+// with PACK (the last layer of a network), those of conv/pack.wgsl. conv/weights.wgsl describes the
+// weights. A 1x1 convolution with act0 = sigmoid and m = x is pixel attention (arXiv 2010.01073,
+// section 3.2).
 //
 // One invocation computes BLOCKS blocks of output channels for LINES strips of STRIP pixels
 // (conv/strip.wgsl). Larger shapes share more loads but need more registers. A workgroup has WIDTH

@@ -1,5 +1,5 @@
-// The convolution of conv.wgsl, 3x3 (SIDE 3) or 1x1 (SIDE 1), computed with products of subgroup
-// matrices (chromium_experimental_subgroup_matrix):
+// The same convolution as in conv.wgsl, 3x3 (SIDE 3) or 1x1 (SIDE 1), computed with subgroup matrix
+// products (chromium_experimental_subgroup_matrix):
 //   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-r, x+kx-r] + b[o] ) * m * factor + r ),
 //   r = SIDE / 2
 // Bindings and epilogue are those of conv/store.wgsl. Maps and weights are f16, and sums are f32.
@@ -11,7 +11,7 @@
 // each chunk of 4 * QUADS input channels, the workgroup copies its pixels and their halo to
 // workgroup memory. Channels are innermost there, with PITCH vectors per pixel. PITCH is an odd
 // multiple of 16 bytes, so that the rows of a matrix are in different banks. If there is no padding
-// between pixels, the channels of the three pixels of a row of taps form one run, and RUNS is 1. A
+// between pixels, the channels of the three pixels in a row of taps form one run, and RUNS is 1. A
 // run has STEPS matrices of K channels. If REST channels remain, one matrix of REST channels
 // follows.
 //
@@ -43,7 +43,7 @@ alias Right = subgroup_matrix_right<E, N, K>;
 #end
 alias Sums = subgroup_matrix_result<f32, N, M>;
 
-// A matrix may extend past the last pixel. Its weights are zero there.
+// A matrix can extend past the last pixel. Its weights are zero there.
 var<workgroup> pixels: array<E4, SPAN_PIXELS * PITCH + K / 4u>;
 var<workgroup> leaving: array<vec4f, SUBGROUPS * GO_PIXELS * WIDE>;
 

@@ -1,7 +1,7 @@
 // The bindings and epilogue of conv.wgsl for a network's last layer. It is a 3x3 convolution to RGB
 // plus the bilinear skip, and its result is stored as 8-bit RGBA:
 //   image = round(clamp((w * x + b + bilinear(lr)) * 255 / RANGE, 0, 255))
-// The convolution has zero padding. The skip has half-pixel centres and clamped edges. Halves round
+// The convolution has zero padding. The skip has half-pixel centres and clamped edges. Ties round
 // to even.
 //
 //   x       [IN_BLOCKS][H][W] vectors of 4 channels (Chw4c), H = h * SCALE, W = w * SCALE

@@ -9,7 +9,7 @@
 #end
 
 // Returns the index of the map that contains a block of the concatenation. The index is uniform
-// across a workgroup, because the block is.
+// across a workgroup, because the block is uniform.
 fn part_of(block: u32) -> u32 {
   return u32(block >= (params.ends01 & 0xffffu)) + u32(block >= (params.ends01 >> 16u)) +
     u32(block >= (params.ends23 & 0xffffu)) + u32(block >= (params.ends23 >> 16u));

@@ -1,9 +1,9 @@
 // The bindings and the epilogue of convolutions:
 //   y = act1( act0( sum + b[o] ) * m * factor + r ) or, with MIX,
 //   y = act1( act0( sum + b[o] ) * m[own] + r * m[1 - own] )    (arXiv 2104.09497, eq. 5)
-// m and r are feature maps with the shape of the output. Either may be absent. With MIX, m is a
-// vector of two weights. With PARTS, x is a concatenation, r is one of the five bound maps, and
-// there is no m.
+// m and r are feature maps with the output's shape. Either can be absent. With MIX, m is a vector
+// of two weights. With PARTS, x is a concatenation, r is one of the five bound maps, and there is
+// no m.
 //
 // Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, with zeros in absent channels.
 //   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
@@ -51,7 +51,8 @@ struct Params {
   @group(0) @binding(6) var<storage, read_write> y: array<E4>;
 #end
 
-// Returns the bias of a block. Blocks beyond the last one get the last bias and are not stored.
+// Returns the bias of a block. Blocks beyond the last one get the last block's bias and are not
+// stored.
 fn bias_of(block: u32) -> vec4f {
   return vec4f(bias[min(block, params.out_blocks - 1u)]);
 }

@@ -1,7 +1,7 @@
 // Loads the weights of a convolution, [out_blocks][in_blocks][taps] matrices of 4 x 4, and its
 // pixels. By default, each invocation loads its own matrices from a storage buffer. With UNIFORM
 // (the number of matrices in the buffer), it loads them from a uniform buffer. With QUAD, the four
-// lanes of a quad load together. With SHARED, the workgroup copies the matrices of CHUNK input
+// lanes of a quad load them together. With SHARED, the workgroup copies the matrices of CHUNK input
 // blocks to workgroup memory. With HALO, it also copies the pixels that it reads from an input
 // block. STAGED means SHARED or HALO. Column c of a matrix contains the taps of input channel c for
 // the block's four output channels, so M * v sums over input channels. With QUAD, matrices are

@@ -1,5 +1,6 @@
-// Defines the pixels of an invocation of lib/exchange.wgsl in a map of the uniform's size. It also
-// defines the variables that conv/product.wgsl needs for a map with a nearest enlargement.
+// Defines an invocation's pixels (see lib/exchange.wgsl) in a map whose size is in the uniform.
+// Also defines the variables that conv/product.wgsl needs for a map with a nearest-neighbour
+// enlargement.
 //   upsample=FACTOR of the enlargement
 //   at, count: index of the first pixel, and the number of pixels to store (0 beyond the right edge).
 //   Pixel c has the index at + c * width in the map and slot + c * TILE_COLUMNS in the exchange.

@@ -1,4 +1,4 @@
-// The pixel shuffle (with PyTorch's order of channels) and its inverse, as a gather:
+// The pixel shuffle (with PyTorch's channel order) and its inverse, as a gather:
 //   shuffle    y[c, i, j] = x[c * S * S + (i mod S) * S + j mod S, i / S, j / S]
 //   unshuffle  y[c * S * S + dy * S + dx, i, j] = x[c, i * S + dy, j * S + dx]
 //   x, y [ceil(C / 4)][height][width] vectors of 4 channels (Chw4c), each with its own C and size

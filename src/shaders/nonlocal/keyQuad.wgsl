@@ -1,11 +1,11 @@
-// The sizes of attention in windows of sorted rows, and the rows of its keys. The keys of a window
-// are its own rows. With 3 spans, the rows of the windows before and after it follow. These windows
-// wrap around at the ends of a round. Divisions run only once per window, because software drivers
-// divide one lane at a time.
+// Defines the sizes for attention in windows of sorted rows, and finds the rows of keys. A window's
+// keys are its own rows. With 3 spans, the rows of the windows before and after it follow. These
+// windows wrap around at the ends of a round. Divisions run only once per window, because software
+// drivers divide one lane at a time.
 
 struct Params {
   windows: u32, // The number of windows in a round.
-  first: u32,       // The first window of this dispatch, counted through all rounds.
+  first: u32,       // The first window of this dispatch, counted across all rounds.
   group_row: u32,
   window: u32, // w, the number of rows in a window.
   keys: u32, // The number of keys per row: spans * w.
@@ -13,8 +13,7 @@ struct Params {
   blocks: u32, // The number of vectors of 4 channels in a row.
 }
 
-// Returns the first rows of the three windows. From each first row, the number of keys before its
-// window is subtracted.
+// Returns the first row of each of the three windows, minus the number of keys before that window.
 fn spans_of(window: u32) -> vec3u {
   let round = window / params.windows * params.windows;
   let own = window - round;

@@ -1,5 +1,5 @@
-// A softmax over the channels (keys) of each pixel, with the gate of adaptive attention. a contains
-// the logits, and b contains the logits of the mask. The result is the softmax of:
+// A softmax over the channels (keys) of each pixel, with the gate of adaptive attention. `a`
+// contains the logits, and `b` contains the mask logits. The result is the softmax of:
 //   GATE_NONE     a
 //   GATE_ZERO     a where b > 0, otherwise 0
 //   GATE_EXCLUDE  a over the keys with b > 0; all other keys get zero

@@ -12,7 +12,7 @@
 
 struct Params {
   windows: u32, // The number of windows in a round.
-  first: u32,       // The first window of this dispatch, counted through all rounds.
+  first: u32,       // The first window of this dispatch, counted across all rounds.
   group_row: u32,
   window: u32, // w, the number of rows in a window.
   keys: u32, // The number of keys per row: spans * w.

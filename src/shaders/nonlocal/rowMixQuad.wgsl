@@ -1,4 +1,4 @@
-// Computes the weighted sums of rowMix.wgsl, for devices with `subgroups` on which loads are
+// Computes the same weighted sums as rowMix.wgsl, for devices with `subgroups` on which loads are
 // expensive. Four neighbouring invocations compute different rows with the same keys. Each of them
 // loads the values of one key and shares them with the others.
 //   y[q] = sum_k p[q, k] * rows[k], with the keys k of q's window

@@ -1,8 +1,8 @@
-// Computes the attention weights of rowScores.wgsl with the method of rowMixQuad.wgsl. Four
+// Computes the same attention weights as rowScores.wgsl, with the method from rowMixQuad.wgsl. Four
 // neighbouring invocations compute different rows with the same keys, and each loads a quarter of
 // the keys.
 //   s[q, k] = rows[q] . rows[k] * inverse[k];  lse[q] = log sum_k exp s[q, k];  p = exp(s - lse)
-// One invocation computes 4 rows against all keys, with 16 keys at a time. p contains each row's
+// One invocation computes 4 rows against all keys, with 16 keys at a time. `p` contains each row's
 // scores until their maximum is known, then the exponentials until their sum is known. A workgroup
 // computes 64 rows. In the grid, each x covers 64 rows, and y selects the window.
 // The prelude defines E and E4.

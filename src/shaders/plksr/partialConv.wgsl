@@ -53,7 +53,7 @@ fn main(
     return;
   }
   let first = group.z * PER;
-  // The last group may have fewer blocks. It then repeats its last block and does not store the
+  // The last group can have fewer blocks. It then repeats its last block and does not store the
   // repeated results.
   #for o in 0..PER
     let block{o} = min(first + {o}u, DENSE - 1u) * DENSE;

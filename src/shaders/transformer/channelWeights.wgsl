@@ -1,5 +1,5 @@
-// The second stage of attention between channels over a whole map. From the sums of
-// channelSums.wgsl, it computes:
+// The second stage of attention between channels over a whole map. It takes the sums from
+// channelSums.wgsl and computes:
 //   weights[c][d] = softmax_d( t[head] * q[c].k[d] / (max(|q[c]|, 1e-12) max(|k[d]|, 1e-12)) )
 //   partials    [chunks][SUMS] f32
 //   temperature [HEADS] f32

@@ -1,4 +1,4 @@
-// Attention within groups of pixels. It combines `groupScores` and `groupMix` of
+// Attention within groups of pixels. It combines `groupScores` and `groupMix` from
 // graph/transformerOp.ts:
 //   y[i] = sum_j softmax_j( q[i].k[j] / sqrt(DEPTH) + T ) v[j]
 //   q, kv [..][H][W] vectors of 4 channels (Chw4c): queries from channel QUERY on, keys from KEY
@@ -25,7 +25,7 @@
 #if ALIGNED
   @group(0) @binding(4) var<storage, read_write> y: array<E4>;
 #else
-  // Two heads may write to the same vector, so the lanes are written separately.
+  // Two heads can write to the same vector, so the lanes are written separately.
   @group(0) @binding(4) var<storage, read_write> y: array<E>;
 #end
 

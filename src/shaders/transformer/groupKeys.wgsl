@@ -16,8 +16,8 @@ fn table_row(query: u32, key: u32) -> u32 {
 }
 
 // Shifted windows at the lower and right borders contain pixels from opposite borders of the map.
-// This function returns a number for the border that a position comes from. If query and key have
-// different numbers, 100 is subtracted from their score.
+// This function returns a number that identifies the border from which a position comes. If query
+// and key have different numbers, 100 is subtracted from their score.
 fn border_part(group: vec2u, windows: vec2u, position: u32) -> u32 {
   let beyond = position / COLUMNS >= ROWS - SHIFT_Y && group.y + 1u == windows.y;
   let right = position % COLUMNS >= COLUMNS - SHIFT_X && group.x + 1u == windows.x;

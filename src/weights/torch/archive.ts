@@ -13,7 +13,8 @@ const PICKLE = '/data.pkl';
  * `<name>/data.pkl`, and raw storages, `<name>/data/<key>`. Nothing in the archive is executed (see
  * `readPickle`). When a storage is first loaded, its CRC-32 is checked. The loaded bytes are kept.
  *
- * The elements of a stored (not deflated) archive are never copied: tensors are views of `bytes`.
+ * If the archive is stored (not deflated), its elements are never copied: tensors are views of
+ * `bytes`.
  * @throws CrispenError `MODEL_CORRUPT`, or `MODEL_UNSUPPORTED` (also for big-endian files).
  */
 export async function openArchive(bytes: Uint8Array): Promise<Checkpoint> {
@@ -54,8 +55,7 @@ export async function openArchive(bytes: Uint8Array): Promise<Checkpoint> {
 }
 
 /**
- * Finds the folder that contains all entries. Its name is the name that the file had when it was
- * first saved.
+ * Finds the folder that contains all entries. It has the name under which the file was first saved.
  */
 function findTop(names: ReadonlySet<string>): string {
   const found = [...names].filter(

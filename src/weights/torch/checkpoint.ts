@@ -1,26 +1,31 @@
 import { Budget, type PickleValue } from './pickleValue.ts';
 import type { StorageLoader } from './storage.ts';
 
-/** A checkpoint after its pickle was read. Its storages are not loaded yet. */
+/** A checkpoint whose pickle has been read. Its storages are not loaded yet. */
 export interface Checkpoint {
   /** The saved Python value. Its tensors are `TensorRef`s. */
   readonly root: PickleValue;
-  /** Returns the bytes of a storage. They are a view of the file unless the entry is deflated. */
+  /**
+   * Returns the bytes of a storage. The bytes are a view of the file unless the entry is deflated.
+   */
   readonly load: StorageLoader;
 }
 
 const MIB = 2 ** 20;
 
 /**
- * Limits the memory for reading a file of `fileBytes` bytes. Together with the file itself, at most
- * 4 times the file size plus 56 MiB are used.
+ * Returns the memory limits for reading a file of `fileBytes` bytes. Including the file itself,
+ * reading uses at most 4 times the file size plus 56 MiB.
  */
 export function memoryLimits(fileBytes: number): {
-  /** Memory for the values of the pickles. */
+  /** The memory budget for the pickles' values. */
   readonly values: Budget;
-  /** The number of bytes to which deflated entries may unpack in total. */
+  /** The maximum total size of unpacked entries in bytes. */
   readonly unpackBytes: number;
-  /** The number of bytes of tensors that must be gathered because they are not contiguous. */
+  /**
+   * The maximum total size in bytes of tensors that must be gathered because they are not
+   * contiguous.
+   */
   readonly copyBytes: number;
 } {
   return {

@@ -34,16 +34,16 @@ const UNREAD: Readonly<Record<string, string>> = {
   'torch QUInt4x2Storage': 'quantised integers',
   'torch QUInt2x4Storage': 'quantised integers',
   'torch._utils _rebuild_qtensor': 'quantised integers',
-  // These names are used for element types without a storage class.
+  // The next two names are used for element types that have no storage class.
   'torch._utils _rebuild_tensor_v3': 'float8, uint16, uint32 or uint64',
   'torch.storage UntypedStorage': 'float8, uint16, uint32 or uint64',
 };
-/** This is more than the number of axes of any network's tensor. */
+/** No network's tensors have this many axes. */
 const MAX_RANK = 16;
 
 /**
- * Calls for which only the name is kept. Training checkpoints contain these calls next to the
- * weights, but the reader does not need them.
+ * Calls for which only the name is kept. Training checkpoints contain these calls in addition to
+ * the weights, but the reader does not need them.
  */
 const INERT_CALLS = [
   'torch device',
@@ -67,9 +67,9 @@ const INERT_NAMES = [
 ];
 
 /**
- * The names that a checkpoint may mention, as `module name`, and their stand-ins. They are the part
- * of PyTorch's list for weights_only loading that state dictionaries and training scripts need,
- * plus argparse's Namespace.
+ * The names that a checkpoint may mention, as `module name`, and their stand-ins. They are the
+ * subset of PyTorch's weights_only list that state dictionaries and training scripts need, plus
+ * argparse's Namespace.
  */
 export const KNOWN_GLOBALS: ReadonlyMap<string, KnownGlobal> = new Map<string, KnownGlobal>([
   ...Object.entries(STORAGE_TYPES).map(

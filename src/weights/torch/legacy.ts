@@ -12,9 +12,9 @@ const COUNT_BYTES = 8;
 
 /**
  * Opens a checkpoint in the format that PyTorch used before 1.6. The file contains five pickles
- * (magic number, protocol, system information, the value, the keys of the storages), and then the
- * storages in the order of the keys. Each storage is an int64 count of elements, followed by the
- * elements. Nothing in the file is executed.
+ * (magic number, protocol, system information, the value, the storage keys), followed by the
+ * storages in key order. Each storage is an int64 count of elements, followed by the elements.
+ * Nothing in the file is executed.
  *
  * The format has no checksum, but the reader checks the keys, the counts and the end of the file.
  * Elements are never copied: tensors are views of `bytes`.

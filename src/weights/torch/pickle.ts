@@ -12,7 +12,7 @@ declare const TextDecoder: new (
   options: { fatal: boolean; ignoreBOM: boolean },
 ) => { decode(bytes: Uint8Array): string };
 
-// The memory to charge per item, in bytes. The numbers are rounded up from the sizes in V8.
+// The memory to charge per item, in bytes. The numbers are rounded up from V8's object sizes.
 const PER_OPCODE = 16;
 const PER_VALUE = 96;
 const PER_ITEM = 16;
@@ -50,9 +50,9 @@ const REFUSED_OPCODES: ReadonlyMap<number, string> = new Map([
 
 /**
  * Reads one pickle of protocol 2 to 5 that starts at byte `start` of `bytes`. Returns its value and
- * the position of its end. Nothing in the pickle is executed. A name outside `options.globals` is
- * an error, and calls only reach our stand-ins. `options.budget` limits the memory. The pickle's
- * length and the budget limit the time. There is no recursion.
+ * its end position. Nothing in the pickle is executed. A name outside `options.globals` is an
+ * error, and only our stand-ins are ever called. `options.budget` limits memory use. Together with
+ * the pickle's length, it also limits the running time. There is no recursion.
  *
  * Source: the opcode table of CPython's Lib/pickletools.py.
  * @throws CrispenError `MODEL_CORRUPT` for malformed bytes; `MODEL_UNSUPPORTED` for an opcode or a
@@ -242,8 +242,8 @@ class PickleMachine {
         this.#call(at);
         return;
       case 0x62: {
-        // BUILD. No part of the reader needs the attributes of an object (an OrderedDict's
-        // _metadata, an array's elements), so the state is dropped.
+        // BUILD. The reader never needs an object's attributes (an OrderedDict's _metadata, an
+        // array's elements), so the state is dropped.
         const [target] = this.#popCount(2);
         if (!(target instanceof Map || target instanceof Inert)) {
           throw corrupt(`its pickle gives attributes to a plain value at byte ${at}`);
@@ -421,7 +421,7 @@ class PickleMachine {
       const what = callee instanceof PickleGlobal ? callee.name : 'a value';
       throw corrupt(`its pickle calls ${what}, which cannot be called, at byte ${at}`);
     }
-    // A stand-in may copy the entries of its first argument, so the copy is charged too.
+    // A stand-in can copy the entries of its first argument, so the copy is charged too.
     const copied = Array.isArray(args[0]) ? args[0].length : 0;
     this.#charge(PER_MAP + 2 * PER_MAP_ENTRY * copied);
     this.#stack.push(callee.call(args));

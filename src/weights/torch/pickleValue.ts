@@ -3,8 +3,8 @@ import type { StorageType, StorageView, TensorRef } from './storage.ts';
 
 /**
  * A Python value. Dictionaries are Maps, so keys from a file cannot reach a JavaScript prototype.
- * Lists and sets are arrays, and tuples are frozen arrays. Integers beyond 2^53 are bigints. Values
- * may be shared. In a hostile file, they may also be cyclic.
+ * Lists and sets are arrays, and tuples are frozen arrays. Integers beyond 2^53 are bigints.
+ * Several parents can share a value. In a hostile file, values can also be cyclic.
  */
 export type PickleValue =
   | null
@@ -29,7 +29,7 @@ export class Inert {
   }
 }
 
-/** A stand-in for a Python function or class. A pickle may use its name. */
+/** A stand-in for a Python function or class that a pickle may refer to by name. */
 export class PickleGlobal {
   /** The module and the name with a space between them, such as `collections OrderedDict`. */
   readonly name: string;
@@ -44,7 +44,7 @@ export class PickleGlobal {
   }
 }
 
-/** A name that a valid pickle may use for tensors of an unsupported element type. */
+/** A name that a valid pickle can contain for tensors of an unsupported element type. */
 export class UnreadElements {
   /** A description for messages, such as `complex numbers`. */
   readonly what: string;
@@ -56,8 +56,8 @@ export class UnreadElements {
 export type KnownGlobal = PickleGlobal | StorageType | UnreadElements;
 
 /**
- * Limits the memory of pickle values. One byte of a pickle can create an object of hundreds of
- * bytes, so each value is charged with roughly its size in memory before it is made.
+ * Limits the memory that pickle values use. One byte of a pickle can create an object of hundreds
+ * of bytes, so roughly the value's size in memory is charged before each value is created.
  */
 export class Budget {
   #left: number;
@@ -78,7 +78,8 @@ export interface PickleOptions {
   /** The only names that the pickle may mention, as `module name`. */
   readonly globals: ReadonlyMap<string, KnownGlobal>;
   /**
-   * Returns the value of a persistent id. If this is absent, the pickle may not contain such ids.
+   * Returns the value of a persistent id. If this function is absent, the pickle must not contain
+   * such ids.
    */
   readonly persistent?: (id: PickleValue) => PickleValue;
   readonly budget: Budget;

@@ -1,6 +1,6 @@
 import { CrispenError } from '../../errors.ts';
 
-/** Makes the error for a truncated or malformed file or a wrong checksum. */
+/** Creates the error for a truncated or malformed file or a wrong checksum. */
 export function corrupt(message: string, cause?: unknown): CrispenError {
   return new CrispenError('MODEL_CORRUPT', `The PyTorch checkpoint is damaged: ${message}.`, {
     hint: 'Download, copy or save the file again.',
@@ -8,7 +8,7 @@ export function corrupt(message: string, cause?: unknown): CrispenError {
   });
 }
 
-/** Makes the error for a file that may be valid but has unsupported content. */
+/** Creates the error for a file that might be valid but has unsupported content. */
 export function unsupported(
   message: string,
   hint = 'Save the state dictionary alone, as torch.save(model.state_dict(), path) does, or as safetensors.',

@@ -1,7 +1,7 @@
 import { DTYPE_BYTES, type DType, elementCount, type Tensor, type TensorMap } from '../tensor.ts';
 import { corrupt, unsupported } from './refusal.ts';
 
-/** The class of a storage in a pickle, such as `torch.FloatStorage`. */
+/** A storage class that a pickle mentions, such as `torch.FloatStorage`. */
 export class StorageType {
   readonly dtype: DType;
   constructor(dtype: DType) {
@@ -18,8 +18,8 @@ export interface Storage {
 }
 
 /**
- * `count` elements of a storage, starting at element `offset`. A view of only a part of its storage
- * occurs only in legacy files.
+ * `count` elements of a storage, starting at element `offset`. Only legacy files contain views that
+ * cover just a part of their storage.
  */
 export class StorageView {
   readonly storage: Storage;
@@ -39,7 +39,8 @@ export class TensorRef {
   readonly offset: number;
   readonly shape: readonly number[];
   /**
-   * The step between elements for each axis of `shape`, in elements. It is zero if an axis repeats.
+   * The step between elements for each axis of `shape`, in elements. The step is zero for an axis
+   * whose elements repeat.
    */
   readonly strides: readonly number[];
 
@@ -81,8 +82,8 @@ export type StorageLoader = (storage: Storage) => Promise<Uint8Array> | Uint8Arr
  * the elements of an uncompressed file are in memory only once. Other tensors (channels last,
  * transposed, expanded) are gathered into a row-major copy.
  *
- * `copyBytes` limits the total size of the copies, because a tensor with strides of zero can have
- * any size although it has only one element in the file.
+ * `copyBytes` limits the total size of the copies, because a tensor with zero strides can have any
+ * size even if the file contains only one element.
  * @throws CrispenError `MODEL_UNSUPPORTED` beyond the limit, and all errors of `load`.
  */
 export async function loadTensors(
@@ -109,8 +110,8 @@ export async function loadTensors(
 }
 
 /**
- * Returns whether the elements are row-major without gaps. The strides of axes of length 1 do not
- * matter.
+ * Returns whether the elements are row-major without gaps. For axes of length 1, the stride does
+ * not matter.
  */
 function isContiguous({ shape, strides }: TensorRef): boolean {
   if (shape.includes(0)) return true;

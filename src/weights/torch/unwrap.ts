@@ -4,7 +4,7 @@ import type { PickleMap, PickleValue } from './pickleValue.ts';
 import { printable, unsupported } from './refusal.ts';
 import { TensorRef } from './storage.ts';
 
-/** The names, types and shapes of the tensors. They identify a network. */
+/** The tensors' names, types and shapes, which identify a network. */
 export type TensorOutline = ReadonlyMap<string, Pick<Tensor, 'dtype' | 'shape'>>;
 
 /** Returns true if the tensors belong to a known network. */
@@ -28,7 +28,10 @@ const WRAPPERS = [
 ];
 /** Prefixes that training wrappers add to every name. */
 const PREFIXES = ['module.', 'netG.', 'generator.', 'net_g.', '_orig_mod.'];
-/** The names in old ESRGAN files also begin with this prefix. There it must be kept. */
+/**
+ * The names in old ESRGAN files also begin with this prefix. In those files, the prefix must be
+ * kept.
+ */
 const MODEL_PREFIX = 'model.';
 /** Training wrappers can be nested, and each adds this prefix once. */
 const MAX_MODEL_PREFIXES = 4;
@@ -60,8 +63,8 @@ export function unwrap(
 
 /**
  * Removes `module.`, `netG.`, `generator.`, `net_g.` and `_orig_mod.` from the names. Each prefix
- * is removed as often as all names have it. `model.` is removed only if `recognise` accepts the
- * names without it and rejects the names with it.
+ * is removed as many times as all names begin with it. `model.` is removed only if `recognise`
+ * accepts the names without it and rejects the names with it.
  * @throws CrispenError `MODEL_UNSUPPORTED` for names that are too long
  */
 export function stripPrefixes<T extends Pick<Tensor, 'dtype' | 'shape'>>(
@@ -86,7 +89,7 @@ function find(
   depth: number,
   seen: Set<PickleMap>,
 ): { tensors: ReadonlyMap<string, TensorRef>; path: string } | null {
-  // Files can be cyclic. A dictionary that was already visited contains nothing new.
+  // A file's values can be cyclic. A dictionary that was already visited contains nothing new.
   if (depth > MAX_DEPTH || seen.has(map)) return null;
   seen.add(map);
   const names: readonly PickleValue[] = map.size === 1 ? [...map.keys()] : WRAPPERS;
@@ -103,7 +106,7 @@ function find(
   return tensors.size > 0 ? { tensors, path } : null;
 }
 
-/** Returns the longest common prefix of all names that is shorter than each name. */
+/** Returns the longest prefix that all names have in common and that is shorter than every name. */
 function sharedStart(tensors: ReadonlyMap<string, unknown>): string {
   let shared: string | null = null;
   for (const name of tensors.keys()) {
@@ -118,7 +121,7 @@ function sharedStart(tensors: ReadonlyMap<string, unknown>): string {
   return shared ?? '';
 }
 
-/** Returns the position after the prefixes of training wrappers that begin at `start`. */
+/** Returns the position after the training wrappers' prefixes that begin at `start`. */
 function afterWrappers(shared: string, start: number): number {
   let at = start;
   for (;;) {

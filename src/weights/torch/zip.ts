@@ -37,7 +37,7 @@ const ENCRYPTED = 1;
 const STORED = 0;
 const DEFLATED = 8;
 /**
- * The number of entries is limited, because an entry takes more memory than its 46 bytes in the
+ * The number of entries is limited, because an entry uses more memory than its 46 bytes in the
  * file.
  */
 const MAX_ENTRIES = 100_000;
@@ -46,9 +46,9 @@ interface Entry {
   readonly name: string;
   readonly method: number;
   readonly crc: number;
-  /** The size in the file. */
+  /** The entry's size in the file. */
   readonly packedSize: number;
-  /** The size after unpacking. */
+  /** The entry's size after unpacking. */
   readonly size: number;
   readonly headerAt: number;
   readonly dataAt: number;
@@ -151,8 +151,8 @@ function findDirectory(view: DataView): DirectoryPlace {
   const length = view.byteLength;
   const lowest = Math.max(0, length - END_BYTES - MAX_COMMENT_BYTES);
   let at = length - END_BYTES;
-  // The comment of the end record must end at the end of the file. Otherwise any text could look
-  // like an end record.
+  // The end record's comment must end at the end of the file. Otherwise, any text could look like
+  // an end record.
   while (
     at >= lowest &&
     !(view.getUint32(at, true) === END && at + END_BYTES + view.getUint16(at + 20, true) === length)
@@ -199,7 +199,7 @@ function readEntry(view: DataView, at: number, name: string, directoryAt: number
   let size = view.getUint32(at + 24, true);
   let headerAt = view.getUint32(at + 42, true);
   if (size === IN_ZIP64 || packedSize === IN_ZIP64 || headerAt === IN_ZIP64) {
-    // The extra field contains only the values that do not fit, in this order.
+    // The extra field contains only the values that do not fit into 32 bits, in this order.
     const next = zip64Reader(view, at, shown);
     if (size === IN_ZIP64) size = next();
     if (packedSize === IN_ZIP64) packedSize = next();
@@ -222,7 +222,7 @@ function readEntry(view: DataView, at: number, name: string, directoryAt: number
 }
 
 /**
- * Returns a function that reads the 64-bit numbers of a central header's zip64 extra field one by
+ * Returns a function that reads the 64-bit numbers in a central header's zip64 extra field one by
  * one.
  */
 function zip64Reader(view: DataView, headerAt: number, shown: string): () => number {

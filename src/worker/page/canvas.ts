@@ -8,7 +8,7 @@ const CANVAS = {
 };
 
 /**
- * @throws CrispenError `INVALID_INPUT` for anything but a canvas; canvases of other realms are
+ * @throws CrispenError `INVALID_INPUT` for anything but a canvas; a canvas from another realm is
  *   valid
  */
 export function checkCanvas(canvas: HTMLCanvasElement | OffscreenCanvas): void {
@@ -22,7 +22,7 @@ export function checkCanvas(canvas: HTMLCanvasElement | OffscreenCanvas): void {
 export function takeOver(canvas: HTMLCanvasElement | OffscreenCanvas): OffscreenCanvas {
   try {
     if (isCanvasElement(canvas)) return canvas.transferControlToOffscreen();
-    // This call throws for a canvas that cannot be transferred, so the page gets the error.
+    // This call throws if the canvas cannot be transferred, so the error occurs on the page.
     return structuredClone(canvas, { transfer: [canvas] });
   } catch (cause) {
     throw invalid(

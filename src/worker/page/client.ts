@@ -67,12 +67,12 @@ export type { UpscaleSource } from './source.ts';
 export type { Detection, Upscaler } from './upscaler.ts';
 
 /**
- * Creates an upscaler with its own worker, which starts at the first call and again after a
- * failure. This function works in pages, and in workers that can start workers. In Node, use the
- * command line or `crispen/engine`.
+ * Creates an upscaler with its own worker. The worker starts at the first call. After a failure,
+ * the next call starts a new worker. This function works in pages and in workers that can start
+ * other workers. In Node, use the command line or `crispen/engine`.
  *
- * @throws CrispenError `INVALID_INPUT` for invalid options, `WORKER_FAILED` if there are no web
- *   workers, as in Node
+ * @throws CrispenError `INVALID_INPUT` for invalid options, `WORKER_FAILED` if web workers are not
+ *   available, as in Node
  */
 export function createUpscaler(options: UpscalerOptions = {}): Upscaler {
   if (typeof Worker === 'undefined' || baseAddress() === undefined) {
@@ -217,8 +217,8 @@ class WorkerUpscaler implements Upscaler {
   }
 
   /**
-   * Returns the facts about added models that planning needs. The worker is not called for shipped
-   * models.
+   * Returns the information about added models that planning needs. For a shipped model, no call to
+   * the worker is needed.
    */
   async #added(model: string | undefined): Promise<AddedModel[]> {
     return model?.startsWith(ADDED_PREFIX) ? this.models() : [];
@@ -245,7 +245,8 @@ class WorkerUpscaler implements Upscaler {
 
   /**
    * Runs one job with progress and cancellation. `discard` frees a result that arrives after the
-   * cancellation. If `settle` is set, a cancelled job rejects only after the worker has cleaned up.
+   * job was cancelled. If `settle` is set, a cancelled job rejects only after the worker has
+   * cleaned up.
    */
   async #job<T>(
     { signal, onProgress, confirm }: JobOptions & Pick<UpscaleRequest, 'confirm'>,
@@ -284,8 +285,8 @@ class WorkerUpscaler implements Upscaler {
   }
 
   /**
-   * Returns a session with a live worker. If a worker has died while it was idle, a new worker gets
-   * the job.
+   * Returns a session with a live worker. If the old worker died while it was idle, a new worker is
+   * started for the job.
    */
   async #ready(): Promise<WorkerSession> {
     const session = this.#open();
@@ -340,9 +341,7 @@ async function planned(
   return { ...plan, auto: request.model === AUTO };
 }
 
-/**
- * If a request has a task, adds the task's model. Removes `auto`, which is not the id of a model.
- */
+/** If a request has a task, adds the task's model. Removes `auto`, because it is not a model id. */
 async function withTask<R extends ModelChoice>(
   given: R,
   added: AddedModel[],
@@ -353,13 +352,14 @@ async function withTask<R extends ModelChoice>(
   return (await import('./task.ts')).forTask(request, added, source);
 }
 
-/** Converts a target to the form that is sent to the worker. */
+/** Converts a target to an object that can be sent to the worker. */
 async function sent(target: UpscaleTarget | null): Promise<WireTarget | null> {
   return isStream(target) ? (await import('./target.ts')).sendable(target) : target;
 }
 
 function startWorker(): Worker {
-  // Some bundlers insert a URL of their own machine here. The worker is then next to the page.
+  // Some bundlers replace this URL with a path on the build machine. In that case, the worker's
+  // script is next to the page.
   const { protocol, origin } = new URL(import.meta.url);
   if (protocol.startsWith('http') && origin !== location.origin) {
     return inlineWorker(import.meta.url.replace(/[^/]*$/, 'worker.js'));
@@ -399,12 +399,12 @@ function folderUrl(baseUrl: string | URL): string {
   return url.href;
 }
 
-/** Returns whether this script runs in a page, and not in a worker. */
+/** Returns whether this script runs in a page rather than in a worker. */
 const hasDocument = (): boolean => typeof document !== 'undefined';
 
 const isVisible = (): boolean => !hasDocument() || document.visibilityState === 'visible';
 
-/** Returns the last part of a URL, or an empty string for a Blob, which has no name. */
+/** Returns the last segment of a URL's path, or an empty string for a Blob, which has no name. */
 function fileName(source: Blob | string): string {
   if (typeof source !== 'string') return '';
   const last = new URL(source).pathname.split('/').at(-1) ?? '';

@@ -125,7 +125,7 @@ describe('on a page', () => {
 
   beforeEach(() => {
     started = 0;
-    // Stubs the part of a page that is needed until a worker is started.
+    // Stubs the page globals that are used before the worker starts.
     vi.stubGlobal('location', new URL('http://localhost/page/index.html'));
     vi.stubGlobal(
       'Worker',

@@ -35,19 +35,19 @@ import { isFileHandle, isStream, isUrl } from './realm.ts';
 
 export interface UpscalerOptions {
   /**
-   * The folder of the weight files. It is resolved against the document, or in a worker against the
-   * worker's script. Default: the folder `models` of the package, which contains the weights of
-   * `a2n-photo-x2`.
+   * The folder that contains the weight files. A relative URL is resolved against the document or,
+   * in a worker, against the worker's script. Default: the package's `models` folder, which
+   * contains the weights of `a2n-photo-x2`.
    */
   readonly baseUrl?: string | URL;
   /**
-   * Makes the worker, for bundlers with special needs. For a worker script on another site, see
-   * `inlineWorker`.
+   * Creates the worker, for bundlers with special requirements. For a worker script on another
+   * site, see `inlineWorker`.
    */
   readonly worker?: () => Worker;
-  /** Whether to keep weights in the Cache API; default true. */
+  /** Whether to store weights in the Cache API; default true. */
   readonly cache?: boolean;
-  /** The number of bytes of memory that a job may use, on the GPU or on the CPU. */
+  /** The maximum memory that a job may use on the GPU or the CPU, in bytes. */
   readonly memoryBudget?: number;
   /**
    * The hardware that runs networks. `auto` (default) uses a GPU if WebGPU offers one, otherwise
@@ -57,30 +57,30 @@ export interface UpscalerOptions {
    */
   readonly backend?: BackendChoice;
   /**
-   * The number of threads on the CPU, 1 to 8; the default leaves one core free. Threads need no
-   * HTTP header. In cross-origin isolated pages, they share memory, which saves time.
+   * The number of CPU threads, from 1 to 8. The default leaves one core free. Threads do not
+   * require any HTTP headers. In cross-origin isolated pages, they share memory, which is faster.
    */
   readonly threads?: number;
   /**
    * The precision of feature maps and weights in GPU memory. `auto` (default) uses f16 for 8-bit
-   * images and shipped models if the GPU has `shader-f16` and the model's f16 output keeps 99.9 %
-   * of the values within 1/255 of f32. Otherwise, `auto` uses f32. With `f16`, jobs fail with
-   * `INVALID_INPUT` on a GPU without `shader-f16`.
+   * images and shipped models if the GPU has `shader-f16` and at least 99.9 % of the model's f16
+   * output values are within 1/255 of the f32 values. Otherwise, `auto` uses f32. With `f16`, jobs
+   * fail with `INVALID_INPUT` on a GPU without `shader-f16`.
    */
   readonly precision?: Precision;
   /**
    * How the fastest kernels for this GPU are chosen. `quick` (default) uses a table of adapter
-   * families. When the first image is done and nothing else runs, it measures for at most 250 ms of
-   * GPU time, and later upscalers use the result. `full`, or true, measures for some seconds before
-   * the first image. `off`, or false, uses only the table. Results are stored in the Cache API,
-   * separately for each adapter and browser version. `quick` measures neither with `cache: false`
-   * nor on software adapters.
+   * families. When the first image is finished and no job is running, `quick` also benchmarks
+   * kernels for at most 250 ms of GPU time, and later upscalers use the result. `full`, or true,
+   * benchmarks for a few seconds before the first image. `off`, or false, uses only the table.
+   * Results are stored in the Cache API, separately for each adapter and browser version. With
+   * `cache: false` or on a software adapter, `quick` does not benchmark.
    */
   readonly tune?: TuneMode | boolean;
 }
 
 export interface JobOptions {
-  /** An AbortSignal, which may also come from another realm or a polyfill. */
+  /** An AbortSignal. It may come from another realm or from a polyfill. */
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: UpscaleProgress) => void) | undefined;
 }
@@ -89,52 +89,51 @@ export interface EncodeOptions {
   readonly type: OutputType;
   /** The quality from 0 to 1 for all formats except PNG; default 0.92. */
   readonly quality?: number | undefined;
-  /** Whether the EXIF and XMP of a file are kept; default `drop`. */
+  /** Whether a file's EXIF and XMP are kept; default `drop`. */
   readonly metadata?: Metadata | undefined;
 }
 
 export interface InspectOptions extends ModelChoice, JobOptions {
   /**
-   * The part to inspect, in pixels of the image; default: the whole image. The branch weights of
-   * A2N depend on all pixels of the network's input, so a part has different branch weights from
-   * the whole image.
+   * The region to inspect, in image pixels; default: the whole image. A2N's branch weights depend
+   * on all pixels of the network's input, so they differ between a region and the whole image.
    */
   readonly region?: Rect | undefined;
   /**
-   * The maximum number of pixels in the network's input, 256 to 65536; default 16384. A larger part
-   * is reduced first, by the factor `reduction` of the result. This limit also bounds the size of
-   * the result: A2N returns 3 KB per pixel.
+   * The maximum number of pixels in the network's input, 256 to 65536; default 16384. A larger
+   * region is first reduced by the factor that the result reports as `reduction`. This limit also
+   * bounds the size of the result: A2N returns 3 KB per pixel.
    */
   readonly maxPixels?: number | undefined;
 }
 
 export interface AddModelOptions extends AddOptions, JobOptions {
   /**
-   * The file's name, which may contain the scale. Default: the name of the `File`, or the last part
-   * of the URL.
+   * The file's name. If it contains the scale, Crispen uses that scale when the file itself does
+   * not determine it. Default: the name of the `File`, or the last part of the URL.
    */
   readonly name?: string;
 }
 
 export interface ExportOptions {
-  /** Whether to store f16 instead of the file's element type; default false. */
+  /** Whether to store the tensors as f16 instead of the file's element type; default false. */
   readonly f16?: boolean;
 }
 
 export interface ModelChoice {
-  /** The default is the model's scale. Without a model, it is 2, or 1 for a task that restores. */
+  /** The default is the model's scale. Without a model, it is 2, or 1 for a restoration task. */
   readonly scale?: number | undefined;
   /**
-   * The id of a shipped or an added model. Default: the model of the task, or the best photo model
-   * of the scale. `auto` chooses the same model, unless an estimate says that the best models would
-   * take more than 3 s for this image on this machine. It then chooses the fast photo models.
-   * `diagnostics.auto` gives the reason. For `inspect`, `auto` is the same as the default.
+   * The id of a shipped or an added model. Default: the task's model, or the best photo model for
+   * the scale. `auto` chooses the same model, unless an estimate says that the best models would
+   * take more than 3 s for this image on this machine. In that case, `auto` chooses the fast photo
+   * models. `diagnostics.auto` states the reason. For `inspect`, `auto` is the same as the default.
    */
   readonly model?: string | undefined;
   /**
    * The task. Default: the model's task, or `upscale` if there is no model. The other tasks restore
-   * the image at its own size. If another size is requested too, the default models enlarge the
-   * restored image.
+   * the image at its own size. If a different size is requested, the default models then enlarge
+   * the restored image.
    */
   readonly task?: Task | undefined;
 }
@@ -142,41 +141,43 @@ export interface ModelChoice {
 export interface PlanChoice extends ModelChoice, Tiling {
   /**
    * Any factor up to 16. Default: the model's scale, or 2 if there is neither a model nor a task.
-   * For factors without a model, the model of the next larger scale in the same family runs, or
+   * If no model has this factor, the model with the next larger scale in the same family runs, or
    * several passes run. The result is then resized.
    */
   readonly scale?: number | undefined;
   /**
-   * An alternative to `scale`: a width or a height in pixels, or a box into which the result fits.
+   * An alternative to `scale`: a width or a height in pixels, or a box that the result must fit
+   * into.
    */
   readonly width?: number | undefined;
   readonly height?: number | undefined;
   readonly fit?: { readonly width: number; readonly height: number } | undefined;
   /**
-   * The part of the image to enlarge, in whole pixels of the upright image; default: the whole
-   * image. Sizes in the result, such as `inputWidth`, refer to this part. A region outside the
-   * image causes `INVALID_INPUT`.
+   * The region to enlarge, in whole pixels of the upright image; default: the whole image. Sizes in
+   * the result, such as `inputWidth`, refer to this region. A region outside the image causes
+   * `INVALID_INPUT`.
    */
   readonly region?: Rect | undefined;
   /** `lanczos` resizes without a network, on the GPU if there is one. Default `network`. */
   readonly method?: Method | undefined;
-  /** The number of bits per sample of a PNG file; default: the source's. */
+  /** The number of bits per sample in a PNG file; default: the same as in the source. */
   readonly depth?: Depth | undefined;
   /** The default is `bitmap`, or PNG if `to` is given. */
   readonly output?: OutputFormat | undefined;
-  /** The target to which the file is written while it is made. The result then has no `image`. */
+  /**
+   * The target to which the file is written as it is produced. If set, the result has no `image`.
+   */
   readonly to?: UpscaleTarget | undefined;
   /**
-   * The longest side, in pixels, of a small picture that is returned together with a result file.
-   * The value must be at least 1. By default, there is no small picture.
+   * The longest side, in pixels, of a preview image that is returned together with a result file.
+   * The value must be at least 1. By default, there is no preview image.
    */
   readonly preview?: number | undefined;
   /** The quality from 0 to 1 for all formats except PNG; default 0.92. */
   readonly quality?: number | undefined;
   /**
-   * Called before a job on the CPU that would take more than a minute, with the estimated
-   * milliseconds. If it returns `false`, the job ends with `ABORTED`. Without this function, the
-   * job continues.
+   * Called with the estimated milliseconds before a CPU job that would take more than a minute. If
+   * it returns `false`, the job ends with `ABORTED`. Without this function, the job continues.
    */
   readonly confirm?: ((milliseconds: number) => boolean | Promise<boolean>) | undefined;
   /**
@@ -195,7 +196,8 @@ export type DrawRequest = Omit<
 >;
 
 const job: Rules<JobOptions> = {
-  // Only the shape is checked, because signals of other realms and polyfills are valid too.
+  // Only the properties are checked, because signals from other realms and polyfills are also
+  // valid.
   signal: shaped('signal', 'an AbortSignal', {
     aborted: 'boolean',
     addEventListener: 'function',
@@ -263,7 +265,7 @@ const written = {
   depth: choice<Depth>([8, 16]),
   output: choice<OutputFormat>(['bitmap', ...OUTPUT_TYPES]),
   to: target,
-  // Fractions are valid, because the value may be a product with the device's pixel ratio.
+  // Fractions are valid, because callers may multiply a length by the device's pixel ratio.
   preview: number({ min: 1, max: 2 ** 31 - 1 }),
   quality,
   metadata,
@@ -276,7 +278,7 @@ const tune: Rule = {
   accepts: (value) => typeof value === 'boolean' || TUNE_MODES.includes(value as TuneMode),
 };
 
-/** The rules for the options of each call, by the name of the call. */
+/** The rules for each call's options, by the name of the call. */
 export const CALLS = {
   createUpscaler: {
     baseUrl: url,

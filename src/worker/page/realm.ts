@@ -1,6 +1,6 @@
 /**
- * Recognises objects of the platform. `instanceof` compares with the classes of its own realm, so
- * it rejects a Blob from an iframe. It also fails for classes that do not exist in workers.
+ * Recognises platform objects. `instanceof` compares with the classes of the current realm, so it
+ * rejects a Blob from an iframe. It also fails for classes that do not exist in workers.
  */
 
 interface Class {
@@ -8,11 +8,11 @@ interface Class {
 }
 
 /**
- * Returns whether a value is an object of one of the platform's classes, from any realm. It calls a
- * getter of the class, which throws for other objects.
+ * Returns whether a value is an instance of a platform class from any realm. The function calls one
+ * of the class's getters, which throws for other objects.
  *
- * @param name the name of the class, which may be missing in this realm
- * @param property a property that the class itself defines with a getter
+ * @param name the name of the class, which might not exist in this realm
+ * @param property a property that this class, not a base class, defines with a getter
  */
 function is(value: unknown, name: string, property: string): boolean {
   const type = (globalThis as unknown as Record<string, Class | undefined>)[name];
@@ -46,8 +46,8 @@ export const isFileHandle = (value: unknown): value is FileSystemFileHandle =>
   is(value, 'FileSystemHandle', 'kind') && (value as FileSystemHandle).kind === 'file';
 
 /**
- * Returns the base for relative URLs: the document's base, or in a worker the URL of its script.
- * The base of a `blob:` script, which has no folder, is the origin. Returns undefined if there is
+ * Returns the base for relative URLs: the document's base URL or, in a worker, the URL of its
+ * script. A `blob:` script has no folder, so its base is the origin. Returns undefined if there is
  * neither a document nor a location, as in Node.
  */
 export function baseAddress(): string | undefined {
@@ -56,7 +56,7 @@ export function baseAddress(): string | undefined {
   return location.protocol === 'blob:' ? location.origin : location.href;
 }
 
-/** Makes a URL absolute. Returns null if the address is invalid. */
+/** Resolves an address to an absolute URL. Returns null if the address is invalid. */
 export function absolute(address: string | URL): URL | null {
   try {
     return new URL(address, baseAddress());

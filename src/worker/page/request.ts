@@ -7,7 +7,7 @@ import type { ModelChoice, PlanChoice } from './options.ts';
 
 export const DEFAULT_QUALITY = 0.92;
 
-/** The properties of a model that are needed to choose it. */
+/** The properties by which a model is chosen. */
 export interface Choosable {
   readonly id: string;
   readonly scale: number;
@@ -28,7 +28,7 @@ export const chooseModel = (
     : (added.find(({ id }) => id === model) ?? findModel(model));
 
 /**
- * Makes the plan for a request.
+ * Plans an upscale request.
  * @param request a request that satisfies the rules of its call
  * @throws CrispenError `MODEL_UNKNOWN`; `INVALID_INPUT` for options that cannot be combined
  */
@@ -56,8 +56,8 @@ export function planUpscale(
 }
 
 /**
- * Chooses the model and its scale. `wish` is the requested size if the model's scale does not give
- * it.
+ * Chooses the model and its scale. `wish` is the requested size, unless the model's scale already
+ * produces that size.
  */
 function chooseSize(
   { model, scale, width, height, fit }: PlanChoice,

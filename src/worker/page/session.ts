@@ -10,7 +10,7 @@ import type {
   WorkerConfig,
 } from '../protocol.ts';
 
-/** The longest time in which an idle worker must answer. */
+/** The number of milliseconds within which an idle worker must answer. */
 const ANSWER_MS = 10_000;
 
 /** The callbacks of a job, which receive its progress and answer its questions. */
@@ -20,8 +20,8 @@ export interface JobListener {
 }
 
 /**
- * One worker from its start to its end. If a worker dies, Comlink leaves its calls pending forever.
- * This class rejects them.
+ * Manages one worker from its start to its end. If a worker dies, Comlink leaves pending calls
+ * unsettled forever. This class rejects them.
  */
 export class WorkerSession {
   readonly #worker: Worker;
@@ -39,7 +39,7 @@ export class WorkerSession {
   readonly #onEnd: () => void;
 
   /**
-   * @param start makes a worker
+   * @param start creates a worker
    * @param onEnd called once when the worker has ended, for any reason
    */
   constructor(start: () => Worker, config: Omit<WorkerConfig, 'lifeline'>, onEnd: () => void) {
@@ -95,9 +95,9 @@ export class WorkerSession {
   }
 
   /**
-   * Settles when it is known whether the worker is alive. An idle worker is pinged, because it may
-   * have died without an event. A worker that is busy or starting is not pinged, because its
-   * pending calls are rejected if it dies.
+   * Checks that the worker is alive. An idle worker is pinged, because it might have died without
+   * an event. A worker that is busy or starting is not pinged, because its pending calls are
+   * rejected if it dies.
    * @throws CrispenError the reason why the session ended
    */
   async alive(): Promise<void> {
@@ -125,8 +125,8 @@ export class WorkerSession {
   }
 
   /**
-   * Starts a thread. Errors are ignored, because the worker waits only a few seconds for the first
-   * message of the thread.
+   * Starts a thread. Errors are ignored, because the worker stops waiting for the thread's first
+   * message after a few seconds.
    */
   #startThread(port: MessagePort): void {
     const worker = this.#start();
@@ -136,8 +136,8 @@ export class WorkerSession {
   }
 
   /**
-   * Asks the page and sends its answer to the worker. If the page's function throws, the job does
-   * not start.
+   * Asks the page whether a job should start, and sends the answer to the worker. If the page's
+   * function throws, the job does not start.
    */
   async #ask(id: number, { confirm }: JobListener, milliseconds: number): Promise<void> {
     let yes = true;
@@ -167,9 +167,9 @@ export class WorkerSession {
   }
 
   /**
-   * Waits for the worker's lock. No event reports a worker that was terminated, closed itself or
-   * was killed for its memory. But the browser then releases the worker's lock, and the page, which
-   * waits for the lock, gets it.
+   * Waits for the worker's lock to detect when the worker ends. There is no event when a worker is
+   * terminated, closes itself or is killed for using too much memory. However, the browser then
+   * releases the worker's lock, and the page acquires it.
    */
   async #watchOver(configured: Promise<void>, lifeline: string): Promise<void> {
     try {

@@ -15,8 +15,8 @@ import {
 } from './realm.ts';
 
 /**
- * All possible sources. Elements are read at the time of the call. Missing colours of raw Bayer
- * data are interpolated. With the task `demosaic`, a network computes them with better quality.
+ * All possible sources. Elements are read at the time of the call. In raw Bayer data, the missing
+ * colours are interpolated. With the task `demosaic`, a network then improves them.
  */
 export type UpscaleSource =
   | File
@@ -31,11 +31,11 @@ export type UpscaleSource =
   | BayerMosaic;
 
 /**
- * Converts a source to the form that is sent to the worker, and lists the objects to transfer.
+ * Converts a source to an object that can be sent to the worker, and lists the objects to transfer.
  *
- * The caller's own bitmaps and pixels stay usable, because the function transfers a copy. Files are
- * passed by reference. Strings and URLs are resolved against the document, or in a worker against
- * the worker's script. Crispen's worker fetches them.
+ * The caller's own bitmaps and pixels stay usable, because the function transfers copies. Files are
+ * passed by reference. Strings and URLs are resolved against the document or, in a worker, against
+ * the worker's script. Crispen's worker then fetches them.
  *
  * @throws CrispenError `CROSS_ORIGIN` for pixels that belong to another site, `DECODE_FAILED` for a
  *   broken image element, `INVALID_INPUT` for anything else
@@ -48,8 +48,8 @@ export async function toWireSource(
     return { source: { kind: 'url', url: resolve(source) }, transfer: [] };
   }
   if (isMosaic(source)) {
-    // Samples are read at the time of the call. The check below rejects an empty buffer, such as
-    // one that was transferred.
+    // Samples are copied at the time of the call. An empty buffer, such as one that was
+    // transferred, is rejected by the check below.
     const data = source.data?.length > 0 ? source.data.slice() : source.data;
     const { checkMosaic } = await import('../../image/bayer.ts');
     const mosaic = checkMosaic({ ...source, data });
@@ -69,15 +69,15 @@ export async function toWireSource(
 }
 
 /**
- * Recognises raw Bayer data by the property `pattern`, which no other source has. Input elements
- * also have it, but they are not sources.
+ * Recognises raw Bayer data by its property `pattern`. Apart from input elements, which are not
+ * sources, no other object has this property.
  */
 export const isMosaic = (source: unknown): source is BayerMosaic =>
   'pattern' in Object(source) && !isInputElement(source);
 
 /**
- * Makes a transferable copy of the caller's bitmap, which keeps the exact colours of pixels with a
- * low alpha.
+ * Creates a transferable copy of the caller's bitmap. The copy keeps the exact colours of pixels
+ * with low alpha.
  */
 export async function copyBitmap(bitmap: ImageBitmap): Promise<ImageBitmap> {
   if (!isBitmap(bitmap)) throw notASource();
@@ -94,8 +94,8 @@ function resolve(address: string | URL): string {
 }
 
 /**
- * Returns whether image data are 8-bit sRGB and can be used directly. Other image data are
- * converted through a bitmap.
+ * Returns whether image data is 8-bit sRGB and can be used directly. Other image data is converted
+ * through a bitmap.
  */
 function isPlain(image: ImageData): boolean {
   const kind = Object.prototype.toString.call(image.data);
@@ -145,7 +145,7 @@ async function loaded(image: HTMLImageElement): Promise<void> {
   }
 }
 
-/** Reads one pixel to find out whether the browser allows reading. */
+/** Reads one pixel to find out whether the browser allows scripts to read the bitmap. */
 function isReadable(bitmap: ImageBitmap): boolean {
   const context = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
   context?.drawImage(bitmap, 0, 0);

@@ -1,19 +1,19 @@
-/** Functions of the page for writing results to targets. This module is loaded lazily. */
+/** Page-side functions for writing results to targets. This module is loaded lazily. */
 import type { PumpAnswer, PumpRequest } from '../protocol.ts';
 
-/** Removes an empty file, which a file picker has just created. Keeps a file that has content. */
+/** Removes a file that a file picker has just created, if the file is still empty. */
 export async function removeEmpty(file: FileSystemFileHandle & { remove?(): Promise<void> }) {
   try {
     if ((await file.getFile()).size === 0) await file.remove?.();
   } catch {
-    // The file no longer exists, or removing it is not allowed. The caller reports the error that
-    // came before.
+    // The file no longer exists, or removing it is not allowed. The caller reports the original
+    // error.
   }
 }
 
 /**
- * Makes a stream sendable to the worker. Safari cannot transfer streams. There, the worker sends
- * the data through a port, and the page writes them.
+ * Converts a stream to an object that can be sent to the worker. Safari cannot transfer streams. In
+ * Safari, the worker sends the data through a port, and the page writes the data to the stream.
  */
 export function sendable(stream: WritableStream<Uint8Array>): WritableStream | MessagePort {
   const probe = new WritableStream();
@@ -25,7 +25,7 @@ export function sendable(stream: WritableStream<Uint8Array>): WritableStream | M
   }
 }
 
-/** Writes the data that arrive at a port into a stream. Like a transfer, this locks the stream. */
+/** Writes all data that arrives at a port to a stream. Like a transfer, this locks the stream. */
 function pumpInto(stream: WritableStream<Uint8Array>): MessagePort {
   const { port1, port2 } = new MessageChannel();
   const writer = stream.getWriter();
@@ -46,7 +46,7 @@ function pumpInto(stream: WritableStream<Uint8Array>): MessagePort {
     }
     port1.postMessage(answer);
   };
-  // If the stream fails, the worker gets the error in the answer to its next request.
+  // If the stream fails, the page reports the error in its answer to the worker's next request.
   writer.closed.catch(() => {});
   return port2;
 }

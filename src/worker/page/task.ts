@@ -10,10 +10,10 @@ import { type Choosable, chooseModel } from './request.ts';
 import { isMosaic, type UpscaleSource } from './source.ts';
 
 /**
- * If a request has a task but no model, adds the model of the task.
+ * If a request has a task but no model, adds the task's model.
  * @param source the image
- * @throws CrispenError `INVALID_INPUT` for a model, a method or a source that does not fit the
- *   task; `MODEL_UNKNOWN`
+ * @throws CrispenError `INVALID_INPUT` for a model, a method or a source that cannot be used for
+ *   the task; `MODEL_UNKNOWN`
  */
 export function forTask<R extends ModelChoice & { readonly method?: string | undefined }>(
   request: R,

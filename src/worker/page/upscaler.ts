@@ -27,40 +27,40 @@ export interface Detection {
   readonly backend: 'webgpu' | 'cpu' | 'none';
   readonly adapter: AdapterReport | null;
   /**
-   * The reason why the GPU is not used: `NO_WEBGPU` or `INSECURE_CONTEXT`, with a hint. Null if the
-   * GPU is used, or if `backend` is `cpu`.
+   * The reason why the GPU is not used: an error with a hint and the code `NO_WEBGPU` or
+   * `INSECURE_CONTEXT`. Null if the GPU is used, or if `backend` is `cpu`.
    */
   readonly reason: CrispenError | null;
   /**
-   * How the CPU runs networks; null if the GPU runs them. For `loops`, `reason` says why there is
-   * no WebAssembly (`NO_WASM`) and how the page can allow it.
+   * How the CPU runs networks; null if the GPU runs them. If `code` is `loops`, `reason` says why
+   * WebAssembly is unavailable (`NO_WASM`) and how the page can allow it.
    */
   readonly cpu: (CpuReport & { readonly reason: CrispenError | null }) | null;
 }
 
 export interface Upscaler {
   /**
-   * Reports how networks run in this browser. It creates a device on the adapter, because
-   * `navigator.gpu` alone proves nothing.
+   * Reports how networks run in this browser. It creates a GPU device, because the presence of
+   * `navigator.gpu` does not prove that a GPU can be used.
    */
   detect(): Promise<Detection>;
   /**
-   * Downloads a model and prepares it, so the first image does not wait for it. `auto` is not
-   * accepted, because its model depends on the image.
+   * Downloads and prepares a model, so the first image does not have to wait. `auto` is not
+   * accepted, because the model that it chooses depends on the image.
    * @throws CrispenError `INVALID_INPUT`, `MODEL_UNKNOWN`, `FETCH_FAILED`, `MODEL_CORRUPT`,
    *   `ABORTED`
    */
   preload(model: string, options?: JobOptions): Promise<void>;
   /**
    * Enlarges one image. Jobs run one after the other, in the order in which they reach the worker.
-   * Options are checked before anything is sent to the worker. Unknown option names are errors.
+   * Options are checked before anything is sent to the worker. Unknown options are rejected.
    *
    * @throws CrispenError with any code except `INTERNAL`: `INVALID_INPUT`, `MODEL_UNKNOWN`,
    *   `CROSS_ORIGIN`, `FETCH_FAILED`, `DECODE_FAILED`, `IMAGE_TOO_LARGE`, `NO_WEBGPU`,
    *   `INSECURE_CONTEXT`, `MODEL_CORRUPT`, `DEVICE_LOST`, `OUT_OF_MEMORY`, `NON_FINITE`,
    *   `BLANK_RESULT`, `ENCODE_FAILED`, `WRITE_FAILED`, `WORKER_FAILED`, `ABORTED`. After any of
-   *   them, the upscaler can process the next image. No partial result file is left, and a file
-   *   that was empty is removed.
+   *   these errors, the upscaler can process the next image. No partial result file is left behind.
+   *   A target file that was empty before the call is removed.
    */
   upscale(
     source: UpscaleSource,
@@ -68,15 +68,15 @@ export interface Upscaler {
   ): Promise<UpscaleOutput<null>>;
   upscale(source: UpscaleSource, request?: UpscaleRequest): Promise<UpscaleOutput>;
   /**
-   * Like `upscale`, but draws the result on a canvas and sets the size of the canvas. The result of
-   * an opaque colour image at the model's own scale stays on the GPU. The complete image appears in
-   * one step, and only a few rows are read back. Other results (with alpha, grey, of another size,
-   * or from the CPU) are read back and painted. The page sees the canvas's new size in its next
-   * frame.
+   * Like `upscale`, but draws the result on a canvas and sets the size of the canvas. If the image
+   * is opaque and in colour, and is enlarged by the model's own scale, its result stays on the GPU.
+   * The complete image appears in one step, and only a few rows are read back. Other results (with
+   * alpha, grey, of another size, or from the CPU) are read back and then drawn. The page sees the
+   * canvas's new size in its next frame.
    *
-   * After this call, the canvas belongs to the worker, even if there was an error. The canvas must
-   * be new, must not have a context, and can be used for only one result. It shows the result until
-   * the upscaler is destroyed.
+   * After this call, the canvas belongs to the worker, even after an error. The canvas must be new,
+   * must not have a context, and can be used for only one result. It shows the result until the
+   * upscaler is destroyed.
    *
    * @throws CrispenError like `upscale`; `INVALID_INPUT` for a canvas that is not new,
    *   `IMAGE_TOO_LARGE` for a result with a side longer than the device's largest texture (8192)
@@ -87,35 +87,35 @@ export interface Upscaler {
     request?: DrawRequest,
   ): Promise<UpscaleOutput<null>>;
   /**
-   * Estimates how many milliseconds the CPU of this machine would take for an LR image of this
-   * size. The estimate is the sum over all networks that the request runs.
+   * Estimates how many milliseconds this machine's CPU would take for an LR image of this size. The
+   * estimate is the total for all networks that the request runs.
    * @throws CrispenError `INVALID_INPUT`, `MODEL_UNKNOWN`
    */
   estimateCpu(width: number, height: number, request?: PlanChoice): Promise<number>;
   /**
-   * Runs a model on an image, or on a part of it, and returns the values of its attention: dynamic
+   * Runs a model on an image or a region of it, and returns the model's attention values: dynamic
    * branch weights and pixel attention (A2N, PAN, SPAN), clusters and the pixels to which each
-   * pixel attends (LCoAN, DLSN), keys and gates (ACLA). This method is for studying networks. It
-   * needs more memory than an upscale of the same pixels, so `maxPixels` limits the input. The
-   * network runs in f32.
+   * pixel attends (LCoAN, DLSN), or keys and gates (ACLA). This method is for studying networks. It
+   * needs more memory than upscaling the same pixels, so `maxPixels` limits the input. The network
+   * runs in f32.
    *
    * @throws CrispenError like `upscale`, and `INVALID_INPUT` for a region outside the image
    */
   inspect(image: UpscaleSource, options?: InspectOptions): Promise<AttentionInspection>;
   /**
-   * Adds a weight file (.pth, .pt, .ckpt, .safetensors) or the file at a URL. Crispen recognises
-   * the network and the scale, and stores the file in the storage of the page's origin. The
-   * returned `id` can then be used as `model`.
+   * Adds a weight file (.pth, .pt, .ckpt, .safetensors), given directly or by URL. Crispen
+   * recognises the network and the scale, and stores the file in the storage of the page's origin.
+   * The returned `id` can then be used as `model`.
    *
-   * A file from a URL may later be removed from the storage if other files need the space. The
-   * least recently used file is removed first.
+   * A file from a URL can later be removed from storage if other files need the space. The least
+   * recently used file is removed first.
    *
-   * @throws CrispenError `MODEL_UNSUPPORTED` for an unknown network or if the scale must be given,
-   *   `MODEL_CORRUPT` for a damaged file or a file that does not match `integrity`, `FETCH_FAILED`,
-   *   `INVALID_INPUT`, `ABORTED`.
+   * @throws CrispenError `MODEL_UNSUPPORTED` for an unknown network, or if the scale cannot be
+   *   detected and was not given, `MODEL_CORRUPT` for a damaged file or a file that does not match
+   *   `integrity`, `FETCH_FAILED`, `INVALID_INPUT`, `ABORTED`.
    */
   addModel(file: Blob | string | URL, options?: AddModelOptions): Promise<AddedModel>;
-  /** Lists the added models, the oldest first. */
+  /** Lists the added models, oldest first. */
   models(): Promise<AddedModel[]>;
   /** Removes an added model. Ignores unknown ids. */
   removeModel(id: string): Promise<void>;
@@ -126,9 +126,9 @@ export interface Upscaler {
    */
   exportModel(id: string, options?: ExportOptions): Promise<Blob>;
   /**
-   * Encodes a bitmap, or converts a file to another format. The file keeps its profile and, in PNG,
-   * its 16 bits. A bitmap still belongs to the caller. For JPEG, transparent pixels are drawn on
-   * white.
+   * Encodes a bitmap, or converts a file to another format. A converted file keeps its colour
+   * profile and, if it becomes a PNG, its 16 bits per sample. A bitmap is not closed. In JPEG
+   * files, transparent pixels are drawn on white.
    * @throws CrispenError `INVALID_INPUT`, `DECODE_FAILED`, `ENCODE_FAILED`
    */
   encode(image: ImageBitmap | Blob, options: EncodeOptions): Promise<Blob>;

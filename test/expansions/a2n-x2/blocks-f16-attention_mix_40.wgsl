@@ -33,7 +33,7 @@ const SLOPE = 0.20000000298023224f;
 //   v = mean of t;  (p0, p1) = softmax(W2 relu(W1 v) / TEMPERATURE)      dynamic attention module
 //   m = lrelu(p0 * k4(gated) + p1 * non(t))
 //   out = x + last(m)
-//   next_t = lrelu(first(out)), and its sums for the next pooling        (has_next)
+//   next_t = lrelu(first(out)), and its sums for the next block          (has_next)
 // `k4` is 3x3. `non` is 3x3 in A2N (NON_REACH = 1) and 1x1 in A2N-M (NON_REACH = 0). `last` and
 // `first` are 1x1. All of them map C channels to C channels with zero padding and have no bias.
 //
@@ -48,12 +48,12 @@ const SLOPE = 0.20000000298023224f;
 // The prelude defines E, E4, E4x4, DEPTH, TILE_COLUMNS, HIDDEN_BLOCKS, NON_REACH, TEMPERATURE and
 // SLOPE.
 
-// Activation functions. kernels/activation.ts gives each a number: ACTIVATION_NONE,
+// Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...
 
 // Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
-// max, min, clamp and comparisons may drop NaN. It tests the bits, because a compiler may assume
-// that floats are finite.
+// max, min, clamp and comparisons can drop NaN. The function tests the bits, because a compiler may
+// assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
@@ -126,8 +126,8 @@ fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   return sum;
 }
 
-// The type of products is f32. With HALF, it is the type of maps and weights. Real GPUs compute two
-// f16 products at a time.
+// Products are f32 or, with HALF, have the same type as maps and weights. Real GPUs compute two f16
+// products at a time.
 // The prelude defines E4, E4x4 and HALF.
 
 alias P4 = vec4f;
@@ -138,7 +138,7 @@ struct Params {
   height: u32,
   group_row: u32,
   stat_groups: u32,
-  has_next: u32, // This is a uniform, so that the last block shares the pipeline of the other blocks.
+  has_next: u32, // This is a uniform, so that the last block shares the other blocks' pipeline.
   pixels: u32, // The number of pixels that the stats cover.
 }
 

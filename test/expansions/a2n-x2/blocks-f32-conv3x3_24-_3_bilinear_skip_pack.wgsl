@@ -43,11 +43,11 @@ const RANGE = 1.0f;
 
 // A convolution, 3x3 (REACH 1) or 1x1 (REACH 0), with stride 1, zero padding, bias and epilogue:
 //   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-REACH, x+kx-REACH] + b[o] ) * m * factor + r )
-// The kernel reads x through a nearest enlargement by UPSAMPLE (0 selects the uniform's factor).
-// The enlarged map is never stored. Bindings and layouts are those of conv/store.wgsl or, with PACK
-// (the last layer of a network), those of conv/pack.wgsl. conv/weights.wgsl describes the weights.
-// A 1x1 convolution with act0 = sigmoid and m = x is pixel attention (arXiv 2010.01073, section
-// 3.2).
+// While reading x, the kernel enlarges it by UPSAMPLE, nearest-neighbour (0 selects the uniform's
+// factor). The enlarged map is never stored. Bindings and layouts are those of conv/store.wgsl or,
+// with PACK (the last layer of a network), those of conv/pack.wgsl. conv/weights.wgsl describes the
+// weights. A 1x1 convolution with act0 = sigmoid and m = x is pixel attention (arXiv 2010.01073,
+// section 3.2).
 //
 // One invocation computes BLOCKS blocks of output channels for LINES strips of STRIP pixels
 // (conv/strip.wgsl). Larger shapes share more loads but need more registers. A workgroup has WIDTH
@@ -65,7 +65,7 @@ const RANGE = 1.0f;
 // The bindings and epilogue of conv.wgsl for a network's last layer. It is a 3x3 convolution to RGB
 // plus the bilinear skip, and its result is stored as 8-bit RGBA:
 //   image = round(clamp((w * x + b + bilinear(lr)) * 255 / RANGE, 0, 255))
-// The convolution has zero padding. The skip has half-pixel centres and clamped edges. Halves round
+// The convolution has zero padding. The skip has half-pixel centres and clamped edges. Ties round
 // to even.
 //
 //   x       [IN_BLOCKS][H][W] vectors of 4 channels (Chw4c), H = h * SCALE, W = w * SCALE
@@ -130,8 +130,8 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   return v;
 }
 
-// The type of products is f32. With HALF, it is the type of maps and weights. Real GPUs compute two
-// f16 products at a time.
+// Products are f32 or, with HALF, have the same type as maps and weights. Real GPUs compute two f16
+// products at a time.
 // The prelude defines E4, E4x4 and HALF.
 
 alias P4 = vec4f;
@@ -140,7 +140,7 @@ alias P4x4 = mat4x4f;
 // Loads the weights of a convolution, [out_blocks][in_blocks][taps] matrices of 4 x 4, and its
 // pixels. By default, each invocation loads its own matrices from a storage buffer. With UNIFORM
 // (the number of matrices in the buffer), it loads them from a uniform buffer. With QUAD, the four
-// lanes of a quad load together. With SHARED, the workgroup copies the matrices of CHUNK input
+// lanes of a quad load them together. With SHARED, the workgroup copies the matrices of CHUNK input
 // blocks to workgroup memory. With HALO, it also copies the pixels that it reads from an input
 // block. STAGED means SHARED or HALO. Column c of a matrix contains the taps of input channel c for
 // the block's four output channels, so M * v sums over input channels. With QUAD, matrices are

@@ -29,8 +29,8 @@ const SLOPE1 = 0.20000000298023224f;
 
 // A 3x3 convolution and pixel attention (arXiv 2010.01073, section 3.4), fused:
 //   u = w3 * x + b3;  y = act1( u * sigmoid(w1 u + b1) )
-// The 3x3 convolution has zero padding and reads x through a nearest enlargement by UPSAMPLE. The
-// enlarged map is never stored. w1 is 1x1 and square.
+// The 3x3 convolution has zero padding. It enlarges x by UPSAMPLE (nearest-neighbour) while
+// reading. The enlarged map is never stored. w1 is 1x1 and square.
 //
 //   x       [IN_BLOCKS][h][w] vectors of 4 channels (Chw4c), H = h * UPSAMPLE, W = w * UPSAMPLE
 //   weights mat4x4, column c = input channel c: w3 [DEPTH][IN_BLOCKS][9], w1 [DEPTH][DEPTH]
@@ -40,12 +40,12 @@ const SLOPE1 = 0.20000000298023224f;
 // lib/exchange.wgsl describes the workgroups.
 // The prelude defines E, E4, E4x4, IN_BLOCKS, DEPTH, TILE_COLUMNS, UPSAMPLE, ACT1 and SLOPE1.
 
-// Activation functions. kernels/activation.ts gives each a number: ACTIVATION_NONE,
+// Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...
 
 // Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
-// max, min, clamp and comparisons may drop NaN. It tests the bits, because a compiler may assume
-// that floats are finite.
+// max, min, clamp and comparisons can drop NaN. The function tests the bits, because a compiler may
+// assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
@@ -118,8 +118,8 @@ fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   return sum;
 }
 
-// The type of products is f32. With HALF, it is the type of maps and weights. Real GPUs compute two
-// f16 products at a time.
+// Products are f32 or, with HALF, have the same type as maps and weights. Real GPUs compute two f16
+// products at a time.
 // The prelude defines E4, E4x4 and HALF.
 
 alias P4 = vec4f;
@@ -282,7 +282,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     g0_0_7 += w * exchange[source + 7u * TILE_COLUMNS];
   }
 
-  // The bias is added last, as in 1x1 convolutions of conv.wgsl.
+  // The bias is added last, as in the 1x1 convolutions of conv.wgsl.
   let b1 = vec4f(bias[DEPTH + block]);
   store(at + 0u * width, 0u < count, u0_0_0, g0_0_0 + b1);
   store(at + 1u * width, 1u < count, u0_0_1, g0_0_1 + b1);

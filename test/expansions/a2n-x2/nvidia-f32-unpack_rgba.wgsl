@@ -14,7 +14,7 @@ const PADDING = 0.0f;
 // networks that unshuffle pixels need whole cells. With PADDED, these pixels get the value PADDING.
 //   image [image_height][image_width] pixels: one u32, with WIDE two, red lowest
 //   y     [1][H][W] vectors: red, green, blue and, in the fourth lane, alpha. With GREY: BT.601
-//         luma and zeros. A network has zero weights for alpha. The bilinear skip of conv/pack.wgsl
+//         luma and zeros. Networks have zero weights for alpha. The bilinear skip of conv/pack.wgsl
 //         needs the alpha lane, but packRgba8.wgsl takes alpha from the image.
 // One invocation converts one pixel. Workgroups have 8 x 8 x 1 invocations.
 // The prelude defines E, E4, RANGE, GREY, WIDE, PADDED and PADDING.

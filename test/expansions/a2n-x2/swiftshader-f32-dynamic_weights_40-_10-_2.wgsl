@@ -8,7 +8,7 @@ const LENGTH_OUT = 2u;
 const TEMPERATURE = 30.0f;
 
 // The dynamic attention module (arXiv 2104.09497, section 3.3), which starts from the partial sums
-// of the pooling:
+// of global average pooling:
 //   v = sum of partials / (H * W);  z = W2 relu(W1 v);  p = softmax(z / TEMPERATURE)
 //   partials [chunks][BLOCKS] vec4f (poolPartial.wgsl)
 //   w1 [HIDDEN][LENGTH_IN], w2 [LENGTH_OUT][HIDDEN] row-major f32
@@ -17,15 +17,15 @@ const TEMPERATURE = 30.0f;
 // The prelude defines BLOCKS, LENGTH_IN, HIDDEN, LENGTH_OUT and TEMPERATURE.
 
 // Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
-// max, min, clamp and comparisons may drop NaN. It tests the bits, because a compiler may assume
-// that floats are finite.
+// max, min, clamp and comparisons can drop NaN. The function tests the bits, because a compiler may
+// assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
 
-// Computes the mean of one block of channels from the partial sums of poolPartial.wgsl. It uses a
-// tree reduction over one workgroup of 64 invocations. Every invocation must call this function.
-// Only invocation 0 gets a valid result.
+// Computes the mean of one block of channels from the partial sums that poolPartial.wgsl computes.
+// It uses a tree reduction over one workgroup of 64 invocations. Every invocation must call this
+// function. Only invocation 0 gets a valid result.
 var<workgroup> sums: array<vec4f, 64>;
 
 fn finish_mean(block: u32, chunks: u32, pixels: u32, lane: u32) -> vec4f {

@@ -66,8 +66,8 @@ class AttentionBlocks {
     const { scale } = emission.map(gated);
     const tileColumns = emission.tileColumns(features);
     const spec = { features, slope, tileColumns };
-    // The previous block computed these sums together with t. Otherwise, a separate pooling step
-    // computes them.
+    // If there is a previous block, it computed these sums together with t. Otherwise, a separate
+    // pooling step computes them.
     const sums = emission.sumsOf(t, `${emission.graph.nodes[t].name}:partials`);
     const stats = emission.scratch(
       `${name}:stats`,
@@ -138,8 +138,8 @@ class AttentionBlocks {
       ),
       stats: { resource: this.#stats(gated) },
     };
-    // If there is no next block, the kernel does not write its last two outputs. They still need
-    // buffers.
+    // If there is no next block, the kernel does not write its last two outputs, but both still
+    // need buffers.
     const next =
       nextT === null ? emission.scratch(`${name}:no t`, () => 16) : emission.write(nextT);
     const partials = emission.scratch(`${name}:partials`, ({ width, height }) =>

@@ -126,7 +126,7 @@ function overParts(emission: Emission, op: ConvOp, spec: ConvSpec) {
 
 /**
  * Returns the shape for a layer that does not use the variant's kernel, and a function that adapts
- * the packed weights to it.
+ * the packed weights to that shape.
  */
 export function shapeFor(emission: Emission, spec: ConvSpec, otherwise: ConvShape) {
   const wanted = emission.conv(spec);
@@ -149,10 +149,7 @@ function biases(emission: Emission, { cOut, bias, act0 }: ConvOp): Operand {
 
 const PLAIN = { packing: '', packed: (own: Float32Array<ArrayBuffer>) => own };
 
-/**
- * Registers the weights of a convolution that reads one map. They have the layout of the plain
- * kernel.
- */
+/** Registers the weights of a convolution that reads one map, in the plain kernel's layout. */
 export const layerWeights = (
   emission: Emission,
   layer: ConvLayer,

@@ -39,7 +39,9 @@ import type { NetworkWeights } from '../weights.ts';
 /** Appends the dispatches of a fused op to an emission. */
 export type Emitter<K extends FusedOp['op']> = (op: FusedOpOf<K>) => void;
 
-/** Creates the emitters of some ops. Emitters may keep state, so each emission gets its own. */
+/**
+ * Creates the emitters for a group of ops. Emitters can have state, so each emission has its own.
+ */
 export type EmitterGroup<K extends FusedOp['op']> = (emission: Emission) => {
   readonly [Op in K]: Emitter<Op>;
 };
@@ -56,13 +58,13 @@ export interface EmitOptions {
    */
   readonly image?: Pick<PixelFormat, 'range' | 'wide'> | undefined;
   /**
-   * The maximum size in bytes of attention weights that stay in memory (`planSlabs`). By default,
-   * there is no limit.
+   * The maximum number of bytes of attention weights that are kept in memory (see `planSlabs`). By
+   * default, there is no limit.
    */
   readonly attentionBytes?: number | undefined;
   /**
-   * Whether subgroup quads share products of rows (kernels/nonlocal/nonlocalQuad.ts). The default
-   * is no.
+   * Whether to use the row product kernels for subgroup quads (kernels/nonlocal/nonlocalQuad.ts).
+   * The default is false.
    */
   readonly quads?: boolean | undefined;
 }
@@ -151,7 +153,7 @@ export class Emission {
     return part;
   }
 
-  /** Records that a map is a part of a stored value, starting at block `first`. */
+  /** Records that a map is part of a stored value, starting at block `first`. */
   place(id: ValueId, { resource, part }: Stored, first: number): void {
     const { channels } = this.map(id);
     const bytes = this.mapBytes({ ...this.map(id), channels: 1 });
@@ -205,7 +207,7 @@ export class Emission {
     return mapShape(this.graph, id);
   }
 
-  /** Returns the columns of the workgroup tile for a kernel that computes all channels of a map. */
+  /** Returns the number of tile columns for a kernel that computes all channels of a map. */
   tileColumns(channels: number): TileColumns {
     const rows = tileColumnsFor(channels, this.workgroup);
     if (!rows) throw internal(`a tile of ${channels} channels does not fit a workgroup`);
@@ -256,7 +258,7 @@ export class Emission {
 
   /**
    * Returns the sums over parts of a map. If no op computed them together with the map, this
-   * function appends a step that does.
+   * function appends a step that computes them.
    */
   sumsOf(id: ValueId, name: string): PartialSums {
     return (
@@ -268,8 +270,8 @@ export class Emission {
   }
 
   /**
-   * Appends the first stage of a pooling, optionally over squares. Returns the resource that holds
-   * the sums, one for each part of the map.
+   * Appends the first stage of a pooling op, optionally over squared values. Returns the resource
+   * that holds the sums, one for each part of the map.
    */
   poolPartial(from: ValueId, name: string, squares = false): ResourceId {
     const { channels, scale } = this.map(from);
@@ -320,7 +322,7 @@ export const mapStep = ({ channels, scale, reduced }: Omit<MapShape, 'kind'>) =>
   work: memoryWork(2 * channels, scale),
 });
 
-/** Returns the common properties of steps that write the map of an op. */
+/** Returns the common properties of steps that write an op's map. */
 export const writesMap = (
   emission: Emission,
   {
@@ -340,7 +342,7 @@ export const poolParams = (size: Size) => ({
   chunks: poolChunks(pixelsOf(size)),
 });
 
-/** Returns the `sums` of kernels that take `poolParams` and partial sums. */
+/** Returns the `sums` property of steps whose kernels take `poolParams` and partial sums. */
 export const poolSums = (channels: number) =>
   ({ operand: 'partials', blocks: blocksOf(channels), count: 'chunks', pixels: 'pixels' }) as const;
 

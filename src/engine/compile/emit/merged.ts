@@ -46,7 +46,7 @@ import {
 } from './emission.ts';
 import { linearWeights } from './vector.ts';
 
-/** The emitters for the ops of `merge.ts`. */
+/** The emitters for the ops that `merge.ts` creates. */
 export const mergedEmitters: EmitterGroup<MergedOp['op']> = (emission) => {
   const loading: Loading = { quads: emission.quads };
   return {
@@ -66,7 +66,7 @@ interface Dense {
   readonly bias: Float32Array<ArrayBuffer>;
 }
 
-/** Folds the factors and shifts of a layer's normalisation into its convolution. */
+/** Folds the factors and shifts of a layer's normalisation into the layer's convolution. */
 function dense(w: NetworkWeights, { conv, norm }: Omit<PixelLayer, 'activation'>): Dense {
   const { cIn, cOut } = conv;
   const weights = exact(w, conv.weight);
@@ -184,9 +184,7 @@ function emitPixelLayer(emission: Emission, loading: Loading, op: FusedOpOf<'pix
   });
 }
 
-/**
- * Combines a convolution with the next one, which reads the channels of its result from `first` on.
- */
+/** Combines a convolution with the next one, which reads the result's channels from `first` on. */
 function stacked(own: Dense, next: Dense, first: number): Dense {
   const inner = next.rows.length / next.bias.length;
   const columns = own.rows.length / own.bias.length;

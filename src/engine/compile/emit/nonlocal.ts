@@ -41,7 +41,7 @@ interface Pattern {
   readonly norms: ResourceId;
   readonly weights: ResourceId;
   readonly lse: ResourceId;
-  /** Rows to add to the scores. */
+  /** The rows that are added to the scores. */
   readonly bias: ResourceId | null;
   readonly plan: (size: Size) => SlabPlan;
 }
@@ -62,7 +62,7 @@ class NonlocalSteps {
   readonly #emission: Emission;
   readonly #products: RowProducts;
   readonly #patterns = new Map<ValueId, Pattern>();
-  /** The sorted rows of a map, keyed by the ids of the map and of the order. */
+  /** The sorted rows of a map, keyed by the ids of the map and the order. */
   readonly #rows = new Map<string, ResourceId>();
 
   constructor(emission: Emission) {
@@ -243,7 +243,7 @@ class NonlocalSteps {
       params: (size) => ({ count: this.#padded(spec, size) }),
       work: channels,
     });
-    // If the weights are tapped, all of them must be kept.
+    // If the weights are traced, all of them must be kept.
     const limit = keep.has(id) ? Number.POSITIVE_INFINITY : this.#emission.attentionBytes;
     const plan = (size: Size) => planSlabs(spec, pixelsOf(size), limit);
     const weights = this.#emission.scratch(node.name, (size) => plan(size).bytes);
@@ -259,7 +259,7 @@ class NonlocalSteps {
     });
   }
 
-  /** Computes the weights of some windows. If there are no windows, the grid is empty. */
+  /** Computes the weights of a slab of windows. If the slab is empty, so is the grid. */
   #scores(
     name: string,
     { spec, rows, norms, weights, lse, bias }: Pattern,

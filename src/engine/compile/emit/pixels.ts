@@ -96,7 +96,7 @@ function emitUnpack(emission: Emission, { name, writes }: FusedOpOf<'unpack'>): 
     name,
     kernel: unpackRgba8Kernel({ ...format, padding }, emission.element),
     reads: { image: { resource: emission.image().source } },
-    // The resources of the inputs already exist.
+    // The resource for the network's input already exists.
     writes: { y: emission.read(writes.y).resource },
     scale: 1,
     grid: ({ width, height }) => mapGrid(width, height, 1),

@@ -2,13 +2,11 @@ import { keyBlocks, type WindowSpec } from '../../../kernels/nonlocal/nonlocal.t
 
 /**
  * The maximum number of slabs into which attention weights are divided if they are not kept. Each
- * group of layers then computes the weights again, one slab of windows at a time.
+ * group of layers then recomputes the weights, one slab of windows at a time.
  */
 export const SLABS = 8;
 
-/**
- * The number of windows, and the number of windows whose weights are in memory at the same time.
- */
+/** The total number of windows, and the number of windows whose weights are in memory at a time. */
 export interface SlabPlan {
   readonly windows: number;
   readonly perSlab: number;
@@ -18,9 +16,9 @@ export interface SlabPlan {
 }
 
 /**
- * Decides whether to keep the weights P (spans * w values per row). The alternative is to compute
- * them again from the embeddings, one slab of windows at a time. They are kept if they fit in
- * `limit` bytes. Keeping them saves spans * w * D multiply-adds per row and group.
+ * Decides whether to keep the weights P (spans * w values per row). The alternative is to recompute
+ * them from the embeddings, one slab of windows at a time. They are kept if they fit in `limit`
+ * bytes. Keeping them saves spans * w * D multiply-adds per row and group.
  */
 export function planSlabs(
   { window, spans, rounds }: Omit<WindowSpec, 'channels'> & { readonly rounds: number },

@@ -117,8 +117,8 @@ function emitScale(emission: Emission, op: Emitted): void {
 }
 
 /**
- * Returns the position table of an attention op. Without a table, it returns `other`, because even
- * an unused binding needs a buffer.
+ * Returns an attention op's position table, or `other` if there is no table, because even an unused
+ * binding needs a buffer.
  */
 const positions = (emission: Emission, table: string | null, other: Operand): Operand =>
   table === null
@@ -188,7 +188,7 @@ function emitChannelAttention(emission: Emission, op: FusedOpOf<'channelAttentio
 }
 
 /**
- * Emits channel attention over the whole map. It computes its sums by pooling, so that tiles can
+ * Emits channel attention over the whole map. The sums are computed by pooling, so that tiles can
  * share them.
  */
 function emitWholeAttention(

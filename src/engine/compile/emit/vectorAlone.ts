@@ -18,14 +18,14 @@ type Inset = readonly [first: number, last: number];
 
 /**
  * Returns the size of a map without its first and last rows and columns, at least 1 x 1. A small
- * tile may have no inner pixels, but tiles use the means of the whole image anyway.
+ * tile might have no inner pixels, but tiles use the whole image's means anyway.
  */
 const innerOf = ({ width, height }: Size, [first, last]: Inset): Size => ({
   width: Math.max(1, width - first - last),
   height: Math.max(1, height - first - last),
 });
 
-/** The emitters for unfused poolings and for unfused ops on the resulting vectors. */
+/** The emitters for unfused pooling ops and for unfused ops on the resulting vectors. */
 export const vectorAloneEmitters: EmitterGroup<
   'globalAveragePool' | 'meanOfSquares' | 'linear' | 'softmax' | 'vectorActivation'
 > = (emission) => {
@@ -52,8 +52,8 @@ export const vectorAloneEmitters: EmitterGroup<
     return shape.length;
   };
   /**
-   * Appends the first stage of a pooling that leaves out the first and last rows and columns of a
-   * map.
+   * Appends the first stage of a pooling op that leaves out a map's first and last rows and
+   * columns.
    */
   const poolInner = (x: number, name: string, inset: Inset): number => {
     const { channels, scale } = emission.map(x);
