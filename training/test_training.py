@@ -447,6 +447,29 @@ class Training(Folder):
         with self.assertRaises(AssertionError):
             self.assert_equal(plain, changed["heavy"])
 
+    def test_with_a_teacher_learns_its_output_where_the_input_is_good(self):
+        torch.manual_seed(5)
+        given = os.path.join(self.out, "teacher.safetensors")
+        network = networks.create("pan", 2, features=8, blocks=1)
+        with torch.no_grad():  # what is left never leaves the range, so nothing is clamped
+            network.conv_last.weight.zero_()
+            network.conv_last.bias.zero_()
+        tensors.save(given, network.state_dict())
+        how = "--network pan --task web --features 8 --blocks 1 --batch 2 --side 16 --rate 1e-3".split()
+        how += ["--init", given, "--teacher", given, "--light", "80"]
+        seen = {}
+        for name, answer in (("light", True), ("heavy", False)):
+            with mock.patch.object(tasks.Wear, "light", return_value=torch.full((2,), answer)):
+                self.run_of(os.path.join(self.out, name), *how, "--stop", "1")
+            seen[name] = torch.load(os.path.join(self.out, name, "state.pt"))["network"]
+        before = tensors.load(given)
+        # The network is its own teacher, so good images leave it as it is.
+        self.assert_equal(before, seen["light"])
+        with self.assertRaises(AssertionError):
+            self.assert_equal(before, seen["heavy"])
+        with self.assertRaises(SystemExit), contextlib.redirect_stderr(io.StringIO()):
+            train.arguments([*how[:-2], "--data", "d", "--out", "o", "--scale", "2", "--steps", "1"])
+
     def test_with_a_discriminator_trains_both_and_says_so(self):
         out = os.path.join(self.out, "a")
         first = self.run_of(out, *self.sharp(), "--stop", "1")

@@ -46,6 +46,7 @@ def arguments(given: list[str] | None) -> argparse.Namespace:
     p.add_argument("--perceptual-weight", type=float, default=1, metavar="W", help="of that distance")
     p.add_argument("--adversarial", type=float, default=0, metavar="W", help="adds a discriminator's loss, so weighted; 0.02 to 0.1")
     p.add_argument("--light", type=int, metavar="QUALITY", help="these two losses only count for photos that are degraded at most by JPEG of this quality")
+    p.add_argument("--teacher", metavar="FILE", help="weights of the same network, whose output is the target for those photos")
     p.add_argument("--discriminator", type=int, default=24, help="its channels")
     p.add_argument("--batch", type=int, default=8)
     p.add_argument("--side", type=int, default=40, help="of the crops, in LR pixels")
@@ -58,6 +59,8 @@ def arguments(given: list[str] | None) -> argparse.Namespace:
     a = p.parse_args(given)
     if a.light is not None and not hasattr(TASKS[a.task], "light"):
         p.error(f"--light needs a task with several degradations, not {a.task}")
+    if a.teacher and a.light is None:
+        p.error("--teacher needs --light")
     return a
 
 
@@ -86,13 +89,19 @@ class Run:
         if a.init:
             fresh = tensors.fill(network, tensors.load(a.init))
             print(f"from {a.init}; {len(fresh)} tensors start at random: {', '.join(fresh[:6])}")
+        teacher = None
+        if a.teacher:
+            teacher = networks.create(a.network, a.scale, **sizes)
+            missing = tensors.fill(teacher, tensors.load(a.teacher))
+            if missing:
+                raise SystemExit(f"{a.teacher} lacks {missing}")
         self.data = Photos(a.data, a.scale, a.side, self.device, reduce=a.reduce, opened=opened)
         self.features = Features(a.perceptual) if a.perceptual else None
         self.schedule = Schedule(a.steps, a.rate, a.average, a.seed, a.batch)
         self.trainer = Trainer(
             network, self.data, TASKS[a.task], self.schedule, a.loss, features=self.features,
             perceptual=a.perceptual_weight, adversarial=a.adversarial, width=a.discriminator,
-            light=a.light, compiled=a.compile,
+            light=a.light, teacher=teacher, compiled=a.compile,
         )  # fmt: skip
         os.makedirs(a.out, exist_ok=True)
         self.path = {n: os.path.join(a.out, f) for n, f in (
@@ -131,7 +140,7 @@ class Run:
         if trainer.judge:
             tensors.save(path["discriminator"], trainer.judge.state_dict(), half=True)
         recipe = {k: v for k, v in vars(a).items() if k not in ("out", "minutes", "stop", "threads", "every")}
-        for key in ("init", "test", "perceptual"):
+        for key in ("init", "teacher", "test", "perceptual"):
             recipe[key] = recipe[key] and name_of(recipe[key])
         recipe["data"] = ", ".join(name_of(source) for source in a.data)
         recipe["steps"] = self.schedule.steps

@@ -92,13 +92,13 @@ class Trainer:
 
     `features` adds a perceptual distance, `adversarial` above 0 a discriminator of `width`
     channels. With `light`, both only count for images that the task degrades lightly: at most JPEG
-    of this quality.
+    of this quality. A `teacher` replaces the target of those images by its output.
     """
 
     def __init__(
         self, network: nn.Module, photos: Photos, task: Task, schedule: Schedule, loss: str = "l1", *,
         features: Features | None = None, perceptual: float = 1.0, adversarial: float = 0.0, width: int = 24,
-        light: int | None = None, compiled: bool = False,
+        light: int | None = None, teacher: nn.Module | None = None, compiled: bool = False,
     ):  # fmt: skip
         self.device = photos.device
         self.cuda = self.device.type == "cuda"
@@ -108,6 +108,9 @@ class Trainer:
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.trained = [p for p in self.network.parameters() if p.requires_grad]
         self.optimizer = self._adam(self.trained)
+        if teacher and light is None:
+            raise ValueError("a teacher needs to know which images are degraded lightly")
+        self.teacher = teacher and teacher.to(self.device, memory_format=torch.channels_last).requires_grad_(False)
         self.features = features and features.to(self.device)
         self.perceptual, self.adversarial, self.light = perceptual, adversarial, light
         self.judge, self.judge_optimizer = None, None
@@ -213,7 +216,11 @@ class Trainer:
         half = lambda: torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.half)  # noqa: E731
         with half():
             y = self.model(self._input(x))
+            learned = self.teacher(self._input(x)) if self.teacher else None
         y = y.float() * (255 / self.network.input_range)
+        if self.teacher:
+            learned = learned.float() * (255 / self.teacher.input_range)
+            target = torch.where(self._light(), learned.clamp(0, 255), target)
         nothing = torch.zeros((), device=self.device)
         loss = level = self.loss(y, target)
         distance = generator = telling = nothing
@@ -262,8 +269,11 @@ class Trainer:
         """Where the other losses do not count: 1 for a whole image if its degradation is not light."""
         if self.light is None:
             return even
-        light = self.task.light(self.drawn.u, self.light).view(-1, 1, 1, 1)
-        return torch.where(light, even, torch.ones_like(even))
+        return torch.where(self._light(), even, torch.ones_like(even))
+
+    def _light(self) -> torch.Tensor:
+        """Which images [B, 1, 1, 1] are degraded lightly."""
+        return self.task.light(self.drawn.u, self.light).view(-1, 1, 1, 1)
 
     def losses(self, steps: int) -> dict[str, float]:
         """Means over the last `steps` steps of the existing parts. Resets the sums."""
