@@ -27,8 +27,7 @@ const SLOPE0 = 0.20000000298023224f;
 //   a, b, y [BLOCKS][H][W] vectors of 4 channels (Chw4c)
 //   p f32: two for OP_MIX, one per channel for OP_PRELU and OP_SCALE, two per channel for OP_AFFINE
 // One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
-// grid's z selects the block.
-// The prelude defines E, E4, OP, FACTOR, ACT0 and SLOPE0.
+// grid's `z` selects the block. The prelude defines E, E4, OP, FACTOR, ACT0 and SLOPE0.
 
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...

@@ -10,8 +10,8 @@ const CLUSTERS = 128u;
 //   codes, order [R][length] u32; before, means [R][CLUSTERS][DEPTH] vectors of f32
 // The kernel finds members by binary search in the sorted codes and adds them in sorted order, so
 // the result is deterministic. Each workgroup has 64 invocations and processes one cluster. In the
-// grid, x selects the cluster, and z selects the round r.
-// The prelude defines E4, DEPTH and CLUSTERS.
+// grid, `x` selects the cluster, and `z` selects the round r. The prelude defines E4, DEPTH and
+// CLUSTERS.
 
 struct Params {
   length: u32,

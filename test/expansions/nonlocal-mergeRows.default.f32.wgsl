@@ -8,9 +8,8 @@ const ROUNDS = 2u;
 //   y[:, i] = sum_r w_r * rows[r, rank[r, i] - r * length]
 //   rows [R][padded][BLOCKS] vectors of 4 channels, rank [R][length] u32, lse [R][padded] f32
 //   y    [BLOCKS][length] vectors of 4 channels (Chw4c)
-// One invocation computes 4 channels of one pixel. Workgroups have 64 invocations. The grid's y
-// selects the block.
-// The prelude defines E4, BLOCKS and ROUNDS.
+// One invocation computes 4 channels of one pixel. Workgroups have 64 invocations. The grid's `y`
+// selects the block. The prelude defines E4, BLOCKS and ROUNDS.
 
 struct Params {
   length: u32,

@@ -7,10 +7,9 @@ alias E4x4 = mat4x4f;
 //   rows [R][windows * w][blocks] vectors of 4 channels
 //   y    has the layout of rows
 // One workgroup computes 64 channels of 32 rows, with 32 keys at a time. Each of its 8 x 8
-// invocations computes 4 rows and 8 channels. In the grid, each x selects 32 rows and one of
-// ceil(blocks / 16) parts of the channels, and y selects the window. Sizes are uniforms, so all
-// windows share one pipeline.
-// The prelude defines E and E4.
+// invocations computes 4 rows and 8 channels. In the grid, each `x` selects 32 rows and one of
+// ceil(blocks / 16) parts of the channels, and `y` selects the window. Sizes are uniforms, so all
+// windows share one pipeline. The prelude defines E and E4.
 
 // Returns the row of key `k` of a window. The keys are the window's own rows. With 3 spans, the
 // rows of the windows before and after it follow. These windows wrap around at the ends of a round.

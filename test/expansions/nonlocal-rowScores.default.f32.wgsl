@@ -14,9 +14,9 @@ const BIASED = false;
 //   bias    [R][windows * w][bias_blocks] vectors of 4 positions, with BIASED
 // One workgroup computes 32 rows of a window against all keys of the window, with 32 keys at a
 // time. Each of its 8 x 8 invocations computes 4 rows and 4 keys. `p` contains the scores until the
-// row's sum is known. Each invocation reads back only its own values. In the grid, each x covers 32
-// rows, and y selects the window. Sizes are uniforms, so all windows share one pipeline.
-// The prelude defines E, E4 and BIASED.
+// row's sum is known. Each invocation reads back only its own values. In the grid, each `x` covers
+// 32 rows, and `y` selects the window. Sizes are uniforms, so all windows share one pipeline. The
+// prelude defines E, E4 and BIASED.
 
 // Returns the row of key `k` of a window. The keys are the window's own rows. With 3 spans, the
 // rows of the windows before and after it follow. These windows wrap around at the ends of a round.

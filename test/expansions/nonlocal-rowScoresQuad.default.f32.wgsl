@@ -9,8 +9,8 @@ alias E4x4 = mat4x4f;
 //   s[q, k] = rows[q] . rows[k] * inverse[k];  lse[q] = log sum_k exp s[q, k];  p = exp(s - lse)
 // One invocation computes 4 rows against all keys, with 16 keys at a time. `p` contains each row's
 // scores until their maximum is known, then the exponentials until their sum is known. A workgroup
-// computes 64 rows. In the grid, each x covers 64 rows, and y selects the window.
-// The prelude defines E and E4.
+// computes 64 rows. In the grid, each `x` covers 64 rows, and `y` selects the window. The prelude
+// defines E and E4.
 
 // Builds a matrix from four columns. Each invocation of a quad has loaded one of them. All four
 // invocations must be active.

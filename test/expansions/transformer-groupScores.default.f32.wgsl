@@ -26,10 +26,9 @@ const TABLE = true;
 //   table  [rows][HEADS] f32, with TABLE
 //   scores [groups][HEADS][TOKENS][KEY_BLOCKS] vec4f: one row per query, zeros after its last key
 // One workgroup of 64 invocations computes one head of one group. Each invocation computes one
-// query at a time. In the grid, x and y select the group, and z selects the head.
-// The prelude defines E, E4, QUERY, KEY, DEPTH (the channels of a head), PER_PIXEL (the channels of
-// keys per pixel), HEADS, TOKENS, KEYS, KEY_BLOCKS, TABLE and the constants of
-// transformer/groupKeys.
+// query at a time. In the grid, `x` and `y` select the group, and `z` selects the head. The prelude
+// defines E, E4, QUERY, KEY, DEPTH (the channels of a head), PER_PIXEL (the channels of keys per
+// pixel), HEADS, TOKENS, KEYS, KEY_BLOCKS, TABLE and the constants of transformer/groupKeys.
 
 // Finds the pixels of a group. graph/transformerOp.ts defines groups: windows (GROUPING 0), spread
 // (1) or grid (2) in a map of width x height. A workgroup's x and y select its group.

@@ -8,8 +8,7 @@ const STRIDE = 3u;
 // pixel, without padding.
 //   x [BLOCKS][in_height][in_width], y [BLOCKS][H][W] vectors of 4 channels (Chw4c)
 // One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
-// grid's z selects the block.
-// The prelude defines E, E4, K and STRIDE.
+// grid's `z` selects the block. The prelude defines E, E4, K and STRIDE.
 
 // Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
 // max, min, clamp and comparisons can drop NaN. The function tests the bits, because a compiler may

@@ -44,11 +44,11 @@ const SLOPE1 = 1.0f;
 //   bias    [BLOCKS] of V, with OWN [BLOCKS] b, [NEXT_BLOCKS]
 //   table   [rows] f32: T, with TABLE
 //   scores  [groups][64][16] vec4f: P
-// A workgroup computes one group. Each invocation computes STRIP of its pixels. In the grid, x and
-// y select the group. Windows and spread groups share a pipeline, because the kind of group is in
-// the uniform.
-// The prelude defines E, E4, E4x4, CHANNELS, BLOCKS, STRIP, ROWS, COLUMNS, OWN, TABLE, EPSILON,
-// NEXT, NEXT_BLOCKS, NEXT_NORM, NEXT_EPSILON, FIRST_MATRIX, FIRST_BIAS, ACT1, SLOPE1 and QUAD.
+// A workgroup computes one group. Each invocation computes STRIP of its pixels. In the grid, `x`
+// and `y` select the group. Windows and spread groups share a pipeline, because the kind of group
+// is in the uniform. The prelude defines E, E4, E4x4, CHANNELS, BLOCKS, STRIP, ROWS, COLUMNS, OWN,
+// TABLE, EPSILON, NEXT, NEXT_BLOCKS, NEXT_NORM, NEXT_EPSILON, FIRST_MATRIX, FIRST_BIAS, ACT1,
+// SLOPE1 and QUAD.
 
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...

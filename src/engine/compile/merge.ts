@@ -99,7 +99,8 @@ class Merger {
   }
 
   /**
-   * Returns the op that writes a value if it has the given kind and the value has only one reader.
+   * Returns the op that writes the value `id`. Returns null if this op is of another kind, or if the
+   * value has other readers or is kept.
    */
   #inner<K extends FusedOp['op']>(id: ValueId | null, kind: K): FusedOpOf<K> | null {
     return id !== null && this.#isPrivate(id) ? this.#writer(id, kind) : null;

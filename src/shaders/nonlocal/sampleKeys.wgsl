@@ -5,8 +5,7 @@
 //   offsets in the same layout, 2 N channels: key t has t * STEP (dy) and t * STEP + 1 (dx), in pixels
 //   x, before, y [BLOCKS][height][width] vectors of 4 channels
 // One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
-// grid's z selects the block.
-// The prelude defines E, E4, FIRST, KEYS, STEP and ADD.
+// grid's `z` selects the block. The prelude defines E, E4, FIRST, KEYS, STEP and ADD.
 
 #import lib/map
 #import lib/nan

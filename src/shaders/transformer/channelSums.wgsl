@@ -5,10 +5,9 @@
 //   x        [..][H * W] vectors of 4 channels (Chw4c): CHANNELS queries, then CHANNELS keys
 //   partials [chunks][SUMS] f32. SUMS is a multiple of 4. Head h starts at h (DEPTH^2 + 2 DEPTH).
 // One workgroup of 256 invocations sums PIXELS consecutive pixels of one head. STEP of these pixels
-// are in workgroup memory at a time. In the grid, x selects the chunk, and z selects the head. More
-// than 65535 chunks also use y.
-// The prelude defines E, E4, CHANNELS, DEPTH (the channels of a head), HEADS, PIXELS, STEP, SUMS
-// and PER_LANE (the sums per invocation).
+// are in workgroup memory at a time. In the grid, `x` selects the chunk, and `z` selects the head.
+// More than 65535 chunks also use y. The prelude defines E, E4, CHANNELS, DEPTH (the channels of a
+// head), HEADS, PIXELS, STEP, SUMS and PER_LANE (the sums per invocation).
 
 struct Params {
   pixels: u32, // The number of pixels, H * W.

@@ -3,10 +3,9 @@
 //   scores [groups][HEADS][TOKENS][KEY_BLOCKS] vec4f
 //   y      [ceil(CHANNELS / 4)][H][W]
 // One workgroup of 64 invocations computes 4 channels of one group. Each invocation computes one
-// pixel at a time. In the grid, x and y select the group, and z selects the block of y.
-// The prelude defines E, E4, CHANNELS, FIRST, DEPTH (the channels of a head), PER_PIXEL (the
-// channels of values per pixel), HEADS, TOKENS, KEYS, KEY_BLOCKS and the constants of
-// transformer/groupKeys.
+// pixel at a time. In the grid, `x` and `y` select the group, and `z` selects the output block. The
+// prelude defines E, E4, CHANNELS, FIRST, DEPTH (the channels of a head), PER_PIXEL (the channels
+// of values per pixel), HEADS, TOKENS, KEYS, KEY_BLOCKS and the constants of transformer/groupKeys.
 
 #import lib/groups
 #import lib/map

@@ -2,8 +2,7 @@
 // pixel, without padding.
 //   x [BLOCKS][in_height][in_width], y [BLOCKS][H][W] vectors of 4 channels (Chw4c)
 // One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
-// grid's z selects the block.
-// The prelude defines E, E4, K and STRIDE.
+// grid's `z` selects the block. The prelude defines E, E4, K and STRIDE.
 
 #import lib/nan
 
