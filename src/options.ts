@@ -1,12 +1,12 @@
 /**
  * Options as data. An option's rule defines the allowed values, in words and as a test. The library
  * uses the rules to check calls before any work starts. The command line uses them to read its
- * arguments, and the tests use them to generate wrong values.
+ * arguments, and the tests use them to generate invalid values.
  */
 import { CrispenError } from './errors.ts';
 
 export interface Rule {
-  /** The kind of value. Tests use it to generate wrong values. */
+  /** The kind of value. Tests use it to generate invalid values. */
   readonly kind: string;
   /** A description of the allowed values, such as `a number from 0 to 1`. */
   readonly wants: string;

@@ -410,7 +410,7 @@ describe('quality', () => {
     const [noisy] = json();
     const figures = [clean, jpeg, noisy].map(({ bicubicPsnr }) => bicubicPsnr);
     expect(new Set(figures).size).toBe(3);
-    // When resumed, each measurement finds its own lines.
+    // A resumed run must reuse the line with the same degradation, not one of the others.
     await run(qualityCommand, ...args(...model, ...resume, '--noise', '30'));
     expect(json()[0]).toEqual(noisy);
   });

@@ -19,7 +19,10 @@ export interface KeyCount {
    * Without a gate, all keys are kept.
    */
   readonly kept: number;
-  /** The effective number of keys: 1 / (sum of w^2). For n equal weights, it is n. */
+  /**
+   * The effective number of keys: 1 divided by the sum of the squared weights. For `n` equal
+   * weights, it is `n`.
+   */
   readonly effective: number;
 }
 

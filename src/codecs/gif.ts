@@ -41,7 +41,7 @@ function afterBlocks(bytes: Bytes, start: number): number {
 }
 
 /**
- * The maximum number of samples per byte of LZW data. A code of b bits represents at most 2^b
+ * The maximum number of samples per byte of LZW data. A code of `b` bits represents at most `2^b`
  * samples, because each new table entry is one sample longer than an earlier entry. Codes have at
  * most 12 bits.
  */

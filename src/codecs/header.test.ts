@@ -68,8 +68,8 @@ describe('readHeader', () => {
   });
 
   it('reads the size of a JPEG XL, bare and in a box', () => {
-    // The header contains the flag "not small", 9 bits of height - 1, ratio 0 and 9 bits of width -
-    // 1.
+    // The header contains the flag "not small", `height - 1` in 9 bits, ratio 0, and `width - 1` in
+    // 9 bits.
     const bits = [
       0,
       ...bitsOf(0, 2),
@@ -158,8 +158,8 @@ describe('readHeader', () => {
 
 /**
  * Generates a GIF of a single colour with the best possible LZW compression. Each code represents
- * one sample more than the code before it, up to 4091 samples. The image has 4091 columns and 2046
- * + `more` rows.
+ * one sample more than the code before it, up to 4091 samples. The image has 4091 columns and
+ * `2046 + more` rows.
  */
 function densestGif(more: number): Buffer {
   const [width, height, first, last] = [4091, 2046 + more, 6, 4095];

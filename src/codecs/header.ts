@@ -136,7 +136,7 @@ const SIZES: Partial<Record<ImageFormat, (bytes: Bytes) => Size>> = {
   },
 };
 
-/** The aspect ratios (width / height) that a JPEG XL header refers to by number. */
+/** The aspect ratios (width divided by height) that a JPEG XL header refers to by number. */
 const JXL_RATIOS = [1, 1.2, 4 / 3, 1.5, 16 / 9, 1.25, 2];
 
 /** Reads the size from a JPEG XL codestream. The least significant bit of each byte comes first. */

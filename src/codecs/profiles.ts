@@ -31,7 +31,7 @@ const CHROMATICITIES: Readonly<Record<number, Chromaticities>> = {
   22: [...D65, 0.63, 0.34, 0.295, 0.605, 0.155, 0.077],
 };
 
-/** The parameters of a curve whose value is (a x + b) ^ g for x >= d, and c x for x < d. */
+/** The parameters of a curve that maps `x` to `(a * x + b)^g` if `x >= d`, otherwise to `c * x`. */
 type Curve = readonly [g: number, a?: number, b?: number, c?: number, d?: number];
 
 const SRGB: Curve = [2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045];
@@ -90,7 +90,7 @@ export function profileOfGamma({
 }
 
 /**
- * Builds an RGB profile in which R = G = B has the same colour as that grey value in a grey
+ * Builds an RGB profile in which `R = G = B` has the same colour as that grey value in a grey
  * profile. Returns null if the given profile is not grey.
  */
 export function rgbOfGrey(icc: Uint8Array): Uint8Array<ArrayBuffer> | null {

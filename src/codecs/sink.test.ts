@@ -13,7 +13,8 @@ it('that is cancelled while it closes fails once, and nothing goes unhandled', a
     const sink = {
       async write() {
         events.push('write');
-        // The last bytes arrive while the file is being closed.
+        // The stream writes its last bytes when it is closed. The job is cancelled during that
+        // write.
         if (produced) cancel.abort();
         await new Promise((resolve) => setTimeout(resolve, 5));
       },

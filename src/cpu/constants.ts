@@ -96,7 +96,7 @@ export function tapsOf(kernel: 1 | 3, upsample = 1, phase = 0): readonly Tap[] {
 
 /**
  * Packs weights [cOut][cIn][kernel][kernel] in the module's order: [blocks of 8 channels][k][8],
- * and then [k][4] if four channels remain. The index k runs over the input's parts, the kernel's
+ * and then [k][4] if four channels remain. The index `k` runs over the input's parts, the kernel's
  * rows and columns, and the part's channels including padding.
  */
 export function packWeights(

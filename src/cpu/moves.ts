@@ -43,7 +43,7 @@ export function emitUnshuffle({ reads, writes, scale }: FusedOpOf<'pixelUnshuffl
   };
 }
 
-/** Creates a task that moves values to all pixels of y. Distances are in bytes. */
+/** Creates a task that moves values to all pixels of `y`. Distances are in bytes. */
 export function move(
   place: Place,
   from: MapView,
@@ -53,7 +53,7 @@ export function move(
     readonly phase?: number;
     readonly fromChannel?: number;
     /**
-     * The position of the numbers in each pixel of y. The next field is the distance between the
+     * The position of the numbers in each pixel of `y`. The next field is the distance between the
      * numbers.
      */
     readonly to?: number;

@@ -97,7 +97,7 @@ const OTHERS: {
   shift: ({ reads, writes, by }) => ({
     tasks: (place) => {
       const [x, y] = [place.map(reads.inputs[0]), place.map(writes.y)];
-      // The shifted map reads zeros from the border of x.
+      // The shifted map reads zeros from the border of `x`.
       const moved = { ...x, address: pixelAt(x, by, by) };
       return [...clearPadding(y), move(place, moved, y, { channels: x.channels })];
     },
@@ -256,7 +256,7 @@ function emitMeanOfSquares(
 }
 
 /**
- * Emits y = scale * x + shift. The host computes the scale and the shift for each channel from a
+ * Emits `y = scale * x + shift`. The host computes `scale` and `shift` for each channel from a
  * vector.
  */
 function emitGroupAffine(

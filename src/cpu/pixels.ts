@@ -3,7 +3,10 @@ import { type MapView, pixelAt } from './layout.ts';
 
 const topOf = (data: RgbaImage['data']): number => (data instanceof Uint16Array ? 65535 : 255);
 
-/** Mirrors a position outside the image into 0 .. size - 1 without repeating the edge pixel. */
+/**
+ * Mirrors a position outside the image into the range 0 to `size - 1`, without repeating the edge
+ * pixel.
+ */
 function reflected(i: number, size: number): number {
   const period = Math.max(1, 2 * size - 2);
   return Math.min(i % period, period - (i % period));

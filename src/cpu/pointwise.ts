@@ -29,7 +29,7 @@ export function emitPointwise(
 export const activates = (activation: Activation): boolean =>
   slopeOf(activation) !== null || activation.fn in KINDS;
 
-/** Describes y = act1(act0(a) * m * factorA + r * factorR), as in the record `pointwise`. */
+/** Describes `y = act1(act0(a) * m * factorA + r * factorR)`, as in the record `pointwise`. */
 interface PointwiseSpec {
   readonly a: ValueId;
   readonly y: ValueId;

@@ -8,8 +8,8 @@
  */
 export const RECORDS = {
   /**
-   * conv: y = act(sum over segments + bias). If `slopes` is 0, act(v) = v. Otherwise, act(v) = v >=
-   * 0 ? v : slope[channel] * v.
+   * conv: `y = act(sum + bias)`, where `sum` is the sum over the segments. If `slopes` is 0,
+   * `act(v)` is `v`. Otherwise, it is `v >= 0 ? v : slope[channel] * v`.
    */
   conv: [
     'segments',
@@ -23,7 +23,7 @@ export const RECORDS = {
     'yPixel',
     /** The number of pixels in a row. */
     'width',
-    /** The size in bytes of all channels of one pixel of y, which is a multiple of 16. */
+    /** The size in bytes of all channels of one pixel of `y`, which is a multiple of 16. */
     'channelBytes',
     /** A `pointwise` record that is applied to each finished row; 0 for none. */
     'epilogue',
@@ -46,19 +46,19 @@ export const RECORDS = {
     /** [positions], each in the form of `conv`. */
     'weights',
     ...['bias', 'slopes', 'y', 'yRow'],
-    /** The size of y in pixels. */
+    /** The size of `y` in pixels. */
     ...['width', 'height'],
     ...['channelBytes', 'epilogue'],
   ],
-  /** A map that a tiled convolution reads. x is the address of its pixel (-1, -1). */
+  /** A map that a tiled convolution reads. `x` is the address of its pixel (-1, -1). */
   part: ['x', 'row', 'pixel'],
   /** `count` consecutive numbers that a convolution reads for each pixel, starting at `base`. */
   segment: ['base', 'row', 'pixel', 'count'],
   /**
-   * pointwise: y = act1(act0(a) * m * factorA + r * factorR). Each of act0 and act1 is either
-   * v >= 0 ? v : slope * v or the function that `kind…` names (`KINDS`). m and r are maps, or a
-   * single pixel that is repeated. For a single pixel, the row distance is 0 and the skip moves
-   * back to its start.
+   * pointwise: `y = act1(act0(a) * m * factorA + r * factorR)`. Each of `act0` and `act1` maps `v`
+   * to `v >= 0 ? v : slope * v`, or is the function that `kind…` names (`KINDS`). `m` and `r` are
+   * maps, or a single pixel that is repeated. For a single pixel, the row distance is 0 and the
+   * skip moves back to its start.
    */
   pointwise: [
     ...['a', 'aRow', 'aSkip'],
@@ -73,9 +73,9 @@ export const RECORDS = {
     ...['width', 'channelBytes'],
   ],
   /**
-   * move: copies `channels` numbers to each pixel (x, y) of y from the pixel (floor(x / divide),
-   * floor(y / divide)) of `from`. The source is offset by `phase` * ((y mod divide) * divide + x
-   * mod divide) bytes.
+   * move: for the pixel in row `i` and column `j` of the map `y`, copies `channels` numbers from
+   * the map `from`, row `floor(i / divide)`, column `floor(j / divide)`. The source is offset by
+   * `phase * ((i mod divide) * divide + j mod divide)` bytes.
    */
   move: [
     ...['from', 'fromRow', 'fromPixel', 'fromChannel'],
@@ -87,7 +87,7 @@ export const RECORDS = {
     ...['x', 'xRow', 'xWidth', 'xHeight'],
     ...['y', 'yRow', 'width', 'channelBytes', 'scale'],
   ],
-  /** sums: for each row of x, the sum of each channel. The result y is [rows][channels]. */
+  /** sums: for each row of `x`, the sum of each channel. The result `y` is [rows][channels]. */
   sums: ['x', 'xRow', 'y', 'width', 'channelBytes'],
 } as const;
 

@@ -35,10 +35,16 @@ export const windowBytes = (channels: number): number =>
  */
 export const worthTiles = (cIn: number, cOut: number): boolean => (cIn * cOut) / (cIn + cOut) >= 6;
 
-/** Multiplies G by a column. For a row, the result is the product with the transposed G. */
+/**
+ * Multiplies Winograd's filter matrix `G` by a column. For a row, the result is the product with
+ * the transposed `G`.
+ */
 const spread = ([a, b, c]: readonly number[]): number[] => [a, (a + b + c) / 2, (a - b + c) / 2, c];
 
-/** Transforms filters g, [cOut * cIn][3][3], to G g G^T, [cOut * cIn][4][4]. */
+/**
+ * Transforms each filter `g` to `G * g * G^T`. The filters are [cOut * cIn][3][3], and the results
+ * are [cOut * cIn][4][4].
+ */
 export function transformFilters(filters: Float32Array): Float32Array {
   const count = filters.length / 9;
   const transformed = new Float32Array(count * POSITIONS);

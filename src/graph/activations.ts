@@ -6,13 +6,13 @@ export const ACTIVATIONS = {
   leakyRelu: (v: number, slope: number) => (v >= 0 ? v : v * slope),
   relu: (v: number) => Math.max(v, 0),
   sigmoid: (v: number) => 1 / (1 + Math.exp(-v)),
-  /** v * sigmoid(v) */
+  /** `v * sigmoid(v)` */
   silu: (v: number) => v / (1 + Math.exp(-v)),
-  /** v / 2 (1 + erf(v / sqrt 2)) */
+  /** `v / 2 * (1 + erf(v / sqrt(2)))` */
   gelu: (v: number) => 0.5 * v * (1 + erf(v * Math.SQRT1_2)),
-  /** v tanh(ln(1 + e^v)) */
+  /** `v * tanh(ln(1 + e^v))` */
   mish: (v: number) => v * Math.tanh(v > 30 ? v : Math.log1p(Math.exp(v))),
-  /** sigmoid(v) - 0.5, an odd function in the range -0.5 to 0.5 */
+  /** `sigmoid(v) - 0.5`, an odd function in the range -0.5 to 0.5 */
   centredSigmoid: (v: number) => 0.5 * Math.tanh(v / 2),
 } as const;
 

@@ -2,11 +2,11 @@
  * Represents a network as data: a list of named ops in topological order. This file computes
  * nothing. The engine lowers ops to GPU dispatches, and the interpreter runs them as plain loops.
  *
- * Shapes are symbolic. A *feature map* has `channels` and a `scale`. For an LR image of W x H, the
- * size of the map is channels x (H * scale) x (W * scale). The scale is a whole number. After a
- * pixel unshuffle it can be a power of 1/2, and W and H must then be multiples of `sizeMultiple`. A
- * *vector* has `length` elements and no spatial extent. Pooled statistics and all values computed
- * from them are vectors.
+ * Shapes are symbolic. A *feature map* has `channels` and a `scale`. For an LR image with the width
+ * `W` and the height `H`, the map is [channels][H * scale][W * scale]. The scale is a whole number.
+ * After a pixel unshuffle it can be a power of 1/2, and `W` and `H` must then be multiples of
+ * `sizeMultiple`. A *vector* has `length` elements and no spatial extent. Pooled statistics and all
+ * values computed from them are vectors.
  */
 
 import { type Activation, type Op, opRules, type Padding } from './ops.ts';
@@ -120,7 +120,7 @@ export class GraphBuilder {
     return this.append(name, { op: 'mul' }, [a, b]);
   }
 
-  /** Appends a + factor * b. */
+  /** Appends `a + factor * b`. */
   add(name: string, a: NodeId, b: NodeId, factor = 1): NodeId {
     return this.append(name, { op: 'add', factor }, [a, b]);
   }

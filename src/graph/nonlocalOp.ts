@@ -2,40 +2,42 @@
  * The ops of non-local attention: clustered, sorted and shared attention (LCoAN, arXiv 2404.04922),
  * and sparse keys at learned offsets (ACLA, arXiv 2203.03619).
  *
- * Notation: there are L pixels, R rounds of clustering, K clusters, and n = ceil(L / w) windows of
- * w rows in sorted order. Pixels are numbered in row-major order. A map is read as L rows. Each row
- * contains the channels of one pixel.
+ * Notation: there are `L` pixels, `R` rounds of clustering, `K` clusters, and `n = ceil(L / w)`
+ * windows of `w` rows in sorted order. `r` is the index of a round. A map [D] has `D` channels, a
+ * map [C] has `C`, and `N` is the number of keys. Pixels are numbered in row-major order. A map is
+ * read as `L` rows. Each row contains the channels of one pixel.
  */
 import { pixelsOf } from '../geometry.ts';
 import { GraphError, mapOf, type Shape } from './shape.ts';
 
-/** How adaptive attention's gate changes the logits a. The mask's logits are called b. */
+/** How adaptive attention's gate changes the logits `a`. The mask's logits are called `b`. */
 export type Gate =
-  /** Uses a * (b > 0 ? 1 : 0). A closed key gets a logit of zero, so its weight is not zero. */
+  /** Uses `a * (b > 0 ? 1 : 0)`. A closed key gets a logit of zero, so its weight is not zero. */
   | 'zero'
   /**
-   * Excludes keys with b <= 0 from the softmax and from sampling. If no key is open, the result is
-   * zero.
+   * Excludes keys with `b <= 0` from the softmax and from sampling. If no key is open, the result
+   * is zero.
    */
   | 'exclude'
-  /** Uses a * s, where s is the softmax of b over the keys. */
+  /** Uses `a * s`, where `s` is the softmax of `b` over the keys. */
   | 'soft'
   /**
-   * Uses a * s, where s is the softmax of b over the image's columns, as in the released module.
+   * Uses `a * s`, where `s` is the softmax of `b` over the image's columns, as in the released
+   * module.
    */
   | 'columns';
 
 /**
- * Which of the offset map's channels contain (dy, dx) for key t. These are 2t and 2t + 1 for
- * `paired`, and t and t + 1 for `released`, as in the released modules.
+ * Which of the offset map's channels contain the offset `(dy, dx)` of key `t`. These are `2 * t`
+ * and `2 * t + 1` for `paired`, and `t` and `t + 1` for `released`, as in the released modules.
  */
 export type OffsetLayout = 'paired' | 'released';
 
 export type NonlocalOp =
   /**
    * Reads a map [D] (and means, if `weight` is null) and returns [R, L, K]: the dot product of each
-   * row with each of the centroids, [R, K, D]. If `normalised`, each product is divided by max(norm
-   * of the row, 1e-12).
+   * row with each of the centroids, [R, K, D]. If `normalised`, each product is divided by the norm
+   * of the row (at least 1e-12).
    */
   | {
       readonly kind: 'similarity';
@@ -45,9 +47,9 @@ export type NonlocalOp =
       readonly weight: string | null;
     }
   /**
-   * Reads [R, L, K] and returns [R * L]: the index of the largest value, plus r * K. If several
-   * values are equal, the lowest index is used. If `chunk` is given, only the first `bucketsOf(L,
-   * chunk, K)` values are compared.
+   * Reads [R, L, K] and returns [R * L]: the index of the largest value, plus `r * K`. If several
+   * values are equal, the lowest index is used. If `chunk` is given, only the first
+   * `bucketsOf(L, chunk, K)` values are compared.
    */
   | {
       readonly kind: 'argmax';
@@ -61,22 +63,26 @@ export type NonlocalOp =
   | { readonly kind: 'rank'; readonly rounds: number; readonly clusters: number }
   /**
    * Reads a permutation [R * L] and returns its inverse. The inverse of the ranks is the list of
-   * sorted positions (plus r * L).
+   * sorted positions (plus `r * L`).
    */
   | { readonly kind: 'inverse'; readonly rounds: number }
-  /** Reads a map [D] and returns [R, K, D]: the rows for the pixels floor(k * L / K). */
+  /**
+   * Reads a map [D] and returns [R, K, D]: the row of pixel `floor(k * L / K)` for each cluster
+   * `k`.
+   */
   | { readonly kind: 'startMeans'; readonly rounds: number; readonly clusters: number }
   /**
    * Reads a map, codes, order and means, and returns [R, K, D]: the sum of each cluster's rows,
-   * divided by max(norm of the sum, 1e-12). An empty cluster keeps its mean.
+   * divided by the norm of the sum (at least 1e-12). An empty cluster keeps its mean.
    */
   | { readonly kind: 'clusterMeans'; readonly rounds: number; readonly clusters: number }
   /**
-   * Reads a map [D] and an order, and returns [R, n, w, spans * w]: the softmax of Q K^T for each
-   * window. Q contains the rows of the window. K contains the same rows divided by max(norm, 5e-5).
-   * With 3 spans, K also contains the rows of the previous and the next window; windows wrap
-   * around. The last rows are repeated to fill the last window (`paddedRow`). A third input, a map
-   * [w], is added to the scores: for query q, the value of channel q mod w at the key's pixel.
+   * Reads a map [D] and an order, and returns [R, n, w, spans * w]: the softmax of the dot products
+   * of queries and keys in each window. The queries are the rows of the window. The keys are the
+   * same rows divided by their norms (at least 5e-5). With 3 spans, the rows of the previous and
+   * the next window are keys too; windows wrap around. The last rows are repeated to fill the last
+   * window (`paddedRow`). A third input, a map [w], is added to the scores: for query `q`, the
+   * value of channel `q mod w` at the key's pixel.
    */
   | {
       readonly kind: 'attention';
@@ -87,9 +93,9 @@ export type NonlocalOp =
   /** Reads attention and returns [R, n * w]: the log-sum-exp of each row of its softmax. */
   | { readonly kind: 'logSumExp'; readonly rounds: number; readonly window: number }
   /**
-   * Reads a map [C], order, rank, attention and logSumExp, and returns a map [C]: sums of rows
-   * weighted by the attention, moved back to their pixels. The rounds are summed with the weights
-   * softmax_r(logSumExp).
+   * Reads a map [C], order, rank, attention and the result of `logSumExp`, and returns a map [C]:
+   * sums of rows weighted by the attention, moved back to their pixels. The rounds are summed.
+   * Their weights are the softmax of `logSumExp` over the rounds.
    */
   | {
       readonly kind: 'attend';
@@ -103,10 +109,10 @@ export type NonlocalOp =
    */
   | { readonly kind: 'keySoftmax'; readonly gate: Gate | null }
   /**
-   * Reads weights [N], offsets [2 N] and a reference [C] (and optionally a previous sum), and
-   * returns [C]: the sum over the keys `first` .. `first + keys - 1` of a key's weight times the
-   * reference at (y + dy, x + dx). Sampling is bilinear, with zeros outside the map. Keys with a
-   * weight of zero are skipped.
+   * Reads weights [N], offsets [2 * N] and a reference [C] (and optionally a previous sum), and
+   * returns [C]: the sum over the keys `first` to `first + keys - 1` of a key's weight times the
+   * reference at the pixel's position plus the key's offset. Sampling is bilinear, with zeros
+   * outside the map. Keys with a weight of zero are skipped.
    */
   | {
       readonly kind: 'sampleKeys';

@@ -44,9 +44,15 @@ export type Op =
     }
   /** An elementwise activation of a feature map or a vector. */
   | { readonly op: 'activation'; readonly activation: Activation }
-  /** v >= 0 ? v : slope * v, with one slope per channel. `weight` names the slopes, [channels]. */
+  /**
+   * Computes `v >= 0 ? v : slope * v` for each value `v`, with one slope per channel. `weight`
+   * names the slopes, [channels].
+   */
   | { readonly op: 'prelu'; readonly weight: string }
-  /** scale[c] * x + shift[c], with constants from the definition, such as a data set's mean. */
+  /**
+   * Computes `scale[c] * v + shift[c]` for each value `v` of channel `c`, with constants from the
+   * definition, such as a data set's mean.
+   */
   | {
       readonly op: 'affine';
       readonly scale: readonly number[];
@@ -54,13 +60,13 @@ export type Op =
     }
   /** The elementwise product of two feature maps of the same shape. */
   | { readonly op: 'mul' }
-  /** a + factor * b for two feature maps of the same shape. */
+  /** Computes `a + factor * b` for two feature maps of the same shape. */
   | { readonly op: 'add'; readonly factor: number }
   /** The concatenated channels of 2 to `MAX_PARTS` feature maps of the same size. */
   | { readonly op: 'concat' }
   /**
-   * Moves channel c * scale^2 + dy * scale + dx at (y, x) to channel c at (y * scale + dy, x *
-   * scale + dx).
+   * Moves channel `c * scale^2 + dy * scale + dx` of pixel `(i, j)` to channel `c` of pixel
+   * `(i * scale + dy, j * scale + dx)`.
    */
   | { readonly op: 'pixelShuffle'; readonly scale: number }
   /**
@@ -78,11 +84,16 @@ export type Op =
       readonly bias: string | null;
       readonly lengthOut: number;
     }
-  /** softmax(v / temperature) of a vector. */
+  /** Computes `softmax(v / temperature)` for a vector `v`. */
   | { readonly op: 'softmax'; readonly temperature: number }
-  /** w[0] * a + w[1] * b, for two maps of the same shape and a vector w of two elements. */
+  /**
+   * Computes `w[0] * a + w[1] * b` for two maps of the same shape and a vector `w` of two elements.
+   */
   | { readonly op: 'mix' }
-  /** Nearest-neighbour enlargement. Output (i, j) is input (floor(i / scale), floor(j / scale)). */
+  /**
+   * Nearest-neighbour enlargement. Output pixel `(i, j)` is input pixel
+   * `(floor(i / scale), floor(j / scale))`.
+   */
   | { readonly op: 'nearest'; readonly scale: number }
   /** Bilinear enlargement with half-pixel centres and clamped edges (align_corners false). */
   | { readonly op: 'bilinear'; readonly scale: number }
@@ -199,8 +210,8 @@ const OPS: { readonly [K in Exclude<Op['op'], Later>]: Rules<OpOf<K>> } = {
     ...local,
     shape: enlarged,
     reach: ({ scale }, r) => {
-      // Output o reads input floor((o + 0.5) / scale - 0.5) and the next input, where o ranges from
-      // -r to scale - 1 + r.
+      // Output `o` reads input `floor((o + 0.5) / scale - 0.5)` and the next input, where `o`
+      // ranges from `-r` to `scale - 1 + r`.
       const source = (o: number) => Math.floor((o + 0.5) / scale - 0.5);
       return Math.max(-source(-r), source(scale - 1 + r) + 1);
     },

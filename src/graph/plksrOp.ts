@@ -2,15 +2,15 @@
  * The ops of RealPLKSR and related networks: large-kernel convolutions of a few channels, group
  * norm over the image in three steps, repeated channels, and sampling at learned offsets.
  *
- * Notation: a map has C channels and the size H x W.
+ * Notation: a map `x` has `C` channels.
  */
 import { local, type Rules } from './rules.ts';
 import { areaOf, GraphError, type MapShape, mapOf, vectorOf } from './shape.ts';
 
 export type PlksrOp =
   /**
-   * A zero-padded convolution of the first `count` channels, with an odd k. The other channels are
-   * unchanged. The weights are [count, count, k, k], and the bias is [count].
+   * A zero-padded convolution of the first `count` channels, with an odd kernel size `k`. The other
+   * channels are unchanged. The weights are [count, count, k, k], and the bias is [count].
    */
   | {
       readonly op: 'partialConv';
@@ -22,14 +22,14 @@ export type PlksrOp =
   /** Reads a map and returns a vector: the mean of each channel's squares over all pixels. */
   | { readonly op: 'meanOfSquares' }
   /**
-   * Reads a map and a vector [C] of its means, and returns x[c] minus the vector's mean over the
-   * group that contains c. A group has C / groups consecutive channels.
+   * Reads a map and a vector [C] of its means, and returns `x[c]` minus the vector's mean over the
+   * group that contains channel `c`. A group has `C / groups` consecutive channels.
    */
   | { readonly op: 'centre'; readonly groups: number }
   /**
-   * Reads a map and a vector [C] of its mean squares, and returns x[c] / sqrt(m + epsilon) *
-   * weight[c] + bias[c]. Here, m is the vector's mean over the group that contains c. After
-   * `centre`, the result is group norm with the biased variance.
+   * Reads a map and a vector [C] of its mean squares, and returns
+   * `x[c] / sqrt(m + epsilon) * weight[c] + bias[c]`. Here, `m` is the vector's mean over the group
+   * that contains channel `c`. After `centre`, the result is group norm with the biased variance.
    */
   | {
       readonly op: 'groupNorm';
@@ -38,17 +38,20 @@ export type PlksrOp =
       readonly weight: string;
       readonly bias: string;
     }
-  /** Copies channel c of the map to the channels c * times .. (c + 1) * times - 1. */
+  /** Copies channel `c` of the map to the channels `c * times` to `(c + 1) * times - 1`. */
   | { readonly op: 'repeatChannels'; readonly times: number }
   /**
-   * DySample. Reads a map z [C] and a map o [2 g s^2], and returns a map that is enlarged by s. For
-   * pixel (s Y + i, s X + j) and group q, the offsets o_x (axis 0) and o_y (axis 1) are o[axis g
-   * s^2 + q s^2 + i s + j] at pixel (Y, X). The C / g channels of the group are sampled bilinearly
-   * at (X + o_x / 2 + h(j), Y + o_y / 2 + h(i)), where h(k) = (k - (s - 1) / 2) / s. The position
-   * is clamped to the centres of the outermost pixels.
+   * DySample. Reads a map `z` [C] and a map `o` [2 * g * s^2], and returns a map that is enlarged
+   * by `s`. The channels of `z` are divided into `g` groups. For each group `q` and each pixel of
+   * the result, in row `s * Y + i` and column `s * X + j`:
+   *   o_x  = channel q * s^2 + i * s + j of o at row Y, column X
+   *   o_y  = channel g * s^2 + q * s^2 + i * s + j of o at row Y, column X
+   *   h(k) = (k - (s - 1) / 2) / s
+   * The `C / g` channels of the group are sampled bilinearly at row `Y + o_y / 2 + h(i)` and column
+   * `X + o_x / 2 + h(j)`. This position is clamped to the centres of the outermost pixels.
    *
-   * If `sum` is n, each group has 4 channels and the result has n channels. Channel k of the result
-   * is the sum of every group's channel k.
+   * If `sum` is not null, each group has 4 channels and the result has `sum` channels. Channel `c`
+   * of the result is the sum of every group's channel `c`.
    */
   | {
       readonly op: 'dySample';

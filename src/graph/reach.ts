@@ -15,9 +15,9 @@ export interface ReceptiveField {
 /**
  * Walks from the output to the input. The need at a node is a radius in pixels of that node. The
  * radius is measured from the block of pixels that corresponds to one LR pixel, so enlargements
- * round up exactly. After a pixel unshuffle by u, the block belongs to a cell of u x u LR pixels.
- * Tiles begin and end between such cells. Vectors have no radius; `global` accounts for their
- * influence.
+ * round up exactly. After a pixel unshuffle by `u`, the block belongs to a cell of `u` x `u` LR
+ * pixels. Tiles begin and end between such cells. Vectors have no radius; `global` accounts for
+ * their influence.
  */
 export function receptiveField(graph: Graph): ReceptiveField {
   const need = new Map<NodeId, number>([[graph.output, 0]]);

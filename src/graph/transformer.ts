@@ -20,7 +20,7 @@ export class TransformerBuilder {
     return this.#b.append(name, { op: 'slice', first, count }, [x]);
   }
 
-  /** Shifts the map by one pixel along both axes: y[c, i, j] = x[c, i + by, j + by]. */
+  /** Shifts the map by one pixel along both axes: `y[c, i, j] = x[c, i + by, j + by]`. */
   shift(name: string, x: NodeId, by: 1 | -1): NodeId {
     return this.#b.append(name, { op: 'shift', by }, [x]);
   }

@@ -2,14 +2,16 @@
  * The ops of lightweight transformers (ASID, OmniSR, SwinIR and similar networks): norms, depthwise
  * convolutions, attention within groups of pixels or between channels, and maps of reduced size.
  *
- * Notation: a map has C channels and the size H x W, and w is the side of a window. A *grouping*
- * divides a map into groups of pixels that attend to each other. H and W are multiples of w:
- * - `windows`: squares of w x w pixels. Position a * w + b of group i * (W / w) + j is pixel (i w +
- *   a, j w + b). Windows can also be rectangles and can be shifted; see `Grouping`.
- * - `spread`: w x w pixels at distances of H / w and W / w, so each group covers the whole map.
- *   Position a * w + b of group p * (W / w) + q is pixel (a H / w + p, b W / w + q).
- * - `grid`: all pixels with the same y mod w and x mod w. Their group is (y mod w) * w + x mod w.
- *   Their positions are in row-major order.
+ * Notation: a map has `C` channels, `H` rows and `W` columns, and `w` is the side of a window.
+ * Pixel `(y, x)` is in row `y` and column `x`. A *grouping* divides a map into groups of pixels
+ * that attend to each other. `H` and `W` are multiples of `w`:
+ * - `windows`: squares of `w` x `w` pixels. Position `a * w + b` of group `i * (W / w) + j` is
+ *   pixel `(i * w + a, j * w + b)`. Windows can also be rectangles and can be shifted; see
+ *   `Grouping`.
+ * - `spread`: `w` x `w` pixels at distances of `H / w` and `W / w`, so each group covers the whole
+ *   map. Position `a * w + b` of group `p * (W / w) + q` is pixel `(a * H / w + p, b * W / w + q)`.
+ * - `grid`: all pixels `(y, x)` with the same `y mod w` and `x mod w`. Their group is
+ *   `(y mod w) * w + x mod w`. Their positions are in row-major order.
  */
 import type { Size } from '../geometry.ts';
 import { local, type Rules } from './rules.ts';
@@ -17,13 +19,13 @@ import { areaOf, GraphError, mapOf, type Reduction, type Shape, vectorOf } from 
 
 export interface Grouping {
   readonly kind: 'windows' | 'spread' | 'grid';
-  /** The side w. */
+  /** The side `w`. */
   readonly side: number;
-  /** Only for windows: the height of a window, if it is not w. */
+  /** Only for windows: the height of a window, if it is not `w`. */
   readonly rows?: number;
   /**
-   * Only for windows: the distance by which the map is rolled. Pixel (y, x) of the rolled map is
-   * pixel (y + shift.y, x + shift.x) of the map, modulo its size. In the last row of windows, the
+   * Only for windows: the distance by which the map is rolled. Pixel `(y, x)` of the rolled map is
+   * pixel `(y + shift.y, x + shift.x)` of the map, modulo its size. In the last row of windows, the
    * first `rows - shift.y` rows and the remaining rows come from opposite borders of the map, so
    * 100 is subtracted from scores between them. The same applies to columns.
    */
@@ -50,9 +52,12 @@ export function windowsIn(grouping: Grouping, { width, height }: Size): Size {
 export type TransformerOp =
   /** The inverse of `pixelShuffle`, with the same channel order. */
   | { readonly op: 'pixelUnshuffle'; readonly scale: number }
-  /** The channels `first` .. `first + count - 1` of a map. */
+  /** The channels `first` to `first + count - 1` of a map. */
   | { readonly op: 'slice'; readonly first: number; readonly count: number }
-  /** y[c, i, j] = x[c, i + by, j + by], or zero if x has no such pixel. `by` is 1 or -1. */
+  /**
+   * Computes `y[c, i, j] = x[c, i + by, j + by]`, or zero if `x` has no such pixel. `by` is 1 or
+   * -1.
+   */
   | { readonly op: 'shift'; readonly by: 1 | -1 }
   /** A zero-padded depthwise convolution. The weights are [C, 1, k, k], and the bias is [C]. */
   | {
@@ -62,8 +67,9 @@ export type TransformerOp =
       readonly bias: string | null;
     }
   /**
-   * Layer norm over the channels of each pixel: (v - mean) / sqrt(variance + epsilon) * weight[c] +
-   * bias[c]. The variance is the biased variance.
+   * Layer norm over the channels of each pixel. A value `v` of channel `c` becomes
+   * `(v - mean) / sqrt(variance + epsilon) * weight[c] + bias[c]`. The variance is the biased
+   * variance.
    */
   | {
       readonly op: 'layerNorm';
@@ -71,19 +77,21 @@ export type TransformerOp =
       readonly weight: string;
       readonly bias: string;
     }
-  /** Reads a map and a vector [C], and returns the map v[c] * x[c]. */
+  /** Reads a map `x` and a vector `v` [C], and returns the map `v[c] * x[c]`. */
   | { readonly op: 'scaleChannels' }
   /**
-   * Reads a map with queries in the channels `query` .. `query + C - 1`, and a map with keys from
-   * channel `key` on (which can be the same map). Returns [groups, heads, tokens, keys]: the
-   * softmax over the keys of q.k / sqrt(C / heads) + T. T is the weight [(2 rows - 1) (2 w - 1),
-   * heads] named `table`. For a query at position (a, b) and a key at (a', b'), its row is (a - a'
-   * + rows - 1) (2 w - 1) + b - b' + w - 1. A head has C / heads consecutive channels. The grouping
-   * is `windows` or `spread`.
+   * Reads a map with queries in the channels `query` to `query + C - 1`, and a map with keys from
+   * channel `key` on (which can be the same map). Returns [groups, heads, tokens, keys]: for each
+   * query `q`, the softmax over the keys `k` of `q.k / sqrt(C / heads) + T`. `T` comes from the
+   * weight named `table`, [(2 * rows - 1) * (2 * w - 1), heads]. If the query is `dy` rows below
+   * the key and `dx` columns to its right, `T` is in row
+   * `(dy + rows - 1) * (2 * w - 1) + dx + w - 1`. A head has `C / heads` consecutive channels. The
+   * grouping is `windows` or `spread`.
    *
-   * If `merge` is m > 1, each pixel has C / m^2 channels for keys, and m x m pixels form one key.
-   * The channels of that key are in the order (row, column, channel). A window then has w / m x w /
-   * m keys. T has the rows for a window of that size, and a and b are divided by m.
+   * If `merge` is greater than 1, each pixel has `C / merge^2` channels for keys, and `merge` x
+   * `merge` pixels form one key. The channels of that key are in the order (row, column, channel).
+   * A window then has `w / merge` x `w / merge` keys. `table` has the rows for a window of that
+   * size, and the rows and columns of queries are divided by `merge`.
    */
   | {
       readonly op: 'groupScores';
@@ -109,10 +117,11 @@ export type TransformerOp =
       readonly merge: number;
     }
   /**
-   * Reads a map of queries, keys and values [3 C] and returns a map [C]: attention between each
+   * Reads a map of queries, keys and values [3 * C] and returns a map [C]: attention between each
    * head's channels, over the pixels of a group. Queries and keys are divided by their norm over
-   * the group's pixels (at least 1e-12), and v'[c] = sum_d softmax_d(t[head] * q[c].k[d]) v[d]. The
-   * weight t has the shape [heads, 1, 1] and the name `temperature`.
+   * the group's pixels (at least 1e-12). The result for channel `c` is the sum over the head's
+   * channels `d` of `v[d]`, weighted by the softmax over `d` of `t[head] * q[c].k[d]`. The weight
+   * `t` has the shape [heads, 1, 1] and the name `temperature`.
    */
   | {
       readonly op: 'channelAttention';

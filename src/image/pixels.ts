@@ -9,7 +9,7 @@ export function isOpaque(rgba: Samples): boolean {
   return true;
 }
 
-/** Returns whether every pixel has R = G = B. Stops at the first coloured pixel. */
+/** Returns whether every pixel has `R = G = B`. Stops at the first coloured pixel. */
 export function isGrey(rgba: Samples): boolean {
   for (let i = 0; i < rgba.length; i += 4) {
     if (rgba[i] !== rgba[i + 1] || rgba[i] !== rgba[i + 2]) return false;

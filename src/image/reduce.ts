@@ -6,13 +6,14 @@ const LIMIT = number({ min: 1, max: Number.MAX_VALUE });
 
 /**
  * Builds a small 8-bit preview image from rows as they arrive. Each preview pixel is the
- * alpha-weighted mean of a square of k x k pixels, computed from the stored (gamma-encoded) values.
+ * alpha-weighted mean of a square of `k` x `k` pixels, computed from the stored (gamma-encoded)
+ * values.
  */
 export class Reduction {
   readonly #width: number;
   readonly #factor: number;
   readonly #image: Rgba8Image;
-  /** The sums of R * A, G * A, B * A and A for each column of the preview image. */
+  /** The sums of `R * A`, `G * A`, `B * A` and `A` for each column of the preview image. */
   readonly #sums: Float64Array;
   /**
    * The number of rows in the sums. `#done` is the number of finished rows of the preview image.

@@ -27,7 +27,7 @@ export interface ImageTags {
   readonly exif: Uint8Array<ArrayBuffer> | null;
   /** An XMP packet in UTF-8 with orientation 1. */
   readonly xmp: Uint8Array<ArrayBuffer> | null;
-  /** Whether every pixel is grey (R = G = B). If so, the enlarged image must be grey too. */
+  /** Whether every pixel is grey (`R = G = B`). If so, the enlarged image must be grey too. */
   readonly grey: boolean;
 }
 

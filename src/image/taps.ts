@@ -1,5 +1,5 @@
 /**
- * The kernel for resizing. `bicubic` is Keys' cubic with a = -0.5. `lanczos3` is a sinc that is
+ * The kernel for resizing. `bicubic` is Keys' cubic with `a = -0.5`. `lanczos3` is a sinc that is
  * windowed by the central lobe of a wider sinc.
  */
 export type ResampleKernel = 'bicubic' | 'lanczos3';
@@ -74,7 +74,7 @@ export function axisTaps(lengthIn: number, lengthOut: number, name: ResampleKern
 }
 
 /**
- * Mirrors a position at any distance from the image: ... 1 0 | 0 1 2 ... length-1 | length-1 ...
+ * Mirrors a position at any distance from the image: `... 1 0 | 0 1 2 ... length-1 | length-1 ...`.
  */
 function mirror(position: number, length: number): number {
   const period = 2 * length;

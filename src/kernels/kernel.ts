@@ -14,7 +14,7 @@ export type Word = 'u32' | 'f32';
  *   are written.
  * - Feature maps are `Chw4c`: [ceil(C / 4)][H][W] vectors of four channels, with zeros in absent
  *   channels. Vectors are f32 and padded with zeros to a multiple of four.
- * - The third word of the uniform is `group_row`. A dispatch can be cut into pieces along y, and
+ * - The third word of the uniform is `group_row`. A dispatch can be cut into pieces along `y`, and
  *   `group_row` is the first row of workgroups in a piece. The engine sets this word.
  */
 export interface Contract<
@@ -87,7 +87,7 @@ export function paramWords<P extends string>(
   });
 }
 
-/** The number of workgroups along x, y and z. */
+/** The number of workgroups along `x`, `y` and `z`. */
 export type Grid = readonly [x: number, y: number, z: number];
 
 export const PARAM_WORDS = 12;
@@ -175,8 +175,8 @@ export function concatFloats(parts: readonly Float32Array[]): Float32Array<Array
 }
 
 /**
- * The possible numbers of tile columns. A workgroup computes all channels of tileColumns x 8
- * pixels. Its tileColumns x blocks invocations exchange a map through workgroup memory.
+ * The possible numbers of tile columns. A workgroup computes all channels of `tileColumns` x 8
+ * pixels. Its `tileColumns` x `blocks` invocations exchange a map through workgroup memory.
  */
 export const TILE_COLUMNS = [8, 16] as const;
 export type TileColumns = (typeof TILE_COLUMNS)[number];

@@ -77,8 +77,8 @@ describe('no private array is indexed by anything but a literal', () => {
 });
 
 /**
- * Returns the indices of the pixels that invocation (x, y) reads. Its workgroup is in the middle of
- * the map.
+ * Returns the indices of the pixels that invocation `(x, y)` reads. Its workgroup is in the middle
+ * of the map.
  */
 function pixelsRead(code: string, x: number, y: number): number[] {
   const shader = parseShader(code);

@@ -268,7 +268,7 @@ type Visit = (tokens: readonly string[], values: Values, times: number) => void;
 /**
  * Visits the simple statements that one invocation runs. A loop's bounds determine how many times
  * it runs. If a bound is unknown, as in the loop over input blocks, the loop runs CHUNK times, and
- * each run counts as 1 / CHUNK. A switch runs its first case. An `if` with an unknown condition
+ * each run counts as `1 / CHUNK`. A switch runs its first case. An `if` with an unknown condition
  * runs both branches.
  * @param given the known built-in values and uniforms
  */

@@ -59,7 +59,7 @@ export function fromBlocked(
   return map;
 }
 
-/** Adds weight * line[i + shift] to sums[i] for each i where line[i + shift] exists. */
+/** Adds `weight * line[i + shift]` to `sums[i]` for each `i` where `line[i + shift]` exists. */
 export function addShifted(sums: Float64Array, weight: number, line: Reals, shift: number): void {
   const end = Math.min(line.length, line.length - shift);
   for (let i = Math.max(0, -shift); i < end; i++) sums[i] += weight * line[i + shift];

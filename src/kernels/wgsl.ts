@@ -7,10 +7,10 @@
  *   integers.
  * - `#if QUAD`, `#else`, `#end` insert the first part if the value is not 0. Otherwise, they insert
  *   the second part.
- * - `#for p in 0..PIXELS`, `#end` insert the body for each integer from 0 to PIXELS - 1.
+ * - `#for p in 0..PIXELS`, `#end` insert the body for each integer from 0 to `PIXELS - 1`.
  *
- * `{p}` in a line is replaced by the value of p. A number can also be a sum of integers and names:
- * `{p+1}`, `#for k in 0..1+REACH+REACH`, `#if ROWS-1`.
+ * `{p}` in a line is replaced by the value of `p`. A number can also be a sum of integers and
+ * names: `{p+1}`, `#for k in 0..1+REACH+REACH`, `#if ROWS-1`.
  */
 
 /**

@@ -50,7 +50,7 @@ function product(a: Float64Array, b: Float64Array): Float64Array {
 }
 
 /**
- * Computes the Gaussian mean at each of the (width - 10) x (height - 10) positions of the window.
+ * Computes the Gaussian mean at each of the `(width - 10) * (height - 10)` positions of the window.
  */
 function blur(data: Float64Array, width: number, height: number): Float64Array {
   const widthOut = width - SSIM_WINDOW + 1;

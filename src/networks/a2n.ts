@@ -18,7 +18,7 @@ export interface A2NConfig {
   readonly upsamplerFeatures?: number;
   /** The number of attention-in-attention blocks (`nb`). */
   readonly blocks?: number;
-  /** The dynamic attention module has features / reduction hidden elements. */
+  /** The dynamic attention module has `features / reduction` hidden elements. */
   readonly reduction?: number;
   /** The number of image channels: 3, or 1 for luma. */
   readonly channels?: number;
@@ -75,7 +75,10 @@ export function a2n(config: A2NConfig): Network {
   };
 }
 
-/** Appends one attention-in-attention block: X + conv_last(lrelu(p_att * A + p_non * N)). */
+/**
+ * Appends one attention-in-attention block: `x + last(lrelu(p[0] * attention + p[1] * non))`. The
+ * weights `p` of the two branches come from the dynamic attention module.
+ */
 function attentionInAttention(
   b: GraphBuilder,
   x: NodeId,
@@ -108,8 +111,8 @@ function attentionInAttention(
   // Attention branch.
   const k1 = b.leakyRelu(`${name}.att.k1_lrelu`, conv('att.k1', t, 'attention.k1', 3), SLOPE);
   const gate = b.sigmoid(`${name}.att.gate`, conv('att.k2', k1, 'attention.k2', 1, true));
-  // k3 is appended after the gate. The product then becomes part of the 1x1 convolution's epilogue,
-  // which is cheaper.
+  // `k3` is appended after the gate. The product then becomes part of the 1x1 convolution's
+  // epilogue, which is cheaper.
   const k3 = conv('att.k3', t, 'attention.k3', 3);
   const gated = b.mul(`${name}.att.gated`, k3, gate);
   const attention = conv('attention_out', gated, 'attention.k4', 3);

@@ -94,10 +94,10 @@ export function edsrAcla(config: EdsrAclaConfig): Network {
 const quarters = (blocks: number): number[] => [1, 2, 3, 4].map((q) => (q * blocks) / 4);
 
 /**
- * Appends the attention of a query to earlier maps. A 1x1 convolution maps each reference l. The
- * result is the sum over references l and keys j of w_lj times the mapped reference l, read at the
- * pixel's offset o_lj. One softmax over all keys gives the weights w. The logits, offsets and gate
- * are 1x1 convolutions of the query.
+ * Appends the attention of a query to earlier maps. A 1x1 convolution is applied to each earlier
+ * map. Each pixel then has a few keys per map: values of the convolution's result at offsets from
+ * the pixel. The result is the weighted sum of all keys. One softmax over all keys produces the
+ * weights. The logits, offsets and gate are 1x1 convolutions of the query.
  */
 export function crossLayerAttention(
   b: GraphBuilder,

@@ -109,7 +109,7 @@ class Block {
     this.#spec = spec;
   }
 
-  /** Appends x + attention(norm(x)), then x + feed-forward(norm(x)). */
+  /** Appends `x + attention(norm(x))`, then `x + feedForward(norm(x))`. */
   append(x: NodeId): NodeId {
     const { name, layer } = this.#names;
     const normed = this.#t.layerNorm(`${name}.norm1`, x, `${layer}.norm1`, EPSILON);
@@ -209,7 +209,7 @@ class Block {
     return b.sigmoid(`${name}.byPixel`, conv('spatial_map', inner, 3, channels));
   }
 
-  /** Appends fc2(u * conv(norm(v))), where u and v are the halves of gelu(fc1(norm(x))). */
+  /** Appends `fc2(u * conv(norm(v)))`, where `u` and `v` are the halves of `gelu(fc1(norm(x)))`. */
   #forward(x: NodeId): NodeId {
     const [b, t, { name, layer }] = [this.#b, this.#t, this.#names];
     const { channels } = b.map(x);

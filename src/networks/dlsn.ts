@@ -10,7 +10,7 @@ import { shuffleUp } from './parts/shuffleUp.ts';
 
 /** The configuration of a global learnable attention module. */
 export interface GlaConfig {
-  /** The embedding has features / reduction channels. */
+  /** The embedding has `features / reduction` channels. */
   readonly reduction: number;
   /** The number of rows in each window of the sorted order. */
   readonly chunk: number;

@@ -15,7 +15,7 @@ export interface LcoanConfig {
   readonly groups?: number;
   /** The number of residual blocks in a group. */
   readonly blocks?: number;
-  /** The embedding has features / reduction channels. */
+  /** The embedding has `features / reduction` channels. */
   readonly reduction?: number;
   readonly clusters?: number;
   /** The number of rows in each window of the sorted order. */
@@ -143,9 +143,9 @@ const INITIAL_ROUNDS = 10;
 
 /**
  * Computes centroids for a checkpoint that has none. The released code starts from random pixels.
- * This code starts from the pixels floor(k * L / K), so results are reproducible. In each of ten
- * rounds, every embedding (not normalised) joins the centroid with the largest dot product. Each
- * centroid then becomes the normalised sum of its members.
+ * This code starts from evenly spaced pixels, so results are reproducible. In each of ten rounds,
+ * every embedding (not normalised) joins the centroid with the largest dot product. Each centroid
+ * then becomes the normalised sum of its members.
  */
 function initialMeans(
   nonlocal: NonlocalBuilder,

@@ -107,8 +107,8 @@ export function shuffled(
 }
 
 /**
- * Returns the product of all stages' factors. Each stage has factor^2 times as many output channels
- * as input channels.
+ * Returns the product of all stages' factors. Each stage has `factor^2` times as many output
+ * channels as input channels.
  */
 export function shuffleScale(outline: Outline, prefix: string): number | null {
   const stages = indices(outline, `${prefix}#.weight`).map((index) => {

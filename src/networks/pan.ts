@@ -55,8 +55,8 @@ export function pan(config: PanConfig): Network {
 }
 
 /**
- * Appends X + conv3([a', b']), where a' and b' are branches with half of the channels each. Pixel
- * attention gates b'.
+ * Appends `x + conv3(concat(a, b))`, where `a` and `b` are branches with half of the channels each.
+ * Pixel attention gates `b`.
  */
 function selfCalibrated(b: GraphBuilder, x: NodeId, index: number): NodeId {
   const name = `block${index}`;

@@ -8,8 +8,8 @@ import { shuffleUp } from './parts/shuffleUp.ts';
 /** The configuration of an RCAN. The defaults are the published values. */
 export interface RcanConfig {
   /**
-   * The factor from input image to output image. If `unshuffle` is not 1, the scale is 4 /
-   * unshuffle.
+   * The factor from input image to output image. If `unshuffle` is not 1, the scale is
+   * `4 / unshuffle`.
    */
   readonly scale: number;
   /**
@@ -21,7 +21,7 @@ export interface RcanConfig {
   readonly groups?: number;
   /** The number of blocks in a group. */
   readonly blocks?: number;
-  /** The channel attention has features / reduction hidden elements. */
+  /** The channel attention has `features / reduction` hidden elements. */
   readonly reduction?: number;
   /** The factor by which each block's residual is multiplied: 1 in the published code. */
   readonly residualScale?: number;
@@ -52,7 +52,7 @@ export function rcan(config: RcanConfig): Network {
   const shifts = mean !== null || gain !== 1;
   const means = mean ?? constant(channels, 0);
 
-  /** Appends t * sigmoid(W2 relu(W1 mean(t))), with one factor per channel. */
+  /** Appends `x * sigmoid(expand(relu(squeeze(mean(x)))))`, with one factor per channel. */
   const channelAttention = (name: string, x: NodeId, layer: string): NodeId => {
     const hidden = { lengthOut: Math.floor(features / reduction), bias: true, conv: true };
     const pooled = b.globalAveragePool(`${name}.ca_mean`, x);

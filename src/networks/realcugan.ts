@@ -163,7 +163,7 @@ function layersOf(b: GraphBuilder, t: TransformerBuilder) {
     b.conv(name, x, { layer, kernel, cOut, bias: true });
   const active = (name: string, x: NodeId): NodeId => b.leakyRelu(`${name}_lrelu`, x, SLOPE);
 
-  /** Appends x * sigmoid(W2 relu(W1 mean(x))), with one factor per channel. */
+  /** Appends `x * sigmoid(expand(relu(squeeze(mean(x)))))`, with one factor per channel. */
   const weighed = (name: string, x: NodeId, layer: string, inset: Inset): NodeId => {
     const { channels } = b.map(x);
     const sizes = { bias: true, conv: true } as const;

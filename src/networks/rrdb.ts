@@ -5,7 +5,7 @@ import type { Network } from './network.ts';
 
 /** The configuration of an RRDBNet. The defaults are ESRGAN's. */
 export interface RrdbConfig {
-  /** The factor from input image to output image: 2^upsamplings / unshuffle. */
+  /** The factor from input image to output image: `2^upsamplings / unshuffle`. */
   readonly scale: number;
   /** The factor of the pixel unshuffle at the start: 1, 2 or 4. */
   readonly unshuffle?: number;
@@ -74,7 +74,10 @@ export function rrdb(config: RrdbConfig): Network {
   return { architecture: 'esrgan', scale, inputRange, graph: b.build(output) };
 }
 
-/** Appends z + 0.2 * x5. Each convolution reads z and all earlier results. */
+/**
+ * Appends `z + 0.2 * x5`, where `x5` is the result of the fifth convolution. Each convolution reads
+ * `z` and all earlier results.
+ */
 function denseBlock(
   b: GraphBuilder,
   z: NodeId,

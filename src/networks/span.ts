@@ -11,7 +11,9 @@ export interface SpanConfig {
   readonly features?: number;
   readonly channels?: number;
   readonly outputChannels?: number;
-  /** Whether the input is scaled to 0..imageRange and the mean is subtracted from it. */
+  /**
+   * Whether the input is scaled to the range 0 to `imageRange` and the mean is subtracted from it.
+   */
   readonly normalise?: boolean;
   readonly imageRange?: number;
   readonly inputRange?: number;

@@ -103,7 +103,7 @@ interface BlockSpec {
   readonly hidden: number;
 }
 
-/** Appends x + attention(norm(x)), then x + feed-forward(norm(x)). */
+/** Appends `x + attention(norm(x))`, then `x + feedForward(norm(x))`. */
 function block(b: GraphBuilder, kind: Kind, x: NodeId, spec: BlockSpec): NodeId {
   const { name, layer, grouping, heads, hidden } = spec;
   const t = new TransformerBuilder(b);

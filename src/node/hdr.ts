@@ -50,7 +50,7 @@ const hlg = (x: number): number =>
 function gain(light: number): number {
   const knee = 0.5;
   if (light <= 1) return knee;
-  // This is a Bézier curve from (1, knee) to (MAX, 1) whose control point is determined by the
+  // This is a Bézier curve from `(1, knee)` to `(MAX, 1)` whose control point is determined by the
   // parameter 0.65.
   const [x, y] = [0.35 + 0.65 / knee, 0.35 * knee + 0.65];
   const [a, b, c] = [1 - 2 * x + MAX, 2 * x - 2, 1 - Math.min(light, MAX)];

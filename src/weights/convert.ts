@@ -93,7 +93,7 @@ export function fromFloat32(
 
 const F32_INFINITY = 0x7f80_0000;
 const F32_HIDDEN_BIT = 0x0080_0000;
-/** The difference between the exponent biases, 127 - 15, shifted to f32's exponent bits. */
+/** The difference between the exponent biases (127 and 15), shifted to f32's exponent bits. */
 const REBIAS = 112 << 23;
 
 /**
@@ -105,7 +105,8 @@ function float32BitsOfHalf(half: number): number {
   if (magnitude >= 0x7c00) return sign | F32_INFINITY | ((magnitude & 0x3ff) << 13);
   if (magnitude >= 0x0400) return sign | ((magnitude << 13) + REBIAS);
   if (magnitude === 0) return sign;
-  // A subnormal number is magnitude * 2^-24. The highest set bit, bit e, becomes the hidden bit.
+  // A subnormal number is `magnitude * 2^-24`. The highest set bit, bit `e`, becomes the hidden
+  // bit.
   const e = 31 - Math.clz32(magnitude);
   return sign | ((e + 127 - 24) << 23) | ((magnitude << (23 - e)) & (F32_HIDDEN_BIT - 1));
 }
@@ -134,7 +135,7 @@ function bfloatOfFloat32Bits(bits: number): number {
   return sign | roundToEven(magnitude, 16);
 }
 
-/** Computes value / 2^shift. Rounds to nearest, ties to even. */
+/** Computes `value / 2^shift`. Rounds to nearest, ties to even. */
 function roundToEven(value: number, shift: number): number {
   const odd = (value >>> shift) & 1;
   return (value + (2 ** (shift - 1) - 1) + odd) >>> shift;

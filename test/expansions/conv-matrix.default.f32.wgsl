@@ -39,14 +39,14 @@ const ACTIVATION_PRELU = 8u;
 
 // The same convolution as in conv.wgsl, 3x3 (SIDE 3) or 1x1 (SIDE 1), computed with subgroup matrix
 // products (chromium_experimental_subgroup_matrix):
-//   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-r, x+kx-r] + b[o] ) * m * factor + r ),
-//   r = SIDE / 2
+//   y[o,i,j] = act1( act0( sum + b[o] ) * m * factor + r )
+//   sum = sum_{c,ky,kx} w[o,c,ky,kx] * x[c, i+ky-SIDE/2, j+kx-SIDE/2]
 // Bindings and epilogue are those of conv/store.wgsl. Maps and weights are f16, and sums are f32.
 //
 // A left matrix contains K channels of M pixels in a row. A right matrix contains the taps from K
 // input channels to N output channels. A subgroup computes 16 x 4 pixels, as FRAGMENTS fragments of
 // M pixels, and COLUMNS columns of N output channels. A workgroup of SUBGROUP x SUBGROUPS x 1
-// invocations covers 16 x (4 * SUBGROUPS) pixels. Each z of the grid covers COLUMNS columns. For
+// invocations covers 16 x (4 * SUBGROUPS) pixels. Each `z` of the grid covers COLUMNS columns. For
 // each chunk of 4 * QUADS input channels, the workgroup copies its pixels and their halo to
 // workgroup memory. Channels are innermost there, with PITCH vectors per pixel. PITCH is an odd
 // multiple of 16 bytes, so that the rows of a matrix are in different banks. If there is no padding
@@ -62,9 +62,9 @@ const ACTIVATION_PRELU = 8u;
 // The bindings and the epilogue of convolutions:
 //   y = act1( act0( sum + b[o] ) * m * factor + r ) or, with MIX,
 //   y = act1( act0( sum + b[o] ) * m[own] + r * m[1 - own] )    (arXiv 2104.09497, eq. 5)
-// m and r are feature maps with the output's shape. Either can be absent. With MIX, m is a vector
-// of two weights. With PARTS, x is a concatenation, r is one of the five bound maps, and there is
-// no m.
+// `m` and `r` are feature maps with the output's shape. Either can be absent. With MIX, `m` is a
+// vector of two weights. With PARTS, `x` is a concatenation, `r` is one of the five bound maps, and
+// there is no `m`.
 //
 // Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, with zeros in absent channels.
 //   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
@@ -72,23 +72,23 @@ const ACTIVATION_PRELU = 8u;
 //   m, r, y [out_blocks][H][W]
 // The code that reads the weights declares them.
 //
-// Software drivers execute every branch of a switch, and one exp() takes them as long as a
+// Software drivers execute every branch of a switch, and one `exp()` takes them as long as a
 // convolution. LINEAR therefore limits both activations to none, ReLU and leaky ReLU, and SIGMOID
-// allows a sigmoid as act0. MULTIPLY, ADD and PRELU determine which operations the epilogue
+// allows a sigmoid as `act0`. MULTIPLY, ADD and PRELU determine which operations the epilogue
 // supports. The uniform determines which of them it uses.
 // The prelude defines PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, MIX and PRELU.
 
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...
 
-// Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
-// max, min, clamp and comparisons can drop NaN. The function tests the bits, because a compiler may
-// assume that floats are finite.
+// Returns NaN where `v` is NaN, otherwise `result`, which was computed from `v`. This is needed
+// because `max`, `min`, `clamp` and comparisons can drop NaN. The function tests the bits, because
+// a compiler may assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
 
-// The clamp keeps exp() finite on every device. Beyond the clamp's limits, the logistic function
+// The clamp keeps `exp()` finite on every device. Beyond the clamp's limits, the logistic function
 // differs from 0 or 1 by less than 2e-35.
 fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
@@ -104,7 +104,7 @@ fn relu(v: vec4f) -> vec4f {
   return keep_nan(v, max(v, vec4f(0.0)));
 }
 
-// Computes erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+// Computes `erf(v)` with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
 fn erf(v: vec4f) -> vec4f {
   let a = min(abs(v), vec4f(6.0));
   let t = 1.0 / (1.0 + 0.3275911 * a);
@@ -119,24 +119,24 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
     case ACTIVATION_SIGMOID: { return logistic(v); }
     case ACTIVATION_SILU: { return v * logistic(v); }
     case ACTIVATION_GELU: { return 0.5 * v * (1.0 + erf(v * 0.70710678)); }
-    // tanh(ln(1 + e^v)) is n / (n + 2) with n = e^v (e^v + 2).
+    // `tanh(ln(1 + e^v))` is `n / (n + 2)` with `n = e^v * (e^v + 2)`.
     case ACTIVATION_MISH: {
       let e = exp(min(v, vec4f(20.0)));
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // tanh keeps its relative precision near zero, where 1 / (1 + e) - 0.5 would cancel.
+    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would cancel.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }
 }
 
 struct Params {
-  width: u32, // The output's width, W.
-  height: u32,      // The output's height, H.
+  width: u32, // The output's width, `W`.
+  height: u32,      // The output's height, `H`.
   group_row: u32, // The first row of workgroups in this dispatch. Large layers take several dispatches.
   in_blocks: u32,
-  epilogue: u32, // act0 | act1 << 4 | (m present) << 8 | (r present) << 9 | (own, or index of the part that is r) << 10
+  epilogue: u32, // Bits 0-3: `act0`. 4-7: `act1`. 8: has `m`. 9: has `r`. 10 and up: `own` (MIX) or index of `r` (PARTS).
   slope0: f32,
   slope1: f32,
   factor: f32,

@@ -3,7 +3,8 @@ alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 const SCALE = 2u;
 
-// A nearest-neighbour enlargement: y[c, i, j] = x[c, floor(i / SCALE), floor(j / SCALE)].
+// A nearest-neighbour enlargement:
+//   y[c, i, j] = x[c, floor(i / SCALE), floor(j / SCALE)]
 // Convolutions enlarge their input themselves, so this kernel runs only if no convolution follows.
 //   x [BLOCKS][H / SCALE][W / SCALE], y [BLOCKS][H][W], vectors of 4 channels (Chw4c)
 // One invocation computes 4 channels of one output pixel. Workgroups have 8 x 8 x 1 invocations.

@@ -4,11 +4,11 @@ alias E4x4 = mat4x4f;
 const CLUSTERS = 128u;
 const BLOCKS = 32u;
 
-// Finds the cluster of each pixel: codes[r, i] = r * CLUSTERS + index of the largest similarity.
-// Among equal values, the lowest index is used.
+// Finds the cluster of each pixel `i`. `codes[r, i]` is `r * CLUSTERS` plus the index of the
+// largest similarity. Among equal values, the lowest index is used.
 //   similar [R][length][BLOCKS * 4] f32, codes [R][length] u32
 // Each invocation processes one pixel. Workgroups have 64 invocations. The grid's `z` selects the
-// round r. The prelude defines CLUSTERS and BLOCKS.
+// round `r`. The prelude defines CLUSTERS and BLOCKS.
 
 struct Params {
   length: u32,

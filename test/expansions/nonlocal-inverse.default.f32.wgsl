@@ -2,8 +2,9 @@ alias E = f32;
 alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 
-// Computes the inverse of a permutation: inverse[permutation[i]] = i. Both arrays are [length] u32.
-// Each invocation processes one element. Workgroups have 64 invocations. There are no constants.
+// Computes the inverse of a permutation: `inverse[permutation[i]]` is `i`. Both arrays are [length]
+// u32. Each invocation processes one element. Workgroups have 64 invocations. There are no
+// constants.
 
 struct Params {
   length: u32,

@@ -33,9 +33,9 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
-// max, min, clamp and comparisons can drop NaN. The function tests the bits, because a compiler may
-// assume that floats are finite.
+// Returns NaN where `v` is NaN, otherwise `result`, which was computed from `v`. This is needed
+// because `max`, `min`, `clamp` and comparisons can drop NaN. The function tests the bits, because
+// a compiler may assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
@@ -52,7 +52,7 @@ fn present(block: u32) -> vec4<bool> {
   return vec4u(block * 4u) + vec4u(0u, 1u, 2u, 3u) < vec4u(CHANNELS);
 }
 
-// Returns the softmax of b over the columns of the image, for one block at one pixel. The caller
+// Returns the softmax of `b` over the columns of the image, for one block at one pixel. The caller
 // multiplies the logits by the result.
 fn columns(block: u32, row: u32, col: u32) -> vec4f {
   let first = (block * params.height + row) * params.width;

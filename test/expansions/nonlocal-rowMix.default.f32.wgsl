@@ -2,13 +2,14 @@ alias E = f32;
 alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 
-// Computes weighted sums of rows: y[q] = sum_k p[q, k] * rows[k], with the keys k of q's window.
+// Computes weighted sums of rows:
+//   y[q] = sum_k p[q, k] * rows[k], with the keys k of q's window
 //   p    [windows of this dispatch][w][stride] vectors of 4 keys, zeros beyond the last key
 //   rows [R][windows * w][blocks] vectors of 4 channels
 //   y    has the layout of rows
 // One workgroup computes 64 channels of 32 rows, with 32 keys at a time. Each of its 8 x 8
 // invocations computes 4 rows and 8 channels. In the grid, each `x` selects 32 rows and one of
-// ceil(blocks / 16) parts of the channels, and `y` selects the window. Sizes are uniforms, so all
+// `ceil(blocks / 16)` parts of the channels, and `y` selects the window. Sizes are uniforms, so all
 // windows share one pipeline. The prelude defines E and E4.
 
 // Returns the row of key `k` of a window. The keys are the window's own rows. With 3 spans, the
@@ -31,9 +32,9 @@ struct Params {
   windows: u32, // The number of windows in a round.
   first: u32,       // The first window of this dispatch, counted across all rounds.
   group_row: u32,
-  window: u32, // w, the number of rows in a window.
-  keys: u32, // The number of keys per row: spans * w.
-  stride: u32,      // The number of vectors of 4 keys in a row of p.
+  window: u32, // The number of rows in a window, `w`.
+  keys: u32, // The number of keys per row, `spans * w`.
+  stride: u32,      // The number of vectors of 4 keys in a row of `p`.
   blocks: u32,      // The number of vectors of 4 channels in a row.
 }
 

@@ -8,7 +8,7 @@ alias E4x4 = mat4x4f;
 // loads the values of one key and shares them with the others.
 //   y[q] = sum_k p[q, k] * rows[k], with the keys k of q's window
 // One invocation computes 16 channels of 4 rows without workgroup memory. A workgroup computes 64
-// rows. In the grid, each `x` selects 64 rows and one of ceil(blocks / 4) parts of the channels,
+// rows. In the grid, each `x` selects 64 rows and one of `ceil(blocks / 4)` parts of the channels,
 // and `y` selects the window. The prelude defines E and E4.
 
 // Builds a matrix from four columns. Each invocation of a quad has loaded one of them. All four
@@ -31,8 +31,8 @@ struct Params {
   windows: u32, // The number of windows in a round.
   first: u32,       // The first window of this dispatch, counted across all rounds.
   group_row: u32,
-  window: u32, // w, the number of rows in a window.
-  keys: u32, // The number of keys per row: spans * w.
+  window: u32, // The number of rows in a window, `w`.
+  keys: u32, // The number of keys per row, `spans * w`.
   stride: u32,      // The number of vectors of 4 keys in a row of weights.
   blocks: u32, // The number of vectors of 4 channels in a row.
 }
@@ -47,7 +47,7 @@ fn spans_of(window: u32) -> vec3u {
   return first - vec3u(0u, 1u, 2u) * params.window;
 }
 
-// Returns the row of key k. Keys beyond the last one use the row of the last key.
+// Returns the row of key `k`. Keys beyond the last one use the row of the last key.
 fn key_row(spans: vec3u, k: u32) -> u32 {
   let key = min(k, params.keys - 1u);
   let behind = select(spans.y, spans.z, key >= 2u * params.window);

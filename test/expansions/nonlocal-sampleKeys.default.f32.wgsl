@@ -6,9 +6,10 @@ const KEYS = 9u;
 const ADD = true;
 const STEP = 2u;
 
-// Computes sparse attention to keys at learned offsets: y = before + sum_t w[t] * x(pixel + (dy,
-// dx)[t]) over the keys t = FIRST .. FIRST + KEYS - 1. Sampling is bilinear, and corners outside
-// the map count as zero. Keys with a weight of zero are not read.
+// Computes sparse attention to keys at learned offsets:
+//   y = before + sum_t w[t] * x(pixel + (dy, dx)[t])   over the keys t = FIRST .. FIRST + KEYS - 1
+// Sampling is bilinear, and corners outside the map count as zero. Keys with a weight of zero are
+// not read.
 //   w       [ceil(N / 4)][height][width] vectors of 4 keys (Chw4c)
 //   offsets in the same layout, 2 N channels: key t has t * STEP (dy) and t * STEP + 1 (dx), in pixels
 //   x, before, y [BLOCKS][height][width] vectors of 4 channels
@@ -25,9 +26,9 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
-// max, min, clamp and comparisons can drop NaN. The function tests the bits, because a compiler may
-// assume that floats are finite.
+// Returns NaN where `v` is NaN, otherwise `result`, which was computed from `v`. This is needed
+// because `max`, `min`, `clamp` and comparisons can drop NaN. The function tests the bits, because
+// a compiler may assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }

@@ -11,7 +11,7 @@ const NORMALISED = true;
 // quarter of the centroids.
 //   similar[r, i, k] = sum_c x[c, i] * means[r, k, c] / max(|x[:, i]|, 1e-12)
 // One invocation computes 16 clusters of 4 pixels. A workgroup computes 64 pixels. In the grid,
-// each y covers 16 clusters, and `z` selects the round r. The prelude defines E, E4, DEPTH,
+// each `y` covers 16 clusters, and `z` selects the round `r`. The prelude defines E, E4, DEPTH,
 // CLUSTERS and NORMALISED.
 
 // Builds a matrix from four columns. Each invocation of a quad has loaded one of them. All four

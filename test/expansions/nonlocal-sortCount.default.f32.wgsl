@@ -7,8 +7,8 @@ const CLUSTERS = 128u;
 //   codes  [R][length] u32, where the codes of round r start at r * CLUSTERS
 //   counts [R][CLUSTERS][blocks] u32
 // Each workgroup has 256 invocations and processes one block. In the grid, `x` selects the block,
-// and `z` selects the round r. Each invocation counts its own codes without atomics, so the result
-// is deterministic. The prelude defines CLUSTERS.
+// and `z` selects the round `r`. Each invocation counts its own codes without atomics, so the
+// result is deterministic. The prelude defines CLUSTERS.
 
 struct Params {
   length: u32,

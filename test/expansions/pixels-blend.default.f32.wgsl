@@ -8,8 +8,8 @@ alias E4x4 = mat4x4f;
 //   band  [band_rows][band_width] vec4f: sums. The fourth lane counts the tiles in them. Row r of
 //         the whole result is stored at row r % band_rows.
 //   mean  [core_height][core_width] vectors: the mean, from the tile's first pixel on
-// No earlier tile covers the tile's pixels from row fresh_row and column fresh_col on. There, the
-// band still contains finished rows, which are overwritten. One invocation adds one pixel.
+// No earlier tile covers the tile's pixels from row `fresh_row` and column `fresh_col` on. There,
+// the band still contains finished rows, which are overwritten. One invocation adds one pixel.
 // Workgroups have 8 x 8 x 1 invocations.
 // The prelude defines E and E4.
 

@@ -15,10 +15,10 @@ const STRIP = 4u;
 //   x, y [..][H][W] vectors of 4 channels (Chw4c)
 //   weights [DENSE][DENSE][K * K] matrices in the layout of conv/weights.wgsl, bias [DENSE]
 // A workgroup of 16 x 4 invocations computes PER blocks of 16 x (4 * STRIP) pixels. It copies one
-// block of x at a time to workgroup memory. Each invocation computes a column of STRIP pixels. Its
-// window slides down, so each load is used for the products of STRIP pixels. The grid's `z` covers
-// GROUPS groups of PER blocks, then the blocks that are copied. The prelude defines E, E4, E4x4,
-// CHANNELS, DENSE (the blocks of CHANNELS), PER, GROUPS, K and STRIP.
+// block of `x` at a time to workgroup memory. Each invocation computes a column of STRIP pixels.
+// Its window slides down, so each load is used for the products of STRIP pixels. The grid's `z`
+// covers GROUPS groups of PER blocks, then the blocks that are copied. The prelude defines E, E4,
+// E4x4, CHANNELS, DENSE (the blocks of CHANNELS), PER, GROUPS, K and STRIP.
 
 // The uniform of kernels that process one feature map.
 
@@ -39,7 +39,7 @@ const TILE_WIDTH = 15u + K;
 const TILE_PIXELS = TILE_WIDTH * (4u * STRIP - 1u + K);
 var<workgroup> tile: array<E4, TILE_PIXELS>;
 
-// Stores one pixel. In the last block, channels from CHANNELS on are copied from x.
+// Stores one pixel. In the last block, channels from CHANNELS on are copied from `x`.
 fn store(block: u32, row: u32, col: u32, sum: vec4f) {
   if block >= DENSE || row >= params.height || col >= params.width {
     return;

@@ -27,13 +27,14 @@ const MULTIPLE = 1u;
 //   weights [CHANNELS][CHANNELS] f32, with PROJECT: W in row-major order
 //   r, y    [ceil(CHANNELS / 4)][H][W], where r is read only with PROJECT
 // One workgroup of 256 invocations computes one head of one group. It sums over CHUNK pixels at a
-// time. Their queries and keys are in workgroup memory, where A replaces them later. In the grid,
+// time. Their queries and keys are in workgroup memory, where `A` replaces them later. In the grid,
 // `x` and `y` select the group, and `z` selects the head. The prelude defines E, E4, CHANNELS,
 // DEPTH (the channels of a head, a multiple of 4 unless HEADS is 1), HEADS, CHUNK, MEMORY (the
-// larger of 2 DEPTH CHUNK and DEPTH^2), PROJECT and the constants of lib/groups.
+// larger of `2 * DEPTH * CHUNK` and `DEPTH^2`), PROJECT and the constants of lib/groups.
 
 // Finds the pixels of a group. graph/transformerOp.ts defines groups: windows (GROUPING 0), spread
-// (1) or grid (2) in a map of width x height. A workgroup's x and y select its group.
+// (1) or grid (2) in a map of `width` x `height` pixels. A workgroup's `x` and `y` select its
+// group.
 // The prelude defines GROUPING, ROWS, COLUMNS (the size of a window, or the side of a grid), MOVED
 // (windows are shifted or extend past the map), SHIFT_X, SHIFT_Y and MULTIPLE (the map is padded
 // with zeros to multiples of this number).

@@ -7,8 +7,8 @@ const HEADS = 6u;
 const SUMS = 5760u;
 const FIRST = 360u;
 
-// The last stage of attention between channels over a whole map: y[c] = sum_d weights[c][d] v[d]
-// over the channels d of c's head.
+// The last stage of attention between channels over a whole map:
+//   y[c] = sum_d weights[c][d] v[d]   over the channels d of c's head
 //   x       [..][H][W] vectors of 4 channels (Chw4c): values from channel FIRST on
 //   weights [HEADS][DEPTH][DEPTH] f32
 //   y       [ceil(CHANNELS / 4)][H][W]

@@ -29,8 +29,8 @@ const SLOPE1 = 1.0f;
 
 // The end of a gated feed-forward layer:
 //   y = r + conv( act(u) * v ) + bias
-// u and v are the halves of a 3x3 depthwise convolution of x. With NEXT, a layer that reads y
-// follows (transformer/nextLayer).
+// `u` and `v` are the halves of a 3x3 depthwise convolution of `x`. With NEXT, a layer that reads
+// `y` follows (transformer/nextLayer).
 //   x       [2 HIDDEN][H][W] vectors of 4 channels (Chw4c): the input of u, then the input of v
 //   taps    [2 HIDDEN][9]
 //   weights matrices (transformer/matrices): [BLOCKS][HIDDEN], then [NEXT_BLOCKS][BLOCKS]
@@ -44,14 +44,14 @@ const SLOPE1 = 1.0f;
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...
 
-// Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
-// max, min, clamp and comparisons can drop NaN. The function tests the bits, because a compiler may
-// assume that floats are finite.
+// Returns NaN where `v` is NaN, otherwise `result`, which was computed from `v`. This is needed
+// because `max`, `min`, `clamp` and comparisons can drop NaN. The function tests the bits, because
+// a compiler may assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
 
-// The clamp keeps exp() finite on every device. Beyond the clamp's limits, the logistic function
+// The clamp keeps `exp()` finite on every device. Beyond the clamp's limits, the logistic function
 // differs from 0 or 1 by less than 2e-35.
 fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
@@ -67,7 +67,7 @@ fn relu(v: vec4f) -> vec4f {
   return keep_nan(v, max(v, vec4f(0.0)));
 }
 
-// Computes erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+// Computes `erf(v)` with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
 fn erf(v: vec4f) -> vec4f {
   let a = min(abs(v), vec4f(6.0));
   let t = 1.0 / (1.0 + 0.3275911 * a);
@@ -82,13 +82,13 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
     case ACTIVATION_SIGMOID: { return logistic(v); }
     case ACTIVATION_SILU: { return v * logistic(v); }
     case ACTIVATION_GELU: { return 0.5 * v * (1.0 + erf(v * 0.70710678)); }
-    // tanh(ln(1 + e^v)) is n / (n + 2) with n = e^v (e^v + 2).
+    // `tanh(ln(1 + e^v))` is `n / (n + 2)` with `n = e^v * (e^v + 2)`.
     case ACTIVATION_MISH: {
       let e = exp(min(v, vec4f(20.0)));
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // tanh keeps its relative precision near zero, where 1 / (1 + e) - 0.5 would cancel.
+    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would cancel.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }
@@ -141,9 +141,9 @@ fn main(
   let left = group.x * 8u + local.x;
   let top = ((group.y + params.group_row) * 8u + local.y) * STRIP;
   let col = min(left, width - 1u);
-  // The window has rows top - 1 .. top + STRIP and columns left - 1 .. left + 1. Positions before
-  // the first row or column wrap to values beyond the last. Positions outside the map read the
-  // nearest pixel, and its value becomes zero.
+  // The window has the rows `top - 1` to `top + STRIP` and the columns `left - 1` to `left + 1`.
+  // Positions before the first row or column wrap to values beyond the last. Positions outside the
+  // map read the nearest pixel, and its value becomes zero.
   let in_row0 = top + 0u - 1u < height;
   let row0 = min(max(top + 0u, 1u) - 1u, height - 1u) * width;
   let in_row1 = top + 1u - 1u < height;

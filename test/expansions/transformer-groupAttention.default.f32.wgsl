@@ -29,19 +29,20 @@ const MERGED = false;
 //   y[i] = sum_j softmax_j( q[i].k[j] / sqrt(DEPTH) + T ) v[j]
 //   q, kv [..][H][W] vectors of 4 channels (Chw4c): queries from channel QUERY on, keys from KEY
 //         on, values from FIRST on
-//   table [rows][HEADS] f32, with TABLE
+//   table [rows][HEADS] f32: T, with TABLE
 //   y     [ceil(CHANNELS / 4)][H][W]
 // One workgroup of 64 invocations computes 64 queries of one head of one group, with one query per
 // invocation. Keys and values are copied to workgroup memory, CHUNK at a time. No score is stored.
 // Instead, the sums are relative to the largest score so far and are scaled whenever a larger score
-// appears. In the grid, `x` and `y` select the group, and `z` is head + HEADS * (the index of a
-// part of 64 queries). The prelude defines E, E4, CHANNELS, QUERY, KEY, FIRST, DEPTH (the channels
-// of a head), BLOCKS (the blocks of a head), HEADS, PER_PIXEL (the channels of keys per pixel),
-// TOKENS, KEYS, CHUNK, TABLE, ALIGNED (each head starts at a vector boundary), MERGED (MERGE is not
-// 1) and the constants of transformer/groupKeys.
+// appears. In the grid, `x` and `y` select the group, and `z` is `head + HEADS * part`, where
+// `part` is the index of a part of 64 queries. The prelude defines E, E4, CHANNELS, QUERY, KEY,
+// FIRST, DEPTH (the channels of a head), BLOCKS (the blocks of a head), HEADS, PER_PIXEL (the
+// channels of keys per pixel), TOKENS, KEYS, CHUNK, TABLE, ALIGNED (each head starts at a vector
+// boundary), MERGED (MERGE is not 1) and the constants of transformer/groupKeys.
 
 // Finds the pixels of a group. graph/transformerOp.ts defines groups: windows (GROUPING 0), spread
-// (1) or grid (2) in a map of width x height. A workgroup's x and y select its group.
+// (1) or grid (2) in a map of `width` x `height` pixels. A workgroup's `x` and `y` select its
+// group.
 // The prelude defines GROUPING, ROWS, COLUMNS (the size of a window, or the side of a grid), MOVED
 // (windows are shifted or extend past the map), SHIFT_X, SHIFT_Y and MULTIPLE (the map is padded
 // with zeros to multiples of this number).
@@ -111,12 +112,12 @@ fn border_part(group: vec2u, windows: vec2u, position: u32) -> u32 {
 var<workgroup> keys: array<vec4f, CHUNK * BLOCKS>;
 var<workgroup> values: array<vec4f, CHUNK * BLOCKS>;
 
-// Sets the lanes of block b that are beyond the head's channels to zero.
+// Sets the lanes of block `b` that are beyond the head's channels to zero.
 fn present(b: u32, v: vec4f) -> vec4f {
   return select(vec4f(0.0), v, vec4u(0u, 1u, 2u, 3u) + 4u * b < vec4u(DEPTH));
 }
 
-// Returns four consecutive lanes of the vectors a and b, starting at lane `lane` of a.
+// Returns four consecutive lanes of the vectors `a` and `b`, starting at lane `lane` of `a`.
 fn lanes(lane: u32, a: vec4f, b: vec4f) -> vec4f {
   if lane == 0u {
     return a;
@@ -136,8 +137,8 @@ fn query_vector(c: u32, pixel: u32) -> vec4f {
   return vec4f(q[at]);
 }
 
-// Returns channels c .. c + 3 of a key or a value. Its channels start at channel `first` of the
-// map.
+// Returns the channels `c` to `c + 3` of a key or a value. Its channels start at channel `first` of
+// the map.
 fn key_vector(first: u32, c: u32, place: vec2u, key: u32) -> vec4f {
   let plane = params.width * params.height;
   let pixel = group_pixel(place, key, params.width, params.height);

@@ -28,7 +28,8 @@ const KEY_BLOCKS = 16u;
 // of values per pixel), HEADS, TOKENS, KEYS, KEY_BLOCKS and the constants of transformer/groupKeys.
 
 // Finds the pixels of a group. graph/transformerOp.ts defines groups: windows (GROUPING 0), spread
-// (1) or grid (2) in a map of width x height. A workgroup's x and y select its group.
+// (1) or grid (2) in a map of `width` x `height` pixels. A workgroup's `x` and `y` select its
+// group.
 // The prelude defines GROUPING, ROWS, COLUMNS (the size of a window, or the side of a grid), MOVED
 // (windows are shifted or extend past the map), SHIFT_X, SHIFT_Y and MULTIPLE (the map is padded
 // with zeros to multiples of this number).

@@ -21,9 +21,10 @@ const KEY_BLOCKS = 16u;
 const TABLE = true;
 
 // Computes attention weights within groups of pixels (`groupScores` in graph/transformerOp.ts). For
-// each query, the weights are the softmax over the keys of q.k / sqrt(DEPTH) + T.
+// each query, the weights are a softmax over the keys:
+//   softmax_k( q.k / sqrt(DEPTH) + T )
 //   q, k   [..][H][W] vectors of 4 channels (Chw4c): queries from channel QUERY on, keys from KEY on
-//   table  [rows][HEADS] f32, with TABLE
+//   table  [rows][HEADS] f32: T, with TABLE
 //   scores [groups][HEADS][TOKENS][KEY_BLOCKS] vec4f: one row per query, zeros after its last key
 // One workgroup of 64 invocations computes one head of one group. Each invocation computes one
 // query at a time. In the grid, `x` and `y` select the group, and `z` selects the head. The prelude
@@ -31,7 +32,8 @@ const TABLE = true;
 // pixel), HEADS, TOKENS, KEYS, KEY_BLOCKS, TABLE and the constants of transformer/groupKeys.
 
 // Finds the pixels of a group. graph/transformerOp.ts defines groups: windows (GROUPING 0), spread
-// (1) or grid (2) in a map of width x height. A workgroup's x and y select its group.
+// (1) or grid (2) in a map of `width` x `height` pixels. A workgroup's `x` and `y` select its
+// group.
 // The prelude defines GROUPING, ROWS, COLUMNS (the size of a window, or the side of a grid), MOVED
 // (windows are shifted or extend past the map), SHIFT_X, SHIFT_Y and MULTIPLE (the map is padded
 // with zeros to multiples of this number).

@@ -19,8 +19,8 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<E4>;
 @group(0) @binding(2) var<storage, read_write> y: array<E4>;
 
-// Reads one pixel of x, [blocks][in_height][in_width], after a bilinear enlargement of x to height
-// x width with half-pixel centres and clamped edges.
+// Reads one pixel of `x`, [blocks][in_height][in_width], after a bilinear enlargement to `height` x
+// `width` pixels with half-pixel centres and clamped edges.
 
 fn enlarged(block: u32, row: u32, col: u32) -> vec4f {
   let size = vec2f(f32(params.in_width), f32(params.in_height));

@@ -3,7 +3,8 @@ alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 const BLOCKS = 10u;
 
-// The second stage of global average pooling: mean = sum of partials / (H * W).
+// The second stage of global average pooling:
+//   mean = (sum of partials) / (H * W)
 //   partials [chunks][BLOCKS] vec4f, mean [BLOCKS] vec4f (a vector of 4 * BLOCKS f32)
 // One workgroup of 64 invocations computes one block. The grid is (BLOCKS, 1, 1).
 // The prelude defines BLOCKS.

@@ -4,8 +4,8 @@ alias E4x4 = mat4x4f;
 const LENGTH = 2u;
 const TEMPERATURE = 30.0f;
 
-// Computes y = softmax(x / TEMPERATURE) of a vector of LENGTH f32 values. y is padded with zeros to
-// whole vec4f vectors. The vectors are short, so one invocation computes all elements.
+// Computes `y = softmax(x / TEMPERATURE)` for a vector `x` of LENGTH f32 values. `y` is padded with
+// zeros to whole vec4f vectors. The vectors are short, so one invocation computes all elements.
 // The prelude defines LENGTH and TEMPERATURE.
 
 @group(0) @binding(1) var<storage, read> x: array<f32>;

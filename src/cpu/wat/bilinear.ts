@@ -14,8 +14,9 @@ import {
 
 /**
  * Generates instructions that compute the source positions on either side of output `$<index>`, and
- * the distance from the first position. The exact source position is max((index + 0.5) / scale -
- * 0.5, 0) = max(2 * index + 1 - scale, 0) / (2 * scale).
+ * the distance from the first position. The exact source position is
+ * `max((index + 0.5) / scale - 0.5, 0)`, which equals
+ * `max(2 * index + 1 - scale, 0) / (2 * scale)`.
  */
 const axis = (index: string, size: 'xWidth' | 'xHeight', low: string, high: string, f: string) =>
   lines(

@@ -17,9 +17,9 @@ const splat = (value: number): string =>
   `(v128.const f32x4 ${Array(4).fill(value.toString()).join(' ')})`;
 
 /**
- * exp(v) with an error of at most two units in the last place. With v = n ln 2 + r, a polynomial
- * (Cephes expf) computes e^r, and n becomes the exponent. v is clamped so that the result is in
- * f32's range. NaN stays NaN.
+ * Computes `exp(v)` with an error of at most two units in the last place. `v` is split into
+ * `n * ln(2) + r`, where `n` is an integer. A polynomial (Cephes expf) computes `e^r`, and `n`
+ * becomes the exponent. `v` is clamped so that the result is in f32's range. NaN stays NaN.
  */
 const expText = (madd: MultiplyAdd): string => `(func $exp (param $v v128) (result v128)
 ${locals('v128', ['n', 'r', 'y'])}
@@ -33,7 +33,7 @@ ${[1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001
   .join('\n')}
 (f32x4.mul ${get('y')} (i32x4.shl (i32x4.add (i32x4.trunc_sat_f32x4_s ${get('n')}) (v128.const i32x4 127 127 127 127)) (i32.const 23))))`;
 
-/** erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26), with the sign of v. */
+/** Computes `erf(v)` with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26). */
 const erfText = (madd: MultiplyAdd): string => `(func $erf (param $v v128) (result v128)
 ${locals('v128', ['a', 't', 's'])}
 ${set('a', `(f32x4.pmin (f32x4.abs ${get('v')}) ${splat(6)})`)}

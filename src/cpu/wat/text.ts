@@ -1,12 +1,12 @@
 import { type Field, fieldOffset, type RecordName } from '../records.ts';
 
-/** Returns acc + a * b as an expression. */
+/** Returns an expression that computes `acc + a * b`. */
 export type MultiplyAdd = (a: string, b: string, acc: string) => string;
 
 /** Joins consecutive instructions. */
 export const lines = (...parts: readonly string[]): string => parts.join('\n');
 
-/** Calls `make` with each index from 0 to count - 1 and joins the results. */
+/** Calls `make` with each index from 0 to `count - 1` and joins the results. */
 export const each = (count: number, make: (index: number) => string): string =>
   Array.from({ length: count }, (_, i) => make(i)).join('\n');
 
@@ -28,14 +28,17 @@ export const rowOf = <R extends RecordName>(record: R, base: Field<R>, row: Fiel
 export const locals = (type: 'i32' | 'f32' | 'v128', names: readonly string[]): string =>
   names.map((name) => `(local $${name} ${type})`).join(' ');
 
-/** v >= 0 ? v : slope * v. NaN stays NaN, because pmax and pmin then return their first operand. */
+/**
+ * Computes `v >= 0 ? v : slope * v`. NaN stays NaN, because `pmax` and `pmin` then return their
+ * first operand.
+ */
 export const leaky = (v: string, slope: string, madd: MultiplyAdd) => {
   const zero = '(v128.const f32x4 0 0 0 0)';
   return madd(slope, `(f32x4.pmin ${v} ${zero})`, `(f32x4.pmax ${v} ${zero})`);
 };
 
 /**
- * Generates a function that runs `body` for each row from `$row` to `$end` - 1 of the record `$d`.
+ * Generates a function that runs `body` for each row from `$row` to `$end - 1` of the record `$d`.
  */
 export const rowFunction = (
   name: string,

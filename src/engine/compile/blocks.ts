@@ -34,8 +34,8 @@ function claimAttentionBlocks(fuser: Fuser, patterns: PatternFinder): void {
   const byInput = new Map(blocks.map((block) => [block.x, block]));
   const byOutput = new Map(blocks.map((block) => [block.out, block]));
   /**
-   * Returns the next block if `block` can compute that block's t. Otherwise, for example if
-   * first(x) must be written to memory, returns null.
+   * Returns the next block if `block` can compute that block's `t`. Otherwise, for example if
+   * `first(x)` must be written to memory, returns null.
    */
   const fedBy = (block: AttentionBlock): AttentionBlock | null => {
     const next = byInput.get(block.out);

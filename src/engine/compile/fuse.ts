@@ -112,9 +112,9 @@ export class Fuser {
   }
 
   /**
-   * Claims conv [activation] [mul other] [add other] [activation]. A nearest-neighbour enlargement
-   * or a concatenation can come first. A mix can replace mul and add. A convolution of a
-   * concatenation has no multiplier, and its addend needs a binding.
+   * Claims `conv [activation] [mul other] [add other] [activation]`. A nearest-neighbour
+   * enlargement or a concatenation can come first. A `mix` can replace `mul` and `add`. A
+   * convolution of a concatenation has no multiplier, and its addend needs a binding.
    */
   #claimConv(node: Node<'conv'>, id: NodeId): void {
     const parts = this.partsOf(node);
@@ -159,7 +159,7 @@ export class Fuser {
         mix = follower.inputs[0] === last ? 0 : 1;
       } else if (follower.op === 'add' && addend === null && act1 === null) {
         const summand = other(follower, last);
-        // The sum is a + factor * b, but the epilogue can only scale its own value.
+        // The sum is `a + factor * b`, but the epilogue can only scale its own value.
         const scalable = follower.factor === 1 || follower.inputs[1] === last;
         if (!scalable || !canBind(summand)) break;
         addend = summand;

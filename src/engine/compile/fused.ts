@@ -5,9 +5,9 @@
  * backend runs the same list.
  *
  * A *value* is the value of a graph node and has the id of that node. `graph.nodes[id]` has its
- * name and shape: a feature map [channels][height * scale][width * scale] for an LR image of width
- * x height, a vector, or a table (`graph/nonlocalOp.ts`). Backends choose the memory layout. Nodes
- * that no op writes are inside a fused op and have no value.
+ * name and shape: a feature map [channels][height * scale][width * scale] for an LR image of
+ * `width` x `height` pixels, a vector, or a table (`graph/nonlocalOp.ts`). Backends choose the
+ * memory layout. Nodes that no op writes are inside a fused op and have no value.
  *
  * Weights have the checkpoint's names and PyTorch's layout: [cOut][cIn][kernel][kernel] for a
  * convolution, [lengthOut][lengthIn] for a linear layer, [channels] for biases and slopes.
@@ -20,8 +20,8 @@ import type { Op, OpOf } from '../../graph/ops.ts';
 export type ValueId = NodeId;
 
 /**
- * Computes v if v >= 0, otherwise slope[channel] * v. `slopes` names the weight that holds the
- * slopes.
+ * Computes `v >= 0 ? v : slope[channel] * v` for each value `v`. `slopes` names the weight that
+ * holds the slopes.
  */
 export interface PRelu {
   readonly fn: 'prelu';
@@ -41,7 +41,7 @@ export interface ConvLayer {
   readonly bias: string | null;
 }
 
-/** A linear layer: y[o] = sum over i of weight[o][i] * x[i]. */
+/** A linear layer: `y[o]` is the sum over `i` of `weight[o][i] * x[i]`. */
 export interface LinearLayer {
   readonly weight: string;
   readonly lengthIn: number;
@@ -56,9 +56,10 @@ interface Fused {
 }
 
 /**
- * y = act1(factor * act0(conv(x) + bias) * multiplier + addend), without the parts that are null.
- * If `mix` is given, the multiplier is a vector of two weights, and there is an addend: y =
- * act1(multiplier[mix] * act0(conv(x) + bias) + multiplier[1 - mix] * addend).
+ * Computes the following, without the parts that are null:
+ *   y = act1(factor * act0(conv(x) + bias) * multiplier + addend)
+ * If `mix` is given, `multiplier` is a vector of two weights, and there is an `addend`:
+ *   y = act1(multiplier[mix] * act0(conv(x) + bias) + multiplier[1 - mix] * addend)
  *
  * `x` is either a single map or two to five maps of the same size. A single map is enlarged by
  * `upsample` (nearest-neighbour) before the convolution. Several maps are concatenated along their
@@ -86,8 +87,8 @@ export interface ConvOp extends Fused, ConvLayer {
 }
 
 /**
- * An elementwise op: y = activation(f), where f is a (`copy`), a * b (`mul`), a + factor * b
- * (`add`) or w[0] * a + w[1] * b (`mix`, with a vector of two weights).
+ * An elementwise op: `y = activation(f)`, where `f` is `a` (`copy`), `a * b` (`mul`),
+ * `a + factor * b` (`add`) or `w[0] * a + w[1] * b` (`mix`, with a vector `w` of two weights).
  */
 export interface PointwiseOp extends Fused {
   readonly op: 'pointwise';
@@ -106,7 +107,7 @@ export interface PointwiseOp extends Fused {
 
 /**
  * The dynamic attention module, which turns a map into a vector:
- * softmax(second(relu(first(pool(x)))) / temperature).
+ * `softmax(second(relu(first(pool(x)))) / temperature)`.
  */
 export interface DynamicWeightsOp extends Fused, OneToOne {
   readonly op: 'dynamicWeights';
@@ -124,8 +125,8 @@ export interface AttentionSizes extends Omit<OpOf<'groupScores'>, 'op'> {
 }
 
 /**
- * Attention within groups: groupMix(kv, groupScores(q, kv)). No other op reads the scores. The
- * inputs q and kv can be the same map.
+ * Attention within groups: `groupMix(kv, groupScores(q, kv))`. No other op reads the scores. The
+ * inputs `q` and `kv` can be the same map.
  */
 export interface GroupAttentionOp extends Fused, AttentionSizes {
   readonly op: 'groupAttention';
@@ -140,9 +141,9 @@ export interface VectorActivationOp extends Fused, OneToOne {
 }
 
 /**
- * The first half of an attention-in-attention block, only at level `blocks`: gated = k3(t) *
- * sigmoid(k2(lrelu(k1(t)))). Only k2 has a bias. The op also prepares the pooling of t for the
- * second half.
+ * The first half of an attention-in-attention block, only at level `blocks`:
+ * `gated = k3(t) * sigmoid(k2(lrelu(k1(t))))`. Only `k2` has a bias. The op also prepares the
+ * pooling of `t` for the second half.
  */
 export interface AttentionGateOp extends Fused {
   readonly op: 'attentionGate';
@@ -158,10 +159,11 @@ export interface AttentionGateOp extends Fused {
 }
 
 /**
- * The second half of an attention-in-attention block, only at level `blocks`: out = x +
- * last(lrelu(w[0] * k4(gated) + w[1] * non(t))). Its two weights are w =
- * softmax(w2(relu(w1(pool(t)))) / temperature). If the next block is the only reader of the result,
- * the op also computes that block's nextT = lrelu(first(out)). No convolution has a bias.
+ * The second half of an attention-in-attention block, only at level `blocks`:
+ *   out = x + last(lrelu(p[0] * k4(gated) + p[1] * non(t)))
+ * Its two weights are `p = softmax(w2(relu(w1(pool(t)))) / temperature)`. If the next block is the
+ * only reader of the result, the op also computes that block's `nextT = lrelu(first(out))`. No
+ * convolution has a bias.
  */
 export interface AttentionMixOp extends Fused {
   readonly op: 'attentionMix';
@@ -180,8 +182,8 @@ export interface AttentionMixOp extends Fused {
 }
 
 /**
- * Pixel attention, only at level `blocks`: y = activation(v * sigmoid(gate(v))) with v =
- * conv(nearest(x)).
+ * Pixel attention, only at level `blocks`: `y = activation(v * sigmoid(gate(v)))` with
+ * `v = conv(nearest(x))`.
  */
 export interface GatedConvOp extends Fused, OneToOne {
   readonly op: 'gatedConv';
@@ -212,8 +214,9 @@ export interface PackOp extends Fused {
 }
 
 /**
- * The end of a network, which outputs 8-bit pixels (only at level `blocks`): conv(x) +
- * bilinear(skip). `skip` is the network's input, and `scale` is the network's scale factor.
+ * The end of a network, which outputs 8-bit pixels (only at level `blocks`):
+ * `conv(x) + bilinear(skip)`. `skip` is the network's input, and `scale` is the network's scale
+ * factor.
  */
 export interface SkipPackOp extends Fused {
   readonly op: 'skipPack';
@@ -231,8 +234,8 @@ export interface NormLayer {
 }
 
 /**
- * activation(conv(norm(x))) with a 1x1 convolution. If `norm` is null, the convolution reads x
- * directly.
+ * Computes `activation(conv(norm(x)))` with a 1x1 convolution. If `norm` is null, the convolution
+ * reads `x` directly.
  */
 export interface PixelLayer {
   readonly norm: NormLayer | null;
@@ -265,8 +268,8 @@ export interface PixelLayerOp extends Fused, PixelLayer {
 }
 
 /**
- * y = r + conv(activation(u) * v), where u and v are the halves of a 3x3 depthwise convolution of
- * x.
+ * Computes `y = r + conv(activation(u) * v)`, where `u` and `v` are the halves of a 3x3 depthwise
+ * convolution of `x`.
  */
 export interface GatedProjectionOp extends Fused {
   readonly op: 'gatedProjection';
@@ -286,9 +289,9 @@ export interface DepthwiseLayer {
 }
 
 /**
- * y = x + out(groupMix(values(norm(x)), scores)) with one head. If the op writes scores, it
- * computes them as groupScores(queries(norm(x)), keys(norm(x))). The layer `rows` computes either
- * queries, keys and values with `channels` channels each, or only the values.
+ * Computes `y = x + out(groupMix(values(norm(x)), scores))` with one head. If the op writes scores,
+ * it computes them as `groupScores(queries(norm(x)), keys(norm(x)))`. The layer `rows` computes
+ * either queries, keys and values with `channels` channels each, or only the values.
  */
 export interface NormedAttentionOp extends Fused {
   readonly op: 'normedAttention';
@@ -312,7 +315,7 @@ export interface NormedAttentionOp extends Fused {
   readonly next: PixelLayer | null;
 }
 
-/** y = r + conv(channelAttention(x)) with one head. The convolution has no bias. */
+/** Computes `y = r + conv(channelAttention(x))` with one head. The convolution has no bias. */
 export interface ProjectedAttentionOp extends Fused {
   readonly op: 'projectedAttention';
   readonly reads: { readonly x: ValueId; readonly r: ValueId };
@@ -323,8 +326,8 @@ export interface ProjectedAttentionOp extends Fused {
 }
 
 /**
- * y = r + conv(u * sigmoid(expand(inner(reduce(mean(u)))))), where u is a 3x3 depthwise convolution
- * of x with an activation. The linear layers have no bias.
+ * Computes `y = r + conv(u * sigmoid(expand(inner(reduce(mean(u))))))`, where `u` is a 3x3
+ * depthwise convolution of `x` with an activation. The linear layers have no bias.
  */
 export interface WeighedProjectionOp extends Fused {
   readonly op: 'weighedProjection';
@@ -339,7 +342,8 @@ export interface WeighedProjectionOp extends Fused {
 }
 
 /**
- * y = x * sigmoid(gate(resize(small) + direct(a))), where `gate` and `direct` are 1x1 convolutions.
+ * Computes `y = x * sigmoid(gate(resize(small) + direct(a)))`, where `gate` and `direct` are 1x1
+ * convolutions.
  */
 export interface SpatialGateOp extends Fused {
   readonly op: 'spatialGate';

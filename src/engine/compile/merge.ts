@@ -130,7 +130,8 @@ class Merger {
   }
 
   /**
-   * Merges conv(activation(u) * v) + r, where u and v are the halves of a depthwise convolution.
+   * Merges `conv(activation(u) * v) + r`, where `u` and `v` are the halves of a depthwise
+   * convolution.
    */
   #gatedProjection(conv: Layer): void {
     const { multiplier, addend, x } = conv.reads;
@@ -172,8 +173,8 @@ class Merger {
   }
 
   /**
-   * Merges x + out(mix(values(norm(x)), scores)). The scores are merged too if they are computed
-   * from norm(x).
+   * Merges `x + out(mix(values(norm(x)), scores))`. The scores are merged too if they are computed
+   * from `norm(x)`.
    */
   #attention(mix: FusedOpOf<'groupMix'>): void {
     const { grouping, heads, merge, channels, first } = mix;
@@ -218,7 +219,7 @@ class Merger {
     );
   }
 
-  /** Merges r + conv(channelAttention(x)). */
+  /** Merges `r + conv(channelAttention(x))`. */
   #projected(attention: FusedOpOf<'channelAttention'>): void {
     const { grouping, heads, temperature, reads, writes } = attention;
     const conv = this.#onlyReader(writes.y);
@@ -243,7 +244,7 @@ class Merger {
     );
   }
 
-  /** Merges r + conv(u * sigmoid(expand(inner(reduce(mean(u)))))). */
+  /** Merges `r + conv(u * sigmoid(expand(inner(reduce(mean(u))))))`. */
   #weighed(pool: FusedOpOf<'globalAveragePool'>): void {
     const chain: FusedOp[] = [];
     for (let op = this.#onlyReader(pool.writes.y); op; ) {
@@ -298,7 +299,7 @@ class Merger {
     );
   }
 
-  /** Merges x * sigmoid(gate(resize(small) + direct(a))). */
+  /** Merges `x * sigmoid(gate(resize(small) + direct(a)))`. */
   #gate(resize: FusedOpOf<'resize'>): void {
     const sum = this.#onlyReader(resize.writes.y);
     if (sum?.op !== 'conv' || !isLayer(sum) || !isResidual(sum)) return;

@@ -10,9 +10,11 @@ export interface AttentionBlock {
   /** The block's input and output. */
   readonly x: NodeId;
   readonly out: NodeId;
-  /** lrelu(first(x)). Both kernels read this value. */
+  /** The value `lrelu(first(x))`, which both kernels read. */
   readonly t: NodeId;
-  /** The product of k3 and the gate. No other map is passed between the two kernels. */
+  /**
+   * The product of the gate and the result of `k3`. No other map is passed between the two kernels.
+   */
   readonly gated: NodeId;
   readonly first: ConvNode;
   readonly k1: ConvNode;
@@ -71,8 +73,8 @@ export class PatternFinder {
   }
 
   /**
-   * Returns the block that ends in node `out`, or null. The search goes backwards from x +
-   * last(lrelu(mix(k4(gated), non(t), p))).
+   * Returns the block that ends in node `out`, or null. The search goes backwards from
+   * `x + last(lrelu(mix(k4(gated), non(t), p)))`.
    */
   attentionBlock(out: NodeId): AttentionBlock | null {
     const end = this.#node(out, 'add');

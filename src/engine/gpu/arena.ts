@@ -295,7 +295,7 @@ interface Piece {
 }
 
 /**
- * Cuts a dispatch along y into as few pieces as possible that each fit into a submission. Each
+ * Cuts a dispatch along `y` into as few pieces as possible that each fit into a submission. Each
  * additional piece leaves threads idle at its end, especially on CPUs.
  */
 function cut(dispatch: SizedDispatch, most: number): Piece[] {

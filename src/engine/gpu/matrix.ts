@@ -14,8 +14,8 @@ interface MatrixInfo {
 /**
  * Returns the matrix sizes that kernels can use on an adapter. The matrices have f16 elements and
  * f32 sums. The adapter must have a fixed subgroup size, because kernels divide a workgroup into
- * subgroups of that size. The function prefers the smallest N, which pads output channels least,
- * and then the largest K, because smaller matrices run at half the rate.
+ * subgroups of that size. The function prefers the smallest `N`, which pads output channels least,
+ * and then the largest `K`, because smaller matrices run at half the rate.
  * @param bytes the workgroup memory that kernels may use
  */
 export function matrixUnit(

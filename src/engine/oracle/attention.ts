@@ -94,8 +94,8 @@ export interface AttentionKeys extends Size {
   /** `[keys, height, width]`: the weight of each key. The sum over all keys is 1. */
   readonly weights: Float32Array<ArrayBuffer>;
   /**
-   * `[keys, 2, height, width]`: dy and dx of each key in pixels, relative to the pixel that
-   * attends.
+   * `[keys, 2, height, width]`: the offsets `dy` and `dx` of each key in pixels, relative to the
+   * pixel that attends.
    */
   readonly offsets: Float32Array<ArrayBuffer>;
   /**

@@ -47,8 +47,8 @@ export interface EnlargeReport extends UpscaleReport {
  * Enlarges or reduces an image to a size, and passes rows to `sink` as they are finished.
  *
  * The networks receive opaque colours (`opaqueColours`) and no alpha. Alpha is enlarged from the
- * image itself with Lanczos. A grey image (R = G = B in all visible pixels) stays grey, because all
- * three channels receive the luma of the network's output. Every pass except the last holds its
+ * image itself with Lanczos. A grey image (`R = G = B` in all visible pixels) stays grey, because
+ * all three channels receive the luma of the network's output. Every pass except the last holds its
  * whole result in memory. The last pass and the resize to the exact size process strips. Colours
  * are rounded to the depth after each step.
  *

@@ -137,7 +137,7 @@ describe('a device that is short of memory', () => {
 describe('edges', () => {
   const square = picture(24, 20, true);
 
-  /** Returns the image shifted cyclically by (dx, dy) pixels. */
+  /** Returns the image shifted cyclically by `(dx, dy)` pixels. */
   const moved = ({ width, height, data }: typeof square, dx: number, dy: number) => {
     const out = new Uint8ClampedArray(data.length);
     for (let y = 0; y < height; y++) {

@@ -128,7 +128,7 @@ export function attentionMixKernel(spec: AttentionMixSpec, element: ElementType 
   };
 }
 
-/** Packs the weights (oihw) of k1, k3 and k2 as consecutive matrices. */
+/** Packs the weights (oihw) of `k1`, `k3` and `k2` as consecutive matrices. */
 export function packAttentionGate(
   { features }: AttentionBlockSpec,
   weights: { readonly k1: Float32Array; readonly k3: Float32Array; readonly k2: Float32Array },
@@ -141,8 +141,8 @@ export function packAttentionGate(
 }
 
 /**
- * Packs the weights of k4, the non-attention convolution, `last`, both linear layers, and the next
- * block's `first` (null if there is no next block).
+ * Packs the weights of `k4`, the non-attention convolution, `last`, both linear layers, and the
+ * next block's `first` (null if there is no next block).
  */
 export function packAttentionMix(
   { features, hidden, nonKernel }: AttentionMixSpec,

@@ -58,7 +58,7 @@ const HALF_UNIT = 2 ** -11;
 
 /**
  * Returns, for each element, the expected rounding error of sums that are f16 within a block of
- * four channels. The error is two standard deviations of a random walk with n = 4 * kernel^2
+ * four channels. The error is two standard deviations of a random walk with `4 * kernel^2`
  * roundings. The typical size of the sums is the root of the sum of squares of the products. A
  * missing product causes an error about ten times as large.
  */

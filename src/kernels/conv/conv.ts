@@ -38,8 +38,8 @@ const SHADERS: Sources = {
 };
 
 /**
- * A convolution and its epilogue: act1(factor * act0(conv + bias) * m + r). With `mix`, m is a
- * vector of two weights, and the epilogue is act1(m[mix] * act0(conv + bias) + m[1 - mix] * r).
+ * A convolution and its epilogue: `act1(factor * act0(conv + bias) * m + r)`. With `mix`, `m` is a
+ * vector of two weights, and the result is `act1(m[mix] * act0(conv + bias) + m[1 - mix] * r)`.
  */
 export interface ConvSpec {
   readonly kernel: 1 | 3;
@@ -54,7 +54,9 @@ export interface ConvSpec {
   readonly act0: Activation | 'prelu' | null;
   readonly multiply: boolean;
   readonly add: boolean;
-  /** The factor by which the value is multiplied before r is added. It is 1 if nothing is added. */
+  /**
+   * The factor by which the value is multiplied before `r` is added. It is 1 if nothing is added.
+   */
   readonly factor: number;
   readonly act1: Activation | null;
   /**
@@ -90,8 +92,8 @@ export const CONV = contract(['x', 'weights', 'bias', 'multiplier', 'addend'], [
 const POOLING = contract(CONV.reads, ['y', 'partials'], CONV_WORDS);
 
 /**
- * A kernel that computes a convolution. With `pool`, it also writes `partials`, [workgroups in x
- * and y][blocks] vec4f.
+ * A kernel that computes a convolution. With `pool`, it also writes `partials`, [workgroups along
+ * `x` and `y`][blocks] vec4f.
  */
 export type ConvKernel = Kernel<
   (typeof CONV.reads)[number],
@@ -154,7 +156,7 @@ export interface ConvShape {
   /** The numbers of strips and of output channel blocks per invocation. */
   readonly lines: number;
   readonly blocks: number;
-  /** The numbers of invocations along x and y. */
+  /** The numbers of invocations along `x` and `y`. */
   readonly workgroup: readonly [number, number];
   /**
    * How weights are loaded: by the four lanes of a quad together, by the workgroup into workgroup
@@ -339,8 +341,8 @@ export function convParams(spec: ConvSpec, width: number, height: number): ConvP
 
 /**
  * Converts oihw weights to [OUT_BLOCKS][IN_BLOCKS][k * k] matrices of 4 x 4. The matrices are
- * column-major, so column c contains the taps of input channel c. Absent input and output channels
- * are zero. Each part of a concatenation starts with a new block.
+ * column-major, so column `c` contains the taps of input channel `c`. Absent input and output
+ * channels are zero. Each part of a concatenation starts with a new block.
  */
 export function packConvWeights(
   oihw: Float32Array,

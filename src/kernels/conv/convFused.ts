@@ -32,7 +32,8 @@ const SHADERS: Sources = {
 };
 
 /**
- * A 3x3 convolution followed by pixel attention: act1(u * sigmoid(w1 u + b1)) with u = w3 * x + b3.
+ * A 3x3 convolution followed by pixel attention: `act1(u * sigmoid(w1(u) + b1))` with
+ * `u = w3(x) + b3`. `w3` and `w1` are the 3x3 and the 1x1 convolution.
  */
 export interface ConvGateSpec {
   readonly cIn: number;
@@ -52,8 +53,8 @@ export interface ConvGateSpec {
 const GATE = contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS);
 
 /**
- * The bindings are `x`, `weights` (from `packConvGate`), `bias` (b3 and b1, each from `packBias`)
- * and `y`. The uniform's fields are those in `MAP_WORDS`.
+ * The bindings are `x`, `weights` (from `packConvGate`), `bias` (`b3` and `b1`, each from
+ * `packBias`) and `y`. The uniform's fields are those in `MAP_WORDS`.
  */
 export function convGateKernel(spec: ConvGateSpec, element: ElementType = 'f32') {
   return {

@@ -17,16 +17,16 @@ const SHADERS: Sources = {
 };
 
 /**
- * The matrix sizes that a subgroup multiplies: [m x k] by [k x n]. Both matrices are f16, and sums
- * are f32.
+ * The sizes of the matrices that a subgroup multiplies: `m` x `k` and `k` x `n`. Both matrices are
+ * f16, and sums are f32.
  */
 export interface MatrixUnit {
   readonly m: number;
   readonly n: number;
   readonly k: number;
   /**
-   * A smaller k with the same m and n, for the values that remain after whole steps of k. It is 0
-   * if the adapter offers none.
+   * A smaller `k` with the same `m` and `n`, for the values that remain after whole steps of `k`.
+   * It is 0 if the adapter offers none.
    */
   readonly rest: number;
   /** The fixed number of invocations in a subgroup. */
@@ -42,7 +42,7 @@ diagnostic(off, chromium.subgroup_matrix_uniformity);
 const ACROSS = 16;
 const DOWN = 4;
 /**
- * The maximum number of columns of n output channels per workgroup. More columns would not fit in
+ * The maximum number of columns of `n` output channels per workgroup. More columns would not fit in
  * the registers.
  */
 const COLUMNS = 5;
@@ -59,7 +59,7 @@ export const fitsMatrix = ({ m, n, k }: Pick<MatrixUnit, 'm' | 'n' | 'k'>): bool
 /** Describes how a layer is divided. */
 interface Division {
   /**
-   * The columns of n output channels per workgroup, and the number of workgroups that share all
+   * The columns of `n` output channels per workgroup, and the number of workgroups that share all
    * columns.
    */
   readonly columns: number;
@@ -75,7 +75,7 @@ interface Division {
   readonly runs: number;
   readonly length: number;
   /**
-   * The number of matrices of k values in a run. Unless `last` is 0, a matrix of `last` values
+   * The number of matrices of `k` values in a run. Unless `last` is 0, a matrix of `last` values
    * follows.
    */
   readonly steps: number;

@@ -17,7 +17,7 @@ import {
  * no enlargement.
  */
 export interface PartsConvSpec extends ConvSpec {
-  /** The number of channels of each part. Their sum is cIn. */
+  /** The number of channels of each part. Their sum is `cIn`. */
   readonly parts: readonly number[];
   /** The index of the addend among the five bound maps. */
   readonly addend: number;

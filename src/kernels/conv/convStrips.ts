@@ -27,8 +27,8 @@ export interface StripCut {
 }
 
 /**
- * The number of invocations along x. It equals the largest common subgroup size, so that a subgroup
- * reads a single row.
+ * The number of invocations along `x`. It equals the largest common subgroup size, so that a
+ * subgroup reads a single row.
  */
 const ACROSS = 32;
 

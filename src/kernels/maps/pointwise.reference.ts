@@ -2,7 +2,7 @@ import type { Activation } from '../../graph/graph.ts';
 import { activate } from '../activation.ts';
 import { mapLike, type PlanarMap, type Reals } from '../planar.ts';
 
-/** Computes y[i] = f(i) for a map with the same shape as `like`. */
+/** Computes `y[i] = f(i)` for a map with the same shape as `like`. */
 function fill<T extends Reals>(like: PlanarMap<T>, f: (index: number) => number): PlanarMap<T> {
   const y = mapLike(like, like.channels, like.height, like.width);
   for (let i = 0; i < y.data.length; i++) y.data[i] = f(i);
@@ -17,14 +17,14 @@ export const activationReference = <T extends Reals>(
 export const mulReference = <T extends Reals>(a: PlanarMap<T>, b: PlanarMap<T>): PlanarMap<T> =>
   fill(a, (i) => a.data[i] * b.data[i]);
 
-/** Computes a + factor * b. */
+/** Computes `a + factor * b`. */
 export const addReference = <T extends Reals>(
   a: PlanarMap<T>,
   b: PlanarMap<T>,
   factor = 1,
 ): PlanarMap<T> => fill(a, (i) => a.data[i] + factor * b.data[i]);
 
-/** Computes v for v >= 0, otherwise slopes[c] * v. */
+/** Computes `v >= 0 ? v : slopes[c] * v` for each value `v` of channel `c`. */
 export function preluReference<T extends Reals>(
   x: PlanarMap<T>,
   slopes: Float32Array,
@@ -36,7 +36,7 @@ export function preluReference<T extends Reals>(
   });
 }
 
-/** Computes scale[c] * v + shift[c]. */
+/** Computes `scale[c] * v + shift[c]` for each value `v` of channel `c`. */
 export function affineReference<T extends Reals>(
   x: PlanarMap<T>,
   scale: readonly number[],
@@ -49,7 +49,7 @@ export function affineReference<T extends Reals>(
   });
 }
 
-/** Computes p[0] * a + p[1] * b. */
+/** Computes `p[0] * a + p[1] * b`. */
 export const mixReference = <T extends Reals>(
   a: PlanarMap<T>,
   b: PlanarMap<T>,

@@ -111,8 +111,8 @@ describe('pixel shuffle', () => {
   });
 
   it('has the order of channels of PyTorch', () => {
-    // There are two channels of 2 x 2 pixels. Input channel c * 4 + dy * 2 + dx becomes row dy and
-    // column dx of channel c.
+    // There are two channels of 2 x 2 pixels. Input channel `c * 4 + dy * 2 + dx` becomes row `dy`
+    // and column `dx` of channel `c`.
     const x = {
       channels: 8,
       height: 1,

@@ -12,7 +12,10 @@ export function concatReference<T extends Reals>(parts: readonly PlanarMap<T>[])
   return y;
 }
 
-/** Computes y[c, i, j] = x[c * s * s + (i mod s) * s + j mod s, i / s, j / s]. */
+/**
+ * Computes the pixel shuffle by `s`:
+ *   y[c, i, j] = x[c * s * s + (i mod s) * s + j mod s, floor(i / s), floor(j / s)]
+ */
 export function pixelShuffleReference<T extends Reals>(x: PlanarMap<T>, s: number): PlanarMap<T> {
   const y = mapLike(x, x.channels / s ** 2, x.height * s, x.width * s);
   for (let c = 0; c < y.channels; c++) {
@@ -28,8 +31,9 @@ export function pixelShuffleReference<T extends Reals>(x: PlanarMap<T>, s: numbe
 }
 
 /**
- * Computes y[c * s * s + dy * s + dx, i, j] = x[c, i * s + dy, j * s + dx]. The sides must be
- * multiples of s.
+ * Computes the pixel unshuffle by `s`:
+ *   y[c * s * s + dy * s + dx, i, j] = x[c, i * s + dy, j * s + dx]
+ * The sides must be multiples of `s`.
  */
 export function pixelUnshuffleReference<T extends Reals>(x: PlanarMap<T>, s: number): PlanarMap<T> {
   const y = mapLike(x, x.channels * s ** 2, x.height / s, x.width / s);

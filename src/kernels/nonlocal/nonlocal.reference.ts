@@ -32,7 +32,7 @@ function dot(a: Float64Array, b: Reals, at = 0): number {
 }
 
 /**
- * Computes sum += weight * row. JavaScript engines optimise this function better than an inline
+ * Computes `sum += weight * row`. JavaScript engines optimise this function better than an inline
  * loop.
  */
 function addScaled(sum: Float64Array, weight: number, rows: Float64Array, at: number): void {

@@ -105,7 +105,7 @@ export const argmaxKernel = (clusters: number) =>
     'nonlocal/argmax',
   );
 
-/** Returns a grid whose workgroups of 64 invocations are arranged along x. */
+/** Returns a grid whose workgroups of 64 invocations are arranged along `x`. */
 export const lineGrid = (length: number, rounds = 1): Grid => [ceil(length, 64), 1, rounds];
 
 /**
@@ -122,8 +122,8 @@ export const sortCountKernel = (clusters: number) =>
   );
 
 /**
- * The bindings are `counts` and `starts`. The uniform's only field is `total` (clusters * blocks).
- * The grid is [1, 1, rounds].
+ * The bindings are `counts` and `starts`. The uniform's only field is `total`
+ * (`clusters * blocks`). The grid is [1, 1, rounds].
  */
 export const sortScanKernel = () =>
   kernel(

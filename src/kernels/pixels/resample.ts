@@ -9,7 +9,7 @@ const SHADERS: Sources = {
 };
 
 /**
- * The taps of a resize. Output `i` is the sum over t of `weights[i * count + t]` times source
+ * The taps of a resize. Output `i` is the sum over `t` of `weights[i * count + t]` times source
  * `first[i] + t`.
  */
 export interface TapRuns {

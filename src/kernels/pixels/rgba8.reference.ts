@@ -22,7 +22,10 @@ export function roundHalfToEven(v: number): number {
   return floor % 2 === 0 ? floor : floor + 1;
 }
 
-/** Mirrors a position beyond the end of a line to 0 .. size - 1, without repeating the edge. */
+/**
+ * Mirrors a position beyond the end of a line to the range 0 to `size - 1`, without repeating the
+ * edge.
+ */
 export function reflect(i: number, size: number): number {
   const period = Math.max(1, 2 * size - 2);
   const at = i % period;
@@ -94,9 +97,9 @@ export function* unpackRgba8Steps(
 export const unpackRgba8Reference = atOnce(unpackRgba8Steps);
 
 /**
- * Converts planar RGB or luma in 0..range to RGBA with the bit depth of the LR image. Values are
- * clamped and rounded half to even. Alpha is enlarged bilinearly from the LR image. For luma, the
- * colour differences are also enlarged from it.
+ * Converts planar RGB or luma in the range 0 to `range` to RGBA with the bit depth of the LR image.
+ * Values are clamped and rounded half to even. Alpha is enlarged bilinearly from the LR image. For
+ * luma, the colour differences are also enlarged from it.
  */
 export function* packRgba8Steps(
   map: PlanarMap<Reals>,

@@ -44,10 +44,11 @@ const PACK = contract(['x', 'source'], ['image', 'status'], {
 });
 
 /**
- * Converts a rectangle of an 8-bit or 16-bit image to a feature map in 0..range. Pixels beyond the
- * right and lower edges have the value `padding` if it is given. Otherwise, they are reflected. The
- * bindings are `image` and `y`. The uniform's fields are `width`, `height`, `group_row`,
- * `image_width`, `col0`, `row0` and `image_height`. The grid is `mapGrid(width, height, 1)`.
+ * Converts a rectangle of an 8-bit or 16-bit image to a feature map in the range 0 to `range`.
+ * Pixels beyond the right and lower edges have the value `padding` if it is given. Otherwise, they
+ * are reflected. The bindings are `image` and `y`. The uniform's fields are `width`, `height`,
+ * `group_row`, `image_width`, `col0`, `row0` and `image_height`. The grid is
+ * `mapGrid(width, height, 1)`.
  */
 export function unpackRgba8Kernel(
   format: PixelFormat & { readonly padding?: number | undefined },

@@ -294,7 +294,7 @@ describe.each(LOADINGS)('with %j', (loading) => {
         9,
       );
       const sizes = { grouping, heads: 1, channels, merge: 1 };
-      // The reference divides scores by sqrt(channels). The kernel's queries already include that
+      // The reference divides scores by `sqrt(channels)`. The kernel's queries already include that
       // factor.
       const q = apply(normed, {
         rows: queries.rows.map((v) => v * Math.sqrt(channels)) as Float32Array<ArrayBuffer>,

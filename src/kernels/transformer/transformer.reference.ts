@@ -21,7 +21,7 @@ export function sliceReference<T extends Reals>(
   return y;
 }
 
-/** Computes y[c, i, j] = x[c, i + by, j + by]. The result is zero where x has no such pixel. */
+/** Computes `y[c, i, j] = x[c, i + by, j + by]`. The result is zero where `x` has no such pixel. */
 export function shiftReference<T extends Reals>(x: PlanarMap<T>, by: number): PlanarMap<T> {
   const { channels, height, width } = x;
   const y = mapLike(x, channels, height, width);
@@ -147,7 +147,7 @@ export interface ScoreSpec {
 }
 
 /**
- * Returns a function that locates channel c of a merged key. The result is the position in the
+ * Returns a function that locates channel `c` of a merged key. The result is the position in the
  * window and the channel at that position.
  */
 function keyElement({ grouping, channels, merge }: Omit<ScoreSpec, 'query' | 'key' | 'heads'>) {
@@ -346,7 +346,7 @@ export function* channelAttentionSteps<T extends Reals>(
   const plane = x.width * x.height;
   const y = mapLike(x, channels, x.height, x.width);
   for (const pixels of groupsOf(grouping, x.width, x.height)) {
-    /** Returns channel c of the queries (part 0), keys (part 1) or values (part 2). */
+    /** Returns channel `c` of the queries (part 0), keys (part 1) or values (part 2). */
     const line = (part: number, c: number) =>
       pixels.map((pixel) => x.data[(part * channels + c) * plane + pixel]);
     const unit = (values: number[]) => {

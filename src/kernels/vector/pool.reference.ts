@@ -13,7 +13,7 @@ export const globalAveragePoolReference = <T extends Reals>(
 export const meanOfSquaresReference = <T extends Reals>(x: PlanarMap<T>): T =>
   meansOf(x, (v) => v * v, [0, 0]);
 
-/** Returns the mean of f(v) over the values of each channel. */
+/** Returns the mean of `f(v)` over the values `v` of each channel. */
 function meansOf<T extends Reals>(
   x: PlanarMap<T>,
   f: (v: number) => number,

@@ -2,7 +2,7 @@ import type { Activation } from '../../graph/graph.ts';
 import { activate } from '../activation.ts';
 import type { Reals } from '../planar.ts';
 
-/** Computes y[o] = sum_i w[o, i] * x[i] + b[o] with row-major `weights` and sums in f64. */
+/** Multiplies `x` by a matrix with row-major `weights` and adds `bias`. Sums are f64. */
 export function linearReference<T extends Reals>(
   x: T,
   weights: Float32Array,
@@ -20,7 +20,7 @@ export function linearReference<T extends Reals>(
 export const vectorActivationReference = <T extends Reals>(x: T, activation: Activation): T =>
   x.map((v) => activate(activation, v)) as T;
 
-/** Computes softmax(x / temperature) without overflow. */
+/** Computes `softmax(x / temperature)` without overflow. */
 export function softmaxReference<T extends Reals>(x: T, temperature: number): T {
   const largest = Math.max(...x);
   const e = Array.from(x, (v) => Math.exp((v - largest) / temperature));

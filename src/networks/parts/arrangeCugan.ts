@@ -5,11 +5,11 @@ import type { Tensor, TensorMap } from '../../weights/tensor.ts';
  * Rewrites the layers of a Real-CUGAN that change the size of a map. They become convolutions of
  * stride 1, after a pixel unshuffle or before a pixel shuffle:
  * - A 2x2 layer of stride 2, [cOut, cIn, 2, 2], becomes a 1x1 layer over the four pixels of a cell,
- *   [cOut, 4 cIn, 1, 1].
+ *   [cOut, 4 * cIn, 1, 1].
  * - A transposed 2x2 layer of stride 2, [cIn, cOut, 2, 2], becomes a 1x1 layer,
- *   [4 cOut, cIn, 1, 1].
+ *   [4 * cOut, cIn, 1, 1].
  * - A transposed 4x4 layer of stride 2 and padding 3, or a transposed 5x5 layer of stride 3 and
- *   padding 2, becomes a 3x3 layer, [s^2 cOut, cIn, 3, 3].
+ *   padding 2, becomes a 3x3 layer, [stride^2 * cOut, cIn, 3, 3].
  *
  * Other tensors are returned unchanged.
  */
@@ -40,9 +40,10 @@ const STRIDES: ReadonlyMap<number, number> = new Map([
 ]);
 
 /**
- * Turns a transposed convolution into a convolution of stride 1. For the output pixels of phase p,
- * tap t reads pixel i + t - 1. Pixel i contributes to the outputs s i + k - 1 for k = 0 .. side - 1
- * (for side 2, to s i + k). Therefore k = p + s (1 - t) + 1.
+ * Turns a transposed convolution into a convolution of stride 1. Output `s * i + p` has the phase
+ * `p`, where `s` is the original stride. Its tap `t` reads pixel `i + t - 1`. In the original,
+ * pixel `n` contributes to the outputs `s * n + k - 1` for `k` from 0 to `side - 1` (for side 2, to
+ * `s * n + k`). Therefore, `k` is `p + s * (1 - t) + 1`.
  */
 function transposed(tensor: Tensor, stride: number): Tensor {
   const [cIn, cOut, side] = tensor.shape;

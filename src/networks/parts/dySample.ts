@@ -64,8 +64,9 @@ export function dySampleOf(
 }
 
 /**
- * Moves the last 1x1 convolution W [n, C] before the sampling, as [4 g, C]. Row 4 q + k contains
- * the weights in row k of W for the channels of group q. Only the first group has the bias.
+ * Moves the last 1x1 convolution before the sampling. It has `n` output channels, and the result
+ * has `4 * groups`. Row `4 * q + k` contains the weights of row `k` for the channels of group `q`.
+ * Only the first group has the bias.
  */
 export function foldDySample(tensors: TensorMap, layer: string, groups: number): TensorMap {
   const weight = tensors.get(`${layer}.end_conv.weight`);

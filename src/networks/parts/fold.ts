@@ -5,7 +5,9 @@ import type { Tensor, TensorMap } from '../../weights/tensor.ts';
 /**
  * Folds each of SPAN's re-parameterised convolutions into one 3x3 convolution. Each of them
  * consists of a 1x1, a 3x3 and a 1x1 convolution in sequence, and a parallel 1x1 convolution. All
- * of these are linear. With W1 [2ci, ci], W2 [2co, 2ci, 3, 3], W3 [co, 2co], S [co, ci]:
+ * of these are linear. The three convolutions in sequence have the weights `W1` [2 * ci, ci], `W2`
+ * [2 * co, 2 * ci, 3, 3] and `W3` [co, 2 * co], the parallel convolution has the weights `S` [co,
+ * ci], and `b1`, `b2`, `b3` and `bS` are the biases:
  *
  *   W[o,i,y,x] = sum_n W3[o,n] sum_m W2[n,m,y,x] W1[m,i]  + S[o,i] in the centre
  *   b[o]       = sum_n W3[o,n] (sum_{m,y,x} W2[n,m,y,x] b1[m] + b2[n]) + b3[o] + bS[o]
@@ -66,7 +68,8 @@ function foldLayer(tensors: TensorMap, layer: string): { weight: Tensor; bias: T
     );
   }
 
-  // `inner` is the product W2 W1 as [n][i * 9 + tap]. `carried` is the sum of the biases before W3.
+  // `inner` is the product of `W2` and `W1` as [n][i * 9 + tap]. `carried` is the sum of the biases
+  // before `W3`.
   const inner = new Float64Array(ns * ci * 9);
   const carried = new Float64Array(ns);
   for (let n = 0; n < ns; n++) {

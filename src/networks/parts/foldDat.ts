@@ -18,8 +18,10 @@ const POSITIONS = /^(.*\.attns\.([01]))\.pos\.pos_proj\.weight$/;
  * tensors are unchanged.
  * - Batch norms (with their stored statistics) are folded into the layers before them.
  * - The last layer of a spatial gate has one output channel, which is repeated for all features.
- * - `attns.K.table` is the position table, which a small network computes from the offsets within a
- *   window. Row (dy + rows - 1) (2 columns - 1) + dx + columns - 1 belongs to the offset (dy, dx).
+ * - `attns.#.table` is the position table, which a small network computes from the offsets within a
+ *   window. The offset of `dy` rows and `dx` columns has the table row
+ *   `(dy + rows - 1) * (2 * columns - 1) + dx + columns - 1`, for a window of `rows` x `columns`
+ *   pixels.
  * @param split the numbers of rows and columns in a window, for the first half of the channels
  */
 export function foldDat(tensors: TensorMap, split: readonly [number, number]): TensorMap {

@@ -13,7 +13,7 @@ interface LocalLayers {
 
 /**
  * An inverted residual block with channel weights:
- * x + project(u * sigmoid(expand(silu(reduce(mean(u)))))), u = gelu(depthwise(gelu(first(x)))).
+ *   x + project(u * sigmoid(expand(silu(reduce(mean(u)))))),  u = gelu(depthwise(gelu(first(x))))
  */
 export class LocalBlock {
   readonly #b: GraphBuilder;
@@ -53,8 +53,8 @@ export class LocalBlock {
 }
 
 /**
- * A gated feed-forward layer: x + project_out(gelu(u) * v), where u and v are the halves of
- * dwconv(project_in(norm(x))). Only the norm has a bias.
+ * A gated feed-forward layer: `x + project_out(gelu(u) * v)`, where `u` and `v` are the halves of
+ * `dwconv(project_in(norm(x)))`. Only the norm has a bias.
  */
 export class FeedForward {
   readonly #b: GraphBuilder;
@@ -86,8 +86,8 @@ export class FeedForward {
 }
 
 /**
- * ESA, a gate that is computed at about a sixth of the size: x *
- * sigmoid(conv4(resize(conv3(pool(conv2(a)))) + conv_f(a))), with a = conv1(x).
+ * ESA, a gate that is computed at about a sixth of the size:
+ *   x * sigmoid(conv4(resize(conv3(pool(conv2(a)))) + conv_f(a))),  a = conv1(x)
  */
 export class SpatialGate {
   readonly #b: GraphBuilder;

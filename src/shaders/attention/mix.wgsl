@@ -5,7 +5,7 @@
 //   out = x + last(m)
 //   next_t = lrelu(first(out)), and its sums for the next block          (has_next)
 // `k4` is 3x3. `non` is 3x3 in A2N (NON_REACH = 1) and 1x1 in A2N-M (NON_REACH = 0). `last` and
-// `first` are 1x1. All of them map C channels to C channels with zero padding and have no bias.
+// `first` are 1x1. All of them use zero padding, keep the number of channels and have no bias.
 //
 //   gated, t, x, out, next_t [DEPTH][H][W] vectors of 4 channels (Chw4c)
 //   weights  mat4x4, column c = input channel c: k4 [DEPTH][DEPTH][9], non [DEPTH][DEPTH][its taps],
@@ -28,7 +28,7 @@ struct Params {
   group_row: u32,
   stat_groups: u32,
   has_next: u32, // This is a uniform, so that the last block shares the other blocks' pipeline.
-  pixels: u32, // The number of pixels that the stats cover.
+  pixels: u32, // The number of pixels that `stats` covers.
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -1,16 +1,17 @@
 // A convolution, 3x3 (REACH 1) or 1x1 (REACH 0), with stride 1, zero padding, bias and epilogue:
-//   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-REACH, x+kx-REACH] + b[o] ) * m * factor + r )
-// While reading x, the kernel enlarges it by UPSAMPLE, nearest-neighbour (0 selects the uniform's
+//   y[o,i,j] = act1( act0( sum + b[o] ) * m * factor + r )
+//   sum = sum_{c,ky,kx} w[o,c,ky,kx] * x[c, i+ky-REACH, j+kx-REACH]
+// The kernel enlarges `x` by UPSAMPLE (nearest-neighbour) while reading it (0 selects the uniform's
 // factor). The enlarged map is never stored. Bindings and layouts are those of conv/store.wgsl or,
 // with PACK (the last layer of a network), those of conv/pack.wgsl. conv/weights.wgsl describes the
-// weights. A 1x1 convolution with act0 = sigmoid and m = x is pixel attention (arXiv 2010.01073,
-// section 3.2).
+// weights. A 1x1 convolution with `act0 = sigmoid` and `m = x` is pixel attention (arXiv
+// 2010.01073, section 3.2).
 //
 // One invocation computes BLOCKS blocks of output channels for LINES strips of STRIP pixels
 // (conv/strip.wgsl). Larger shapes share more loads but need more registers. A workgroup has WIDTH
-// x HEIGHT x 1 invocations. Each z of the grid covers BLOCKS blocks, so weights are uniform across
-// a workgroup. Channels and epilogue are uniforms instead of constants, so that layers share a
-// pipeline. Compiling a pipeline per layer would take more time than the branches.
+// x HEIGHT x 1 invocations. Each `z` of the grid covers BLOCKS blocks, so weights are uniform
+// across a workgroup. Channels and epilogue are uniforms instead of constants, so that layers share
+// a pipeline. Compiling a pipeline per layer would take more time than the branches.
 // conv/weights.wgsl loads weights and pixels.
 // The prelude defines E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT,
 // PACK, PARTS, QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER, POOL and STAYS (STAGED or

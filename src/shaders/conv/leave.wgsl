@@ -1,4 +1,4 @@
-// Stores the sums that conv/matrix.wgsl computed for the fragments `first` to `end` - 1.
+// Stores the sums that conv/matrix.wgsl computed for the fragments `first` to `end - 1`.
 workgroupBarrier();
 #for f in first..end
   #for c in 0..COLUMNS

@@ -1,13 +1,13 @@
 // The same convolution as in conv.wgsl, 3x3 (SIDE 3) or 1x1 (SIDE 1), computed with subgroup matrix
 // products (chromium_experimental_subgroup_matrix):
-//   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-r, x+kx-r] + b[o] ) * m * factor + r ),
-//   r = SIDE / 2
+//   y[o,i,j] = act1( act0( sum + b[o] ) * m * factor + r )
+//   sum = sum_{c,ky,kx} w[o,c,ky,kx] * x[c, i+ky-SIDE/2, j+kx-SIDE/2]
 // Bindings and epilogue are those of conv/store.wgsl. Maps and weights are f16, and sums are f32.
 //
 // A left matrix contains K channels of M pixels in a row. A right matrix contains the taps from K
 // input channels to N output channels. A subgroup computes 16 x 4 pixels, as FRAGMENTS fragments of
 // M pixels, and COLUMNS columns of N output channels. A workgroup of SUBGROUP x SUBGROUPS x 1
-// invocations covers 16 x (4 * SUBGROUPS) pixels. Each z of the grid covers COLUMNS columns. For
+// invocations covers 16 x (4 * SUBGROUPS) pixels. Each `z` of the grid covers COLUMNS columns. For
 // each chunk of 4 * QUADS input channels, the workgroup copies its pixels and their halo to
 // workgroup memory. Channels are innermost there, with PITCH vectors per pixel. PITCH is an odd
 // multiple of 16 bytes, so that the rows of a matrix are in different banks. If there is no padding

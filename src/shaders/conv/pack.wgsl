@@ -19,8 +19,8 @@ struct Params {
   width: u32,       // The width of the rectangle.
   height: u32,
   group_row: u32,
-  map_width: u32,   // The map's width, W.
-  map_height: u32,  // The map's height, H.
+  map_width: u32,   // The map's width, `W`.
+  map_height: u32,  // The map's height, `H`.
   col0: u32,
   row0: u32,
   mark: u32,

@@ -1,6 +1,6 @@
-// Adds the products of a convolution to its sums. The sums are variables sB_L_C for block B <
-// BLOCKS of the output channels, strip L < LINES and pixel C < STRIP of the strip. They are not an
-// array, because many drivers would store an array in memory.
+// Adds the products of a convolution to its sums. The sums are variables `sB_L_C`, where
+// `B < BLOCKS` is a block of output channels, `L < LINES` is a strip, and `C < STRIP` is a pixel of
+// the strip. They are not an array, because many drivers would store an array in memory.
 //   s=PREFIX of the sums; x=BUFFER of the map; reach=0 (1x1) or 1 (3x3); first=INDEX of the first matrix
 // This code needs the variables from conv/strip.wgsl and also `block`, `in_blocks` and `plane`.
 // Each strip that is read is used for up to 3 strips of sums. With HALF, the products of one block

@@ -1,9 +1,9 @@
 // The bindings and the epilogue of convolutions:
 //   y = act1( act0( sum + b[o] ) * m * factor + r ) or, with MIX,
 //   y = act1( act0( sum + b[o] ) * m[own] + r * m[1 - own] )    (arXiv 2104.09497, eq. 5)
-// m and r are feature maps with the output's shape. Either can be absent. With MIX, m is a vector
-// of two weights. With PARTS, x is a concatenation, r is one of the five bound maps, and there is
-// no m.
+// `m` and `r` are feature maps with the output's shape. Either can be absent. With MIX, `m` is a
+// vector of two weights. With PARTS, `x` is a concatenation, `r` is one of the five bound maps, and
+// there is no `m`.
 //
 // Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, with zeros in absent channels.
 //   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
@@ -11,20 +11,20 @@
 //   m, r, y [out_blocks][H][W]
 // The code that reads the weights declares them.
 //
-// Software drivers execute every branch of a switch, and one exp() takes them as long as a
+// Software drivers execute every branch of a switch, and one `exp()` takes them as long as a
 // convolution. LINEAR therefore limits both activations to none, ReLU and leaky ReLU, and SIGMOID
-// allows a sigmoid as act0. MULTIPLY, ADD and PRELU determine which operations the epilogue
+// allows a sigmoid as `act0`. MULTIPLY, ADD and PRELU determine which operations the epilogue
 // supports. The uniform determines which of them it uses.
 // The prelude defines PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, MIX and PRELU.
 
 #import lib/activation
 
 struct Params {
-  width: u32, // The output's width, W.
-  height: u32,      // The output's height, H.
+  width: u32, // The output's width, `W`.
+  height: u32,      // The output's height, `H`.
   group_row: u32, // The first row of workgroups in this dispatch. Large layers take several dispatches.
   in_blocks: u32,
-  epilogue: u32, // act0 | act1 << 4 | (m present) << 8 | (r present) << 9 | (own, or index of the part that is r) << 10
+  epilogue: u32, // Bits 0-3: `act0`. 4-7: `act1`. 8: has `m`. 9: has `r`. 10 and up: `own` (MIX) or index of `r` (PARTS).
   slope0: f32,
   slope1: f32,
   factor: f32,

@@ -3,9 +3,9 @@
 // (the number of matrices in the buffer), it loads them from a uniform buffer. With QUAD, the four
 // lanes of a quad load them together. With SHARED, the workgroup copies the matrices of CHUNK input
 // blocks to workgroup memory. With HALO, it also copies the pixels that it reads from an input
-// block. STAGED means SHARED or HALO. Column c of a matrix contains the taps of input channel c for
-// the block's four output channels, so M * v sums over input channels. With QUAD, matrices are
-// transposed, so column r contains the taps of output channel r.
+// block. STAGED means SHARED or HALO. Column `c` of a matrix contains the taps of input channel `c`
+// for the block's four output channels, so a matrix times a pixel sums over input channels. With
+// QUAD, matrices are transposed, so column `o` contains the taps of output channel `o`.
 // The prelude defines PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT,
 // STRIP, LINES and DOWN.
 
@@ -21,7 +21,7 @@
     return mat4x4f(own, quadSwapX(own), below, quadSwapX(below));
   }
 
-  // Converts between channel order and the order of load_matrix. The function is its own inverse.
+  // Converts between channel order and the order of `load_matrix`. The function is its own inverse.
   fn reorder(v: vec4f, lane: u32) -> vec4f {
     let pairs = select(v, v.yxwz, (lane & 1u) != 0u);
     return select(pairs, pairs.zwxy, (lane & 2u) != 0u);

@@ -3,7 +3,7 @@
 
 #import lib/nan
 
-// The clamp keeps exp() finite on every device. Beyond the clamp's limits, the logistic function
+// The clamp keeps `exp()` finite on every device. Beyond the clamp's limits, the logistic function
 // differs from 0 or 1 by less than 2e-35.
 fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
@@ -19,7 +19,7 @@ fn relu(v: vec4f) -> vec4f {
   return keep_nan(v, max(v, vec4f(0.0)));
 }
 
-// Computes erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+// Computes `erf(v)` with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
 fn erf(v: vec4f) -> vec4f {
   let a = min(abs(v), vec4f(6.0));
   let t = 1.0 / (1.0 + 0.3275911 * a);
@@ -34,13 +34,13 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
     case ACTIVATION_SIGMOID: { return logistic(v); }
     case ACTIVATION_SILU: { return v * logistic(v); }
     case ACTIVATION_GELU: { return 0.5 * v * (1.0 + erf(v * 0.70710678)); }
-    // tanh(ln(1 + e^v)) is n / (n + 2) with n = e^v (e^v + 2).
+    // `tanh(ln(1 + e^v))` is `n / (n + 2)` with `n = e^v * (e^v + 2)`.
     case ACTIVATION_MISH: {
       let e = exp(min(v, vec4f(20.0)));
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // tanh keeps its relative precision near zero, where 1 / (1 + e) - 0.5 would cancel.
+    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would cancel.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }

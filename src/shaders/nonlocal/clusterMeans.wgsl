@@ -1,10 +1,10 @@
-// Performs one step of k-means. Each centroid becomes the sum of its members, divided by max(norm
-// of the sum, 1e-12). An empty cluster keeps its centroid.
+// Performs one step of k-means. Each centroid becomes the sum of its members, divided by the norm
+// of the sum, which is raised to 1e-12 if it is smaller. An empty cluster keeps its centroid.
 //   x      [DEPTH][length] vectors of 4 channels (Chw4c)
 //   codes, order [R][length] u32; before, means [R][CLUSTERS][DEPTH] vectors of f32
 // The kernel finds members by binary search in the sorted codes and adds them in sorted order, so
 // the result is deterministic. Each workgroup has 64 invocations and processes one cluster. In the
-// grid, `x` selects the cluster, and `z` selects the round r. The prelude defines E4, DEPTH and
+// grid, `x` selects the cluster, and `z` selects the round `r`. The prelude defines E4, DEPTH and
 // CLUSTERS.
 
 struct Params {

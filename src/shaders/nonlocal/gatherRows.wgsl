@@ -5,7 +5,7 @@
 //   order [R][length] u32, with r * length added
 //   rows  [R][padded][BLOCKS] vectors of 4 channels
 // One invocation copies 4 channels of one row. Workgroups have 4 x 16 invocations. In the grid,
-// each y covers 16 rows, and `z` selects the round r. The prelude defines E4 and BLOCKS.
+// each `y` covers 16 rows, and `z` selects the round `r`. The prelude defines E4 and BLOCKS.
 
 struct Params {
   length: u32,

@@ -1,5 +1,6 @@
-// Computes the inverse of a permutation: inverse[permutation[i]] = i. Both arrays are [length] u32.
-// Each invocation processes one element. Workgroups have 64 invocations. There are no constants.
+// Computes the inverse of a permutation: `inverse[permutation[i]]` is `i`. Both arrays are [length]
+// u32. Each invocation processes one element. Workgroups have 64 invocations. There are no
+// constants.
 
 struct Params {
   length: u32,

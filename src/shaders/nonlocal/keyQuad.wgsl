@@ -7,8 +7,8 @@ struct Params {
   windows: u32, // The number of windows in a round.
   first: u32,       // The first window of this dispatch, counted across all rounds.
   group_row: u32,
-  window: u32, // w, the number of rows in a window.
-  keys: u32, // The number of keys per row: spans * w.
+  window: u32, // The number of rows in a window, `w`.
+  keys: u32, // The number of keys per row, `spans * w`.
   stride: u32,      // The number of vectors of 4 keys in a row of weights.
   blocks: u32, // The number of vectors of 4 channels in a row.
 }
@@ -23,7 +23,7 @@ fn spans_of(window: u32) -> vec3u {
   return first - vec3u(0u, 1u, 2u) * params.window;
 }
 
-// Returns the row of key k. Keys beyond the last one use the row of the last key.
+// Returns the row of key `k`. Keys beyond the last one use the row of the last key.
 fn key_row(spans: vec3u, k: u32) -> u32 {
   let key = min(k, params.keys - 1u);
   let behind = select(spans.y, spans.z, key >= 2u * params.window);

@@ -1,4 +1,5 @@
-// Moves sorted rows back to their pixels and sums the rounds with the weights softmax_r(lse):
+// Moves sorted rows back to their pixels and sums the rounds. The weights `w` are the softmax of
+// `lse` over the rounds:
 //   y[:, i] = sum_r w_r * rows[r, rank[r, i] - r * length]
 //   rows [R][padded][BLOCKS] vectors of 4 channels, rank [R][length] u32, lse [R][padded] f32
 //   y    [BLOCKS][length] vectors of 4 channels (Chw4c)

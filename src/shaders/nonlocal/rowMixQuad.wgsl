@@ -3,7 +3,7 @@
 // loads the values of one key and shares them with the others.
 //   y[q] = sum_k p[q, k] * rows[k], with the keys k of q's window
 // One invocation computes 16 channels of 4 rows without workgroup memory. A workgroup computes 64
-// rows. In the grid, each `x` selects 64 rows and one of ceil(blocks / 4) parts of the channels,
+// rows. In the grid, each `x` selects 64 rows and one of `ceil(blocks / 4)` parts of the channels,
 // and `y` selects the window. The prelude defines E and E4.
 
 #import nonlocal/quadColumns

@@ -1,4 +1,4 @@
-// Computes 1 / max(norm of each row, 5e-5) for attention keys.
+// Computes the reciprocal of each row's norm, for attention keys. Norms below 5e-5 count as 5e-5.
 //   rows [count][BLOCKS] vectors of 4 channels, inverse [count] f32
 // Each invocation processes one row. Workgroups have 64 invocations.
 // The prelude defines E4 and BLOCKS.

@@ -19,9 +19,9 @@ struct Params {
   windows: u32, // The number of windows in a round.
   first: u32,       // The first window of this dispatch, counted across all rounds.
   group_row: u32,
-  window: u32, // w, the number of rows in a window.
-  keys: u32, // The number of keys per row: spans * w.
-  stride: u32,      // The number of vectors of 4 keys in a row of p.
+  window: u32, // The number of rows in a window, `w`.
+  keys: u32, // The number of keys per row, `spans * w`.
+  stride: u32,      // The number of vectors of 4 keys in a row of `p`.
   blocks: u32,      // The number of vectors of 4 channels in a row.
   #if BIASED
     bias_blocks: u32,

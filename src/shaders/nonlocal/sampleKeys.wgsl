@@ -1,6 +1,7 @@
-// Computes sparse attention to keys at learned offsets: y = before + sum_t w[t] * x(pixel + (dy,
-// dx)[t]) over the keys t = FIRST .. FIRST + KEYS - 1. Sampling is bilinear, and corners outside
-// the map count as zero. Keys with a weight of zero are not read.
+// Computes sparse attention to keys at learned offsets:
+//   y = before + sum_t w[t] * x(pixel + (dy, dx)[t])   over the keys t = FIRST .. FIRST + KEYS - 1
+// Sampling is bilinear, and corners outside the map count as zero. Keys with a weight of zero are
+// not read.
 //   w       [ceil(N / 4)][height][width] vectors of 4 keys (Chw4c)
 //   offsets in the same layout, 2 N channels: key t has t * STEP (dy) and t * STEP + 1 (dx), in pixels
 //   x, before, y [BLOCKS][height][width] vectors of 4 channels

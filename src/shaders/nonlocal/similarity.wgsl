@@ -5,7 +5,7 @@
 //   means   [R][CLUSTERS][DEPTH] vectors of 4 channels, with zeros in absent channels
 //   similar [R][length][ceil(CLUSTERS / 4)] vectors of 4 clusters
 // One invocation computes 4 clusters of one pixel. Workgroups have 64 invocations. In the grid, `y`
-// selects the block of clusters, and `z` selects the round r. The prelude defines E, E4, DEPTH,
+// selects the block of clusters, and `z` selects the round `r`. The prelude defines E, E4, DEPTH,
 // CLUSTERS and NORMALISED.
 
 struct Params {

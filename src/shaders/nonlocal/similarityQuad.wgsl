@@ -3,7 +3,7 @@
 // quarter of the centroids.
 //   similar[r, i, k] = sum_c x[c, i] * means[r, k, c] / max(|x[:, i]|, 1e-12)
 // One invocation computes 16 clusters of 4 pixels. A workgroup computes 64 pixels. In the grid,
-// each y covers 16 clusters, and `z` selects the round r. The prelude defines E, E4, DEPTH,
+// each `y` covers 16 clusters, and `z` selects the round `r`. The prelude defines E, E4, DEPTH,
 // CLUSTERS and NORMALISED.
 
 #import nonlocal/quadColumns

@@ -2,7 +2,7 @@
 // block, positions with the same code keep their order.
 //   codes [R][length], starts [R][CLUSTERS][blocks], rank [R][length] u32, with r * length added
 // Each workgroup has 256 invocations and processes one block. In the grid, `x` selects the block,
-// and `z` selects the round r. The prelude defines CLUSTERS.
+// and `z` selects the round `r`. The prelude defines CLUSTERS.
 
 struct Params {
   length: u32,

@@ -1,4 +1,5 @@
-// Writes 8-bit RGBA pixels to a texture: image[j, i] = pixels[i, j] / 255.
+// Writes 8-bit RGBA pixels to a texture:
+//   image[j, i] = pixels[i, j] / 255
 //   pixels [H][W] u32, red in the lowest byte
 //   image  [H][W] texels
 // One invocation converts one pixel. Workgroups have 8 x 8 x 1 invocations.

@@ -5,7 +5,7 @@
 //   taps  [width][1 + count] u32: first, then the bits of the weights, which sum to one
 //   ring  [ring_rows][width] vec4f: linear red, green, blue, premultiplied, and alpha, 0..1. Row r
 //         of the whole image is stored at row r % ring_rows.
-// linear() decodes the sRGB curve (IEC 61966-2-1). The weights come from a table for two reasons:
+// `linear()` decodes the sRGB curve (IEC 61966-2-1). The weights come from a table for two reasons:
 // f32 is too coarse for the positions of distant columns, and every row needs the same weights. One
 // invocation computes one pixel of the ring. Workgroups have 8 x 8 x 1 invocations.
 // The prelude defines WIDE_IN.

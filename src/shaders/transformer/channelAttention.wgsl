@@ -10,10 +10,10 @@
 //   weights [CHANNELS][CHANNELS] f32, with PROJECT: W in row-major order
 //   r, y    [ceil(CHANNELS / 4)][H][W], where r is read only with PROJECT
 // One workgroup of 256 invocations computes one head of one group. It sums over CHUNK pixels at a
-// time. Their queries and keys are in workgroup memory, where A replaces them later. In the grid,
+// time. Their queries and keys are in workgroup memory, where `A` replaces them later. In the grid,
 // `x` and `y` select the group, and `z` selects the head. The prelude defines E, E4, CHANNELS,
 // DEPTH (the channels of a head, a multiple of 4 unless HEADS is 1), HEADS, CHUNK, MEMORY (the
-// larger of 2 DEPTH CHUNK and DEPTH^2), PROJECT and the constants of lib/groups.
+// larger of `2 * DEPTH * CHUNK` and `DEPTH^2`), PROJECT and the constants of lib/groups.
 
 #import lib/groups
 #import lib/map

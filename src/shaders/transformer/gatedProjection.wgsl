@@ -1,7 +1,7 @@
 // The end of a gated feed-forward layer:
 //   y = r + conv( act(u) * v ) + bias
-// u and v are the halves of a 3x3 depthwise convolution of x. With NEXT, a layer that reads y
-// follows (transformer/nextLayer).
+// `u` and `v` are the halves of a 3x3 depthwise convolution of `x`. With NEXT, a layer that reads
+// `y` follows (transformer/nextLayer).
 //   x       [2 HIDDEN][H][W] vectors of 4 channels (Chw4c): the input of u, then the input of v
 //   taps    [2 HIDDEN][9]
 //   weights matrices (transformer/matrices): [BLOCKS][HIDDEN], then [NEXT_BLOCKS][BLOCKS]
@@ -44,9 +44,9 @@ fn main(
   let left = group.x * 8u + local.x;
   let top = ((group.y + params.group_row) * 8u + local.y) * STRIP;
   let col = min(left, width - 1u);
-  // The window has rows top - 1 .. top + STRIP and columns left - 1 .. left + 1. Positions before
-  // the first row or column wrap to values beyond the last. Positions outside the map read the
-  // nearest pixel, and its value becomes zero.
+  // The window has the rows `top - 1` to `top + STRIP` and the columns `left - 1` to `left + 1`.
+  // Positions before the first row or column wrap to values beyond the last. Positions outside the
+  // map read the nearest pixel, and its value becomes zero.
   #for k in 0..STRIP+2
     let in_row{k} = top + {k}u - 1u < height;
     let row{k} = min(max(top + {k}u, 1u) - 1u, height - 1u) * width;

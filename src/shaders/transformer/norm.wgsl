@@ -1,5 +1,5 @@
-// Subtracts from each pixel, in variables vC_B, the mean of its CHANNELS channels. Also declares
-// rootC, the factor of a layer norm: 1 / sqrt(variance + epsilon).
+// Subtracts from each pixel, in the variables `vC_B`, the mean of its CHANNELS channels. Also
+// declares `rootC`, the factor of a layer norm: `1 / sqrt(variance + epsilon)`.
 //   v=PREFIX of the values; root=PREFIX of the factors; epsilon=NAME of the constant
 #for c in 0..STRIP
   var {root}{c} = 0.0;

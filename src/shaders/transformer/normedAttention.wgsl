@@ -1,12 +1,12 @@
 // Attention with one head within groups of 64 pixels that need no padding. It includes the layer
 // norm before the attention and the residual after it (`groupMix` in graph/transformerOp.ts):
 //   y[i] = x[i] + V sum_j P[i,j] n[j] + bias,  n[j] = layer norm of x[j] without factors and shifts
-// V is the product of the output layer, the value layer and the norm's factors. The bias includes
-// the norm's shifts, because the sum over j of P[i,j] is 1. With OWN, the kernel also computes:
+// `V` is the product of the output layer, the value layer and the norm's factors. The bias includes
+// the norm's shifts, because each row of `P` sums to 1. With OWN, the kernel also computes:
 //   P[i,j] = softmax_j( (Q n[i] + b).n[j] + T )
-// Q is the product of the query and key layers, the norm's factors and 1 / sqrt(C). Terms that do
-// not depend on j are left out, because the softmax cancels them.
-// With NEXT, a layer that reads y follows (transformer/nextLayer).
+// `Q` is the product of the query and key layers, the norm's factors and `1 / sqrt(CHANNELS)`.
+// Terms that do not depend on `j` are left out, because the softmax cancels them. With NEXT, a
+// layer that reads `y` follows (transformer/nextLayer).
 //   x, y    [BLOCKS][H][W] vectors of 4 channels (Chw4c); next [NEXT_BLOCKS][H][W]
 //   weights matrices (transformer/matrices): V [BLOCKS][BLOCKS], with OWN Q [BLOCKS][BLOCKS], then
 //           [NEXT_BLOCKS][BLOCKS]

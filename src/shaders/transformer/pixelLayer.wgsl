@@ -7,9 +7,9 @@
 //            NEXT_NORM, they contain the factors and shifts of the norm.
 //   next     [NEXT_BLOCKS][H][W]
 // One invocation computes all channels of STRIP pixels that are 64 pixels apart. Workgroups have 64
-// invocations. The grid's `y` covers pixels / (64 STRIP). Beyond 65535, the grid also uses `x`. The
-// prelude defines E, E4, E4x4, CHANNELS, BLOCKS, B0 .. B3, STRIP, NEXT_BLOCKS, NEXT_NORM, EPSILON,
-// ACTIVE, ACT1, SLOPE1 and QUAD.
+// invocations. A workgroup covers `64 * STRIP` pixels, and the grid's `y` counts the workgroups.
+// Beyond 65535, the grid also uses `x`. The prelude defines E, E4, E4x4, CHANNELS, BLOCKS, B0 ..
+// B3, STRIP, NEXT_BLOCKS, NEXT_NORM, EPSILON, ACTIVE, ACT1, SLOPE1 and QUAD.
 
 #import lib/activation
 #import lib/map

@@ -1,4 +1,5 @@
-// The second stage of global average pooling: mean = sum of partials / (H * W).
+// The second stage of global average pooling:
+//   mean = (sum of partials) / (H * W)
 //   partials [chunks][BLOCKS] vec4f, mean [BLOCKS] vec4f (a vector of 4 * BLOCKS f32)
 // One workgroup of 64 invocations computes one block. The grid is (BLOCKS, 1, 1).
 // The prelude defines BLOCKS.

@@ -3,7 +3,7 @@
 //   x        [BLOCKS][H][W] vectors of 4 channels (Chw4c)
 //   partials [chunks][BLOCKS] vec4f, chunks = ceil(pixels / CHUNK); always f32
 // One workgroup of 64 invocations sums one chunk of one block by a tree reduction. The grid is
-// (chunks, 1, BLOCKS). Chunks beyond 65535 continue in y.
+// (chunks, 1, BLOCKS). Chunks beyond 65535 continue in `y`.
 // The prelude defines E, E4, BLOCKS, CHUNK, and FIRST (the first row and column).
 
 struct Params {
@@ -11,8 +11,8 @@ struct Params {
   chunks: u32,
   group_row: u32,
   inner_width: u32, // The width of the rectangle.
-  width: u32,       // The width of the map, W.
-  plane: u32,       // The number of pixels in the map, H * W.
+  width: u32,       // The width of the map, `W`.
+  plane: u32,       // The number of pixels in the map, `H * W`.
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -1,5 +1,5 @@
-// Computes y = softmax(x / TEMPERATURE) of a vector of LENGTH f32 values. y is padded with zeros to
-// whole vec4f vectors. The vectors are short, so one invocation computes all elements.
+// Computes `y = softmax(x / TEMPERATURE)` for a vector `x` of LENGTH f32 values. `y` is padded with
+// zeros to whole vec4f vectors. The vectors are short, so one invocation computes all elements.
 // The prelude defines LENGTH and TEMPERATURE.
 
 @group(0) @binding(1) var<storage, read> x: array<f32>;

@@ -30,8 +30,8 @@ const SLOPE1 = 0.20000000298023224f;
 
 // A 3x3 convolution and pixel attention (arXiv 2010.01073, section 3.4), fused:
 //   u = w3 * x + b3;  y = act1( u * sigmoid(w1 u + b1) )
-// The 3x3 convolution has zero padding. It enlarges x by UPSAMPLE (nearest-neighbour) while
-// reading. The enlarged map is never stored. w1 is 1x1 and square.
+// The 3x3 convolution has zero padding. It enlarges `x` by UPSAMPLE (nearest-neighbour) while
+// reading. The enlarged map is never stored. `w1` is 1x1 and square.
 //
 //   x       [IN_BLOCKS][h][w] vectors of 4 channels (Chw4c), H = h * UPSAMPLE, W = w * UPSAMPLE
 //   weights mat4x4, column c = input channel c: w3 [DEPTH][IN_BLOCKS][9], w1 [DEPTH][DEPTH]
@@ -44,14 +44,14 @@ const SLOPE1 = 0.20000000298023224f;
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...
 
-// Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
-// max, min, clamp and comparisons can drop NaN. The function tests the bits, because a compiler may
-// assume that floats are finite.
+// Returns NaN where `v` is NaN, otherwise `result`, which was computed from `v`. This is needed
+// because `max`, `min`, `clamp` and comparisons can drop NaN. The function tests the bits, because
+// a compiler may assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
 
-// The clamp keeps exp() finite on every device. Beyond the clamp's limits, the logistic function
+// The clamp keeps `exp()` finite on every device. Beyond the clamp's limits, the logistic function
 // differs from 0 or 1 by less than 2e-35.
 fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
@@ -67,7 +67,7 @@ fn relu(v: vec4f) -> vec4f {
   return keep_nan(v, max(v, vec4f(0.0)));
 }
 
-// Computes erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+// Computes `erf(v)` with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
 fn erf(v: vec4f) -> vec4f {
   let a = min(abs(v), vec4f(6.0));
   let t = 1.0 / (1.0 + 0.3275911 * a);
@@ -82,21 +82,21 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
     case ACTIVATION_SIGMOID: { return logistic(v); }
     case ACTIVATION_SILU: { return v * logistic(v); }
     case ACTIVATION_GELU: { return 0.5 * v * (1.0 + erf(v * 0.70710678)); }
-    // tanh(ln(1 + e^v)) is n / (n + 2) with n = e^v (e^v + 2).
+    // `tanh(ln(1 + e^v))` is `n / (n + 2)` with `n = e^v * (e^v + 2)`.
     case ACTIVATION_MISH: {
       let e = exp(min(v, vec4f(20.0)));
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // tanh keeps its relative precision near zero, where 1 / (1 + e) - 0.5 would cancel.
+    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would cancel.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }
 }
 
 // Code for workgroups of TILE_COLUMNS x DEPTH invocations that compute all DEPTH blocks of channels
-// of TILE_COLUMNS x 8 pixels. Invocation (l, b) computes block b of the eight pixels in column l.
-// Invocations exchange values through workgroup memory.
+// of TILE_COLUMNS x 8 pixels. Invocation `(l, b)` computes block `b` of the eight pixels in column
+// `l`. Invocations exchange values through workgroup memory.
 // The prelude defines DEPTH and TILE_COLUMNS (TILE_COLUMNS * DEPTH is at most 256).
 
 const_assert DEPTH > 0u && TILE_COLUMNS * DEPTH <= 256u;

@@ -39,18 +39,19 @@ const ACTIVATION_PRELU = 8u;
 const UPSAMPLE = 1u;
 
 // A convolution, 3x3 (REACH 1) or 1x1 (REACH 0), with stride 1, zero padding, bias and epilogue:
-//   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-REACH, x+kx-REACH] + b[o] ) * m * factor + r )
-// While reading x, the kernel enlarges it by UPSAMPLE, nearest-neighbour (0 selects the uniform's
+//   y[o,i,j] = act1( act0( sum + b[o] ) * m * factor + r )
+//   sum = sum_{c,ky,kx} w[o,c,ky,kx] * x[c, i+ky-REACH, j+kx-REACH]
+// The kernel enlarges `x` by UPSAMPLE (nearest-neighbour) while reading it (0 selects the uniform's
 // factor). The enlarged map is never stored. Bindings and layouts are those of conv/store.wgsl or,
 // with PACK (the last layer of a network), those of conv/pack.wgsl. conv/weights.wgsl describes the
-// weights. A 1x1 convolution with act0 = sigmoid and m = x is pixel attention (arXiv 2010.01073,
-// section 3.2).
+// weights. A 1x1 convolution with `act0 = sigmoid` and `m = x` is pixel attention (arXiv
+// 2010.01073, section 3.2).
 //
 // One invocation computes BLOCKS blocks of output channels for LINES strips of STRIP pixels
 // (conv/strip.wgsl). Larger shapes share more loads but need more registers. A workgroup has WIDTH
-// x HEIGHT x 1 invocations. Each z of the grid covers BLOCKS blocks, so weights are uniform across
-// a workgroup. Channels and epilogue are uniforms instead of constants, so that layers share a
-// pipeline. Compiling a pipeline per layer would take more time than the branches.
+// x HEIGHT x 1 invocations. Each `z` of the grid covers BLOCKS blocks, so weights are uniform
+// across a workgroup. Channels and epilogue are uniforms instead of constants, so that layers share
+// a pipeline. Compiling a pipeline per layer would take more time than the branches.
 // conv/weights.wgsl loads weights and pixels.
 // The prelude defines E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT,
 // PACK, PARTS, QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER, POOL and STAYS (STAGED or
@@ -62,9 +63,9 @@ const UPSAMPLE = 1u;
 // The bindings and the epilogue of convolutions:
 //   y = act1( act0( sum + b[o] ) * m * factor + r ) or, with MIX,
 //   y = act1( act0( sum + b[o] ) * m[own] + r * m[1 - own] )    (arXiv 2104.09497, eq. 5)
-// m and r are feature maps with the output's shape. Either can be absent. With MIX, m is a vector
-// of two weights. With PARTS, x is a concatenation, r is one of the five bound maps, and there is
-// no m.
+// `m` and `r` are feature maps with the output's shape. Either can be absent. With MIX, `m` is a
+// vector of two weights. With PARTS, `x` is a concatenation, `r` is one of the five bound maps, and
+// there is no `m`.
 //
 // Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, with zeros in absent channels.
 //   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
@@ -72,23 +73,23 @@ const UPSAMPLE = 1u;
 //   m, r, y [out_blocks][H][W]
 // The code that reads the weights declares them.
 //
-// Software drivers execute every branch of a switch, and one exp() takes them as long as a
+// Software drivers execute every branch of a switch, and one `exp()` takes them as long as a
 // convolution. LINEAR therefore limits both activations to none, ReLU and leaky ReLU, and SIGMOID
-// allows a sigmoid as act0. MULTIPLY, ADD and PRELU determine which operations the epilogue
+// allows a sigmoid as `act0`. MULTIPLY, ADD and PRELU determine which operations the epilogue
 // supports. The uniform determines which of them it uses.
 // The prelude defines PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, MIX and PRELU.
 
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...
 
-// Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
-// max, min, clamp and comparisons can drop NaN. The function tests the bits, because a compiler may
-// assume that floats are finite.
+// Returns NaN where `v` is NaN, otherwise `result`, which was computed from `v`. This is needed
+// because `max`, `min`, `clamp` and comparisons can drop NaN. The function tests the bits, because
+// a compiler may assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
 
-// The clamp keeps exp() finite on every device. Beyond the clamp's limits, the logistic function
+// The clamp keeps `exp()` finite on every device. Beyond the clamp's limits, the logistic function
 // differs from 0 or 1 by less than 2e-35.
 fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
@@ -104,7 +105,7 @@ fn relu(v: vec4f) -> vec4f {
   return keep_nan(v, max(v, vec4f(0.0)));
 }
 
-// Computes erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+// Computes `erf(v)` with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
 fn erf(v: vec4f) -> vec4f {
   let a = min(abs(v), vec4f(6.0));
   let t = 1.0 / (1.0 + 0.3275911 * a);
@@ -119,24 +120,24 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
     case ACTIVATION_SIGMOID: { return logistic(v); }
     case ACTIVATION_SILU: { return v * logistic(v); }
     case ACTIVATION_GELU: { return 0.5 * v * (1.0 + erf(v * 0.70710678)); }
-    // tanh(ln(1 + e^v)) is n / (n + 2) with n = e^v (e^v + 2).
+    // `tanh(ln(1 + e^v))` is `n / (n + 2)` with `n = e^v * (e^v + 2)`.
     case ACTIVATION_MISH: {
       let e = exp(min(v, vec4f(20.0)));
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // tanh keeps its relative precision near zero, where 1 / (1 + e) - 0.5 would cancel.
+    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would cancel.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }
 }
 
 struct Params {
-  width: u32, // The output's width, W.
-  height: u32,      // The output's height, H.
+  width: u32, // The output's width, `W`.
+  height: u32,      // The output's height, `H`.
   group_row: u32, // The first row of workgroups in this dispatch. Large layers take several dispatches.
   in_blocks: u32,
-  epilogue: u32, // act0 | act1 << 4 | (m present) << 8 | (r present) << 9 | (own, or index of the part that is r) << 10
+  epilogue: u32, // Bits 0-3: `act0`. 4-7: `act1`. 8: has `m`. 9: has `r`. 10 and up: `own` (MIX) or index of `r` (PARTS).
   slope0: f32,
   slope1: f32,
   factor: f32,
@@ -192,9 +193,9 @@ alias P4x4 = mat4x4f;
 // (the number of matrices in the buffer), it loads them from a uniform buffer. With QUAD, the four
 // lanes of a quad load them together. With SHARED, the workgroup copies the matrices of CHUNK input
 // blocks to workgroup memory. With HALO, it also copies the pixels that it reads from an input
-// block. STAGED means SHARED or HALO. Column c of a matrix contains the taps of input channel c for
-// the block's four output channels, so M * v sums over input channels. With QUAD, matrices are
-// transposed, so column r contains the taps of output channel r.
+// block. STAGED means SHARED or HALO. Column `c` of a matrix contains the taps of input channel `c`
+// for the block's four output channels, so a matrix times a pixel sums over input channels. With
+// QUAD, matrices are transposed, so column `o` contains the taps of output channel `o`.
 // The prelude defines PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT,
 // STRIP, LINES and DOWN.
 

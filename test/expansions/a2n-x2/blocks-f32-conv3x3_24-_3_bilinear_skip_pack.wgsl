@@ -42,18 +42,19 @@ const SCALE = 2u;
 const RANGE = 1.0f;
 
 // A convolution, 3x3 (REACH 1) or 1x1 (REACH 0), with stride 1, zero padding, bias and epilogue:
-//   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-REACH, x+kx-REACH] + b[o] ) * m * factor + r )
-// While reading x, the kernel enlarges it by UPSAMPLE, nearest-neighbour (0 selects the uniform's
+//   y[o,i,j] = act1( act0( sum + b[o] ) * m * factor + r )
+//   sum = sum_{c,ky,kx} w[o,c,ky,kx] * x[c, i+ky-REACH, j+kx-REACH]
+// The kernel enlarges `x` by UPSAMPLE (nearest-neighbour) while reading it (0 selects the uniform's
 // factor). The enlarged map is never stored. Bindings and layouts are those of conv/store.wgsl or,
 // with PACK (the last layer of a network), those of conv/pack.wgsl. conv/weights.wgsl describes the
-// weights. A 1x1 convolution with act0 = sigmoid and m = x is pixel attention (arXiv 2010.01073,
-// section 3.2).
+// weights. A 1x1 convolution with `act0 = sigmoid` and `m = x` is pixel attention (arXiv
+// 2010.01073, section 3.2).
 //
 // One invocation computes BLOCKS blocks of output channels for LINES strips of STRIP pixels
 // (conv/strip.wgsl). Larger shapes share more loads but need more registers. A workgroup has WIDTH
-// x HEIGHT x 1 invocations. Each z of the grid covers BLOCKS blocks, so weights are uniform across
-// a workgroup. Channels and epilogue are uniforms instead of constants, so that layers share a
-// pipeline. Compiling a pipeline per layer would take more time than the branches.
+// x HEIGHT x 1 invocations. Each `z` of the grid covers BLOCKS blocks, so weights are uniform
+// across a workgroup. Channels and epilogue are uniforms instead of constants, so that layers share
+// a pipeline. Compiling a pipeline per layer would take more time than the branches.
 // conv/weights.wgsl loads weights and pixels.
 // The prelude defines E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT,
 // PACK, PARTS, QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER, POOL and STAYS (STAGED or
@@ -83,8 +84,8 @@ struct Params {
   width: u32,       // The width of the rectangle.
   height: u32,
   group_row: u32,
-  map_width: u32,   // The map's width, W.
-  map_height: u32,  // The map's height, H.
+  map_width: u32,   // The map's width, `W`.
+  map_height: u32,  // The map's height, `H`.
   col0: u32,
   row0: u32,
   mark: u32,
@@ -142,9 +143,9 @@ alias P4x4 = mat4x4f;
 // (the number of matrices in the buffer), it loads them from a uniform buffer. With QUAD, the four
 // lanes of a quad load them together. With SHARED, the workgroup copies the matrices of CHUNK input
 // blocks to workgroup memory. With HALO, it also copies the pixels that it reads from an input
-// block. STAGED means SHARED or HALO. Column c of a matrix contains the taps of input channel c for
-// the block's four output channels, so M * v sums over input channels. With QUAD, matrices are
-// transposed, so column r contains the taps of output channel r.
+// block. STAGED means SHARED or HALO. Column `c` of a matrix contains the taps of input channel `c`
+// for the block's four output channels, so a matrix times a pixel sums over input channels. With
+// QUAD, matrices are transposed, so column `o` contains the taps of output channel `o`.
 // The prelude defines PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT,
 // STRIP, LINES and DOWN.
 

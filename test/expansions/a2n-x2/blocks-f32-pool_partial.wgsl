@@ -11,11 +11,11 @@ const SQUARES = false;
 //   partials [chunks][BLOCKS] vec4f, chunks = ceil(H * W / CHUNK); always f32
 // One workgroup of 64 invocations sums one chunk of one block by a tree reduction. The error
 // therefore grows much more slowly than the number of pixels, so sums stay accurate for images of
-// many megapixels. The grid is (chunks, 1, BLOCKS). Chunks beyond 65535 continue in y.
+// many megapixels. The grid is (chunks, 1, BLOCKS). Chunks beyond 65535 continue in `y`.
 // The prelude defines E, E4, BLOCKS, CHUNK and SQUARES.
 
 struct Params {
-  pixels: u32,      // The number of pixels, H * W.
+  pixels: u32,      // The number of pixels, `H * W`.
   chunks: u32,
   group_row: u32,
 }

@@ -16,9 +16,9 @@ const TEMPERATURE = 30.0f;
 // There are only a few thousand operations, so one workgroup of 64 invocations is enough.
 // The prelude defines BLOCKS, LENGTH_IN, HIDDEN, LENGTH_OUT and TEMPERATURE.
 
-// Returns NaN where v is NaN, otherwise `result`, which was computed from v. This is needed because
-// max, min, clamp and comparisons can drop NaN. The function tests the bits, because a compiler may
-// assume that floats are finite.
+// Returns NaN where `v` is NaN, otherwise `result`, which was computed from `v`. This is needed
+// because `max`, `min`, `clamp` and comparisons can drop NaN. The function tests the bits, because
+// a compiler may assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }

@@ -51,7 +51,7 @@ export const blockEmitters: EmitterGroup<
 
 class AttentionBlocks {
   readonly #emission: Emission;
-  /** Maps each gated map to the sums of t that the gate kernel computed. */
+  /** Maps each gated map to the sums of `t` that the gate kernel computed. */
   readonly #statsOf = new Map<ValueId, ResourceId>();
 
   constructor(emission: Emission) {
@@ -66,7 +66,7 @@ class AttentionBlocks {
     const { scale } = emission.map(gated);
     const tileColumns = emission.tileColumns(features);
     const spec = { features, slope, tileColumns };
-    // If there is a previous block, it computed these sums together with t. Otherwise, a separate
+    // If there is a previous block, it computed these sums together with `t`. Otherwise, a separate
     // pooling step computes them.
     const sums = emission.sumsOf(t, `${emission.graph.nodes[t].name}:partials`);
     const stats = emission.scratch(

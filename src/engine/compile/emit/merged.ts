@@ -315,8 +315,9 @@ function valuesOf(
 }
 
 /**
- * Combines the query layer and the key layer into one layer. Let v and u be the normalised pixels
- * of query and key. Then q.k / sqrt(n) is (Q v + b).u plus a term that depends only on v.
+ * Combines the query layer and the key layer into one layer with the weights `Q` and the bias `b`.
+ * Let `v` and `u` be the normalised pixels of the query `q` and the key `k`. Then `q.k / sqrt(n)`
+ * is `(Q * v + b).u` plus a term that depends only on `v`.
  */
 function queriesOf(
   w: NetworkWeights,

@@ -16,9 +16,10 @@ export interface SlabPlan {
 }
 
 /**
- * Decides whether to keep the weights P (spans * w values per row). The alternative is to recompute
- * them from the embeddings, one slab of windows at a time. They are kept if they fit in `limit`
- * bytes. Keeping them saves spans * w * D multiply-adds per row and group.
+ * Decides whether to keep the attention weights (`spans * window` values per row). The alternative
+ * is to recompute them from the embeddings, one slab of windows at a time. They are kept if they
+ * fit in `limit` bytes. Keeping them saves `spans * window` multiply-adds per row, channel and
+ * group.
  */
 export function planSlabs(
   { window, spans, rounds }: Omit<WindowSpec, 'channels'> & { readonly rounds: number },
