@@ -1,4 +1,4 @@
-/** Draws parts of photos at four times their size, enlarged by a plain resize and by the models. */
+/** Draws parts of photos at four times their size: once by a plain resize, once by each model. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultModel, MODEL_FILES } from '../catalog/files.ts';

@@ -34,7 +34,8 @@ export interface ModelOptions {
   readonly fuse?: 'ops' | 'none';
   /**
    * Whether 3x3 convolutions avoid tiles of 2x2 pixels, which save time but round a little more.
-   * Use this for values that people read, such as softmaxes of steep logits.
+   * Set this if users see values from inside the network, such as attention weights: a softmax can
+   * magnify small rounding errors of its input.
    */
   readonly exact?: boolean | undefined;
 }

@@ -78,7 +78,9 @@ export function move(
   return { fn: 'move', record, rows: y.height };
 }
 
-/** Clears padding channels. They must be finite, because convolutions multiply them by zero. */
+/**
+ * Clears padding channels. Their values must be finite, because convolutions multiply them by zero.
+ */
 export function clearPadding(map: MapView): HostTask[] {
   if (map.channels % 4 === 0) return [];
   const start = map.address / 4;

@@ -1,8 +1,8 @@
 import { keyBlocks, type WindowSpec } from '../../../kernels/nonlocal/nonlocal.ts';
 
 /**
- * The maximum number of slabs into which attention weights are divided if they are not kept. Each
- * group of layers then recomputes the weights, one slab of windows at a time.
+ * The maximum number of slabs into which attention weights are divided if the weights are not
+ * kept. Each group of layers then recomputes them, one slab of windows at a time.
  */
 export const SLABS = 8;
 
