@@ -131,7 +131,7 @@ const RESTORES = 'it restores the image at its own size';
 
 /**
  * Returns the models that run on an image one after the other, and the size of the result after the
- * final resize. A shipped model represents its family, so models with other scales can run too. A
+ * final resize. A shipped model's id selects its whole family, so models of other scales can run too. A
  * weight file's model runs as often as needed. A restoration model runs once, and the default
  * models then enlarge its result. `auto` chooses between the best models and the fast models whose
  * weights are available.

@@ -33,7 +33,7 @@ export interface NodeUpscalerOptions {
    */
   readonly backend?: 'auto' | 'webgpu' | 'cpu';
   /**
-   * The id of a shipped model, which represents its family at other scales. Default: the best photo
+   * The id of a shipped model, which selects its whole family. Default: the best photo
    * models. With `auto`, the fast models are used if their weights are available and an estimate
    * says that the best models would take more than 3 s for an image on this machine.
    */

@@ -131,7 +131,8 @@ function fitting(
 
 /**
  * Computes convolutions of f16 maps with subgroup matrices. Real GPUs multiply matrices several
- * times faster than vectors. Kernels without matrices (PARTS, PACK) process strips.
+ * times faster than vectors. The kernels that have no matrix version (PARTS, PACK) process strips of
+ * pixels instead.
  */
 export const matrixConv = (unit: MatrixUnit): ConvVariant => {
   const { m, n, k, subgroup } = unit;

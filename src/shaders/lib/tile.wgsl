@@ -1,8 +1,8 @@
 // Defines an invocation's pixels (see lib/exchange.wgsl) in a map whose size is in the uniform.
-// Also defines the variables that conv/product.wgsl needs for a map with a nearest-neighbour
-// enlargement.
+// Also defines the variables that conv/product.wgsl needs to enlarge a map (nearest-neighbour) while
+// reading it.
 //   upsample=FACTOR of the enlargement
-//   at, count: index of the first pixel, and the number of pixels to store (0 beyond the right edge).
+//   Defines at and count: the index of the first pixel, and the number of pixels to store (0 beyond the right edge).
 //   Pixel c has the index at + c * width in the map and slot + c * TILE_COLUMNS in the exchange.
 let left = group.x * TILE_COLUMNS + local.x;
 let row = (group.y + params.group_row) * STRIP;

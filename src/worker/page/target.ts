@@ -12,8 +12,8 @@ export async function removeEmpty(file: FileSystemFileHandle & { remove?(): Prom
 }
 
 /**
- * Converts a stream to an object that can be sent to the worker. Safari cannot transfer streams. In
- * Safari, the worker sends the data through a port, and the page writes the data to the stream.
+ * Converts a stream to an object that can be sent to the worker. Safari cannot transfer streams,
+ * so there the worker sends the data through a port, and the page writes it to the stream.
  */
 export function sendable(stream: WritableStream<Uint8Array>): WritableStream | MessagePort {
   const probe = new WritableStream();
