@@ -1,4 +1,7 @@
-/** Sizes and rectangles in pixels. This file imports nothing, and every folder may import it. */
+/**
+ * Sizes and rectangles in pixels. This file imports nothing, and code in every folder may import
+ * it.
+ */
 
 export interface Size {
   readonly width: number;
@@ -18,8 +21,8 @@ export interface Tile {
   readonly core: Rect;
   readonly source: Rect;
   /**
-   * The pixels that the tile needs. It is only given if alpha needs more pixels than the network
-   * reads; default: `source`.
+   * The pixels that the tile needs. Only given if alpha needs more pixels than the network reads;
+   * default: `source`.
    */
   readonly pixels?: Rect;
 }

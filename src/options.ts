@@ -83,7 +83,8 @@ export const text = (what: string): Rule => ({
 });
 
 /**
- * Accepts an object of any class, from any realm, that has methods or properties of these types.
+ * Accepts an object of any class, from any realm, whose properties and methods have the types in
+ * `shape`.
  */
 export const shaped = (
   kind: string,
@@ -106,7 +107,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null;
 
 /**
- * Checks each option of a call with its rule. Undefined options are omitted. The result is a new
+ * Checks each option of a call against its rule. Undefined options are omitted. The result is a new
  * object, so later changes by the caller have no effect.
  *
  * Unknown names are errors, because most of them are typos. If a misspelt name were ignored, the
@@ -137,7 +138,7 @@ export function checkOptions<Options extends object>(
 
 /**
  * Checks those of an object's fields that have a rule. Undefined fields are omitted.
- * @param what the name of a field in messages, such as `The option`
+ * @param what how messages refer to a field, such as `The option`
  * @throws CrispenError `INVALID_INPUT`
  */
 export function checkFields<T extends object>(what: string, given: T, rules: Rules<T>): T {
@@ -150,7 +151,7 @@ export function checkFields<T extends object>(what: string, given: T, rules: Rul
 }
 
 /**
- * Returns the value if its rule accepts it, copied if the rule copies values.
+ * Checks a value against its rule. Returns the value, or a copy if the rule has `copy`.
  * @param what the beginning of the message, such as `The width`
  * @throws CrispenError `INVALID_INPUT`
  */

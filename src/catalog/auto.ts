@@ -5,7 +5,7 @@ export const AUTO_MS = 3000;
 
 /** The choice that `model: 'auto'` made for an image. */
 export interface AutoChoice {
-  /** Which of the catalog's models ran: the best or the fast. */
+  /** Whether the best or the fast models ran. */
   readonly speed: 'best' | 'fast';
   /**
    * The estimated time in milliseconds that the best models would take for this image on this
@@ -13,15 +13,16 @@ export interface AutoChoice {
    */
   readonly bestMs: number | null;
   /**
-   * The models that could have run instead, in order. Empty if the best models are also the
-   * fastest.
+   * The ids of the models that could have run instead, in order. Empty if the best models are also
+   * the fastest.
    */
   readonly others: readonly string[];
 }
 
 /**
  * Chooses between the best models and the fast models, once for all runs of an image. Restoration
- * models have no kind and are not replaced. If there is no estimate, the best models run.
+ * models have no kind, so no faster model replaces them. If there is no estimate, the best models
+ * run.
  *
  * @param files the shipped models
  * @param best the best models, in the order of the runs

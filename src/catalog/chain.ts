@@ -8,24 +8,25 @@ import { modelsAfter, modelsFor } from './passes.ts';
 export interface Chain<M> {
   /** The size of the result in pixels. */
   readonly size: Size;
-  /** The exact factor from the image to the result. */
+  /** The exact factor by which the image is enlarged. */
   readonly factor: number;
   /**
-   * The models in the order of their runs. If the product of their scales is not the factor, a
-   * resize follows.
+   * The models in the order in which they run. If the product of their scales is not `factor`, the
+   * result is then resized.
    */
   readonly models: readonly (M | ModelFile)[];
 }
 
 /**
- * Plans the runs for one image. The id of a shipped model selects its family at every scale. If no
- * model is given, the default models enlarge. A user's own model runs as many times as the factor
- * requires. A restoration model runs once, before all others, and the default models enlarge its
- * result.
+ * Plans the runs for one image. The id of a shipped model selects the model's family at every
+ * scale. If no model is given, the default models enlarge the image. A user's own model runs as
+ * many times as the factor requires. A restoration model runs once, before all others, and the
+ * default models enlarge its result.
  *
  * @param files the shipped models
  * @param wish the requested size, specified in exactly one way
- * @param by the id of a shipped model, or a user's own model; if absent, the default models
+ * @param by the id of a shipped model, or a user's own model; if neither is given, the default
+ *   models run
  * @throws CrispenError `INVALID_INPUT` for a factor above `MAX_FACTOR`; `MODEL_UNKNOWN`
  */
 export function planChain<M extends { readonly scale: number } = ModelFile>(

@@ -3,7 +3,7 @@ import type { Restoration } from './task.ts';
 
 export type { Kind, ModelFile };
 
-/** Adds the values that are the same for most files. */
+/** Adds the values that are the same in most entries. */
 const model = (
   own: Pick<ModelFile, 'id' | 'scale' | 'bytes' | 'sha256'> & Partial<ModelFile>,
 ): ModelFile => ({
@@ -18,7 +18,7 @@ const model = (
   ...own,
 });
 
-/** The shipped weight files. The manifest contains the information for people. */
+/** The shipped weight files. `manifest.ts` adds the information for people. */
 export const MODEL_FILES: readonly ModelFile[] = [
   model({
     id: 'a2n-x2',

@@ -1,5 +1,6 @@
 /**
- * Finds models in a list. This file contains no list, because the worker receives it from the page.
+ * Finds models in a list. This file does not contain the list, because the worker receives the list
+ * from the page.
  */
 import { CrispenError } from '../errors.ts';
 import type { Restoration, Task } from './task.ts';

@@ -34,7 +34,7 @@ describe.each(MODELS)('$id', (entry) => {
     const found = await shippedModel(entry, tensors);
     expect(found.network).toMatchObject({ scale, inputRange, architecture: network.architecture });
     const inFile = [...found.weights].map(([name, { shape }]) => ({ name, shape }));
-    // All other tensors in a file are folded into the network or into other weights.
+    // Tensors that the network does not name are folded into the network or into other weights.
     const isFolded = found.weights !== tensors;
     const named = new Set(found.network.graph.weights.map(({ name }) => name));
     const used = isFolded ? inFile.filter(({ name }) => named.has(name)) : inFile;
@@ -56,7 +56,7 @@ describe.each(MODELS)('$id', (entry) => {
 
   test('starts from a model that exists', () => {
     const { startedFrom } = entry.training;
-    // A2N-M starts from the weights of A2N that have the same shapes.
+    // The training of A2N-M starts from those weights of A2N that have the same shapes in both.
     const family = (network: string) => network.replace('a2nm', 'a2n');
     if (startedFrom !== null) {
       expect(family(findModel(startedFrom).network)).toBe(family(entry.network));

@@ -15,9 +15,9 @@ export interface ModelEntry extends ModelFile {
     readonly startedFrom: string | null;
   };
   /**
-   * The mean PSNR in dB on unrounded BT.601 Y. Borders of `scale` pixels are shaved, and the output
-   * is rounded to 8 bits. The LR images were made by bicubic reduction. Photo models are more
-   * robust, but their PSNR is a little lower. Restoration is measured on the images at their
+   * The mean PSNR in dB on unrounded BT.601 Y. Borders of `scale` pixels are excluded, and the
+   * output is rounded to 8 bits. The LR images were made by bicubic reduction. Photo models are
+   * more robust, but their PSNR is a little lower. Restoration is measured on the images at their
    * original size, after the degradation that `input` describes.
    */
   readonly quality: SetFigures & {
@@ -40,7 +40,7 @@ const WORN_PHOTOS = `${PHOTOS}, then soft focus, noise and JPEG of quality 30 to
 const SAMPLES = '777 photos of research data sets (BSDS500, Sun-Hays 80, ImageNet samples)';
 const SMALLER = `${SAMPLES} made smaller, 360 pictures of shapes and 150 of patterns`;
 const CLEANED = `${SMALLER}, reduced by bicubic`;
-/** The same as CLEANED, plus additional tiles from large pictures. */
+/** The same as `CLEANED`, plus additional tiles from large pictures. */
 const WIDENED = `${SMALLER}, 445 tiles of large pictures, reduced by bicubic`;
 /** The newer photos. THIRD-PARTY.md lists their sources. */
 const SHARP_PHOTOS = '407 photos of 318 megapixels';

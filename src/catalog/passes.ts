@@ -12,7 +12,7 @@ import { defaultIn, findIn, type ModelFile } from './find.ts';
  */
 export function choosePasses(factor: number, scales: readonly number[]): number[] {
   if (factor <= 1) return [];
-  // With these values, the loop below would not end.
+  // For such arguments, the loop below would not end.
   if (!Number.isFinite(factor) || !scales.every((scale) => scale > 1) || scales.length === 0) {
     throw internal(`no networks of ${scales} reach ${factor}`);
   }
@@ -35,9 +35,9 @@ export function choosePasses(factor: number, scales: readonly number[]): number[
 const family = (id: string): string => id.replace(/-x\d+$/, '');
 
 /**
- * Returns the models to run for a factor, in order. They belong to the family of `model`
- * (`a2n-photo-x2` means `a2n-photo` at any scale), or are the default models. A restoration model
- * runs first at any factor, and the default models follow.
+ * Returns the models to run for a factor, in order. If `model` is given, they belong to its family
+ * (`a2n-photo-x2` means `a2n-photo` at any scale). Otherwise, they are the default models. A
+ * restoration model runs first at any factor, and the default models follow.
  * @throws CrispenError `MODEL_UNKNOWN`
  */
 export function modelsFor(

@@ -4,7 +4,7 @@ import { CrispenError } from '../errors.ts';
  * The task for an image. `upscale` enlarges it. The other tasks keep its size and use a network of
  * scale 1: `denoise` removes noise, `dejpeg` removes JPEG artifacts, `dehalo` removes sharpening
  * halos, `deband` removes steps in gradients, `deblur` sharpens, and `demosaic` computes the
- * missing colours of raw Bayer data (`BayerMosaic`). Shipped models exist for `denoise` and
+ * missing colours of raw Bayer data (see `BayerMosaic`). Shipped models exist for `denoise` and
  * `dejpeg`. The other tasks need a model that the user adds.
  */
 export type Task = 'upscale' | Restoration;
@@ -32,7 +32,7 @@ export const TASKS: readonly Task[] = ['upscale', ...NAMED.map(([task]) => task)
 
 /**
  * Checks that a model can do a task.
- * @param model the model; its `task` is its own task
+ * @param model the model, whose `task` is the task that it performs
  * @throws CrispenError `INVALID_INPUT` if the model cannot do the task.
  */
 export function checkServes(
@@ -46,8 +46,8 @@ export function checkServes(
 }
 
 /**
- * Finds the task of a weight file. A network of scale 1 restores. Its restoration task is `asked`,
- * or follows from the file's name.
+ * Finds the task of a weight file. A network of scale 1 restores images. Its task is `asked` or, if
+ * that is absent, the task that the file's name indicates.
  * @throws CrispenError `MODEL_UNSUPPORTED` if a network of this scale cannot do the task.
  */
 export function taskOfFile(scale: number, name: string, asked?: Task): AddedTask {

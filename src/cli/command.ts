@@ -26,8 +26,9 @@ export async function runCommand(
   run: (args: string[], signal: AbortSignal) => Promise<number>,
 ): Promise<void> {
   const args = process.argv.slice(2);
-  // These errors are ignored, because the program that reads the output might have exited, as with
-  // "| head". When an image is written to stdout, its sink handles the errors.
+  // Errors of these streams are ignored, because the program that reads the output might have
+  // exited, as with "| head". When an image is written to stdout, the image's sink handles the
+  // errors.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   // Arguments after "--" are file names.
   const options = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
@@ -78,7 +79,7 @@ export function parsed<T extends string | number>(option: string, text: string, 
 export function parsed(option: string, text: string, rule: Rule): number;
 export function parsed(option: string, text: string, rule: Rule | Choice<string | number>) {
   const isChoice = 'of' in rule;
-  // Without this check, Number('') would be 0.
+  // Without this check, an empty value would be read as 0.
   const number = text.trim() === '' ? Number.NaN : Number(text);
   const value = isChoice ? rule.of.find((name) => String(name) === text) : number;
   if (rule.accepts(value)) return value;

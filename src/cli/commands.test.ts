@@ -36,7 +36,7 @@ let printed: string[];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'crispen-commands-'));
   await writeImage(at('in.png'), picture(6, 4));
-  // The ground truths are one pixel wider and taller than the LR images times the scale.
+  // Each ground truth is one pixel wider and taller than its LR image enlarged by 2.
   await mkdir(at('set/HR'), { recursive: true });
   await mkdir(at('set/LR_bicubic/X2'), { recursive: true });
   for (const name of ['b', 'a']) {
@@ -135,7 +135,7 @@ describe('crispen', () => {
       .png()
       .toBuffer();
     const tags = { ...NO_TAGS, icc: Uint8Array.from(icc!) };
-    // Some formats store a marker before the TIFF structure.
+    // In some formats, a marker precedes the TIFF structure of the EXIF data.
     const { exif } = await sharp(stored).metadata();
     const file = await embed(Uint8Array.from(stored), 'image/png', {
       ...tags,
@@ -216,7 +216,7 @@ describe('crispen', () => {
   });
 
   describe('restores', () => {
-    // This network has a single convolution and adds its output to the image.
+    // This network adds the output of a single convolution to the image.
     const weights = () => at('tiny-x1.safetensors');
     const task = ['--task', 'denoise', '--json'];
     beforeAll(() => writeFile(weights(), tinyCheckpoint(1)));
@@ -356,7 +356,7 @@ describe('quality', () => {
     const resume = ['--resume', at('results.jsonl')];
     await run(qualityCommand, ...args('--model', 'a2n-x2', '--images', '1', ...resume));
     const stored = JSON.parse(await readFile(at('results.jsonl'), 'utf8'));
-    // A made-up PSNR value shows that a line was read from the file.
+    // If the next run prints this made-up PSNR, it has read the line from the file.
     await writeFile(
       at('results.jsonl'),
       `${JSON.stringify({ ...stored, psnr: 99 })}\n{"image": "b`,

@@ -16,7 +16,7 @@ import { hashedValues } from './golden-hash.ts';
 type Metadata = Readonly<Record<string, string>>;
 
 /**
- * Returns a file's cases, or null if it is not a file of this kind. `weights` contains the file's
+ * Returns a file's cases, or null if the file is of a different kind. `weights` contains the file's
  * weights.
  */
 export function attentionCases(
@@ -33,7 +33,10 @@ export function attentionCases(
   return null;
 }
 
-/** Returns the tensors to compare. Inputs and tensors that no node computes are left out. */
+/**
+ * Returns the tensors to compare, without the input, the weights and the tensors that match
+ * `leave`.
+ */
 const expectedOf = (tensors: TensorMap, prefix = '', leave: RegExp = /^$/): TensorMap =>
   new Map(
     [...tensors]
@@ -69,7 +72,7 @@ function lcoanCases(
   const cases = [
     { name, network, weights, input, expected: expectedOf(tensors, '', /^kmeans_init\./) },
   ];
-  // These tensors have no batch dimension.
+  // These golden tensors have no batch dimension, so one is added.
   const initial = new Map(
     [...tensors]
       .filter(([tensor]) => tensor.startsWith('kmeans_init.means'))
@@ -154,8 +157,8 @@ const READINGS: Readonly<Record<string, readonly Reading[]>> = {
 };
 
 /**
- * Builds a network from a single module. Its input channels are the query, the reference and the
- * noise.
+ * Returns the cases of a single module. Each case runs the module as a network whose input channels
+ * are the query, the reference and the noise.
  */
 function moduleCases(
   name: string,

@@ -2,7 +2,7 @@ import type { AveragedTiles } from '../engine/tile/average.ts';
 import type { Network } from '../networks/network.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 
-/** A test case from a golden file, with its network. */
+/** A test case from a golden file, and the network that it tests. */
 export interface GoldenCase {
   readonly name: string;
   readonly network: Network;
@@ -12,8 +12,8 @@ export interface GoldenCase {
   /** The expected tensors, by the names of the graph's nodes. */
   readonly expected: TensorMap;
   /**
-   * For each node whose golden map is smaller than its own map, the row and column at which the
-   * golden map begins.
+   * For each node whose golden map is only a part of Crispen's map: the row at which this part
+   * begins, which is also the column.
    */
   readonly starts?: ReadonlyMap<string, number> | undefined;
   /** If set, the output is averaged over overlapping tiles. */

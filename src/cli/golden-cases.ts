@@ -26,7 +26,7 @@ export const FUSED_OUTPUT = 'output (fused)';
 
 const EXTENSION = '.safetensors';
 const WEIGHTS = 'weights.';
-/** The prefix of layers that the authors' code folded from several convolutions into one. */
+/** The prefix of the names of layers into which the authors' code folded several convolutions. */
 const FOLDED = 'folded.';
 
 /**
@@ -41,8 +41,8 @@ export function sharedFolder(): string {
 export const SEEDED_GOLDENS = join(PACKAGE_ROOT, 'test/golden');
 
 /**
- * Finds golden files in the repository and the shared folder whose names match a pattern with `*`
- * and `?`. The list is sorted by name. A name that is in both folders is listed once.
+ * Finds the golden files whose names match a pattern with `*` and `?`, in the repository and the
+ * shared folder. The list is sorted by name. A name that is in both folders is listed once.
  */
 export function findGoldenCases(pattern = '*'): string[] {
   const expression = new RegExp(
@@ -124,7 +124,7 @@ function networkOf(
  */
 const DETECTED: ReadonlySet<string> = new Set(['compact', 'span', 'rrdb', 'edsr']);
 
-/** Returns those properties in the metadata that cannot be detected from weights. */
+/** Returns those properties from the metadata that cannot be detected from weights. */
 function notInTheWeights(metadata: Readonly<Record<string, string>>): DetectOptions {
   const { act, res_scale: residual, img_range: range, input_range: input } = metadata;
   return {
@@ -143,7 +143,7 @@ function weightsInside(tensors: TensorMap): TensorMap {
   );
 }
 
-/** Returns the network for the metadata, or null if Crispen does not have it. */
+/** Returns the network that the metadata describes, or null if Crispen does not have it. */
 function knownNetwork(metadata: Readonly<Record<string, string>>): Network | null {
   const number = (key: string): number | undefined =>
     metadata[key] === undefined ? undefined : Number(metadata[key]);
@@ -185,7 +185,7 @@ async function goldenWeights(
   return readSafetensors(await readFile(path)).tensors;
 }
 
-/** The error of one tensor from a run, compared with its golden tensor. */
+/** The comparison of one tensor from a run with its golden tensor. */
 export interface TensorComparison {
   readonly case: string;
   readonly tensor: string;
@@ -203,8 +203,8 @@ export interface TensorComparison {
 }
 
 /**
- * Runs a case and compares every golden tensor. If `fuse` is set, it runs the case again and reads
- * only the output, which tests the fused kernels (`FUSED_OUTPUT`).
+ * Runs a case and compares every golden tensor. If `fuse` is set, the case runs again and only its
+ * output is read, which tests the fused kernels. This comparison has the name `FUSED_OUTPUT`.
  */
 export async function compareGolden(
   golden: GoldenCase,

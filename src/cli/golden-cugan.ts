@@ -22,7 +22,10 @@ export const cuganCheckpoint = ({ graph, scale }: Network): WeightSpec[] => {
   });
 };
 
-/** Returns the row and column at which the authors' map begins in Crispen's map, by node name. */
+/**
+ * Returns, by node name, the row at which the authors' map begins in Crispen's map. The column is
+ * the same.
+ */
 export function cuganStarts({ graph }: Network): ReadonlyMap<string, number> {
   const means = graph.nodes.flatMap((node) =>
     node.op === 'globalAveragePool' && node.inset

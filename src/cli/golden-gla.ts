@@ -14,7 +14,7 @@ type Metadata = Readonly<Record<string, string>>;
 /** Matches tensors that no node computes separately. */
 const NOT_COMPARED = /^(rotations\.|round_weights$|round0\.out$)/;
 
-/** Returns a file's cases, or null if it is not a file of this kind. */
+/** Returns a file's cases, or null if the file is of a different kind. */
 export function glaCases(
   name: string,
   tensors: TensorMap,

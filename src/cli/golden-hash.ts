@@ -24,8 +24,8 @@ const NORMS =
   /norm|before_RG|\.pos[123]\.0\.|\.dwconv\.1\.|channel_interaction\.2\.|spatial_interaction\.1\./;
 
 /**
- * Computes weights with recipe 2 from the README.
- * @param gains pairs of a name part and the factor for layers whose names contain it; the first
+ * Computes weights with recipe 2 from the README next to the golden files.
+ * @param gains pairs of a substring and the factor for layers whose names contain it; the first
  *   match applies
  */
 export function recipe2(

@@ -1,6 +1,6 @@
 /**
- * Golden cases for lightweight transformers and newer convolutional networks. The weights can be in
- * a separate file, or can be computed with a rule.
+ * Golden cases for lightweight transformers and newer convolutional networks. The weights can be
+ * stored in a separate file or computed with a rule.
  */
 import { asid } from '../networks/asid.ts';
 import { dat } from '../networks/dat.ts';
@@ -51,7 +51,7 @@ const BUILDERS: Readonly<Record<string, (metadata: Metadata) => Network>> = {
       scale: Number(metadata.scale),
       features: Number(metadata.num_feat),
       blocks: Number(metadata.blocks),
-      // With the range -1..1, the input is already centred.
+      // If the input range is -1..1, the input is already centred.
       centred: metadata.input_range !== '-1..1',
     }),
   dat: (metadata) =>
@@ -125,18 +125,18 @@ function swinOf(metadata: Metadata): SwinConfig {
   };
 }
 
-/** Matches tensors that describe tiles, which no node computes. */
+/** Matches tensors that describe tiles. No node computes them. */
 const NOT_COMPARED = /^(coverage|tile_positions|tile_means|tile.*\.output\.crop|whole\.output)$/;
 
 /**
- * Matches the maps before the last step. If a network does not need this step (because it has a
- * pixel shuffle by 1 or no mean), these maps equal the output, so they have no separate node.
+ * Matches the maps before the last step. If this step changes nothing (a pixel shuffle by 1, or no
+ * mean to add), these maps equal the output and have no node of their own.
  */
 const BEFORE_END = /^(before_shuffle|tail_conv)$/;
 
 /**
  * Returns Crispen's name for a golden tensor. The golden tensor can be a part of a node's tensor,
- * or a weight that is computed when a file is read.
+ * or a weight that is computed when the weights are read.
  */
 const ownName = (tensor: string): string =>
   tensor
@@ -145,7 +145,7 @@ const ownName = (tensor: string): string =>
     .replace(/^(unet1\.conv2)\.se\.(first\d)$/, '$1.$2')
     .replace(/^l(\d+)\.b(\d+)\.pos(\d)$/, 'folded.layers.$1.blocks.$2.attn.attns.$3.table');
 
-/** Returns a file's cases, or null if it is not a file of this kind. */
+/** Returns a file's cases, or null if the file is of a different kind. */
 export async function transformerCases(
   path: string,
   name: string,

@@ -148,7 +148,7 @@ function report(path: string, found: Inspection): string[] {
   return [
     ...lines.map(([name, value]) => `${name.padEnd(16)} ${value}`),
     ...found.tensors.map(({ name, dtype, shape }) => {
-      // Names are escaped, because the file's control characters must not reach the terminal.
+      // Names are escaped, because control characters in the file must not reach the terminal.
       return `  ${JSON.stringify(name).slice(1, -1).padEnd(44)} ${dtype.padEnd(5)} [${shape}]`;
     }),
     ...(found.problem

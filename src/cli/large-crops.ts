@@ -1,4 +1,6 @@
-/** Draws parts of photos at four times their size: once by a plain resize, once by each model. */
+/**
+ * Draws parts of photos at four times their size: once with a plain resize, once with each model.
+ */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultModel, MODEL_FILES } from '../catalog/files.ts';
@@ -16,7 +18,7 @@ interface LargeScene {
   /** The name of both the photo and the resulting image. */
   readonly name: string;
   readonly title: string;
-  /** A person's observations at 100 % zoom, including those in which the model looks worse. */
+  /** What a person saw at 100 % zoom, including where the model's result looks worse. */
   readonly seen: string;
 }
 

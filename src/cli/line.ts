@@ -4,7 +4,7 @@ import type { Recovery } from '../engine/types.ts';
 import type { DecodedImage } from '../image/tags.ts';
 import type { Enlarged } from '../node/enlarger.ts';
 
-/** The messages about recoveries. */
+/** The messages that report how a run recovered from a problem. */
 export const RECOVERIES: Readonly<Record<Recovery, string>> = {
   'device-lost': 'The GPU was lost during the work, which went on from the last finished rows.',
   'f16-overflow': 'The values were too large for f16, so the model ran in f32.',

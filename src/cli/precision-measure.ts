@@ -5,13 +5,13 @@ import type { Rgba8Image } from '../image/image.ts';
 import type { ChosenModel } from '../node/model.ts';
 
 /**
- * f16 is used only if at least this fraction of its 8-bit output values is within one step of f32.
+ * f16 is used only if at least this fraction of the 8-bit output values is within one step of f32.
  */
 export const REQUIRED_SHARE = 0.999;
 /** The largest finite f16 number. */
 export const F16_MAX = 65504;
 
-/** The differences between f16 and f32 on one image. */
+/** The differences between the f16 and the f32 result of one image. */
 export interface PrecisionFigures {
   /** The number of colour values that were compared. */
   readonly values: number;
@@ -33,9 +33,9 @@ export const holds = ({ within, finite, largest }: PrecisionFigures): boolean =>
   finite && largest <= F16_MAX && within >= REQUIRED_SHARE;
 
 /**
- * Enlarges an image twice and compares the 8-bit results. The f16 run uses the fusion level of real
- * GPUs. The f32 run uses the adapter's preferred fusion level, because llvmpipe needs several
- * minutes for fused blocks in f32.
+ * Enlarges an image in f16 and in f32, and compares the 8-bit results. The f16 run uses the fusion
+ * level of real GPUs. The f32 run uses the adapter's preferred fusion level, because llvmpipe needs
+ * several minutes for fused blocks in f32.
  * @throws CrispenError like `Engine.upscale`; `INVALID_INPUT` for a device without f16.
  */
 export async function measurePrecision(
@@ -104,8 +104,8 @@ export function middle({ width, height, data }: Rgba8Image, size: number): Rgba8
 /**
  * Generates an opaque image with maximum contrast. `strokes` has white lines on black that are one
  * to three pixels wide, like letters. `checkers` has pixels in a checkerboard pattern, with black
- * and white in one half and saturated colours in the other half. At such edges, the values before
- * A2N's gates are largest.
+ * and white in one half and saturated colours in the other half. At edges of this contrast, the
+ * values before A2N's gates are largest.
  */
 export function hardPicture(kind: 'strokes' | 'checkers', size: number): Rgba8Image {
   const data = new Uint8ClampedArray(size * size * 4);

@@ -63,14 +63,14 @@ export interface QualityLine {
   /** The PSNR in dB when the image is enlarged without tiles. */
   readonly wholePsnr?: number;
   /**
-   * The mean step across tile borders, in 8-bit levels (metrics/seams.ts). `interior` is the mean
-   * step across all other lines.
+   * The mean step across tile borders, in 8-bit levels; see metrics/seams.ts. `interior` is the
+   * mean step across other lines near the borders.
    */
   readonly border?: number;
   readonly interior?: number;
   /**
    * The mean step across the same borders when the image is enlarged without tiles. `wholeInterior`
-   * is the mean step across all other lines.
+   * is the mean step across the same interior lines.
    */
   readonly wholeBorder?: number;
   readonly wholeInterior?: number;
@@ -150,7 +150,7 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
 }
 
 /**
- * Returns a copy of the model in which all weights whose names match are zero.
+ * Returns a copy of the model in which all weights whose names match the pattern `names` are zero.
  * @throws UsageError if the pattern is not a regular expression or if no name matches.
  */
 function withoutWeights(model: ChosenModel, names: string): ChosenModel {
@@ -345,7 +345,7 @@ export function mean(lines: readonly QualityLine[]): QualityLine {
   };
 }
 
-/** Everything apart from the image that affects a result. */
+/** Everything that affects a result, apart from the image. */
 interface RunKey {
   readonly dataset: string;
   readonly scale: number;
@@ -365,7 +365,7 @@ const RUN_KEYS = [
   ...['tileSize', 'statistics', 'seams'],
 ] as (keyof RunKey)[];
 
-/** A file with one JSON line per result. It makes it possible to resume a run that takes hours. */
+/** A file with one JSON line per result. With it, a run that takes hours can be resumed. */
 class ResultFile {
   readonly #path: string | undefined;
   readonly #key: RunKey;
@@ -399,8 +399,8 @@ class ResultFile {
 }
 
 /**
- * Parses a line. Returns null if the line lacks a measure or is incomplete, as after a run was
- * killed.
+ * Parses a line. Returns null if the line lacks a measure or is incomplete, for example because the
+ * run was killed.
  */
 function parseLine(text: string): Record<string, unknown> | null {
   try {

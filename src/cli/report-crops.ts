@@ -136,8 +136,8 @@ function cut({ width, data }: Rgba8Image, left: number, top: number, side: numbe
 }
 
 /**
- * Writes squares of SIDE x SIDE pixels side by side, enlarged by a factor of two and separated by
- * gaps.
+ * Writes squares of `SIDE` x `SIDE` pixels side by side, enlarged by a factor of two and separated
+ * by gaps.
  */
 async function writeRow(path: string, images: readonly Rgba8Image[]): Promise<void> {
   const sharp = await loadSharp();

@@ -55,7 +55,7 @@ const OFFICIAL: Readonly<Record<string, string>> = {
 
 const QUALITIES = [80, 60, 40];
 
-/** The degradations for measuring restoration. */
+/** The degradations with which restoration models are measured. */
 const WORSE: Readonly<Partial<Record<Restoration, readonly Degradation[]>>> = {
   dejpeg: [{ jpeg: 10 }, { jpeg: 20 }, { jpeg: 40 }, { jpeg: 80 }],
   denoise: [{ noise: 10 }, { noise: 25 }],
@@ -164,7 +164,7 @@ class Report {
     return lines;
   }
 
-  /** Compares photo models with the clean models of the same scale on JPEG files. */
+  /** Compares photo models with the clean models of the same scale, on JPEG files. */
   async worn(models: readonly ModelEntry[], sets: readonly DataSet[]): Promise<string[]> {
     const photo = models.filter(({ id }) => id.includes('-photo-'));
     const lines = [

@@ -21,7 +21,7 @@ const NETWORKS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Returns the command of a Python installation that has the packages that training/ needs, or
+ * Returns the command of a Python installation that has the packages that `training/` needs, or
  * undefined if there is none.
  */
 export function findPython(): string | undefined {
@@ -31,7 +31,7 @@ export function findPython(): string | undefined {
 }
 
 /**
- * Runs the networks in PyTorch (training/networks.py), in f32 on the CPU. This is about thirty
+ * Runs the networks in PyTorch (`training/networks.py`), in f32 on the CPU. This is about thirty
  * times faster than a software adapter, and provides independent figures for comparison with the
  * engine. Each network needs its own process, and only the process of the most recently loaded
  * network is kept running.
@@ -62,7 +62,7 @@ export function openTorch(): Measurer {
   };
 }
 
-/** A process that runs training/serve.py for one network. It handles one image at a time. */
+/** A process that runs `training/serve.py` for one network. It handles one image at a time. */
 class TorchServer {
   readonly #process: ChildProcessWithoutNullStreams;
   readonly #output: AsyncIterator<Buffer>;
@@ -90,7 +90,7 @@ class TorchServer {
     this.#process.stderr.on('data', (text) => {
       this.#trouble += text;
     });
-    // This error is ignored, because the process's missing answer is reported later.
+    // Errors of this stream are ignored, because the missing answer is reported later.
     this.#process.stdin.on('error', () => {});
   }
 

@@ -87,7 +87,8 @@ describe('inspect', () => {
 
 describe('what a file does not tell', () => {
   /**
-   * Creates the weight file of a Compact network with two layers and an activation without weights.
+   * Returns the tensors of a Compact network that has three convolutions and whose activation has
+   * no weights.
    */
   const plain = (scale: number) => {
     let seed = 1;

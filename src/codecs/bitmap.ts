@@ -4,18 +4,17 @@ import { isOpaque } from '../image/pixels.ts';
 import { checkPixels } from './limits.ts';
 
 /**
- * The number of pixels that are drawn on the canvas at a time. This limits the additional memory
- * use.
+ * The number of pixels that are drawn on the canvas at a time, to limit the additional memory use.
  */
 const STRIP_PIXELS = 2 ** 22;
 /** The largest canvas side that works in every browser. */
 const MAX_SIDE = 8192;
 
 /**
- * Reads the pixels of a bitmap and closes it. A 2D canvas stores premultiplied colours, which
- * changes colours with low alpha: (200, 100, 50) at alpha 3 is returned as (170, 85, 85). Bitmaps
- * with any transparency are therefore read through WebGL. If WebGL2 is unavailable, the canvas's
- * rounded colours are used.
+ * Reads the pixels of a bitmap and closes it. A 2D canvas stores premultiplied colours. Rounding
+ * then changes colours with low alpha: (200, 100, 50) at alpha 3 is returned as (170, 85, 85).
+ * Bitmaps with any transparency are therefore read through WebGL. If WebGL2 is unavailable, the
+ * canvas's rounded colours are used.
  */
 export async function readBitmap(bitmap: ImageBitmap): Promise<Rgba8Image> {
   const { width, height } = bitmap;

@@ -2,7 +2,7 @@ import { throwIfAborted } from '../errors.ts';
 
 /**
  * Reads numbers and text from the bytes of a file. Reading a number beyond the end returns NaN
- * instead of throwing, so a truncated file's image size is NaN.
+ * instead of throwing, so an image size is NaN if the file ends before it.
  */
 export class Bytes {
   readonly data: Uint8Array;
@@ -80,12 +80,12 @@ export interface PipeOptions {
   /** The maximum number of output bytes; default: no limit. */
   readonly limit?: number;
   readonly signal?: AbortSignal | undefined;
-  /** Called with the output bytes. By default, they are collected and returned. */
+  /** Called with each part of the output. By default, the parts are joined and returned. */
   readonly take?: (part: Uint8Array) => void;
 }
 
 /**
- * The number of milliseconds after which the loop pauses, so that other events such as a
+ * The number of milliseconds after which the loop in `pipe` pauses, so that other events such as a
  * cancellation can be handled.
  */
 const TURN_MS = 50;

@@ -6,7 +6,7 @@ import type { OutputType } from './formats.ts';
 
 /**
  * Encodes an image with the browser's own encoder and writes the tags to the file. The values are
- * passed to the canvas as sRGB, so they are not converted.
+ * passed to the canvas as if they were sRGB, so the browser does not convert them.
  *
  * @param quality 0 to 1
  * @param embed writes the tags to files of the given `type`

@@ -8,7 +8,7 @@ import { chunk } from './png/pngChunks.ts';
 import { type PngPart, pngParts } from './png/pngParts.ts';
 
 /**
- * The contents of PNG, JPEG, WebP and AVIF files apart from the pixels. Sources: PNG third edition;
+ * The contents of a PNG, JPEG, WebP or AVIF file apart from the pixels. Sources: PNG third edition;
  * ITU T.81, ICC.1 annex B.4 and EXIF 2.32 for JPEG; RFC 9649 (WebP); ISO 23008-12 and ISO 14496-12
  * (AVIF).
  */
@@ -28,7 +28,7 @@ export interface Container {
   readonly isGrey: boolean;
   /** Whether the file is a JPEG with four components, which are not RGB. */
   readonly isCmyk: boolean;
-  /** The number of bits per sample, for formats that support several depths. */
+  /** The number of bits per sample; 8 for formats whose depth is not read. */
   readonly bits: number;
   /** The EXIF data, as a TIFF structure. */
   readonly exif: Uint8Array | null;
@@ -69,8 +69,8 @@ const PLAIN = {
 } as const;
 
 /**
- * The maximum size in bytes of a PNG's profile and XMP after decompression. Larger parts are
- * treated as damaged. libpng has a similar limit for profiles.
+ * The maximum sizes in bytes of a PNG's profile and its XMP packet after decompression. Larger data
+ * is treated as damaged. libpng has a similar limit for profiles.
  */
 const MAX_PROFILE = 2 ** 23;
 const MAX_XMP = 2 ** 20;
@@ -89,10 +89,11 @@ const READERS: Readonly<Record<string, Reader>> = {
 };
 
 /**
- * For each format, finds the end of the image in a file. In some files, more bytes follow, for
- * example in exports with several images, and in padded or concatenated downloads. Decoders ignore
- * these bytes. The readers in this module must also ignore them, because a reassembled file would
- * otherwise contain them. The readers for other formats stop at the right place without this table.
+ * For each format, a function that finds the end of the image in a file. More bytes follow the
+ * image in exports with several images, for example, and in padded or concatenated downloads.
+ * Decoders ignore these bytes. The readers in this module must also ignore them, because a
+ * reassembled file would otherwise contain them. The readers for other formats stop at the right
+ * place without this table.
  */
 const ENDS: Readonly<Record<string, (bytes: Bytes) => number>> = {
   PNG: pngEnd,
@@ -101,8 +102,8 @@ const ENDS: Readonly<Record<string, (bytes: Bytes) => number>> = {
 };
 
 /**
- * Reads a file without decoding its pixels. It never throws for damaged files, because unreadable
- * parts are treated as missing. Its memory use is bounded by the length of the file, not by the
+ * Reads a file without decoding its pixels. Damaged files never cause an error, because unreadable
+ * parts are treated as missing. The memory use is bounded by the length of the file, not by the
  * sizes that the file states.
  * @param format the format that `readHeader` found
  * @throws CrispenError `ABORTED`
@@ -123,8 +124,8 @@ export async function readContainer(
 }
 
 /**
- * The chunks that describe the samples' colours, except iCCP and sRGB, and the length of their data
- * in bytes.
+ * The PNG chunks that describe the samples' colours, except iCCP and sRGB, with the length of each
+ * chunk's data in bytes.
  */
 const COLOUR_CHUNKS: Readonly<Record<string, number>> = {
   cICP: 4,
@@ -140,9 +141,9 @@ function pngEnd(bytes: Bytes): number {
 }
 
 /**
- * Returns the offset at which a second file begins. That is the first `ftyp` or `meta` box after
- * another box of the same type, because a file contains each of them only once. Some decoders would
- * use the second file's box for the first file.
+ * Returns the offset at which a second file begins. A file contains only one `ftyp` and one `meta`
+ * box, so a second box of either type belongs to another file. Some decoders would use that box for
+ * the first file.
  */
 function avifEnd(bytes: Bytes): number {
   const seen = new Set<string>();
@@ -261,7 +262,7 @@ async function pngProfile(
 
 const XMP_KEY = 'XML:com.adobe.xmp\0';
 
-/** Some programs write XMP as plain text. */
+/** Some programs write XMP to a tEXt chunk instead of an iTXt chunk. */
 const isXmp = (bytes: Bytes, { type, start }: PngPart): boolean =>
   (type === 'iTXt' || type === 'tEXt') && bytes.ascii(start, XMP_KEY.length) === XMP_KEY;
 
@@ -293,7 +294,7 @@ interface Segment {
   readonly end: number;
 }
 
-/** Finds the segments of a JPEG file before its scan. */
+/** Finds the segments that precede the scan in a JPEG file. */
 function* jpegSegments({ data }: Bytes): Generator<Segment> {
   for (let at = 2; at + 4 <= data.length; ) {
     const marker = data[at + 1];
@@ -364,7 +365,7 @@ function readJpeg(data: Uint8Array<ArrayBuffer>): Container {
 /** The bits in a VP8X chunk's feature byte. */
 export const WEBP = { icc: 0x20, alpha: 0x10, exif: 0x08, xmp: 0x04 } as const;
 
-/** Finds the chunks of a WebP file with their data. */
+/** Finds the chunks of a WebP file and the offsets of their data. */
 export function* webpChunks(bytes: Bytes): Generator<{ type: string; start: number; end: number }> {
   for (let at = 12; at + 8 <= bytes.data.length; ) {
     const [start, end] = [at + 8, at + 8 + bytes.u32le(at + 4)];
@@ -382,7 +383,7 @@ function readWebp(data: Uint8Array<ArrayBuffer>): Container {
     if (isRead && !found.has(type)) found.set(type, data.slice(start, end));
   }
   const exif = found.get('EXIF') ?? null;
-  // Some programs write JPEG's EXIF marker before the TIFF structure.
+  // Some programs write the EXIF marker of JPEG files before the TIFF structure.
   const marked = exif && new Bytes(exif).ascii(0, 6) === EXIF_MARK;
   function* bareEdits(all: boolean): Generator<Edit> {
     for (const { type, start, end } of webpChunks(bytes)) {

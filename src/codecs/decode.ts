@@ -10,12 +10,13 @@ import type { Carrier } from './source.ts';
  * image is rotated upright according to its EXIF orientation. The result has 16 bits per sample for
  * 16-bit PNGs and 8 for all other sources. A file's values are returned as stored, and the tags
  * describe their colour space. A bitmap's values are sRGB. For an animation, the first frame is
- * returned. The function runs in a worker or a page.
+ * returned. The function works in workers and pages.
  *
  * If the source is a bitmap, the function closes it. If the source consists of pixels, the function
  * returns them unchanged.
  *
- * @param carrier the kind of result; colours that it cannot express are converted to sRGB
+ * @param carrier how the result stores its colour space; colours that cannot be stored in this way
+ *   are converted to sRGB
  *
  * @throws CrispenError `DECODE_FAILED` for bytes that are not an image, a damaged image or a format
  *   that this browser does not support; `IMAGE_TOO_LARGE` above `MAX_PIXELS`, which is detected

@@ -6,14 +6,14 @@ import { join } from './bytes.ts';
 export type Edit = readonly [start: number, end: number, inPlace?: Uint8Array<ArrayBuffer>];
 
 /**
- * When there are this many parts, they are joined, because a view of a short part needs more memory
+ * The number of parts after which they are joined, because a view of a short part needs more memory
  * than the bytes themselves.
  */
 const MAX_PARTS = 1024;
 
 /**
- * Applies edits to a file. They must not overlap and must be sorted by position. Even with many
- * edits, the result does not need more memory than the file.
+ * Applies edits to a file. The edits must not overlap and must be sorted by position. Even after
+ * many edits, the result does not need more memory than the file.
  */
 export function edited(
   data: Uint8Array<ArrayBuffer>,

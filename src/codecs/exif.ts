@@ -109,7 +109,7 @@ export function cleanXmp(stored: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffe
 }
 
 const SIZE_NAMES = 'tiff:Image(?:Width|Length)|exif:Pixel[XY]Dimension';
-/** Matches an orientation or a size with its value, which can be an attribute or an element. */
+/** Matches an orientation or a size, in an attribute or an element, together with its value. */
 const PACKET_PARTS = new RegExp(
   `(tiff:Orientation(?:\\s*=\\s*["']|>))\\d+|\\s(?:${SIZE_NAMES})\\s*=\\s*(?:"[^"]*"|'[^']*')|<(${SIZE_NAMES})>[^<]*</\\2>`,
   'g',

@@ -15,7 +15,7 @@ export interface FormatFacts {
 
 /**
  * The output formats by MIME type. Each format has a folder that contains this information, the
- * format's encoder and its code for tags.
+ * encoder and the code that writes the tags.
  */
 export const FORMATS = {
   'image/png': png,

@@ -4,10 +4,10 @@ import type { ImageFormat } from './header.ts';
 import { isoBoxes } from './iso.ts';
 
 /**
- * Returns whether a browser shows more than one still image for a file. This is true for an
- * animation with at least two frames. It is also true for a PNG whose default image, which viewers
- * without animation support show, is not the first frame. Sources: PNG third edition 11.3.6, RFC
- * 9649, ISO 14496-12 8.7.3, GIF89a.
+ * Returns whether a file contains more than a single still image. This is true for an animation
+ * with at least two frames. It is also true for a PNG whose default image, which viewers without
+ * animation support show, is not the first frame. Sources: PNG third edition 11.3.6, RFC 9649, ISO
+ * 14496-12 8.7.3, GIF89a.
  */
 export function isMoving(format: ImageFormat, data: Uint8Array): boolean {
   return MOVING[format]?.(new Bytes(data)) ?? false;
@@ -19,7 +19,7 @@ const MOVING: Partial<Record<ImageFormat, (bytes: Bytes) => boolean>> = {
     for (let at = 8; at + 12 <= bytes.data.length; at += 12 + bytes.u32be(at)) {
       const type = bytes.ascii(at + 4, 4);
       if (type === 'acTL') frames = bytes.u32be(at + 8);
-      // If the image in IDAT is the first frame, that frame's control chunk precedes it.
+      // If the image in IDAT is the first frame, the frame's control chunk precedes IDAT.
       else if (type === 'fcTL') return frames > 1;
       else if (type === 'IDAT') return frames > 0;
     }
@@ -50,5 +50,5 @@ const MOVING: Partial<Record<ImageFormat, (bytes: Bytes) => boolean>> = {
   GIF: (bytes) => [...gifFrames(bytes, 2)].length > 1,
 };
 
-/** The path of boxes that leads to the box with the sizes of a track's samples. */
+/** The types of nested boxes. The innermost box contains the sizes of a track's samples. */
 const TRACK = ['moov', 'trak', 'mdia', 'minf', 'stbl', 'stsz'];

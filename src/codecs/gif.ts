@@ -7,14 +7,16 @@ export interface GifFrame {
   readonly width: number;
   readonly height: number;
   /**
-   * The offset of the frame's image descriptor. `samplesAt` is the offset of its compressed
+   * The offset of the frame's image descriptor. `samplesAt` is the offset of the frame's compressed
    * samples.
    */
   readonly at: number;
   readonly samplesAt: number;
 }
 
-/** Reads the first frames of a GIF. Numbers beyond the end of the file are NaN. */
+/**
+ * Reads at most `most` frames from the start of a GIF. Numbers beyond the end of the file are NaN.
+ */
 export function* gifFrames(bytes: Bytes, most: number): Generator<GifFrame> {
   const tableSize = (flags: number) => (flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0);
   let frames = 0;

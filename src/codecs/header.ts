@@ -82,8 +82,8 @@ function sniff(bytes: Bytes): ImageFormat {
 }
 
 /**
- * Returns whether data is text, which contains no control characters except white space. Only the
- * first 512 bytes are checked.
+ * Returns whether the data is text: it must contain no control characters except white space. Only
+ * the first 512 bytes are checked.
  */
 function isText(data: Uint8Array): boolean {
   const head = data.subarray(0, 512);
@@ -103,7 +103,7 @@ const SIZES: Partial<Record<ImageFormat, (bytes: Bytes) => Size>> = {
   BMP: (b) =>
     b.u32le(14) === 12
       ? [b.u16le(18), b.u16le(20)]
-      : [b.u32le(18), Math.abs(b.u32le(22) | 0)] /* negative if the top row comes first */,
+      : [b.u32le(18), Math.abs(b.u32le(22) | 0)] /* negative height: the top row comes first */,
   WebP: (b) => {
     const chunk = b.ascii(12, 4);
     if (chunk === 'VP8X') return [b.u24le(24) + 1, b.u24le(27) + 1];
@@ -120,7 +120,8 @@ const SIZES: Partial<Record<ImageFormat, (bytes: Bytes) => Size>> = {
     return null;
   },
   AVIF: (b) => {
-    // A grid image also has a size for each cell. The largest size is that of the whole grid.
+    // If the image is a grid, its cells also have sizes. The largest size is that of the whole
+    // grid.
     const sizes = avifProperties(b)
       .filter(({ type }) => type === 'ispe')
       .map(({ body }) => [b.u32be(body + 4), b.u32be(body + 8)] as const);
@@ -177,12 +178,12 @@ function* jpegSegments(bytes: Bytes): Generator<{ marker: number; offset: number
 /**
  * Returns whether the file is truncated. The criteria are: no EOI marker (JPEG), no IEND chunk
  * (PNG), fewer bytes than the RIFF header states (WebP), or fewer compressed bytes than the samples
- * need at best (PNG, GIF). Returns false for other formats.
+ * need with the best compression (PNG, GIF). Returns false for other formats.
  *
- * Chromium rejects truncated files, and other browsers might paint the missing part grey. This
- * check produces the same error in every browser and states the cause. It also prevents the decoder
- * from allocating a large image for a small file with a false size in its header. An EOI inside an
- * embedded thumbnail does not count, because segments are skipped by their length.
+ * Chromium rejects truncated files, and other browsers might paint the missing part grey. With this
+ * check, every browser reports the same error, which states the cause. The check also prevents the
+ * decoder from allocating a large image for a small file whose header states a false size. An EOI
+ * inside an embedded thumbnail does not count, because segments are skipped by their length.
  */
 export function isTruncated(format: ImageFormat, data: Uint8Array): boolean {
   const bytes = new Bytes(data);
@@ -206,8 +207,8 @@ export function isTruncated(format: ImageFormat, data: Uint8Array): boolean {
 }
 
 /**
- * The maximum number of decompressed bytes per byte of deflate data. A length and a distance of one
- * bit each represent 258 bytes.
+ * The maximum number of decompressed bytes per byte of deflate data. Two bits, one for a length and
+ * one for a distance, can represent 258 bytes.
  */
 const DEFLATE_BYTES = 258 * 4;
 /** The number of samples per pixel, by the colour type of a PNG. */

@@ -13,7 +13,7 @@ import { openSource } from './source.ts';
 type Bytes = Uint8Array<ArrayBuffer>;
 
 const MIB = 2 ** 20;
-/** The limit in milliseconds of CPU time, which does not depend on the load of the machine. */
+/** The limit for the CPU time in milliseconds. CPU time does not depend on the machine's load. */
 const SLOWEST_MS = 2000;
 
 /**
@@ -40,7 +40,7 @@ const packed = (text: Uint8Array) => {
 const plain = (text: string) => chunk('iTXt', ascii(`XML:com.adobe.xmp\0\0\0\0\0${text}`));
 const bomb = (bytes: number) => new Uint8Array(bytes).fill(0x20);
 
-/** Runs `work` and checks that its time and memory use stay within the limits for a file. */
+/** Runs `work` and checks its CPU time and its memory use, whose limit depends on `file`. */
 async function bounded<T>(file: Uint8Array, work: () => T | Promise<T>): Promise<T> {
   const memory = process.memoryUsage.rss();
   const start = process.cpuUsage();

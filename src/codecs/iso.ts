@@ -3,7 +3,7 @@ import type { Bytes } from './bytes.ts';
 /** A box in an AVIF, HEIC or JPEG XL file. Sources: ISO 14496-12, ISO 23008-12. */
 export interface Box {
   readonly type: string;
-  /** The start of the whole box, including its header. */
+  /** The start of the whole box, which begins with a header. */
   readonly start: number;
   readonly body: number;
   readonly end: number;
@@ -25,7 +25,7 @@ export function* isoBoxes(bytes: Bytes, from: number, to: number): Generator<Box
 /** The maximum number of properties. Items refer to properties by 15-bit numbers. */
 const MAX_PROPERTIES = 2 ** 15 - 1;
 
-/** Returns the item properties of a still AVIF. */
+/** Returns the item properties of a still AVIF image. */
 export function avifProperties(bytes: Bytes): Box[] {
   const find = (type: string, from: number, to: number) => {
     for (const box of isoBoxes(bytes, from, to)) if (box.type === type) return box;

@@ -1,4 +1,4 @@
-/** Vectors of three numbers, and matrices of three such rows. */
+/** A vector of three numbers, and a matrix whose rows are three such vectors. */
 export type Vector = readonly [number, number, number];
 export type Matrix = readonly [Vector, Vector, Vector];
 

@@ -14,7 +14,10 @@ import {
 
 /** A description of the colour space of a file's stored values, which are not converted. */
 export interface Meaning extends Pick<ImageTags, 'icc' | 'pngColours' | 'colorSpace'> {
-  /** The HDR code points, which only a PNG can store; null if the values are not HDR. */
+  /**
+   * The code points if the values are HDR, otherwise null. Of the output formats, only PNG stores
+   * them.
+   */
   readonly hdr: CodePoints | null;
   /**
    * Whether the file's profile is for a different kind of pixel data. Such a profile is ignored.

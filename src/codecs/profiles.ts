@@ -51,7 +51,7 @@ const CURVES: Readonly<Record<number, Curve>> = {
   17: [2.6, (52.37 / 48) ** (1 / 2.6), 0, 0, 0],
 };
 
-/** The HDR transfer functions PQ and HLG. A profile's curve cannot express their brightness. */
+/** The HDR transfer functions PQ and HLG. A profile's curve cannot express HDR brightness. */
 const HDR: readonly number[] = [16, 18];
 
 /** @param code a supported H.273 code */
@@ -75,8 +75,8 @@ export function displayP3(): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Builds a profile from a PNG's gAMA and cHRM values. Returns null if they are unusable or mean
- * sRGB.
+ * Builds a profile from a PNG's gAMA and cHRM values. Returns null if the values are unusable or
+ * describe sRGB.
  */
 export function profileOfGamma({
   exponent,
@@ -90,8 +90,8 @@ export function profileOfGamma({
 }
 
 /**
- * Builds an RGB profile in which `R = G = B` has the same colour as that grey value in a grey
- * profile. Returns null if the given profile is not grey.
+ * Converts a grey profile to an RGB profile, in which `R = G = B = v` has the colour of the grey
+ * value `v`. Returns null if the given profile is not grey.
  */
 export function rgbOfGrey(icc: Uint8Array): Uint8Array<ArrayBuffer> | null {
   const curve = readGreyCurve(icc);

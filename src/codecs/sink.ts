@@ -5,9 +5,9 @@ import { type PngHeader, pngWriter, type Rows } from './png/pngStream.ts';
 export interface Sink<T> {
   /** Writes bytes. Resolves when the sink is ready for more bytes. */
   write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
-  /** Completes the file. It is called after the last byte. */
+  /** Completes the file. Called after the last byte. */
   close(): Promise<T>;
-  /** Removes the partial file. It is called instead of `close`. */
+  /** Removes the partial file. Called instead of `close`. */
   abort(reason: unknown): Promise<void>;
 }
 

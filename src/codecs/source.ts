@@ -28,7 +28,7 @@ export interface SourceFile {
   readonly notes: readonly string[];
 }
 
-/** The formats that no browser decodes. */
+/** The formats that are rejected by default, because most browsers cannot decode them. */
 const REFUSED: readonly ImageFormat[] = [
   ...(['HEIC', 'TIFF', 'SVG', 'PSD', 'PDF', 'JPEG 2000', 'OpenEXR'] as const),
   ...(['camera raw', 'video'] as const),
@@ -46,7 +46,7 @@ export interface OpenOptions {
    * to sRGB.
    */
   readonly carrier?: Carrier;
-  /** The formats to reject. Default: all known formats that no browser decodes. */
+  /** The formats to reject. Default: all known formats that most browsers cannot decode. */
   readonly refused?: readonly ImageFormat[];
   readonly signal?: AbortSignal | undefined;
 }
@@ -55,7 +55,8 @@ const carries = ({ hdr, colorSpace }: Meaning, carrier: Carrier): boolean =>
   carrier === 'png' || (carrier === 'profile' ? hdr === null : colorSpace !== 'other');
 
 /**
- * Checks the first bytes of a file.
+ * Returns a file's header. Rejects a file whose first bytes show that it cannot be decoded or is
+ * too large.
  * @param data the whole file or its first bytes
  * @throws CrispenError `DECODE_FAILED`, `IMAGE_TOO_LARGE`
  */

@@ -1,5 +1,5 @@
 /**
- * The side, in pixels, of the texture tiles that are read one at a time. This limits the additional
+ * The side, in pixels, of the texture tiles. They are read one at a time to limit the additional
  * memory use.
  */
 const TILE_SIDE = 2048;

@@ -23,7 +23,7 @@ export type Emitter<K extends FusedOp['op'] = FusedOp['op']> = (
  * remaining emitters.
  */
 export const COMMON = {
-  // The host converts pixels, so these ops have no tasks.
+  // The host converts pixels, so these ops need no tasks.
   unpack: () => ({ tasks: () => [] }),
   pack: () => ({ tasks: () => [] }),
   conv: emitConv,
@@ -80,8 +80,8 @@ function emitBilinear({ reads, writes, scale }: FusedOpOf<'bilinear'>): Emission
 }
 
 /**
- * Emits a pooling op. The module sums rows, and the host computes the mean and the vector ops that
- * follow it.
+ * Emits a pooling op. The module sums rows, and the host computes the mean and runs the vector ops
+ * that follow.
  */
 export function emitPool(
   { reads, writes }: Pick<FusedOpOf<'dynamicWeights'>, 'reads' | 'writes'>,

@@ -15,7 +15,9 @@ export class Constants {
   readonly exact: boolean;
   #end = ALIGN;
 
-  /** @param exact whether 3x3 convolutions avoid tiles of 2x2 pixels, which round a little more */
+  /**
+   * @param exact whether 3x3 convolutions avoid tiles of 2x2 pixels, which increase rounding errors
+   */
   constructor(weights: NetworkWeights, exact = false) {
     this.#weights = weights;
     this.exact = exact;
@@ -44,7 +46,7 @@ export class Constants {
     return data;
   }
 
-  /** Returns the address of `value`, repeated for each channel. */
+  /** Returns the address of an array that repeats `value` for each channel. */
   repeated(value: number, channels: number): number {
     const count = padded(channels);
     return this.address(`${value} x ${count}`, () => new Float32Array(count).fill(value));
@@ -71,8 +73,8 @@ export class Constants {
 
 /**
  * An input pixel that a kernel reads: its distance from the output pixel, and the kernel positions
- * that read it. If a nearest-neighbour enlargement comes first, several positions can read the same
- * pixel.
+ * that read it. If the map is first enlarged (nearest-neighbour), several positions can read the
+ * same pixel.
  */
 export interface Tap {
   readonly distance: number;
@@ -81,7 +83,7 @@ export interface Tap {
 
 /**
  * Returns the taps along one axis. An enlargement has `upsample` phases, and the output pixels in
- * each phase read different input pixels. Weights that apply to the same pixel are added.
+ * each phase read different input pixels. Weights that apply to the same pixel are summed.
  */
 export function tapsOf(kernel: 1 | 3, upsample = 1, phase = 0): readonly Tap[] {
   const taps: { distance: number; positions: number[] }[] = [];

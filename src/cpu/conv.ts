@@ -51,7 +51,7 @@ export function emitConv(op: ConvOp, constants: Constants, graph: Graph): Emissi
     : emitRuns(op, constants, shared);
 }
 
-/** The values that both methods use. */
+/** The values that `emitRuns` and `emitTiles` both use. */
 interface Shared {
   /** The number of channels in each part of the input. */
   readonly parts: readonly number[];
@@ -89,7 +89,7 @@ export function costOf(op: ConvOp): { readonly multiplyAdds: number; readonly va
   return { multiplyAdds: pixels * (depth + TILE_ENDS) * padded(cOut), values };
 }
 
-/** Emits one convolution for each phase of an enlargement. */
+/** Emits a convolution without tiles, separately for each phase of an enlargement. */
 function emitRuns(
   op: ConvOp,
   constants: Constants,
@@ -144,8 +144,8 @@ function emitRuns(
 }
 
 /**
- * Emits a convolution that uses tiles (`winograd.ts`). At each position, the products form a 1x1
- * convolution of the tiles.
+ * Emits a convolution that uses tiles (see `winograd.ts`). At each position, the products form a
+ * 1x1 convolution of the tiles.
  */
 function emitTiles(
   op: ConvOp,
@@ -212,7 +212,7 @@ function emitTiles(
 }
 
 /**
- * Transforms filters and packs them as [positions]. The weights for each position have the order
+ * Transforms filters and packs them as [positions]. For each position, the weights are in the order
  * that `packWeights` uses.
  */
 function packTiles(

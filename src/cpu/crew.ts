@@ -21,14 +21,14 @@ export interface BandThread {
  * threads are better balanced.
  */
 const SHARES = 16;
-/** How often the host checks whether the other threads have finished before it goes to sleep. */
+/** How many times the host checks whether the other threads have finished, before it sleeps. */
 const LOOKS = 20_000;
 
 /**
  * Threads that share a model's memory and divide the rows of each task. The host also computes
- * rows. Each thread takes the next free rows, so a thread that starts late, or never, only reduces
- * the speed. Rows depend only on the task's inputs, so the results are identical to those of a
- * single thread.
+ * rows. Each thread takes the next free rows, so if a thread starts late or not at all, the task
+ * only takes longer. Rows depend only on the task's inputs, so the results are identical to those
+ * of a single thread.
  */
 export class Crew {
   /** The requested number of threads, including the host. */
@@ -47,8 +47,8 @@ export class Crew {
   }
 
   /**
-   * Returns a function that runs rows of tasks in this memory. The function is valid until the next
-   * call to `serve`.
+   * Returns a function that computes rows of tasks in this memory. The function is valid until the
+   * next call to `serve`.
    */
   serve(module: WebAssembly.Module, memory: WebAssembly.Memory, functions: Functions): RunRows {
     if (this.#workers.length === 0) return onThisThread(functions);

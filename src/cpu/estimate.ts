@@ -39,8 +39,8 @@ export interface Speed {
 }
 
 /**
- * Counts the multiply-adds and the numbers that ops write, per LR pixel. For ops that run in plain
- * loops, the multiply-adds are counted as `slow`.
+ * Counts, per LR pixel, the multiply-adds of a graph's ops and the numbers that the ops write. For
+ * ops that run in plain loops, the multiply-adds are counted as `slow`.
  */
 async function workOf(graph: Graph) {
   const work = { multiplyAdds: 0, values: 0, slow: 0 };
@@ -62,8 +62,9 @@ async function workOf(graph: Graph) {
 }
 
 /**
- * Measures the speed of this machine in about 25 ms. It times two ops: a 3x3 convolution, because
- * networks spend most of their time in such convolutions, and a ReLU, which only moves numbers.
+ * Measures this machine's speed, which takes about 25 ms. It times two ops: a 3x3 convolution,
+ * because networks spend most of their time in such convolutions, and a ReLU, which only moves
+ * numbers.
  * @param crew the threads that will do the work
  * @throws CrispenError `NO_WASM`, `OUT_OF_MEMORY`
  */
@@ -144,8 +145,7 @@ export async function estimateMilliseconds(
   const pixels = PIXEL_VALUES * (1 + scale ** 2);
   const area = width * height;
   const pools = graph.nodes.some((node) => opRules(node).global(node) === 'means');
-  // Tiles overlap, which adds work. If the network pools, a pass for the statistics runs before the
-  // tiles.
+  // Tiles overlap, which adds work. If the network pools, a separate pass computes the means first.
   const passes = area <= WHOLE_PIXELS ? 1 : pools ? 2 : 1.2;
   const fast =
     REST *

@@ -17,8 +17,8 @@ const goldens = ['tiny_*', 'compact_*', 'span_*', 'rrdb_*', 'edsr_*', 'lcoan_*',
   .filter((file) => file.startsWith(SEEDED_GOLDENS));
 
 /**
- * Reads the networks of a seeded golden file. Such a file has one network, unless its attention is
- * non-local.
+ * Reads the networks of a seeded golden file. Such a file has several networks if the attention is
+ * non-local, and otherwise one.
  */
 async function goldensOf(pattern: string) {
   const file = findGoldenCases(pattern).find((path) => path.startsWith(SEEDED_GOLDENS));

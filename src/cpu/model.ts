@@ -20,8 +20,8 @@ import type { TileRunner } from './tiles.ts';
 /** The options for loading a model. */
 export interface ModelOptions {
   /**
-   * The compiled module. Default: the best variant that the runtime supports (`compileModule`). If
-   * there is a crew, the module must be compiled for a shared memory.
+   * The compiled module. Default: the best variant that the runtime supports (see `compileModule`).
+   * If there is a crew, the module must be compiled for a shared memory.
    */
   readonly module?: WebAssembly.Module | undefined;
   /** The threads that help with each task; default none. */
@@ -33,9 +33,9 @@ export interface ModelOptions {
   /** The fusion level; default `ops`. `none` runs each node separately. */
   readonly fuse?: 'ops' | 'none';
   /**
-   * Whether 3x3 convolutions avoid tiles of 2x2 pixels, which save time but round a little more.
-   * Set this if users see values from inside the network, such as attention weights: a softmax can
-   * magnify small rounding errors of its input.
+   * Whether 3x3 convolutions avoid tiles of 2x2 pixels, which save time but increase rounding
+   * errors. Set this if users see values from inside the network, such as attention weights: a
+   * softmax can magnify small rounding errors of its input.
    */
   readonly exact?: boolean | undefined;
 }
@@ -45,7 +45,7 @@ type Part = 'all' | 'pooling';
 
 /**
  * A network with its weights in WebAssembly memory. It runs one image or tile at a time. The memory
- * grows to fit the largest image or tile, and is freed when the object is freed.
+ * grows to fit the largest image or tile, and is freed when this object is garbage-collected.
  */
 export class CpuModel {
   readonly network: Network;
@@ -109,7 +109,8 @@ export class CpuModel {
   }
 
   /**
-   * Returns the memory in bytes that an image or tile of whole cells needs, including the weights.
+   * Returns the memory in bytes, including the weights, for an image or tile whose sides are
+   * multiples of `sizeMultiple`.
    */
   bytes(size: Size, part: Part = 'all'): number {
     return this.#compiled.program(size, this.#countOf(part)).bytes;
@@ -161,7 +162,8 @@ export class CpuModel {
     const { floats, places } = await this.compute(size, fill, options);
     const map = places.map(graph.output);
     const finite = pack(floats, map, inputRange, { ...packing, source, scale });
-    // A non-finite value could remain in memory where a later image needs finite padding.
+    // A non-finite value could remain in memory where a later image needs finite padding, so the
+    // next run clears the memory.
     if (!finite) this.#program = null;
     return finite;
   }

@@ -7,7 +7,7 @@ import type { RecordName } from './records.ts';
  */
 export type RowFunction = Exclude<RecordName, 'segment' | 'part'>;
 
-/** Each function computes the rows `from` .. `to` - 1 for the record at an address. */
+/** Each function computes the rows `from` to `to - 1` for the record at the address `record`. */
 export type Functions = Readonly<
   Record<RowFunction, (record: number, from: number, to: number) => void>
 >;

@@ -25,7 +25,7 @@ import { clearPadding, emitConcat, emitUnshuffle, move } from './moves.ts';
 import { ALL_PIXELS, activates, emitPointwise, pointwiseOf, pointwiseRecord } from './pointwise.ts';
 import type { Band, Emission, HostTask, Place } from './tasks.ts';
 
-/** Ops that occur only at level `blocks` or in the GPU backend. */
+/** Ops that occur only at the fusion level `blocks` or in the GPU backend. */
 type Elsewhere = 'attentionGate' | 'attentionMix' | 'gatedConv' | 'skipPack' | MergedOp['op'];
 
 /** An op's emitter. Null means that the op runs in plain loops. */
@@ -162,7 +162,7 @@ export async function othersFor(
   };
 }
 
-/** Emits pointwise ops. If the module lacks the activation, the host computes it by its formula. */
+/** Emits pointwise ops. If the module lacks the activation, the host evaluates its formula. */
 function emitAnyPointwise(op: PointwiseOp, constants: Constants, graph: Graph): Emission {
   const { activation } = op;
   if (activation === null || activates(activation)) return emitPointwise(op, constants, graph);
@@ -202,7 +202,7 @@ function emitMean(
     ...pool,
     tasks: (place) => {
       const map = place.map(x);
-      // In a small tile, no pixels might remain. This does not matter, because tiles use the
+      // In a small tile, there might be no pixels left. This does not matter, because tiles use the
       // image's means.
       const [width, height] = [map.width, map.height].map((side) =>
         Math.max(1, side - first - last),
@@ -210,9 +210,9 @@ function emitMean(
       const inner = { ...map, address: pixelAt(map, first, first), width, height };
       const tasks = pool.tasks({ ...place, map: (id) => (id === x ? inner : place.map(id)) });
       /**
-       * Converts a band's rows to LR rows of the inner map, and adds a small value. Without it,
-       * rounding would select the previous rows for maps of three halves or three quarters of the
-       * LR size.
+       * Converts a band's rows to LR rows of the inner map, and adds a small value. Without this
+       * value, rounding would select the previous rows for maps of three halves or three quarters
+       * of the LR size.
        */
       const within = ({ from, to, combine }: Band): Band => {
         const row = (at: number) =>
@@ -231,7 +231,7 @@ function emitMean(
   };
 }
 
-/** Emits a map's squares in scratch memory, and then their means. */
+/** Emits tasks that write a map's squares to scratch memory and then compute their means. */
 function emitMeanOfSquares(
   { reads, writes }: FusedOpOf<'meanOfSquares'>,
   constants: Constants,

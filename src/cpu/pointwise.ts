@@ -29,11 +29,14 @@ export function emitPointwise(
 export const activates = (activation: Activation): boolean =>
   slopeOf(activation) !== null || activation.fn in KINDS;
 
-/** Describes `y = act1(act0(a) * m * factorA + r * factorR)`, as in the record `pointwise`. */
+/** Describes `y = act1(act0(a) * m * factorA + r * factorR)`, as in the `pointwise` record. */
 interface PointwiseSpec {
   readonly a: ValueId;
   readonly y: ValueId;
-  /** Addresses of per-channel values that are used instead of maps. act0 uses `slopes`. */
+  /**
+   * The addresses of per-channel values. `act0` uses `slopes`. `scale` replaces the map `m`, and
+   * `shift` replaces `r`.
+   */
   readonly slopes?: number;
   readonly scale?: number | ((place: Place) => number);
   readonly shift?: number | ((place: Place) => number);
@@ -43,7 +46,7 @@ interface PointwiseSpec {
   readonly act1?: Activation | null;
   readonly factorA?: number;
   readonly factorR?: number;
-  /** A vector that contains both factors. */
+  /** A vector that contains `factorA` and `factorR`. */
   readonly mix?: ValueId | null;
 }
 

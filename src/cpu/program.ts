@@ -23,7 +23,7 @@ export interface Program {
   readonly size: Size;
   readonly steps: readonly Step[];
   /**
-   * The values' addresses. All values can be overwritten, except for the output and the values to
+   * The values' addresses. Later ops can overwrite all values except the output and the values to
    * keep.
    */
   readonly places: Places;
@@ -54,7 +54,7 @@ export class Compiled {
   /**
    * @param emitters the emitters for the network's ops
    * @param keep the values that are read after the run, in addition to the output
-   * @param threads the number of threads that run rows at the same time
+   * @param threads the number of threads that compute rows at the same time
    */
   constructor(
     fused: FusedGraph,

@@ -2,7 +2,7 @@
  * The records that the host writes into linear memory for the module's functions. They consist of
  * 32-bit words in this order. Addresses and distances are in bytes. The word `slope1` is f32.
  *
- * A map in memory consists of rows of pixels with innermost channels (`layout.ts`). A record
+ * A map in memory consists of rows of pixels with innermost channels (see `layout.ts`). A record
  * describes it by the address of its pixel (0, 0), the distance between rows (`…Row`), and the
  * distance between pixels (`…Pixel`) or the gap between them (`…Skip`).
  */
@@ -35,15 +35,15 @@ export const RECORDS = {
   winograd: [
     ...['parts', 'partsEnd'],
     /**
-     * A `conv` record for the products at one position. It reads `v` and writes `m`. In both, each
-     * thread has a row, and pixels are [positions][tiles].
+     * A `conv` record for the products at one position. It reads `v` and writes `m`. Both have one
+     * row per thread, and each row's pixels are [positions][tiles].
      */
     ...['conv', 'v', 'm'],
-    /** The distance from a thread's `v` and `m` to the next thread's. */
+    /** The distance from one thread's row to the next thread's row, in both `v` and `m`. */
     'stride',
     /** The size in bytes of a transformed window's channels at one position. */
     'depth',
-    /** [positions], each in the form of `conv`. */
+    /** For each position, the weights in the form that `conv` uses. */
     'weights',
     ...['bias', 'slopes', 'y', 'yRow'],
     /** The size of `y` in pixels. */
@@ -56,9 +56,9 @@ export const RECORDS = {
   segment: ['base', 'row', 'pixel', 'count'],
   /**
    * pointwise: `y = act1(act0(a) * m * factorA + r * factorR)`. Each of `act0` and `act1` maps `v`
-   * to `v >= 0 ? v : slope * v`, or is the function that `kind…` names (`KINDS`). `m` and `r` are
-   * maps, or a single pixel that is repeated. For a single pixel, the row distance is 0 and the
-   * skip moves back to its start.
+   * to `v >= 0 ? v : slope * v`, or is the function that `kind…` names (see `KINDS`). Each of `m`
+   * and `r` is a map, or a single pixel that is repeated. For a single pixel, the row distance is
+   * 0, and the skip leads back to the start of the pixel.
    */
   pointwise: [
     ...['a', 'aRow', 'aSkip'],

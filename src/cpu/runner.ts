@@ -25,7 +25,7 @@ const CALL_MS = 8;
  */
 const SLICE_MS = 20;
 
-/** Runs a task's rows on one or several cores. */
+/** Computes a task's rows on one or several cores. */
 export type RunRows = (task: RowTask, from: number, to: number) => void;
 
 export const onThisThread =
@@ -57,7 +57,7 @@ export interface Run extends Pick<RunOptions, 'signal'> {
   readonly onStep?: ((step: Step, milliseconds: number) => void) | undefined;
 }
 
-/** The options for a run that the caller can choose. */
+/** The options that the caller can choose for a run. */
 export type RunChoice = Pick<Run, 'signal' | 'onWork' | 'onStep' | 'means' | 'tables'>;
 
 /** Runs a program whose inputs are in memory. @throws CrispenError `ABORTED` */
@@ -79,8 +79,8 @@ export async function runProgram(program: Program, run: Run): Promise<void> {
     const started = performance.now();
     const work = step.op.multiplyAdds * pixels;
     const rowsInAll = step.tasks.reduce((sum, task) => sum + (isRowTask(task) ? task.rows : 0), 0);
-    // Ops without multiply-adds only move numbers. They count as 100 multiply-adds per LR pixel of
-    // a row.
+    // Ops without multiply-adds only move numbers. Each of their rows counts as 100 multiply-adds
+    // per LR pixel.
     const perRow = Math.max(work / Math.max(1, rowsInAll), 100 * program.size.width);
     for (const task of step.tasks) {
       if (!isRowTask(task)) {

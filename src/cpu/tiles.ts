@@ -12,7 +12,9 @@ import type { Packing } from './pixels.ts';
 import type { RunChoice } from './runner.ts';
 import { type Band, type Means, meansOf, type RowSums } from './tasks.ts';
 
-/** Runs a model on tiles. This is the model itself, or a copy of the model in another thread. */
+/**
+ * Runs a model on tiles. A runner is the model itself, or a copy of the model in another thread.
+ */
 export interface TileRunner {
   /** Does the same as `CpuModel.run`. */
   run(

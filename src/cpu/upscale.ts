@@ -21,8 +21,8 @@ import { TILE_SIDE } from './winograd.ts';
 const DEFAULT_BUDGET = 2 ** 30;
 
 /**
- * More bands are used only if they reduce the running time to less than this fraction. Bands
- * overlap, so they add work.
+ * More bands are used only if they reduce the estimated time to less than this fraction of the best
+ * time so far. Bands overlap, so they add work.
  */
 const WORTHWHILE = 0.9;
 
@@ -235,7 +235,7 @@ async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promis
     }
   };
   try {
-    // Helpers start first, because the model then keeps this thread busy.
+    // The helpers start first, because the model keeps this thread busy once it runs.
     const runners = [...model.helpers.slice(0, threads - 1), model];
     await Promise.all(runners.map((runner) => work(runner).catch(fail)));
   } finally {

@@ -6,8 +6,8 @@
 import { padded } from './layout.ts';
 
 /**
- * The side of a tile in pixels. If a part of an image begins at a tile border, its result is
- * identical to the whole image's.
+ * The side of a tile in pixels. If a part of an image begins at a tile border, its pixels get the
+ * same values as in the whole image.
  */
 export const TILE_SIDE = 2;
 /** The number of tiles that are transformed together. */
@@ -36,8 +36,8 @@ export const windowBytes = (channels: number): number =>
 export const worthTiles = (cIn: number, cOut: number): boolean => (cIn * cOut) / (cIn + cOut) >= 6;
 
 /**
- * Multiplies Winograd's filter matrix `G` by a column. For a row, the result is the product with
- * the transposed `G`.
+ * Multiplies Winograd's filter matrix `G` by a column. If given a row, multiplies the row by the
+ * transposed `G`.
  */
 const spread = ([a, b, c]: readonly number[]): number[] => [a, (a + b + c) / 2, (a - b + c) / 2, c];
 

@@ -5,7 +5,7 @@ import type { Restoration } from '../catalog/task.ts';
 /** The default size limit for results: 4096 x 4096 pixels. */
 const MAX_PIXELS = 2 ** 24;
 
-/** The attributes whose changes require a new result. */
+/** The attributes that require a new result when they change. */
 export const INPUTS = [
   ...['src', 'scale', 'model', 'integrity', 'allow-models', 'task', 'base-url', 'max-pixels'],
   'crossorigin',
@@ -141,8 +141,8 @@ export const restorationOf = (task: string): Restoration | undefined =>
   task === 'denoise' || task === 'dejpeg' ? task : undefined;
 
 /**
- * Moves values that were set before the element was defined from the object's own properties to the
- * accessors. Otherwise, the own properties would hide the accessors.
+ * Moves the object's own properties, which were set before the element was defined, to the
+ * accessors. Otherwise, these properties would hide the accessors.
  */
 export function upgrade(element: ImageAttributes, prototype: object): void {
   if (prototype === Base.prototype) return;

@@ -31,7 +31,7 @@ export interface CrispenImageEventMap {
    * was scrolled out of view while it was waiting.
    */
   abort: CustomEvent<null>;
-  /** The visitor moved the divider. `value` is the new value of the property. */
+  /** The visitor moved the divider to the position `value`. */
   slide: CustomEvent<{ readonly value: number }>;
   /** The model is loaded. */
   modelload: CustomEvent<{ readonly id: string; readonly name: string; readonly scale: number }>;
@@ -40,7 +40,7 @@ export interface CrispenImageEventMap {
 /** The divider's position if `value` is not set. */
 const MIDDLE = 50;
 
-/** If the work takes more milliseconds than this, it is announced to screen readers. */
+/** Work that takes more milliseconds than this is announced to screen readers. */
 const LONG_MS = 1000;
 
 /**
@@ -118,7 +118,7 @@ export class CrispenImage extends ImageAttributes {
   static set idleMs(milliseconds: number) {
     settings.idleMs = milliseconds;
   }
-  /** The elements' text for screen readers. A page can set translations. */
+  /** The elements' text for screen readers. A page can translate it. */
   static get words(): Words {
     return settings.words;
   }
@@ -134,8 +134,8 @@ export class CrispenImage extends ImageAttributes {
   #skipped: SkipReason | null = null;
   #result: UpscaleOutput | null = null;
   /**
-   * Information about the file at the URL `source`. `#file` is the file itself, which is kept only
-   * while a run needs it.
+   * Information about the file whose URL is `source`. The file itself, `#file`, is kept only while
+   * a run needs it.
    */
   #look: (Look & { readonly source: string }) | null = null;
   #file: Blob | null = null;
@@ -212,9 +212,9 @@ export class CrispenImage extends ImageAttributes {
   }
 
   /**
-   * Returns the enlarged image as a file, even if the layout does not show it. If there is no
+   * Returns the enlarged image as a file, even if the layout does not need it. If there is no
    * result yet, the image is enlarged first. If the original has a colour profile or 16 bits per
-   * sample, the image is enlarged again to a file that keeps them.
+   * sample, the image is enlarged again so that the file keeps them.
    *
    * @param options.quality 0 to 1 for all formats except PNG, default 0.92
    * @throws CrispenError like `Upscaler.upscale`
@@ -345,8 +345,8 @@ export class CrispenImage extends ImageAttributes {
   }
 
   /**
-   * Returns a string that represents everything that affects the result, except the size on the
-   * screen.
+   * Returns a string that represents everything that affects the result, except the image's size on
+   * the screen.
    */
   #inputs(): string {
     const attributes = INPUTS.map((name) => this.getAttribute(name));
@@ -443,7 +443,7 @@ export class CrispenImage extends ImageAttributes {
     }
   }
 
-  /** Leaves the image unchanged and sets the state `skipped`. */
+  /** Leaves the image unchanged and sets the state to `skipped`. */
   #leave(reason: SkipReason): void {
     const key = this.#key;
     this.#controller = null;

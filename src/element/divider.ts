@@ -6,7 +6,7 @@ import type { Shadow } from './template.ts';
 /** The functions through which a divider communicates with its element. */
 export interface Divided {
   readonly isOn: () => boolean;
-  /** Whether the divider separates an upper and a lower part of the image. */
+  /** Whether the divider separates the upper part of the image from the lower part. */
   readonly isVertical: () => boolean;
   /**
    * The text for a position, with the placeholders `{original}` and `{result}` for the percentages.
@@ -24,8 +24,8 @@ interface Press {
   readonly x: number;
   readonly y: number;
   /**
-   * Whether a click follows a link. True if the element is inside a link and the press did not
-   * begin on the divider.
+   * Whether a click would follow a link: the element is inside one, and the press did not begin on
+   * the divider.
    */
   readonly isForLink: boolean;
   /** Whether the press has moved the divider. */
@@ -47,7 +47,8 @@ export class Divider {
     stage.addEventListener('mousedown', (event) => {
       if (divided.isOn() && event.button === 0) event.preventDefault();
     });
-    // After a press that moved the divider, the browser must not follow a link around the element.
+    // After a press that moved the divider, the browser must not follow a link that contains the
+    // element.
     stage.addEventListener('click', (event) => {
       const isForLink = this.#press?.isForLink && !this.#press.hasMoved;
       if (divided.isOn() && event.button === 0 && !isForLink) event.preventDefault();

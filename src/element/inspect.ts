@@ -30,8 +30,8 @@ export async function inspect(
     const file = await readFile(response, signal);
     return { source, file, ...(await look(file)) };
   } catch {
-    // A page can show a file that scripts cannot fetch, for example because of `connect-src` or a
-    // URL that works only once.
+    // A page can show a file that scripts cannot fetch, for example because the policy
+    // `connect-src` forbids it or the URL works only once.
     const isLeft = /\.gif($|[?#])|^data:image\/gif/i.test(source);
     return { source, file: null, isLeft, size: null };
   }
@@ -41,7 +41,7 @@ export async function inspect(
  * Chooses a scale, or a reason to skip the image.
  * @param source the URL of the file that `image` shows
  * @param known information about that file; null before `inspect` has run
- * @param forced whether the result is needed even if the layout does not show it
+ * @param forced whether to make a result even if the layout does not need it
  */
 export function choose(
   element: ImageAttributes,
@@ -71,8 +71,7 @@ export function choose(
     restores: restorationOf(element.task) !== undefined,
     forced,
   });
-  // For a `srcset` candidate, the natural size is not the file's size, so the file must be
-  // inspected.
+  // The natural size of a `srcset` candidate is not its file's size, so the file must be inspected.
   const isGuess = 'skip' in choice && !known && content.width > 0 && hasCandidates(image);
   return isGuess ? { scale: 1 } : choice;
 }

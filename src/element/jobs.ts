@@ -17,7 +17,7 @@ export interface Events {
   readonly signal: AbortSignal;
   /** Whether a `toBlob` call is waiting for the result, in which case even a long job runs. */
   readonly isWanted: () => boolean;
-  /** Called when the job begins, if the upscaler can run here. */
+  /** Called when the job begins, unless this browser cannot run the upscaler. */
   readonly onStart: () => void;
   readonly onModel: (model: ReadyModel) => void;
   readonly onProgress: (progress: UpscaleProgress) => void;
@@ -47,7 +47,7 @@ export async function enlarge(
   if (tool.refusal) throw tool.refusal;
   onStart();
   const task = restorationOf(element.task);
-  // For `clean`, `auto` is ignored, and the best model runs.
+  // For the task `clean`, the model `auto` is ignored, and the best model runs.
   const named = element.model === AUTO && element.task === 'clean' ? '' : element.model;
   const wanted = named || tool.modelFor(element.task, scale);
   const isAuto = wanted === AUTO;
@@ -72,8 +72,7 @@ export async function enlarge(
     });
   try {
     const output = await upscale(model).catch(async (error) => {
-      // The file might have been removed from storage to make room for a file that another page
-      // needed.
+      // The weight file might have been removed from storage to make room for another page's file.
       if (error.code !== 'MODEL_UNKNOWN' || !isAddress(wanted)) throw error;
       tool.models.clear();
       return upscale(await ready());
@@ -88,8 +87,8 @@ export async function enlarge(
 }
 
 /**
- * Rejects weights from another site, unless the page states the file's hash or allows the site. The
- * check is required because the weights would be kept in this site's storage.
+ * Rejects a weight file from another site, unless the page states its hash or allows the site. The
+ * check is required because the file would be kept in this site's storage.
  */
 function checkModel({ model, integrity, allowModels }: ImageAttributes): void {
   if (!isAddress(model) || integrity !== '') return;

@@ -41,7 +41,7 @@ function isOut(path: string, x: number, y: number): boolean {
     const end = values.slice(-2) as [number, number];
     if (kind === 'A' && values[0] > 0) {
       const [from, [r]] = [points.at(-1)!, values];
-      // For a clockwise arc, the centre is to the right.
+      // The centre of a clockwise arc is to the right of its chord.
       const turn = values[4] === 1 ? 1 : -1;
       const [dx, dy] = [end[0] - from[0], end[1] - from[1]];
       const half = Math.hypot(dx, dy) / 2;
@@ -73,7 +73,8 @@ describe('the hole that the result shows through', () => {
       const path = hole(box, round(r), split);
       for (let y = 15.5; y < 85; y += 1.7) {
         for (let x = 5.5; x < 115; x += 1.7) {
-          // (cx, cy) is the nearest point inside the box that is at least `r` from its edges.
+          // Of the points that are at least `r` inside the box's edges, (cx, cy) is the nearest to
+          // (x, y).
           const cx = Math.max(box.x + r, Math.min(box.x + box.width - r, x));
           const cy = Math.max(box.y + r, Math.min(box.y + box.height - r, y));
           const distance = Math.hypot(x - cx, y - cy) - r;

@@ -55,8 +55,8 @@ export function measure(image: HTMLImageElement): Layout {
 }
 
 /**
- * Computes the corner radii of a box that is inside another box. The outer box's radii may overlap.
- * Source: CSS Backgrounds 3, 4.2 and 4.5.
+ * Computes the corner radii of a box that is inside another box. The corners of the outer box may
+ * overlap. Source: CSS Backgrounds 3, sections 4.2 and 4.5.
  */
 export function innerRadii(
   radii: Radii,
@@ -104,7 +104,10 @@ export function hole(box: Box, corners: Radii, split: number, isVertical = false
   const arc = ([rx, ry]: Radius, px: number, py: number) =>
     `A${point(rx, ry)} 0 0 ${sweep} ${point(px, py)}`;
   const line = (px: number, py: number) => `L${point(px, py)}`;
-  /** The split can be inside at most one of an edge's two corners. */
+  /**
+   * The distance between the rounded outline and the box's edge at the split, which can be inside
+   * at most one of the edge's two corners.
+   */
   const edge = (left: Radius, end: Radius) =>
     Math.max(drop(left, from - x), drop(end, right - from));
   const top = y + edge(a, b);

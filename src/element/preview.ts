@@ -18,12 +18,12 @@ export interface PreviewOptions {
   readonly upscaler?: Upscaler;
   /**
    * The model or the scale for images that are smaller than the canvas. The default is the best
-   * photo model at x2. `auto` has the same meaning as for `upscale`.
+   * photo model at x2. The model `auto` has the same meaning as for `upscale`.
    */
   readonly request?: Pick<UpscaleRequest, 'model' | 'scale' | 'onProgress'>;
   /**
-   * Called at two stages. `drawn` means that the image is visible as the browser scaled it.
-   * `refined` means that the image is visible in its final quality.
+   * Called at two stages. `drawn` means that the image is visible, scaled by the browser. `refined`
+   * means that the image is visible in its final quality.
    */
   readonly onStage?: (stage: PreviewStage, file: File) => void;
   /** Called if an error occurs. The image on the canvas does not change. */
@@ -39,7 +39,7 @@ export interface FileOptions {
 
 export interface Preview {
   /**
-   * Returns the selected image as a file. It is enlarged if it is smaller than the canvas,
+   * Returns the selected image as a file. The image is enlarged if it is smaller than the canvas,
    * otherwise reduced to the canvas's size.
    * @throws CrispenError `INVALID_INPUT` if no image is selected; any error from enlarging or
    *   encoding
@@ -64,8 +64,8 @@ const FILE: Rules<FileOptions> = { type, quality };
 
 /**
  * Shows the image that the user selects in a file input. Nothing is sent to a server. The decoded
- * image is drawn immediately. If it has fewer pixels than the canvas shows, it is then replaced
- * with an enlargement by a network, otherwise with a high-quality reduction.
+ * image is drawn immediately. Then, a better version replaces it: an enlargement by a network if
+ * the image has fewer pixels than the canvas shows, otherwise a high-quality reduction.
  *
  * @throws CrispenError `INVALID_INPUT` for invalid options or if `input` is not a file input
  */
@@ -170,7 +170,7 @@ function aborted(bitmap: ImageBitmap): CrispenError {
 /** Returns the size in device pixels at which an image fits into the canvas's box. */
 function fitInto(canvas: HTMLCanvasElement, { width, height }: ImageBitmap) {
   const ratio = devicePixelRatio;
-  // For a canvas without layout, its own width and height are used.
+  // If the canvas has no layout, its own width and height are used.
   const across = canvas.clientWidth * ratio || canvas.width;
   const down = canvas.clientHeight * ratio || canvas.height;
   const factor = Math.min(across / width, down / height);

@@ -6,7 +6,7 @@
 import { type Box, hole, measure, ownSize, type Radii } from './layout.ts';
 import type { Shadow } from './template.ts';
 
-/** The element's values, which a view reads whenever it draws. */
+/** The values that a view reads from the element whenever it draws. */
 export interface Viewed {
   readonly host: HTMLElement;
   /** Returns the image under the result. */

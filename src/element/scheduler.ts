@@ -5,8 +5,8 @@ export interface Work<Tool, T> {
   /** Tasks with the same key share a tool. */
   readonly key: string;
   /**
-   * Returns the task's rank. It is called when the next task is chosen. The task with the smallest
-   * rank runs first. Among equal ranks, the oldest task runs first.
+   * Returns the task's rank when the next task is chosen. The task with the smallest rank runs
+   * first. Among tasks of equal rank, the oldest runs first.
    */
   readonly rank: () => number;
   readonly signal: AbortSignal;

@@ -99,7 +99,7 @@ export function wordsFor(task: string): {
  */
 export const scheduler = new Scheduler<Tool>(
   async (key) => {
-    // This module is loaded when the first image needs it. By then, the page has already been
+    // `engine.ts` is loaded when the first image needs it. By then, the page has already been
     // painted.
     const { createUpscaler, modelFor } = await import('./engine.ts');
     const baseUrl = key === '' ? {} : { baseUrl: key };

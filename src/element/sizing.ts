@@ -1,10 +1,7 @@
 /** The scales from which `auto` chooses. */
 const SCALES = [2, 3, 4] as const;
 
-/**
- * If an image would be enlarged by less than this factor, the original already has enough pixels
- * for the screen.
- */
+/** If an image needs a smaller factor than this to fill its box, it is not enlarged. */
 const WORTHWHILE = 1.05;
 
 /** The reason why an image stays unchanged; see `CrispenImage.skipped`. */
@@ -28,15 +25,16 @@ export interface Sizing {
   readonly restores: boolean;
   /** The size of the largest allowed result, in pixels. */
   readonly maxPixels: number;
-  /** Whether the result is needed even if the layout does not show it. */
+  /** Whether to make a result even if the layout does not need it. */
   readonly forced: boolean;
 }
 
 /**
  * Chooses the scale for an image, or the reason why it is not enlarged. The screen cannot show more
- * than `shownWidth * ratio` by `shownHeight * ratio` pixels. `auto` is the smallest scale that
- * fills these pixels and whose result is within `maxPixels`. If restoration is requested, a visible
- * image is always restored, but it is not enlarged if the screen could not show the difference.
+ * than `shownWidth * ratio` by `shownHeight * ratio` pixels. Of the scales whose results are within
+ * `maxPixels`, `auto` is the smallest that fills these pixels, or the largest if none does. If
+ * restoration is requested, a visible image is always restored, but it is not enlarged if the
+ * screen could not show the difference.
  */
 export function chooseScale(sizing: Sizing): { scale: number } | { skip: SkipReason } {
   const { width, height, shownWidth, shownHeight, ratio, fit, maxPixels, restores, forced } =

@@ -3,8 +3,9 @@ import { type ImageAttributes, reflect } from './attributes.ts';
 /**
  * The styles of the element's shadow tree. They never change the image's own box, so the page
  * layout does not shift when the element is upgraded. The variables `--x`, `--y`, `--w` and `--h`,
- * which the element measures, position everything that is drawn over the image. The style sheet is
- * constructed in a script, so a content security policy does not have to allow `unsafe-inline`.
+ * which contain the image's measured box, position everything that is drawn over it. The style
+ * sheet is constructed in a script, so a content security policy does not have to allow
+ * `unsafe-inline`.
  */
 const CSS = `
 :host { display: inline-block; position: relative; max-width: 100% }

@@ -10,7 +10,7 @@ import type { TensorMap } from '../weights/tensor.ts';
 import { Engine } from './engine.ts';
 import { upscaleOnCpu } from './oracle/interpreter.ts';
 
-/** Reads the network and the seeded weights of a golden file. */
+/** Reads the network and the seeded weights from a golden file. */
 function golden(name: string): Detection {
   const bytes = new Uint8Array(readFileSync(`test/golden/${name}.safetensors`));
   const weights: TensorMap = new Map(
@@ -43,7 +43,7 @@ describe('networks of checkpoints on 8-bit images', () => {
     const cpu = await upscaleOnCpu(network, weights, image);
     const { worst, share } = difference(gpu.image, cpu.image);
     expect(worst).toBeLessThanOrEqual(1);
-    // Enlarging integer alpha values by 2 produces some ties, which can round either way.
+    // Alpha values are integers, so enlarging by 2 produces ties, which can round either way.
     expect(share).toBeLessThanOrEqual(0.02);
     expect(gpu.report).toMatchObject({ tiles: 1, statistics: 'exact', approximate: false });
     expect(new Set(gpu.image.data).size).toBeGreaterThan(width === 1 ? 1 : 8);
@@ -105,7 +105,7 @@ describe('networks of checkpoints on 8-bit images', () => {
       for (let x = 0; x < 18; x++) {
         const at = (y * 18 + x) * 4;
         const from = ((y >> 1) * 9 + (x >> 1)) * 4;
-        // Colours that leave 0..255 when their luma changes are clamped. All other colours keep the
+        // A colour is clamped if its new luma moves it outside 0..255. All other colours keep that
         // luma.
         const inside = [0, 1, 2].every((c) => gpu.image.data[at + c] % 255 !== 0);
         if (inside && Math.abs(luma(gpu.image.data, at) - luma(image.data, from)) > 1.5) off++;

@@ -83,7 +83,7 @@ describe('Engine.upscale', () => {
     },
   );
 
-  // Software adapters use none of these convolutions by default. This test runs them as real GPUs
+  // Software adapters use none of these convolutions by default. This test runs them, as real GPUs
   // do.
   it.each(['shared', 'strips', 'halo'] as const)(
     'with convolutions by %s, which also pool: the same picture, in tiles too',

@@ -43,13 +43,13 @@ export interface EngineOptions {
   /** `navigator.gpu` in a browser, or an instance from the npm package `webgpu`. */
   readonly gpu: GPU;
   /**
-   * The bytes of GPU buffers that one job may allocate. The default is the adapter's largest buffer
+   * How many bytes of GPU buffers one job may allocate. The default is the adapter's largest buffer
    * size, up to 1 GiB. Adapters report nothing else about their memory.
    */
   readonly memoryBudget?: number | undefined;
   /** Whether a software adapter is acceptable. The default is true. */
   readonly software?: boolean | undefined;
-  /** Limits how long the GPU may take to respond. */
+  /** The limits on how long the GPU may take to respond. */
   readonly patience?: Patience | undefined;
   /**
    * The default is the adapter's entry in the table of adapter families (engine/tune/tuning.ts).
@@ -66,7 +66,7 @@ export interface ModelOptions {
   readonly wide?: boolean;
 }
 
-/** The parts of an engine that other work on its device needs. */
+/** The parts of an engine that `Engine.run` passes to other work on its device. */
 export interface EngineParts extends LoweringTarget {
   readonly pace: Pace;
 }
@@ -378,8 +378,8 @@ export class Engine {
   }
 
   /**
-   * Returns the job's buffers. It reuses the last job's buffers if the model and the tile size are
-   * the same.
+   * Returns buffers for a job. Reuses the last job's buffers if the model and the tile size are the
+   * same.
    */
   async #prepare(model: Model, strips: readonly StripPlan[]): Promise<Job> {
     const tile = largestSource(strips);
@@ -393,5 +393,7 @@ export class Engine {
   }
 }
 
-/** Bytes reserved for uniforms and for everything else that does not grow with the tile size. */
+/**
+ * The bytes reserved for uniforms and for everything else that does not grow with the tile size.
+ */
 const SMALL_BYTES = 2 ** 18;

@@ -16,7 +16,7 @@ const adapter = await requestF16Adapter();
 
 const photo = { width: 24, height: 20 };
 
-/** Generates a crop with natural statistics: smooth shades, an edge and texture. */
+/** Generates an image with the statistics of a photo: smooth shades, an edge and texture. */
 function input(): Float32Array {
   const { width, height } = photo;
   return Float32Array.from({ length: 3 * width * height }, (_, i) => {
@@ -39,8 +39,7 @@ async function expectNear(engine: Engine, fuse: Fusion): Promise<void> {
   const off = a.filter((v, i) => !(Math.abs(v - b[i]) <= 1)).length;
   expect(a.length).toBe(3 * 48 * 40);
   expect(off / a.length).toBeLessThanOrEqual(0.001);
-  // Checks that the run really uses f16. The results of an f32 run would be a thousand times
-  // closer.
+  // Checks that the run really uses f16. In f32, the error would be a thousand times smaller.
   const worst = Math.max(...a.map((v, i) => Math.abs(v - b[i])));
   expect(worst).toBeGreaterThan(1e-3);
 }

@@ -11,7 +11,7 @@ import type { Methods, Tuning } from './tune/tuning.ts';
 export interface LoweringTarget {
   readonly device: Device;
   readonly tuning: Tuning;
-  /** The bytes of GPU buffers that a job may allocate. */
+  /** How many bytes of GPU buffers a job may allocate. */
   readonly memoryBudget: number;
 }
 
@@ -20,7 +20,7 @@ export interface NetworkOptions {
   readonly fuse?: Fusion | undefined;
   /** The element type of feature maps and weights in memory. The default is f32. */
   readonly precision?: ElementType | undefined;
-  /** Nodes that must be written to memory. */
+  /** The nodes whose values must be written to memory. */
   readonly keep?: ReadonlySet<NodeId> | undefined;
   /**
    * If set, the input and output are pixels with 8 or 16 (`wide`) bits per sample. If null, they
@@ -38,7 +38,7 @@ const MAX_DEFAULT_BUDGET = 2 ** 30;
 export const defaultBudget = ({ limits }: Device): number =>
   Math.min(MAX_DEFAULT_BUDGET, limits.maxBufferSize);
 
-/** Returns the tuning's methods for maps of an element type. */
+/** Returns the tuning's methods for feature maps of the given element type. */
 export const methodsFor = (tuning: Tuning, element: ElementType): Methods =>
   (element === 'f16' && tuning.half) || tuning;
 
@@ -62,8 +62,8 @@ export async function lowerFor(
     quads: methods.quads,
     workgroup: { ...device.workgroup, tileColumns: methods.tileColumns },
     image: image ? { range, wide: image.wide } : undefined,
-    // Attention weights are kept for the layers that share them if they fit in a quarter of the
-    // budget.
+    // Attention weights that fit in a quarter of the budget are kept for the layers that share
+    // them.
     attentionBytes: Math.min(memoryBudget / 4, device.limits.maxStorageBufferBindingSize),
   });
 }

@@ -1,11 +1,11 @@
 import type { Progress } from './types.ts';
 
-/** There is no estimate before the work has been observed for at least this long. */
+/** There is no estimate until work has been observed for this long and in this many reports. */
 const LEAST_MS = 2000;
 const LEAST_REPORTS = 8;
 /**
- * The largest allowed ratios between the rates of the two halves. Estimates start while the ratio
- * is at most the first limit, and continue while it is at most the second.
+ * The largest allowed ratios between the rates in the two halves of the observed time. Estimates
+ * start while the ratio is at most the first limit, and continue while it is at most the second.
  */
 const STEADY = 1.5;
 const UNSTEADY = 3;
@@ -64,8 +64,8 @@ export class TimeLeft {
 }
 
 /**
- * Converts finished work to progress that never decreases. It adds the time left once that time can
- * be estimated. The caller chooses the unit of work.
+ * Converts finished work to progress that never decreases, and adds the time left once this can be
+ * estimated. The caller chooses the unit of work.
  */
 export class ProgressMeter {
   #total: number;

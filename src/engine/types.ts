@@ -36,7 +36,7 @@ export interface UpscaleOptions extends RunOptions {
    * that fits the memory budget.
    */
   readonly tileSize?: number | undefined;
-  /** The bytes of GPU buffers that the job may allocate. The default is the engine's budget. */
+  /** How many bytes of GPU buffers the job may allocate. The default is the engine's budget. */
   readonly memoryBudget?: number | undefined;
   /**
    * The pixels that a network reads beyond the image. `zero`: zeros, as in training. `replicate`:
@@ -139,8 +139,8 @@ export type Strip = RgbaImage & {
 };
 
 /**
- * Takes the strips of a result from top to bottom. The receiver owns their data. The next strip is
- * only delivered after the promise for the previous strip has settled.
+ * Takes the strips of a result from top to bottom. The sink owns their data. The next strip is only
+ * delivered after the promise for the previous strip has settled.
  */
 export type StripSink = (strip: Strip) => Promise<void> | void;
 

@@ -3,8 +3,8 @@ import { multiplyAddsPerPixel } from '../graph/analysis.ts';
 import type { Network } from '../networks/network.ts';
 
 /**
- * Returns the total multiply-adds of several network runs, each on an LR image of its own size. The
- * unit is roughly that of `Pace`.
+ * Returns the total number of multiply-adds of several network runs, each on an LR image of its own
+ * size. The unit is roughly that of `Pace`.
  */
 export const multiplyAddsOf = (runs: readonly (Size & { readonly network: Network })[]): number =>
   runs.reduce(

@@ -1,4 +1,4 @@
-/** Appends the ops of non-local attention (`nonlocalOp.ts`) to a graph. */
+/** Appends the ops of non-local attention (see `nonlocalOp.ts`) to a graph. */
 import { type GraphBuilder, GraphError, type NodeId } from './graph.ts';
 import type { Gate, NonlocalOp, OffsetLayout } from './nonlocalOp.ts';
 
@@ -34,7 +34,7 @@ export class NonlocalBuilder {
     return this.#append(name, { kind: 'similarity', rounds, clusters, normalised, weight }, inputs);
   }
 
-  /** @param chunk if given, the number of clusters depends on the image's size (`bucketsOf`) */
+  /** @param chunk if given, the number of clusters depends on the image's size (see `bucketsOf`) */
   codes(
     name: string,
     similarity: NodeId,

@@ -81,7 +81,7 @@ export type NonlocalOp =
    * of queries and keys in each window. The queries are the rows of the window. The keys are the
    * same rows divided by their norms (at least 5e-5). With 3 spans, the rows of the previous and
    * the next window are keys too; windows wrap around. The last rows are repeated to fill the last
-   * window (`paddedRow`). A third input, a map [w], is added to the scores: for query `q`, the
+   * window (see `paddedRow`). A third input, a map [w], is added to the scores: for query `q`, the
    * value of channel `q mod w` at the key's pixel.
    */
   | {
@@ -94,8 +94,8 @@ export type NonlocalOp =
   | { readonly kind: 'logSumExp'; readonly rounds: number; readonly window: number }
   /**
    * Reads a map [C], order, rank, attention and the result of `logSumExp`, and returns a map [C]:
-   * sums of rows weighted by the attention, moved back to their pixels. The rounds are summed.
-   * Their weights are the softmax of `logSumExp` over the rounds.
+   * sums of rows weighted by the attention, moved back to their pixels. The results of the rounds
+   * are summed, weighted by the softmax of `logSumExp` over the rounds.
    */
   | {
       readonly kind: 'attend';

@@ -32,7 +32,8 @@ export type Op =
   /** The LR image, in the network's input range and channel order (RGB). */
   | { readonly op: 'input'; readonly channels: number; readonly padding?: Padding }
   /**
-   * A zero-padded convolution of stride 1. `weight` names the weights (oihw), `bias` names [cOut].
+   * A zero-padded convolution of stride 1. `weight` names the weights (oihw), and `bias` names the
+   * bias [cOut].
    */
   | {
       readonly op: 'conv';
@@ -51,7 +52,7 @@ export type Op =
   | { readonly op: 'prelu'; readonly weight: string }
   /**
    * Computes `scale[c] * v + shift[c]` for each value `v` of channel `c`, with constants from the
-   * definition, such as a data set's mean.
+   * network's definition, such as a data set's mean.
    */
   | {
       readonly op: 'affine';

@@ -63,8 +63,8 @@ export type PlksrOp =
 type OpOf<K extends PlksrOp['op']> = Extract<PlksrOp, { readonly op: K }>;
 
 /**
- * Returns the shape of a map whose channels are divided into groups. Checks that the vector has one
- * element per channel.
+ * Returns the shape of a map whose channels are divided into groups. Also checks that the second
+ * input is a vector with one element per channel.
  */
 function grouped(
   { groups }: { readonly groups: number },

@@ -13,11 +13,11 @@ export interface ReceptiveField {
 }
 
 /**
- * Walks from the output to the input. The need at a node is a radius in pixels of that node. The
- * radius is measured from the block of pixels that corresponds to one LR pixel, so enlargements
- * round up exactly. After a pixel unshuffle by `u`, the block belongs to a cell of `u` x `u` LR
- * pixels. Tiles begin and end between such cells. Vectors have no radius; `global` accounts for
- * their influence.
+ * Walks from the output to the input. For each node, `need` contains a radius in pixels of that
+ * node. The radius is measured from the block of pixels that corresponds to one LR pixel, so
+ * enlargements round up exactly. After a pixel unshuffle by `u`, the block belongs to a cell of
+ * `u` x `u` LR pixels. Tiles begin and end between such cells. Vectors have no radius; `global`
+ * accounts for their influence.
  */
 export function receptiveField(graph: Graph): ReceptiveField {
   const need = new Map<NodeId, number>([[graph.output, 0]]);
@@ -37,7 +37,7 @@ export function receptiveField(graph: Graph): ReceptiveField {
   return { radius, global };
 }
 
-/** With a larger radius, tiles would spend most of their work on pixels that are discarded. */
+/** With a larger radius, most of the computed pixels of a tile would be discarded. */
 const MAX_EXACT_RADIUS = 72;
 /** The overlap for networks with a larger radius. BENCHMARKS.md lists the measured error. */
 const APPROXIMATE_OVERLAP = 32;

@@ -18,13 +18,13 @@ export interface Rules<O> {
   readonly reach: (op: O, r: number) => number;
   /**
    * Returns whether each value depends on the whole image. `means`: it depends on means, which a
-   * pass over the image can compute in advance. `pixels`: it depends on single pixels anywhere.
-   * Null: it depends only on pixels within reach.
+   * pass over the image can compute in advance. `pixels`: it depends on single pixels anywhere in
+   * the image. Null: it depends only on pixels within reach.
    */
   readonly global: (op: O) => 'means' | 'pixels' | null;
 }
 
-/** The rules that ops have in common if they work pixel by pixel. */
+/** The rules that are the same for all ops that work pixel by pixel. */
 export const local = {
   multiplyAdds: () => 0,
   reach: (_: unknown, r: number) => r,

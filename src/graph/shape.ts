@@ -52,7 +52,9 @@ export const areaOf = (shape: Shape): number => {
   return (shape.scale / strides) ** 2;
 };
 
-/** Reports a malformed network definition. This is a mistake in the code, not bad user input. */
+/**
+ * Reports a malformed network definition. The cause is a mistake in the code, not bad user input.
+ */
 export class GraphError extends Error {
   override name = 'GraphError';
 }

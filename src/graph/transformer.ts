@@ -1,4 +1,4 @@
-/** Appends the ops of lightweight transformers (`transformerOp.ts`) to a graph. */
+/** Appends the ops of lightweight transformers (see `transformerOp.ts`) to a graph. */
 import type { GraphBuilder, NodeId } from './graph.ts';
 import { addOps } from './ops.ts';
 import { type Grouping, TRANSFORMER, windowOf } from './transformerOp.ts';
@@ -50,8 +50,9 @@ export class TransformerBuilder {
 
   /**
    * `x` contains queries, keys and possibly more channels, in this order. If the order differs,
-   * `query` and `key` are the first channels with queries and with keys. `keys` is the map that
-   * contains the keys; the default is `x`. `table` is the name of the position table.
+   * `query` is the first channel of the queries, and `key` is the first channel of the keys. `keys`
+   * is the map that contains the keys; the default is `x`. `table` is the name of the position
+   * table.
    */
   groupScores(
     name: string,

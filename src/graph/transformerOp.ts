@@ -104,9 +104,9 @@ export type TransformerOp =
       readonly table: string | null;
     }
   /**
-   * The inputs are a map with values in the channels from `first` on, and the scores. Returns a map
-   * [C]: the sums of each group's values, weighted by the scores. Values are merged like the keys
-   * in `groupScores`.
+   * Reads a map with values in the channels from `first` on, and the scores. Returns a map [C]: the
+   * sums of each group's values, weighted by the scores. Values are merged like the keys in
+   * `groupScores`.
    */
   | {
       readonly op: 'groupMix';
@@ -130,7 +130,8 @@ export type TransformerOp =
       readonly temperature: string;
     }
   /**
-   * A convolution without padding at every `stride`-th pixel. Weights are oihw, the bias is [cOut].
+   * A convolution without padding at every `stride`-th pixel. The weights are oihw, and the bias is
+   * [cOut].
    */
   | {
       readonly op: 'stridedConv';

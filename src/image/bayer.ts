@@ -40,12 +40,14 @@ const RULES: Rules<BayerMosaic> = {
 };
 const NEEDED = ['width', 'height', 'data', 'pattern'] as const;
 
-/** Returns the name of the array's type, such as `Uint8Array`, for arrays of any realm. */
+/**
+ * Returns the name of the array's type, such as `Uint8Array`, even for an array from another realm.
+ */
 const kindOf = (data: ArrayBufferView): string => Object.prototype.toString.call(data).slice(8, -1);
 
 /**
  * Interpolates a mosaic to an opaque 16-bit RGB image. The result is the input for a demosaicing
- * network with scale 1, which improves on the bilinear interpolation. Black becomes 0 and white
+ * network of scale 1, which improves on the bilinear interpolation. Black becomes 0 and white
  * becomes 65535. Samples outside that range are clamped. The function applies neither white balance
  * nor a transfer curve. If the samples are linear light, the caller must first encode them with the
  * transfer curve that was used in training the network.

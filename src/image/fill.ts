@@ -81,7 +81,7 @@ function fill({ width, height, data }: Level, coarse: Level): void {
       const at = (y * width + x) * 4;
       if (data[at + 3] !== 0) continue;
       // The interpolation is bilinear. The centre of the pixel is a quarter of a coarse pixel away
-      // from the coarse centre, in the direction of the neighbour `(nx, ny)`.
+      // from the centre of its coarse pixel, in the direction of the neighbour `(nx, ny)`.
       const [cx, cy] = [x >> 1, y >> 1];
       const nx = Math.min(Math.max(cx + (x % 2 ? 1 : -1), 0), coarse.width - 1);
       const ny = Math.min(Math.max(cy + (y % 2 ? 1 : -1), 0), coarse.height - 1);

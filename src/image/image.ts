@@ -2,7 +2,7 @@ import { CrispenError } from '../errors.ts';
 
 /**
  * An image with 8-bit samples. `data` contains R, G, B and A for each pixel, in rows from top to
- * bottom, which are `width * height * 4` bytes in total. Alpha is not premultiplied.
+ * bottom: `width * height * 4` bytes in total. Alpha is not premultiplied.
  */
 export interface Rgba8Image {
   readonly width: number;

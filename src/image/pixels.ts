@@ -35,11 +35,11 @@ export function toRgba8(image: RgbaImage): Rgba8Image {
 }
 
 /**
- * Rotates or mirrors an image upright according to its EXIF orientation. For 1, the same object is
- * returned. 2 means that the stored image is mirrored, 3 that it is upside down, 4 that it is both,
- * and 5 that it is mirrored about the diagonal from the top left. For 6, the left side of the
- * stored image becomes the top. 7 means that it is mirrored about the other diagonal. For 8, the
- * right side becomes the top.
+ * Makes an image upright: rotates or mirrors it according to its EXIF orientation. For orientation
+ * 1, the same object is returned. 2 means that the stored image is mirrored, 3 that it is upside
+ * down, and 4 that it is both. 5 means that it is mirrored about the diagonal from the top left,
+ * and 7 about the other diagonal. For 6, the left side of the stored image becomes the top, and for
+ * 8, the right side.
  */
 export function turn<Image extends RgbaImage>(image: Image, orientation: number): Image {
   if (orientation === 1) return image;

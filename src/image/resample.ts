@@ -5,13 +5,13 @@ import { axisTaps, type ResampleKernel, type Taps } from './taps.ts';
 export type { ResampleKernel } from './taps.ts';
 
 /**
- * Resizes an image to `width` x `height` pixels. It uses the gamma-encoded values.
+ * Resizes an image to `width` x `height` pixels, using the gamma-encoded values.
  *
  * The function matches MATLAB's imresize. Pixel centres are at half-integer positions, the kernel
  * is widened by the reduction factor (antialiasing), edges are mirrored with the edge pixel
- * doubled, and weights are normalised to the sum 1. The image is resized vertically first, then
+ * doubled, and weights are normalised to a sum of 1. The image is resized vertically first, then
  * horizontally. Opaque images are rounded (half up) and clamped to 8 bits after each of the two
- * steps, which reproduces the usual LR test images bit for bit.
+ * steps, which reproduces the usual low-resolution test images bit for bit.
  *
  * An image with any translucent pixel is filtered with premultiplied alpha and rounded only once,
  * at the end. The hidden colours of transparent pixels therefore do not affect visible pixels. In

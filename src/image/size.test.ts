@@ -36,7 +36,7 @@ it('a given side is exact and a box is kept to, whatever the sizes', () => {
 it.each<SizeWish>([
   { width: 5000 },
   { fit: { width: 1601, height: 1700 } },
-  // The rules for options already reject these values.
+  // Usually, the rules for options reject these values first.
   { scale: Number.NaN },
   { fit: { width: 4, height: Number.NaN } },
 ])('refuses %j', (wish) => {

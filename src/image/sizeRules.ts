@@ -10,8 +10,7 @@ const box: Rule = {
     const { width, height } = Object(value);
     return typeof value === 'object' && pixels.accepts(width) && pixels.accepts(height);
   },
-  // This creates a plain copy, because it might not be possible to send a framework's object to a
-  // worker.
+  // The copy is a plain object, because a framework's object cannot always be sent to a worker.
   copy: ({ width, height }: { width: number; height: number }) => ({ width, height }),
 };
 

@@ -44,7 +44,7 @@ export interface Taps {
 /**
  * Computes the taps for one dimension, like MATLAB's imresize. Pixel centres are at half-integer
  * positions, the kernel is widened by the reduction factor (antialiasing), edges are mirrored with
- * the edge pixel doubled, and the weights have the sum 1.
+ * the edge pixel doubled, and the weights add up to 1.
  */
 export function axisTaps(lengthIn: number, lengthOut: number, name: ResampleKernel): Taps {
   const kernel = KERNELS[name];
@@ -84,10 +84,10 @@ function mirror(position: number, length: number): number {
 
 /**
  * The taps as runs of consecutive positions. Output `i` is the sum over `t` of `weights[i * count +
- * t]` times source `first[i] + t`. The weight of a position outside the image is added to its
- * mirrored position inside the image, which is always within the run. Runs stay inside the source,
- * and `first` never decreases. Therefore, rows can be resized as they arrive and can then be
- * discarded.
+ * t]` times source `first[i] + t`. The weight of a position outside the image is added to that of
+ * its mirrored position inside the image, which is always within the run. Runs stay inside the
+ * source, and `first` never decreases. Therefore, rows can be resized as they arrive and can then
+ * be discarded.
  */
 export interface TapRuns {
   readonly length: number;

@@ -9,7 +9,7 @@ const NAMES = [null, ...(Object.keys(ACTIVATIONS) as ActivationName[]), 'prelu']
 const upperSnake = (name: string): string =>
   name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
 
-/** The prelude constants ACTIVATION_<NAME> that lib/activation.wgsl uses. */
+/** The prelude constants `ACTIVATION_<NAME>` that lib/activation.wgsl uses. */
 export const ACTIVATION_IDS: Constants = Object.fromEntries(
   NAMES.map((name, id) => [`ACTIVATION_${upperSnake(name ?? 'none')}`, id]),
 );
@@ -24,7 +24,9 @@ export const slopeOf = (activation: Any): number => {
   return activation.fn === 'leakyRelu' ? activation.slope : 0;
 };
 
-/** Whether `leaky` in lib/activation.wgsl, with the slope from `slopeOf`, equals the activation. */
+/**
+ * Whether `leaky` in lib/activation.wgsl computes the activation, given the slope from `slopeOf`.
+ */
 export const isLinear = (activation: Activation | null): boolean =>
   activation === null || activation.fn === 'relu' || activation.fn === 'leakyRelu';
 

@@ -4,7 +4,7 @@ import { EXAMPLES } from './examples.ts';
 import type { ElementType } from './kernel.ts';
 
 /**
- * Variants with directives that the default variant of a shader does not use. They are tested in
+ * Variants that use directives that their shader's default variant does not use. They are tested in
  * addition to the defaults.
  */
 const MORE: readonly [name: string, variant: string, element: ElementType][] = [

@@ -13,7 +13,8 @@ export type Word = 'u32' | 'f32';
  *   `uniforms` are storage buffers. The buffers that are read come first, followed by those that
  *   are written.
  * - Feature maps are `Chw4c`: [ceil(C / 4)][H][W] vectors of four channels, with zeros in absent
- *   channels. Vectors are f32 and padded with zeros to a multiple of four.
+ *   channels. Values that are vectors instead of maps are f32 and padded with zeros to a multiple
+ *   of four.
  * - The third word of the uniform is `group_row`. A dispatch can be cut into pieces along `y`, and
  *   `group_row` is the first row of workgroups in a piece. The engine sets this word.
  */

@@ -149,7 +149,7 @@ describe('vector loads per 384 multiply-adds of a 3x3 convolution', () => {
     ['uniform', [5, 12, 0]],
     ['shared', [5.1, 0, 12]],
     ['halo', [1.8, 0, 17]],
-    // The quad loads its weights together.
+    // The lanes of a quad load weights together.
     ['quad5', [5, 0, 0]],
   ])('%s', (variant, expected) => {
     expect(per384(conv[variant]('f32').code)).toEqual(expected);

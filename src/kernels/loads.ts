@@ -51,7 +51,7 @@ export interface ParsedShader {
   readonly functions: ReadonlyMap<string, Statement>;
 }
 
-/** The vectors of four values per array element. A type that is not listed takes one vector. */
+/** The number of vectors of four values in an array element, by its type. Other types take one. */
 const VECTORS: Readonly<Record<string, number>> = { E: 0.25, f32: 0.25, u32: 0.25, E4x4: 4 };
 
 const TOKEN = /[A-Za-z_][\w.]*|\d[\w.]*|<=|>=|==|!=|&&|\|\||<<|>>|\+\+|[-+*/%&|^]=|->|[^\s]/g;
@@ -267,9 +267,9 @@ type Visit = (tokens: readonly string[], values: Values, times: number) => void;
 
 /**
  * Visits the simple statements that one invocation runs. A loop's bounds determine how many times
- * it runs. If a bound is unknown, as in the loop over input blocks, the loop runs CHUNK times, and
- * each run counts as `1 / CHUNK`. A switch runs its first case. An `if` with an unknown condition
- * runs both branches.
+ * it runs. If a bound is unknown, as in the loop over input blocks, the loop runs `CHUNK` times,
+ * and each run counts as `1 / CHUNK`. A switch runs its first case. An `if` with an unknown
+ * condition runs both branches.
  * @param given the known built-in values and uniforms
  */
 export function walk(shader: ParsedShader, given: Values, visit: Visit): void {

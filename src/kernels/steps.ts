@@ -44,7 +44,7 @@ export function timerPause(check: () => void): () => Promise<void> | undefined {
   return () => (performance.now() - since < SLICE_MS ? undefined : rest());
 }
 
-/** Runs the steps. After each step, it waits if `pause` returns a promise. */
+/** Runs the steps. After each step, calls `pause` and waits if it returns a promise. */
 export async function paced<T>(
   steps: Steps<T>,
   pause: () => Promise<void> | undefined,

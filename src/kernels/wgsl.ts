@@ -3,10 +3,10 @@
  *
  * - `#import lib/activation` inserts declarations, once per shader. With arguments, as in `#import
  *   conv/product s=p reach=1`, it inserts a piece of a function body each time, without the comment
- *   at the start of the file. The piece can use the constants and its arguments, which are words or
+ *   at the start of its file. The piece can use the constants and its arguments, which are words or
  *   integers.
- * - `#if QUAD`, `#else`, `#end` insert the first part if the value is not 0. Otherwise, they insert
- *   the second part.
+ * - `#if QUAD`, `#else`, `#end` insert the first part if the value of `QUAD` is not 0. Otherwise,
+ *   they insert the second part.
  * - `#for p in 0..PIXELS`, `#end` insert the body for each integer from 0 to `PIXELS - 1`.
  *
  * `{p}` in a line is replaced by the value of `p`. A number can also be a sum of integers and

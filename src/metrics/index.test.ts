@@ -79,7 +79,10 @@ describe('PSNR', () => {
 });
 
 describe('SSIM', () => {
-  /** Computes equation 13 directly for each window, with a two-dimensional Gaussian. */
+  /**
+   * Computes equation 13 of the SSIM paper directly for each window, with a two-dimensional
+   * Gaussian.
+   */
   function slowSsim(a: Rgba8Image, b: Rgba8Image): number {
     const [pa, pb] = [luma(a, 0), luma(b, 0)];
     const weights: number[] = [];

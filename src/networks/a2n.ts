@@ -12,18 +12,19 @@ export interface A2NConfig {
   readonly scale: number;
   /** `a2nm` has a 1x1 convolution in the non-attention branch instead of a 3x3 convolution. */
   readonly variant?: 'a2n' | 'a2nm';
-  /** The number of channels in the trunk (`nf`). */
+  /** The number of channels in the trunk (`nf` in the authors' code). */
   readonly features?: number;
-  /** The number of channels in the upsampler (`unf`). */
+  /** The number of channels in the upsampler (`unf` in the authors' code). */
   readonly upsamplerFeatures?: number;
-  /** The number of attention-in-attention blocks (`nb`). */
+  /** The number of attention-in-attention blocks (`nb` in the authors' code). */
   readonly blocks?: number;
   /** The dynamic attention module has `features / reduction` hidden elements. */
   readonly reduction?: number;
   /** The number of image channels: 3, or 1 for luma. */
   readonly channels?: number;
   /**
-   * 255 for the released and the shipped checkpoints, or 1 for networks that were trained on 0..1.
+   * 255 for the released and the shipped checkpoints, or 1 for networks that were trained on values
+   * in 0..1.
    */
   readonly inputRange?: number;
 }
@@ -128,9 +129,9 @@ function attentionInAttention(
 }
 
 /**
- * Recognises an A2N or A2N-M of any size. A network without an upsampler restores at x1. The layers
- * are the same at x2 and x3, so only the file's name distinguishes these scales. An x4 network has
- * a second upsampling stage.
+ * Recognises an A2N or A2N-M of any size. A network without an upsampler restores images (x1). The
+ * layers are the same at x2 and x3, so only the file's name distinguishes these scales. An x4
+ * network has a second upsampling stage.
  */
 export const matchA2N =
   (variant: 'a2n' | 'a2nm'): Matcher =>

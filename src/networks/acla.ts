@@ -24,7 +24,7 @@ export interface CrossLayerConfig {
  * The configuration of an EDSR with cross-layer attention. The defaults match the released network.
  */
 export interface EdsrAclaConfig extends CrossLayerConfig {
-  /** At 1, the network restores and has no upsampler. */
+  /** At 1, the network restores images and has no upsampler. */
   readonly scale: number;
   readonly features?: number;
   readonly blocks?: number;
@@ -44,9 +44,9 @@ export interface EdsrAclaConfig extends CrossLayerConfig {
  *
  * Source: "Adaptive Cross-Layer Attention for Image Restoration", arXiv 2203.03619. Each attention
  * module samples a few keys per pixel and earlier layer, at offsets that it computes. The released
- * code does not run. This network repairs as little as possible: the blocks run in sequence, and
- * the skip starts at the head's output. The layers have the released names, except that batch norm
- * is folded into `cla.#.depthwise` (see `prepareAcla`).
+ * code does not run. This function changes as little of it as possible: the blocks run in sequence,
+ * and the skip starts at the head's output. The layers have the released names, except that batch
+ * norm is folded into `cla.#.depthwise` (see `prepareAcla`).
  */
 export function edsrAcla(config: EdsrAclaConfig): Network {
   const { scale, features = 64, blocks = 16, residualScale = 1, inputRange = 255 } = config;
@@ -88,8 +88,8 @@ export function edsrAcla(config: EdsrAclaConfig): Network {
 }
 
 /**
- * Returns the block numbers at the ends of the quarters. The released network has its attention
- * modules there.
+ * Returns the block numbers at the ends of the quarters. In the released network, the attention
+ * modules follow these blocks.
  */
 const quarters = (blocks: number): number[] => [1, 2, 3, 4].map((q) => (q * blocks) / 4);
 
@@ -107,8 +107,8 @@ export function crossLayerAttention(
   layer: string,
   config: CrossLayerConfig & {
     /**
-     * The layer that computes the logits. The next field is the node with the mask's logits. A test
-     * adds noise to both.
+     * The layer that computes the logits. The next field is a node with the mask's logits, to which
+     * tests can add noise.
      */
     readonly logitsLayer?: string;
     readonly mask?: NodeId;
@@ -210,7 +210,8 @@ const EPSILON = 1e-5;
 /**
  * Folds the batch norm after each depthwise convolution into that convolution. The result is a
  * plain 3x3 convolution called `<layer>.depthwise`. Its weights between different channels are
- * zero. The adaptive module's logits layer is also renamed to match the other modules.
+ * zero. The logits layer of the adaptive module is also renamed: it gets the name that other
+ * modules use.
  */
 export function prepareAcla(tensors: TensorMap): TensorMap {
   const result = new Map<string, Tensor>();

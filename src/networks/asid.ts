@@ -12,7 +12,10 @@ import { FeedForward, LocalBlock, SpatialGate } from './parts/transformer.ts';
  */
 export interface AsidConfig {
   readonly scale: number;
-  /** A multiple of 4, at least 8. The channel weights use a quarter of one half of the channels. */
+  /**
+   * A multiple of 4, at least 8. In the last step, the channel weights have only
+   * `floor(features / 8)` hidden elements.
+   */
   readonly features?: number;
   readonly blocks?: number;
   readonly inputRange?: number;
@@ -43,8 +46,8 @@ const TILES = { side: 64, overlap: 24 };
  * Builds an ASID (attention-sharing information distillation), a lightweight transformer.
  *
  * Source: "Efficient Attention-Sharing Information Distillation Transformer for Lightweight Single
- * Image Super-Resolution", arXiv 2501.15774. Each block sets a quarter of the channels aside three
- * times. The other channels attend within windows, and then within sets of pixels that are spread
+ * Image Super-Resolution", arXiv 2501.15774. Three times, each block sets a quarter of the channels
+ * aside. The other channels attend within windows, and then within sets of pixels that are spread
  * over the whole map. The first block computes the attention maps. The other blocks apply these
  * maps to their own values.
  *

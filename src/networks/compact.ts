@@ -14,7 +14,9 @@ import { broadcast } from './parts/broadcast.ts';
 export interface CompactConfig {
   readonly scale: number;
   readonly features?: number;
-  /** The number of convolutions between the first and the last convolution (`num_conv`). */
+  /**
+   * The number of convolutions between the first and the last (`num_conv` in the released code).
+   */
   readonly blocks?: number;
   readonly activation?: CompactActivation;
   readonly channels?: number;

@@ -122,7 +122,7 @@ describe('DAT', () => {
     expect(file.byteLength).toBeGreaterThan(140e6);
     const { tensors } = await readWeights(file, recognise);
     const found = detect(tensors);
-    // Tensors that are not views of the file were created while it was read.
+    // Tensors that are not views of the file were created while the file was read.
     const made = [...found.weights.values()].filter(({ bytes }) => bytes.buffer !== file.buffer);
     const bytes = made.reduce((sum, one) => sum + one.bytes.byteLength, 0);
     expect(made.length).toBeGreaterThan(100);

@@ -22,7 +22,7 @@ export interface DatConfig {
    * the two numbers are swapped.
    */
   readonly split?: readonly [number, number];
-  /** The number of channels inside the feed-forward layers, per feature. */
+  /** The number of channels inside the feed-forward layers, as a multiple of `features`. */
   readonly ratio?: number;
   readonly threeConvs?: boolean;
   readonly upsampler?: Upsampler;

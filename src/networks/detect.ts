@@ -88,7 +88,10 @@ const OTHERS: readonly (readonly [string, RegExp, number?])[] = [
 export const recognise = (outline: Outline): boolean =>
   MATCHERS.some((match) => match(outline) !== null);
 
-/** Returns the architecture of a weight file, or null. `detect` also says why it fails. */
+/**
+ * Returns the architecture of a weight file, or null. `detect` also says why it recognises no
+ * network.
+ */
 export const identify = (outline: Outline): string | null =>
   firstMatch(outline)?.architecture ?? null;
 

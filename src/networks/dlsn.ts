@@ -188,8 +188,8 @@ function seededRotations(seed: number, rounds: number, buckets: number, width: n
     const rows: Float64Array[] = [];
     for (let d = 0; d < width; d++) {
       const row = Float64Array.from({ length: buckets }, normal);
-      // At most `buckets` vectors can be mutually orthogonal, so only the vectors within a group of
-      // that size are.
+      // At most `buckets` vectors can be mutually orthogonal, so each vector is orthogonal only to
+      // the others in its group of that size.
       for (const other of rows.slice(d - (d % buckets))) {
         const along = row.reduce((sum, v, i) => sum + v * other[i], 0);
         row.forEach((_, i) => {

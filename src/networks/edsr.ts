@@ -118,7 +118,8 @@ function matchOriginal(outline: Outline): Match | null {
       inputRange,
       scale: choice.scale,
       residualScale: choice.residualScale ?? usualResidualScale(features),
-      // The weights determine the shift, so it is converted for any other input range.
+      // The stored shift applies to the range of the weights, so it is converted for any other
+      // input range.
       imageRange: stored?.range ?? inputRange,
       mean: stored?.mean ?? null,
       style: 'edsr',

@@ -41,7 +41,7 @@ const tensor = (shape: readonly number[], fill: number): Tensor => {
   return { dtype: 'f32', shape, bytes };
 };
 
-/** Returns names and shapes as a file stores them. */
+/** Returns the names and shapes of a network's weights, as a file stores them. */
 function storedWeights(name: Architecture, network: Network) {
   if (name === 'dat') return datCheckpoint(network.graph.weights, 32);
   return name === 'realcugan' ? cuganCheckpoint(network) : network.graph.weights;

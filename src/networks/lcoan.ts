@@ -29,8 +29,8 @@ export interface LcoanConfig {
    */
   readonly mean?: readonly number[];
   /**
-   * If false, the centroids are computed for each image from fixed starting points
-   * (`initialMeans`).
+   * If false, the centroids are computed for each image from fixed starting points (see
+   * `initialMeans`).
    */
   readonly initialised?: boolean;
   /**

@@ -5,7 +5,7 @@ import type { Network } from './network.ts';
 /** The activations of a Compact network, under the names that its training code uses. */
 export type CompactActivation = 'prelu' | 'relu' | 'leakyrelu';
 
-/** The names and shapes in a weight file. They determine the architecture. */
+/** The names and shapes of the tensors in a weight file, which determine the architecture. */
 export type Outline = ReadonlyMap<string, Pick<Tensor, 'dtype' | 'shape'>>;
 
 /** Choices that a file does not always contain. Each choice except the scale has a usual value. */
@@ -91,9 +91,8 @@ export function countBlocks(outline: Outline, pattern: string): number {
 }
 
 /**
- * Finds the scale and the channels of a pixel shuffle's output from the number of its input
- * channels. Uses the first likely number of output channels for which the quotient is a perfect
- * square.
+ * Finds a pixel shuffle's scale and number of output channels from its number of input channels.
+ * Uses the first likely number of output channels for which the quotient is a perfect square.
  */
 export function shuffled(
   rows: number,
@@ -107,8 +106,8 @@ export function shuffled(
 }
 
 /**
- * Returns the product of all stages' factors. Each stage has `factor^2` times as many output
- * channels as input channels.
+ * Returns the product of the factors of all upsampling stages. Each stage has `factor^2` times as
+ * many output channels as input channels.
  */
 export function shuffleScale(outline: Outline, prefix: string): number | null {
   const stages = indices(outline, `${prefix}#.weight`).map((index) => {

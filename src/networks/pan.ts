@@ -7,11 +7,11 @@ import { noUpsampler, upsampler } from './parts/upsampler.ts';
 export interface PanConfig {
   /** 2, 3 or 4. */
   readonly scale: number;
-  /** The number of channels in the trunk (`nf`), which must be even. */
+  /** The number of channels in the trunk (`nf` in the authors' code), which must be even. */
   readonly features?: number;
-  /** The number of channels in the upsampler (`unf`). */
+  /** The number of channels in the upsampler (`unf` in the authors' code). */
   readonly upsamplerFeatures?: number;
-  /** The number of self-calibrated blocks with pixel attention (`nb`). */
+  /** The number of self-calibrated blocks with pixel attention (`nb` in the authors' code). */
   readonly blocks?: number;
   /** The number of image channels: 3, or 1 for luma. */
   readonly channels?: number;

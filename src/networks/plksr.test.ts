@@ -59,7 +59,7 @@ describe('RealPLKSR and PLKSR', () => {
     'x%i computes the same with the last convolution before the sampling',
     async (scale) => {
       const sizes = { scale, features: 8, blocks: 1, norm: 'layer', sampling: scale + 1 } as const;
-      // The number of groups must divide the `3 * scale^2` channels.
+      // The number of channels, `3 * scale^2`, must be divisible by the number of groups.
       const config = { ...sizes, sampling: scale === 3 ? 3 : 4 };
       const [plain, folded] = [false, true].map((folded) => plksr({ ...config, folded }));
       const weights = seededWeights(plain);

@@ -110,7 +110,7 @@ export function matchPlksr(outline: Outline): Match | null {
   const sides = mixer.map((shape) => shape?.[3]);
   const sound = kernel % 2 === 1 && kernel <= MAX_KERNEL;
   if (!sound || !sides.every((side) => side === 1 || side === 3)) return null;
-  // PLKSR's other kinds of large kernels have additional layers.
+  // PLKSR's other kinds of large kernels have additional layers and are not matched.
   if ([...outline.keys()].some((name) => /\.lk\.(convs|mn_conv)\b/.test(name))) return null;
   const blocks = countBlocks(
     new Map([...outline].map(([name, tensor]) => [fromZero(name), tensor])),

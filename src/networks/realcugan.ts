@@ -23,7 +23,7 @@ type Inset = readonly [first: number, last: number];
  * The settings that depend on the scale. The authors' convolutions have no padding, so their maps
  * shrink. Our maps always have the size of the padded image. Where both maps have pixels, the
  * values are the same. Means are taken over the authors' maps. An `Inset` gives the numbers of rows
- * and columns of our map before and after theirs.
+ * and columns of our map that lie before and after theirs.
  */
 interface Plan {
   /** The number of reflected pixels on each side of the image. */
@@ -31,8 +31,8 @@ interface Plan {
   /** The sides of the padded image are multiples of this number. */
   readonly multiple: number;
   /**
-   * Whether the first U-Net begins one pixel later than the second. At x2 and x4, the halved and
-   * quartered maps of the two U-Nets begin at different pixels.
+   * Whether the first U-Net's maps begin one pixel later than the second's. At x2 and x4, the
+   * halved and quartered maps of the two U-Nets begin at different pixels.
    */
   readonly shifted: boolean;
   /** The factor by which the first U-Net enlarges. */
@@ -67,7 +67,7 @@ const PLANS: ReadonlyMap<number, Plan> = new Map<number, Plan>([
 ]);
 
 const SLOPE = 0.1;
-/** The number of channels per hidden element in the channel weights. */
+/** The number of channels for each hidden element of the channel weights. */
 const REDUCTION = 8;
 /** For "pro" files, the image is multiplied by the factor, and then the shift is added. */
 const [PRO_FACTOR, PRO_SHIFT] = [0.7, 0.15];

@@ -59,9 +59,7 @@ export interface NetworkConfigs {
 export type Architecture = keyof NetworkConfigs;
 
 const count = whole(1, 2 ** 16);
-/**
- * The sizes that callers can give. The same rule applies to a size in all families that have it.
- */
+/** The sizes that callers can give. Each size has the same rule in all families that use it. */
 type CheckedSizes = Omit<A2NConfig, 'variant'> &
   Pick<RrdbConfig, 'growth' | 'unshuffle' | 'plus'> &
   Pick<EdsrConfig, 'residualScale'> &
@@ -91,7 +89,7 @@ interface Family<Config> {
 
 /**
  * The families of networks. Their matchers run in this order. LCoAN and EDSR with ACLA must come
- * before EDSR, because they have the same head and tail.
+ * before EDSR, because all three have the same head and tail.
  */
 export const FAMILIES: { readonly [K in Architecture]: Family<NetworkConfigs[K]> } = {
   a2n: {

@@ -16,7 +16,7 @@ export interface SwinConfig {
   readonly heads?: readonly number[];
   /** The side length of a window. */
   readonly window?: number;
-  /** The number of channels inside the feed-forward layers, per feature. */
+  /** The number of channels inside the feed-forward layers, as a multiple of `features`. */
   readonly ratio?: number;
   /** Whether layers end with three convolutions instead of one. */
   readonly threeConvs?: boolean;

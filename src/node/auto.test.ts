@@ -5,7 +5,7 @@ import { Enlarger } from './enlarger.ts';
 const cpu = await openBackend('cpu', {}, 1);
 const image = { width: 20, height: 10 };
 
-/** Creates an enlarger with a fixed estimate, or with an error in its place. */
+/** Creates an enlarger whose backend returns a fixed estimate or throws an error. */
 function enlargerOf(milliseconds: number | Error, settings: object = { model: 'auto' }) {
   const estimate = vi.fn<Backend['estimate']>(async () => {
     if (milliseconds instanceof Error) throw milliseconds;

@@ -14,13 +14,13 @@ const LUMA: Readonly<Record<number, readonly [red: number, blue: number]>> = {
 };
 
 /**
- * Decodes an 8-bit AVIF like Chromium (libyuv). libheif itself rounds differently and repeats
- * chroma samples instead of interpolating them. With PQ, a difference of one level can grow to 13
- * sRGB levels. Therefore, the file is marked as RGB, so that libheif decodes the planes and returns
- * them unchanged. This function then converts them.
+ * Decodes an 8-bit AVIF as Chromium does with libyuv. libheif itself rounds differently and repeats
+ * chroma samples instead of interpolating them. In PQ images, a difference of one level can grow to
+ * 13 sRGB levels. Therefore, the file is marked as RGB, so that libheif decodes the planes and
+ * returns them unchanged. This function then converts them.
  *
  * @returns null for files that this function does not support: other depths, grey images, and files
- *   with no code points or with a different matrix
+ *   without colour code points or with an unsupported matrix
  */
 export async function decodeAvif(file: Uint8Array, decode: Decode): Promise<Rgba8Image | null> {
   const bytes = new Bytes(file);

@@ -107,9 +107,9 @@ export interface Backend extends Measurer {
     },
   ): Promise<Map<string, TracedTensor>>;
   /**
-   * Estimates how many milliseconds networks take for LR images. The first call benchmarks the CPU
-   * and must not run concurrently with other work. For a GPU, the estimate is based on the last
-   * job's speed, and is null if there was no job.
+   * Estimates how many milliseconds the given runs take. The first call benchmarks the CPU and must
+   * not run concurrently with other work. For a GPU, the estimate is based on the last job's speed,
+   * and is null if there was no job.
    */
   estimate(runs: readonly EstimatedRun[]): Promise<number | null>;
   /** The number of pipelines that were compiled for the GPU; 0 on the CPU. */
@@ -149,8 +149,8 @@ export async function openBackend(
 }
 
 /**
- * Like `openBackend`, but also accepts `all`. In that case, it opens a backend on each
- * distinguishable real GPU, or on the CPU if there is no GPU.
+ * Like `openBackend`, but also accepts `all`, which means a backend on each distinguishable real
+ * GPU, or one on the CPU if there is no GPU.
  */
 export async function openBackends(
   device: DeviceName | 'auto' | 'all',

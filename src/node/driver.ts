@@ -64,7 +64,7 @@ export async function openRealGpus(): Promise<GPU[]> {
       if (driver !== null) process.env.VK_DRIVER_FILES = driver;
       const gpu = create([...FLAGS]);
       kept.push(gpu);
-      // This call creates the Vulkan instance, which reads the variable.
+      // This call creates the Vulkan instance, which reads `VK_DRIVER_FILES`.
       await adapterOf(gpu);
       gpus.push(gpu);
     }
@@ -124,7 +124,7 @@ async function firstGpu(
   Object.assign(globalThis, globals);
   loadVulkan();
   for (const driver of drivers) {
-    // The Vulkan loader reads the variable only when an instance is created, so every attempt
+    // The Vulkan loader reads `VK_DRIVER_FILES` only when an instance is created, so every attempt
     // creates a new instance.
     if (driver !== null) process.env.VK_DRIVER_FILES = driver;
     const gpu = create([...FLAGS]);

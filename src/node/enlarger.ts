@@ -30,7 +30,7 @@ import {
 export interface EnlargeSettings {
   /** The id of a shipped model, or `auto`. By default, the best photo models are used. */
   readonly model?: string | undefined;
-  /** A weight file. If `model` is also given, it replaces that model's weights. */
+  /** A weight file. If `model` is also given, the file replaces that model's weights. */
   readonly weights?: string | undefined;
   /** Network properties that the weight file does not determine. */
   readonly wish?: NetworkWish | undefined;
@@ -64,11 +64,11 @@ export interface ImagePlan {
   /** The exact factor from the image to the result. */
   readonly factor: number;
   readonly chain: readonly ChosenModel[];
-  /** The choice of the model `auto`; null for other models. */
+  /** The choice that `auto` made; null for other models. */
   readonly auto: AutoChoice | null;
   /**
-   * Messages about information that the weight files do not contain, and the default values that
-   * were assumed.
+   * Messages about information that is missing from the weight files and the default values that
+   * were assumed instead.
    */
   readonly assumptions: readonly string[];
 }
@@ -127,7 +127,7 @@ export class Enlarger {
       estimate,
     });
     const chain = isPlain ? [] : planned.chain;
-    // The set removes duplicates, because a model can run twice.
+    // A model can run twice, so the set removes duplicate messages.
     return { ...planned, chain, assumptions: [...new Set(chain.flatMap((m) => m.assumptions))] };
   }
 
@@ -191,10 +191,7 @@ export class Enlarger {
     return file;
   }
 
-  /**
-   * Returns the pass for a network with its weights. The pass is created once and reused for all
-   * images.
-   */
+  /** Returns a model's pass, which is created once and reused for all images. */
   #pass(model: ChosenModel): Pass {
     const { architecture, scale, inputRange } = model.network;
     const key = [model.sha256, architecture, scale, inputRange].join(' ');

@@ -13,7 +13,7 @@ import type { RgbaImage } from '../image/image.ts';
 import { linearToSrgb } from '../srgb.ts';
 
 /**
- * Converts HDR images to sRGB like Chromium on a screen without HDR. BT.2100 values (PQ and HLG)
+ * Converts HDR images to sRGB as Chromium does on a screen without HDR. BT.2100 values (PQ and HLG)
  * are converted to linear light, tone-mapped in BT.2020 with the reference white operator of SMPTE
  * ST 2094-50, and clipped to sRGB.
  */

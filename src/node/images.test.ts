@@ -49,8 +49,8 @@ describe('reading', () => {
     expect([...(await readImage(at('deep.png'))).data]).toEqual([0, 128, 255, 255]);
   });
 
-  // The expected images are those that Chromium shows. libvips paints the rest of the screen black,
-  // or omits it if the screen is large.
+  // The expected images are those that Chromium shows. libvips paints the part of the screen
+  // outside the frame black, or omits it if the screen is large.
   test.each([
     ['inside of the screen', 100, 60, [100, 60]],
     ['beyond the screen', 24, 20, [54, 30]],
@@ -88,8 +88,7 @@ describe('reading', () => {
 
   test('EXIF orientation is applied', async () => {
     const image = noise(4, 2, () => 255);
-    // Orientation 6 means that the camera was rotated. The first stored row is the right column of
-    // the upright image.
+    // With orientation 6, the first stored row is the right column of the upright image.
     await sharp(image.data, { raw: { width: 4, height: 2, channels: 4 } })
       .withMetadata({ orientation: 6 })
       .png()

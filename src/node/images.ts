@@ -119,7 +119,7 @@ export async function decodePicture(
     const tags = isConverted ? { ...NO_TAGS, exif, xmp } : source.tags;
     const notes = [
       ...source.notes,
-      // For a TIFF, the decoder applies the profile.
+      // For a TIFF, the decoder applies the colour profile.
       ...(isConverted || (tiff?.icc && !unusual) ? [CONVERTED] : []),
       ...(unusual ? [FLOAT_NOTE] : []),
       ...(depthOf(image) === 16 && output !== 'png' ? [DEPTH_NOTE] : []),
@@ -236,8 +236,8 @@ export function checkFormat(
 }
 
 /**
- * Returns the format for an output's file extension. If the extension is unknown, the format is
- * PNG, but only if the output is not a regular file, for example if it is a pipe.
+ * Returns the format for an output's file extension. For an unknown extension, the format is PNG if
+ * the output is not a regular file, for example a pipe.
  * @throws CrispenError `ENCODE_FAILED`
  */
 export function formatOf({ name, kind }: Pick<Output, 'name' | 'kind'>): OutputFormat {

@@ -39,8 +39,8 @@ interface Size {
 }
 
 /**
- * Finds a shipped weight file. A checkout contains all weight files, but the package contains only
- * one model's.
+ * Finds a shipped weight file. A checkout contains the weight files of all models, but the package
+ * contains only that of one model.
  */
 const findShipped = ({ file }: ModelFile): string | undefined =>
   ['public/models/', 'dist/lib/models/']
@@ -69,8 +69,8 @@ export interface ChosenModel {
   /** The weight file's SHA-256 in hexadecimal digits. */
   readonly sha256: string;
   /**
-   * Messages about information that the weight file does not contain, and the default values that
-   * were assumed.
+   * Messages about information that is missing from the weight file and the default values that
+   * were assumed instead.
    */
   readonly assumptions: readonly string[];
 }
@@ -126,15 +126,15 @@ export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
   return { name: entry.id, f16: entry.f16, ...read };
 }
 
-/** The message for a network with scale 1 if the file's name does not contain the task. */
+/** The message for a network of scale 1 if the weight file's name does not state the task. */
 const RESTORES = 'it restores the image at its own size';
 
 /**
  * Returns the models that run on an image one after the other, and the size of the result after the
- * final resize. A shipped model's id selects its whole family, so models of other scales can run too. A
- * weight file's model runs as often as needed. A restoration model runs once, and the default
- * models then enlarge its result. `auto` chooses between the best models and the fast models whose
- * weights are available.
+ * final resize. A shipped model's id selects the model's whole family, so models of other scales
+ * can run too. A weight file's model runs as often as needed. A restoration model runs once, and
+ * the default models then enlarge its result. `auto` chooses between the best models and the fast
+ * models whose weights are available.
  * @param wish the requested size; default: the model's own scale, or x2 without a model
  * @param options.task the task; default: the model's own task
  * @param options.estimate for `auto`: returns how many milliseconds the runs take, or null if this
@@ -191,8 +191,8 @@ export async function chooseChain(
 }
 
 /**
- * Chooses between the best and the fast models. Only fast models whose weights are available can be
- * chosen.
+ * Chooses between the best and the fast models. Fast models can be chosen only if their weights are
+ * available.
  */
 function chooseAuto(
   image: Size,
@@ -242,7 +242,7 @@ function ofFile(path: string, found: Detection, sha256: string): ChosenModel {
   return { name: fileTitle(path), network, weights, f16: false, sha256, assumptions };
 }
 
-/** Returns the result of `work`, or null if the file cannot be used at this scale. */
+/** Returns the result of `work`, or null if `work` throws `MODEL_UNSUPPORTED`. */
 function possible<T>(work: () => T): T | null {
   try {
     return work();
@@ -273,9 +273,10 @@ export function detectIn(
 }
 
 /**
- * Returns a shipped model's network with weights from a file. Unused tensors are an error. For
- * example, an x4 file contains all tensors that an x2 network of the same family needs, but the
- * resulting image would be wrong. (The engine reports missing tensors.)
+ * Returns a shipped model's network with weights from a file. Unused tensors are an error, because
+ * they can mean that the file belongs to another network. For example, an x4 file contains all
+ * tensors that an x2 network of the same family needs, but the resulting image would be wrong. (The
+ * engine reports missing tensors.)
  */
 async function modelOf(
   { file, sha256 }: Awaited<ReturnType<typeof readWeightFile>>,

@@ -266,7 +266,7 @@ describe('the real command', () => {
     const args = [at('in.png'), at('out.png'), '--model', 'a2n-x2', '--device', 'cpu'];
     const child = start(args);
     const result = ended(child);
-    // The first temporary file only checks that files can be created.
+    // The first temporary file is only a test that files can be created.
     for (let last: string | undefined; ; ) {
       const found = (await fs.readdir(folder)).find((name) => name.endsWith('.tmp'));
       if (found !== undefined && found === last) break;

@@ -97,8 +97,8 @@ function standardOutput(name: string): Output {
 /**
  * Opens an output. The new file is written under a random name in the same folder. When it is
  * complete, it replaces the existing file and takes over that file's permissions and owner. If this
- * is not possible (several hard links, another owner, a read-only folder), only the existing file's
- * content is replaced.
+ * is not possible (because of several hard links, another owner or a read-only folder), only the
+ * existing file's content is replaced.
  *
  * @param signal ends the wait for a pipe's reader
  */
@@ -328,7 +328,8 @@ async function openPipe(path: string, signal?: AbortSignal): Promise<Writable> {
 }
 
 function streamSink(stream: Writable, isOurs: boolean): Sink<null> {
-  // Each write also reports the error. Without a listener, the error would end the process.
+  // Errors are ignored here, because each write also reports them. Without a listener, they would
+  // end the process.
   stream.on('error', () => {});
   return {
     write: (bytes) =>
@@ -406,8 +407,8 @@ const unfit = (message: string, hint = 'Give the output another name.'): Crispen
   new CrispenError('INVALID_INPUT', message, { hint });
 
 /**
- * Converts a system error to an error that states the problem with a file name. Other errors become
- * `WRITE_FAILED`.
+ * If a file name caused the system error, returns an error that states the problem. Other errors
+ * become `WRITE_FAILED`.
  */
 function readable(name: string, cause: unknown): unknown {
   const code = codeOf(cause);

@@ -6,8 +6,8 @@ import type { Rgba8Image } from '../image/image.ts';
 export const FLOAT_NOTE = 'The floating-point samples, 0 to 1, were rounded to 8 bits.';
 
 /**
- * The sample types that ordinary images do not use: libvips' names, and the names for error
- * messages.
+ * The sample types that ordinary images do not use. The keys are libvips' names, and the values are
+ * names for error messages.
  */
 const REFUSED: Readonly<Record<string, string>> = {
   char: 'signed 8-bit integers',
@@ -34,8 +34,8 @@ export async function readUnusual(input: Sharp): Promise<Rgba8Image | null> {
   const refused = REFUSED[String(depth)];
   if (refused) throw unreadable(`The samples of this TIFF are ${refused}.`);
   if (depth !== 'float' && depth !== 'double') return null;
-  // libvips treats "scrgb" samples as linear light, so libvips must not convert them. It returns
-  // "b-w" samples unchanged.
+  // libvips treats "scrgb" samples as linear light and would convert them to sRGB, so they stay
+  // "scrgb". It returns "b-w" samples unchanged.
   if (space !== 'scrgb' && space !== 'b-w') {
     throw unreadable(`The floating-point samples of this TIFF are of the kind "${space}".`);
   }
@@ -47,7 +47,7 @@ export async function readUnusual(input: Sharp): Promise<Rgba8Image | null> {
   const samples = new Float32Array(data.buffer, data.byteOffset, width * height * channels);
   let [low, high] = [0, 1];
   for (const value of samples) {
-    // If any value is NaN, both numbers become NaN.
+    // If any value is NaN, both `low` and `high` become NaN.
     low = Math.min(low, value);
     high = Math.max(high, value);
   }

@@ -36,7 +36,7 @@ export function fileStore(path: string): TuningStore {
     async write(key, value) {
       await mkdir(dirname(path), { recursive: true });
       // The new file replaces the old one in one step, because another process might be reading or
-      // writing it.
+      // writing the file.
       const own = `${path}.${process.pid}`;
       await writeFile(own, `${JSON.stringify({ ...(await all()), [key]: value }, null, 2)}\n`);
       await rename(own, path);
@@ -45,8 +45,8 @@ export function fileStore(path: string): TuningStore {
 }
 
 /**
- * Returns Dawn's version, which identifies the shader compiler. (The adapter report does not
- * identify the driver.)
+ * Returns Dawn's version, which identifies the shader compiler. The driver is not identified,
+ * because the adapter report does not name it.
  */
 function dawnVersion(): string {
   try {
@@ -62,7 +62,7 @@ const platformOf = (gpu: GPU): TunedPlatform => ({
   userAgent: `webgpu ${dawnVersion()}, node ${process.version}`,
 });
 
-/** Returns the tuning for `Engine.create`. Software adapters always use the table. */
+/** Returns the tuning for `Engine.create`. Software adapters always use the built-in table. */
 export const tuningInNode = (gpu: GPU, mode: TuneMode) => (adapter: AdapterReport) =>
   mode === 'off' || adapter.isFallbackAdapter
     ? tuningFor(adapter)

@@ -61,7 +61,7 @@ export interface NodeRequest extends SizeWish {
   readonly method?: 'network' | 'lanczos';
   /** The path of the result file. If absent, the result is returned in memory. */
   readonly to?: string;
-  /** The file format. Default: the format for the extension of `to`, otherwise png. */
+  /** The file format. Default: the format for the extension of `to`, or PNG without `to`. */
   readonly format?: OutputFormat;
   /** The quality from 1 to 100 for all formats except PNG; default 92. */
   readonly quality?: number;
@@ -83,7 +83,7 @@ export interface NodeInfo {
   readonly scale: number;
   /** The models, in the order in which they ran. */
   readonly models: readonly string[];
-  /** The models that `auto` chose, and the reason; null for other models. */
+  /** The choice that `auto` made, and the reason; null for other models. */
   readonly auto: AutoChoice | null;
   readonly milliseconds: number;
   readonly backend: 'webgpu' | 'cpu';

@@ -9,8 +9,8 @@ import { readWeights, type WeightFile } from './read.ts';
 const MIB = 2 ** 20;
 const MUTATIONS = 10_000;
 /**
- * The limit is in CPU time, so a busy machine does not matter. The test's timeout catches real
- * hangs.
+ * The limit for the CPU time in milliseconds. CPU time does not depend on the machine's load. The
+ * test's timeout catches real hangs.
  */
 const SLOWEST_MS = 2000;
 
@@ -50,8 +50,8 @@ it(`survives ${MUTATIONS} seeded mutations of every format`, async () => {
     try {
       const weights = await readWeights(file);
       outcomes.read++;
-      // In sealed files, a checksum covers every tensor, so the reader must return the original
-      // content.
+      // In sealed files, a checksum covers every tensor, so what the reader returns must be the
+      // original content.
       if (kind === 'sealed' && !same(weights, originals[which])) {
         throw new Error(`mutation ${seed} (${mutator.name}) passed and changed a tensor`);
       }

@@ -110,7 +110,7 @@ describe.skipIf(!existsSync(official))('the authors\u2019 checkpoints, against s
   });
 });
 
-/** Creates files in both formats that contain one tensor `w`. */
+/** In each of the two formats, creates a file that contains one tensor `w`. */
 function forge(options: ForgedTensor, data: Uint8Array): [string, Uint8Array][] {
   const value = dict({ w: tensor(options) });
   const key = options.key ?? '0';

@@ -11,7 +11,7 @@ import { type Recognise, stripPrefixes, unwrap } from './torch/unwrap.ts';
 const BYTES: Rule = {
   kind: 'bytes',
   wants: 'a Uint8Array, such as new Uint8Array(await response.arrayBuffer())',
-  // This also accepts Node's Buffer and arrays from another realm.
+  // This test also accepts Node's Buffer and arrays from another realm.
   accepts: (value) => Object.prototype.toString.call(value) === '[object Uint8Array]',
 };
 
@@ -21,7 +21,7 @@ export interface WeightFile {
   readonly format: WeightFormat;
   readonly tensors: TensorMap;
   /**
-   * The path and the prefix before the names in the file, such as `params_ema/` or
+   * The path and the prefix before the tensors' names in the file, such as `params_ema/` or
    * `state_dict/module.`. Often empty.
    */
   readonly wrapper: string;

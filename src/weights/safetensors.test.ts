@@ -72,7 +72,7 @@ describe('reading', () => {
       expect(tensors.get(layer)?.shape).toEqual([channels, channels, 3, 3]);
     }
     for (const [name, tensor] of tensors) {
-      // One of LCoAN's tensors says which centroids are set.
+      // One of LCoAN's tensors records which centroids are set.
       expect(tensor.dtype).toBe(name.endsWith('initted') ? 'u8' : 'f16');
       expect(tensor.bytes.buffer).toBe(bytes.buffer);
       // ACLA's mean colour is in the range 0..255.

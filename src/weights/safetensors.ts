@@ -1,7 +1,7 @@
 import { CrispenError } from '../errors.ts';
 import { DTYPE_BYTES, type DType, elementCount, type Tensor, type TensorMap } from './tensor.ts';
 
-// The core compiles without the DOM library. Pages, workers and Node all provide TextDecoder.
+// The core compiles without the DOM library, but pages, workers and Node all provide `TextDecoder`.
 declare const TextDecoder: new (
   label: 'utf-8',
   options: { fatal: true; ignoreBOM: true },
@@ -20,8 +20,8 @@ const DTYPES: ReadonlyMap<unknown, DType> = new Map([
   ['BOOL', 'bool'],
 ]);
 /**
- * The number of bits per element for the format's other types. Files that contain these types are
- * valid but not supported.
+ * The format's other element types, with the number of bits per element. Files that contain these
+ * types are valid but not supported.
  */
 const UNREAD: ReadonlyMap<unknown, number> = new Map([
   ['F4', 4],
@@ -40,8 +40,8 @@ const UNREAD: ReadonlyMap<unknown, number> = new Map([
 export const METADATA = '__metadata__';
 export const LENGTH_BYTES = 8;
 /**
- * About a hundred times the header size of a typical network. A parsed header uses ten times its
- * size in memory.
+ * About a hundred times the header size of a typical network. A parsed header uses ten times as
+ * much memory as its text.
  */
 const MAX_HEADER_BYTES = 2 ** 23;
 

@@ -1,4 +1,4 @@
-/** The element types that weight files contain. */
+/** The element types that weight files can contain. */
 export type DType = 'f64' | 'f32' | 'f16' | 'bf16' | 'i64' | 'i32' | 'i16' | 'i8' | 'u8' | 'bool';
 
 /** The number of bytes per element. */
@@ -17,7 +17,8 @@ export const DTYPE_BYTES: Readonly<Record<DType, number>> = {
 
 /**
  * A tensor in a weight file. Its elements are contiguous, row-major and little-endian. `bytes` is a
- * view into the file where possible, at any alignment. A `shape` of rank 0 is a scalar.
+ * view into the file where possible, at any alignment. If `shape` has rank 0, the tensor is a
+ * scalar.
  */
 export interface Tensor {
   readonly dtype: DType;
@@ -28,7 +29,7 @@ export interface Tensor {
 /** The tensors of one weight file by name. */
 export type TensorMap = ReadonlyMap<string, Tensor>;
 
-/** Returns the number of elements in a shape, which is 1 for a scalar (rank 0). */
+/** Returns the number of elements of a tensor with this shape, which is 1 for a scalar (rank 0). */
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((count, size) => count * size, 1);
 }

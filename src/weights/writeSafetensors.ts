@@ -2,7 +2,7 @@ import { CrispenError } from '../errors.ts';
 import { LENGTH_BYTES, METADATA } from './safetensors.ts';
 import { DTYPE_BYTES, elementCount, type TensorMap } from './tensor.ts';
 
-// The core compiles without the DOM library. Pages, workers and Node all provide TextEncoder.
+// The core compiles without the DOM library, but pages, workers and Node all provide `TextEncoder`.
 declare const TextEncoder: new () => { encode(text: string): Uint8Array };
 
 /**

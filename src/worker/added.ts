@@ -92,7 +92,7 @@ export async function exportAdded(store: ModelStore, id: string, f16: boolean): 
 
 /**
  * Checks bytes against hashes in the Subresource Integrity format. At least one hash of the
- * strongest listed algorithm must match. Source: W3C, Subresource Integrity, 3.3.
+ * strongest listed algorithm must match. Source: W3C, Subresource Integrity, section 3.3.
  */
 async function checkIntegrity(
   bytes: Uint8Array<ArrayBuffer>,

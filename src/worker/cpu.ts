@@ -35,8 +35,8 @@ export async function serveThread(port: Port): Promise<void> {
 const loadOracle = () => import('./oracle.ts');
 
 /**
- * The size in bytes of the largest WebAssembly memory that is kept after a job. Larger ones are
- * freed, because a WebAssembly memory cannot shrink.
+ * The size in bytes of the largest WebAssembly memory that is kept after a job. Larger memories are
+ * freed, because they cannot shrink.
  */
 const KEPT_BYTES = 2 ** 28;
 /** The number of models that are kept for later jobs. A chain has at most two models. */
@@ -81,7 +81,7 @@ export class CpuHost {
   }
 
   /**
-   * Returns a function that runs a model, and keeps the model for later jobs.
+   * Returns a function that runs a model. The model is kept for later jobs.
    * @throws CrispenError `MODEL_UNSUPPORTED`, `OUT_OF_MEMORY`, and any error of `load`; without
    *   WebAssembly, also `IMAGE_TOO_LARGE`
    */
@@ -137,8 +137,8 @@ export class CpuHost {
   }
 
   /**
-   * Estimates how many milliseconds the models take for LR images. Each estimate is based on the
-   * model's last job or, if it has not run yet, on a short benchmark of the machine.
+   * Estimates how many milliseconds these runs take in total. The estimate for each run is based on
+   * its model's last job or, if the model has not run yet, on a short benchmark of the machine.
    * @throws CrispenError `INVALID_INPUT`
    */
   async estimate(

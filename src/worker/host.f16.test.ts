@@ -1,4 +1,7 @@
-/** Tests that a job whose values are outside the f16 range is repeated in f32 and reports this. */
+/**
+ * Tests that a job with values outside the f16 range runs again in f32, and that its report says
+ * so.
+ */
 import { afterAll, describe, expect, it } from 'vitest';
 import { requestF16Adapter, testGpu } from '../../test/gpu.ts';
 import { seededImage, seededWeights } from '../../test/seeded.ts';
@@ -22,13 +25,13 @@ const scaled = (weights: TensorMap, factorOf: (name: string) => number): TensorM
     }),
   );
 
-/** A network whose feature maps exceed 65504 between two convolutions. */
+/** A network whose feature maps have values above 65504 between two convolutions. */
 const compacted = compact({ scale: 2, features: 8, blocks: 2, activation: 'relu' });
 const large: Record<string, number> = { 'body.0.weight': 1e5, 'body.2.weight': 1e-5 };
 
 /**
- * A network whose feature maps are below 6e-8 between two convolutions. These values are zero in
- * f16.
+ * A network whose feature maps have values below 6e-8, which are zero in f16, between two
+ * convolutions.
  */
 const faint = edsr({ scale: 2, features: 8, blocks: 1, inputRange: 1 });
 const small = (name: string) =>

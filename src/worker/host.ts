@@ -35,13 +35,13 @@ interface Current {
   readonly models: Map<string, Promise<Model>>;
 }
 
-/** Loads a model onto an engine, or returns it if it is already there. */
+/** Loads a model onto an engine, or returns the model that the engine already has. */
 export type LoadModel = (engine: Engine, isF32: boolean) => Promise<Model>;
 
 /**
  * Holds the worker's only engine and its loaded models. The engine is created and the models are
- * loaded on first use. If the device is lost, they are discarded and recreated, and jobs continue
- * from their last strip.
+ * loaded on first use. If the device is lost, the engine and its models are recreated, and jobs
+ * continue after their last strip.
  */
 export class EngineHost {
   readonly #create: () => Promise<Engine>;
@@ -107,7 +107,7 @@ export class EngineHost {
 
   /**
    * Compiles a network's kernels before its weights arrive. Errors are ignored, because the later
-   * call of `model` throws them again.
+   * call to `model` throws them again.
    */
   prepare(network: Network, options?: ModelOptions): void {
     this.engine()
@@ -208,10 +208,10 @@ export class EngineHost {
   }
 
   /**
-   * Upscales an image like `Engine.upscaleStrips`. After a device loss, it continues with the first
-   * strip that the sink has not received. If f16 overflows, the rest is computed in f32. If the f16
-   * result is blank, the whole image is computed again in f32. That is possible because no row is
-   * passed to the sink until a second colour appears.
+   * Upscales an image like `Engine.upscaleStrips`. After a device loss, the job continues with the
+   * first strip that the sink has not received. If f16 overflows, the rest of the image is computed
+   * in f32. If the f16 result is blank, the whole image is computed again in f32. That is possible
+   * because no row is passed to the sink until a second colour appears.
    * @param id identifies the model and its weights
    * @throws CrispenError like `Engine.upscaleStrips`; `DEVICE_LOST` after three consecutive losses;
    *   any error that the sink throws
@@ -242,7 +242,8 @@ export class EngineHost {
     const holding: StripSink = async (strip) => {
       seen.add(strip.data);
       if (seen.colour) {
-        // This module is loaded lazily, because the first rows of most images have several colours.
+        // `blank.ts` is loaded lazily, because most images have several colours in their first
+        // rows.
         held ??= new (await import('../image/blank.ts')).HeldRows(strip);
         return held.add(strip);
       }

@@ -128,8 +128,8 @@ const reducedSize = ({ width, height }: Size, factor: number): Size => ({
 });
 
 /**
- * Returns the smallest whole factor by which an image must be reduced to fit. A single pixel always
- * fits.
+ * Returns the smallest whole factor that reduces an image to a size that `fits` accepts. If it
+ * accepts no size, the image is reduced to a single pixel.
  */
 function smallestReduction(image: Size, fits: (size: Size) => boolean): number {
   let factor = 1;

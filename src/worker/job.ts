@@ -278,7 +278,7 @@ interface Way {
   /** The models, in the order in which they run. */
   readonly chain: readonly Runnable[];
   readonly backend: Backend;
-  /** Whether there is a GPU. It can also resize images. */
+  /** Whether there is a GPU, which can also resize images. */
   readonly onGpu: boolean;
 }
 

@@ -146,8 +146,8 @@ export class ModelLoader {
   }
 
   /**
-   * Returns the browser functions that downloads need. Caches and hashes exist only in secure
-   * contexts.
+   * Returns the browser functions that downloads need. Browsers offer caches and hashing only in
+   * secure contexts.
    */
   platform(): WeightPlatform {
     const secure = self.isSecureContext;

@@ -15,11 +15,11 @@ export interface WeightPlatform {
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
   /**
    * The browser's caches. Undefined if files should not be cached, and in insecure contexts. In
-   * some private windows, calls throw.
+   * some private windows, their methods throw.
    */
   readonly caches: Pick<CacheStorage, 'open'> | undefined;
   /**
-   * Undefined in insecure contexts, which have no `crypto.subtle`. This module then checks only the
+   * Computes a SHA-256 hash. Undefined in insecure contexts, in which this module checks only the
    * file's length. The structure is checked when the file is parsed.
    */
   readonly sha256: ((bytes: Uint8Array<ArrayBuffer>) => Promise<ArrayBuffer>) | undefined;

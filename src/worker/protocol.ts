@@ -60,7 +60,7 @@ export type Method = 'network' | 'lanczos';
  */
 export type BackendChoice = 'auto' | 'webgpu' | 'cpu';
 
-/** If a job would take more milliseconds than this, the worker asks the page before it starts. */
+/** The worker asks the page before it starts a job that would take more milliseconds than this. */
 export const LONG_MS = 60_000;
 
 export type Stage = 'decode' | 'download' | 'prepare' | 'upscale' | 'encode';
@@ -75,7 +75,7 @@ export interface UpscaleProgress {
 
 /**
  * Whether EXIF and XMP are kept or dropped. If EXIF is kept, its orientation is set to upright, and
- * sizes and the thumbnail are removed.
+ * its sizes and its thumbnail are removed.
  */
 export type Metadata = 'keep' | 'drop';
 
@@ -183,11 +183,11 @@ export interface UpscalePlan {
 /** How an image is divided into tiles, and how its edges are handled. */
 export type Tiling = Pick<UpscaleOptions, 'tileSize' | 'edge'>;
 
-/** Information about a weight file besides its bytes. */
+/** Information about a weight file that the file itself might not contain. */
 export interface AddOptions {
   /**
-   * The scale. It is required if the file does not determine it, because the x2 and x3 versions of
-   * some networks have the same layers.
+   * The scale. It is required if the file does not determine the scale: some networks have the same
+   * layers for x2 and x3.
    */
   readonly scale?: number | undefined;
   /** The scale that is used if neither the file nor its name determines it. */
@@ -249,7 +249,8 @@ export interface AddedModel {
   readonly name: string;
   readonly architecture: string;
   /**
-   * The task of the network. `restore` means a network with scale 1 for any task except `upscale`.
+   * The task of the network. `restore` means that the scale is 1 and the file does not name the
+   * task.
    */
   readonly task: AddedTask;
   readonly scale: number;
@@ -285,8 +286,8 @@ export type WireSource =
 /** Information about how networks run on the CPU. */
 export interface CpuReport {
   /**
-   * The kind of code: WebAssembly with or without relaxed SIMD, or `loops`. `loops` is plain
-   * JavaScript. It accepts images up to 128x128 pixels and takes a hundred times as long.
+   * The kind of code: WebAssembly with or without relaxed SIMD, or plain JavaScript (`loops`),
+   * which accepts images up to 128x128 pixels and takes a hundred times as long.
    */
   readonly code: 'relaxed-simd' | 'simd' | 'loops';
   /** The number of threads that a job may use. */

@@ -47,8 +47,8 @@ export interface ReadOptions {
 }
 
 /**
- * The number of bytes at the start that are checked. In nearly every image file, they contain the
- * width and height.
+ * The number of bytes that are checked at the start of a file. In nearly every image file, they
+ * contain the width and height.
  */
 const START_BYTES = 2 ** 16;
 

@@ -11,7 +11,7 @@ export async function openTarget(target: WireTarget): Promise<Sink<null>> {
 
 /**
  * Opens a sink that replaces the file's content only after the last byte has been written. After an
- * abort, the file keeps its old content. If it had none, a file picker has just created the file,
+ * abort, the file keeps its old content. If the file was empty, a file picker has just created it,
  * and the page removes it.
  */
 async function fileSink(handle: FileSystemFileHandle): Promise<Sink<null>> {
@@ -85,7 +85,7 @@ const SPILL_BYTES = 2 ** 26;
 /**
  * Opens a sink that produces a Blob. If the Blob is larger than 64 MiB, its data is stored in a
  * file in the origin private file system and read on demand. If that file system is unavailable,
- * the browser stores the Blob.
+ * the browser decides where to store the Blob.
  *
  * @param spill opens the folder and returns it with a name for a new file, or returns null if there
  *   is no folder
@@ -171,8 +171,8 @@ let spilled = 0;
  * Opens the folder for large results. A file's name begins with the name of its worker's lock,
  * which the worker holds until it ends. Files of workers that have ended are removed first.
  *
- * @param lifeline the name of this worker's lock; null if there are no locks, because it is then
- *   unknown which workers have ended
+ * @param lifeline the name of this worker's lock; null if the browser has no locks, because it is
+ *   then unknown which workers have ended
  */
 export async function spillFolder(
   lifeline: string | null,

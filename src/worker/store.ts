@@ -42,9 +42,9 @@ const MAX_FETCHED_BYTES = 2 ** 28;
 
 /**
  * Stores the added models. The original weight files are in the origin private file system, each
- * next to a file with its metadata. If this file system is full or unavailable (in insecure
- * contexts and some private windows), a model stays in memory until the worker ends, and its `kept`
- * is false.
+ * next to a file that contains its metadata. If this file system is full or unavailable (in
+ * insecure contexts and some private windows), a model stays in memory until the worker ends, and
+ * its `kept` is false.
  *
  * If files from URLs exceed their size limit or the storage is full, the least recently used of
  * them are removed. Files that the user provided directly stay until the user removes them.
@@ -54,7 +54,7 @@ export class ModelStore {
   readonly #digest: Digest | undefined;
   readonly #maxFetched: number;
   readonly #inMemory = new Map<string, { facts: AddedModel; bytes: Uint8Array<ArrayBuffer> }>();
-  /** The ids of models that this worker has used and might need again. */
+  /** The ids of the models that this worker has used and might need again. */
   readonly #inUse = new Set<string>();
 
   /** @param digest calls `crypto.subtle.digest`; undefined in insecure contexts */
@@ -167,7 +167,8 @@ export class ModelStore {
   }
 
   /**
-   * Retries a failed write. Before each retry, it removes one fetched file, until none are left.
+   * Repeats a failed write. Before each repetition, one fetched file is removed, until none are
+   * left.
    */
   async #makingRoom(folder: Folder, id: string, write: () => Promise<void>): Promise<void> {
     for (;;) {

@@ -12,8 +12,8 @@ export const defaultThreads = (): number =>
   Math.min(8, Math.max(1, (navigator.hardwareConcurrency || 2) - 1));
 
 /**
- * Returns the type of this worker. Bundlers produce both types, but only classic workers can call
- * `importScripts`.
+ * Returns the type of this worker, classic or module. Bundlers produce both types, but only classic
+ * workers can call `importScripts`.
  */
 function kindOfWorker(): WorkerType {
   try {

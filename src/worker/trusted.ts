@@ -19,7 +19,7 @@ let policy: ScriptPolicy | null | undefined;
  */
 export function trustedUrl(url: string | URL): string {
   policy ??= makePolicy();
-  // The `Worker` constructor accepts both types.
+  // The `Worker` constructor accepts trusted URLs as well as strings.
   return policy ? (policy.createScriptURL(String(url)) as unknown as string) : String(url);
 }
 

@@ -33,8 +33,8 @@ export interface TunedPlatform {
 const VERSION = 3;
 const CACHE_NAME = 'crispen-tuning';
 /**
- * The time limit for a measurement, in milliseconds. On slower adapters, measuring would take too
- * long.
+ * The time limit for a measurement, in milliseconds. If a measurement exceeds it, the table of
+ * adapter families is used.
  */
 const PATIENCE_MS = 120_000;
 
@@ -90,8 +90,8 @@ export async function tunedFor(
 }
 
 /**
- * Measures an adapter quickly and stores the result for the next engine. It does nothing on a
- * software adapter, if a result is already stored, or if results cannot be stored.
+ * Measures an adapter quickly and stores the result for the next engine. Does nothing on a software
+ * adapter, if a result is already stored, or if results cannot be stored.
  * @returns whether it measured
  * @throws CrispenError `ABORTED`, `DEVICE_LOST`; after an error, nothing is stored
  */
@@ -111,7 +111,7 @@ export async function tuneOnce(
   return true;
 }
 
-/** This module is loaded lazily, because it includes all kernel variants. */
+/** `quick.ts` is loaded lazily, because it includes all kernel variants. */
 const quickly = async (device: Device, options: QuickOptions) =>
   (await import('../engine/tune/quick.ts')).tuneQuickly(device, options);
 

@@ -94,7 +94,7 @@ const tuning = new IdleTask(async (signal) => {
 
 let cpu: Promise<CpuHost> | null = null;
 
-/** Loads the CPU backend lazily, because it is not needed with a GPU. */
+/** Loads the CPU backend lazily, because it is not needed if there is a GPU. */
 function openCpu(): Promise<CpuHost> {
   if (cpu) return cpu;
   const opening = import('./cpu.ts').then(({ CpuHost }) => new CpuHost(config));
@@ -185,7 +185,7 @@ const api: WorkerApi = {
   },
 
   async inspect(id, source, plan) {
-    // This module is loaded lazily, because few users inspect attention.
+    // `inspect.ts` is loaded lazily, because few users inspect attention.
     const { buffersOf, inspect } = await import('./inspect.ts');
     const result = await answer(() =>
       queue.run(id, (signal) =>

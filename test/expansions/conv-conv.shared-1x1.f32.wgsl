@@ -41,18 +41,18 @@ const UPSAMPLE = 1u;
 // A convolution, 3x3 (REACH 1) or 1x1 (REACH 0), with stride 1, zero padding, bias and epilogue:
 //   y[o,i,j] = act1( act0( sum + b[o] ) * m * factor + r )
 //   sum = sum_{c,ky,kx} w[o,c,ky,kx] * x[c, i+ky-REACH, j+kx-REACH]
-// The kernel enlarges `x` by UPSAMPLE (nearest-neighbour) while reading it (0 selects the uniform's
-// factor). The enlarged map is never stored. Bindings and layouts are those of conv/store.wgsl or,
-// with PACK (the last layer of a network), those of conv/pack.wgsl. conv/weights.wgsl describes the
-// weights. A 1x1 convolution with `act0 = sigmoid` and `m = x` is pixel attention (arXiv
-// 2010.01073, section 3.2).
+// While reading `x`, the kernel enlarges it (nearest-neighbour) by UPSAMPLE or, if that is 0, by
+// the factor in the uniform. The enlarged map is never stored. Bindings and layouts are those of
+// conv/store.wgsl or, with PACK (the last layer of a network), those of conv/pack.wgsl.
+// conv/weights.wgsl describes the weights. A 1x1 convolution with `act0 = sigmoid` and `m = x` is
+// pixel attention (arXiv 2010.01073, section 3.2).
 //
 // One invocation computes BLOCKS blocks of output channels for LINES strips of STRIP pixels
-// (conv/strip.wgsl). Larger shapes share more loads but need more registers. A workgroup has WIDTH
-// x HEIGHT x 1 invocations. Each `z` of the grid covers BLOCKS blocks, so weights are uniform
-// across a workgroup. Channels and epilogue are uniforms instead of constants, so that layers share
-// a pipeline. Compiling a pipeline per layer would take more time than the branches.
-// conv/weights.wgsl loads weights and pixels.
+// (conv/strip.wgsl). If these three numbers are larger, the kernel needs fewer loads but more
+// registers. A workgroup has WIDTH x HEIGHT x 1 invocations. Each `z` of the grid covers BLOCKS
+// blocks, so weights are uniform across a workgroup. The numbers of channels and the epilogue's
+// operations are uniforms, not constants, so that layers share a pipeline. Compiling one pipeline
+// per layer would take more time than the branches do. conv/weights.wgsl loads weights and pixels.
 // The prelude defines E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT,
 // PACK, PARTS, QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER, POOL and STAYS (STAGED or
 // POOL).
@@ -73,10 +73,10 @@ const UPSAMPLE = 1u;
 //   m, r, y [out_blocks][H][W]
 // The code that reads the weights declares them.
 //
-// Software drivers execute every branch of a switch, and one `exp()` takes them as long as a
+// Software drivers execute every branch of a switch, and one `exp()` costs them as much time as a
 // convolution. LINEAR therefore limits both activations to none, ReLU and leaky ReLU, and SIGMOID
 // allows a sigmoid as `act0`. MULTIPLY, ADD and PRELU determine which operations the epilogue
-// supports. The uniform determines which of them it uses.
+// supports. The uniform selects those that a layer needs.
 // The prelude defines PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, MIX and PRELU.
 
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
@@ -126,7 +126,7 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would cancel.
+    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would lose it.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }
@@ -181,21 +181,22 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   return v;
 }
 
-// Products are f32 or, with HALF, have the same type as maps and weights. Real GPUs compute two f16
-// products at a time.
+// Products are f32 or, with HALF, have the type of the maps and weights. If that type is f16, real
+// GPUs compute two products at a time.
 // The prelude defines E4, E4x4 and HALF.
 
 alias P4 = vec4f;
 alias P4x4 = mat4x4f;
 
-// Loads the weights of a convolution, [out_blocks][in_blocks][taps] matrices of 4 x 4, and its
-// pixels. By default, each invocation loads its own matrices from a storage buffer. With UNIFORM
-// (the number of matrices in the buffer), it loads them from a uniform buffer. With QUAD, the four
-// lanes of a quad load them together. With SHARED, the workgroup copies the matrices of CHUNK input
-// blocks to workgroup memory. With HALO, it also copies the pixels that it reads from an input
-// block. STAGED means SHARED or HALO. Column `c` of a matrix contains the taps of input channel `c`
-// for the block's four output channels, so a matrix times a pixel sums over input channels. With
-// QUAD, matrices are transposed, so column `o` contains the taps of output channel `o`.
+// Loads the pixels of a convolution and its weights, which are 4 x 4 matrices
+// [out_blocks][in_blocks][taps]. By default, each invocation loads its own matrices from a storage
+// buffer. With UNIFORM (the number of matrices in the buffer), it loads them from a uniform buffer.
+// With QUAD, the four lanes of a quad load them together. With SHARED, the workgroup copies the
+// matrices of CHUNK input blocks to workgroup memory. With HALO, it copies the pixels that it
+// reads, one input block at a time. STAGED means SHARED or HALO. Column `c` of a matrix contains
+// the taps of input channel `c` for the block's four output channels, so a matrix times a pixel
+// sums over input channels. With QUAD, matrices are transposed, so column `o` contains the taps of
+// output channel `o`.
 // The prelude defines PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT,
 // STRIP, LINES and DOWN.
 
@@ -235,8 +236,8 @@ fn main(
   let at7 = min(max(start + 7u, 1u) - 1u, extent - 1u) / upsample * in_width;
   let at8 = min(max(start + 8u, 1u) - 1u, extent - 1u) / upsample * in_width;
 
-  // In a 1x1 convolution, the bias is added last, as in the reference. Before a gate, sums cancel
-  // to nearly zero, so the order of rounding is visible.
+  // In a 1x1 convolution, the bias is added last, as in the reference implementation. Sums before a
+  // gate can be nearly zero, so the order of additions affects the result.
   const bias0 = vec4f(0.0);
   var s0_0_0 = bias0;
   var s0_0_1 = bias0;
@@ -310,8 +311,8 @@ fn main(
   }
 
   // The epilogue is in a loop, so that it is compiled only once. A switch selects the sum,
-  // because real GPUs would store an indexed array in memory. Quads use an array, because they
-  // run on software drivers, which execute every branch of a switch.
+  // because real GPUs would store an indexed array in memory. With QUAD, the sums are in an
+  // array, because QUAD is for software drivers, which execute every branch of a switch.
   for (var n = 0u; n < BLOCKS * LINES * STRIP; n++) {
     var sum: vec4f;
     switch n {

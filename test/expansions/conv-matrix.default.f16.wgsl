@@ -45,15 +45,15 @@ const ACTIVATION_PRELU = 8u;
 // Bindings and epilogue are those of conv/store.wgsl. Maps and weights are f16, and sums are f32.
 //
 // A left matrix contains K channels of M pixels in a row. A right matrix contains the taps from K
-// input channels to N output channels. A subgroup computes 16 x 4 pixels, as FRAGMENTS fragments of
-// M pixels, and COLUMNS columns of N output channels. A workgroup of SUBGROUP x SUBGROUPS x 1
-// invocations covers 16 x (4 * SUBGROUPS) pixels. Each `z` of the grid covers COLUMNS columns. For
-// each chunk of 4 * QUADS input channels, the workgroup copies its pixels and their halo to
-// workgroup memory. Channels are innermost there, with PITCH vectors per pixel. PITCH is an odd
-// multiple of 16 bytes, so that the rows of a matrix are in different banks. If there is no padding
-// between pixels, the channels of the three pixels in a row of taps form one run, and RUNS is 1. A
-// run has STEPS matrices of K channels. If REST channels remain, one matrix of REST channels
-// follows.
+// input channels to N output channels. A subgroup computes COLUMNS columns of N output channels for
+// 16 x 4 pixels, which are divided into FRAGMENTS fragments of M pixels. A workgroup of SUBGROUP x
+// SUBGROUPS x 1 invocations covers 16 x (4 * SUBGROUPS) pixels. Each `z` of the grid covers COLUMNS
+// columns. For each chunk of 4 * QUADS input channels, the workgroup copies its pixels and their
+// halo to workgroup memory. There, channels are innermost, and each pixel has PITCH vectors. These
+// take an odd multiple of 16 bytes, so that the rows of a matrix are in different banks. If there
+// is no padding between pixels, the channels of the three pixels in a row of taps form one run, and
+// RUNS is 1. A run has STEPS matrices of K channels. If REST channels remain, one matrix of REST
+// channels follows.
 //
 //   weights [grid z][chunks][SIDE][RUNS][steps][COLUMNS][K or REST][N], in the order of use
 // The prelude defines E, E4, SIDE, UPSAMPLE (0: the uniform's factor), M, N, K, REST (0: none),
@@ -73,10 +73,10 @@ const ACTIVATION_PRELU = 8u;
 //   m, r, y [out_blocks][H][W]
 // The code that reads the weights declares them.
 //
-// Software drivers execute every branch of a switch, and one `exp()` takes them as long as a
+// Software drivers execute every branch of a switch, and one `exp()` costs them as much time as a
 // convolution. LINEAR therefore limits both activations to none, ReLU and leaky ReLU, and SIGMOID
 // allows a sigmoid as `act0`. MULTIPLY, ADD and PRELU determine which operations the epilogue
-// supports. The uniform determines which of them it uses.
+// supports. The uniform selects those that a layer needs.
 // The prelude defines PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, MIX and PRELU.
 
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
@@ -126,7 +126,7 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would cancel.
+    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would lose it.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }
@@ -200,7 +200,7 @@ alias LastLeft = subgroup_matrix_left<E, REST, M>;
 alias LastRight = subgroup_matrix_right<E, N, REST>;
 alias Sums = subgroup_matrix_result<f32, N, M>;
 
-// A matrix can extend past the last pixel. Its weights are zero there.
+// A left matrix can extend past the last pixel. The weights for that part are zero.
 var<workgroup> pixels: array<E4, SPAN_PIXELS * PITCH + K / 4u>;
 var<workgroup> leaving: array<vec4f, SUBGROUPS * GO_PIXELS * WIDE>;
 
@@ -243,8 +243,8 @@ fn main(
       let quad = n / SPAN_PIXELS;
       let pixel = n % SPAN_PIXELS;
       let block = chunk * QUADS + quad;
-      // Values are unsigned, so positions before the first row or column wrap to values beyond the
-      // last.
+      // Rows above the map and columns left of it wrap to huge numbers, so `inside` is false for
+      // them.
       let row = top + pixel / SPAN - REACH;
       let col = left + pixel % SPAN - REACH;
       let inside = row < params.height && col < params.width && block < params.in_blocks;

@@ -76,7 +76,7 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would cancel.
+    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would lose it.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }

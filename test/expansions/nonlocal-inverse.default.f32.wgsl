@@ -3,7 +3,7 @@ alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 
 // Computes the inverse of a permutation: `inverse[permutation[i]]` is `i`. Both arrays are [length]
-// u32. Each invocation processes one element. Workgroups have 64 invocations. There are no
+// u32. Each invocation processes one element. Workgroups have 64 invocations. The kernel needs no
 // constants.
 
 struct Params {

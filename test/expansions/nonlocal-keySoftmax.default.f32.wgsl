@@ -5,7 +5,7 @@ const CHANNELS = 9u;
 const BLOCKS = 3u;
 const GATE = 3u;
 
-// A softmax over the channels (keys) of each pixel, with the gate of adaptive attention. `a`
+// A softmax over the channels (keys) of each pixel, after the gate of adaptive attention. `a`
 // contains the logits, and `b` contains the mask logits. The result is the softmax of:
 //   GATE_NONE     a
 //   GATE_ZERO     a where b > 0, otherwise 0

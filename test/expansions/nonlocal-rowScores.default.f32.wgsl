@@ -15,12 +15,12 @@ const BIASED = false;
 // One workgroup computes 32 rows of a window against all keys of the window, with 32 keys at a
 // time. Each of its 8 x 8 invocations computes 4 rows and 4 keys. `p` contains the scores until the
 // row's sum is known. Each invocation reads back only its own values. In the grid, each `x` covers
-// 32 rows, and `y` selects the window. Sizes are uniforms, so all windows share one pipeline. The
-// prelude defines E, E4 and BIASED.
+// 32 rows, and `y` selects the window. Sizes are uniforms, so maps of all sizes share one pipeline.
+// The prelude defines E, E4 and BIASED.
 
 // Returns the row of key `k` of a window. The keys are the window's own rows. With 3 spans, the
-// rows of the windows before and after it follow. These windows wrap around at the ends of a round.
-// `window` is counted across all rounds.
+// rows of the window before it and of the window after it follow. The first and last windows of a
+// round count as neighbours. `window` is counted across all rounds.
 fn key_row(window: u32, k: u32) -> u32 {
   let round = window / params.windows;
   let own = window % params.windows;
@@ -65,8 +65,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let lane = local.x % 8u;
   let team = local.x / 8u;
   let first_row = group.x * 32u;
-  // Rows and keys beyond the last one repeat the last one. The repeated rows are not stored, and
-  // the repeated keys get the score LOWEST.
+  // In place of a row or key beyond the last one, the last one is used again. The results of such
+  // rows are not stored, and such keys get the score LOWEST.
   let rows_at = window * params.window;
   let at = ((window - params.first) * params.window + first_row + team * 4u) * params.stride + lane;
   let rest = params.window - min(params.window, first_row + team * 4u);

@@ -3,7 +3,7 @@ alias E = f32;
 alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 
-// Computes the same attention weights as rowScores.wgsl, with the method from rowMixQuad.wgsl. Four
+// Computes the same attention weights as rowScores.wgsl, by the method of rowMixQuad.wgsl. Four
 // neighbouring invocations compute different rows with the same keys, and each loads a quarter of
 // the keys.
 //   s[q, k] = rows[q] . rows[k] * inverse[k];  lse[q] = log sum_k exp s[q, k];  p = exp(s - lse)
@@ -23,10 +23,10 @@ fn quad_columns(own: vec4f) -> mat4x4f {
   );
 }
 
-// Defines the sizes for attention in windows of sorted rows, and finds the rows of keys. A window's
-// keys are its own rows. With 3 spans, the rows of the windows before and after it follow. These
-// windows wrap around at the ends of a round. Divisions run only once per window, because software
-// drivers divide one lane at a time.
+// Defines the uniform for attention within windows of sorted rows, and finds the row of a key. A
+// window's keys are its own rows. With 3 spans, the rows of the window before it and of the window
+// after it follow. The first and last windows of a round count as neighbours. Divisions run only
+// once per window, because software drivers divide one lane at a time.
 
 struct Params {
   windows: u32, // The number of windows in a round.

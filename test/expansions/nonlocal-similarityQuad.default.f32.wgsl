@@ -6,7 +6,7 @@ const DEPTH = 8u;
 const CLUSTERS = 128u;
 const NORMALISED = true;
 
-// Computes the same dot products as similarity.wgsl, with the method from rowMixQuad.wgsl. Four
+// Computes the same dot products as similarity.wgsl, by the method of rowMixQuad.wgsl. Four
 // neighbouring invocations compute different pixels with the same centroids, and each loads a
 // quarter of the centroids.
 //   similar[r, i, k] = sum_c x[c, i] * means[r, k, c] / max(|x[:, i]|, 1e-12)
@@ -47,7 +47,8 @@ fn main(
   let lane = subgroup_lane & 3u;
   let pixel = group.x * 64u + local.x;
   let block = (group.y + params.group_row) * 4u;
-  // Pixels and clusters beyond the last one repeat the last one. Their results are never read.
+  // In place of a pixel or cluster beyond the last one, the last one is used again. These results
+  // are never read.
   let last = params.length - 1u;
   let i0 = min(pixel, last);
   let i1 = min(pixel + 16u, last);

@@ -17,8 +17,8 @@ const STRIP = 4u;
 // A workgroup of 16 x 4 invocations computes PER blocks of 16 x (4 * STRIP) pixels. It copies one
 // block of `x` at a time to workgroup memory. Each invocation computes a column of STRIP pixels.
 // Its window slides down, so each load is used for the products of STRIP pixels. The grid's `z`
-// covers GROUPS groups of PER blocks, then the blocks that are copied. The prelude defines E, E4,
-// E4x4, CHANNELS, DENSE (the blocks of CHANNELS), PER, GROUPS, K and STRIP.
+// covers GROUPS groups of PER blocks, then the blocks that are only copied. The prelude defines E,
+// E4, E4x4, CHANNELS, DENSE (the blocks of CHANNELS), PER, GROUPS, K and STRIP.
 
 // The uniform of kernels that process one feature map.
 

@@ -35,14 +35,14 @@ const MULTIPLE = 1u;
 // Finds the pixels of a group. graph/transformerOp.ts defines groups: windows (GROUPING 0), spread
 // (1) or grid (2) in a map of `width` x `height` pixels. A workgroup's `x` and `y` select its
 // group.
-// The prelude defines GROUPING, ROWS, COLUMNS (the size of a window, or the side of a grid), MOVED
-// (windows are shifted or extend past the map), SHIFT_X, SHIFT_Y and MULTIPLE (the map is padded
-// with zeros to multiples of this number).
+// The prelude defines GROUPING, ROWS, COLUMNS (the size of a window or, for a grid, the distance
+// between its pixels), MOVED (windows are shifted or extend past the map), SHIFT_X, SHIFT_Y and
+// MULTIPLE (the map is padded with zeros to multiples of this number).
 
 // Represents a pixel beyond the map.
 const ABSENT = 0xffffffffu;
 
-// Returns the width and height of the padded map in windows.
+// Returns the width and height of the padded map, counted in windows.
 fn windows_in(width: u32, height: u32) -> vec2u {
   return (vec2u(width, height) + MULTIPLE - 1u) / MULTIPLE * MULTIPLE / vec2u(COLUMNS, ROWS);
 }
@@ -159,8 +159,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   workgroupBarrier();
 
-  // Each step computes one block of a head at one pixel. If there is only one head, it can end
-  // inside a block.
+  // Each step computes one block of a head at one pixel. If HEADS is 1, the last block can extend
+  // past the end of the head.
   let blocks = (DEPTH + 3u) / 4u;
   for (var i = lane; i < positions * blocks; i += 256u) {
     let pixel = group_pixel(place, i % positions, params.width, params.height);

@@ -17,7 +17,7 @@ const PER_LANE = 4u;
 //   partials [chunks][SUMS] f32. SUMS is a multiple of 4. Head h starts at h (DEPTH^2 + 2 DEPTH).
 // One workgroup of 256 invocations sums PIXELS consecutive pixels of one head. STEP of these pixels
 // are in workgroup memory at a time. In the grid, `x` selects the chunk, and `z` selects the head.
-// More than 65535 chunks also use `y`. The prelude defines E, E4, CHANNELS, DEPTH (the channels of
+// Chunks beyond 65535 continue in `y`. The prelude defines E, E4, CHANNELS, DEPTH (the channels of
 // a head), HEADS, PIXELS, STEP, SUMS and PER_LANE (the sums per invocation).
 
 struct Params {
@@ -36,8 +36,8 @@ const_assert PER_LANE * 256u >= ALL;
 
 var<workgroup> memory: array<f32, 2u * DEPTH * STEP>;
 
-// Returns sum number `i` over the pixels in workgroup memory. It adds up products of a query and a
-// key, or squares.
+// Returns sum number `i` over the pixels in workgroup memory. Depending on `i`, the terms are
+// products of a query and a key, or squares.
 fn step_sum(i: u32) -> f32 {
   var sum = 0.0;
   if i < ALL {

@@ -88,7 +88,7 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would cancel.
+    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would lose it.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }
@@ -141,9 +141,9 @@ fn main(
   let left = group.x * 8u + local.x;
   let top = ((group.y + params.group_row) * 8u + local.y) * STRIP;
   let col = min(left, width - 1u);
-  // The window has the rows `top - 1` to `top + STRIP` and the columns `left - 1` to `left + 1`.
-  // Positions before the first row or column wrap to values beyond the last. Positions outside the
-  // map read the nearest pixel, and its value becomes zero.
+  // The window covers the rows `top - 1` to `top + STRIP` and the columns `left - 1` to `left + 1`.
+  // Rows above the map and columns left of it wrap to huge numbers. For positions outside the map,
+  // the nearest pixel is read, and its value is replaced by zero.
   let in_row0 = top + 0u - 1u < height;
   let row0 = min(max(top + 0u, 1u) - 1u, height - 1u) * width;
   let in_row1 = top + 1u - 1u < height;

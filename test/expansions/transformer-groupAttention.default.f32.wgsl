@@ -43,14 +43,14 @@ const MERGED = false;
 // Finds the pixels of a group. graph/transformerOp.ts defines groups: windows (GROUPING 0), spread
 // (1) or grid (2) in a map of `width` x `height` pixels. A workgroup's `x` and `y` select its
 // group.
-// The prelude defines GROUPING, ROWS, COLUMNS (the size of a window, or the side of a grid), MOVED
-// (windows are shifted or extend past the map), SHIFT_X, SHIFT_Y and MULTIPLE (the map is padded
-// with zeros to multiples of this number).
+// The prelude defines GROUPING, ROWS, COLUMNS (the size of a window or, for a grid, the distance
+// between its pixels), MOVED (windows are shifted or extend past the map), SHIFT_X, SHIFT_Y and
+// MULTIPLE (the map is padded with zeros to multiples of this number).
 
 // Represents a pixel beyond the map.
 const ABSENT = 0xffffffffu;
 
-// Returns the width and height of the padded map in windows.
+// Returns the width and height of the padded map, counted in windows.
 fn windows_in(width: u32, height: u32) -> vec2u {
   return (vec2u(width, height) + MULTIPLE - 1u) / MULTIPLE * MULTIPLE / vec2u(COLUMNS, ROWS);
 }
@@ -81,8 +81,8 @@ struct Params {
 // The queries and keys of a group. A key merges MERGE x MERGE pixels.
 // The prelude defines MERGE and the constants of lib/groups.
 
-// Returns the position in the window of a merged key's pixel. `part` is the number of this pixel,
-// counted row by row within the key.
+// Returns the position within the window of one pixel of a merged key. `part` is the number of this
+// pixel, counted row by row within the key.
 fn key_position(key: u32, part: u32) -> u32 {
   let across = COLUMNS / MERGE;
   return (key / across * MERGE + part / MERGE) * COLUMNS + key % across * MERGE + part % MERGE;
@@ -96,8 +96,8 @@ fn table_row(query: u32, key: u32) -> u32 {
 }
 
 // Shifted windows at the lower and right borders contain pixels from opposite borders of the map.
-// This function returns a number that identifies the border from which a position comes. If query
-// and key have different numbers, 100 is subtracted from their score.
+// This function returns a number that identifies the border from which a position comes. If a query
+// and a key have different numbers, 100 is subtracted from their score.
 fn border_part(group: vec2u, windows: vec2u, position: u32) -> u32 {
   let beyond = position / COLUMNS >= ROWS - SHIFT_Y && group.y + 1u == windows.y;
   let right = position % COLUMNS >= COLUMNS - SHIFT_X && group.x + 1u == windows.x;

@@ -29,8 +29,8 @@ const ACTIVATION_PRELU = 8u;
 const ACT1 = 0u;
 const SLOPE1 = 1.0f;
 
-// Attention with one head within groups of 64 pixels that need no padding. It includes the layer
-// norm before the attention and the residual after it (`groupMix` in graph/transformerOp.ts):
+// Attention with one head (`groupMix` in graph/transformerOp.ts) within groups of 64 pixels that
+// need no padding. It includes the layer norm before the attention and the residual after it:
 //   y[i] = x[i] + V sum_j P[i,j] n[j] + bias,  n[j] = layer norm of x[j] without factors and shifts
 // `V` is the product of the output layer, the value layer and the norm's factors. The bias includes
 // the norm's shifts, because each row of `P` sums to 1. With OWN, the kernel also computes:
@@ -97,7 +97,7 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would cancel.
+    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would lose it.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }

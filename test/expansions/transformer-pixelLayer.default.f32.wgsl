@@ -37,7 +37,7 @@ const SLOPE1 = 0.0f;
 //   next     [NEXT_BLOCKS][H][W]
 // One invocation computes all channels of STRIP pixels that are 64 pixels apart. Workgroups have 64
 // invocations. A workgroup covers `64 * STRIP` pixels, and the grid's `y` counts the workgroups.
-// Beyond 65535, the grid also uses `x`. The prelude defines E, E4, E4x4, CHANNELS, BLOCKS, B0 ..
+// Workgroups beyond 65535 continue in `x`. The prelude defines E, E4, E4x4, CHANNELS, BLOCKS, B0 ..
 // B3, STRIP, NEXT_BLOCKS, NEXT_NORM, EPSILON, ACTIVE, ACT1, SLOPE1 and QUAD.
 
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
@@ -87,7 +87,7 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would cancel.
+    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would lose it.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }

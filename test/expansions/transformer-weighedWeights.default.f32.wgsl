@@ -19,8 +19,8 @@ const ACTIVATION_PRELU = 8u;
 const ACT0 = 4u;
 const SLOPE0 = 0.0f;
 
-// Multiplies the weights of a 1x1 convolution by channel factors `f`, which depend on the means of
-// `u`. The convolution of `u * f` can then read `u` directly:
+// Multiplies the weights of a 1x1 convolution of `u * f` by the factors `f`, so that the
+// convolution can read `u` directly. The factors of the channels depend on the means of `u`:
 //   f = sigmoid( W2 act(W1 mean(u)) ),  weighed[o,i] = weights[o,i] * f[i]
 //   partials [chunks][BLOCKS] vec4f: sums of u
 //   w1 [HIDDEN][LENGTH_IN], w2 [LENGTH_IN][HIDDEN] row-major f32
@@ -75,7 +75,7 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would cancel.
+    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would lose it.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }

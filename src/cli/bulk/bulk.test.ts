@@ -180,8 +180,7 @@ describe('many pictures', () => {
     await writeFile(at('in/0.png'), 'no');
     const fast = await run(at('in'), '--out', at('out'), '--fail-fast', '--jobs', '1');
     expect(fast).toMatchObject({ code: 1, last: { made: 0, failed: 1 } });
-    // An error that affects all images ends the run. The counts are printed first, and the run then
-    // fails with the error's own code.
+    // An error that affects all images ends the run, which then fails with that error's code.
     const journal = await Journal.open(at('out'), { index: 1, of: 1 });
     journal.close();
     const begin = { run: '', shard: 1, of: 1, pictures: 1 };
@@ -258,7 +257,7 @@ it('a disk that is nearly full holds the few pictures that are missing', async (
   await run(...args);
   await rm(at('in/0.png'));
   await picture('in/new.png', 9, 8, 8);
-  // There is enough space for the new image, which is estimated at 0.5 kB, but not for all images.
+  // There is enough space for the one missing result, estimated at 0.5 kB, but not for all results.
   free.bytes = 4000;
   expect((await run(...args)).last).toMatchObject({ made: 1, already: 4 });
   await picture('in/large.png', 9, 80, 80);

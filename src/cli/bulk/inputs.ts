@@ -8,8 +8,8 @@ import { throwIfAborted } from '../../errors.ts';
 export interface Item {
   readonly path: string;
   /**
-   * The result's path relative to the output folder, with "/" as the separator and the input's file
-   * name.
+   * The result's path relative to the output folder, with "/" as the separator. The file name is
+   * still the input's.
    */
   readonly relative: string;
 }
@@ -32,8 +32,8 @@ export interface CollectOptions {
 }
 
 /**
- * The names of files and folders that operating systems create. Other system files are hidden,
- * which means that their names begin with a dot.
+ * The names of files and folders that operating systems create. System files whose names begin with
+ * a dot are not listed, because all such files are skipped.
  */
 const SYSTEM = new Set(
   [
@@ -51,14 +51,14 @@ const PICTURES = new Set([
   ...['.tiff', '.heic', '.heif', '.bmp', '.jxl', '.jp2', '.psd'],
 ]);
 
-/** The number of bytes at the start of a file that are enough to detect its format. */
+/** How many bytes at the start of a file are enough to detect its format. */
 const START = 512;
 
 /**
  * Finds the image files in a list of files and folders. Hidden and system files are skipped. Links
  * are followed, and each folder is entered only once. A file that is named directly is always
- * included. A file in a folder is included if it has an image extension or if its first bytes
- * belong to an image format.
+ * included. A file in a folder is included if it has an image extension or if its first bytes are
+ * those of an image format.
  */
 export async function collect(
   inputs: readonly string[],
@@ -97,8 +97,8 @@ export async function collect(
 }
 
 /**
- * Removes duplicates of files that were named twice, for example by two shell patterns. @param
- * items a sorted list
+ * Removes the duplicates of a file that was named twice, for example by two shell patterns.
+ * @param items a sorted list
  */
 async function withoutRepeats(items: readonly Item[]): Promise<Item[]> {
   const kept: Item[] = [];

@@ -5,7 +5,7 @@ import { writeFailed } from '../../codecs/sink.ts';
 import type { Work } from './plan.ts';
 import type { Shard } from './shard.ts';
 
-/** An image that was processed or that failed. */
+/** The line about an image that was processed or that failed. */
 export interface Entry {
   readonly input: string;
   /** The input file's size in bytes. `time` is its modification time in milliseconds since 1970. */
@@ -80,7 +80,7 @@ export class Journal {
   }
 
   /**
-   * Returns whether an image's result exists and was produced from the same file with the same
+   * Returns whether the result in `wanted` exists and was produced from the same file with the same
    * settings. Returns false if the result was replaced with a file of a different size.
    */
   async isDone(wanted: Entry & { readonly output: string }): Promise<boolean> {
@@ -92,7 +92,7 @@ export class Journal {
     return there?.isFile() === true && there.size === entry.bytes;
   }
 
-  /** Returns whether the journal has an entry for a result with these settings. */
+  /** Returns whether the journal contains an entry for this result with these settings. */
   lists({ relative, output }: Work, settings: string): boolean {
     const entry = this.#entries.get(relative);
     return entry?.output === output && entry.settings === settings;
@@ -116,7 +116,10 @@ export class Journal {
   }
 }
 
-/** Reads all lines of a folder's journals in order. Lines that are not JSON are skipped. */
+/**
+ * Reads all lines of a folder's journal files, in the order of the file names. Lines that are not
+ * JSON are skipped.
+ */
 export async function readJournals(
   folder: string,
 ): Promise<{ readonly file: string; readonly line: Entry | Begin }[]> {

@@ -29,8 +29,8 @@ const PLACES = ['name', 'scale', 'ext'] as const;
 /**
  * Chooses the names and formats of the results. The format is the value of `--format`, if given.
  * Otherwise, it is the input's format if Crispen can write that format, or PNG if not.
- * @throws UsageError for an invalid template; `INVALID_INPUT` if two inputs would write the same
- *   result, or if a result would overwrite an input
+ * @throws UsageError for an invalid template; `INVALID_INPUT` if two results would have the same
+ *   path, or if a result would overwrite an input
  */
 export async function planWork(
   items: readonly Item[],
@@ -107,8 +107,9 @@ async function checkApart(work: readonly Work[], out: string): Promise<void> {
 
 /**
  * Returns a hash of everything that affects a result besides its input.
- * @param chain the models, including the weight file's model if a weight file is given. Without a
- *   weight file, all shipped models are hashed, because the factor determines which of them run.
+ * @param chain the models that run; used only if a weight file is given. Otherwise, all shipped
+ *   models are hashed, because the factor, which can differ between images, determines which of
+ *   them run.
  */
 export function settingsHash(settings: ImageSettings, chain: readonly ChosenModel[]): string {
   const { models, task, quality, keepsMetadata, tiling } = settings;
@@ -120,9 +121,9 @@ export function settingsHash(settings: ImageSettings, chain: readonly ChosenMode
 }
 
 /**
- * Reads the size in the header of an image file. Returns null if the first bytes do not contain it.
- * Also returns null if the size exceeds the limit, because one damaged header could otherwise add
- * hundreds of gigabytes to the estimate.
+ * Reads an image's size from the header of its file. Returns null if the first bytes do not contain
+ * the size. Also returns null if the size exceeds the limit, because one damaged header could
+ * otherwise add hundreds of gigabytes to the estimate.
  */
 export async function declaredSize(path: string): Promise<Size | null> {
   const start = await readStart(path, 2 ** 16);

@@ -111,8 +111,8 @@ export async function bulkCommand(
   try {
     const enlargers = backends.map((backend) => new Enlarger(backend, settings.models));
     const [enlarger] = enlargers;
-    // Making this plan detects an invalid model before any work begins. Sides and boxes are
-    // ignored, because they result in a different factor for each image.
+    // Making this plan detects an invalid model before any work begins. A size that is given as a
+    // side or a box is ignored, because its factor can differ between images.
     const { chain } = await enlarger.plan(SOME, { ...settings.task, size: factorAlone(settings) });
     const hash = settingsHash(settings, chain);
     if (values['dry-run']) {
@@ -264,8 +264,7 @@ async function makeOne(
     try {
       const to = join(out, output);
       await makeFolder(dirname(to));
-      // The test whether files can be created in a folder is done only for the folder's first
-      // image.
+      // Whether files can be created in a folder is tested only for the folder's first image.
       const tries = !tried.has(dirname(to));
       const place = await findOutput(to, path, { tries });
       tried.add(dirname(to));
@@ -289,7 +288,8 @@ async function makeOne(
 }
 
 /**
- * Estimates how many bytes of memory are needed to process an image, without the engine's memory.
+ * Estimates how many bytes of memory are needed to process an image, not counting the engine's
+ * memory.
  */
 function memoryOf(
   image: { width: number; height: number } | null,
@@ -298,7 +298,7 @@ function memoryOf(
   if (image === null) return 2 ** 26;
   const { width, height } = image;
   const factor = size === null ? 4 : factorOf(image, size);
-  // A PNG is written strip by strip, so its result is not in memory.
+  // A PNG is written strip by strip, so the whole result is never in memory.
   const result = format === 'png' ? 0 : factor ** 2;
   return width * height * 4 * (2 + result);
 }
@@ -312,7 +312,10 @@ function factorOf(image: { width: number; height: number }, size: object): numbe
   }
 }
 
-/** Limits the memory that concurrently processed images use. One image is always allowed. */
+/**
+ * Limits the memory that concurrently processed images use. An image that is processed alone may
+ * exceed the limit.
+ */
 class Room {
   readonly #size: number;
   #taken = 0;
@@ -323,8 +326,8 @@ class Room {
   }
 
   /**
-   * Waits until this many bytes are available and reserves them. @returns a function that releases
-   * them
+   * Waits until the given number of bytes is available and reserves them.
+   * @returns a function that releases them
    */
   async take(bytes: number): Promise<() => void> {
     while (this.#taken > 0 && this.#taken + bytes > this.#size) {
@@ -355,7 +358,7 @@ const BYTES_PER_PIXEL: Readonly<Record<string, number>> = {
   avif: 0.35,
 };
 const UNCOMPRESSED = 4;
-/** The number of images in the sample from which sizes are estimated. */
+/** The maximum number of images in the sample from which sizes are estimated. */
 const SAMPLED = 400;
 
 /**
@@ -393,8 +396,8 @@ async function checkRoom(work: readonly Work[], settings: ImageSettings, out: st
 }
 
 /**
- * Returns the free disk space for a folder in bytes, even if the folder does not exist yet. Returns
- * null if the space is unknown.
+ * Returns how many bytes are free on a folder's disk, even if the folder does not exist yet.
+ * Returns null if this is unknown.
  */
 async function freeBytes(folder: string): Promise<number | null> {
   try {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { UsageError } from '../command.ts';
 
-/** A part of the work. It consists of the images whose hash modulo `of` is `index` - 1. */
+/** A part of the work. It consists of the images whose hash modulo `of` is `index - 1`. */
 export interface Shard {
   /** The number of the shard, starting from 1. */
   readonly index: number;
@@ -35,8 +35,8 @@ export function shardOf(text: string, env: Environment = process.env): Shard {
 }
 
 /**
- * Returns the number of the shard to which an image belongs, starting from 1. Adding images does
- * not move other images to different shards.
+ * Returns the number of the shard to which an image belongs. The first shard has the number 1.
+ * Adding images does not move other images to different shards.
  */
 export function shardWith(relative: string, of: number): number {
   const hash = createHash('sha256').update(relative.normalize('NFC')).digest();
@@ -50,8 +50,8 @@ const SCHEDULERS: readonly {
   readonly name: string;
   readonly task: string;
   /**
-   * The environment variables that contain the first task, the last task, the step and the number
-   * of tasks. `first` can also be a number.
+   * The environment variables that contain the numbers of the first and the last task, the step
+   * between them, and the number of tasks. `first` can also be the number itself.
    */
   readonly first: string | number;
   readonly last?: string;
@@ -91,7 +91,7 @@ function scheduled(env: Environment, given: number | undefined): Shard {
     return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
   };
   for (const { name, task, first, last, step, count } of SCHEDULERS) {
-    // Outside task arrays, Grid Engine sets the variable to "undefined".
+    // Outside task arrays, Grid Engine sets `SGE_TASK_ID` to "undefined".
     const at = number(task);
     if (at === undefined) continue;
     const begin = number(first) ?? 1;

@@ -20,8 +20,8 @@ export interface Status {
 }
 
 /**
- * Runs the command `crispen status DIR`, which summarises the journals of all shards. The exit code
- * is 1 if any image is not done.
+ * Runs the command `crispen status DIR`, which summarises the journal files of all shards. The exit
+ * code is 1 if any image is not done.
  */
 export async function statusCommand(args: string[]): Promise<number> {
   const { values, positionals } = parseArgs({

@@ -3,8 +3,8 @@ import { ascii, Bytes, join } from '../bytes.ts';
 import { isoBoxes } from '../iso.ts';
 
 /**
- * Adds the colour profile as a property of the primary item. This adds the profile with a 12-byte
- * header to `ipco`, and an association to `ipma`. The file offsets in `iloc` are increased by the
+ * Adds the colour profile as a property of the primary item. The profile is added to `ipco`, after
+ * a 12-byte header, and an association to `ipma`. The file offsets in `iloc` are increased by the
  * number of added bytes.
  */
 export function embedAvif(
@@ -29,8 +29,8 @@ export function embedAvif(
     bytes.at(pitm.body) === 0 ? bytes.u16be(pitm.body + 4) : bytes.u32be(pitm.body + 4);
   const property = properties.length + 1;
 
-  // The association table is rewritten. The version and the flags determine how many bytes ids and
-  // indices have.
+  // The association table is rewritten. Its version determines the number of bytes of an item id,
+  // and its flags determine that of a property index.
   const version = bytes.at(ipma.body);
   const wide = (bytes.at(ipma.body + 3) & 1) !== 0;
   const idBytes = version < 1 ? 2 : 4;
@@ -67,13 +67,13 @@ export function embedAvif(
     box('meta', file.subarray(meta.body, iprp.start), newIprp, file.subarray(iprp.end, meta.end)),
     file.subarray(meta.end),
   ]);
-  // The bytes before the properties keep their positions.
+  // If `iloc` precedes the properties, its position is unchanged.
   shiftOffsets(whole, iloc.start < iprp.start ? iloc.body : iloc.body + grown, meta.end, grown);
   return whole;
 }
 
 /**
- * Adds `by` to all offsets in an item location box that are at or after `from`, the old end of the
+ * In an item location box, adds `by` to all offsets that are at least `from`, the old end of the
  * metadata.
  */
 function shiftOffsets(file: Uint8Array, body: number, from: number, by: number): void {

@@ -4,9 +4,9 @@ import type { Encoder } from '../encoder.ts';
 import { pngWriter } from './pngStream.ts';
 
 /**
- * Encodes PNG losslessly. It does not use a canvas, which would change colours with low alpha. The
- * file has 8 or 16 bits per sample, like the image. It is grey if `grey` is set in the tags, and it
- * has alpha unless every pixel is opaque.
+ * Encodes PNG losslessly. The encoder does not use a canvas, which would change colours with low
+ * alpha. The file has 8 or 16 bits per sample, like the image. It is grey if `grey` is set in the
+ * tags, and it has alpha unless every pixel is opaque.
  */
 export const png: Encoder = {
   type: 'image/png',

@@ -34,8 +34,8 @@ export async function decodePng16(
 
 /**
  * Rejects data that inflates to more bytes than an image of the stated size needs, because the
- * decoder keeps all bytes in memory. It also rejects data that inflates to fewer bytes, before
- * memory is allocated for the pixels.
+ * decoder keeps all bytes in memory. Also rejects data that inflates to fewer bytes, before memory
+ * is allocated for the pixels.
  */
 async function checkLength(
   file: Uint8Array<ArrayBuffer>,

@@ -14,8 +14,8 @@ const KINDS: readonly string[] = ['acTL', 'fcTL', 'fdAT', 'IDAT'];
 export function stillOf(bytes: Bytes): {
   readonly animation: 'first frame' | 'still picture' | null;
   /**
-   * Returns a function that must be called for each of the file's chunks, in order. It returns the
-   * edit for the chunk, or undefined to keep the chunk.
+   * Returns a function that must be called for each of the file's chunks, in order. That function
+   * returns the edit for the chunk, or undefined to keep the chunk.
    */
   readonly edits: () => (part: PngPart) => Edit | undefined;
 } {
@@ -51,7 +51,8 @@ export function stillOf(bytes: Bytes): {
         if (!KINDS.includes(type)) return undefined;
         if (type === 'fcTL') frames++;
         if (type !== 'fdAT' || frames !== 1) return [at, next];
-        // An fdAT chunk begins with a four-byte number. The rest has the same form as in IDAT.
+        // An fdAT chunk begins with a four-byte number. The rest has the same form as the data of
+        // an IDAT chunk.
         return [at, next, chunk('IDAT', bytes.data.subarray(start + 4, end))];
       };
     },

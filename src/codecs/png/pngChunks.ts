@@ -50,7 +50,7 @@ export async function tagChunks(
     ...(icc && isRgb ? [await profileChunk(icc)] : []),
     ...(icc || pngColours ? [] : [chunk('sRGB', Uint8Array.of(PERCEPTUAL_INTENT))]),
     ...(exif ? [chunk('eXIf', exif)] : []),
-    // The chunk has no compression, no language and no translated keyword.
+    // The text is not compressed and has neither a language nor a translated keyword.
     ...(xmp ? [chunk('iTXt', join([ascii('XML:com.adobe.xmp\0\0\0\0\0'), xmp]))] : []),
   ];
 }

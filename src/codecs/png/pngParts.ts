@@ -3,7 +3,7 @@ import type { Bytes } from '../bytes.ts';
 /** A chunk of a PNG file. */
 export interface PngPart {
   readonly type: string;
-  /** The start of the whole chunk, including its length, type, data and checksum. */
+  /** The start of the whole chunk, which consists of a length, a type, data and a checksum. */
   readonly at: number;
   /** The start of the chunk's data. */
   readonly start: number;
@@ -12,7 +12,10 @@ export interface PngPart {
   readonly next: number;
 }
 
-/** Reads the complete chunks of a PNG file one at a time, because a file can have millions. */
+/**
+ * Reads the complete chunks of a PNG file one at a time, because a file can contain millions of
+ * them.
+ */
 export function* pngParts(bytes: Bytes): Generator<PngPart> {
   for (let at = 8; at + 12 <= bytes.data.length; ) {
     const start = at + 8;

@@ -27,7 +27,8 @@ function memory(limit = Number.POSITIVE_INFINITY) {
 }
 
 /**
- * Writes an image in strips. `strips` lists their numbers of rows, and is repeated until the end.
+ * Writes an image in strips. `strips` lists the number of rows of each strip, and is repeated until
+ * the image ends.
  */
 async function write(header: PngHeader, data: Rows, strips: readonly number[]) {
   const { parts, log, stream } = memory();

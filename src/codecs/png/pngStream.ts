@@ -11,9 +11,9 @@ import {
 } from './pngChunks.ts';
 
 /**
- * Writes a PNG losslessly, row by row. It needs only a few megabytes of memory for any image size.
- * The only platform feature that it uses is `CompressionStream`, so it works in pages, workers and
- * Node. Source: the PNG specification, W3C, third edition.
+ * Writes a PNG losslessly, row by row. This module needs only a few megabytes of memory for any
+ * image size. The only platform feature that it uses is `CompressionStream`, so it works in pages,
+ * workers and Node. Source: the PNG specification, W3C, third edition.
  */
 
 /** One or more whole rows of RGBA, from top to bottom, with the bit depth of the file. */
@@ -64,7 +64,7 @@ export function pngWriter(
   const filters = new RowFilters(header, colour);
   const orStop = async (work: () => Promise<void>) => {
     try {
-      // If `to` fails, nothing reads from the compressor any more, and `work` by itself would never
+      // If `to` fails, nothing reads from the compressor any more, and `work` alone would never
       // end.
       await Promise.race([work(), file]);
     } catch (error) {
@@ -76,7 +76,8 @@ export function pngWriter(
   return new WritableStream<Rows>(
     {
       start({ signal }) {
-        // The listener runs immediately, but `abort` is called only after the current write.
+        // This listener runs immediately, whereas `abort` below is called only after the current
+        // write.
         signal.addEventListener('abort', () => stop.abort(signal.reason));
       },
       write: (rows) =>
@@ -195,8 +196,8 @@ class RowFilters {
   }
 
   /**
-   * Converts one row to the file's form, which contains only the stored channels and has the high
-   * byte of 16-bit samples first.
+   * Converts one row to the file's form: only the stored channels, and the high byte of each 16-bit
+   * sample first.
    */
   #read(rows: Rows, from: number): void {
     const [row, stored, isDeep] = [this.#row, this.#stored, this.#header.depth === 16];

@@ -2,7 +2,7 @@ import type { ImageTags } from '../../image/tags.ts';
 import { ascii, Bytes, join } from '../bytes.ts';
 import { WEBP, webpChunks } from '../container.ts';
 
-/** Replaces a WebP's profile, EXIF and XMP chunks with those from the tags. */
+/** Replaces the profile, EXIF and XMP in a WebP with those in the tags. */
 export function embedWebp(file: Uint8Array<ArrayBuffer>, tags: ImageTags): Uint8Array<ArrayBuffer> {
   const bytes = new Bytes(file);
   const { icc, exif, xmp } = tags;

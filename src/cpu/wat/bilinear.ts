@@ -14,7 +14,7 @@ import {
 
 /**
  * Generates instructions that compute the source positions on either side of output `$<index>`, and
- * the distance from the first position. The exact source position is
+ * the distance from the first of them to the exact position. The exact source position is
  * `max((index + 0.5) / scale - 0.5, 0)`, which equals
  * `max(2 * index + 1 - scale, 0) / (2 * scale)`.
  */

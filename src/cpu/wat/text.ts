@@ -29,8 +29,8 @@ export const locals = (type: 'i32' | 'f32' | 'v128', names: readonly string[]): 
   names.map((name) => `(local $${name} ${type})`).join(' ');
 
 /**
- * Computes `v >= 0 ? v : slope * v`. NaN stays NaN, because `pmax` and `pmin` then return their
- * first operand.
+ * Computes `v >= 0 ? v : slope * v`. NaN stays NaN, because `pmax` and `pmin` return their first
+ * operand if it is NaN.
  */
 export const leaky = (v: string, slope: string, madd: MultiplyAdd) => {
   const zero = '(v128.const f32x4 0 0 0 0)';

@@ -5,15 +5,15 @@ import { type AttentionBlock, PatternFinder } from './patterns.ts';
 
 export interface BlockOptions extends Omit<FuseOptions, 'fuse'> {
   /**
-   * Returns whether the backend can store a tile with this many channels. By default, every tile
-   * fits.
+   * Returns whether a tile with this many channels fits the backend's limits. By default, every
+   * tile fits.
    */
   readonly fits?: (channels: number) => boolean;
 }
 
 /**
- * Fuses a graph at level `blocks`. This function claims the largest patterns first and then fuses
- * everything that `fuse` can fuse.
+ * Fuses a graph at level `blocks`. This function claims the largest patterns first. Then it fuses
+ * the other nodes as `fuse` does.
  */
 export function fuseBlocks(graph: Graph, { fits, ...options }: BlockOptions = {}): FusedGraph {
   const fuser = new Fuser(graph, options);
@@ -34,8 +34,8 @@ function claimAttentionBlocks(fuser: Fuser, patterns: PatternFinder): void {
   const byInput = new Map(blocks.map((block) => [block.x, block]));
   const byOutput = new Map(blocks.map((block) => [block.out, block]));
   /**
-   * Returns the next block if `block` can compute that block's `t`. Otherwise, for example if
-   * `first(x)` must be written to memory, returns null.
+   * Returns the next block if `block` can also compute the next block's `t`. Otherwise, for example
+   * if the next block's `first(x)` must be written to memory, returns null.
    */
   const fedBy = (block: AttentionBlock): AttentionBlock | null => {
     const next = byInput.get(block.out);

@@ -18,7 +18,7 @@ import {
 
 /**
  * Fusion levels. `none` creates one fused op per node and is the reference for testing the other
- * levels. `ops` combines convolutions with their epilogues and fuses similar patterns. `blocks`
+ * levels. `ops` combines convolutions with their epilogues and fuses other small patterns. `blocks`
  * also fuses whole attention-in-attention blocks, pixel attention and the end of the network
  * (`blocks.ts`).
  */
@@ -45,7 +45,7 @@ export interface FuseOptions {
 
 type Node<K extends GraphNode['op']> = GraphNode & { readonly op: K };
 
-/** Finds the ops that one kernel can compute together. This is a pure function of its arguments. */
+/** Fuses the nodes that one kernel can compute together. This is a pure function. */
 export function fuse(graph: Graph, options: FuseOptions = {}): FusedGraph {
   return new Fuser(graph, options).fused();
 }
@@ -114,7 +114,7 @@ export class Fuser {
   /**
    * Claims `conv [activation] [mul other] [add other] [activation]`. A nearest-neighbour
    * enlargement or a concatenation can come first. A `mix` can replace `mul` and `add`. A
-   * convolution of a concatenation has no multiplier, and its addend needs a binding.
+   * convolution of a concatenation has no multiplier, and its addend needs a free binding.
    */
   #claimConv(node: Node<'conv'>, id: NodeId): void {
     const parts = this.partsOf(node);
@@ -159,7 +159,7 @@ export class Fuser {
         mix = follower.inputs[0] === last ? 0 : 1;
       } else if (follower.op === 'add' && addend === null && act1 === null) {
         const summand = other(follower, last);
-        // The sum is `a + factor * b`, but the epilogue can only scale its own value.
+        // The sum is `a + factor * b`, but the epilogue can only scale the convolution's result.
         const scalable = follower.factor === 1 || follower.inputs[1] === last;
         if (!scalable || !canBind(summand)) break;
         addend = summand;
@@ -185,7 +185,7 @@ export class Fuser {
     this.#claimed.set(last, conv);
   }
 
-  /** Returns the parts of a concatenation if only convolutions read it. Otherwise, returns null. */
+  /** Returns the parts of the input if it is a concatenation that only convolutions read. */
   partsOf({ inputs: [source] }: Node<'conv'>): readonly NodeId[] | null {
     const from = this.graph.nodes[source];
     const isRead = from.op === 'concat' && this.#readOnlyBy(source, ({ op }) => op === 'conv');
@@ -303,7 +303,7 @@ export class Fuser {
   }
 
   /**
-   * Returns a node's reader if it is the only one and the node's value does not have to be written.
+   * Returns a node's reader if there is only one and the node's value does not have to be written.
    * Otherwise, returns null.
    */
   #follower(id: NodeId): NodeId | null {
@@ -313,8 +313,8 @@ export class Fuser {
   }
 
   /**
-   * Returns whether all readers of a node satisfy `can`, so that its value does not have to be
-   * written.
+   * Returns whether the value of a node does not have to be written because all of its readers
+   * satisfy `can`.
    */
   #readOnlyBy(id: NodeId, can: (reader: GraphNode) => boolean): boolean {
     if (!this.#isFusing || this.keep.has(id) || id === this.graph.output) return false;

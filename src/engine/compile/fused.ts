@@ -4,10 +4,10 @@
  * values, and names its weights. The GPU backend turns each op into dispatches (`emit/`). The CPU
  * backend runs the same list.
  *
- * A *value* is the value of a graph node and has the id of that node. `graph.nodes[id]` has its
+ * A *value* is the result of a graph node and has the id of that node. `graph.nodes[id]` states its
  * name and shape: a feature map [channels][height * scale][width * scale] for an LR image of
  * `width` x `height` pixels, a vector, or a table (`graph/nonlocalOp.ts`). Backends choose the
- * memory layout. Nodes that no op writes are inside a fused op and have no value.
+ * memory layout. If no op writes a node's value, the node is inside a fused op.
  *
  * Weights have the checkpoint's names and PyTorch's layout: [cOut][cIn][kernel][kernel] for a
  * convolution, [lengthOut][lengthIn] for a linear layer, [channels] for biases and slopes.
@@ -74,14 +74,14 @@ export interface ConvOp extends Fused, ConvLayer {
   };
   readonly writes: { readonly y: ValueId };
   /**
-   * The integer factor of the nearest-neighbour enlargement. It is 1 without enlargement and for
-   * 1x1 convolutions.
+   * The integer factor of the nearest-neighbour enlargement. It is 1 for 1x1 convolutions and if
+   * there is no enlargement.
    */
   readonly upsample: number;
   readonly act0: Activation | PRelu | null;
   /** 1 if nothing is added or if `mix` is given. */
   readonly factor: number;
-  /** Only used by backends that request it (`FuseOptions.mixes`). */
+  /** Only given if the backend supports it (`FuseOptions.mixes`). */
   readonly mix?: 0 | 1 | undefined;
   readonly act1: Activation | null;
 }
@@ -142,8 +142,8 @@ export interface VectorActivationOp extends Fused, OneToOne {
 
 /**
  * The first half of an attention-in-attention block, only at level `blocks`:
- * `gated = k3(t) * sigmoid(k2(lrelu(k1(t))))`. Only `k2` has a bias. The op also prepares the
- * pooling of `t` for the second half.
+ * `gated = k3(t) * sigmoid(k2(lrelu(k1(t))))`. Only `k2` has a bias. The op also computes the sums
+ * with which the second half pools `t`.
  */
 export interface AttentionGateOp extends Fused {
   readonly op: 'attentionGate';
@@ -182,8 +182,8 @@ export interface AttentionMixOp extends Fused {
 }
 
 /**
- * Pixel attention, only at level `blocks`: `y = activation(v * sigmoid(gate(v)))` with
- * `v = conv(nearest(x))`.
+ * Pixel attention, only at level `blocks`: `y = activation(v * sigmoid(gate(v)))`, where `v` is
+ * `conv(nearest(x))`.
  */
 export interface GatedConvOp extends Fused, OneToOne {
   readonly op: 'gatedConv';
@@ -214,9 +214,8 @@ export interface PackOp extends Fused {
 }
 
 /**
- * The end of a network, which outputs 8-bit pixels (only at level `blocks`):
- * `conv(x) + bilinear(skip)`. `skip` is the network's input, and `scale` is the network's scale
- * factor.
+ * The end of a network, only at level `blocks`: `conv(x) + bilinear(skip)`, converted to 8-bit
+ * pixels. `skip` is the network's input, and `scale` is the network's scale factor.
  */
 export interface SkipPackOp extends Fused {
   readonly op: 'skipPack';
@@ -234,8 +233,8 @@ export interface NormLayer {
 }
 
 /**
- * Computes `activation(conv(norm(x)))` with a 1x1 convolution. If `norm` is null, the convolution
- * reads `x` directly.
+ * Computes `activation(conv(norm(x)))`, where `conv` is a 1x1 convolution. If `norm` is null, the
+ * convolution reads `x` directly.
  */
 export interface PixelLayer {
   readonly norm: NormLayer | null;
@@ -257,8 +256,8 @@ export interface ViewOp extends Fused {
 }
 
 /**
- * A layer that reads the concatenation of up to four maps. A next layer can read the result's
- * channels from `first` on.
+ * A layer that reads the concatenation of up to four maps. A `next` layer reads the channels of
+ * the result from `first` on.
  */
 export interface PixelLayerOp extends Fused, PixelLayer {
   readonly op: 'pixelLayer';
@@ -327,7 +326,7 @@ export interface ProjectedAttentionOp extends Fused {
 
 /**
  * Computes `y = r + conv(u * sigmoid(expand(inner(reduce(mean(u))))))`, where `u` is a 3x3
- * depthwise convolution of `x` with an activation. The linear layers have no bias.
+ * depthwise convolution of `x` followed by an activation. The linear layers have no bias.
  */
 export interface WeighedProjectionOp extends Fused {
   readonly op: 'weighedProjection';
@@ -370,12 +369,12 @@ type Lone<K extends Op['op']> = K extends K
   : never;
 
 /**
- * Any other graph op, not combined with others. The comment on its type in `graph/ops.ts` states
+ * Any other graph op, as a single op. The comment on its type in `graph/ops.ts` states
  * the formula and the order of `inputs`. A new kind of op is a `LoneOp` until a pattern fuses it.
  */
 export type LoneOp = Lone<Exclude<Op['op'], Woven>>;
 
-/** Ops that only the GPU backend has. */
+/** Ops that only the GPU backend supports. */
 export type MergedOp =
   | ViewOp
   | PixelLayerOp

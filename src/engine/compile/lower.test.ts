@@ -125,7 +125,7 @@ describe('lower', () => {
     const layer = { layer: 'shared', kernel: 3, cOut: 8, bias: true, shared: true } as const;
     const y = b.relu('relu', b.conv('y', x, layer));
     const graph = b.build(b.conv('z', b.conv('again', y, layer), layer));
-    // Only the layer with just an activation uses reversed weights. The other two layers read
+    // Only the layer with an activation uses reversed weights. The other two layers read the same
     // weights in the normal order.
     const reversed: ConvVariant = {
       ...plainConv,

@@ -23,8 +23,8 @@ describe('merge', () => {
     for (const block of [0, 1, 2]) {
       expect(steps.filter(({ name }) => name.startsWith(`block${block}.`)).length).toBe(40);
     }
-    // The other steps are at the two ends of the network: conversions, two affine ops, four
-    // convolutions with a sum, and the pixel shuffle.
+    // The other steps are at the two ends of the network: two conversions, two affine ops, three
+    // convolutions and the pixel shuffle.
     expect(steps.length).toBe(128);
   });
 

@@ -46,7 +46,7 @@ class Merger {
   readonly #element: ElementType;
   readonly #writers = new Map<ValueId, FusedOp>();
   readonly #readers = new Map<ValueId, FusedOp[]>();
-  /** The op that replaces another op, or null if another op computes its value. */
+  /** The op that replaces each merged op, or null if another op also computes its value. */
   readonly #replaced = new Map<FusedOp, FusedOp | null>();
 
   constructor(fused: FusedGraph, keep: ReadonlySet<NodeId>, element: ElementType) {
@@ -99,8 +99,8 @@ class Merger {
   }
 
   /**
-   * Returns the op that writes the value `id`. Returns null if this op is of another kind, or if the
-   * value has other readers or is kept.
+   * Returns the op that writes the value `id`. Returns null if this op is of another kind, if the
+   * value is kept, or if the value does not have exactly one reader.
    */
   #inner<K extends FusedOp['op']>(id: ValueId | null, kind: K): FusedOpOf<K> | null {
     return id !== null && this.#isPrivate(id) ? this.#writer(id, kind) : null;
@@ -326,8 +326,8 @@ class Merger {
   }
 
   /**
-   * Merges a layer with its normalisation, or merges a layer that reads several maps with a layer
-   * that reads a slice of its result.
+   * Merges a layer with its normalisation. If a layer reads several maps instead, merges it with a
+   * layer that reads a slice of its result, if there is one.
    */
   #pixelLayer(conv: ConvOp): void {
     if (conv.kernel !== 1 || !isBare(conv)) return;

@@ -30,7 +30,7 @@ export interface AttentionBlock {
   readonly temperature: number;
   /** The id of `first`, which is absorbed if the previous block computes `t`. */
   readonly firstId: NodeId;
-  /** Nodes with values that are never written to memory. */
+  /** Nodes whose values are never written to memory. */
   readonly inner: readonly NodeId[];
 }
 

@@ -15,8 +15,8 @@ export interface Resource {
 }
 
 /**
- * A tile in LR pixels. Its coordinates are relative to the image, or to the part of the image in
- * the source resource.
+ * A tile in LR pixels. Its coordinates are relative to the image, or to the part of the image that
+ * the source resource holds.
  */
 export interface TileView extends Tile {
   readonly image: Size;
@@ -49,7 +49,7 @@ export type Operand =
 
 /** Describes how a step reads pooling sums over parts of the image. */
 export interface Sums {
-  /** The index of the sums in `reads`: [count][blocks] vec4f. */
+  /** The index in `reads` of the sums, which are [count][blocks] vec4f. */
   readonly operand: number;
   readonly blocks: number;
   /**
@@ -73,8 +73,8 @@ export interface Step {
   readonly reads: readonly Operand[];
   readonly writes: readonly ResourceId[];
   /**
-   * Set if the step completes a pooling op. Its sums can then be replaced with those of a larger
-   * image (statistics.ts).
+   * Set if the step completes a pooling op. The sums of a larger image can then replace the step's
+   * own sums (`statistics.ts`).
    */
   readonly sums?: Sums;
   readonly scale: number;

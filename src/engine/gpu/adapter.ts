@@ -4,7 +4,7 @@ import type { AdapterReport } from '../types.ts';
 export function reportAdapter(adapter: Pick<GPUAdapter, 'info' | 'features'>): AdapterReport {
   const { info } = adapter;
   const { vendor = '', architecture = '', device = '', description = '' } = info ?? {};
-  // In older browsers, the flag is a property of the adapter, not of its info.
+  // In older browsers, `isFallbackAdapter` is a property of the adapter, not of its info.
   const flagged =
     info?.isFallbackAdapter ??
     (adapter as unknown as { isFallbackAdapter?: boolean }).isFallbackAdapter ??

@@ -214,7 +214,7 @@ export class Arena {
     pieces.forEach(({ dispatch, row }, i) => {
       const at = (i * stride) / 4;
       words.set(dispatch.params.slice(0, PARAM_WORDS), at);
-      // For kernels with a single-row grid, the third word has another meaning.
+      // If a kernel's grid has a single row, this word has another meaning.
       if (dispatch.grid[1] > 1 || row > 0) words[at + GROUP_ROW_WORD] = row;
     });
     for (let i = marksAt / 4; i < words.length; i++) words[i] = this.#device.mark();
@@ -267,7 +267,7 @@ const MAX_PIECES = 16;
 export const uniformStride = (device: Device): number =>
   Math.max(PARAM_BYTES, device.limits.minUniformBufferOffsetAlignment);
 
-/** Returns the number of uniform bytes for tiles up to `size`. Each piece has a slot and a mark. */
+/** Returns the uniform bytes for tiles up to `size`: a stride and a mark for each piece. */
 export const uniformBytes = (device: Device, program: Program, size: Size): number =>
   mostPieces(program, size) * (uniformStride(device) + 4);
 
@@ -295,8 +295,8 @@ interface Piece {
 }
 
 /**
- * Cuts a dispatch along `y` into as few pieces as possible that each fit into a submission. Each
- * additional piece leaves threads idle at its end, especially on CPUs.
+ * Cuts a dispatch along `y` into as few pieces as possible, each of which fits into a submission.
+ * Each additional piece leaves threads idle at its end, especially on CPUs.
  */
 function cut(dispatch: SizedDispatch, most: number): Piece[] {
   const rows = dispatch.grid[1];

@@ -29,7 +29,7 @@ const FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'] as const;
 /** This feature is not standardised yet. It needs a flag in browsers and a toggle in Dawn. */
 const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
 const MAP_MODE_READ = 0x1;
-/** The error scopes, with the outermost first. */
+/** The error scopes, from the outermost to the innermost. */
 const SCOPES: readonly GPUErrorFilter[] = ['internal', 'out-of-memory', 'validation'];
 /** How many milliseconds to wait for a device loss to be reported after its first effects. */
 const LOSS_MS = 1000;
@@ -134,8 +134,8 @@ export class Device {
   }
 
   /**
-   * @throws CrispenError `INVALID_INPUT` if `precision` is f16 and the device lacks it, or for
-   * unknown types.
+   * @throws CrispenError `INVALID_INPUT` if `precision` is an unknown type, or if it is f16 and the
+   * device does not support f16.
    */
   element(precision: ElementType = 'f32'): ElementType {
     if (precision !== 'f32' && !(precision === 'f16' && this.hasF16)) {
@@ -172,7 +172,7 @@ export class Device {
     } catch {} // The device is already gone.
   }
 
-  /** Records an error that no scope caught, for the running job. */
+  /** Records an error that no scope caught, so that the running job can throw it. */
   #hear(error: GPUError): void {
     const { message } = error;
     const isMemory = error.constructor.name === 'GPUOutOfMemoryError';
@@ -218,7 +218,7 @@ export class Device {
     } finally {
       for (; open > 0; open--) {
         const verdict = this.#popScope();
-        verdict.catch(() => {}); // A lost device rejects, and `lost` reports the loss.
+        verdict.catch(() => {}); // A lost device rejects this promise, and `lost` reports the loss.
         popped.unshift(verdict);
       }
     }
@@ -232,7 +232,7 @@ export class Device {
     return { result, verdict };
   }
 
-  /** Pops an error scope. It never throws, so that all scopes are popped. */
+  /** Pops an error scope. This method never throws, so that all scopes are popped. */
   #popScope(): Promise<GPUError | null> {
     try {
       return this.gpu.popErrorScope();
@@ -281,7 +281,7 @@ export class Device {
   }
 
   /**
-   * Awaits the end of submitted work like `race`, and also speeds up devices whose queue is polled.
+   * Awaits the end of submitted work like `race`. Also shortens the wait if the queue is polled.
    */
   #wait<T>(what: string, promise: Promise<T>, work?: number): Promise<T> {
     return this.race(what, this.#polling?.hasten(promise) ?? promise, work);
@@ -367,7 +367,7 @@ export class Device {
     return this.mapped(buffer, bytes, (content) => content.slice(0));
   }
 
-  /** Abandons a device that failed silently. Returns the error to throw. */
+  /** Abandons this device, which failed silently. Returns the error to throw. */
   broken(what: string): CrispenError {
     this.abandon(`it ${what}`);
     return deviceLost(this.#lostReason ?? '');

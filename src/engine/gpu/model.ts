@@ -38,7 +38,7 @@ export async function uploadModel(
   weights: NetworkWeights,
 ): Promise<Model> {
   const compiling = compileSteps(device, program);
-  compiling.catch(() => {}); // Awaited below. This also handles a failed upload.
+  compiling.catch(() => {}); // Awaited below, unless the upload fails first.
   const { minStorageBufferOffsetAlignment, minUniformBufferOffsetAlignment } = device.limits;
   const align = Math.max(minStorageBufferOffsetAlignment, minUniformBufferOffsetAlignment);
   const spans = new Map<string, Span>();

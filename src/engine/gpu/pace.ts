@@ -23,7 +23,7 @@ export class Pace {
     this.#rate = software ? 2e6 : 2e8;
   }
 
-  /** Returns a new pace with a different target, which starts at the speed measured so far. */
+  /** Returns a new pace that has a different target and starts at the speed measured so far. */
   withTarget(targetMs: () => number): Pace {
     const pace = new Pace(targetMs, false);
     pace.#rate = this.#rate;

@@ -11,7 +11,7 @@ export interface Pipeline {
 export const PARAM_BYTES = PARAM_WORDS * 4;
 const COMPUTE_STAGE = 0x4;
 
-/** The parts of the device that compiling needs. */
+/** The members of `Device` that compilation needs. */
 interface Compiler {
   readonly gpu: GPUDevice;
   scopes<T>(what: string, work: () => T): { result: T; verdict: Promise<void> };

@@ -20,7 +20,7 @@ export class Polling {
     this.#measure().catch(() => {}); // If the device is lost, there is nothing to wait for.
   }
 
-  /** Submits empty work until `promise` settles, so that a polled device checks for completion. */
+  /** Submits empty work until `promise` settles, so that the browser checks a polled queue. */
   async hasten<T>(promise: Promise<T>): Promise<T> {
     if (!this.#needed) return promise;
     const { queue } = this.#device;

@@ -1,8 +1,8 @@
 import type { Device } from './device.ts';
 
 /**
- * Returns the bytes that a receipt entry takes up. This is a multiple of 4, because only whole
- * words can be copied.
+ * Returns the number of bytes that a receipt entry takes up. It is a multiple of 4, because only
+ * whole words can be copied.
  */
 export const receiptBytes = (bytes: number): number => Math.ceil(bytes / 4) * 4;
 

@@ -70,8 +70,8 @@ it('has the next tile computed while one is read back', async () => {
   });
   const { report } = await engine.upscale(model, picture(24, 8), options);
   expect(report.tiles).toBe(3);
-  // The statistics' submissions come first and are also read back. Then there is one submission per
-  // tile.
+  // The submissions for the statistics come first and are also read back. Then there is one
+  // submission per tile.
   const tiles = ['submitted', 'submitted', 'read', 'submitted', 'read', 'read'];
   expect(events.slice(-tiles.length)).toEqual(tiles);
 });

@@ -3,7 +3,7 @@
  * because a slow GPU is not a faulty one. Tests lower it.
  */
 export const DEFAULT_PATIENCE = { ms: 60_000 };
-/** Browsers slow down hidden pages, so waits are allowed to take this many times longer there. */
+/** Browsers slow down hidden pages, so waits there may take this many times as long. */
 const HIDDEN_FACTOR = 10;
 const TICKS = 20;
 const LONGEST_TICK_MS = 1000;
@@ -19,7 +19,7 @@ interface Wait {
 export interface Patience {
   /** The default is `DEFAULT_PATIENCE`. */
   readonly patienceMs?: number | undefined;
-  /** Returns whether the page is hidden. Waits are then allowed to take ten times as long. */
+  /** Returns whether the page is hidden. While it is, waits may take ten times as long. */
   readonly isHidden?: (() => boolean) | undefined;
 }
 

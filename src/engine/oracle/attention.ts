@@ -31,7 +31,7 @@ export interface AttentionMaps {
 /** One channel of the features that pixel attention scales, before the scaling. */
 export interface GatedFeature {
   readonly channel: number;
-  /** The mean attention of the channel over the image. */
+  /** The channel's mean attention over the image. */
   readonly mean: number;
   /** `width * height` values, the same number as in a channel of the block's `attention`. */
   readonly data: Float32Array<ArrayBuffer>;
@@ -75,9 +75,8 @@ export interface AttentionClusters extends Size {
    */
   readonly neighbours: Uint32Array<ArrayBuffer>;
   /**
-   * `[pixels, count]`: the weights of these neighbours. All weights of one pixel sum to 1. If the
-   * listed weights sum to less, the remainder belongs to pixels that are not listed. Entries of
-   * weight 0 are unused.
+   * `[pixels, count]`: the weights of these neighbours. For each pixel, they sum to 1 together with
+   * the weights of the pixels that are not listed. Entries of weight 0 are unused.
    */
   readonly weights: Float32Array<ArrayBuffer>;
 }
@@ -85,7 +84,7 @@ export interface AttentionClusters extends Size {
 /** Attention to a few keys per pixel, at offsets that the network computes (ACLA). */
 export interface AttentionKeys extends Size {
   readonly name: string;
-  /** The earlier layers that provide the keys `first` to `first + keys - 1`. */
+  /** The earlier layers that provide keys. Each provides the keys `first` to `first + keys - 1`. */
   readonly references: readonly {
     readonly name: string;
     readonly first: number;
@@ -277,8 +276,8 @@ function readClusters(
   const [, windows, window, keys] = attention.shape;
   const padded = windows * window;
   /**
-   * The weight of every pixel for the current pixel, and a list of the pixels with a non-zero
-   * weight.
+   * The weight that the current pixel gives to every pixel, and a list of the pixels whose weight
+   * is not zero.
    */
   const all = new Float32Array(length);
   const touched: number[] = [];

@@ -152,7 +152,7 @@ async function evaluate(
 }
 
 /**
- * Applies an op to its inputs, which have the op's order. Each step takes at most a few
+ * Applies an op to its inputs, which are in the op's order. Each step takes at most a few
  * milliseconds on images of a few megapixels.
  */
 export function* applyOp<T extends Reals>(

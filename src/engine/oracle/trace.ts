@@ -53,9 +53,7 @@ export function tracedMap(
   return { shape: [channels, height, width], data };
 }
 
-/**
- * Crops the output to an image of the given size, which removes the part that comes from padding.
- */
+/** Removes the part of the output that comes from padding, given the size of the LR image. */
 export function withoutPadding<T extends Reals>(
   { graph, scale }: Network,
   map: PlanarMap<T>,

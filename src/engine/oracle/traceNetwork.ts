@@ -81,7 +81,7 @@ async function traceNetwork(
       onWork: (work) => meter.advance(work),
       receipt,
       write: () => arena.write(program.input, content),
-      // The receipt copies the input before the run, because the run may overwrite it.
+      // The run may overwrite the input, so the receipt copies it first.
       start: (encoder) => receipt.expect(encoder, arena.buffer(program.input), 0, content),
     });
     await device.mapped(proof, receipt.end, (bytes) => receipt.check(bytes));
@@ -109,7 +109,7 @@ async function traceNetwork(
     }
     const dims = shape.dims(size);
     const data = shape.integer ? Float32Array.from(new Uint32Array(content)) : values;
-    // The rows of tables are padded to whole vectors of four.
+    // On the GPU, each row of a table is padded to whole vectors of four.
     return { shape: dims, data: dims.length > 2 ? unpackRows(data, dims[dims.length - 1]) : data };
   };
   try {

@@ -52,13 +52,13 @@ export interface EncodableNetwork {
   readonly status: GPUBuffer;
   readonly done: number;
   /**
-   * Encodes one run: two compute passes for the textures and one for the network. It can be called
-   * any number of times. Runs share their buffers and execute in queue order.
+   * Encodes one run: two compute passes for the textures and one for the network. This method can
+   * be called any number of times. Runs share their buffers and execute in queue order.
    *
-   * @param input texture of the prepared size, such as `rgba8unorm`, with usage `TEXTURE_BINDING`.
-   *   Its values are in the range 0 to 1 in sRGB, not premultiplied.
-   * @param output texture that is `scale` times as large, in `rgba8unorm` with usage
-   * `STORAGE_BINDING`
+   * @param input a texture of the prepared size in a format such as `rgba8unorm`, with usage
+   *   `TEXTURE_BINDING`. Its values are in the range 0 to 1 in sRGB, not premultiplied.
+   * @param output a texture that is `scale` times as large, in `rgba8unorm`, with usage
+   *   `STORAGE_BINDING`
    * @throws CrispenError `INVALID_INPUT` for textures of another size
    */
   encode(encoder: GPUCommandEncoder, input: GPUTexture, output: GPUTexture): void;

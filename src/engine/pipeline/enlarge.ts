@@ -1,6 +1,6 @@
 /**
- * Produces the result for an image: it runs networks and then resizes to the exact size. Alpha is
- * resized separately, grey images stay grey, and samples have 8 or 16 bits.
+ * Produces the result for an image by running networks and then resizing to the exact size. Alpha
+ * is resized separately, grey images stay grey, and samples have 8 or 16 bits.
  */
 import { throwIfAborted } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
@@ -46,11 +46,11 @@ export interface EnlargeReport extends UpscaleReport {
 /**
  * Enlarges or reduces an image to a size, and passes rows to `sink` as they are finished.
  *
- * The networks receive opaque colours (`opaqueColours`) and no alpha. Alpha is enlarged from the
- * image itself with Lanczos. A grey image (`R = G = B` in all visible pixels) stays grey, because
- * all three channels receive the luma of the network's output. Every pass except the last holds its
- * whole result in memory. The last pass and the resize to the exact size process strips. Colours
- * are rounded to the depth after each step.
+ * The networks receive opaque colours (`opaqueColours`) and no alpha. The image's own alpha is
+ * enlarged with Lanczos. A grey image (`R = G = B` in all visible pixels) stays grey, because all
+ * three channels receive the luma of the network's output. Every pass except the last holds its
+ * whole result in memory. The last pass and the resize to the exact size process strips. After each
+ * step, colours are rounded to 8 or 16 bits.
  *
  * @throws CrispenError like `Engine.upscale`, and `BLANK_RESULT` (image/blank.ts) after the last
  *   row. Errors that the sink throws are passed on.
@@ -76,7 +76,7 @@ export async function enlarge(
   );
   const opened: RowResizer[] = [];
   const open = async (from: Size, to: Size, depthOut: Depth): Promise<RowResizer> => {
-    // The resizer is loaded lazily, because most images are opaque and keep a network's own scale.
+    // The resizer is loaded lazily, because opaque images at a network's own scale do not need it.
     const { RowResizer } = await import('./resize.ts');
     const resizer = await RowResizer.open({ from, to, depthIn, depthOut, device });
     opened.push(resizer);
@@ -105,7 +105,7 @@ export async function enlarge(
       const opaque = isOpaque(source.data);
       // This module is loaded lazily, like the resizer.
       let current = opaque ? source : (await import('../../image/fill.ts')).opaqueColours(source);
-      // This tests the network's input, because the colours of invisible pixels do not matter.
+      // This tests the network's input, in which invisible pixels have the colours of visible ones.
       const grey = isGrey(current.data);
       const alpha = opaque ? null : new AlphaRows(await open(source, whole, depthIn), source);
       for (const [i, pass] of passes.entries()) {

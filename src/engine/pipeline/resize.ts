@@ -1,6 +1,6 @@
 /**
- * Resizes without a network. It uses Lanczos in linear light, on the GPU or the CPU, and processes
- * rows from top to bottom.
+ * Resizes images without a network, using Lanczos in linear light, on the GPU or the CPU. Rows are
+ * processed from top to bottom.
  */
 import { CrispenError, throwIfAborted } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
@@ -32,20 +32,20 @@ export interface ResizeSpec {
   readonly depthOut: Depth;
   /** If null, the CPU resizes with the reference kernels. */
   readonly device: Device | DeviceSource | null;
-  /** The approximate bytes of rows that are processed at a time. The default is 16 MiB. */
+  /** Roughly how many bytes of rows are processed at a time. The default is 16 MiB. */
   readonly stripBytes?: number | undefined;
 }
 
 /** The horizontal and vertical passes over rows, on the GPU or the CPU. */
 interface Passes {
-  /** Resizes rows horizontally into the ring. The first of them is row `row` of the source. */
+  /** Resizes rows horizontally into the ring buffer. The first is row `row` of the source. */
   columns(pixels: Samples, row: number): Promise<void>;
   /** Computes `count` rows of the result, starting with row `row`. */
   rows(row: number, count: number): Promise<Samples>;
   destroy(): void;
 }
 
-/** The data that both kinds of passes need. */
+/** The data that the passes need on the GPU and on the CPU. */
 interface Plan extends ResizeSpec {
   readonly columns: TapRuns;
   readonly rows: TapRuns;

@@ -81,7 +81,8 @@ it.each(['RGGB', 'GBRG'] as const)(
       made.set(rows, y * width * 4);
     });
     const cpu = (await upscaleOnCpu(network, weights, input)).image.data;
-    // The limit is 4 of 65,535 levels, because the sums differ only in their order.
+    // The limit is 4 of 65,535 levels, because the GPU and the CPU differ only in the order of
+    // sums.
     expect(Math.max(...made.map((v, i) => Math.abs(v - cpu[i])))).toBeLessThanOrEqual(4);
     expect(made).not.toEqual(input.data);
     await engine.unloadModel(deep);

@@ -1,6 +1,6 @@
 /**
  * Runs networks in averaged tiles (`average.ts`) on the GPU. The program's last step converts the
- * mean of all tiles so far to pixels, instead of the output itself. A tile's core contains the
+ * mean of all tiles so far to pixels, instead of the network's output. A tile's core contains the
  * pixels that no later tile covers, so the core is finished together with the tile.
  */
 import { CrispenError, internal } from '../../errors.ts';

@@ -1,7 +1,7 @@
 /**
  * Plans tiles for networks that read reflected pixels around the image (`Padding.border`). The
- * image is cut into tiles together with its border. The parts of the tiles outside the image are
- * then removed.
+ * image is cut into tiles together with its border. The parts of the tiles that lie outside the
+ * image are then removed.
  */
 import type { Rect, Size } from '../../geometry.ts';
 import { paddedSide, paddingOf } from '../../graph/analysis.ts';
@@ -150,7 +150,7 @@ const inCells = (strips: readonly StripPlan[], multiple: number): StripPlan[] =>
     }),
   }));
 
-/** Cuts strips to the image and converts them to its coordinates. */
+/** Clips strips to the image and converts them to the image's coordinates. */
 function withoutBorder(strips: readonly StripPlan[], image: Size, border: number): StripPlan[] {
   return moved(strips, -border).flatMap(({ tiles, ...strip }) => {
     const rows = within(strip.y, strip.height, image.height);

@@ -5,14 +5,14 @@
 import type { Size } from '../../geometry.ts';
 import type { RgbaImage } from '../../image/image.ts';
 
-/** The numbers of parts per side of the collages to try, in this order. */
+/** The numbers of parts along a side of a collage, in the order in which they are tried. */
 const COLLAGES = [4, 3, 2, 1];
 /** The minimum side length of a part. The accuracy of estimates was measured with this size. */
 const MIN_PART = 48;
 /** Larger images have larger parts, so that a collage contains this share of the image's pixels. */
 const COLLAGE_SHARE = 1 / 8;
 
-/** The part of an image from which its statistics are gathered. */
+/** An image, or a collage of its parts, from which statistics are gathered. */
 export interface Sample {
   readonly kind: 'exact' | 'estimated';
   readonly image: RgbaImage;
@@ -65,8 +65,8 @@ function collage(image: RgbaImage, parts: number, { width, height }: Size): Rgba
 }
 
 /**
- * Chooses pieces of a line of `size` pixels. Their lengths sum to `total` pixels, and each comes
- * from the centre of its share of the line.
+ * Chooses pieces of a line of `size` pixels. Their lengths sum to `total` pixels, and each piece
+ * comes from the centre of its share of the line.
  */
 function spread(size: number, total: number, parts: number) {
   return Array.from({ length: parts }, (_, i) => {

@@ -6,9 +6,9 @@ import { Engine, type Model } from '../engine.ts';
 
 /** The requests that a device with little memory refuses. */
 interface Shortage {
-  /** The device refuses feature maps above this many bytes. */
+  /** The device refuses feature maps that are larger than this many bytes. */
   largest: number;
-  /** A counter that each submission decreases. The submission at 0 is refused. */
+  /** The number of submissions that succeed before one is refused. If negative, none is refused. */
   submission: number;
 }
 

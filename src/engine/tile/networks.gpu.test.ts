@@ -1,6 +1,6 @@
 /**
- * Tests tiles of networks that normalise or weight channels over the whole image, and tiles of
- * related networks.
+ * Tests tiling for networks that normalise or weight channels over the whole image, and for related
+ * networks.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { testGpu } from '../../../test/gpu.ts';

@@ -1,5 +1,5 @@
 /**
- * Tests slices that are read without a copy. Their start offsets depend on the size of the tile.
+ * Tests slices of maps that are read without a copy. Their start offsets depend on the tile size.
  */
 import { expect, test } from 'vitest';
 import { testGpu } from '../../../test/gpu.ts';
@@ -11,8 +11,8 @@ import type { Network } from '../../networks/network.ts';
 import { Engine } from '../engine.ts';
 
 /**
- * Builds a network with a normalisation, so that ops are merged. It reads the third and fourth
- * blocks of a convolution's result.
+ * Builds a network with a normalisation, so that ops are merged. The normalisation reads the third
+ * and fourth blocks of a convolution's result.
  */
 function sliced(): Network {
   const b = new GraphBuilder();

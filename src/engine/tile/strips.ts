@@ -24,13 +24,13 @@ export interface Job {
   readonly buffers: Buffers;
 }
 
-/** The status is at the start of a staging buffer, padded so that copies stay aligned. */
+/** The size of the status at the start of a staging buffer, padded so that copies stay aligned. */
 const STATUS_BYTES = 16;
 const [FINITE_WORD, DONE_WORD] = [0, 1];
 
 /**
- * Returns the bytes for the status, the result and its receipt, which contains the source's pixels
- * and the marks.
+ * Returns the size in bytes of a staging buffer, which holds the status, the result and its receipt
+ * (the source's pixels and the submission marks).
  */
 function stagingBytes({ network, program }: Model, size: Size): number {
   const { pixelBytes } = imageResources(program);
@@ -40,8 +40,8 @@ function stagingBytes({ network, program }: Model, size: Size): number {
 }
 
 /**
- * Returns the total bytes of the buffers that `makeJob` creates for tiles of `size`, and the bytes
- * of the largest buffer.
+ * Returns the total size in bytes of the buffers that `makeJob` creates for tiles of `size`, and
+ * the size of the largest buffer.
  */
 export function plannedBytes(device: Device, model: Model, size: Size, stagings: number) {
   const { totalBytes, externalBytes, largest } = planProgram(model.program, size, new Set());
@@ -296,7 +296,9 @@ export class StripRun {
   }
 }
 
-/** Returns the value of the status word after all workgroups of the last kernel have run. */
+/**
+ * Returns the value of the status at `DONE_WORD` after all workgroups of the last kernel have run.
+ */
 export function doneWord(dispatches: readonly SizedDispatch[], mark: number): number {
   const [x, y, z] = (dispatches.at(-1) as SizedDispatch).grid;
   return Math.imul(x * y * z, mark) >>> 0;

@@ -96,7 +96,7 @@ describe('planStrips', () => {
   it('finds the largest tiles within an area', () => {
     const fits = (w: number, h: number) => w * h <= 10_000;
     const strips = planStrips(image, 2, cutting(10), 1000, fits);
-    // Cores have sides of at most 80, so 500 is cut into 7 parts and 600 into 8.
+    // Cores have sides of at most 80, so 500 pixels are cut into 7 parts and 600 into 8.
     expect([strips.length, strips[0].tiles.length, longestSide(strips)]).toEqual([8, 7, 75]);
     expect(longestSide(planStrips(image, 2, cutting(10), 30, fits))).toBe(30);
   });

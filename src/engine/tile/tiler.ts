@@ -31,7 +31,7 @@ export interface Cutting {
   readonly edge: Edge;
 }
 
-/** Smaller cores would spend nearly all of their work on the overlap. */
+/** With smaller cores, nearly all of the work would be spent on the overlap. */
 export const MIN_CORE = 16;
 
 /** The maximum size of a strip in CPU memory, in bytes, unless the smallest tiles need more. */
@@ -40,8 +40,9 @@ const STRIP_BYTES = 2 ** 27;
 /**
  * Returns functions that cut one image into tiles for one network. Sources start at window
  * boundaries.
- * @param squares cells per square; sources also start at square boundaries. Kernels that process
- *   whole squares then compute the same bits for a tile as for the whole image.
+ * @param squares the side length of a square in cells; sources also start at square boundaries.
+ *   Kernels that process whole squares then compute the same bits for a tile as for the whole
+ *   image.
  */
 export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares = 1) {
   const { graph, scale, windows = 1 } = network;

@@ -39,7 +39,7 @@ const tiny = (scale: Scale): Network =>
 /**
  * The seeded weights. The x2 and x3 networks use some of them. The weights of the dynamic attention
  * module and those after the mix are scaled up, so that statistics matter as much as in trained
- * networks. Otherwise, seeded branch weights stay near one half.
+ * networks. Otherwise, the branch weights would stay near one half.
  */
 const weights: TensorMap = new Map(
   [...readSafetensors(read('test/golden/tiny_a2n_x4_8x8.safetensors')).tensors]
@@ -115,7 +115,7 @@ describe('tiles with image-wide statistics', () => {
     expect(off / values).toBeLessThanOrEqual(1e-4);
   });
 
-  // With a reach of 35 or 36 pixels, tiles are smaller than an image this wide.
+  // The reach is 35 or 36 pixels, so tiles are smaller than an image this wide.
   it.each(SCALES)('equal the whole through the full network at x%i', async (scale) => {
     const { tensors } = readSafetensors(read(`public/models/a2n-x${scale}.safetensors`));
     const model = await engine.loadModel(createNetwork('a2n', { scale }), tensors);
@@ -140,7 +140,7 @@ describe('tiles with image-wide statistics', () => {
     const tiler = tilerFor(image, network, 'zero');
     const output = program.resourceOf.get(network.graph.output) as number;
 
-    /** Returns the network's output for tiles before the conversion to pixels. */
+    /** Runs the network in tiles and returns its output before the conversion to pixels. */
     const outputs = async (running: Model, strips: ReturnType<typeof tiler.plan>) => {
       const all = new Float32Array(3 * image.width * image.height * scale ** 2);
       const { source, status } = imageResources(program);

@@ -36,8 +36,8 @@ export interface Trunk {
   readonly tiler: ReturnType<typeof tilerFor>;
   readonly strips: readonly StripPlan[];
   /**
-   * The GPU bytes of the trunk's last map, which is kept, and the peak GPU bytes, including
-   * weights.
+   * The GPU memory of the trunk's last map, which is kept, and the peak GPU memory, including
+   * weights, both in bytes.
    */
   readonly bytes: number;
   readonly peakBytes: number;
@@ -93,7 +93,7 @@ export async function runTrunk(
   image: RgbaImage,
   options: {
     readonly budget: number;
-    /** The side length of the largest core. */
+    /** The maximum side length of a core. */
     readonly side: number;
     /** Returns a function that checks whether tiles of a model fit a budget. */
     readonly fits: (model: Model, budget: number) => (size: Size, stagings: number) => boolean;

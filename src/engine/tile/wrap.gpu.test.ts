@@ -12,8 +12,8 @@ import { regionOf } from './tiler.ts';
 
 /**
  * With `CRISPEN_LARGE=1`, the test uses the whole texture and takes several minutes on a software
- * adapter. The edges of this texture do not quite match. From its last row to its first, the photo
- * changes by 28 levels. Between other rows, it changes by at most 12.
+ * adapter. Opposite edges of this texture do not quite match: it changes by 28 levels from its last
+ * row to its first, but by at most 12 between other rows.
  */
 const SIDE = process.env.CRISPEN_LARGE === '1' ? 256 : 24;
 const SCALE = 2;
@@ -41,7 +41,7 @@ afterAll(() => engine.destroy());
 
 /**
  * Measures how much each line between LR pixels changes if the texture starts elsewhere. The
- * measure is the relative difference of the steps across the line in both results. Returns the
+ * measure is the relative difference between the two results' steps across the line. Returns the
  * maximum over the lines that are a border in one result, and the maximum over all other lines.
  */
 async function changes(edge: Edge): Promise<{ border: number; within: number }> {
@@ -70,7 +70,8 @@ it('an enlarged texture tiles: its border differs no more than a line within', a
   console.info(
     `${SIDE} x ${SIDE}, steps across lines when the texture begins elsewhere: borders change by ${percent(wrap.border)}, others by ${percent(wrap.within)} at most; with zeros beyond the border by ${percent(zero.border)} and ${percent(zero.within)}`,
   );
-  // This is not zero, because the means of the whole image include zeros beyond the border.
+  // `wrap.border` is not zero, because the means of the whole image include zeros beyond the
+  // border.
   expect(wrap.border).toBeLessThan(0.02);
   expect(wrap.border).toBeLessThanOrEqual(wrap.within);
   expect(zero.border).toBeGreaterThan(0.1);

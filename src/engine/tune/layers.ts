@@ -72,7 +72,7 @@ const BAND = 4;
 /**
  * Creates a layer filled with noise.
  * @param isChecked whether to compute the expected result in plain loops. For a map with many rows,
- *   only the first, middle and last rows are computed, because all rows would take minutes.
+ *   only the first, middle and last rows are computed. Computing all of them would take minutes.
  */
 export function makeLayer(
   spec: ConvSpec,
@@ -126,8 +126,8 @@ function rowsOf({ channels, height, width, data }: PlanarMap, from: number, to: 
 export interface BoundLayer {
   readonly compileMs: number;
   /**
-   * Returns whether the result is correct, and its largest difference relative to the largest
-   * value.
+   * Returns whether the result is correct, and its largest difference from the expected result,
+   * relative to the largest expected value.
    */
   check(): Promise<{ readonly difference: number; readonly isRight: boolean }>;
   /** Returns the GPU time of `times` consecutive runs in milliseconds. */
@@ -234,8 +234,8 @@ export async function measureConv(
 }
 
 /**
- * Times a pass in milliseconds. It uses timestamp queries if the GPU supports them. Otherwise, it
- * measures from submission to completion.
+ * Times a pass in milliseconds. This function uses timestamp queries if the GPU supports them.
+ * Otherwise, it measures from submission to completion.
  * @param encode encodes the pass and ends it
  */
 export async function timePass(

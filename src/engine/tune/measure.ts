@@ -31,12 +31,12 @@ import {
 } from './tuning.ts';
 
 export interface TuneOptions {
-  /** The sizes to measure in LR pixels. */
+  /** The sizes to measure, in LR pixels. */
   readonly sizes: readonly Size[];
   readonly repeats: number;
   /**
-   * The fusion levels to compare on a small A2N. `blocks` is measured with both tile sizes. If
-   * there are none, only convolutions are measured.
+   * The fusion levels to compare on a small A2N. `blocks` is measured with both tile sizes. If the
+   * list is empty, only convolutions are measured.
    */
   readonly fusions: readonly Fusion[];
   readonly signal?: AbortSignal | undefined;
@@ -96,7 +96,7 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
     const own = () => measurements.filter((measurement) => measurement.element === element);
     const exact = METHODS.filter((method) => !CONV_VARIANTS[method].isRough);
     const fastestConv = fastest(own(), exact) ?? 'plain';
-    // The method `quad` chooses the variant with fewer idle blocks for each layer.
+    // For each layer, the method `quad` chooses the variant with fewer idle blocks.
     const conv: ConvMethod = fastestConv.startsWith('quad') ? 'quad' : fastestConv;
     const candidates = options.fusions.flatMap((fuse) =>
       TILE_COLUMNS.filter((wide) => (fuse === 'blocks' ? wide <= room : wide === 8)).map(
@@ -128,7 +128,7 @@ const levelName = (fuse: Fusion, tileColumns: TileColumns): string =>
   fuse === 'blocks' ? `${fuse} ${tileColumns}` : fuse;
 
 /**
- * Returns the variant with the shortest total time among those that computed all kernels correctly.
+ * Returns the variant with the shortest total time among those whose results were all correct.
  */
 function fastest<T extends string>(
   measurements: readonly Measurement[],
@@ -187,7 +187,7 @@ async function measureFusions(
       const { image } = await engine.upscale(model, { width, height, data }, { signal });
       expected ??= image.data;
       const difference = relativeDifference(image.data, expected);
-      // The limit is one level out of 255, because the choices round differently.
+      // The choices round differently, so results can differ by one level out of 255.
       const sound = difference <= 1.01 / 255;
       const times: number[] = [];
       for (let i = 0; sound && i < repeats; i++) {

@@ -8,7 +8,7 @@ import type { AdapterReport } from '../types.ts';
 export type Precision = ElementType | 'auto';
 
 /**
- * Chooses the precision. Software adapters are not faster with f16.
+ * Chooses the precision. `auto` selects f32 on software adapters, which are not faster with f16.
  * @param measured whether these weights are within the error bound in f16 (`npm run precision`)
  */
 export const choosePrecision = (

@@ -28,13 +28,13 @@ export interface QuickResult {
   readonly choice: Choice;
   /** The GPU time in milliseconds that the measurement took. */
   readonly spentMs: number;
-  /** The candidates that were timed on both layers, with their milliseconds. */
+  /** The candidates that were timed on both layers, with the sums of their milliseconds. */
   readonly timed: readonly (readonly [ElementType, ConvMethod, number])[];
 }
 
 const BUDGET_MS = 250;
 const SIDE = 256;
-/** An odd size that is larger than a workgroup's tile but small enough for plain loops. */
+/** The size for checks is odd, larger than a workgroup's tile and small enough for plain loops. */
 const CHECKED = { width: 35, height: 33 };
 /** Browsers round timestamps to 0.1 ms, so runs are repeated until they take this long. */
 const SAMPLE_MS = 3;
@@ -162,7 +162,7 @@ async function sample(
   signal: AbortSignal | undefined,
 ): Promise<number | null> {
   if (!budget.allows(0)) return null;
-  // The first run also includes uploads, and a rounded time can be zero.
+  // The first run also includes uploads. Because of rounding, its time can be zero.
   const once = Math.max(0.02, budget.spend(await time()));
   const times = Math.max(1, Math.min(MOST_RUNS, Math.round(SAMPLE_MS / once)));
   throwIfAborted(signal);

@@ -12,7 +12,7 @@ import type { AdapterReport } from '../types.ts';
 
 /** The kernel variants and the fusion level for an adapter. */
 export interface Tuning extends Methods {
-  /** The methods for f16 maps, if they differ. */
+  /** The methods for f16 maps, if they differ from those for f32 maps. */
   readonly half?: Methods | undefined;
 }
 
@@ -31,16 +31,16 @@ export interface Methods {
 }
 
 /**
- * A description of a kernel variant. The variant itself is loaded on demand, because few adapters
- * use some of the variants.
+ * A description of a kernel variant. The variant itself is loaded on demand, because most adapters
+ * use only a few variants.
  */
 export interface VariantInfo {
   /** The number of pixels and of output channel blocks per invocation of a 3x3 convolution. */
   readonly pixels: number;
   readonly blocks: number;
   /**
-   * The unit that loads a matrix of weights: each invocation (from storage or a uniform), four
-   * invocations, a subgroup or the workgroup.
+   * The unit that loads a matrix of weights: one invocation (from a storage buffer, or from a
+   * uniform buffer for `uniform`), four invocations, a subgroup or the workgroup.
    */
   readonly weights: 'invocation' | 'uniform' | 'quad' | 'subgroup' | 'workgroup';
   /**
@@ -90,8 +90,8 @@ export const CONV_VARIANTS = {
   shared: strips({ pixels: 8, blocks: 2, weights: 'workgroup' }),
   wide: strips({ pixels: 4, blocks: 5, weights: 'workgroup' }),
   halo: strips({ pixels: 8, blocks: 2, weights: 'workgroup', halo: true }),
-  // This variant is only for f16 maps. Before a model uses f16 products, its precision must be
-  // measured again.
+  // This variant is only for f16 maps. Before a model uses f16 products, the model's precision must
+  // be measured again.
   half: strips({ pixels: 8, blocks: 2, weights: 'workgroup', half: true }),
   halfUniform: strips({ pixels: 8, blocks: 2, weights: 'uniform', half: true }),
   quad3: quad(3),
@@ -138,8 +138,8 @@ export interface Family extends Choice {
  * The choice for each family of adapters. The first match wins. `npm run tune` measures an adapter
  * and prints its line. SwiftShader was measured, and so were earlier kernel shapes on one NVIDIA
  * H200 (BENCHMARKS.md). On the H200, `blocks` moved a third as many bytes as `ops` but was no
- * faster, so no family uses it. The other choices follow from the adapters' properties, and `tune:
- * 'quick'` measures them.
+ * faster, so no family uses it. The other choices are based on the adapters' properties. The option
+ * `tune: 'quick'` measures them.
  */
 export const FAMILIES: readonly Family[] = [
   { family: 'swiftshader', matches: /swiftshader/i, fuse: 'ops', conv: 'quad', tileColumns: 8 },
@@ -162,14 +162,14 @@ export const FAMILIES: readonly Family[] = [
     tileColumns: 16,
     half: { fuse: 'ops', conv: 'matrix', tileColumns: 16 },
   },
-  // Weights in a uniform buffer are read through the scalar cache.
+  // In this family, weights in a uniform buffer are read through the scalar cache.
   { family: 'amd', matches: /\bamd\b|radeon|rdna/i, fuse: 'ops', conv: 'uniform', tileColumns: 16 },
   { family: 'apple', matches: /apple/i, fuse: 'ops', conv: 'shared', tileColumns: 8 },
   { family: 'intel', matches: /intel/i, fuse: 'ops', conv: 'shared', tileColumns: 16 },
   // This family has separate constant memory and few registers.
   { family: 'qualcomm', matches: /qualcomm|adreno/i, fuse: 'ops', conv: 'short', tileColumns: 8 },
-  // In this family, workgroup memory is ordinary cached memory, as in software, and registers are
-  // few.
+  // In this family, workgroup memory is ordinary cached memory, as in software, and there are few
+  // registers.
   {
     family: 'arm',
     matches: /\barm\b|mali|immortalis/i,
@@ -206,7 +206,7 @@ export async function tuningOf({ half, ...own }: Choice, adapter: Offering): Pro
   if (half && variantOf(half).offered(adapter)) {
     return { ...methods, half: await methodsOf(half, adapter) };
   }
-  // f16 then uses the same methods as f32, as far as they support it.
+  // f16 maps then use the same methods as f32 maps, as far as these methods support f16.
   return methods;
 }
 

@@ -38,8 +38,9 @@ const SHADERS: Sources = {
 };
 
 /**
- * A convolution and its epilogue: `act1(factor * act0(conv + bias) * m + r)`. With `mix`, `m` is a
- * vector of two weights, and the result is `act1(m[mix] * act0(conv + bias) + m[1 - mix] * r)`.
+ * A convolution and its epilogue: `act1(factor * act0(conv + bias) * m + r)`, where `m` is the
+ * multiplier and `r` the addend. With `mix`, `m` is a vector of two weights, and the result is
+ * `act1(m[mix] * act0(conv + bias) + m[1 - mix] * r)`.
  */
 export interface ConvSpec {
   readonly kernel: 1 | 3;
@@ -114,8 +115,9 @@ export interface ConvVariant {
   /** The only element type that the variant supports. If absent, it supports both. */
   readonly only?: ElementType;
   /**
-   * Whether the variant's workgroups can sum their results (`ConvSpec.pool`). On software drivers,
-   * the barriers take longer than a separate step, and small workgroups produce too many sums.
+   * Whether the variant's workgroups can sum their results (`ConvSpec.pool`). It is absent where
+   * that does not pay off: on software drivers, the barriers take longer than a separate step, and
+   * small workgroups produce too many sums.
    */
   readonly pools?: boolean;
   readonly kernel: (spec: ConvSpec, element: ElementType) => ConvKernel;
@@ -132,7 +134,7 @@ export interface ConvVariant {
   readonly packing?: ConvPacking;
 }
 
-/** A different order of a convolution's packed weights. */
+/** An order of packed weights that differs from that of `packConvWeights`. */
 export interface ConvPacking {
   /** The name of the order. Variants that read weights in the same order use the same name. */
   readonly name: string;

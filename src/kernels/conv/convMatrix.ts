@@ -31,7 +31,7 @@ export interface MatrixUnit {
   readonly rest: number;
   /** The fixed number of invocations in a subgroup. */
   readonly subgroup: number;
-  /** The bytes of workgroup memory that kernels may use. */
+  /** How many bytes of workgroup memory kernels may use. */
   readonly bytes: number;
 }
 
@@ -59,13 +59,13 @@ export const fitsMatrix = ({ m, n, k }: Pick<MatrixUnit, 'm' | 'n' | 'k'>): bool
 /** Describes how a layer is divided. */
 interface Division {
   /**
-   * The columns of `n` output channels per workgroup, and the number of workgroups that share all
-   * columns.
+   * The number of columns of `n` output channels per workgroup, and the number of workgroups among
+   * which all columns are divided.
    */
   readonly columns: number;
   readonly groups: number;
   /**
-   * The number of chunks of input channels, and the channels per chunk, which are a multiple of 8.
+   * The number of chunks of input channels, and the number of channels per chunk, a multiple of 8.
    */
   readonly chunks: number;
   readonly channels: number;
@@ -131,8 +131,8 @@ function fitting(
 
 /**
  * Computes convolutions of f16 maps with subgroup matrices. Real GPUs multiply matrices several
- * times faster than vectors. The kernels that have no matrix version (PARTS, PACK) process strips of
- * pixels instead.
+ * times faster than vectors. The kernels that have no matrix version (PARTS, PACK) process strips
+ * of pixels instead.
  */
 export const matrixConv = (unit: MatrixUnit): ConvVariant => {
   const { m, n, k, subgroup } = unit;

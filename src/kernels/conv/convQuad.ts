@@ -22,7 +22,7 @@ const HEAD = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
 /**
  * Creates the variant for devices with `subgroups` on which loads are expensive (QUAD in
  * conv.wgsl). A layer whose epilogue needs 3 blocks always uses 3, even if `blocks` is 5.
- * @param blocks null chooses the number with the fewest idle blocks for each layer
+ * @param blocks null chooses, for each layer, the number that leaves the fewest blocks idle
  */
 export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
   takes: isQuadSpec,

@@ -44,7 +44,7 @@ export function stripConv({ pixels, blocks, weights, halo, half }: StripCut): Co
     // A layer with fewer blocks computes only those. For example, a network's last layer has one
     // block.
     blocks: Math.min(blocks, blocksOf(cOut)),
-    // With a halo, a workgroup has half as many rows, so the halo takes 10 KiB.
+    // With a halo, a workgroup has half as many rows, so that the halo takes only 10 KiB.
     workgroup: [ACROSS, halo ? 2 : 4],
     ...(weights && { weights }),
     ...(halo && { halo }),

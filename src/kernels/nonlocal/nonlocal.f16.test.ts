@@ -1,6 +1,6 @@
 /**
- * Tests the kernels of non-local attention with f16 maps. Values that they store as f32 must keep
- * f32 precision.
+ * Tests the kernels of non-local attention with f16 maps. Values that the kernels store as f32 must
+ * keep f32 precision.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requestF16Adapter, testGpu } from '../../../test/gpu.ts';
@@ -79,7 +79,7 @@ const encoded = (map: PlanarMap): Float32Array<ArrayBuffer> => toBlocked(map);
 const decoded = (words: Uint32Array, { channels, height, width }: PlanarMap): Float32Array =>
   fromBlocked(written(words), channels, height, width).data;
 
-/** Compares with a bound that is far below the error of any value stored as f16. */
+/** Compares with a tolerance that is far below the rounding error of f16. */
 function expectF32(actual: Float32Array, expected: ArrayLike<number>): void {
   expect(actual.length).toBe(expected.length);
   const off = actual.map((v, i) => Math.abs(v - expected[i]) / (1 + Math.abs(expected[i])));

@@ -398,7 +398,7 @@ describe.each(PRODUCTS)('attention in windows of sorted rows (%s)', (_, products
     [9, 7, 33, 3, 1],
     [16, 6, 32, 3, 1],
     [9, 5, 64, 1, 1],
-    // The pixel counts are close to the released window size and to half of it.
+    // The pixel counts are close to the window size of released models and to half of it.
     [191, 1, 384, 3, 1],
     [64, 3, 384, 3, 1],
     [383, 1, 384, 3, 1],
@@ -521,7 +521,7 @@ describe('sparse keys', () => {
     offsets.data.forEach((v, i) => {
       offsets.data[i] = i % 5 === 0 ? Math.round(v * 3) : i % 7 === 0 ? v * 1e12 : v * 5;
     });
-    // Closed keys must not be read, because their values would not be finite.
+    // Keys of weight 0 are closed and must not be read, because their values might not be finite.
     weights.data.forEach((_, i) => {
       if (i % 4 !== 0) return;
       weights.data[i] = 0;

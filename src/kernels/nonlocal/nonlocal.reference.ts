@@ -9,7 +9,7 @@ type Integers = Uint32Array<ArrayBuffer>;
 export interface Table<T extends Reals = Float32Array<ArrayBuffer>> {
   readonly dims: readonly number[];
   readonly data: T | Integers;
-  /** The log-sum-exp of each row, [R, n * w], for attention weights. */
+  /** For attention weights: the log-sum-exp of each row, [R, n * w]. */
   readonly lse?: T;
 }
 
@@ -242,7 +242,7 @@ export function* attendSteps<T extends Reals>(
 }
 export const attendReference = atOnce(attendSteps);
 
-/** Computes a softmax over channels. `Gate` describes how `mask` changes it. */
+/** Computes a softmax over channels. `Gate` describes how `mask` changes the softmax. */
 export function* keySoftmaxSteps<T extends Reals>(
   logits: PlanarMap<T>,
   mask: PlanarMap<Reals> | null,

@@ -218,8 +218,8 @@ export const gatherGrid = (channels: number, padded: number, rounds: number): Gr
 ];
 
 /**
- * The bindings are `rows` and `inverse` (norms). The uniform's only field is `count`. The grid is
- * `lineGrid(count)`.
+ * The bindings are `rows` and `inverse` (inverse norms). The uniform's only field is `count`. The
+ * grid is `lineGrid(count)`.
  */
 export const rowNormsKernel = (channels: number, element: ElementType = 'f32') =>
   kernel(
@@ -287,8 +287,8 @@ export interface RowProducts {
   readonly similarity: (spec: SimilaritySpec, element: ElementType) => KernelOf<typeof SIMILARITY>;
   readonly similarityGrid: (length: number, clusters: number, rounds: number) => Grid;
   /**
-   * The bindings are `rows`, `inverse` (norms), `p` (weights) and `lse` (log-sum-exp). The uniform
-   * comes from `windowParams`.
+   * The bindings are `rows`, `inverse` (inverse norms), `p` (weights) and `lse` (log-sum-exp). The
+   * uniform comes from `windowParams`.
    */
   readonly scores: (element: ElementType) => KernelOf<typeof SCORES>;
   /** Returns the grid for `count` windows, as `mixGrid` does. */
@@ -367,7 +367,7 @@ export const keySoftmaxKernel = (
 
 /**
  * The bindings are `w`, `offsets`, `x`, `before` (the sum so far, or `x` again) and `y`. The grid
- * is `mapGrid` for `y`.
+ * is `mapGrid(width, height, blocks)` for `y`.
  */
 export const sampleKeysKernel = (
   spec: { first: number; keys: number; offsets: OffsetLayout; add: boolean },

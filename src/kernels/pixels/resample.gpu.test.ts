@@ -7,8 +7,9 @@ import { resampleColumnsReference, resampleRowsReference } from './resample.refe
 import { packTaps, resampleColumnsKernel, resampleRowsKernel } from './resample.ts';
 
 /**
- * Sizes of input and output and the number of rows. They cover one pixel, thin images, reduction,
- * enlargement, exactly one workgroup and more than one workgroup.
+ * Each case lists the input size, the output size and the number of rows or columns. The cases
+ * cover one pixel, thin images, reduction, enlargement, exactly one workgroup and more than one
+ * workgroup.
  */
 const SIZES = [
   [1, 1, 1],
@@ -39,7 +40,7 @@ describe.each(DEPTHS)('resampling %i bits', (depth) => {
   it.each(SIZES)('columns: %i to %i, %i rows, in a ring', async (width, out, rows) => {
     const pixels = samples(depth, width * rows, 7);
     const taps = tapRuns(width, out, 'lanczos3');
-    // Rows 4, 5, ... of an image wrap around in a ring with exactly as many rows.
+    // Rows 4, 5, ... of an image wrap around in a ring that has as many rows as `pixels`.
     const ring = { rows, data: new Float32Array(rows * out * 4) };
     resampleColumnsReference(pixels, width, 4, taps, ring);
     const [made] = await runKernel(resampleColumnsKernel(depth === 16), {

@@ -2,7 +2,7 @@ import { linearToSrgb, srgbToLinear } from '../../srgb.ts';
 import type { TapRuns } from './resample.ts';
 import { roundHalfToEven } from './rgba8.reference.ts';
 
-/** Interleaved RGBA that is not premultiplied. A Uint16Array contains 16 bits per sample. */
+/** Interleaved RGBA that is not premultiplied. A `Uint16Array` holds samples of 16 bits. */
 type Samples = Uint8ClampedArray | Uint16Array;
 
 const topOf = (samples: Samples): number => (samples instanceof Uint16Array ? 65535 : 255);

@@ -32,7 +32,7 @@ export function reflect(i: number, size: number): number {
   return Math.min(at, period - at);
 }
 
-/** Pads a map. If the padding has a value, it is multiplied by `range`. */
+/** Pads a map. A padding value, if given, is multiplied by `range`. */
 export function padReference<T extends Reals>(
   map: PlanarMap<T>,
   padding: Padding,
@@ -76,7 +76,9 @@ export function cropReference<T extends Reals>(
 
 const luma = (r: number, g: number, b: number): number => 0.299 * r + 0.587 * g + 0.114 * b;
 
-/** Converts RGBA to planar RGB in 0..range, or to luma if the format has one channel. */
+/**
+ * Converts RGBA to planar RGB in the range 0 to `range`, or to luma if the format has one channel.
+ */
 export function* unpackRgba8Steps(
   image: Pixels,
   { range, channels }: PixelFormat,
@@ -99,7 +101,7 @@ export const unpackRgba8Reference = atOnce(unpackRgba8Steps);
 /**
  * Converts planar RGB or luma in the range 0 to `range` to RGBA with the bit depth of the LR image.
  * Values are clamped and rounded half to even. Alpha is enlarged bilinearly from the LR image. For
- * luma, the colour differences are also enlarged from it.
+ * luma, so are the colour differences.
  */
 export function* packRgba8Steps(
   map: PlanarMap<Reals>,

@@ -8,7 +8,7 @@ const SHADERS: Sources = {
   'pixels/unpackRgba8': unpackSource,
 };
 
-/** Returns the bytes of a pixel. There are 16 bits per sample if `wide` is set, otherwise 8. */
+/** Returns the number of bytes per pixel. Samples have 16 bits if `wide` is set, otherwise 8. */
 export const bytesPerPixel = (wide: boolean): number => (wide ? 8 : 4);
 
 /**

@@ -34,12 +34,12 @@ const source = (name: string, element: ElementType, constants: Constants): strin
 /** The number of pixels in the column that an invocation computes. */
 type Strip = 4 | 2;
 
-/** The bytes of workgroup memory that every device has, and the bytes of an f32 vector. */
+/** How many bytes of workgroup memory every device has, and how many an f32 vector takes. */
 const [MEMORY, VECTOR] = [16384, 16];
 
 /**
- * Returns the largest strip with a tile that fits in the workgroup memory of every device, or null
- * if none fits.
+ * Returns the largest strip whose tile fits in the workgroup memory of every device, or null if
+ * none fits.
  */
 const stripFor = (kernel: number): Strip | null =>
   ([4, 2] as const).find((strip) => (15 + kernel) * (4 * strip - 1 + kernel) * VECTOR <= MEMORY) ??
@@ -115,7 +115,7 @@ export const groupAffineKernel = (channels: number, groups: number, epsilon: num
   ...GROUP_AFFINE,
 });
 
-/** Returns the bytes of the factors and shifts that `groupAffineKernel` writes. */
+/** Returns the size in bytes of the factors and shifts that `groupAffineKernel` writes. */
 export const groupAffineBytes = (channels: number): number => blocksOf(channels) * 32;
 
 const DY_SAMPLE = contract(['z', 'o'], ['y'], MAP_WORDS);

@@ -75,8 +75,8 @@ const source = (
 };
 
 /**
- * The number of pixels per invocation. More pixels need fewer loads, but more registers and compile
- * time.
+ * The number of pixels per invocation. With more pixels, there are fewer loads, but more registers
+ * and longer compile times.
  */
 const STRIP = 2;
 
@@ -157,7 +157,7 @@ const GATED = contract(['x', 'taps', 'weights', 'bias', 'r'], ['y'], MAP_WORDS);
 const GATED_NEXT = contract(['x', 'taps', 'weights', 'bias', 'r'], ['y', 'next'], MAP_WORDS);
 
 export interface GatedProjectionSpec {
-  /** The number of channels of each half, a multiple of 4. */
+  /** The number of channels of each half of `x`, a multiple of 4. */
   readonly hidden: number;
   readonly channels: number;
   readonly activation: Activation | null;

@@ -107,8 +107,8 @@ describe.each(SIZES)('at %i x %i', (width, height) => {
       reads: [toBlocked(x), packNorm(weight, bias, channels)],
       writes: [words(channels, width, height)],
     });
-    // If two channels are nearly equal, the rounding error of their difference dominates the
-    // result.
+    // If the only two channels are nearly equal, the rounding error of their difference dominates
+    // the result.
     expectClose(mapOf(y, expected), expected.data, { abs: channels === 2 ? 2e-3 : 5e-5 });
   });
 });

@@ -101,7 +101,7 @@ export function scaleChannelsReference<T extends Reals>(
   return y;
 }
 
-/** Represents a pixel beyond the map in `groupsOf`. */
+/** The index that `groupsOf` returns for a pixel beyond the map. */
 const ABSENT = -1;
 
 /**

@@ -64,9 +64,9 @@ export function dySampleOf(
 }
 
 /**
- * Moves the last 1x1 convolution before the sampling. It has `n` output channels, and the result
- * has `4 * groups`. Row `4 * q + k` contains the weights of row `k` for the channels of group `q`.
- * Only the first group has the bias.
+ * Moves the last 1x1 convolution before the sampling. The moved convolution has `4 * groups` output
+ * channels. Row `4 * q + k` of its weights contains the weights of the original row `k` for the
+ * channels of group `q`. Only the first group has the bias.
  */
 export function foldDySample(tensors: TensorMap, layer: string, groups: number): TensorMap {
   const weight = tensors.get(`${layer}.end_conv.weight`);

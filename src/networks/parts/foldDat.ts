@@ -19,7 +19,7 @@ const POSITIONS = /^(.*\.attns\.([01]))\.pos\.pos_proj\.weight$/;
  * - Batch norms (with their stored statistics) are folded into the layers before them.
  * - The last layer of a spatial gate has one output channel, which is repeated for all features.
  * - `attns.#.table` is the position table, which a small network computes from the offsets within a
- *   window. The offset of `dy` rows and `dx` columns has the table row
+ *   window. The offset of `dy` rows and `dx` columns belongs to the table row
  *   `(dy + rows - 1) * (2 * columns - 1) + dx + columns - 1`, for a window of `rows` x `columns`
  *   pixels.
  * @param split the numbers of rows and columns in a window, for the first half of the channels

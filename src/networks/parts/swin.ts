@@ -10,7 +10,7 @@ import { shuffleUp } from './shuffleUp.ts';
 export type Upsampler = 'pixelshuffle' | 'pixelshuffledirect' | 'nearest+conv' | 'none';
 
 /**
- * Appends one 3x3 convolution, or three convolutions with a quarter of the channels between them.
+ * Appends one 3x3 convolution, or three convolutions that use a quarter of the channels in between.
  */
 export function bodyConv(
   b: GraphBuilder,

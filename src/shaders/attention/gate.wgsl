@@ -70,7 +70,7 @@ fn main(
     store(at + {c}u * width, {c}u < count, q0_0_{c}, p0_0_{c});
   #end
 
-  // Adds up this workgroup's share of the partial sums. The condition is uniform across the
+  // Adds up this workgroup's share of the partial sums. The condition below is uniform across the
   // workgroup, so barriers are allowed.
   let index = (group.y + params.group_row) * groups.x + group.x;
   if index < params.stat_groups {

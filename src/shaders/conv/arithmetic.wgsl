@@ -1,5 +1,5 @@
-// Products are f32 or, with HALF, have the same type as maps and weights. Real GPUs compute two f16
-// products at a time.
+// Products are f32 or, with HALF, have the type of the maps and weights. If that type is f16, real
+// GPUs compute two products at a time.
 // The prelude defines E4, E4x4 and HALF.
 
 #if HALF

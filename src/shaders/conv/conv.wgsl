@@ -1,18 +1,18 @@
 // A convolution, 3x3 (REACH 1) or 1x1 (REACH 0), with stride 1, zero padding, bias and epilogue:
 //   y[o,i,j] = act1( act0( sum + b[o] ) * m * factor + r )
 //   sum = sum_{c,ky,kx} w[o,c,ky,kx] * x[c, i+ky-REACH, j+kx-REACH]
-// The kernel enlarges `x` by UPSAMPLE (nearest-neighbour) while reading it (0 selects the uniform's
-// factor). The enlarged map is never stored. Bindings and layouts are those of conv/store.wgsl or,
-// with PACK (the last layer of a network), those of conv/pack.wgsl. conv/weights.wgsl describes the
-// weights. A 1x1 convolution with `act0 = sigmoid` and `m = x` is pixel attention (arXiv
-// 2010.01073, section 3.2).
+// While reading `x`, the kernel enlarges it (nearest-neighbour) by UPSAMPLE or, if that is 0, by
+// the factor in the uniform. The enlarged map is never stored. Bindings and layouts are those of
+// conv/store.wgsl or, with PACK (the last layer of a network), those of conv/pack.wgsl.
+// conv/weights.wgsl describes the weights. A 1x1 convolution with `act0 = sigmoid` and `m = x` is
+// pixel attention (arXiv 2010.01073, section 3.2).
 //
 // One invocation computes BLOCKS blocks of output channels for LINES strips of STRIP pixels
-// (conv/strip.wgsl). Larger shapes share more loads but need more registers. A workgroup has WIDTH
-// x HEIGHT x 1 invocations. Each `z` of the grid covers BLOCKS blocks, so weights are uniform
-// across a workgroup. Channels and epilogue are uniforms instead of constants, so that layers share
-// a pipeline. Compiling a pipeline per layer would take more time than the branches.
-// conv/weights.wgsl loads weights and pixels.
+// (conv/strip.wgsl). If these three numbers are larger, the kernel needs fewer loads but more
+// registers. A workgroup has WIDTH x HEIGHT x 1 invocations. Each `z` of the grid covers BLOCKS
+// blocks, so weights are uniform across a workgroup. The numbers of channels and the epilogue's
+// operations are uniforms, not constants, so that layers share a pipeline. Compiling one pipeline
+// per layer would take more time than the branches do. conv/weights.wgsl loads weights and pixels.
 // The prelude defines E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT,
 // PACK, PARTS, QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER, POOL and STAYS (STAGED or
 // POOL).
@@ -99,8 +99,8 @@ fn main(
     let halo_at = local.y * HALO_DOWN * HALO_WIDTH + local.x * HALO_RIGHT;
   #end
 
-  // In a 1x1 convolution, the bias is added last, as in the reference. Before a gate, sums cancel
-  // to nearly zero, so the order of rounding is visible.
+  // In a 1x1 convolution, the bias is added last, as in the reference implementation. Sums before a
+  // gate can be nearly zero, so the order of additions affects the result.
   #for b in 0..BLOCKS
     #if REACH
       #if QUAD
@@ -121,8 +121,8 @@ fn main(
 
   #if GATHER
     // The epilogue is in a loop, so that it is compiled only once. A switch selects the sum,
-    // because real GPUs would store an indexed array in memory. Quads use an array, because they
-    // run on software drivers, which execute every branch of a switch.
+    // because real GPUs would store an indexed array in memory. With QUAD, the sums are in an
+    // array, because QUAD is for software drivers, which execute every branch of a switch.
     #if QUAD
       var sums: array<vec4f, BLOCKS * LINES * STRIP>;
       #for b in 0..BLOCKS

@@ -1,7 +1,7 @@
 // A 3x3 convolution and pixel attention (arXiv 2010.01073, section 3.4), fused:
 //   u = w3 * x + b3;  y = act1( u * sigmoid(w1 u + b1) )
 // The 3x3 convolution has zero padding. It enlarges `x` by UPSAMPLE (nearest-neighbour) while
-// reading. The enlarged map is never stored. `w1` is 1x1 and square.
+// reading it. The enlarged map is never stored. `w1` is 1x1 and keeps the number of channels.
 //
 //   x       [IN_BLOCKS][h][w] vectors of 4 channels (Chw4c), H = h * UPSAMPLE, W = w * UPSAMPLE
 //   weights mat4x4, column c = input channel c: w3 [DEPTH][IN_BLOCKS][9], w1 [DEPTH][DEPTH]

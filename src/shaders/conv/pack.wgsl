@@ -1,5 +1,5 @@
-// The bindings and epilogue of conv.wgsl for a network's last layer. It is a 3x3 convolution to RGB
-// plus the bilinear skip, and its result is stored as 8-bit RGBA:
+// The bindings and epilogue of conv.wgsl for a network's last layer. This layer adds the bilinear
+// skip to a 3x3 convolution to RGB and stores the sum as 8-bit RGBA:
 //   image = round(clamp((w * x + b + bilinear(lr)) * 255 / RANGE, 0, 255))
 // The convolution has zero padding. The skip has half-pixel centres and clamped edges. Ties round
 // to even.
@@ -49,13 +49,14 @@ fn skip(row: u32, col: u32) -> vec4f {
   return mix(upper, lower, f.y);
 }
 
-// Stores one pixel. There is only one block. Pixels outside the rectangle are dropped.
+// Stores one pixel. There is only one block of output channels. Pixels outside the rectangle are
+// dropped.
 fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   if row >= params.height || col >= params.width {
     return vec4f(0.0);
   }
   let v = sum + skip(row + params.row0, col + params.col0);
-  // This tests the bits, because a compiler may assume that floats are finite.
+  // The bits are tested, because a compiler may assume that floats are finite.
   let exponents = bitcast<vec4u>(v) & vec4u(0x7f800000u);
   if any(exponents == vec4u(0x7f800000u)) {
     atomicStore(&status[0], 1u);

@@ -27,8 +27,8 @@ for (var i = 0u; i < in_blocks; i++) {
     #if HALO
       workgroupBarrier();
       for (var p = index; p < HALO_PIXELS; p += WIDTH * HEIGHT) {
-        // Values are unsigned, so positions before the first row or column wrap to values beyond
-        // the last.
+        // Rows above the map and columns left of it wrap to huge numbers, so `halo_inside` is false
+        // for them.
         let halo_row = halo_top + p / HALO_WIDTH;
         let halo_col = halo_left + p % HALO_WIDTH;
         let halo_inside = halo_row < height && halo_col < width;

@@ -1,11 +1,12 @@
-// Loads the weights of a convolution, [out_blocks][in_blocks][taps] matrices of 4 x 4, and its
-// pixels. By default, each invocation loads its own matrices from a storage buffer. With UNIFORM
-// (the number of matrices in the buffer), it loads them from a uniform buffer. With QUAD, the four
-// lanes of a quad load them together. With SHARED, the workgroup copies the matrices of CHUNK input
-// blocks to workgroup memory. With HALO, it also copies the pixels that it reads from an input
-// block. STAGED means SHARED or HALO. Column `c` of a matrix contains the taps of input channel `c`
-// for the block's four output channels, so a matrix times a pixel sums over input channels. With
-// QUAD, matrices are transposed, so column `o` contains the taps of output channel `o`.
+// Loads the pixels of a convolution and its weights, which are 4 x 4 matrices
+// [out_blocks][in_blocks][taps]. By default, each invocation loads its own matrices from a storage
+// buffer. With UNIFORM (the number of matrices in the buffer), it loads them from a uniform buffer.
+// With QUAD, the four lanes of a quad load them together. With SHARED, the workgroup copies the
+// matrices of CHUNK input blocks to workgroup memory. With HALO, it copies the pixels that it
+// reads, one input block at a time. STAGED means SHARED or HALO. Column `c` of a matrix contains
+// the taps of input channel `c` for the block's four output channels, so a matrix times a pixel
+// sums over input channels. With QUAD, matrices are transposed, so column `o` contains the taps of
+// output channel `o`.
 // The prelude defines PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT,
 // STRIP, LINES and DOWN.
 
@@ -38,7 +39,7 @@
   var<workgroup> shared_weights: array<E4x4, SHARED_MATRICES>;
 #end
 #if HALO
-  // The columns and rows of pixels per invocation, and the pixels that a workgroup reads.
+  // The number of columns and rows of pixels per invocation, and the area that a workgroup reads.
   #if DOWN
     const HALO_RIGHT = LINES;
     const HALO_DOWN = STRIP;

@@ -1,4 +1,5 @@
-// Adds the products of a 1x1 convolution of the exchanged map (lib/exchange.wgsl) to the sums.
+// Applies a 1x1 convolution to the values in `exchange` (lib/exchange.wgsl) and adds the products
+// to the sums.
 //   sums=PREFIX of the sums; first=INDEX of the first matrix, [DEPTH][DEPTH]
 for (var i = 0u; i < DEPTH; i++) {
   let w = mat4x4f(weights[{first} + block * DEPTH + i]);

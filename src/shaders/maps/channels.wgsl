@@ -1,4 +1,4 @@
-// Copies channels of a map, starting at FIRST, each TIMES times:
+// Copies the channels of a map from channel FIRST on, each of them TIMES times:
 //   y[c] = x[FIRST + c / TIMES]   for c < COUNT
 //   x [..][H][W], y [ceil(COUNT / 4)][H][W] vectors of 4 channels (Chw4c); lanes from COUNT on are zero
 // One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The

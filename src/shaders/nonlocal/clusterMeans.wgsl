@@ -1,5 +1,5 @@
 // Performs one step of k-means. Each centroid becomes the sum of its members, divided by the norm
-// of the sum, which is raised to 1e-12 if it is smaller. An empty cluster keeps its centroid.
+// of that sum (at least 1e-12). An empty cluster keeps its centroid.
 //   x      [DEPTH][length] vectors of 4 channels (Chw4c)
 //   codes, order [R][length] u32; before, means [R][CLUSTERS][DEPTH] vectors of f32
 // The kernel finds members by binary search in the sorted codes and adds them in sorted order, so

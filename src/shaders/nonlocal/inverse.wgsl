@@ -1,5 +1,5 @@
 // Computes the inverse of a permutation: `inverse[permutation[i]]` is `i`. Both arrays are [length]
-// u32. Each invocation processes one element. Workgroups have 64 invocations. There are no
+// u32. Each invocation processes one element. Workgroups have 64 invocations. The kernel needs no
 // constants.
 
 struct Params {

@@ -1,7 +1,7 @@
-// Defines the sizes for attention in windows of sorted rows, and finds the rows of keys. A window's
-// keys are its own rows. With 3 spans, the rows of the windows before and after it follow. These
-// windows wrap around at the ends of a round. Divisions run only once per window, because software
-// drivers divide one lane at a time.
+// Defines the uniform for attention within windows of sorted rows, and finds the row of a key. A
+// window's keys are its own rows. With 3 spans, the rows of the window before it and of the window
+// after it follow. The first and last windows of a round count as neighbours. Divisions run only
+// once per window, because software drivers divide one lane at a time.
 
 struct Params {
   windows: u32, // The number of windows in a round.

@@ -1,6 +1,6 @@
 // Returns the row of key `k` of a window. The keys are the window's own rows. With 3 spans, the
-// rows of the windows before and after it follow. These windows wrap around at the ends of a round.
-// `window` is counted across all rounds.
+// rows of the window before it and of the window after it follow. The first and last windows of a
+// round count as neighbours. `window` is counted across all rounds.
 fn key_row(window: u32, k: u32) -> u32 {
   let round = window / params.windows;
   let own = window % params.windows;

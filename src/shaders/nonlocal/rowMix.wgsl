@@ -5,8 +5,8 @@
 //   y    has the layout of rows
 // One workgroup computes 64 channels of 32 rows, with 32 keys at a time. Each of its 8 x 8
 // invocations computes 4 rows and 8 channels. In the grid, each `x` selects 32 rows and one of
-// `ceil(blocks / 16)` parts of the channels, and `y` selects the window. Sizes are uniforms, so all
-// windows share one pipeline. The prelude defines E and E4.
+// `ceil(blocks / 16)` parts of the channels, and `y` selects the window. Sizes are uniforms, so
+// maps of all sizes share one pipeline. The prelude defines E and E4.
 
 #import nonlocal/keyRow
 

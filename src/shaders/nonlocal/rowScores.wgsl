@@ -10,8 +10,8 @@
 // One workgroup computes 32 rows of a window against all keys of the window, with 32 keys at a
 // time. Each of its 8 x 8 invocations computes 4 rows and 4 keys. `p` contains the scores until the
 // row's sum is known. Each invocation reads back only its own values. In the grid, each `x` covers
-// 32 rows, and `y` selects the window. Sizes are uniforms, so all windows share one pipeline. The
-// prelude defines E, E4 and BIASED.
+// 32 rows, and `y` selects the window. Sizes are uniforms, so maps of all sizes share one pipeline.
+// The prelude defines E, E4 and BIASED.
 
 #import nonlocal/keyRow
 
@@ -55,8 +55,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let lane = local.x % 8u;
   let team = local.x / 8u;
   let first_row = group.x * 32u;
-  // Rows and keys beyond the last one repeat the last one. The repeated rows are not stored, and
-  // the repeated keys get the score LOWEST.
+  // In place of a row or key beyond the last one, the last one is used again. The results of such
+  // rows are not stored, and such keys get the score LOWEST.
   let rows_at = window * params.window;
   let at = ((window - params.first) * params.window + first_row + team * 4u) * params.stride + lane;
   let rest = params.window - min(params.window, first_row + team * 4u);
@@ -110,7 +110,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     s2 *= scale;
     s3 *= scale;
     #if BIASED
-      // A vector of bias contains four queries, but a vector of scores contains four keys.
+      // The lanes of a bias vector belong to four queries, those of a score vector to four keys.
       let places = min(first_row / 4u + team, params.bias_blocks - 1u);
       let b0 = vec4f(bias[key_row(window, min(k.x, last)) * params.bias_blocks + places]);
       let b1 = vec4f(bias[key_row(window, min(k.y, last)) * params.bias_blocks + places]);

@@ -1,4 +1,4 @@
-// Computes the same attention weights as rowScores.wgsl, with the method from rowMixQuad.wgsl. Four
+// Computes the same attention weights as rowScores.wgsl, by the method of rowMixQuad.wgsl. Four
 // neighbouring invocations compute different rows with the same keys, and each loads a quarter of
 // the keys.
 //   s[q, k] = rows[q] . rows[k] * inverse[k];  lse[q] = log sum_k exp s[q, k];  p = exp(s - lse)

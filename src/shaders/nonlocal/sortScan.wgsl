@@ -3,7 +3,7 @@
 // code.
 //   counts, starts [R][total] u32
 // Each workgroup has 256 invocations and processes one round. Each invocation scans one contiguous
-// range. The grid's `z` selects the round `r`. There are no constants.
+// range. The grid's `z` selects the round `r`. The kernel needs no constants.
 
 struct Params {
   total: u32,

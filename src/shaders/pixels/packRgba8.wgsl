@@ -64,7 +64,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     return;
   }
   let v = vec4f(x[(params.row0 + row) * params.map_width + params.col0 + col]);
-  // This tests the bits, because a compiler may assume that floats are finite and drop comparisons
+  // The bits are tested, because a compiler may assume that floats are finite and drop comparisons
   // with infinity.
   let exponents = bitcast<vec4u>(v) & vec4u(0x7f800000u);
   if any(exponents == vec4u(0x7f800000u)) {

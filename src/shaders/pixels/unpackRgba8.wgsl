@@ -1,8 +1,9 @@
-// Converts a rectangle of an RGBA image, with 8 bits per sample or (WIDE) 16 bits, to a feature map
-// in the network's range:
+// Converts a rectangle of an RGBA image, with 8 bits per sample or, with WIDE, 16 bits, to a
+// feature map in the network's range:
 //   y[c, i, j] = image[row0 + i, col0 + j, c] * RANGE / (255 or 65535)
-// Pixels beyond the right and the lower edge are reflected without repeating the edge, because
-// networks that unshuffle pixels need whole cells. With PADDED, these pixels get the value PADDING.
+// Beyond the right and lower edges, the image is reflected without repeating the edge, because
+// networks that unshuffle pixels need whole cells. With PADDED, the pixels there get the value
+// PADDING.
 //   image [image_height][image_width] pixels: one u32, with WIDE two, red lowest
 //   y     [1][H][W] vectors: red, green, blue and, in the fourth lane, alpha. With GREY: BT.601
 //         luma and zeros. Networks have zero weights for alpha. The bilinear skip of conv/pack.wgsl

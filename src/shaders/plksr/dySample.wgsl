@@ -1,10 +1,10 @@
-// Implements DySample (graph/plksrOp.ts). The kernel enlarges a map by SCALE and samples bilinearly
-// at learned offsets.
+// Implements DySample (graph/plksrOp.ts). The kernel enlarges a map by SCALE. It samples the map
+// bilinearly at learned offsets.
 //   z, o [..][H / SCALE][W / SCALE], y [..][H][W] vectors of 4 channels (Chw4c)
-// If SUM is 0, one invocation computes 4 channels of one pixel, and the grid's `z` is the block.
-// Otherwise, each group is one block, and one invocation computes the sums of the groups' first SUM
-// channels at one pixel. Workgroups have 8 x 8 x 1 invocations. The prelude defines E, E4, SCALE,
-// GROUPS, DEPTH (the channels of a group), CHANNELS and SUM.
+// If SUM is 0, one invocation computes 4 channels of one pixel, and the grid's `z` selects the
+// block. Otherwise, each group is one block, and one invocation computes the sums of the groups'
+// first SUM channels at one pixel. Workgroups have 8 x 8 x 1 invocations. The prelude defines E,
+// E4, SCALE, GROUPS, DEPTH (the channels of a group), CHANNELS and SUM.
 
 #import lib/map
 #import lib/nan

@@ -128,8 +128,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     workgroupBarrier();
   #end
 
-  // Each step computes one block of a head at one pixel. If there is only one head, it can end
-  // inside a block.
+  // Each step computes one block of a head at one pixel. If HEADS is 1, the last block can extend
+  // past the end of the head.
   let blocks = (DEPTH + 3u) / 4u;
   for (var i = lane; i < positions * blocks; i += 256u) {
     let pixel = group_pixel(place, i % positions, params.width, params.height);

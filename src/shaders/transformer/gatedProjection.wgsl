@@ -44,9 +44,9 @@ fn main(
   let left = group.x * 8u + local.x;
   let top = ((group.y + params.group_row) * 8u + local.y) * STRIP;
   let col = min(left, width - 1u);
-  // The window has the rows `top - 1` to `top + STRIP` and the columns `left - 1` to `left + 1`.
-  // Positions before the first row or column wrap to values beyond the last. Positions outside the
-  // map read the nearest pixel, and its value becomes zero.
+  // The window covers the rows `top - 1` to `top + STRIP` and the columns `left - 1` to `left + 1`.
+  // Rows above the map and columns left of it wrap to huge numbers. For positions outside the map,
+  // the nearest pixel is read, and its value is replaced by zero.
   #for k in 0..STRIP+2
     let in_row{k} = top + {k}u - 1u < height;
     let row{k} = min(max(top + {k}u, 1u) - 1u, height - 1u) * width;

@@ -1,4 +1,4 @@
-// Sums the values of each group with its scores as weights (`groupMix` in graph/transformerOp.ts).
+// Sums the values of each group, weighted by its scores (`groupMix` in graph/transformerOp.ts).
 //   x      [..][H][W] vectors of 4 channels (Chw4c): values from channel FIRST on
 //   scores [groups][HEADS][TOKENS][KEY_BLOCKS] vec4f
 //   y      [ceil(CHANNELS / 4)][H][W]

@@ -1,4 +1,4 @@
-// Subtracts from each pixel, in the variables `vC_B`, the mean of its CHANNELS channels. Also
+// Subtracts the mean of the CHANNELS channels of each pixel from the variables `vC_B`. Also
 // declares `rootC`, the factor of a layer norm: `1 / sqrt(variance + epsilon)`.
 //   v=PREFIX of the values; root=PREFIX of the factors; epsilon=NAME of the constant
 #for c in 0..STRIP

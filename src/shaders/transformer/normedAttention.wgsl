@@ -1,5 +1,5 @@
-// Attention with one head within groups of 64 pixels that need no padding. It includes the layer
-// norm before the attention and the residual after it (`groupMix` in graph/transformerOp.ts):
+// Attention with one head (`groupMix` in graph/transformerOp.ts) within groups of 64 pixels that
+// need no padding. It includes the layer norm before the attention and the residual after it:
 //   y[i] = x[i] + V sum_j P[i,j] n[j] + bias,  n[j] = layer norm of x[j] without factors and shifts
 // `V` is the product of the output layer, the value layer and the norm's factors. The bias includes
 // the norm's shifts, because each row of `P` sums to 1. With OWN, the kernel also computes:
@@ -196,7 +196,7 @@ fn main(
     #end
   }
   #if NEXT
-    // Read back the values that this invocation wrote.
+    // This reads back the values that the invocation itself wrote.
     #for c in 0..STRIP
       #for b in 0..BLOCKS
         var v{c}_{b} = vec4f(y[{b}u * plane + at{c}]);

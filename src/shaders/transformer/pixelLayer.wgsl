@@ -8,7 +8,7 @@
 //   next     [NEXT_BLOCKS][H][W]
 // One invocation computes all channels of STRIP pixels that are 64 pixels apart. Workgroups have 64
 // invocations. A workgroup covers `64 * STRIP` pixels, and the grid's `y` counts the workgroups.
-// Beyond 65535, the grid also uses `x`. The prelude defines E, E4, E4x4, CHANNELS, BLOCKS, B0 ..
+// Workgroups beyond 65535 continue in `x`. The prelude defines E, E4, E4x4, CHANNELS, BLOCKS, B0 ..
 // B3, STRIP, NEXT_BLOCKS, NEXT_NORM, EPSILON, ACTIVE, ACT1, SLOPE1 and QUAD.
 
 #import lib/activation

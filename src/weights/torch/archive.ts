@@ -13,7 +13,7 @@ const PICKLE = '/data.pkl';
  * `<name>/data.pkl`, and raw storages, `<name>/data/<key>`. Nothing in the archive is executed (see
  * `readPickle`). When a storage is first loaded, its CRC-32 is checked. The loaded bytes are kept.
  *
- * If the archive is stored (not deflated), its elements are never copied: tensors are views of
+ * If the entries are stored (not deflated), loading does not copy them: storages are views of
  * `bytes`.
  * @throws CrispenError `MODEL_CORRUPT`, or `MODEL_UNSUPPORTED` (also for big-endian files).
  */

@@ -38,7 +38,7 @@ const UNREAD: Readonly<Record<string, string>> = {
   'torch._utils _rebuild_tensor_v3': 'float8, uint16, uint32 or uint64',
   'torch.storage UntypedStorage': 'float8, uint16, uint32 or uint64',
 };
-/** No network's tensors have this many axes. */
+/** The maximum number of axes of a tensor. Tensors of networks have far fewer. */
 const MAX_RANK = 16;
 
 /**
@@ -138,7 +138,7 @@ function makeDictionary(args: readonly PickleValue[]): PickleValue {
   throw corrupt('a dictionary is made from values that are not entries');
 }
 
-/** Reads the form that Python 2 writes: `OrderedDict([[key, value], ...])`. */
+/** Reads a dictionary in the form that Python 2 writes: `OrderedDict([[key, value], ...])`. */
 function dictionaryOfPairs(pairs: readonly PickleValue[]): PickleValue {
   const result = new Map<PickleValue, PickleValue>();
   for (const pair of pairs) {
@@ -155,14 +155,17 @@ function firstList(args: readonly PickleValue[]): PickleValue {
   return args[0];
 }
 
-/** Reads `(storage, offset, shape, strides, ...)`. Ignores gradients, hooks and metadata. */
+/**
+ * Reads a tensor from `(storage, offset, shape, strides, ...)`. Ignores gradients, hooks and
+ * metadata.
+ */
 function rebuildTensor(args: readonly PickleValue[]): PickleValue {
   const [view, offset, shape, strides] = args;
   if (!(view instanceof StorageView)) throw corrupt('a tensor has no storage');
   return new TensorRef(view, toSize(offset), toSizes(shape), toSizes(strides));
 }
 
-/** Reads `(tensor, requires_grad, hooks)`. */
+/** Reads a parameter from `(tensor, requires_grad, hooks)`. */
 function rebuildParameter(args: readonly PickleValue[]): PickleValue {
   if (!(args[0] instanceof TensorRef)) throw corrupt('a parameter has no tensor');
   return args[0];

@@ -17,7 +17,7 @@ const COUNT_BYTES = 8;
  * Nothing in the file is executed.
  *
  * The format has no checksum, but the reader checks the keys, the counts and the end of the file.
- * Elements are never copied: tensors are views of `bytes`.
+ * Loading does not copy the storages: they are views of `bytes`.
  * @throws CrispenError `MODEL_CORRUPT`, or `MODEL_UNSUPPORTED` (also for big-endian files).
  */
 export function openLegacy(bytes: Uint8Array): Checkpoint {

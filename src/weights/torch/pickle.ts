@@ -50,9 +50,9 @@ const REFUSED_OPCODES: ReadonlyMap<number, string> = new Map([
 
 /**
  * Reads one pickle of protocol 2 to 5 that starts at byte `start` of `bytes`. Returns its value and
- * its end position. Nothing in the pickle is executed. A name outside `options.globals` is an
- * error, and only our stand-ins are ever called. `options.budget` limits memory use. Together with
- * the pickle's length, it also limits the running time. There is no recursion.
+ * its end position. Nothing in the pickle is executed. A name that is not in `options.globals` is
+ * an error, and only the stand-ins in it are ever called. `options.budget` limits memory use.
+ * Together with the pickle's length, it also limits the running time. There is no recursion.
  *
  * Source: the opcode table of CPython's Lib/pickletools.py.
  * @throws CrispenError `MODEL_CORRUPT` for malformed bytes; `MODEL_UNSUPPORTED` for an opcode or a
@@ -242,8 +242,8 @@ class PickleMachine {
         this.#call(at);
         return;
       case 0x62: {
-        // BUILD. The reader never needs an object's attributes (an OrderedDict's _metadata, an
-        // array's elements), so the state is dropped.
+        // BUILD. The reader never needs an object's attributes (such as an OrderedDict's
+        // `_metadata`), so the state is dropped.
         const [target] = this.#popCount(2);
         if (!(target instanceof Map || target instanceof Inert)) {
           throw corrupt(`its pickle gives attributes to a plain value at byte ${at}`);

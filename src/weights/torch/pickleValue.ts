@@ -21,7 +21,7 @@ export type PickleValue =
   | TensorRef;
 export type PickleMap = Map<PickleValue, PickleValue>;
 
-/** A Python value that the reader does not need. Its name is kept, and its content is dropped. */
+/** A Python value that the reader does not need. Only the name of its class or function is kept. */
 export class Inert {
   readonly name: string;
   constructor(name: string) {
@@ -57,7 +57,7 @@ export type KnownGlobal = PickleGlobal | StorageType | UnreadElements;
 
 /**
  * Limits the memory that pickle values use. One byte of a pickle can create an object of hundreds
- * of bytes, so roughly the value's size in memory is charged before each value is created.
+ * of bytes, so before a value is created, roughly its size in memory is charged.
  */
 export class Budget {
   #left: number;

@@ -124,8 +124,8 @@ function isContiguous({ shape, strides }: TensorRef): boolean {
 }
 
 /**
- * Copies the elements in row-major order. The indices advance like an odometer. `source` is the
- * position of the current element.
+ * Copies the elements in row-major order. The indices advance like the digits of an odometer.
+ * `source` is the position of the current element.
  */
 function gather({ dtype, offset, shape, strides }: TensorRef, storage: Uint8Array, length: number) {
   const size = DTYPE_BYTES[dtype];

@@ -11,8 +11,8 @@ export type TensorOutline = ReadonlyMap<string, Pick<Tensor, 'dtype' | 'shape'>>
 export type Recognise = (tensors: TensorOutline) => boolean;
 
 /**
- * Names of entries that contain the network, in order of preference. Averaged weights come before
- * plain weights.
+ * Names of entries that can contain the network, in order of preference. Averaged weights come
+ * before plain weights.
  */
 const WRAPPERS = [
   'params_ema',
@@ -33,7 +33,7 @@ const PREFIXES = ['module.', 'netG.', 'generator.', 'net_g.', '_orig_mod.'];
  * kept.
  */
 const MODEL_PREFIX = 'model.';
-/** Training wrappers can be nested, and each adds this prefix once. */
+/** Training wrappers can be nested, and each can add `model.` once. */
 const MAX_MODEL_PREFIXES = 4;
 /** The maximum length of a name. The limit exists because each name is compared with all others. */
 const MAX_NAME = 512;
@@ -62,8 +62,8 @@ export function unwrap(
 }
 
 /**
- * Removes `module.`, `netG.`, `generator.`, `net_g.` and `_orig_mod.` from the names. Each prefix
- * is removed as many times as all names begin with it. `model.` is removed only if `recognise`
+ * Removes `module.`, `netG.`, `generator.`, `net_g.` and `_orig_mod.` from the names. A prefix is
+ * removed repeatedly, as long as all names begin with it. `model.` is removed only if `recognise`
  * accepts the names without it and rejects the names with it.
  * @throws CrispenError `MODEL_UNSUPPORTED` for names that are too long
  */

@@ -1,6 +1,6 @@
 import { corrupt, printable, unsupported } from './refusal.ts';
 
-// The core compiles without the DOM library. Pages, workers and Node all provide these classes.
+// The core compiles without the DOM library, but pages, workers and Node all provide these classes.
 declare const TextDecoder: new (
   label: 'utf-8',
   options: { fatal: true },
@@ -57,7 +57,7 @@ interface Entry {
 /**
  * A zip archive of stored and deflated entries, with support for zip64. Sizes and checksums are
  * read from the central directory only, because PyTorch omits them from the local headers. A local
- * header only gives the position of the data.
+ * header is used only to find the position of the data.
  *
  * Source: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3 and 4.5.3.
  */
@@ -151,8 +151,8 @@ function findDirectory(view: DataView): DirectoryPlace {
   const length = view.byteLength;
   const lowest = Math.max(0, length - END_BYTES - MAX_COMMENT_BYTES);
   let at = length - END_BYTES;
-  // The end record's comment must end at the end of the file. Otherwise, any text could look like
-  // an end record.
+  // The end record's comment must end at the end of the file. Otherwise, other bytes could be
+  // mistaken for an end record.
   while (
     at >= lowest &&
     !(view.getUint32(at, true) === END && at + END_BYTES + view.getUint16(at + 20, true) === length)
@@ -245,7 +245,8 @@ function zip64Reader(view: DataView, headerAt: number, shown: string): () => num
 }
 
 /**
- * Rejects overlapping entries. They can be zip bombs, in which many names share one block of bytes.
+ * Rejects overlapping entries. They can form a zip bomb, in which many names share one block of
+ * bytes.
  */
 function checkOverlap(entries: Iterable<Entry>): void {
   const sorted = [...entries].sort((a, b) => a.headerAt - b.headerAt);
@@ -292,7 +293,7 @@ function u64(view: DataView, at: number): number {
   return Number(view.getBigUint64(at, true));
 }
 
-/** The 4 tables that process 4 bytes per step (slicing by 4), for the polynomial 0xedb88320. */
+/** The 4 tables for processing 4 bytes per step (slicing by 4), with the polynomial 0xedb88320. */
 const CRC_TABLES = makeCrcTables();
 
 function makeCrcTables(): readonly Uint32Array[] {
@@ -311,7 +312,7 @@ function makeCrcTables(): readonly Uint32Array[] {
   return tables;
 }
 
-/** Computes the CRC-32 that zip, gzip and PNG use, with four bytes per step. */
+/** Computes the CRC-32 that zip, gzip and PNG use, processing four bytes per step. */
 export function crc32(bytes: Uint8Array): number {
   const [t0, t1, t2, t3] = CRC_TABLES;
   let crc = 0xffffffff;

@@ -22,7 +22,8 @@ export function checkCanvas(canvas: HTMLCanvasElement | OffscreenCanvas): void {
 export function takeOver(canvas: HTMLCanvasElement | OffscreenCanvas): OffscreenCanvas {
   try {
     if (isCanvasElement(canvas)) return canvas.transferControlToOffscreen();
-    // This call throws if the canvas cannot be transferred, so the error occurs on the page.
+    // This call throws if the canvas cannot be transferred, so the error occurs on the page, not in
+    // the worker.
     return structuredClone(canvas, { transfer: [canvas] });
   } catch (cause) {
     throw invalid(

@@ -129,7 +129,7 @@ class WorkerUpscaler implements Upscaler {
       return await this.#upscale(image, request, request.to ?? null);
     } catch (error) {
       const to = options?.to;
-      // This module is loaded lazily, because most results are returned to the page.
+      // `target.ts` is loaded lazily, because most results are returned to the page.
       if (isFileHandle(to)) await (await import('./target.ts')).removeEmpty(to);
       throw error;
     }
@@ -244,9 +244,9 @@ class WorkerUpscaler implements Upscaler {
   }
 
   /**
-   * Runs one job with progress and cancellation. `discard` frees a result that arrives after the
-   * job was cancelled. If `settle` is set, a cancelled job rejects only after the worker has
-   * cleaned up.
+   * Runs one job that reports its progress and can be cancelled. `discard` frees a result that
+   * arrives after the job was cancelled. If `settle` is set, a cancelled job rejects only after the
+   * worker has cleaned up.
    */
   async #job<T>(
     { signal, onProgress, confirm }: JobOptions & Pick<UpscaleRequest, 'confirm'>,
@@ -341,7 +341,10 @@ async function planned(
   return { ...plan, auto: request.model === AUTO };
 }
 
-/** If a request has a task, adds the task's model. Removes `auto`, because it is not a model id. */
+/**
+ * Adds the task's model to a request that has a task but no model. Removes the value `auto`, which
+ * is not a model id.
+ */
 async function withTask<R extends ModelChoice>(
   given: R,
   added: AddedModel[],
@@ -358,8 +361,8 @@ async function sent(target: UpscaleTarget | null): Promise<WireTarget | null> {
 }
 
 function startWorker(): Worker {
-  // Some bundlers replace this URL with a path on the build machine. In that case, the worker's
-  // script is next to the page.
+  // Some bundlers replace `import.meta.url` with a path on the build machine. In that case, the
+  // worker's script is next to the page.
   const { protocol, origin } = new URL(import.meta.url);
   if (protocol.startsWith('http') && origin !== location.origin) {
     return inlineWorker(import.meta.url.replace(/[^/]*$/, 'worker.js'));

@@ -3,7 +3,8 @@ import { trustedUrl } from '../trusted.ts';
 /**
  * Starts a worker from a script on another site, such as a CDN. Browsers do not allow this
  * directly, so the worker runs a one-line script that imports the script from the other site. The
- * content policy must allow `worker-src blob:`, and the other site must allow the import (CORS).
+ * page's content security policy must allow `worker-src blob:`, and the other site must allow the
+ * import (CORS).
  *
  * @param url the address of the library's `worker.js`
  */

@@ -63,9 +63,9 @@ export interface UpscalerOptions {
   readonly threads?: number;
   /**
    * The precision of feature maps and weights in GPU memory. `auto` (default) uses f16 for 8-bit
-   * images and shipped models if the GPU has `shader-f16` and at least 99.9 % of the model's f16
-   * output values are within 1/255 of the f32 values. Otherwise, `auto` uses f32. With `f16`, jobs
-   * fail with `INVALID_INPUT` on a GPU without `shader-f16`.
+   * images if the GPU has `shader-f16` and a shipped model runs whose f16 output is accurate: at
+   * least 99.9 % of its values are within 1/255 of the f32 values. Otherwise, `auto` uses f32. With
+   * `f16`, jobs fail with `INVALID_INPUT` on a GPU without `shader-f16`.
    */
   readonly precision?: Precision;
   /**
@@ -73,8 +73,8 @@ export interface UpscalerOptions {
    * families. When the first image is finished and no job is running, `quick` also benchmarks
    * kernels for at most 250 ms of GPU time, and later upscalers use the result. `full`, or true,
    * benchmarks for a few seconds before the first image. `off`, or false, uses only the table.
-   * Results are stored in the Cache API, separately for each adapter and browser version. With
-   * `cache: false` or on a software adapter, `quick` does not benchmark.
+   * Benchmark results are stored in the Cache API, separately for each adapter and browser version.
+   * With `cache: false` or on a software adapter, `quick` does not benchmark.
    */
   readonly tune?: TuneMode | boolean;
 }
@@ -109,14 +109,14 @@ export interface InspectOptions extends ModelChoice, JobOptions {
 
 export interface AddModelOptions extends AddOptions, JobOptions {
   /**
-   * The file's name. If it contains the scale, Crispen uses that scale when the file itself does
-   * not determine it. Default: the name of the `File`, or the last part of the URL.
+   * The file's name. If the file does not determine its scale, Crispen looks for the scale in this
+   * name. Default: the name of the `File`, or the last part of the URL.
    */
   readonly name?: string;
 }
 
 export interface ExportOptions {
-  /** Whether to store the tensors as f16 instead of the file's element type; default false. */
+  /** Whether to store the tensors as f16 instead of in the file's element type; default false. */
   readonly f16?: boolean;
 }
 
@@ -131,7 +131,7 @@ export interface ModelChoice {
    */
   readonly model?: string | undefined;
   /**
-   * The task. Default: the model's task, or `upscale` if there is no model. The other tasks restore
+   * The task. Default: the model's task, or `upscale` if there is no model. All other tasks restore
    * the image at its own size. If a different size is requested, the default models then enlarge
    * the restored image.
    */
@@ -141,7 +141,7 @@ export interface ModelChoice {
 export interface PlanChoice extends ModelChoice, Tiling {
   /**
    * Any factor up to 16. Default: the model's scale, or 2 if there is neither a model nor a task.
-   * If no model has this factor, the model with the next larger scale in the same family runs, or
+   * If no model has this scale, the model with the next larger scale in the same family runs, or
    * several passes run. The result is then resized.
    */
   readonly scale?: number | undefined;
@@ -165,7 +165,8 @@ export interface PlanChoice extends ModelChoice, Tiling {
   /** The default is `bitmap`, or PNG if `to` is given. */
   readonly output?: OutputFormat | undefined;
   /**
-   * The target to which the file is written as it is produced. If set, the result has no `image`.
+   * The target to which the file is written as it is produced. If it is set, `image` in the result
+   * is null.
    */
   readonly to?: UpscaleTarget | undefined;
   /**
@@ -177,7 +178,7 @@ export interface PlanChoice extends ModelChoice, Tiling {
   readonly quality?: number | undefined;
   /**
    * Called with the estimated milliseconds before a CPU job that would take more than a minute. If
-   * it returns `false`, the job ends with `ABORTED`. Without this function, the job continues.
+   * it returns `false`, the job ends with `ABORTED`. Without this function, the job starts.
    */
   readonly confirm?: ((milliseconds: number) => boolean | Promise<boolean>) | undefined;
   /**

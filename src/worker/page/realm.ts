@@ -1,5 +1,5 @@
 /**
- * Recognises platform objects. `instanceof` compares with the classes of the current realm, so it
+ * Recognises platform objects. `instanceof` checks only the classes of the current realm, so it
  * rejects a Blob from an iframe. It also fails for classes that do not exist in workers.
  */
 

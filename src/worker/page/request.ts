@@ -56,8 +56,8 @@ export function planUpscale(
 }
 
 /**
- * Chooses the model and its scale. `wish` is the requested size, unless the model's scale already
- * produces that size.
+ * Chooses the model and its scale. In the result, `wish` is the requested size, or null if the
+ * model's scale already produces it.
  */
 function chooseSize(
   { model, scale, width, height, fit }: PlanChoice,

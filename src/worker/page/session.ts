@@ -178,7 +178,7 @@ export class WorkerSession {
         this.end(workerFailed('It ended unexpectedly.'));
       });
     } catch {
-      // Either `end` ended the session, or there are no locks. Without locks, only error events
+      // Either `end` was called, or the browser has no locks. Without locks, only error events
       // report a dead worker.
     }
   }

@@ -35,7 +35,7 @@ export type UpscaleSource =
  *
  * The caller's own bitmaps and pixels stay usable, because the function transfers copies. Files are
  * passed by reference. Strings and URLs are resolved against the document or, in a worker, against
- * the worker's script. Crispen's worker then fetches them.
+ * the worker's script. Crispen's worker then fetches the images.
  *
  * @throws CrispenError `CROSS_ORIGIN` for pixels that belong to another site, `DECODE_FAILED` for a
  *   broken image element, `INVALID_INPUT` for anything else
@@ -69,8 +69,8 @@ export async function toWireSource(
 }
 
 /**
- * Recognises raw Bayer data by its property `pattern`. Apart from input elements, which are not
- * sources, no other object has this property.
+ * Recognises raw Bayer data by its property `pattern`. Input elements also have this property, but
+ * they are not sources.
  */
 export const isMosaic = (source: unknown): source is BayerMosaic =>
   'pattern' in Object(source) && !isInputElement(source);

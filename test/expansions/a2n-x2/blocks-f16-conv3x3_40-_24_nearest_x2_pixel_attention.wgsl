@@ -31,7 +31,7 @@ const SLOPE1 = 0.20000000298023224f;
 // A 3x3 convolution and pixel attention (arXiv 2010.01073, section 3.4), fused:
 //   u = w3 * x + b3;  y = act1( u * sigmoid(w1 u + b1) )
 // The 3x3 convolution has zero padding. It enlarges `x` by UPSAMPLE (nearest-neighbour) while
-// reading. The enlarged map is never stored. `w1` is 1x1 and square.
+// reading it. The enlarged map is never stored. `w1` is 1x1 and keeps the number of channels.
 //
 //   x       [IN_BLOCKS][h][w] vectors of 4 channels (Chw4c), H = h * UPSAMPLE, W = w * UPSAMPLE
 //   weights mat4x4, column c = input channel c: w3 [DEPTH][IN_BLOCKS][9], w1 [DEPTH][DEPTH]
@@ -88,7 +88,7 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would cancel.
+    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would lose it.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }
@@ -119,8 +119,8 @@ fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   return sum;
 }
 
-// Products are f32 or, with HALF, have the same type as maps and weights. Real GPUs compute two f16
-// products at a time.
+// Products are f32 or, with HALF, have the type of the maps and weights. If that type is f16, real
+// GPUs compute two products at a time.
 // The prelude defines E4, E4x4 and HALF.
 
 alias P4 = vec4f;

@@ -86,7 +86,7 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would cancel.
+    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would lose it.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }
@@ -117,8 +117,8 @@ fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   return sum;
 }
 
-// Products are f32 or, with HALF, have the same type as maps and weights. Real GPUs compute two f16
-// products at a time.
+// Products are f32 or, with HALF, have the type of the maps and weights. If that type is f16, real
+// GPUs compute two products at a time.
 // The prelude defines E4, E4x4 and HALF.
 
 alias P4 = vec4f;
@@ -360,7 +360,7 @@ fn main(
   store(at + 6u * width, 6u < count, q0_0_6, p0_0_6);
   store(at + 7u * width, 7u < count, q0_0_7, p0_0_7);
 
-  // Adds up this workgroup's share of the partial sums. The condition is uniform across the
+  // Adds up this workgroup's share of the partial sums. The condition below is uniform across the
   // workgroup, so barriers are allowed.
   let index = (group.y + params.group_row) * groups.x + group.x;
   if index < params.stat_groups {

@@ -44,18 +44,18 @@ const RANGE = 1.0f;
 // A convolution, 3x3 (REACH 1) or 1x1 (REACH 0), with stride 1, zero padding, bias and epilogue:
 //   y[o,i,j] = act1( act0( sum + b[o] ) * m * factor + r )
 //   sum = sum_{c,ky,kx} w[o,c,ky,kx] * x[c, i+ky-REACH, j+kx-REACH]
-// The kernel enlarges `x` by UPSAMPLE (nearest-neighbour) while reading it (0 selects the uniform's
-// factor). The enlarged map is never stored. Bindings and layouts are those of conv/store.wgsl or,
-// with PACK (the last layer of a network), those of conv/pack.wgsl. conv/weights.wgsl describes the
-// weights. A 1x1 convolution with `act0 = sigmoid` and `m = x` is pixel attention (arXiv
-// 2010.01073, section 3.2).
+// While reading `x`, the kernel enlarges it (nearest-neighbour) by UPSAMPLE or, if that is 0, by
+// the factor in the uniform. The enlarged map is never stored. Bindings and layouts are those of
+// conv/store.wgsl or, with PACK (the last layer of a network), those of conv/pack.wgsl.
+// conv/weights.wgsl describes the weights. A 1x1 convolution with `act0 = sigmoid` and `m = x` is
+// pixel attention (arXiv 2010.01073, section 3.2).
 //
 // One invocation computes BLOCKS blocks of output channels for LINES strips of STRIP pixels
-// (conv/strip.wgsl). Larger shapes share more loads but need more registers. A workgroup has WIDTH
-// x HEIGHT x 1 invocations. Each `z` of the grid covers BLOCKS blocks, so weights are uniform
-// across a workgroup. Channels and epilogue are uniforms instead of constants, so that layers share
-// a pipeline. Compiling a pipeline per layer would take more time than the branches.
-// conv/weights.wgsl loads weights and pixels.
+// (conv/strip.wgsl). If these three numbers are larger, the kernel needs fewer loads but more
+// registers. A workgroup has WIDTH x HEIGHT x 1 invocations. Each `z` of the grid covers BLOCKS
+// blocks, so weights are uniform across a workgroup. The numbers of channels and the epilogue's
+// operations are uniforms, not constants, so that layers share a pipeline. Compiling one pipeline
+// per layer would take more time than the branches do. conv/weights.wgsl loads weights and pixels.
 // The prelude defines E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT,
 // PACK, PARTS, QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER, POOL and STAYS (STAGED or
 // POOL).
@@ -63,8 +63,8 @@ const RANGE = 1.0f;
 // With POOL, a workgroup also sums its results for global average pooling:
 //   partials [workgroups of x and y][out_blocks] vec4f
 
-// The bindings and epilogue of conv.wgsl for a network's last layer. It is a 3x3 convolution to RGB
-// plus the bilinear skip, and its result is stored as 8-bit RGBA:
+// The bindings and epilogue of conv.wgsl for a network's last layer. This layer adds the bilinear
+// skip to a 3x3 convolution to RGB and stores the sum as 8-bit RGBA:
 //   image = round(clamp((w * x + b + bilinear(lr)) * 255 / RANGE, 0, 255))
 // The convolution has zero padding. The skip has half-pixel centres and clamped edges. Ties round
 // to even.
@@ -114,13 +114,14 @@ fn skip(row: u32, col: u32) -> vec4f {
   return mix(upper, lower, f.y);
 }
 
-// Stores one pixel. There is only one block. Pixels outside the rectangle are dropped.
+// Stores one pixel. There is only one block of output channels. Pixels outside the rectangle are
+// dropped.
 fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   if row >= params.height || col >= params.width {
     return vec4f(0.0);
   }
   let v = sum + skip(row + params.row0, col + params.col0);
-  // This tests the bits, because a compiler may assume that floats are finite.
+  // The bits are tested, because a compiler may assume that floats are finite.
   let exponents = bitcast<vec4u>(v) & vec4u(0x7f800000u);
   if any(exponents == vec4u(0x7f800000u)) {
     atomicStore(&status[0], 1u);
@@ -131,21 +132,22 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   return v;
 }
 
-// Products are f32 or, with HALF, have the same type as maps and weights. Real GPUs compute two f16
-// products at a time.
+// Products are f32 or, with HALF, have the type of the maps and weights. If that type is f16, real
+// GPUs compute two products at a time.
 // The prelude defines E4, E4x4 and HALF.
 
 alias P4 = vec4f;
 alias P4x4 = mat4x4f;
 
-// Loads the weights of a convolution, [out_blocks][in_blocks][taps] matrices of 4 x 4, and its
-// pixels. By default, each invocation loads its own matrices from a storage buffer. With UNIFORM
-// (the number of matrices in the buffer), it loads them from a uniform buffer. With QUAD, the four
-// lanes of a quad load them together. With SHARED, the workgroup copies the matrices of CHUNK input
-// blocks to workgroup memory. With HALO, it also copies the pixels that it reads from an input
-// block. STAGED means SHARED or HALO. Column `c` of a matrix contains the taps of input channel `c`
-// for the block's four output channels, so a matrix times a pixel sums over input channels. With
-// QUAD, matrices are transposed, so column `o` contains the taps of output channel `o`.
+// Loads the pixels of a convolution and its weights, which are 4 x 4 matrices
+// [out_blocks][in_blocks][taps]. By default, each invocation loads its own matrices from a storage
+// buffer. With UNIFORM (the number of matrices in the buffer), it loads them from a uniform buffer.
+// With QUAD, the four lanes of a quad load them together. With SHARED, the workgroup copies the
+// matrices of CHUNK input blocks to workgroup memory. With HALO, it copies the pixels that it
+// reads, one input block at a time. STAGED means SHARED or HALO. Column `c` of a matrix contains
+// the taps of input channel `c` for the block's four output channels, so a matrix times a pixel
+// sums over input channels. With QUAD, matrices are transposed, so column `o` contains the taps of
+// output channel `o`.
 // The prelude defines PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT,
 // STRIP, LINES and DOWN.
 
@@ -200,8 +202,8 @@ fn main(
   let at9 = min(max(start + 9u, 1u) - 1u, extent - 1u) / upsample * in_width;
   let in9 = start + 9u - 1u < extent;
 
-  // In a 1x1 convolution, the bias is added last, as in the reference. Before a gate, sums cancel
-  // to nearly zero, so the order of rounding is visible.
+  // In a 1x1 convolution, the bias is added last, as in the reference implementation. Sums before a
+  // gate can be nearly zero, so the order of additions affects the result.
   let bias0 = bias_of(block + 0u);
   var s0_0_0 = bias0;
   var s0_0_1 = bias0;

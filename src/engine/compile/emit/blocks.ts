@@ -30,7 +30,7 @@ import {
   optional,
 } from './emission.ts';
 
-// This module also exports the fusing pass, so one lazy import loads both.
+// This module also exports the fusing pass, so one lazy import loads the pass and the emitters.
 export { fuseBlocks } from '../blocks.ts';
 
 /**
@@ -51,7 +51,7 @@ export const blockEmitters: EmitterGroup<
 
 class AttentionBlocks {
   readonly #emission: Emission;
-  /** Maps each gated map to the sums of `t` that the gate kernel computed. */
+  /** The sums of `t` that the gate kernel computed, by the id of the gated map. */
   readonly #statsOf = new Map<ValueId, ResourceId>();
 
   constructor(emission: Emission) {

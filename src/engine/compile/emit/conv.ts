@@ -67,7 +67,7 @@ function oneMap(emission: Emission, op: ConvOp, layer: ConvSpec) {
         packing.arrange(packLayer(w, op), spec),
       )
     : layerWeights(emission, op, PLAIN);
-  // A binding that the uniforms disable still needs a buffer, so we bind the input.
+  // If there is no multiplier or addend, its binding still needs a buffer, so we bind the input.
   const [source] = x;
   return {
     kernel: variant.kernel(spec, element),
@@ -103,10 +103,10 @@ function overParts(emission: Emission, op: ConvOp, spec: ConvSpec) {
   const channels = x.map((id) => emission.map(id).channels);
   const bound = addend === null || x.includes(addend) ? [...x] : [...x, addend];
   const index = addend === null ? 0 : bound.indexOf(addend);
-  // A binding that the uniforms disable still needs a buffer.
+  // A binding without a map still needs a buffer.
   const [x0, x1 = x0, x2 = x0, x3 = x0, x4 = x0] = bound.map((id) => emission.read(id));
   const partsSpec = { ...spec, parts: channels, addend: index };
-  // Each part starts with a new block of channels.
+  // Each part starts a new block of four channels.
   const cIn = channels.reduce((sum, count) => sum + blocksOf(count) * 4, 0);
   const { shape, packing, packed } = shapeFor(emission, { ...spec, cIn }, partsShape(spec.kernel));
   const weights = emission.constant(

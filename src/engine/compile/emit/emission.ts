@@ -53,9 +53,7 @@ export interface EmitOptions {
   readonly workgroup?: WorkgroupLimits | undefined;
   /** Chooses a variant for each convolution. The default is always `plainConv`. */
   readonly conv?: ConvChoice | undefined;
-  /**
-   * If given, the program converts from and to pixels, with map values in the range 0 to `range`.
-   */
+  /** If given, the program converts pixels to map values from 0 to `range`, and back. */
   readonly image?: Pick<PixelFormat, 'range' | 'wide'> | undefined;
   /**
    * The maximum number of bytes of attention weights that are kept in memory (see `planSlabs`). By
@@ -91,7 +89,7 @@ export interface Dispatch<R extends string, W extends string, P extends string>
 
 /** Sums over parts of a map, and the number of parts for a map of a given size. */
 export interface PartialSums {
-  /** The sums, [count][blocks] vec4f, which are always f32. */
+  /** The sums as [count][blocks] vec4f. They are f32 even if maps are f16. */
   readonly partials: ResourceId;
   readonly count: (size: Size) => number;
 }
@@ -246,12 +244,12 @@ export class Emission {
     });
   }
 
-  /** Whether the op that computes a map should also compute its sums. */
+  /** Whether the op that computes a map should also compute the map's sums. */
   pools(id: ValueId): boolean {
     return this.#pooled.has(id);
   }
 
-  /** Records that the op that computed a map also computed its sums. */
+  /** Records that the op that computed a map also computed the map's sums. */
   summed(id: ValueId, sums: PartialSums): void {
     this.#sums.set(id, sums);
   }
@@ -304,14 +302,14 @@ export class Emission {
   }
 }
 
-/** Estimates the cost of moving `channels` values per pixel as about 8 multiply-adds each. */
+/** Estimates the cost of moving `channels` values per pixel as about 8 multiply-adds per value. */
 export const memoryWork = (channels: number, scale: number): number => 8 * channels * scale ** 2;
 
 export const mapParams = ({ width, height }: Size) => ({ width, height });
 
 /**
- * Returns the common properties of a step that reads and writes a map, with one invocation per
- * vector.
+ * Returns the common properties of steps that read and write a map. Each invocation computes one
+ * vec4.
  */
 export const mapStep = ({ channels, scale, reduced }: Omit<MapShape, 'kind'>) => ({
   scale,
@@ -322,7 +320,7 @@ export const mapStep = ({ channels, scale, reduced }: Omit<MapShape, 'kind'>) =>
   work: memoryWork(2 * channels, scale),
 });
 
-/** Returns the common properties of steps that write an op's map. */
+/** Returns the common properties of steps that write the map of an op. */
 export const writesMap = (
   emission: Emission,
   {

@@ -14,7 +14,8 @@ const blocks = async () => (await import('./blocks.ts')).blockEmitters;
 const vectorAlone = async () => (await import('./vectorAlone.ts')).vectorAloneEmitters;
 
 /**
- * These groups load lazily, because few networks contain these ops or use them outside larger ops.
+ * The emitters of these ops load lazily. Few networks contain the ops or use them outside larger
+ * ops.
  */
 const LAZY = {
   attentionGate: blocks,

@@ -196,7 +196,7 @@ function stacked(own: Dense, next: Dense, first: number): Dense {
   };
 }
 
-/** Returns the parts that a following layer adds to a step. */
+/** Returns the writes, the layers and the work that a following layer adds to a step. */
 function followed(emission: Emission, next: PixelLayer | null, id: ValueId | null) {
   const writes = id === null ? {} : { next: emission.write(id) };
   const layers = (w: NetworkWeights) => (next ? [{ layer: dense(w, next) }] : []);
@@ -402,7 +402,7 @@ function emitWeighedProjection(emission: Emission, op: FusedOpOf<'weighedProject
     ...{ add: true, factor: 1, act1: null },
   };
   const wanted = emission.conv(spec);
-  // The weights must be stored as matrices in a storage buffer.
+  // A kernel writes the weights to a storage buffer as matrices. The variant must read this form.
   const { packing } = wanted;
   const transposed = packing?.name === 'transposed';
   const isPlain = (wanted.only ?? element) === element && (!packing || transposed);

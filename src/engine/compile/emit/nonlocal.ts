@@ -41,7 +41,7 @@ interface Pattern {
   readonly norms: ResourceId;
   readonly weights: ResourceId;
   readonly lse: ResourceId;
-  /** The rows that are added to the scores. */
+  /** The rows of the map that is added to the scores. */
   readonly bias: ResourceId | null;
   readonly plan: (size: Size) => SlabPlan;
 }
@@ -62,7 +62,7 @@ class NonlocalSteps {
   readonly #emission: Emission;
   readonly #products: RowProducts;
   readonly #patterns = new Map<ValueId, Pattern>();
-  /** The sorted rows of a map, keyed by the ids of the map and the order. */
+  /** The sorted rows of each map, keyed by the ids of the map and the order. */
   readonly #rows = new Map<string, ResourceId>();
 
   constructor(emission: Emission) {
@@ -243,7 +243,7 @@ class NonlocalSteps {
       params: (size) => ({ count: this.#padded(spec, size) }),
       work: channels,
     });
-    // If the weights are traced, all of them must be kept.
+    // If the weights are read after the run, all of them must be kept.
     const limit = keep.has(id) ? Number.POSITIVE_INFINITY : this.#emission.attentionBytes;
     const plan = (size: Size) => planSlabs(spec, pixelsOf(size), limit);
     const weights = this.#emission.scratch(node.name, (size) => plan(size).bytes);
@@ -407,7 +407,7 @@ class NonlocalSteps {
     return rows;
   }
 
-  /** Counts the rows of all rounds, including the padding of the last window. */
+  /** Counts the rows of all rounds, including the padding of each round's last window. */
   #padded({ window, rounds }: Pattern['spec'], size: Size): number {
     return rounds * Math.ceil(pixelsOf(size) / window) * window;
   }

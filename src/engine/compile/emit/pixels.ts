@@ -25,7 +25,7 @@ export const pixelEmitters: EmitterGroup<
   | 'pack'
 > = (emission) => {
   const { element } = emission;
-  /** Appends a step that writes a map, with one invocation per vector. */
+  /** Appends a step that writes a map. Each invocation computes one vec4. */
   const push = <R extends string>(
     { name, writes }: { name: string; writes: { y: ValueId } },
     kernel: Kernel<R, 'y', keyof typeof MAP_WORDS>,

@@ -61,7 +61,7 @@ function emitPartialConv(emission: Emission, op: FusedOpOf<'partialConv'>): void
   });
 }
 
-/** Computes factors and shifts from the vector and then applies them to the map. */
+/** Computes factors and shifts from the op's vector and then applies them to its map. */
 function emitGroupAffine(
   emission: Emission,
   op: FusedOpOf<'centre' | 'groupNorm'>,

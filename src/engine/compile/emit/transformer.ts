@@ -117,8 +117,8 @@ function emitScale(emission: Emission, op: Emitted): void {
 }
 
 /**
- * Returns an attention op's position table, or `other` if there is no table, because even an unused
- * binding needs a buffer.
+ * Returns an attention op's position table. If there is none, returns `other`, because even an
+ * unused binding needs a buffer.
  */
 const positions = (emission: Emission, table: string | null, other: Operand): Operand =>
   table === null
@@ -188,8 +188,8 @@ function emitChannelAttention(emission: Emission, op: FusedOpOf<'channelAttentio
 }
 
 /**
- * Emits channel attention over the whole map. The sums are computed by pooling, so that tiles can
- * share them.
+ * Emits channel attention over the whole map. Separate steps compute the sums, as in pooling, so
+ * that all tiles can use the same sums.
  */
 function emitWholeAttention(
   emission: Emission,
@@ -283,7 +283,7 @@ function betweenSizes(emission: Emission, { reads, writes }: Emitted) {
   };
   const [from, to] = [sizeOf(reads.inputs[0]), sizeOf(writes.y)];
   return {
-    // Both sizes are computed from the size of the whole map.
+    // `grid` and `params` receive the unreduced size and compute both sizes from it.
     reduced: [],
     grid: (size: Size) => {
       const { width, height } = to(size);
