@@ -286,7 +286,7 @@ async function openGpuBackend(tiling: TilingChoice, gpu: GPU, mode: TuneMode): P
         model: name,
         scale: network.scale,
         run: (image, options, sink) =>
-          host.upscale(...byDepth[depthOf(image)], image, { ...options, ...paced }, sink),
+          host.upscale(...byDepth[depthOf(image)], image, { ...paced, ...options }, sink),
       };
     },
     async load(network, weights) {
@@ -295,7 +295,7 @@ async function openGpuBackend(tiling: TilingChoice, gpu: GPU, mode: TuneMode): P
       return async (image, options) => {
         const { width, height } = image;
         const whole = new WholeImage({ width, height, depth: 8 }, network.scale);
-        const report = await host.upscale(id, load, image, { ...options, ...paced }, ({ data }) =>
+        const report = await host.upscale(id, load, image, { ...paced, ...options }, ({ data }) =>
           whole.add(data),
         );
         return { image: whole.image as Rgba8Image, report };
