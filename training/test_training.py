@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 import bicubic
+import blind
 import crops
 import discriminator
 import evaluate
@@ -550,6 +551,38 @@ class Training(Folder):
             network.head[0].weight.mul_(-1)
         network.recluster(x)
         self.assertFalse(torch.equal(network.body[0].attention[0].kmeans.means, before))
+
+
+class Blind(unittest.TestCase):
+    def test_shows_the_same_part_twice_and_keeps_the_key_apart(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.makedirs(os.path.join(folder, "set", "HR"))
+            for i, side in enumerate((240, 260, 100)):
+                Image.fromarray(shaded(side, 230, i)).save(os.path.join(folder, "set", "HR", f"{i}.png"))
+            Image.fromarray(shaded(120, 130)).save(os.path.join(folder, "own.png"))
+            network = networks.create("pan", 4, features=8, width=6, blocks=1)
+            with torch.no_grad():  # what is left is the bilinear enlargement that PAN adds
+                network.conv_last.weight.zero_()
+                network.conv_last.bias.zero_()
+            weights = os.path.join(folder, "weights.safetensors")
+            tensors.save(weights, network.state_dict())
+            with open(os.path.join(folder, "run.json"), "w") as file:
+                json.dump({"network": "pan", "scale": 4, "features": 8, "blocks": 1}, file)
+            with mock.patch.object(networks, "create", return_value=network):
+                out = os.path.join(folder, "out")
+                blind.main([out, weights, "--set", os.path.join(folder, "set"), "--picture", os.path.join(folder, "own.png")])
+            with open(f"{out}.json") as file:
+                key = json.load(file)
+            # The third image has no room for a part once it is halved.
+            self.assertEqual(sorted(os.listdir(out)), ["01.png", "02.png", "03.png"])
+            self.assertEqual(sorted(entry["of"] for entry in key.values()), ["0", "1", "own.png"])
+            for name, entry in key.items():
+                self.assertEqual({entry["left"], entry["right"]}, {"bicubic", "model"})
+                shown = np.asarray(Image.open(os.path.join(out, name))).astype(float)
+                left, right = shown[:, :416], shown[:, -416:]
+                self.assertEqual(shown.shape, (416, 848, 3))
+                # Both show the same part: bilinear and bicubic differ little, two parts a lot.
+                self.assertLess(np.abs(left - right).mean(), 6)
 
 
 class Pictures(unittest.TestCase):

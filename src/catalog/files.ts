@@ -114,7 +114,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
     fast: true,
     inputRange: 1,
     bytes: 560_126,
-    sha256: '7bf715c3b701be852e8bbf6013b42f443f98dc7db38c162a6e43f5725c44dd70',
+    sha256: '948f8fa20c971fbf5925a44d1d15cc461c4310d03689f5e3d44f787069023f2d',
   }),
   model({
     id: 'a2nm-x2',
