@@ -48,6 +48,6 @@ export interface DecodedImage {
   /** The name of the file format, such as `JPEG`; null if the source was not a file. */
   readonly format: string | null;
   readonly animated: boolean;
-  /** Messages for the user about information in the source that is lost. */
+  /** Messages that tell the user what was lost from the source. */
   readonly notes: readonly string[];
 }

@@ -117,7 +117,7 @@ export interface Diagnostics extends Omit<UpscaleReport, 'backend'> {
 
 export interface UpscaleOutput<Image = ImageBitmap | Blob> {
   /**
-   * A bitmap for the output `bitmap`, otherwise a file. Null if the result was written to a target.
+   * A bitmap if the option `output` is `'bitmap'`, otherwise a file. Null if the result was written to a target.
    * Close the bitmap when you no longer need it. A file of more than 64 MiB might be stored in the
    * origin private file system. Such a file can be read until the upscaler is destroyed or the user
    * leaves the page.

@@ -2,8 +2,8 @@
  * Runs networks with non-local attention when the whole network does not fit into memory, but the
  * trunk (everything up to the last attention layer) does. The upsampling layers at the end need
  * most of the memory. Therefore, the trunk processes the whole image, and its last map stays on the
- * GPU. Tiles run only the end of the network, each on its part of the map. Nothing is approximate,
- * because codes, order and attention are computed for the whole image.
+ * GPU. Tiles run only the end of the network, each on its part of the map. The result is exact,
+ * because the cluster codes, the sorted order and the attention are computed for the whole image.
  */
 import { CrispenError } from '../../errors.ts';
 import type { Rect, Size } from '../../geometry.ts';

@@ -99,7 +99,7 @@ export function* unpackRgba8Steps(
 export const unpackRgba8Reference = atOnce(unpackRgba8Steps);
 
 /**
- * Converts planar RGB or luma in the range 0 to `range` to RGBA with the bit depth of the LR image.
+ * Converts planar RGB or luma (values from 0 to `range`) to RGBA with the bit depth of the LR image.
  * Values are clamped and rounded half to even. Alpha is enlarged bilinearly from the LR image. For
  * luma, so are the colour differences.
  */
