@@ -46,7 +46,7 @@ class Merger {
   readonly #element: ElementType;
   readonly #writers = new Map<ValueId, FusedOp>();
   readonly #readers = new Map<ValueId, FusedOp[]>();
-  /** The op that replaces each merged op, or null if another op also computes its value. */
+  /** The op that replaces each merged op; null for an op that another op's replacement absorbs. */
   readonly #replaced = new Map<FusedOp, FusedOp | null>();
 
   constructor(fused: FusedGraph, keep: ReadonlySet<NodeId>, element: ElementType) {

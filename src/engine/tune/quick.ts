@@ -28,7 +28,7 @@ export interface QuickResult {
   readonly choice: Choice;
   /** The GPU time in milliseconds that the measurement took. */
   readonly spentMs: number;
-  /** The candidates that were timed on both layers, with the sums of their milliseconds. */
+  /** The candidates that were timed on both layers, and the total time of each in milliseconds. */
   readonly timed: readonly (readonly [ElementType, ConvMethod, number])[];
 }
 

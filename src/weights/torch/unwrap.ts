@@ -40,9 +40,9 @@ const MAX_NAME = 512;
 const MAX_DEPTH = 8;
 
 /**
- * Finds the state dictionary in the saved value. Follows entries called `params_ema`, `params`,
- * `state_dict`, ... (the first that leads to tensors) and dictionaries with a single entry. Omits
- * entries that are not tensors. `stripPrefixes` removes the prefixes of training wrappers.
+ * Finds the state dictionary in the saved value. Looks in entries called `params_ema`, `params`,
+ * `state_dict` and so on, takes the first that leads to tensors, and unwraps dictionaries that have a
+ * single entry. Omits entries that are not tensors. `stripPrefixes` removes the prefixes of training wrappers.
  *
  * `path` is the text before the names: `params_ema/` for an entry, `state_dict/module.` for an
  * entry and a prefix, or an empty string for a plain state dictionary.
