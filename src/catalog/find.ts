@@ -7,10 +7,9 @@ import type { Restoration, Task } from './task.ts';
 
 /**
  * The kind of images that a model enlarges best. `photo` means ordinary photos, which are usually
- * JPEG files. `clean` means lossless images. `sharp` models enlarge photos and invent detail, so
- * they run only on request.
+ * JPEG files. `clean` means lossless images.
  */
-export type Kind = 'photo' | 'clean' | 'sharp';
+export type Kind = 'photo' | 'clean';
 
 /** One shipped weight file, and the information that is needed to run its network. */
 export interface ModelFile {
