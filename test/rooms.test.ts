@@ -31,11 +31,11 @@ for (const { comment = '' } of forbidden) {
  */
 function drawn(): { rooms: Record<string, string[]>; inner: Record<string, Arrows> } {
   const text = readFileSync('ARCHITECTURE.md', 'utf8');
-  const [, picture] = /rooms that it may import:\n```\n([^`]*)```/.exec(text) ?? [];
+  const picture = text.split('```').find((block) => /^\w+ +<- /m.test(block));
   const rooms: Record<string, string[]> = {};
   const inner: Record<string, Record<string, string[]>> = {};
   let outer = '';
-  for (const line of (picture ?? '').trimEnd().split('\n')) {
+  for (const line of (picture ?? '').trim().split('\n')) {
     const [, indent, names, allowed] = /^(\s*)(.*?)\s*<-\s*(.*)$/.exec(line) ?? [];
     for (const name of names.split(', ')) {
       if (indent === '') {
