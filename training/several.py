@@ -19,6 +19,7 @@ import time
 import torch
 
 from train import Run, arguments, prepare
+from trainer import WARM_UP
 
 # Shares of a schedule after which its length is fitted to the time that is left.
 FITTED = (0.02, 0.3)
@@ -49,7 +50,7 @@ def train(runs: list[Run], deadline: float, clock=time.time) -> None:
     """Advances all runs until their schedules or the time ends."""
     # Recording a step must not overlap with the steps of others.
     for run in runs:
-        for _ in range(6):
+        for _ in range(WARM_UP + 2):
             run.advance()
         run.trainer.wait()
     begun = clock()
@@ -77,6 +78,20 @@ def train(runs: list[Run], deadline: float, clock=time.time) -> None:
             run.line(run.schedule.rate_at(run.trainer.step), True)
 
 
+def run_file(path: str, minutes: float, opened: dict) -> None:
+    """Trains the runs of one file. Loading counts, so it ends in time."""
+    started = time.time()
+    runs = [Run(arguments(job), opened) for job in jobs(path)]
+    for run in runs:
+        run.a.every = run.schedule.steps
+    print(f"{path}: {len(runs)} runs, ready after {time.time() - started:.0f} s", flush=True)
+    train(runs, started + 60 * minutes)
+    for run in runs:
+        with open(run.path["log"]) as file:
+            last = json.loads(file.readlines()[-1])
+        print(run.a.out, run.schedule.steps, json.dumps(last), flush=True)
+
+
 def main(given: list[str] | None = None) -> None:
     given = sys.argv[1:] if given is None else given
     if len(given) < 2 or len(given) % 2:
@@ -84,18 +99,7 @@ def main(given: list[str] | None = None) -> None:
     prepare(0)
     opened: dict = {}
     for path, minutes in zip(given[::2], given[1::2]):
-        started = time.time()
-        runs = [Run(arguments(job), opened) for job in jobs(path)]
-        for run in runs:
-            run.a.every = run.schedule.steps
-        print(f"{path}: {len(runs)} runs, ready after {time.time() - started:.0f} s", flush=True)
-        # Loading counts, so the whole call ends in time.
-        train(runs, started + 60 * float(minutes))
-        for run in runs:
-            with open(run.path["log"]) as file:
-                last = json.loads(file.readlines()[-1])
-            print(run.a.out, run.schedule.steps, json.dumps(last), flush=True)
-        del runs
+        run_file(path, float(minutes), opened)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
