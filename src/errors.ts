@@ -9,7 +9,7 @@ export type ErrorCode =
   | 'DEVICE_LOST' // the GPU device was lost during the work
   | 'OUT_OF_MEMORY' // an allocation on the GPU or in the page was refused
   | 'MODEL_UNKNOWN' // the manifest has no model with this id
-  | 'MODEL_CORRUPT' // a weight file is truncated, malformed or fails its hash
+  | 'MODEL_CORRUPT' // a weight file is truncated or malformed, or does not match its hash
   | 'MODEL_UNSUPPORTED' // the weight file is valid, but Crispen does not know its network
   | 'FETCH_FAILED' // a URL could not be read because of the network, the status or CORS
   | 'CROSS_ORIGIN' // pixels or weights from another origin, which this origin may not use
@@ -59,8 +59,9 @@ export class CrispenError extends Error {
   }
 
   /**
-   * Turns any thrown value into a `CrispenError`. Other errors get the code `code` (default
-   * `INTERNAL`).
+   * Converts a thrown value to a `CrispenError`, unless it is one already. Cancellations get the
+   * code `ABORTED`, and failed downloads of Crispen's own files get `FETCH_FAILED`. All other
+   * values get `code`.
    */
   static from(error: unknown, code: ErrorCode = 'INTERNAL'): CrispenError {
     if (error instanceof CrispenError) return error;

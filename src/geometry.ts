@@ -21,8 +21,8 @@ export interface Tile {
   readonly core: Rect;
   readonly source: Rect;
   /**
-   * The pixels that the tile needs. Only given if alpha needs more pixels than the network reads;
-   * default: `source`.
+   * The pixels that the tile needs, if alpha needs more pixels than the network reads. The default
+   * is `source`.
    */
   readonly pixels?: Rect;
 }

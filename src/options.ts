@@ -44,7 +44,7 @@ export function number(range: {
 }
 
 /**
- * Accepts a whole number from `min` to `max`, inclusive. The default maximum is the largest exact
+ * Accepts a whole number from `min` to `max`, inclusive. The default maximum is the largest safe
  * integer.
  */
 export function whole(min: number, max = Number.MAX_SAFE_INTEGER, unit = ''): Rule {
@@ -137,7 +137,7 @@ export function checkOptions<Options extends object>(
 }
 
 /**
- * Checks those of an object's fields that have a rule. Undefined fields are omitted.
+ * Checks those fields of an object that have a rule. Undefined fields are omitted.
  * @param what how messages refer to a field, such as `The option`
  * @throws CrispenError `INVALID_INPUT`
  */

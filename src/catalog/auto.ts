@@ -9,12 +9,12 @@ export interface AutoChoice {
   readonly speed: 'best' | 'fast';
   /**
    * The estimated time in milliseconds that the best models would take for this image on this
-   * machine. Null if there was no choice or the machine's speed could not be measured.
+   * machine. Null if there was no choice or the machine's speed was unknown.
    */
   readonly bestMs: number | null;
   /**
-   * The ids of the models that could have run instead, in order. Empty if the best models are also
-   * the fastest.
+   * The ids of the models that could have run instead, in order. The list is empty if there was no
+   * choice.
    */
   readonly others: readonly string[];
 }
@@ -27,8 +27,8 @@ export interface AutoChoice {
  * @param files the shipped models
  * @param best the best models, in the order of the runs
  * @param made turns a shipped model into one of the chain's models
- * @param estimate returns the estimated milliseconds for models, or null if unknown; it may reject.
- *   It is called only if there is a choice.
+ * @param estimate returns the time in milliseconds that models are expected to take, or null if it
+ *   is unknown; may reject. The function is called only if there is a choice.
  */
 export async function chooseSpeed<M extends { readonly id: string }>(
   files: readonly ModelFile[],

@@ -8,8 +8,8 @@ import { MODELS } from './manifest.ts';
 import { shippedModel, shippedNetwork } from './network.ts';
 
 /**
- * Matches the LCoAN tensors that are folded: the means, and the convolution into which one of the
- * means is folded.
+ * Matches the LCoAN tensors that the network does not name: the means, the convolution into which
+ * one of the means is folded, and the flag that says whether the centroids were ever set.
  */
 const FOLDED = /^(sub_mean|add_mean|tail\.1)\.|\.kmeans\.initted$/;
 const folder = new URL('../../public/models/', import.meta.url);
@@ -34,7 +34,7 @@ describe.each(MODELS)('$id', (entry) => {
     const found = await shippedModel(entry, tensors);
     expect(found.network).toMatchObject({ scale, inputRange, architecture: network.architecture });
     const inFile = [...found.weights].map(([name, { shape }]) => ({ name, shape }));
-    // Tensors that the network does not name are folded into the network or into other weights.
+    // Tensors that the network does not name set its options or are folded into other weights.
     const isFolded = found.weights !== tensors;
     const named = new Set(found.network.graph.weights.map(({ name }) => name));
     const used = isFolded ? inFile.filter(({ name }) => named.has(name)) : inFile;

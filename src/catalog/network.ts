@@ -17,9 +17,9 @@ export async function shippedNetwork({ network, ...sizes }: ModelFile): Promise<
 }
 
 /**
- * Returns a shipped model's network, and its weights, named after the network's layers. If the file
- * contains constants for the network, such as the mean of its training images, the network uses
- * them.
+ * Returns a shipped model's network and weights. The weights are named after the network's layers.
+ * If the file contains constants for the network, such as the mean of its training images, the
+ * network uses them.
  * @param tensors the content of the model's file
  */
 export async function shippedModel(

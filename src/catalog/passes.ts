@@ -2,17 +2,17 @@ import { internal } from '../errors.ts';
 import { defaultIn, findIn, type ModelFile } from './find.ts';
 
 /**
- * Returns the scales of the networks to run, in order. Their product is at least `factor`. The
- * function prefers the fewest networks, and among these the smallest product. It puts the smaller
- * scale first, because later networks work on larger images. The list is empty for a factor of at
- * most 1.
+ * Returns the scales of the networks to run, in order. Their product is at least `factor`. The list
+ * is as short as possible. Among lists of the same length, the one with the smallest product is
+ * chosen. Smaller scales come first, because later networks work on larger images. The list is
+ * empty for a factor of at most 1.
  *
  * @param factor a finite number
  * @param scales the scales of the available networks: at least one, each above 1
  */
 export function choosePasses(factor: number, scales: readonly number[]): number[] {
   if (factor <= 1) return [];
-  // For such arguments, the loop below would not end.
+  // With invalid arguments, the loop below would not end.
   if (!Number.isFinite(factor) || !scales.every((scale) => scale > 1) || scales.length === 0) {
     throw internal(`no networks of ${scales} reach ${factor}`);
   }
@@ -21,7 +21,7 @@ export function choosePasses(factor: number, scales: readonly number[]): number[
   const enough = (product: number) => product >= factor * (1 - 1e-9);
   let chains: number[][] = [[]];
   for (;;) {
-    // The scales within a chain must ascend, so no other chains are built.
+    // Smaller scales must come first, so only chains in ascending order are built.
     chains = chains.flatMap((chain) =>
       sorted.filter((scale) => scale >= (chain.at(-1) ?? 0)).map((scale) => [...chain, scale]),
     );
@@ -55,8 +55,8 @@ export function modelsFor(
 }
 
 /**
- * Does the same as `modelsFor` for an added model. The model runs as many times as needed, unless
- * it is a restoration model.
+ * Does the same as `modelsFor` for an added model. A restoration model runs once, before the
+ * default models. Any other model runs as many times as needed.
  */
 export const modelsAfter = <M extends { readonly scale: number }>(
   files: readonly ModelFile[],

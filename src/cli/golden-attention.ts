@@ -34,8 +34,8 @@ export function attentionCases(
 }
 
 /**
- * Returns the tensors to compare, without the input, the weights and the tensors that match
- * `leave`.
+ * Returns the tensors to compare. They exclude the input, the weights and all tensors whose names
+ * match `leave`.
  */
 const expectedOf = (tensors: TensorMap, prefix = '', leave: RegExp = /^$/): TensorMap =>
   new Map(

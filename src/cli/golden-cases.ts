@@ -21,7 +21,7 @@ import { viewOf } from './golden-views.ts';
 /** The largest allowed error, relative to the largest magnitude in the golden tensor. */
 export const GOLDEN_TOLERANCE = 2e-4;
 
-/** The name that reports use for the output of a run that reads no other tensors. */
+/** The name under which reports list the output of the fused run, which reads no other tensors. */
 export const FUSED_OUTPUT = 'output (fused)';
 
 const EXTENSION = '.safetensors';
@@ -42,7 +42,7 @@ export const SEEDED_GOLDENS = join(PACKAGE_ROOT, 'test/golden');
 
 /**
  * Finds the golden files whose names match a pattern with `*` and `?`, in the repository and the
- * shared folder. The list is sorted by name. A name that is in both folders is listed once.
+ * shared folder. The list is sorted by name. A name that is in several folders is listed once.
  */
 export function findGoldenCases(pattern = '*'): string[] {
   const expression = new RegExp(

@@ -23,8 +23,8 @@ export const cuganCheckpoint = ({ graph, scale }: Network): WeightSpec[] => {
 };
 
 /**
- * Returns, by node name, the row at which the authors' map begins in Crispen's map. The column is
- * the same.
+ * Returns, by node name, the index of both the row and the column at which the authors' map begins
+ * in Crispen's map.
  */
 export function cuganStarts({ graph }: Network): ReadonlyMap<string, number> {
   const means = graph.nodes.flatMap((node) =>

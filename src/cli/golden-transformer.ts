@@ -1,6 +1,6 @@
 /**
- * Golden cases for lightweight transformers and newer convolutional networks. The weights can be
- * stored in a separate file or computed with a rule.
+ * Golden cases for lightweight transformers and newer convolutional networks. The weights are
+ * stored in the golden file or in a separate file, or they are computed with a rule.
  */
 import { asid } from '../networks/asid.ts';
 import { dat } from '../networks/dat.ts';

@@ -29,7 +29,7 @@ ${NETWORK_USAGE}
  */
 export interface Inspection {
   readonly format: WeightFile['format'];
-  /** The common prefix of the file's tensor names. */
+  /** The path and the prefix before the tensors' names in the file; often empty. */
   readonly wrapper: string;
   readonly architecture: string | null;
   readonly scale: number | null;

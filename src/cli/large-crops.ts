@@ -1,5 +1,6 @@
 /**
- * Draws parts of photos at four times their size: once with a plain resize, once with each model.
+ * Draws parts of photos at four times their size: once with a plain resize and once with each
+ * model.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,10 +16,13 @@ export const PHOTOS = join(PACKAGE_ROOT, 'docs/quality/photos');
 const SCALE = 4;
 
 interface LargeScene {
-  /** The name of both the photo and the resulting image. */
+  /** The photo's name. The resulting image is called `NAME-large.webp`. */
   readonly name: string;
   readonly title: string;
-  /** What a person saw at 100 % zoom, including where the model's result looks worse. */
+  /**
+   * What a person saw at 100 % zoom, including where the model's result looks worse than the plain
+   * resize.
+   */
   readonly seen: string;
 }
 

@@ -5,7 +5,8 @@ import type { Rgba8Image } from '../image/image.ts';
 import type { ChosenModel } from '../node/model.ts';
 
 /**
- * f16 is used only if at least this fraction of the 8-bit output values is within one step of f32.
+ * f16 is used only if at least this fraction of the 8-bit output values is within one step of the
+ * f32 result.
  */
 export const REQUIRED_SHARE = 0.999;
 /** The largest finite f16 number. */
@@ -102,10 +103,10 @@ export function middle({ width, height, data }: Rgba8Image, size: number): Rgba8
 }
 
 /**
- * Generates an opaque image with maximum contrast. `strokes` has white lines on black that are one
- * to three pixels wide, like letters. `checkers` has pixels in a checkerboard pattern, with black
- * and white in one half and saturated colours in the other half. At edges of this contrast, the
- * values before A2N's gates are largest.
+ * Generates an opaque image with maximum contrast. `strokes` has white lines on black, one to three
+ * pixels wide, like the strokes of letters. `checkers` has pixels in a checkerboard pattern, with
+ * black and white in one half and saturated colours in the other half. The inputs of A2N's gates
+ * are largest at edges with this contrast.
  */
 export function hardPicture(kind: 'strokes' | 'checkers', size: number): Rgba8Image {
   const data = new Uint8ClampedArray(size * size * 4);

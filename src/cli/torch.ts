@@ -90,7 +90,7 @@ class TorchServer {
     this.#process.stderr.on('data', (text) => {
       this.#trouble += text;
     });
-    // Errors of this stream are ignored, because the missing answer is reported later.
+    // Errors on this stream are ignored, because the missing answer is reported later.
     this.#process.stdin.on('error', () => {});
   }
 

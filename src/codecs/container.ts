@@ -34,8 +34,8 @@ export interface Container {
   readonly exif: Uint8Array | null;
   readonly xmp: Uint8Array<ArrayBuffer> | null;
   /**
-   * Which of an animation's images a decoder returns for `bare`; null if the file has a single
-   * image.
+   * Which of an animation's images a decoder returns for the output of `bare`; null if the file has
+   * a single image.
    */
   readonly animation: 'first frame' | 'still picture' | null;
   /**
@@ -49,7 +49,7 @@ export interface Container {
 export type CodePoints = readonly [primaries: number, transfer: number];
 
 export interface Gamma {
-  /** Light is proportional to the sample raised to this power. */
+  /** The sample is proportional to the light raised to this power. */
   readonly exponent: number;
   /** The x and y coordinates of white, red, green and blue. */
   readonly chromaticities: readonly number[] | null;
@@ -89,8 +89,8 @@ const READERS: Readonly<Record<string, Reader>> = {
 };
 
 /**
- * For each format, a function that finds the end of the image in a file. More bytes follow the
- * image in exports with several images, for example, and in padded or concatenated downloads.
+ * For each format, a function that finds the end of the image in a file. Exports with several
+ * images and padded or concatenated downloads, for example, contain more bytes after the image.
  * Decoders ignore these bytes. The readers in this module must also ignore them, because a
  * reassembled file would otherwise contain them. The readers for other formats stop at the right
  * place without this table.

@@ -6,7 +6,7 @@ import { join } from './bytes.ts';
 export type Edit = readonly [start: number, end: number, inPlace?: Uint8Array<ArrayBuffer>];
 
 /**
- * The number of parts after which they are joined, because a view of a short part needs more memory
+ * The number of parts that are joined into one, because a view of a short part needs more memory
  * than the bytes themselves.
  */
 const MAX_PARTS = 1024;

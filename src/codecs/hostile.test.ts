@@ -18,7 +18,7 @@ const SLOWEST_MS = 2000;
 
 /**
  * Fills an array with copies of a part. Each step doubles the filled range by copying it, which is
- * fast even for rows of 60 MB.
+ * fast even for 60 MB.
  */
 function repeated(part: Uint8Array, bytes: number): Bytes {
   const whole = new Uint8Array(Math.floor(bytes / part.length) * part.length);

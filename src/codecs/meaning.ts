@@ -20,7 +20,8 @@ export interface Meaning extends Pick<ImageTags, 'icc' | 'pngColours' | 'colorSp
    */
   readonly hdr: CodePoints | null;
   /**
-   * Whether the file's profile is for a different kind of pixel data. Such a profile is ignored.
+   * Whether the file's profile is damaged or is for a different kind of pixel data. Such a profile
+   * is ignored.
    */
   readonly isProfileUnfit: boolean;
 }

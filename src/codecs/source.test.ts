@@ -124,7 +124,7 @@ describe('metadata', () => {
       expect(again.tags).toEqual({ ...tags, icc: displayP3(), colorSpace: 'display-p3' });
       const raw = (one: Uint8Array) => sharp(one, { ignoreIcc: true }).raw().toBuffer();
       expect((await raw(full)).equals(await raw(plain))).toBe(true);
-      // With empty tags, the information that the encoder wrote is removed.
+      // With empty tags, the profile and the metadata are removed from the file.
       const dropped = await sharp(await embed(bytes(full), type, NO_TAGS)).metadata();
       expect([dropped.exif, dropped.xmp, dropped.icc]).toEqual([undefined, undefined, undefined]);
     },
@@ -178,9 +178,7 @@ describe('metadata', () => {
   });
 });
 
-/**
- * Builds a small TIFF structure with two directories of short entries, and with text at the end.
- */
+/** Builds a small TIFF structure with two directories, and with text at the end. */
 function tiff(first: [number, number][], second: [number, number][], tail: string): Uint8Array {
   const out = new Uint8Array(68 + tail.length);
   const view = new DataView(out.buffer);
@@ -272,7 +270,7 @@ describe('colours', () => {
     const source = await openSource(await pngWith(type, data));
     expect(source).toMatchObject({ isRaw: true, notes: [], tags: { colorSpace } });
     expect(joined(source.bare).includes(type)).toBe(false);
-    // A PNG keeps the chunks unchanged.
+    // If the colours are not sRGB, the tags for a PNG contain the unchanged chunk.
     const { pngColours } = source.tags;
     const said = chunk(type, Uint8Array.from(data));
     expect(pngColours && [...pngColours]).toEqual(colorSpace === 'other' ? [...said] : null);

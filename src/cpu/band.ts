@@ -1,8 +1,8 @@
 /** The indices of the words in a crew's control block. All accesses to these words are atomic. */
 export const WORDS = {
   /**
-   * The number of threads that are working on the task. -1 if there is no task, so threads must not
-   * enter.
+   * The number of threads that are inside the gate and work on the task. -1 means that the gate is
+   * closed, because there is no task.
    */
   gate: 0,
   /** A counter that increases with each task. Threads sleep until it changes. */
@@ -12,8 +12,8 @@ export const WORDS = {
   /** 1 after a module function has failed in a thread. */
   fault: 3,
   /**
-   * The task: the function's index, its record's address, the first free row, the end of the rows,
-   * and how many rows a thread takes at a time.
+   * The task: the function's index, its record's address, the first row that no thread has taken,
+   * the end of the rows, and how many rows a thread takes at a time.
    */
   fn: 4,
   record: 5,

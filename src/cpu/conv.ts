@@ -67,7 +67,7 @@ interface Shared {
 const byTiles = ({ kernel, upsample, cIn, cOut }: ConvOp): boolean =>
   kernel === 3 && upsample === 1 && worthTiles(cIn, cOut);
 
-/** The cost of starting and finishing a tile, in multiply-adds per pixel and output channel. */
+/** The cost of starting and finishing each sum of products, in multiply-adds. */
 const TILE_ENDS = 10;
 
 /** Returns a convolution's cost per LR pixel: the multiply-adds, and how many numbers are moved. */
@@ -144,8 +144,8 @@ function emitRuns(
 }
 
 /**
- * Emits a convolution that uses tiles (see `winograd.ts`). At each position, the products form a
- * 1x1 convolution of the tiles.
+ * Emits a convolution that uses tiles (see `winograd.ts`). At each position in the transformed
+ * windows, the products form a 1x1 convolution over the tiles.
  */
 function emitTiles(
   op: ConvOp,
@@ -212,8 +212,8 @@ function emitTiles(
 }
 
 /**
- * Transforms filters and packs them as [positions]. For each position, the weights are in the order
- * that `packWeights` uses.
+ * Transforms filters and packs them position by position. At each position, the weights are in the
+ * order that `packWeights` uses.
  */
 function packTiles(
   oihw: Float32Array,

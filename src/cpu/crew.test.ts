@@ -13,7 +13,7 @@ import { upscale } from './upscale.ts';
 const crew = openCrew(3);
 afterAll(() => crew.close());
 
-/** Creates a crew and counts the rows that its host computes. */
+/** Prepares the crew to run a module, and counts the rows that the host computes. */
 async function watched() {
   const module = await compileModule(undefined, true);
   const memory = makeMemory(2 ** 20, true);

@@ -40,7 +40,7 @@ it('counts pixels, threads with a memory of their own, and a pass for the statis
     estimateMilliseconds(network, width, height, speed, threads);
   const one = await time(100, 100);
   expect(await time(200, 300)).toBeCloseTo(6 * one, 3);
-  // Each of the two bands has 400 rows and reads 36 rows of the other.
+  // Each of the two bands has 400 rows and also reads 36 rows of the other band.
   expect(await time(100, 800, 2)).toBeCloseTo((8 * one * 436) / 800, 3);
   expect(await time(100, 20, 7)).toBeCloseTo(one / 5, 3);
   expect(await time(1000, 1000)).toBeCloseTo(200 * one, 1);
@@ -55,8 +55,8 @@ it('counts what a convolution computes, which is more than its products', async 
     const network = { architecture: 'none', scale: 1, inputRange: 1, graph };
     return estimateMilliseconds(network, 10, 10, { perMultiplyAdd: 1, perValue: 0 });
   };
-  // There are 100 pixels with 4 channels. Each channel has 40 products and a cost of 10 for the
-  // start and end of a tile. Costs that are not counted separately add half as much again.
+  // There are 100 pixels with 4 channels. Each channel has 40 products and a cost of 10 for
+  // starting and finishing their sum. Costs that are not counted separately add half as much again.
   expect(await time(4)).toBeCloseTo(1.5 * 100 * 4 * (40 + 10), 6);
   // Channels are computed in groups of four.
   expect(await time(1)).toBe(await time(4));

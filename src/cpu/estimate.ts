@@ -19,7 +19,7 @@ import { TILE_SIDE } from './winograd.ts';
 const PROBE_MS = 20;
 /** With most memory budgets, images of up to this number of pixels are not cut into tiles. */
 const WHOLE_PIXELS = 6e5;
-/** The cost of converting pixels, in values written per LR pixel and per SR pixel. */
+/** The cost of converting one LR or SR pixel, expressed as a number of written values. */
 const PIXEL_VALUES = 16;
 
 /**
@@ -83,7 +83,7 @@ export async function measureSpeed(crew?: Crew): Promise<Speed> {
 
 /**
  * Times a network with one op, in milliseconds per pixel. Other work on the machine slows down the
- * measurement and the job equally. A single long pause has little effect.
+ * measurement and the estimated job equally. A single long pause has little effect.
  */
 async function probe(
   crew: Crew | undefined,

@@ -17,8 +17,8 @@ const goldens = ['tiny_*', 'compact_*', 'span_*', 'rrdb_*', 'edsr_*', 'lcoan_*',
   .filter((file) => file.startsWith(SEEDED_GOLDENS));
 
 /**
- * Reads the networks of a seeded golden file. Such a file has several networks if the attention is
- * non-local, and otherwise one.
+ * Reads the networks of a seeded golden file. A file for non-local attention can contain several
+ * networks. All other files contain one.
  */
 async function goldensOf(pattern: string) {
   const file = findGoldenCases(pattern).find((path) => path.startsWith(SEEDED_GOLDENS));
@@ -196,7 +196,7 @@ describe('a job', () => {
     let last = process.cpuUsage();
     let longest = 0;
     const turn = () => {
-      // On a busy machine, the turns between events last longer, but they do not use more CPU time.
+      // On a busy machine, the time between two timer events is longer, but the CPU time is not.
       const { user, system } = process.cpuUsage(last);
       longest = Math.max(longest, (user + system) / 1000);
       last = process.cpuUsage();

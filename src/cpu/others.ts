@@ -1,4 +1,4 @@
-/** The ops that A2N and PAN do not use. This file is loaded only when it is needed. */
+/** The emitters for ops that A2N and PAN do not use. This file is loaded only when it is needed. */
 import type {
   FusedOp,
   FusedOpOf,
@@ -187,7 +187,10 @@ function emitAnyPointwise(op: PointwiseOp, constants: Constants, graph: Graph): 
   };
 }
 
-/** Emits a map's means. If there is an inset, the first and last rows and columns are excluded. */
+/**
+ * Emits tasks that compute a map's means. If there is an inset, the first and last rows and columns
+ * are excluded.
+ */
 function emitMean(
   { reads, writes, inset }: FusedOpOf<'globalAveragePool'>,
   _: Constants,
@@ -211,8 +214,8 @@ function emitMean(
       const tasks = pool.tasks({ ...place, map: (id) => (id === x ? inner : place.map(id)) });
       /**
        * Converts a band's rows to LR rows of the inner map, and adds a small value. Without this
-       * value, rounding would select the previous rows for maps of three halves or three quarters
-       * of the LR size.
+       * value, rounding would select the previous rows in maps whose size is 3/2 or 3/4 of the LR
+       * size.
        */
       const within = ({ from, to, combine }: Band): Band => {
         const row = (at: number) =>
@@ -231,7 +234,7 @@ function emitMean(
   };
 }
 
-/** Emits tasks that write a map's squares to scratch memory and then compute their means. */
+/** Emits tasks that write the squares of a map's values to scratch memory and average them. */
 function emitMeanOfSquares(
   { reads, writes }: FusedOpOf<'meanOfSquares'>,
   constants: Constants,

@@ -1,4 +1,7 @@
-/** Converts values to planar maps and tables, for traces and for ops that run in plain loops. */
+/**
+ * Converts values between the module's memory and planar maps, for traces and for ops that run in
+ * plain loops.
+ */
 import type { ValueId } from '../engine/compile/fused.ts';
 import type { Value } from '../engine/oracle/interpreter.ts';
 import { internal } from '../errors.ts';

@@ -17,7 +17,8 @@ import { type Field, RECORDS, type RecordName, recordBytes } from './records.ts'
 import type { Emission, HostTask, Place, Places, Task } from './tasks.ts';
 
 /**
- * A network that is planned for one image size: the steps in order, and the records for the module.
+ * The plan for running a network at one image size: the steps in order, and the records for the
+ * module.
  */
 export interface Program {
   readonly size: Size;
@@ -82,7 +83,7 @@ export class Compiled {
   }
 
   /**
-   * Plans the layout of values and records for LR images of a size.
+   * Plans the layout of values and records for LR images of the given size.
    * @param count the number of ops to include, starting with the first; default: all
    */
   program(size: Size, count = this.fused.ops.length): Program {

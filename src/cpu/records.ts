@@ -1,10 +1,11 @@
 /**
- * The records that the host writes into linear memory for the module's functions. They consist of
- * 32-bit words in this order. Addresses and distances are in bytes. The word `slope1` is f32.
+ * The records that the host writes into linear memory for the module's functions. Each record
+ * consists of 32-bit words in the order listed here. Addresses and distances are in bytes. The word
+ * `slope1` is f32.
  *
- * A map in memory consists of rows of pixels with innermost channels (see `layout.ts`). A record
- * describes it by the address of its pixel (0, 0), the distance between rows (`…Row`), and the
- * distance between pixels (`…Pixel`) or the gap between them (`…Skip`).
+ * A map in memory consists of rows of pixels, with the channels innermost (see `layout.ts`). A
+ * record describes it by the address of its pixel (0, 0), the distance between rows (`…Row`), and
+ * the distance between pixels (`…Pixel`) or the gap between them (`…Skip`).
  */
 export const RECORDS = {
   /**
@@ -14,7 +15,10 @@ export const RECORDS = {
   conv: [
     'segments',
     'segmentsEnd',
-    /** [blocks of 8 channels][k][8], followed by [k][4] if 4 channels remain. */
+    /**
+     * [blocks of 8 output channels][k][8], followed by [k][4] if 4 channels remain. `k` is the sum
+     * of the segments' counts.
+     */
     'weights',
     'bias',
     'slopes',
@@ -35,8 +39,9 @@ export const RECORDS = {
   winograd: [
     ...['parts', 'partsEnd'],
     /**
-     * A `conv` record for the products at one position. It reads `v` and writes `m`. Both have one
-     * row per thread, and each row's pixels are [positions][tiles].
+     * A `conv` record for the products at one of the 16 positions in a transformed window. It reads
+     * `v` and writes `m`. Both have one row per thread, and each row's pixels are
+     * [positions][tiles].
      */
     ...['conv', 'v', 'm'],
     /** The distance from one thread's row to the next thread's row, in both `v` and `m`. */

@@ -16,8 +16,8 @@ interface Sampling extends Pick<UpscaleOptions, 'signal' | 'statistics'> {
 }
 
 /**
- * Computes means over the whole image if the part of the network up to the last pooling fits into
- * the memory budget. Otherwise, computes them over a collage of the image's parts.
+ * Computes means over the whole image if the part of the network up to the last pooling op fits
+ * into the memory budget. Otherwise, computes them over a collage of the image's parts.
  */
 export async function sampleMeans(
   model: CpuModel,

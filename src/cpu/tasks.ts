@@ -9,7 +9,10 @@ import type { MapView } from './layout.ts';
 import type { RowFunction } from './module.ts';
 import type { Field, RecordName } from './records.ts';
 
-/** Rows that one of the module's functions computes. They can run concurrently and in any order. */
+/**
+ * Rows that one of the module's functions computes. They can be computed concurrently and in any
+ * order.
+ */
 export interface RowTask {
   readonly fn: RowFunction;
   readonly record: number;
@@ -26,17 +29,23 @@ export interface Means {
   /** Receives the computed means. */
   readonly found?: Map<ValueId, Float32Array<ArrayBuffer>> | undefined;
   /**
-   * Given if the current image is a part of a larger image whose other parts run at the same time.
+   * Given if the current image is a part of a larger image whose other parts are processed at the
+   * same time.
    */
   readonly band?: Band | undefined;
 }
 
 /** A full-width part of an image. */
 export interface Band {
-  /** The LR rows that belong only to this part. Its other rows also belong to its neighbours. */
+  /**
+   * The range of LR rows that belong only to this part. Its other rows also belong to its
+   * neighbours.
+   */
   readonly from: number;
   readonly to: number;
-  /** Returns the means over all parts, after all parts have reached this pooling op. */
+  /**
+   * Returns the means over all parts, after all parts have reached the pooling op that writes `id`.
+   */
   readonly combine: (id: ValueId, sums: RowSums) => Promise<Float32Array<ArrayBuffer>>;
 }
 

@@ -70,7 +70,7 @@ it('a shipped A2N in bands equals the whole image, bit for bit', async () => {
 it.each([
   ['Real-CUGAN x2', createNetwork('realcugan', { scale: 2, features: 4 })],
   ['Real-CUGAN x3', createNetwork('realcugan', { scale: 3, features: 4 })],
-  // If a side is odd, its last cell of 2 x 2 pixels extends beyond the image.
+  // If the width or the height is odd, the last cells of 2 x 2 pixels extend beyond the image.
   [
     'RCAN with an unshuffled input',
     createNetwork('rcan', {

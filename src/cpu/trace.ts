@@ -6,8 +6,8 @@ import type { RunChoice } from './runner.ts';
 import type { Tables } from './tasks.ts';
 
 /**
- * Runs a network on planar numbers in the network's input range and returns the named values. The
- * model must keep all of these values except the output.
+ * Runs a network on planar data in the network's input range and returns the values called `names`.
+ * The model must keep all of these values except the output.
  */
 export async function traceOnCpu(
   model: CpuModel,

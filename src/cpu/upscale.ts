@@ -32,9 +32,9 @@ const WORTHWHILE = 0.9;
  * reach. Means are computed over the whole image if the part of the network that computes them fits
  * into memory. Otherwise, they are computed over a collage of the image's parts.
  *
- * The model's helpers share the work. An image that fits into memory is divided into bands that
- * pool together, so the result is identical to that of the whole image. Otherwise, the helpers
- * share the tiles.
+ * The model's helpers share the work. An image that fits into memory is divided into bands. Means
+ * are computed over all bands together, so the result is identical to that of an undivided image.
+ * Otherwise, the helpers share the tiles.
  *
  * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `NON_FINITE`, `INVALID_INPUT`; errors of the
  *   sink
@@ -90,7 +90,7 @@ interface Plan {
   readonly strips: readonly StripPlan[];
   /** The number of tiles that run concurrently. */
   readonly threads: number;
-  /** Whether the plan has a single tile, or bands that pool together. */
+  /** Whether the plan has a single tile, or bands whose means are computed together. */
   readonly whole: boolean;
   /** Returns a tile's pixels. */
   readonly region: (rect: Rect) => RgbaImage;
@@ -99,8 +99,8 @@ interface Plan {
 }
 
 /**
- * Plans how to cut an image into tiles. The tiles that run concurrently fit into the budget
- * together.
+ * Plans how to cut an image into tiles. Together, the tiles that run concurrently fit into the
+ * budget.
  * @throws CrispenError `OUT_OF_MEMORY`
  */
 async function plan(
@@ -217,7 +217,7 @@ async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promis
       const [x, y] = [core.x - source.x, core.y - source.y];
       const offset = ((core.y - strip.y) * width + core.x) * scale * 4;
       const band = pooling && {
-        // The padding rows above and below the image belong to the first and the last band.
+        // The padding rows above the image belong to the first band, and those below to the last.
         from: index ? y : 0,
         to: index + 1 < strips.length ? y + core.height : source.height,
         combine: pooling.combine(index),

@@ -1,7 +1,7 @@
 /**
- * 3x3 convolutions with tiles of 2x2 pixels: F(2x2, 3x3) from Lavin and Gray (2015). A tile needs
- * 16 products per pair of channels instead of 36. Transforming the windows of 4x4 pixels and the
- * summed products needs only additions.
+ * 3x3 convolutions with tiles of 2x2 pixels: F(2x2, 3x3) from Lavin and Gray (2015). For each pair
+ * of an input and an output channel, a tile needs 16 products instead of 36. Transforming the
+ * windows of 4x4 pixels and the summed products needs only additions.
  */
 import { padded } from './layout.ts';
 

@@ -105,8 +105,8 @@ export function hole(box: Box, corners: Radii, split: number, isVertical = false
     `A${point(rx, ry)} 0 0 ${sweep} ${point(px, py)}`;
   const line = (px: number, py: number) => `L${point(px, py)}`;
   /**
-   * The distance between the rounded outline and the box's edge at the split, which can be inside
-   * at most one of the edge's two corners.
+   * The distance between the rounded outline and the box's edge at the split. The split can be
+   * inside at most one of the edge's two corners.
    */
   const edge = (left: Radius, end: Radius) =>
     Math.max(drop(left, from - x), drop(end, right - from));

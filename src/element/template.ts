@@ -12,9 +12,9 @@ const CSS = `
 :host([hidden]) { display: none }
 [hidden] { display: none !important }
 ::slotted(img) { max-width: 100%; height: auto }
-/* As large as the element, so its content is laid out as without the shadow. */
+/* As large as the element, so that its content has the same layout as without a shadow root. */
 [part='before'] { display: block; height: 100% }
-/* Once the result is visible, no pixels of the original may shine through. */
+/* Once the result is visible, the original must not show through it. */
 :host(:state(done)) :is([part='original'], [part='before']) {
   clip-path: var(--hole);
   animation: whole var(--crispen-fade, 200ms);

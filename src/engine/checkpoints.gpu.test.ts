@@ -86,7 +86,7 @@ describe('networks of checkpoints on 8-bit images', () => {
   it('runs a network of luma and keeps the colours', async () => {
     const network = createNetwork('compact', { scale: 2, features: 4, blocks: 1, channels: 1 });
     // If all weights are zero, only the skip connection remains. Each result pixel then has the
-    // luma of the nearest pixel and a softly interpolated colour.
+    // luma of the nearest pixel and a bilinearly interpolated colour.
     const weights: TensorMap = new Map(
       network.graph.weights.map(({ name, shape }) => {
         const count = shape.reduce((a, b) => a * b, 1);

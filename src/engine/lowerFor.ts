@@ -16,7 +16,7 @@ export interface LoweringTarget {
 }
 
 export interface NetworkOptions {
-  /** The default is the tuning's level. */
+  /** The fusion level. The default comes from the tuning. */
   readonly fuse?: Fusion | undefined;
   /** The element type of feature maps and weights in memory. The default is f32. */
   readonly precision?: ElementType | undefined;

@@ -5,7 +5,7 @@ const LEAST_MS = 2000;
 const LEAST_REPORTS = 8;
 /**
  * The largest allowed ratios between the rates in the two halves of the observed time. Estimates
- * start while the ratio is at most the first limit, and continue while it is at most the second.
+ * start once the ratio is at most `STEADY`, and continue while it is at most `UNSTEADY`.
  */
 const STEADY = 1.5;
 const UNSTEADY = 3;

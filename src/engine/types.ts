@@ -57,8 +57,8 @@ export interface UpscaleOptions extends RunOptions {
    */
   readonly draw?: Draw | undefined;
   /**
-   * Returns the GPU time per submission in milliseconds. The engine calls this function before each
-   * submission. The default is 8.
+   * Returns the GPU time that a submission should take, in milliseconds. The engine calls this
+   * function before each submission. The default is 8.
    */
   readonly submitMs?: (() => number) | undefined;
   /**

@@ -1,6 +1,6 @@
 /**
- * Finds the nodes from which a network's attention can be read. The search checks ops rather than a
- * family's node names, so it works for every network with such ops.
+ * Finds the nodes from which a network's attention can be read. The search goes by ops rather than
+ * by node names, so it does not depend on the network's family.
  */
 import type { Graph, GraphNode, NodeId } from './graph.ts';
 import type { Gate, OffsetLayout } from './nonlocalOp.ts';
@@ -12,7 +12,7 @@ export interface BlockPoints {
    * A vector with two weights: one for the attention branch and one for the non-attention branch.
    */
   readonly branches: NodeId | null;
-  /** Pixel attention. The next field is the map that it multiplies. */
+  /** Pixel attention. `gated` is the map that it multiplies. */
   readonly attention: NodeId | null;
   readonly gated: NodeId | null;
   /** Channel attention, which has one factor per channel. */

@@ -31,7 +31,8 @@ describe('GraphBuilder', () => {
 });
 
 describe('analysis of A2N', () => {
-  // Columns: parameters, multiply-adds per LR pixel and reach, all from the papers.
+  // Columns: variant, scale, parameters, multiply-adds per LR pixel and radius of the receptive
+  // field.
   it.each([
     ['a2n', 2, 1_036_443, 1_074_072, 36],
     ['a2n', 3, 1_036_443, 1_149_312, 35],

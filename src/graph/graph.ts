@@ -25,7 +25,7 @@ export {
 export type NodeId = number;
 
 export type GraphNode = Op & {
-  /** A name that is unique within the graph. Golden tensors have the same names. */
+  /** A name that is unique within the graph. The node's golden tensor has the same name. */
   readonly name: string;
   readonly inputs: readonly NodeId[];
   readonly shape: Shape;
@@ -41,13 +41,14 @@ export interface WeightSpec {
 export interface Graph {
   readonly nodes: readonly GraphNode[];
   readonly output: NodeId;
-  /** Every weight that an op mentions, with its required shape. */
+  /** Every weight that an op refers to, with its required shape. */
   readonly weights: readonly WeightSpec[];
 }
 
 /**
- * Builds a graph op by op. Each method appends a node and returns its id. Shapes are inferred
- * immediately, so a `GraphError` is thrown at the line that contains the mistake.
+ * Builds a graph op by op. There is a method for each op, which appends a node and returns its id.
+ * Shapes are inferred immediately, so a `GraphError` is thrown at the line that contains the
+ * mistake.
  */
 export class GraphBuilder {
   readonly #nodes: GraphNode[] = [];
@@ -198,8 +199,8 @@ export class GraphBuilder {
   }
 
   /**
-   * Declares a weight. If several layers use the same weight, each of them declares it, with
-   * `shared`.
+   * Declares a weight. If several layers use the same weight, each of them declares it with
+   * `shared` set to true.
    */
   weight(name: string, shape: readonly number[], shared = false): string {
     if (this.#weights.has(name) && !shared) throw new GraphError(`weight ${name} is used twice`);

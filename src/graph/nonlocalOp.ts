@@ -12,32 +12,36 @@ import { GraphError, mapOf, type Shape } from './shape.ts';
 
 /** How adaptive attention's gate changes the logits `a`. The mask's logits are called `b`. */
 export type Gate =
-  /** Uses `a * (b > 0 ? 1 : 0)`. A closed key gets a logit of zero, so its weight is not zero. */
+  /**
+   * Uses `a * (b > 0 ? 1 : 0)`. A key with `b <= 0` gets a logit of zero, so its weight is not
+   * zero.
+   */
   | 'zero'
   /**
-   * Excludes keys with `b <= 0` from the softmax and from sampling. If no key is open, the result
-   * is zero.
+   * Excludes keys with `b <= 0` from the softmax and from sampling. If this excludes every key, the
+   * result is zero.
    */
   | 'exclude'
   /** Uses `a * s`, where `s` is the softmax of `b` over the keys. */
   | 'soft'
   /**
-   * Uses `a * s`, where `s` is the softmax of `b` over the image's columns, as in the released
-   * module.
+   * Uses `a * s`, where `s` is the softmax of `b` over the columns of each row of the image. The
+   * authors' released code does this.
    */
   | 'columns';
 
 /**
- * Which of the offset map's channels contain the offset `(dy, dx)` of key `t`. These are `2 * t`
- * and `2 * t + 1` for `paired`, and `t` and `t + 1` for `released`, as in the released modules.
+ * Which of the offset map's channels contain the offset `(dy, dx)` of key `t`. For `paired`, these
+ * are `2 * t` and `2 * t + 1`. For `released`, they are `t` and `t + 1`, as in the authors'
+ * released code.
  */
 export type OffsetLayout = 'paired' | 'released';
 
 export type NonlocalOp =
   /**
    * Reads a map [D] (and means, if `weight` is null) and returns [R, L, K]: the dot product of each
-   * row with each of the centroids, [R, K, D]. If `normalised`, each product is divided by the norm
-   * of the row (at least 1e-12).
+   * row with each of the centroids, [R, K, D]. If `normalised` is true, each product is divided by
+   * the norm of the row (at least 1e-12).
    */
   | {
       readonly kind: 'similarity';
@@ -57,13 +61,11 @@ export type NonlocalOp =
       readonly clusters: number;
       readonly chunk?: number;
     }
-  /**
-   * Reads codes [R * L] and returns [R * L]: the position of each code in the stable sorted order.
-   */
+  /** Reads codes [R * L] and returns [R * L]: the position of each code after a stable sort. */
   | { readonly kind: 'rank'; readonly rounds: number; readonly clusters: number }
   /**
-   * Reads a permutation [R * L] and returns its inverse. The inverse of the ranks is the list of
-   * sorted positions (plus `r * L`).
+   * Reads a permutation [R * L] and returns its inverse. The inverse of the ranks lists the pixels
+   * (plus `r * L`) in sorted order.
    */
   | { readonly kind: 'inverse'; readonly rounds: number }
   /**
@@ -81,8 +83,8 @@ export type NonlocalOp =
    * of queries and keys in each window. The queries are the rows of the window. The keys are the
    * same rows divided by their norms (at least 5e-5). With 3 spans, the rows of the previous and
    * the next window are keys too; windows wrap around. The last rows are repeated to fill the last
-   * window (see `paddedRow`). A third input, a map [w], is added to the scores: for query `q`, the
-   * value of channel `q mod w` at the key's pixel.
+   * window (see `paddedRow`). If there is a third input, a map [w], its channel `q mod w` at the
+   * key's pixel is added to the score of query `q`.
    */
   | {
       readonly kind: 'attention';
@@ -90,7 +92,10 @@ export type NonlocalOp =
       readonly window: number;
       readonly spans: 1 | 3;
     }
-  /** Reads attention and returns [R, n * w]: the log-sum-exp of each row of its softmax. */
+  /**
+   * Reads attention and returns [R, n * w]: the log-sum-exp of the scores in each row of its
+   * softmax.
+   */
   | { readonly kind: 'logSumExp'; readonly rounds: number; readonly window: number }
   /**
    * Reads a map [C], order, rank, attention and the result of `logSumExp`, and returns a map [C]:
@@ -104,15 +109,16 @@ export type NonlocalOp =
       readonly spans: 1 | 3;
     }
   /**
-   * Reads a map of logits [N] (and optionally a map of mask logits). Returns the softmax over
-   * channels, with a gate.
+   * Reads a map of logits [N] (and a map of mask logits, if there is a gate). Returns the softmax
+   * over channels. `Gate` describes how the mask changes it.
    */
   | { readonly kind: 'keySoftmax'; readonly gate: Gate | null }
   /**
-   * Reads weights [N], offsets [2 * N] and a reference [C] (and optionally a previous sum), and
-   * returns [C]: the sum over the keys `first` to `first + keys - 1` of a key's weight times the
-   * reference at the pixel's position plus the key's offset. Sampling is bilinear, with zeros
-   * outside the map. Keys with a weight of zero are skipped.
+   * Reads weights [N], offsets [2 * N] and a reference [C] (and optionally a previous sum [C]).
+   * Returns a map [C]: for each pixel, the previous sum plus a term for each of the keys `first` to
+   * `first + keys - 1`. The term is the key's weight times the reference, sampled at the pixel's
+   * position plus the key's offset. Sampling is bilinear, with zeros outside the map. Keys with a
+   * weight of zero are skipped.
    */
   | {
       readonly kind: 'sampleKeys';
@@ -206,7 +212,7 @@ export function bucketsOf(pixels: number, chunk: number, most: number): number {
   return Math.min(most, Math.max(2, buckets + (buckets % 2)));
 }
 
-/** Returns the sorted index of the row at position `j` of the padded windows. */
+/** Returns the position in sorted order of the row at position `j` of the padded windows. */
 export function paddedRow(j: number, length: number, window: number): number {
   if (j < length) return j;
   const end = Math.ceil(length / window) * window;

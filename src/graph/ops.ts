@@ -71,8 +71,8 @@ export type Op =
    */
   | { readonly op: 'pixelShuffle'; readonly scale: number }
   /**
-   * Reads a map and returns a vector: the mean of each channel over all pixels. `inset` gives the
-   * numbers of first and last rows and columns that are excluded.
+   * Reads a map and returns a vector: the mean of each channel over all pixels. `inset` excludes
+   * the first `first` and the last `last` rows and columns.
    */
   | { readonly op: 'globalAveragePool'; readonly inset?: readonly [first: number, last: number] }
   /**
@@ -105,8 +105,8 @@ export type Op =
 
 /**
  * The maximum number of maps in one concatenation. A kernel can bind this many maps in addition to
- * its other buffers. Kernels for several maps always have this many bindings. Unused bindings
- * repeat the first map.
+ * its other buffers. Kernels that read concatenated maps always have this many bindings for them.
+ * Unused bindings repeat the first map.
  */
 export const MAX_PARTS = 5;
 

@@ -51,7 +51,7 @@ export type PlksrOp =
    * `X + o_x / 2 + h(j)`. This position is clamped to the centres of the outermost pixels.
    *
    * If `sum` is not null, each group has 4 channels and the result has `sum` channels. Channel `c`
-   * of the result is the sum of every group's channel `c`.
+   * of the result is the sum of the groups' channels `c`.
    */
   | {
       readonly op: 'dySample';

@@ -14,10 +14,10 @@ export interface ReceptiveField {
 
 /**
  * Walks from the output to the input. For each node, `need` contains a radius in pixels of that
- * node. The radius is measured from the block of pixels that corresponds to one LR pixel, so
- * enlargements round up exactly. After a pixel unshuffle by `u`, the block belongs to a cell of
- * `u` x `u` LR pixels. Tiles begin and end between such cells. Vectors have no radius; `global`
- * accounts for their influence.
+ * node. The radius is measured from the block of pixels that corresponds to one LR pixel, so it
+ * stays exact when an enlargement rounds it up. After a pixel unshuffle by `u`, the block belongs
+ * to a cell of `u` x `u` LR pixels. Tiles begin and end between such cells. Vectors have no radius;
+ * `global` accounts for their influence.
  */
 export function receptiveField(graph: Graph): ReceptiveField {
   const need = new Map<NodeId, number>([[graph.output, 0]]);

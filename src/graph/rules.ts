@@ -3,7 +3,7 @@ import type { Shape } from './shape.ts';
 /** One op's entry in the table in `ops.ts`. */
 export interface Rules<O> {
   /**
-   * Returns the value's shape, computed from the input shapes.
+   * Returns the shape of the op's result, computed from the input shapes.
    * @throws GraphError if the inputs do not fit the op
    */
   readonly shape: (op: O, inputs: readonly Shape[], name: string) => Shape;
@@ -13,13 +13,14 @@ export interface Rules<O> {
    */
   readonly multiplyAdds: (op: O, shape: Shape, inputs: readonly Shape[]) => number;
   /**
-   * Returns the radius, in input pixels, that is needed to compute the value with the radius `r`.
+   * Returns the radius, in input pixels, that is needed to compute the result within a radius of
+   * `r`.
    */
   readonly reach: (op: O, r: number) => number;
   /**
-   * Returns whether each value depends on the whole image. `means`: it depends on means, which a
-   * pass over the image can compute in advance. `pixels`: it depends on single pixels anywhere in
-   * the image. Null: it depends only on pixels within reach.
+   * Returns how each value of the result depends on the whole image. `means`: it depends on means,
+   * which a pass over the image can compute in advance. `pixels`: it depends on single pixels
+   * anywhere in the image. Null: it depends only on pixels within reach.
    */
   readonly global: (op: O) => 'means' | 'pixels' | null;
 }

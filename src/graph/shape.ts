@@ -13,7 +13,7 @@ export interface MapShape {
   readonly kind: 'map';
   readonly channels: number;
   readonly scale: number;
-  /** The steps that reduced the map's size in addition to the scale, in order. */
+  /** The reductions that were applied to the map, in order. `scale` does not include them. */
   readonly reduced?: readonly Reduction[];
 }
 

@@ -49,10 +49,10 @@ export class TransformerBuilder {
   }
 
   /**
-   * `x` contains queries, keys and possibly more channels, in this order. If the order differs,
-   * `query` is the first channel of the queries, and `key` is the first channel of the keys. `keys`
-   * is the map that contains the keys; the default is `x`. `table` is the name of the position
-   * table.
+   * By default, the first channels of `x` are the queries and the next ones are the keys.
+   * Otherwise, `query` is the first channel of the queries, and `key` is the first channel of the
+   * keys. `keys` is the map that contains the keys; the default is `x`. `table` is the name of the
+   * position table.
    */
   groupScores(
     name: string,

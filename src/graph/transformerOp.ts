@@ -3,13 +3,14 @@
  * convolutions, attention within groups of pixels or between channels, and maps of reduced size.
  *
  * Notation: a map has `C` channels, `H` rows and `W` columns, and `w` is the side of a window.
- * Pixel `(y, x)` is in row `y` and column `x`. A *grouping* divides a map into groups of pixels
- * that attend to each other. `H` and `W` are multiples of `w`:
+ * Pixel `(y, x)` is in row `y` and column `x`. `H` and `W` are multiples of `w`. A *grouping*
+ * divides a map into groups of pixels that attend to each other:
  * - `windows`: squares of `w` x `w` pixels. Position `a * w + b` of group `i * (W / w) + j` is
  *   pixel `(i * w + a, j * w + b)`. Windows can also be rectangles and can be shifted; see
  *   `Grouping`.
- * - `spread`: `w` x `w` pixels at distances of `H / w` and `W / w`, so each group covers the whole
- *   map. Position `a * w + b` of group `p * (W / w) + q` is pixel `(a * H / w + p, b * W / w + q)`.
+ * - `spread`: `w` x `w` pixels that are `H / w` rows and `W / w` columns apart, so each group
+ *   covers the whole map. Position `a * w + b` of group `p * (W / w) + q` is pixel
+ *   `(a * H / w + p, b * W / w + q)`.
  * - `grid`: all pixels `(y, x)` with the same `y mod w` and `x mod w`. Their group is
  *   `(y mod w) * w + x mod w`. Their positions are in row-major order.
  */
@@ -80,18 +81,18 @@ export type TransformerOp =
   /** Reads a map `x` and a vector `v` [C], and returns the map `v[c] * x[c]`. */
   | { readonly op: 'scaleChannels' }
   /**
-   * Reads a map with queries in the channels `query` to `query + C - 1`, and a map with keys from
-   * channel `key` on (which can be the same map). Returns [groups, heads, tokens, keys]: for each
+   * Reads a map with queries in the channels `query` to `query + C - 1`, and a map (which can be
+   * the same one) with keys from channel `key` on. Returns [groups, heads, tokens, keys]: for each
    * query `q`, the softmax over the keys `k` of `q.k / sqrt(C / heads) + T`. `T` comes from the
-   * weight named `table`, [(2 * rows - 1) * (2 * w - 1), heads]. If the query is `dy` rows below
-   * the key and `dx` columns to its right, `T` is in row
+   * weight that `table` names, [(2 * rows - 1) * (2 * w - 1), heads]. If the query is `dy` rows
+   * below the key and `dx` columns to its right, `T` is in row
    * `(dy + rows - 1) * (2 * w - 1) + dx + w - 1`. A head has `C / heads` consecutive channels. The
    * grouping is `windows` or `spread`.
    *
    * If `merge` is greater than 1, each pixel has `C / merge^2` channels for keys, and `merge` x
    * `merge` pixels form one key. The channels of that key are in the order (row, column, channel).
    * A window then has `w / merge` x `w / merge` keys. `table` has the rows for a window of that
-   * size, and the rows and columns of queries are divided by `merge`.
+   * size, and the rows and columns of queries are divided by `merge` and rounded down.
    */
   | {
       readonly op: 'groupScores';
@@ -120,8 +121,8 @@ export type TransformerOp =
    * Reads a map of queries, keys and values [3 * C] and returns a map [C]: attention between each
    * head's channels, over the pixels of a group. Queries and keys are divided by their norm over
    * the group's pixels (at least 1e-12). The result for channel `c` is the sum over the head's
-   * channels `d` of `v[d]`, weighted by the softmax over `d` of `t[head] * q[c].k[d]`. The weight
-   * `t` has the shape [heads, 1, 1] and the name `temperature`.
+   * channels `d` of `v[d]`, weighted by the softmax over `d` of `t[head] * q[c].k[d]`.
+   * `temperature` is the name of the weight `t`, [heads, 1, 1].
    */
   | {
       readonly op: 'channelAttention';

@@ -63,8 +63,7 @@ export function demosaicBilinear(mosaic: BayerMosaic): Rgba16Image {
   const range = white - black;
   const share = (i: number): number => Math.min(1, Math.max(0, (data[i] - black) / range));
   const result = new Uint16Array(width * height * 4);
-  // The channels of the four kinds of pixels, which differ in whether their row and column are even
-  // or odd.
+  // The channels of the pattern's 2 x 2 pixels, row by row.
   const channels = [...pattern].map((colour) => 'RGB'.indexOf(colour));
   const [sums, counts] = [new Float64Array(3), new Uint8Array(3)];
   for (let y = 0; y < height; y++) {

@@ -11,15 +11,15 @@ type Rows = RgbaImage & { readonly y: number };
  */
 const RUN = 16;
 /**
- * The largest permitted difference between the result's colour and such an average, as a fraction
- * of the range.
+ * The largest permitted difference between the result's colour and the average of `RUN` pixels, as
+ * a fraction of the range.
  */
 const FAR = 24 / 255;
 
 /**
- * Rejects a result of a single colour if the image has a clearly different colour anywhere. Broken
- * drivers and weights for a different input range cause such results. Small differences in the
- * image, such as noise, are ignored.
+ * Rejects a result of a single colour if the image has several colours and one of them differs
+ * clearly from the result's. Broken drivers and weights for a different input range cause such
+ * results. Small differences in the image, such as noise, are ignored.
  * @param image the network's input, which is opaque and has the bit depth of the result
  * @throws CrispenError `BLANK_RESULT`
  */

@@ -6,8 +6,8 @@ const LIMIT = number({ min: 1, max: Number.MAX_VALUE });
 
 /**
  * Builds a small 8-bit preview image from rows as they arrive. Each preview pixel is the
- * alpha-weighted mean of a square of `k` x `k` pixels, computed from the stored (gamma-encoded)
- * values.
+ * alpha-weighted mean of a square of `#factor` x `#factor` pixels, computed from the stored
+ * (gamma-encoded) values.
  */
 export class Reduction {
   readonly #width: number;

@@ -5,8 +5,8 @@
 export type ResampleKernel = 'bicubic' | 'lanczos3';
 
 /**
- * A kernel as a function of the distance in source pixels. Its value is zero at distances of
- * `radius` or more.
+ * A kernel as a function of the distance, in source pixels when enlarging and in output pixels when
+ * reducing. Its value is zero at distances of `radius` or more.
  */
 interface KernelFunction {
   readonly radius: number;

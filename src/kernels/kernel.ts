@@ -5,8 +5,8 @@ import { expand, type Sources } from './wgsl.ts';
 export type Word = 'u32' | 'f32';
 
 /**
- * The bindings of a kernel, keyed by their names in its shader. contracts.test.ts compares a
- * contract with the shader.
+ * The bindings and the uniform words of a kernel, with their names in its shader.
+ * contracts.test.ts compares a contract with the shader.
  *
  * All kernels follow these conventions:
  * - Binding 0 is a uniform of at most `PARAM_WORDS` words. All other bindings except those in
@@ -37,7 +37,7 @@ export interface Contract<
 /** The values of the uniform's words by name, except `group_row`. */
 export type Params<P extends string = string> = Readonly<Record<Exclude<P, 'group_row'>, number>>;
 
-/** Checks the types of a contract and returns it. */
+/** Returns a contract whose type contains the given names. */
 export const contract = <
   const R extends string,
   const W extends string,
@@ -108,8 +108,8 @@ const f32Bits = (value: number): number => new Uint32Array(Float32Array.of(value
 export const blocksOf = (channels: number): number => Math.ceil(channels / 4);
 
 /**
- * The constants of a prelude. Integers become u32 (`8u`), other numbers become f32, and booleans
- * become bool.
+ * The constants of a prelude. Integers become u32 (`8u`), values in the form `{ f32: 0.2 }` become
+ * f32, and booleans become bool.
  */
 export type Constants = Readonly<Record<string, number | boolean | { readonly f32: number }>>;
 

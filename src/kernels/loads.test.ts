@@ -10,7 +10,7 @@ import { accessesOf, countLoads, evaluate, hotLoops, parseShader, walk } from '.
 
 /**
  * Software adapters run these variants. Their invocations compute parts of rows, because software
- * adapters have no subgroups that combine neighbouring loads.
+ * adapters do not combine the loads of neighbouring invocations.
  */
 const FOR_SOFTWARE = ['plain', 'quad3', 'quad5'];
 const OFFER = {

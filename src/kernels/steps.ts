@@ -1,7 +1,10 @@
 /** Work that is divided into steps. At each `yield`, the caller can handle other events. */
 export type Steps<T> = Generator<void, T, void>;
 
-/** Calls `step` once per step. JS engines optimise this better than a loop with a `yield`. */
+/**
+ * Calls `step` once per step, after a `yield`. JS engines optimise a function better than the body
+ * of a loop that contains a `yield`.
+ */
 export function* each(count: number, step: (i: number) => void): Steps<void> {
   for (let i = 0; i < count; i++) {
     yield;

@@ -10,7 +10,10 @@ import { ACTIVATION_IDS } from './activation.ts';
 import type { Constants } from './kernel.ts';
 import type { Sources } from './wgsl.ts';
 
-/** The shaders that kernels import if their workgroups exchange maps (lib/exchange.wgsl). */
+/**
+ * The shaders that kernels import if their invocations exchange values through workgroup memory
+ * (lib/exchange.wgsl).
+ */
 export const TILE_SHADERS: Sources = {
   'conv/arithmetic': arithmeticSource,
   'lib/nan': nanSource,

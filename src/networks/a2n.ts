@@ -38,7 +38,7 @@ const TEMPERATURE = 30;
  * Source: Chen, Gu, Zhang, "Attention in Attention Network for Image Super-Resolution", arXiv
  * 2104.09497, section 3. The layers are named as in the authors' checkpoints, and the nodes are
  * named like the golden tensors.
- * @throws CrispenError `MODEL_UNSUPPORTED` for any other scale.
+ * @throws CrispenError `MODEL_UNSUPPORTED` for scales other than 1, 2, 3 and 4.
  */
 export function a2n(config: A2NConfig): Network {
   const {
@@ -152,8 +152,8 @@ export const matchA2N =
       channels,
       ...(up && { upsamplerFeatures: up[0] }),
       blocks: countBlocks(outline, 'AAB_trunk.#.'),
-      // Several reductions result in this width. The middle of their range is used, so rounding
-      // cannot change the width.
+      // Several values of `reduction` result in this number of hidden elements. A value inside
+      // their range is used, so rounding cannot change the number.
       reduction: features / (hidden[0] + 0.5),
     } as const;
     return {

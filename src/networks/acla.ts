@@ -11,10 +11,10 @@ import { shuffleUp } from './parts/shuffleUp.ts';
 
 /** Options for attention to earlier layers. */
 export interface CrossLayerConfig {
-  /** The number of keys per reference. */
+  /** The number of keys per reference (an earlier layer's output). */
   readonly keys?: number;
   readonly offsets?: OffsetLayout;
-  /** Whether a depthwise 3x3 convolution, batch norm and a skip follow the sum. */
+  /** Whether a depthwise 3x3 convolution, batch norm and a skip follow the sum of the keys. */
   readonly depthwise?: boolean;
   /** The effect of the gate in the adaptive module; null if the module has no gate. */
   readonly gate?: Gate | null;
@@ -107,8 +107,8 @@ export function crossLayerAttention(
   layer: string,
   config: CrossLayerConfig & {
     /**
-     * The layer that computes the logits. The next field is a node with the mask's logits, to which
-     * tests can add noise.
+     * The layer that computes the logits. `mask` is a node with the mask's logits, to which tests
+     * can add noise.
      */
     readonly logitsLayer?: string;
     readonly mask?: NodeId;

@@ -11,8 +11,8 @@ const folder = join(shared, 'weights/checkpoints2');
 if (!existsSync(folder)) console.warn(`SKIPPED: no ${folder}; set CRISPEN_SHARED to test it.`);
 
 describe('ASID', () => {
-  // These counts for a single tile come from the authors' code. Its reduced maps are a little
-  // smaller than a sixth of the tile.
+  // These counts for a single tile come from the authors' code. The sides of the reduced maps are a
+  // little shorter than a sixth of the tile's sides.
   it.each([
     [2, 3, 297_516, 337_508],
     [3, 3, 304_011, 343_988],
@@ -32,7 +32,7 @@ describe('ASID', () => {
     expect(maps(false)).toBe(18);
   });
 
-  // The counts show how much computation sharing saves. BENCHMARKS.md has the table.
+  // The counts show how much work is saved by sharing attention maps. BENCHMARKS.md has the table.
   it.each([
     [3, 337_668, 372_228, 297_516, 316_344],
     [8, 826_288, 947_248, 732_146, 798_044],

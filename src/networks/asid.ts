@@ -13,8 +13,8 @@ import { FeedForward, LocalBlock, SpatialGate } from './parts/transformer.ts';
 export interface AsidConfig {
   readonly scale: number;
   /**
-   * A multiple of 4, at least 8. In the last step, the channel weights have only
-   * `floor(features / 8)` hidden elements.
+   * A multiple of 4, at least 8. In the last step, the layers that compute the channel weights have
+   * only `floor(features / 8)` hidden elements.
    */
   readonly features?: number;
   readonly blocks?: number;
@@ -47,9 +47,9 @@ const TILES = { side: 64, overlap: 24 };
  *
  * Source: "Efficient Attention-Sharing Information Distillation Transformer for Lightweight Single
  * Image Super-Resolution", arXiv 2501.15774. Three times, each block sets a quarter of the channels
- * aside. The other channels attend within windows, and then within sets of pixels that are spread
- * over the whole map. The first block computes the attention maps. The other blocks apply these
- * maps to their own values.
+ * aside. Attention is applied to the other channels, first within windows, and then within sets of
+ * pixels that are spread over the whole map. The first block computes the attention maps. The other
+ * blocks apply these maps to their own values.
  *
  * The layers are named as in the authors' checkpoints.
  */

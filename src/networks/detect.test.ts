@@ -142,7 +142,7 @@ describe.skipIf(!existsSync(official))('the authors\u2019 checkpoints', () => {
   });
 });
 
-/** Returns a weight file that contains all of a network's weights, filled with zeros. */
+/** Returns tensors for all of a network's weights, filled with zeros. */
 function blank(network: {
   graph: { weights: readonly { name: string; shape: readonly number[] }[] };
 }): TensorMap {
@@ -171,8 +171,8 @@ describe('sizes', () => {
     expect(multiplyAddsPerPixel(found.graph)).toBe(multiplyAddsPerPixel(network.graph));
   });
 
-  // Columns: parameters and multiply-adds per LR pixel (both either published or counted), and the
-  // reach in LR pixels.
+  // The last three columns are the number of parameters, the multiply-adds per LR pixel and the
+  // reach in LR pixels. The first two of these were either published or counted.
   it.each<
     [Architecture, NetworkConfigs[Architecture] & { unshuffle?: number }, number, number, number]
   >([

@@ -89,8 +89,8 @@ export const recognise = (outline: Outline): boolean =>
   MATCHERS.some((match) => match(outline) !== null);
 
 /**
- * Returns the architecture of a weight file, or null. `detect` also says why it recognises no
- * network.
+ * Returns the architecture of a weight file, or null if no network is recognised. The error that
+ * `detect` throws in this case also gives the reason.
  */
 export const identify = (outline: Outline): string | null =>
   firstMatch(outline)?.architecture ?? null;
@@ -100,8 +100,8 @@ export const identify = (outline: Outline): string | null =>
  * and its sizes. The scale comes from the shapes, from `options.scale` or from the file's name. The
  * input range comes from the option, from the weights, or from the architecture's usual value.
  *
- * @throws CrispenError `MODEL_UNSUPPORTED` for other networks, for an undetermined scale and for a
- *   scale that the file cannot have; `INVALID_INPUT` for invalid options.
+ * @throws CrispenError `MODEL_UNSUPPORTED` for unknown networks, for an undetermined scale and for
+ *   a scale that the file cannot have; `INVALID_INPUT` for invalid options.
  */
 export function detect(tensors: TensorMap, options: DetectOptions = {}): Detection {
   checkFields('The option', checkValue('The options', options, OBJECT), OPTIONS);

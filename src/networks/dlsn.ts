@@ -12,7 +12,7 @@ import { shuffleUp } from './parts/shuffleUp.ts';
 export interface GlaConfig {
   /** The embedding has `features / reduction` channels. */
   readonly reduction: number;
-  /** The number of rows in each window of the sorted order. */
+  /** The number of pixels in each window of the sorted order. */
   readonly chunk: number;
   readonly rounds?: number;
   /** The largest number of buckets per hash. `bucketsOf` computes the number for an image. */
@@ -40,8 +40,8 @@ const CHUNK = 128;
  * Appends global learnable attention. Random projections of the embedding hash each pixel to a
  * bucket, and the pixels are sorted by bucket. Each pixel attends to its own window of the sorted
  * order and to the two windows next to it. The score of a query and a key is their similarity plus
- * a value. Two layers compute this value from the key, one for each possible position of the query
- * in its window.
+ * a value that depends on the key and on the query's position in its window. Two layers compute
+ * these values from the key, for all positions at once.
  *
  * The result's node is called `name`, and the names of the layers begin with `layer`. The weight
  * `rotations.KEY`, [rounds, buckets, embedding], contains the projections of all rounds. No

@@ -44,8 +44,8 @@ export interface EdsrConfig {
  *
  * Source: Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution", arXiv
  * 1707.02921, section 3. The layers have the names that EDSR-PyTorch uses. BasicSR's names are
- * converted when a checkpoint is read. The stored mean convolutions only shift the values. They are
- * not used, because an op in this graph shifts the values instead.
+ * converted when a checkpoint is read. The convolutions that subtract and add the mean are not
+ * used, because an op in this graph shifts the values instead.
  */
 export function edsr(config: EdsrConfig): Network {
   const { scale, features = 64, blocks = 16, residualScale = 1, channels = 3 } = config;
@@ -90,8 +90,8 @@ export function edsr(config: EdsrConfig): Network {
 }
 
 /**
- * Returns the usual factor for residuals. Without such scaling, training did not converge for
- * networks with many channels.
+ * Returns the usual factor for residuals. Without the factor 0.1, the training of networks with
+ * many channels did not converge.
  */
 const usualResidualScale = (features: number): number => (features >= 256 ? 0.1 : 1);
 
@@ -118,8 +118,8 @@ function matchOriginal(outline: Outline): Match | null {
       inputRange,
       scale: choice.scale,
       residualScale: choice.residualScale ?? usualResidualScale(features),
-      // The stored shift applies to the range of the weights, so it is converted for any other
-      // input range.
+      // The stored mean applies to the range for which the weights were trained. Input in any other
+      // range is converted to that range.
       imageRange: stored?.range ?? inputRange,
       mean: stored?.mean ?? null,
       style: 'edsr',

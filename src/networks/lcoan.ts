@@ -18,14 +18,14 @@ export interface LcoanConfig {
   /** The embedding has `features / reduction` channels. */
   readonly reduction?: number;
   readonly clusters?: number;
-  /** The number of rows in each window of the sorted order. */
+  /** The number of pixels in each window of the sorted order. */
   readonly window?: number;
   readonly rounds?: number;
   readonly residualScale?: number;
   readonly inputRange?: number;
   /**
-   * The mean to subtract from the input, for values in 0..1. The last bias contains the mean to add
-   * at the end.
+   * The mean to subtract from the input, for values in 0..1. The bias of the last layer contains
+   * the mean to add at the end.
    */
   readonly mean?: readonly number[];
   /**

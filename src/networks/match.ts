@@ -14,11 +14,13 @@ export interface NetworkChoice {
   readonly inputRange?: number | undefined;
   /** The activation for a Compact network whose file contains no slopes. */
   readonly activation?: CompactActivation | undefined;
-  /** The factor for an EDSR's residuals. */
+  /** The factor for the residuals of EDSR (with or without ACLA), RCAN, LCoAN and DLSN. */
   readonly residualScale?: number | undefined;
-  /** The internal range, for SPAN and for BasicSR's EDSR. */
+  /**
+   * The upper end of the range inside the network, for SPAN, SwinIR, SRFormer and BasicSR's EDSR.
+   */
   readonly imageRange?: number | undefined;
-  /** The number of rows in each window of LCoAN's attention; default 384. */
+  /** The number of pixels in each window of LCoAN's attention; default 384. */
   readonly window?: number | undefined;
   /** How offsets are assigned to the keys of ACLA's attention; default `paired`. */
   readonly offsets?: OffsetLayout | undefined;
@@ -41,8 +43,8 @@ export interface Match {
   /** The family's id in `registry.ts`. */
   readonly architecture: string;
   /**
-   * The scales that fit the shapes, starting with the most likely scale. `ask` means that only the
-   * file's name can determine the scale.
+   * The scales that fit the shapes, starting with the most likely scale. `ask` means that this
+   * scale is not assumed, so the file's name or an option must determine the scale.
    */
   readonly scales: readonly number[];
   readonly ask?: boolean;
@@ -60,7 +62,7 @@ export interface Match {
  */
 export type Matcher = (outline: Outline) => Match | null;
 
-/** Returns the shape of the named tensor, or null if there is no such tensor of this rank. */
+/** Returns the shape of the named tensor, or null if no tensor has this name and rank. */
 export function shapeOf(outline: Outline, name: string, rank: number): readonly number[] | null {
   const shape = outline.get(name)?.shape;
   return shape?.length === rank ? shape : null;
@@ -106,8 +108,8 @@ export function shuffled(
 }
 
 /**
- * Returns the product of the factors of all upsampling stages. Each stage has `factor^2` times as
- * many output channels as input channels.
+ * Returns the product of the factors of all upsampling stages. The convolution of each stage has
+ * `factor^2` times as many output channels as input channels.
  */
 export function shuffleScale(outline: Outline, prefix: string): number | null {
   const stages = indices(outline, `${prefix}#.weight`).map((index) => {

@@ -28,7 +28,8 @@ export interface MosrConfig {
    */
   readonly upsampler?: 'ps' | 'gps' | 'dys';
   /**
-   * Whether the last convolution runs before DySample samples (see `foldDySample`); default true.
+   * Whether the last convolution runs before DySample's sampling (see `foldDySample`); default
+   * true.
    */
   readonly folded?: boolean;
   readonly channels?: number;

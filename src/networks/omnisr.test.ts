@@ -11,8 +11,8 @@ const folder = join(shared, 'weights/checkpoints2');
 if (!existsSync(folder)) console.warn(`SKIPPED: no ${folder}; set CRISPEN_SHARED to test it.`);
 
 describe('OmniSR', () => {
-  // These counts for a single tile come from the authors' code. Its reduced maps are a little
-  // smaller than a sixth of the tile.
+  // These counts for a single tile come from the authors' code. The sides of the reduced maps are a
+  // little shorter than a sixth of the tile's sides.
   it.each([
     [1, 779_411, 835_253],
     [2, 784_604, 840_437],

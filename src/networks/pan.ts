@@ -26,7 +26,7 @@ const SLOPE = 0.2;
  * Source: Zhao, Kong, He, Qiao, Dong, "Efficient Image Super-Resolution Using Pixel Attention",
  * arXiv 2010.01073, section 3. The layers are named as in the authors' checkpoints, and the nodes
  * are named like the golden tensors.
- * @throws CrispenError `MODEL_UNSUPPORTED` for any other scale.
+ * @throws CrispenError `MODEL_UNSUPPORTED` for scales other than 2, 3 and 4.
  */
 export function pan(config: PanConfig): Network {
   const {

@@ -25,7 +25,8 @@ export interface PlksrConfig {
   /** The number of groups in DySample. If absent, the network ends with a pixel shuffle. */
   readonly sampling?: number | null;
   /**
-   * Whether the last convolution runs before DySample samples (see `foldDySample`); default true.
+   * Whether the last convolution runs before DySample's sampling (see `foldDySample`); default
+   * true.
    */
   readonly folded?: boolean;
   readonly channels?: number;

@@ -27,7 +27,7 @@ export interface RcanConfig {
   readonly residualScale?: number;
   readonly channels?: number;
   readonly inputRange?: number;
-  /** The upper end of the range inside the network. It is only used together with a mean. */
+  /** The upper end of the range inside the network; default `inputRange`. */
   readonly imageRange?: number;
   /** The mean for values in 0..1. It is subtracted from the input and added to the output. */
   readonly mean?: readonly number[] | null;

@@ -52,7 +52,8 @@ describe('Real-CUGAN', () => {
     expect(ratio).toBeGreaterThan(0.9);
     expect(ratio).toBeLessThan(1.1);
     expect(paddingOf(network.graph).border).toBe(border);
-    // In the CPU backend, each band takes the border rows from its own overlap.
+    // In the CPU backend, each band takes the border rows from its own overlap, so the overlap must
+    // not be smaller than the border.
     const { overlap, approximate } = tileOverlap(network.graph);
     expect(overlap).toBeGreaterThanOrEqual(border);
     expect(approximate).toBe(false);

@@ -50,7 +50,8 @@ const TWICE = {
 } as const;
 
 const PLANS: ReadonlyMap<number, Plan> = new Map<number, Plan>([
-  // The authors reflect 18 and 19 pixels. We add one pixel on each side to make room for the shift.
+  // The authors reflect 18 pixels at x2 and 19 at x4. We add one pixel on each side to make room
+  // for the shift.
   [2, { ...TWICE, border: 19 }],
   [4, { ...TWICE, border: 20 }],
   [
@@ -83,7 +84,7 @@ const [PRO_FACTOR, PRO_SHIFT] = [0.7, 0.15];
  * authors' code refuses them. Channel weights are computed from means over the whole image; the
  * authors' tool uses the mean of each tile.
  *
- * @throws CrispenError `MODEL_UNSUPPORTED` for any other scale
+ * @throws CrispenError `MODEL_UNSUPPORTED` for scales other than 2, 3 and 4
  */
 export function realcugan(config: CuganConfig): Network {
   const { scale, pro = false, features = 32, inputRange = 1 } = config;

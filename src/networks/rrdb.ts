@@ -138,7 +138,7 @@ export function matchRrdb(outline: Outline): Match | null {
   const [features, taken] = head;
   const [outputChannels] = last;
   // If there are 4 or 16 times as many input channels as output channels, the network is assumed to
-  // begin with a pixel unshuffle by 2 or 4.
+  // begin with a pixel unshuffle by 2 or 4, respectively.
   const unshuffle = [2, 4].find((u) => taken === outputChannels * u ** 2) ?? 1;
   const stages = countBlocks(new Map([...layers].map(upTo)), 'conv_up#.');
   const old = outline.has('model.0.weight');

@@ -107,9 +107,9 @@ export interface Backend extends Measurer {
     },
   ): Promise<Map<string, TracedTensor>>;
   /**
-   * Estimates how many milliseconds the given runs take. The first call benchmarks the CPU and must
-   * not run concurrently with other work. For a GPU, the estimate is based on the last job's speed,
-   * and is null if there was no job.
+   * Estimates how many milliseconds the given runs take. On the CPU, the first call runs a
+   * benchmark and must not run concurrently with other work. For a GPU, the estimate is based on
+   * the last job's speed, and is null if there was no job.
    */
   estimate(runs: readonly EstimatedRun[]): Promise<number | null>;
   /** The number of pipelines that were compiled for the GPU; 0 on the CPU. */

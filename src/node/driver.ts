@@ -15,7 +15,7 @@ const FLAGS = ['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvid
 
 /**
  * Opens WebGPU in Node with the npm package `webgpu` (Dawn). It uses the first driver that works: a
- * real driver, SwiftShader from an installed Chromium, or lavapipe. The environment variable
+ * hardware driver, SwiftShader from an installed Chromium, or lavapipe. The environment variable
  * `VK_DRIVER_FILES` overrides the search. The returned GPU always has an adapter.
  * @throws CrispenError `NO_WEBGPU`, with a hint about the packages to install.
  */
@@ -78,8 +78,8 @@ export async function openRealGpus(): Promise<GPU[]> {
 }
 
 /**
- * Returns one GPU object for each real adapter. Adapter requests to such an object always return
- * its adapter.
+ * Returns one GPU object for each real adapter. Each object's `requestAdapter` always returns that
+ * adapter.
  */
 export async function tellApart(gpus: readonly GPU[]): Promise<GPU[]> {
   const found = new Map<string, GPU>();
@@ -134,7 +134,8 @@ async function firstGpu(
 }
 
 /**
- * Returns the values of `VK_DRIVER_FILES` to try, best first. Null means that the system chooses.
+ * Returns the values of `VK_DRIVER_FILES` to try, best first. Null means that the system chooses
+ * the driver.
  */
 function driverChoices(withSoftware: boolean): (string | null)[] {
   const { VK_DRIVER_FILES, VK_ICD_FILENAMES } = process.env;

@@ -103,7 +103,7 @@ export class Enlarger {
     this.#settings = settings;
   }
 
-  /** The total time during which networks ran, in milliseconds. */
+  /** The total time during which the backend was busy, in milliseconds. */
   get busyMs(): number {
     return this.#busyMs;
   }

@@ -63,7 +63,7 @@ function encode(light: number): number {
 }
 
 /**
- * Converts the image to sRGB with the same number of bits.
+ * Converts the image to sRGB with the same number of bits per sample.
  * @param points code points with the transfer function PQ (16) or HLG (18)
  */
 export function hdrToSrgb<Image extends RgbaImage>(
@@ -78,7 +78,8 @@ export function hdrToSrgb<Image extends RgbaImage>(
   for (let i = 0; i < data.length; i += 4) {
     const stored: Vector = [curve[data[i]], curve[data[i + 1]], curve[data[i + 2]]];
     const scene = times(toBt2020, stored);
-    // For HLG, display light is scene light times the scene's luminance to the power of 0.2.
+    // For HLG, display light is scene light times the scene's luminance to the power of 0.2, scaled
+    // to the peak luminance.
     const bright = isPq ? 1 : Math.max(dot(LUMA, scene), 0) ** 0.2 * MAX;
     const light = scene.map((v) => v * bright) as unknown as Vector;
     const factor = gain(Math.max(...light));

@@ -46,8 +46,8 @@ export interface Output {
 }
 
 /**
- * Finds an output's destination and checks that it can be written, before the time-consuming work
- * begins. Links are followed, even to files that do not exist yet.
+ * Finds an output's destination and checks that it can be written to, before the time-consuming
+ * work begins. Links are followed, even to files that do not exist yet.
  *
  * @param name a path, or `-` for standard output
  * @param input the input, which must not be overwritten: a path or `-`
@@ -174,7 +174,7 @@ async function takesPlace(file: FileHandle, existing: Stats | null): Promise<boo
   if (existing.nlink > 1) return false;
   try {
     const { uid, gid } = await file.stat();
-    // Windows has neither owners nor modes.
+    // On Windows, all ids are 0, so `chown` is not called.
     if (uid !== existing.uid || gid !== existing.gid) await file.chown(existing.uid, existing.gid);
     await file.chmod(existing.mode & 0o777);
     return true;

@@ -34,8 +34,8 @@ export async function readUnusual(input: Sharp): Promise<Rgba8Image | null> {
   const refused = REFUSED[String(depth)];
   if (refused) throw unreadable(`The samples of this TIFF are ${refused}.`);
   if (depth !== 'float' && depth !== 'double') return null;
-  // libvips treats "scrgb" samples as linear light and would convert them to sRGB, so they stay
-  // "scrgb". It returns "b-w" samples unchanged.
+  // libvips treats "scrgb" samples as linear light and would convert them to sRGB, so the code
+  // requests "scrgb" output. It returns "b-w" samples unchanged.
   if (space !== 'scrgb' && space !== 'b-w') {
     throw unreadable(`The floating-point samples of this TIFF are of the kind "${space}".`);
   }

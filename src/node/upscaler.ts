@@ -48,14 +48,17 @@ export interface NodeUpscalerOptions {
   readonly memoryBudget?: number;
   /**
    * The precision on the GPU. `auto` (default) uses f16 for shipped models whose f16 output is
-   * within 1/255 of f32.
+   * within 1/255 of the f32 output.
    */
   readonly precision?: Precision;
 }
 
 /** The options for one image. If no size is given, the model's own scale is used. */
 export interface NodeRequest extends SizeWish {
-  /** The task; default `upscale`. `dejpeg` and `denoise` restore an image at its own size. */
+  /**
+   * The task. Default: the model's task, or `upscale` if there is no model. All tasks except
+   * `upscale` restore the image at its own size.
+   */
   readonly task?: Task;
   /** The method; default `network`. `lanczos` resizes without a network. */
   readonly method?: 'network' | 'lanczos';

@@ -110,7 +110,7 @@ describe.skipIf(!existsSync(official))('the authors\u2019 checkpoints, against s
   });
 });
 
-/** In each of the two formats, creates a file that contains one tensor `w`. */
+/** Creates a zip, a deflated zip and a legacy checkpoint, each with one tensor `w`. */
 function forge(options: ForgedTensor, data: Uint8Array): [string, Uint8Array][] {
   const value = dict({ w: tensor(options) });
   const key = options.key ?? '0';

@@ -22,7 +22,7 @@ export interface WeightFile {
   readonly tensors: TensorMap;
   /**
    * The path and the prefix before the tensors' names in the file, such as `params_ema/` or
-   * `state_dict/module.`. Often empty.
+   * `state_dict/module.`. The string is often empty.
    */
   readonly wrapper: string;
   /** The text entries of a safetensors header; empty for other formats. */

@@ -35,7 +35,8 @@ export function writeSafetensors(
     entries.push([name, { dtype: dtype.toUpperCase(), shape, data_offsets: offsets }]);
     size += bytes.length;
   }
-  // `fromEntries` defines properties, so a tensor called `__proto__` is harmless.
+  // `fromEntries` defines properties instead of assigning them, so a tensor called `__proto__` is
+  // harmless.
   const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(entries)));
   const headerLength = Math.ceil(json.length / 8) * 8;
   const file = new Uint8Array(LENGTH_BYTES + headerLength + size);

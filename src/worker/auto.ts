@@ -32,9 +32,9 @@ export interface AutoServices {
 
 /**
  * Chooses the models for `model: 'auto'`: the best models, or the fast ones if the best would take
- * longer than 3 s. For the CPU, `CpuHost` provides the estimate. For a GPU, it is the amount of
- * work divided by the last job's speed. If there is no estimate, for example before the first job,
- * the best models are chosen.
+ * longer than 3 s. On the CPU, `CpuHost` estimates the time. On a GPU, the estimate is the amount
+ * of work divided by the last job's speed. If there is no estimate, for example before the first
+ * job, the best models are chosen.
  * @param onGpu whether the models will run on a GPU
  * @throws CrispenError `ABORTED`
  */

@@ -52,7 +52,7 @@ interface Loaded {
   readonly drop: () => void;
 }
 
-/** The CPU of this machine: its threads, and the most recently used models. */
+/** Runs models on the CPU. Keeps the threads and the most recently used models. */
 export class CpuHost {
   readonly #threads: number;
   readonly #memoryBudget: number | undefined;
@@ -62,7 +62,10 @@ export class CpuHost {
   #team: Team | undefined;
   /** The models by id. The most recently used model is last. */
   readonly #models = new Map<string, Promise<Loaded>>();
-  /** The milliseconds per LR pixel that each model took in its last job, by model id. */
+  /**
+   * The milliseconds per LR pixel that each model took in its last job of more than `TELLING_MS`,
+   * by model id.
+   */
   readonly #paces: Record<string, number> = {};
 
   constructor({ threads, memoryBudget }: Pick<WorkerConfig, 'threads' | 'memoryBudget'>) {
@@ -138,7 +141,8 @@ export class CpuHost {
 
   /**
    * Estimates how many milliseconds these runs take in total. The estimate for each run is based on
-   * its model's last job or, if the model has not run yet, on a short benchmark of the machine.
+   * the model's last job of more than `TELLING_MS` or, if there was none, on a short benchmark of
+   * the machine.
    * @throws CrispenError `INVALID_INPUT`
    */
   async estimate(
@@ -161,7 +165,7 @@ export class CpuHost {
     let total = 0;
     for (const { model, network, width, height } of runs) {
       total +=
-        // This product is NaN if the model has not run yet.
+        // This product is NaN if the model's speed is not known yet.
         this.#paces[model.id] * width * height ||
         (await estimateMilliseconds(network, width, height, speed, team));
     }

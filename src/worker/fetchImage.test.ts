@@ -7,7 +7,7 @@ const MIB = 2 ** 20;
 
 /**
  * Stubs `fetch` to return a body of `bytes` bytes that begins with `start`. Returns a function that
- * counts the bytes read so far.
+ * returns the number of bytes read so far.
  */
 function answer(start: string, bytes: number): () => number {
   let read = 0;

@@ -30,8 +30,8 @@ const compacted = compact({ scale: 2, features: 8, blocks: 2, activation: 'relu'
 const large: Record<string, number> = { 'body.0.weight': 1e5, 'body.2.weight': 1e-5 };
 
 /**
- * A network whose feature maps have values below 6e-8, which are zero in f16, between two
- * convolutions.
+ * A network whose feature maps have values below 6e-8 between two convolutions. These values are
+ * zero in f16.
  */
 const faint = edsr({ scale: 2, features: 8, blocks: 1, inputRange: 1 });
 const small = (name: string) =>

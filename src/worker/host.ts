@@ -14,7 +14,7 @@ import { OneColour } from '../image/oneColour.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 
-/** The number of consecutive devices that a job may lose without making progress. */
+/** A job fails when it loses this many consecutive devices without making progress. */
 const MOST_LOSSES = 3;
 /** If a cancelled job does not end within this many milliseconds, its device is destroyed. */
 const CANCEL_MS = 5000;
@@ -40,8 +40,8 @@ export type LoadModel = (engine: Engine, isF32: boolean) => Promise<Model>;
 
 /**
  * Holds the worker's only engine and its loaded models. The engine is created and the models are
- * loaded on first use. If the device is lost, the engine and its models are recreated, and jobs
- * continue after their last strip.
+ * loaded on first use. If the device is lost, the engine and its models are recreated, and each job
+ * continues after the last strip that it completed.
  */
 export class EngineHost {
   readonly #create: () => Promise<Engine>;
@@ -64,7 +64,7 @@ export class EngineHost {
     return this.#open().engine;
   }
 
-  /** Returns the current device, for work that continues on a new device after a loss. */
+  /** Returns the current device. After a device loss, this is a new device. */
   readonly device = async (): Promise<Device> => (await this.engine()).device;
 
   has(id: string): boolean {
@@ -78,7 +78,7 @@ export class EngineHost {
 
   /** Frees a model, if it is loaded, once earlier jobs have ended. */
   async drop(id: string): Promise<void> {
-    // The id is also removed here, because a later model can get the same id.
+    // A later model can get the same id, and its values might fit in f16.
     this.#beyondF16.delete(id);
     const current = this.#current;
     const model = current?.models.get(id);

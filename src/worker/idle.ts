@@ -11,7 +11,7 @@ export class IdleTask {
   #running: AbortController | null = null;
 
   /**
-   * @param task may throw when it is cancelled; if it throws any other error, it never runs again
+   * @param task may throw when it is cancelled; if it throws at any other time, it never runs again
    */
   constructor(task: (signal: AbortSignal) => Promise<void>, idleMs = 1000) {
     this.#task = task;

@@ -139,7 +139,8 @@ export async function upscale(
   const planned = await chosenChain(services, input, plan, model, backend, signal);
   const { size, models: chain, auto } = planned;
   const way: Way = { size, depth, chain, backend, onGpu: adapter !== null };
-  // A PNG is written strip by strip. Other formats need the whole image in memory.
+  // With WebGPU, a PNG is written strip by strip. In other cases, the whole image might have to be
+  // in memory.
   if (plan.output !== 'image/png' || backend !== 'webgpu') {
     checkPixels(size.width, size.height, 'The enlarged image');
   }
@@ -254,8 +255,8 @@ type Enlarged = {
 };
 
 /**
- * Lists a job's stages. Models that are already loaded need no stage. `model` is null if no model
- * has been chosen yet.
+ * Lists a job's stages. A model that is on the GPU needs no `download` or `prepare` stage. `model`
+ * is null if no model has been chosen yet.
  */
 function stagesOf(
   { host, loader }: JobServices,
@@ -316,7 +317,7 @@ async function enlargeBy(job: Job, take?: TakeStrip): Promise<Enlarged> {
   return { image: null, report: await enlarge(input, plan, options, take) };
 }
 
-/** Loads a model onto the GPU, either for the first time or after a device loss. */
+/** Returns a function that loads a model onto the GPU, also after a device loss. */
 const loading =
   ({ services: { loader }, way, progress, signal }: Job, runnable: Runnable): LoadModel =>
   async (_, isF32) => {
@@ -331,8 +332,9 @@ async function passOnGpu(host: EngineHost, id: string, load: LoadModel): Promise
 }
 
 /**
- * Draws the result on a canvas. If a single run at the model's own scale produces the result, the
- * GPU draws it directly. Every other result is computed as an image first.
+ * Draws the result on a canvas. If the image is opaque and in colour, and a single run at the
+ * model's own scale produces the result, the GPU draws it directly. Every other result is computed
+ * as an image first.
  */
 async function drawResult(
   job: Job,

@@ -79,7 +79,7 @@ export class ModelLoader {
     return entry ? shippedNetwork(entry) : (await this.#loadAdded(id)).network;
   }
 
-  /** Returns whether the weights of a model are available without a download. */
+  /** Returns whether the weights of a model are in memory. */
   hasWeights(id: string): boolean {
     return this.#weightsById.has(id);
   }

@@ -130,8 +130,8 @@ async function download(
 
 /**
  * Reads the body. Progress is relative to the length in the manifest, because Content-Length can be
- * the length of the compressed file. Reading stops one byte beyond this length, so a file that is
- * too long is never read completely.
+ * the length of the compressed file. Reading stops one byte beyond the length in the manifest, so a
+ * file that is too long is never read completely.
  */
 async function readBody(
   response: Response,

@@ -117,13 +117,13 @@ export interface Diagnostics extends Omit<UpscaleReport, 'backend'> {
 
 export interface UpscaleOutput<Image = ImageBitmap | Blob> {
   /**
-   * A bitmap if the option `output` is `'bitmap'`, otherwise a file. Null if the result was written to a target.
-   * Close the bitmap when you no longer need it. A file of more than 64 MiB might be stored in the
-   * origin private file system. Such a file can be read until the upscaler is destroyed or the user
-   * leaves the page.
+   * A bitmap if the option `output` is `'bitmap'`, otherwise a file. Null if the result was written
+   * to a target or drawn on a canvas. Close the bitmap when you no longer need it. A file of more
+   * than 64 MiB might be stored in the origin private file system. Such a file can be read until
+   * the upscaler is destroyed or the user leaves the page.
    */
   readonly image: Image;
-  /** The size of the file in bytes; null for a bitmap. */
+  /** The size of the file in bytes; null for a bitmap or a canvas. */
   readonly bytes: number | null;
   /** The preview image of the result, if one was requested. Close it when you no longer need it. */
   readonly preview: ImageBitmap | null;
@@ -186,8 +186,8 @@ export type Tiling = Pick<UpscaleOptions, 'tileSize' | 'edge'>;
 /** Information about a weight file that the file itself might not contain. */
 export interface AddOptions {
   /**
-   * The scale. It is required if the file does not determine the scale: some networks have the same
-   * layers for x2 and x3.
+   * The scale. It can be required if neither the file nor its name determines the scale: some
+   * networks have the same layers for x2 and x3.
    */
   readonly scale?: number | undefined;
   /** The scale that is used if neither the file nor its name determines it. */
@@ -217,7 +217,7 @@ export interface AttentionInspection extends Attention {
   readonly region: Rect;
   /**
    * The factor by which the image was reduced. Each pixel of the network's input is the mean of a
-   * square of this many by this many pixels. 1 means that the image was not reduced.
+   * square whose side is this many image pixels. 1 means that the image was not reduced.
    */
   readonly reduction: number;
   /** The duration of the run in milliseconds, without decoding and downloading. */
@@ -319,14 +319,14 @@ export interface WorkerConfig {
   readonly files: readonly ModelFile[];
   /** The absolute URL of the folder that contains the weight files. */
   readonly baseUrl: string;
-  /** The absolute URLs of weight files outside this folder, by file name. */
+  /** The absolute URLs of weight files outside the folder `baseUrl`, by file name. */
   readonly packaged: Readonly<Record<string, string>>;
   /** Whether to keep weights in the Cache API. */
   readonly cache: boolean;
   /** The maximum memory for a job in bytes; null for the engine's default. */
   readonly memoryBudget: number | null;
   readonly backend: BackendChoice;
-  /** The number of CPU threads; null to use all cores except one. */
+  /** The number of CPU threads; null to use all cores except one, but at most 8 threads. */
   readonly threads: number | null;
   readonly precision: Precision;
   readonly tune: TuneMode;

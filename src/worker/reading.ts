@@ -53,8 +53,9 @@ export interface ReadOptions {
 const START_BYTES = 2 ** 16;
 
 /**
- * Reads all bytes of a file or response body into one buffer. The buffer has to grow only if a
- * response does not state its length, or states its compressed length.
+ * Reads all bytes of a file or response body into one buffer. Once `judge` has accepted the file,
+ * the buffer gets the stated length. It has to grow further only if a response does not state its
+ * length, or states its compressed length.
  * @throws the errors of `judge` and `tooLarge`; CrispenError `ABORTED`; errors of the stream
  */
 export async function readAll(

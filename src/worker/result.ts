@@ -42,8 +42,8 @@ export interface WrittenResult<R> {
 /**
  * Writes a result to a file. PNG is written strip by strip, so the whole image is never in memory.
  * For other formats, the browser's encoder needs the whole image in memory.
- * @throws CrispenError `WRITE_FAILED`, `IMAGE_TOO_LARGE` and `ENCODE_FAILED` for formats other than
- *   PNG, `ABORTED`; any error of `produce`. After an error, no partial file is left behind.
+ * @throws CrispenError `WRITE_FAILED`, `ABORTED`; for formats other than PNG also `IMAGE_TOO_LARGE`
+ *   and `ENCODE_FAILED`; any error of `produce`. After an error, no partial file is left behind.
  */
 export async function writeResult<R>(request: ResultRequest<R>): Promise<WrittenResult<R>> {
   const {

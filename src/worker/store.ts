@@ -167,8 +167,8 @@ export class ModelStore {
   }
 
   /**
-   * Repeats a failed write. Before each repetition, one fetched file is removed, until none are
-   * left.
+   * Repeats a failed write. Before each new attempt, one fetched file that this worker has not used
+   * is removed. If there is none, the error is thrown.
    */
   async #makingRoom(folder: Folder, id: string, write: () => Promise<void>): Promise<void> {
     for (;;) {
@@ -229,7 +229,7 @@ async function removeFiles(folder: Folder, id: string): Promise<void> {
   for (const name of [id + FACTS, id + WEIGHTS]) await folder.removeEntry(name).catch(() => {});
 }
 
-/** Writes a file with a synchronous handle, which every browser with OPFS has in workers. */
+/** Writes a file with a synchronous handle. Every browser with OPFS supports these in workers. */
 async function writeFile(folder: Folder, name: string, bytes: Uint8Array<ArrayBuffer>) {
   const handle = await folder.getFileHandle(name, { create: true });
   const access = await handle.createSyncAccessHandle();

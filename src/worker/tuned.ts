@@ -22,7 +22,7 @@ export interface TunedPlatform {
   readonly measure: (options: TuneOptions) => Promise<TuneResult>;
   /** The store for results; undefined if they should not be stored. */
   readonly store: TuningStore | undefined;
-  /** The user agent is part of the key, because drivers change with the browser. */
+  /** The user agent is part of each key in the store, because drivers change with the browser. */
   readonly userAgent: string;
 }
 

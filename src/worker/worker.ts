@@ -255,7 +255,7 @@ const api: WorkerApi = {
 
 expose(api);
 
-// This script runs as a thread if another instance of it sends a `ThreadEvent`.
+// This script runs as a thread if it receives a `ThreadEvent`.
 self.addEventListener('message', ({ data }: MessageEvent<Partial<ThreadEvent>>) => {
   const { thread } = data;
   if (thread) void import('./cpu.ts').then(({ serveThread }) => serveThread(thread as Port));

@@ -195,7 +195,7 @@ interface Run {
   readonly journal: Journal;
   readonly tally: Tally;
   readonly room: Room;
-  /** The folders in which a file has already been created. */
+  /** The folders in which a test file has already been written. */
   readonly tried: Set<string>;
 }
 
@@ -430,7 +430,7 @@ const count = (number: number, what: string): string =>
 /** The side, in pixels, of the image that is enlarged to estimate the running time. */
 const PROBE = 96;
 
-/** Prints the amount of work and the estimates, without processing any images. */
+/** Prints the amount of work and the estimated time and space, without processing any images. */
 async function dryRun(
   work: readonly Work[],
   { others, closed }: Found,

@@ -4,8 +4,8 @@ import { isoBoxes } from '../iso.ts';
 
 /**
  * Adds the colour profile as a property of the primary item. The profile is added to `ipco`, after
- * a 12-byte header, and an association to `ipma`. The file offsets in `iloc` are increased by the
- * number of added bytes.
+ * a 12-byte header, and an association is added to `ipma`. The file offsets in `iloc` are increased
+ * by the number of added bytes.
  */
 export function embedAvif(
   file: Uint8Array<ArrayBuffer>,
@@ -29,8 +29,8 @@ export function embedAvif(
     bytes.at(pitm.body) === 0 ? bytes.u16be(pitm.body + 4) : bytes.u32be(pitm.body + 4);
   const property = properties.length + 1;
 
-  // The association table is rewritten. Its version determines the number of bytes of an item id,
-  // and its flags determine that of a property index.
+  // The association table is rewritten. Its version determines the size of an item id, and its
+  // flags determine the size of a property index.
   const version = bytes.at(ipma.body);
   const wide = (bytes.at(ipma.body + 3) & 1) !== 0;
   const idBytes = version < 1 ? 2 : 4;

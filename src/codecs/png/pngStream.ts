@@ -27,8 +27,8 @@ export interface PngHeader {
   /** The number of bits per sample; default 8. */
   readonly depth?: Depth;
   /**
-   * The tags of the image. If `grey` is set, the file is grey, unless it has an RGB profile.
-   * Default: sRGB without metadata.
+   * The tags of the image. If `grey` is set, the file is grey, unless the tags contain an RGB
+   * profile but no colour chunks. Default: sRGB without metadata.
    */
   readonly tags?: ImageTags;
 }

@@ -23,9 +23,9 @@ export interface ConvTile {
 /**
  * Tiles with eight and with four output channels, and single-pixel tiles for narrow maps. Each
  * iteration of the inner loop processes one input channel. V8 up to 12.4 (Node 22) moves all of an
- * iteration's loads to its start. The loads, the sums and one product fill x64's 15 vector
- * registers. With more channels per iteration or more pixels, V8 keeps sums in memory and reaches
- * only half the speed.
+ * iteration's loads to its start. The loads, the sums and one product fill the 15 vector registers
+ * that V8 can use on x64. With more channels per iteration or more pixels, V8 keeps sums in memory
+ * and reaches only half the speed.
  */
 const TILES: readonly ConvTile[] = [
   { pixels: 4, channels: 8 },
@@ -117,7 +117,7 @@ function rowText({ pixels, channels }: ConvTile, single: ConvTile): string {
 
 /**
  * conv: a convolution, computed row by row. All pixels of a row use one block of weights before the
- * next block is used. The weights and three input rows therefore stay in the first-level cache.
+ * next block is used. The weights and three input rows therefore stay in the L1 cache.
  */
 export function convText(madd: MultiplyAdd): string {
   const [wide8, wide4, single8, single4] = TILES;

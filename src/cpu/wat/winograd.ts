@@ -22,8 +22,8 @@ const difference = (a: string, b: string) => `(f32x4.sub ${get(a)} ${get(b)})`;
 const twice = (value: string) => mul(value, int(2));
 
 /**
- * Reads the next column of a window's four rows and transforms it into `${column}0` ..
- * `${column}3`.
+ * Reads the next column of a window's four rows and transforms it into the variables `${column}0`
+ * to `${column}3`.
  */
 const columnText = (column: string): string =>
   lines(
@@ -80,7 +80,10 @@ const inputText = (): string => {
   );
 };
 
-/** Computes a 1x1 convolution of the tiles for each position, with the functions for `conv`. */
+/**
+ * Computes a 1x1 convolution of the tiles for each position in the transformed windows. Calls the
+ * functions that `conv` uses.
+ */
 const productsText = (): string => {
   const block = (channels: 4 | 8, pixels: 4 | 6) =>
     lines(
@@ -162,7 +165,7 @@ const outputText = (madd: MultiplyAdd): string => {
 /**
  * winograd: a 3x3 convolution with tiles of 2x2 pixels, F(2x2, 3x3) from Lavin and Gray, Fast
  * Algorithms for Convolutional Neural Networks (2015). `$row` counts rows of tiles. The transformed
- * windows and the products of `TILES` tiles stay in the second-level cache.
+ * windows and the products of `TILES` tiles stay in the L2 cache.
  */
 export function winogradText(madd: MultiplyAdd): string {
   const body = lines(

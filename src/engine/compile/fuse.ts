@@ -114,7 +114,8 @@ export class Fuser {
   /**
    * Claims `conv [activation] [mul other] [add other] [activation]`. A nearest-neighbour
    * enlargement or a concatenation can come first. A `mix` can replace `mul` and `add`. A
-   * convolution of a concatenation has no multiplier, and its addend needs a free binding.
+   * convolution of a concatenation has no multiplier. Its addend is one of the concatenated maps or
+   * needs a free binding.
    */
   #claimConv(node: Node<'conv'>, id: NodeId): void {
     const parts = this.partsOf(node);

@@ -161,9 +161,9 @@ export interface AttentionGateOp extends Fused {
 /**
  * The second half of an attention-in-attention block, only at level `blocks`:
  *   out = x + last(lrelu(p[0] * k4(gated) + p[1] * non(t)))
- * Its two weights are `p = softmax(w2(relu(w1(pool(t)))) / temperature)`. If the next block is the
- * only reader of the result, the op also computes that block's `nextT = lrelu(first(out))`. No
- * convolution has a bias.
+ * Its two weights are `p = softmax(w2(relu(w1(pool(t)))) / temperature)`. If another block with the
+ * same number of channels reads the result, the op also computes that block's
+ * `nextT = lrelu(first(out))`, unless `first(out)` must be written. No convolution has a bias.
  */
 export interface AttentionMixOp extends Fused {
   readonly op: 'attentionMix';
@@ -246,7 +246,7 @@ export interface PixelLayer {
  * Only `merge.ts` creates the following ops, and only for the GPU. A `next` is a layer that reads
  * the op's result and is computed together with the op.
  *
- * A view of channels `first` to `first + channels - 1` of a map, without a copy.
+ * A view of consecutive channels of a map, starting at `first`. Nothing is copied.
  */
 export interface ViewOp extends Fused {
   readonly op: 'view';

@@ -326,8 +326,8 @@ class Merger {
   }
 
   /**
-   * Merges a layer with its normalisation. If a layer reads several maps instead, merges it with a
-   * layer that reads a slice of its result, if there is one.
+   * Merges a layer with its normalisation. A layer that reads several maps has no normalisation. It
+   * is merged with a layer that reads a slice of its result, if there is one.
    */
   #pixelLayer(conv: ConvOp): void {
     if (conv.kernel !== 1 || !isBare(conv)) return;

@@ -61,9 +61,9 @@ export function planProgram(program: Program, size: Size, keep: ReadonlySet<Reso
 }
 
 /**
- * The bind groups and buffers of a model for tiles up to a size. The buffers hold external
- * resources, feature maps by slot, and uniforms. An arena is created once and used for every tile
- * and image of that size. The buffers belong to the set that created them.
+ * The bind groups and buffers of a model for tiles up to a given size. The buffers hold external
+ * resources, feature maps by slot, and uniforms. An arena is created once and can run any number of
+ * tiles up to that size. The buffers belong to the `Buffers` object that created them.
  */
 export class Arena {
   readonly dispatches: readonly Dispatch[];
@@ -198,7 +198,10 @@ export class Arena {
       readonly onWork?: (work: number) => void;
       /** Proves that all submissions ran. Each submission writes a mark into the receipt. */
       readonly receipt?: Receipt;
-      /** Called at the start of the first submission and at the end of the last one. */
+      /**
+       * `start` is called at the start of the first submission, and `finish` at the end of the last
+       * one.
+       */
       readonly start?: (encoder: GPUCommandEncoder) => void;
       readonly finish?: (encoder: GPUCommandEncoder) => void;
       /** Performs the run's uploads within its error scopes. */
@@ -267,7 +270,10 @@ const MAX_PIECES = 16;
 export const uniformStride = (device: Device): number =>
   Math.max(PARAM_BYTES, device.limits.minUniformBufferOffsetAlignment);
 
-/** Returns the uniform bytes for tiles up to `size`: a stride and a mark for each piece. */
+/**
+ * Returns the size in bytes of the uniform buffer for tiles up to `size`. Each piece takes up one
+ * stride and one mark.
+ */
 export const uniformBytes = (device: Device, program: Program, size: Size): number =>
   mostPieces(program, size) * (uniformStride(device) + 4);
 
@@ -295,8 +301,9 @@ interface Piece {
 }
 
 /**
- * Cuts a dispatch along `y` into as few pieces as possible, each of which fits into a submission.
- * Each additional piece leaves threads idle at its end, especially on CPUs.
+ * Cuts a dispatch along `y` into as few pieces as possible, because each additional piece leaves
+ * threads idle at its end, especially on CPUs. The work of a piece is about `most` or less, unless
+ * that would take more than `MAX_PIECES` pieces.
  */
 function cut(dispatch: SizedDispatch, most: number): Piece[] {
   const rows = dispatch.grid[1];

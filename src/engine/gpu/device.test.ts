@@ -13,8 +13,8 @@ const adapter = {
 };
 
 /**
- * Returns a function that returns the error code of a rejected promise, or null if the promise has
- * not been rejected.
+ * Returns a function that returns the promise's error code, or null if the promise has not been
+ * rejected.
  */
 function failure(promise: Promise<unknown>): () => string | null {
   let code: string | null = null;

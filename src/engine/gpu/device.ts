@@ -186,7 +186,10 @@ export class Device {
     if (error) throw error;
   }
 
-  /** Returns a non-zero number that distinguishes new writes by the device from earlier ones. */
+  /**
+   * Returns a non-zero number that differs from earlier ones. If a buffer contains it, the work
+   * that writes it there has run.
+   */
   mark(): number {
     this.#marks = (this.#marks + 1) >>> 0 || 1;
     return Math.imul(this.#marks, 2654435761) >>> 0;
@@ -281,7 +284,8 @@ export class Device {
   }
 
   /**
-   * Awaits the end of submitted work like `race`. Also shortens the wait if the queue is polled.
+   * Awaits the end of submitted work like `race`, and shortens the wait if the browser polls the
+   * queue (see `Polling`).
    */
   #wait<T>(what: string, promise: Promise<T>, work?: number): Promise<T> {
     return this.race(what, this.#polling?.hasten(promise) ?? promise, work);

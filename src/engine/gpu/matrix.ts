@@ -12,10 +12,11 @@ interface MatrixInfo {
 }
 
 /**
- * Returns the matrix sizes that kernels can use on an adapter. The matrices have f16 elements and
- * f32 sums. The adapter must have a fixed subgroup size, because kernels divide a workgroup into
- * subgroups of that size. The function prefers the smallest `N`, which pads output channels least,
- * and then the largest `K`, because smaller matrices run at half the rate.
+ * Returns the sizes of the matrices that kernels use on an adapter, or undefined if the adapter has
+ * no suitable ones. The matrices have f16 elements and f32 sums. The adapter must have a fixed
+ * subgroup size, because kernels divide a workgroup into subgroups of that size. The function
+ * prefers the smallest `N`, which pads output channels least, and then the largest `K`, because
+ * smaller matrices run at half the rate.
  * @param bytes the workgroup memory that kernels may use
  */
 export function matrixUnit(

@@ -48,8 +48,8 @@ export class Pace {
   }
 
   /**
-   * Records a submission and waits while two submissions are in flight, so that the GPU always has
-   * work.
+   * Records a submission and, if two are now in flight, waits for the older one. While one runs,
+   * the next one is queued, so the GPU always has work.
    */
   async submitted(work: number, done: Promise<unknown>): Promise<void> {
     const started = performance.now();

@@ -7,8 +7,8 @@ beforeEach(() => {
 afterEach(() => vi.useRealTimers());
 
 /**
- * Creates a fake device. Its queue reports that work is done after each of `latencies` milliseconds
- * in turn, and then repeats the last latency.
+ * Creates a fake device. Each call of `onSubmittedWorkDone` resolves after the next of `latencies`
+ * in milliseconds. Once all are used, the last one is repeated.
  */
 function fakeDevice(...latencies: number[]) {
   let asked = 0;

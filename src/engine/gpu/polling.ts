@@ -8,7 +8,10 @@
  * If an empty queue takes longer than this to report that it is done, the browser polls the queue.
  */
 const POLLED_MS = 50;
-/** A busy machine is slow only once or twice. A polled queue is slow every time. */
+/**
+ * If the queue is slow in this many trials in a row, it is polled. A machine that is merely busy is
+ * slow only once or twice.
+ */
 const TRIALS = 3;
 
 export class Polling {

@@ -35,7 +35,7 @@ export class Reading {
 
   /**
    * Submits the commands that `encode` records, which copy `bytes` bytes to the start of the
-   * staging buffer. Then passes the copied content to `use`.
+   * staging buffer. Then passes the buffer's content, including the receipt, to `use`.
    * @throws CrispenError `DEVICE_LOST` (also if the GPU did not do all of the work),
    *   `OUT_OF_MEMORY`, `INTERNAL`
    */

@@ -1,15 +1,16 @@
 import type { Device } from './device.ts';
 
 /**
- * Returns the number of bytes that a receipt entry takes up. It is a multiple of 4, because only
- * whole words can be copied.
+ * Returns the number of bytes that `bytes` bytes take up in a receipt. It is a multiple of 4,
+ * because only whole words can be copied.
  */
 export const receiptBytes = (bytes: number): number => Math.ceil(bytes / 4) * 4;
 
 /**
- * Proves that the GPU did its work. Marks and uploaded bytes are copied from GPU buffers to the end
- * of a readback buffer and must match the values that the caller expects. Marks differ from run to
- * run. If a submission or an upload was silently dropped, the copied bytes differ.
+ * Proves that the GPU did its work. Marks (see `Device.mark`) and uploaded bytes are copied from
+ * GPU buffers to the end of a readback buffer and must match the values that the caller expects.
+ * Marks differ from run to run. If a submission or an upload was silently dropped, the copied bytes
+ * differ.
  */
 export class Receipt {
   readonly #device: Device;

@@ -1,6 +1,6 @@
 /**
- * Tests work that runs while callers do other things: compilation during a download, and buffer
- * allocation for each image.
+ * Tests that jobs avoid waiting: kernels are compiled before the weights arrive, buffers are
+ * reused, and the next tile is computed while one is read back.
  */
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { testGpu } from '../../../test/gpu.ts';

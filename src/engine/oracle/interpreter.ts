@@ -152,8 +152,8 @@ async function evaluate(
 }
 
 /**
- * Applies an op to its inputs, which are in the op's order. Each step takes at most a few
- * milliseconds on images of a few megapixels.
+ * Applies an op to `args`, its inputs in the order that the op defines. Each step takes at most a
+ * few milliseconds on images of a few megapixels.
  */
 export function* applyOp<T extends Reals>(
   node: Op | Pick<GroupAttentionOp, 'op' | keyof AttentionSizes>,

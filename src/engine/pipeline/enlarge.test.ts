@@ -171,8 +171,7 @@ describe('enlarge', () => {
       const seen = new Set<number>();
       pixels(cut).forEach(([, , , a], i) => {
         const x = ((i % cut.width) + 0.5) / factor - 0.5;
-        // The Lanczos filter reaches three pixels, or six if the image is also resized to the exact
-        // size.
+        // The Lanczos filter reaches three pixels, or six if the network's output is also resized.
         if (x < 12 - 6) expect(a).toBe(255);
         else if (x > 11 + 6) expect(a).toBe(0);
         else seen.add(a);

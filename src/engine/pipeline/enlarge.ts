@@ -1,6 +1,7 @@
 /**
- * Produces the result for an image by running networks and then resizing to the exact size. Alpha
- * is resized separately, grey images stay grey, and samples have 8 or 16 bits.
+ * Produces the result for an image by running networks and then resizing their output to the
+ * requested size. Alpha is resized separately, grey images stay grey, and samples have 8 or 16
+ * bits.
  */
 import { throwIfAborted } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
@@ -49,8 +50,8 @@ export interface EnlargeReport extends UpscaleReport {
  * The networks receive opaque colours (`opaqueColours`) and no alpha. The image's own alpha is
  * enlarged with Lanczos. A grey image (`R = G = B` in all visible pixels) stays grey, because all
  * three channels receive the luma of the network's output. Every pass except the last holds its
- * whole result in memory. The last pass and the resize to the exact size process strips. After each
- * step, colours are rounded to 8 or 16 bits.
+ * whole result in memory. The last pass and the final resize process strips. After each step,
+ * colours are rounded to 8 or 16 bits.
  *
  * @throws CrispenError like `Engine.upscale`, and `BLANK_RESULT` (image/blank.ts) after the last
  *   row. Errors that the sink throws are passed on.
@@ -195,7 +196,10 @@ function widened(image: RgbaImage): RgbaImage {
   return { width, height, data: Uint16Array.from(image.data, (v) => v * 257) };
 }
 
-/** Returns the cost of each pass, which is the number of pixels that it reads and writes. */
+/**
+ * Returns the relative cost of each pass, estimated from the number of pixels that it reads and
+ * writes.
+ */
 function costsOf(passes: readonly Pass[], { width, height }: Size): number[] {
   let pixels = width * height;
   return passes.map(({ scale }) => {

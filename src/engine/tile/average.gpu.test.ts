@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => engine.destroy());
 
-/** The network is as small as possible, because plain loops are slow. */
+/** The network is as small as possible, because the reference kernels are slow. */
 const network = asid({ scale: 2, features: 8, blocks: 1 });
 const weights = recipe2(network, 7, [['up.0', 0.5]]);
 

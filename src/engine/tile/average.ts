@@ -1,7 +1,7 @@
 /**
- * Runs a network on tiles and averages their results. Networks with attention over a whole tile
- * produce different results for different tiles. Their authors run them on tiles of the training
- * size and average the overlaps.
+ * Runs a network on tiles and averages the results where tiles overlap. If a network's attention
+ * covers the whole tile, the result for a pixel depends on the tile. The authors of such networks
+ * run them on tiles of the training size and average the overlaps.
  */
 import { CrispenError } from '../../errors.ts';
 import type { Rect, Size } from '../../geometry.ts';
@@ -16,8 +16,8 @@ export interface AveragedTiles {
 }
 
 /**
- * The positions at which tiles start along an axis. A tile starts every `stride` pixels, and the
- * last one ends at the image's edge.
+ * The positions at which tiles start along an axis. A tile starts every `side - overlap` pixels,
+ * and the last one ends at the image's edge.
  */
 export interface Starts {
   /** The length of the axis in pixels. */

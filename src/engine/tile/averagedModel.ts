@@ -55,7 +55,7 @@ export function planAveraged(
 }
 
 /**
- * Creates the model for an image size, with a resource that holds the sums of the image's tiles.
+ * Creates the model for an image size, with a resource that holds the sums for one row of tiles.
  * @throws CrispenError `OUT_OF_MEMORY` if a single binding is too small for the sums of a row of
  * tiles
  */

@@ -68,8 +68,8 @@ export const paddedSize = (padding: Padding, { width, height }: Size): Size => (
 });
 
 /**
- * Adds the border that a network needs to an image. The border is reflected without repeating the
- * edge pixels.
+ * Surrounds an image with the border that a network needs. The border is reflected without
+ * repeating the edge pixels.
  */
 export function withBorder(image: RgbaImage, padding: Padding): RgbaImage {
   const { border } = padding;

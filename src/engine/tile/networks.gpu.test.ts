@@ -38,14 +38,14 @@ const NETWORKS: readonly (readonly [string, Network])[] = [
 ];
 
 /**
- * With seeded weights, channel attention hardly depends on the means. These factors make it depend
- * on the means, as in trained networks.
+ * Scales seeded weights so that channel attention depends on the means, as in trained networks.
+ * Without scaling, it hardly does.
  */
 const strong = (weights: TensorMap): TensorMap =>
   new Map(
     [...weights].map(([name, tensor]) => {
       const gates = /(conv_du\.\d|seblock\.conv\d)\.weight$/.test(name);
-      // Without this factor, Real-CUGAN's maps would become small before they reach the gates.
+      // If these weights were not scaled, Real-CUGAN's maps would become small before the gates.
       const inner = /^unet\d\.conv\d(\.conv\.\d)?\.weight$/.test(name);
       const factor = gates ? 8 : inner ? 2 : 1;
       return [

@@ -43,8 +43,8 @@ interface PoolingStep {
 const givenModels = new WeakMap<Model, GivenModel>();
 
 /**
- * Returns the variant of a model that reads given means. Every call for a model returns the same
- * object.
+ * Returns the variant of a model that reads given means. Every call with the same model returns the
+ * same object.
  */
 function givenModel(model: Model): GivenModel {
   const known = givenModels.get(model);

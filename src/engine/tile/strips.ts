@@ -40,8 +40,9 @@ function stagingBytes({ network, program }: Model, size: Size): number {
 }
 
 /**
- * Returns the total size in bytes of the buffers that `makeJob` creates for tiles of `size`, and
- * the size of the largest buffer.
+ * Returns sizes in bytes of the buffers that `makeJob` creates for tiles of `size`: `uniforms` is
+ * the uniform buffer, `maps` is the total of all other buffers, and none of those is larger than
+ * `largest`.
  */
 export function plannedBytes(device: Device, model: Model, size: Size, stagings: number) {
   const { totalBytes, externalBytes, largest } = planProgram(model.program, size, new Set());
@@ -54,7 +55,7 @@ export function plannedBytes(device: Device, model: Model, size: Size, stagings:
   };
 }
 
-/** Returns the largest size of a tile's source, in LR pixels. */
+/** Returns the largest width and the largest height of the tiles' sources, in LR pixels. */
 export function largestSource(strips: readonly StripPlan[]): Size {
   let [width, height] = [0, 0];
   for (const { tiles } of strips) {
@@ -110,7 +111,7 @@ export const workOf = ({ steps }: Program, strips: readonly StripPlan[]): number
       0,
     );
 
-/** @throws CrispenError `OUT_OF_MEMORY`, after it has released everything. */
+/** @throws CrispenError `OUT_OF_MEMORY`; the job's buffers are then freed */
 export async function makeJob(
   device: Device,
   model: Model,

@@ -31,7 +31,10 @@ export interface Cutting {
   readonly edge: Edge;
 }
 
-/** With smaller cores, nearly all of the work would be spent on the overlap. */
+/**
+ * The minimum side length of a core. With smaller cores, nearly all of the work would be spent on
+ * the overlap.
+ */
 export const MIN_CORE = 16;
 
 /** The maximum size of a strip in CPU memory, in bytes, unless the smallest tiles need more. */
@@ -40,9 +43,9 @@ const STRIP_BYTES = 2 ** 27;
 /**
  * Returns functions that cut one image into tiles for one network. Sources start at window
  * boundaries.
- * @param squares the side length of a square in cells; sources also start at square boundaries.
- *   Kernels that process whole squares then compute the same bits for a tile as for the whole
- *   image.
+ * @param squares the side length, in cells, of the squares that some kernels process as a whole.
+ *   Sources also start at square boundaries, so these kernels compute the same bits for a tile as
+ *   for the whole image.
  */
 export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares = 1) {
   const { graph, scale, windows = 1 } = network;
@@ -62,7 +65,7 @@ export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares
     pools: graph.nodes.some((node) => opRules(node).global(node) === 'means'),
     plan: (tileSize: number, fits: (width: number, height: number) => boolean) =>
       planStrips(image, scale, cutting, tileSize, fits),
-    /** Cuts the image into strips of one tile each, all with the same height. */
+    /** Cuts the image into strips of one tile each and of nearly equal height. */
     bands: (count: number) =>
       cutTiles(
         image,

@@ -115,7 +115,7 @@ describe('tiles with image-wide statistics', () => {
     expect(off / values).toBeLessThanOrEqual(1e-4);
   });
 
-  // The reach is 35 or 36 pixels, so tiles are smaller than an image this wide.
+  // The reach is 35 or 36 pixels, so even with its overlap, a tile is narrower than this image.
   it.each(SCALES)('equal the whole through the full network at x%i', async (scale) => {
     const { tensors } = readSafetensors(read(`public/models/a2n-x${scale}.safetensors`));
     const model = await engine.loadModel(createNetwork('a2n', { scale }), tensors);
@@ -237,8 +237,8 @@ describe('tiles with image-wide statistics', () => {
     const model = modelOf(2);
     const whole = (await engine.upscale(model, image)).image;
     const tiled = (await engine.upscale(model, image, { tileSize: 20 })).image;
-    // The left part compares the tiled result with the whole one. For the right part, each quarter
-    // of the image, with its overlap of 8 pixels, is upscaled as a separate image.
+    // The left part shows how the tiled result differs from the untiled one. For the right part,
+    // each quarter of the image, with its overlap of 8 pixels, is upscaled as a separate image.
     const drawn: Rgba8Image = { width: 168, height: 80, data: new Uint8ClampedArray(168 * 80 * 4) };
     drawn.data.fill(255);
     const draw = (left: number, x: number, y: number, a: number, b: number) => {

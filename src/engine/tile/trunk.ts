@@ -48,7 +48,7 @@ export interface Trunk {
 
 const cutModels = new WeakMap<Model, CutModel | null>();
 
-/** Returns the two parts of a model. Every call for a model returns the same objects. */
+/** Returns the two parts of a model. Every call with the same model returns the same objects. */
 function cutModel(model: Model): CutModel | null {
   let cut = cutModels.get(model);
   if (cut === undefined) {
@@ -84,8 +84,8 @@ function makeCut(model: Model): CutModel | null {
 
 /**
  * Runs a model's trunk over the whole image and plans the tiles of its end. Returns null if the
- * model has no trunk or if the trunk exceeds the budget or the device's memory.
- * @throws CrispenError like `Arena.run`, except for lack of memory; everything is then released.
+ * model has no trunk or if the trunk or the tiles exceed the budget or the device's memory.
+ * @throws CrispenError like `Arena.run`, except `OUT_OF_MEMORY`; the buffers are then freed
  */
 export async function runTrunk(
   device: Device,

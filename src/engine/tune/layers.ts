@@ -66,7 +66,7 @@ export interface Layer {
 
 /** If the input has more rows than this, only some of the results are checked. */
 const MANY_ROWS = 64;
-/** The number of rows to check at both ends and in the middle. */
+/** The number of rows to check at each end and in the middle. */
 const BAND = 4;
 
 /**

@@ -20,7 +20,10 @@ export interface QuickOptions {
   readonly budgetMs?: number;
   /** The side length of the timed map in pixels. The default is 256. */
   readonly side?: number;
-  /** The number of variants per precision, including the table's choice. The default is 6. */
+  /**
+   * The maximum number of variants per precision, including the choice from the table `FAMILIES`.
+   * The default is 6.
+   */
   readonly candidates?: number;
 }
 
@@ -40,7 +43,7 @@ const CHECKED = { width: 35, height: 33 };
 const SAMPLE_MS = 3;
 const MOST_RUNS = 32;
 const MOST_CANDIDATES = 6;
-/** The candidates, with the most promising first. The table's choice is tried before them. */
+/** The candidates, with the most promising first. The choice from `FAMILIES` precedes them. */
 const CANDIDATES: Readonly<Record<ElementType, readonly (keyof typeof CONV_VARIANTS)[]>> = {
   f32: ['shared', 'uniform', 'strips', 'halo', 'short', 'wide'],
   f16: ['matrix', 'shared', 'uniform', 'strips', 'halo', 'short'],
@@ -48,7 +51,7 @@ const CANDIDATES: Readonly<Record<ElementType, readonly (keyof typeof CONV_VARIA
 /** The 3x3 layer and the 1x1 layer. */
 const [TRUNK, SQUEEZE] = LAYERS;
 
-/** The GPU time that is still available. */
+/** Keeps track of the GPU time that has been spent. */
 class Budget {
   spent = 0;
   readonly #most: number;
@@ -68,7 +71,7 @@ class Budget {
 /**
  * Times a few variants of the convolutions on two layers and checks each against the plain
  * reference. Chooses the fastest for f32, and for f16 if the device supports it. The fusion level
- * still comes from the table. Candidates that could not be timed within the budget are not chosen.
+ * still comes from `FAMILIES`. Candidates that could not be timed within the budget are not chosen.
  * @returns null on a software adapter or if no candidate could be timed
  * @throws CrispenError `ABORTED`, `DEVICE_LOST`
  */

@@ -20,7 +20,7 @@ export interface Methods {
   readonly fuse: Fusion;
   readonly conv: ConvChoice;
   /**
-   * Whether to use the row product kernels for subgroup quads (kernels/nonlocal/nonlocalQuad.ts).
+   * Whether to use the non-local kernels for subgroup quads (kernels/nonlocal/nonlocalQuad.ts).
    */
   readonly quads: boolean;
   /**
@@ -90,8 +90,8 @@ export const CONV_VARIANTS = {
   shared: strips({ pixels: 8, blocks: 2, weights: 'workgroup' }),
   wide: strips({ pixels: 4, blocks: 5, weights: 'workgroup' }),
   halo: strips({ pixels: 8, blocks: 2, weights: 'workgroup', halo: true }),
-  // This variant is only for f16 maps. Before a model uses f16 products, the model's precision must
-  // be measured again.
+  // The next two variants are only for f16 maps. Before a model uses f16 products, the model's
+  // precision must be measured again.
   half: strips({ pixels: 8, blocks: 2, weights: 'workgroup', half: true }),
   halfUniform: strips({ pixels: 8, blocks: 2, weights: 'uniform', half: true }),
   quad3: quad(3),
@@ -107,7 +107,7 @@ export const CONV_VARIANTS = {
   },
 } as const satisfies Readonly<Record<string, VariantInfo>>;
 
-/** The methods for convolutions of plain maps. `quad` chooses `quad3` or `quad5` for each layer. */
+/** The methods for convolutions of feature maps. `quad` selects `quad3` or `quad5` per layer. */
 export type ConvMethod = keyof typeof CONV_VARIANTS | 'quad';
 
 /** A tuning as plain data. */

@@ -27,7 +27,8 @@ export interface AttentionBlockSpec {
   /** The negative slope of every leaky ReLU. */
   readonly slope: number;
   /**
-   * The number of columns in a workgroup's tile. With 8 columns, a tile fits the default limits.
+   * The number of columns in a workgroup's tile. With 8 columns, a tile fits WebGPU's default
+   * limits.
    */
   readonly tileColumns: TileColumns;
 }
@@ -54,7 +55,7 @@ const MIX = contract(['gated', 't', 'x', 'weights', 'stats'], ['out', 'next_t', 
 });
 
 /**
- * The maximum number of the gate kernel's workgroups that write pooling sums. It is small, because
+ * The maximum number of workgroups of the gate kernel that write pooling sums. It is small, because
  * every workgroup of the mix kernel adds up all of these sums again.
  */
 const MAX_STAT_GROUPS = 64;
@@ -64,8 +65,8 @@ export const attentionGrid = (tileColumns: TileColumns, width: number, height: n
   tileColumnGrid(tileColumns, width, height);
 
 /**
- * Returns the number of workgroups of either kernel. The mix kernel writes the same number of
- * partial sums.
+ * Returns the number of workgroups of either kernel. Each workgroup of the mix kernel writes one
+ * set of partial sums.
  */
 export const attentionGroups = (
   tileColumns: TileColumns,

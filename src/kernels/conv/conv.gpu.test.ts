@@ -130,7 +130,7 @@ async function check(
     });
     expectClose(mean, globalAveragePoolReference(expected), { abs: abs as number });
   }
-  // If nothing is added to absent channels, they must stay zero, because the next layer reads them.
+  // Without `act0`, absent channels must stay zero, because the next layer reads them.
   if (!spec.act0 && cOut % 4 !== 0) {
     const last = blocked.subarray((blocksOf(cOut) - 1) * 4 * W * H);
     expect(last.filter((_, i) => i % 4 >= cOut % 4).every((v) => v === 0)).toBe(true);

@@ -86,7 +86,7 @@ export const CONV_WORDS = {
 export type ConvParams = Params<keyof typeof CONV_WORDS>;
 
 /**
- * The operands that all variants share. The weights come from `packConvWeights` and the bias from
+ * The contract that all variants share. The weights come from `packConvWeights` and the bias from
  * `packBias`.
  */
 export const CONV = contract(['x', 'weights', 'bias', 'multiplier', 'addend'], ['y'], CONV_WORDS);
@@ -102,7 +102,7 @@ export type ConvKernel = Kernel<
   keyof typeof CONV_WORDS
 >;
 
-/** Returns the operands of a layer's kernel. */
+/** Returns the contract of a layer's kernel. */
 export const convContract = ({ pool }: ConvSpec) => (pool ? POOLING : CONV);
 
 /**
@@ -166,13 +166,13 @@ export interface ConvShape {
    * loads weights from a storage buffer.
    */
   readonly weights?: 'quad' | 'workgroup' | 'uniform';
-  /** Whether the workgroup copies the pixels that it reads to workgroup memory. */
+  /** Whether the workgroup copies its input pixels to workgroup memory. */
   readonly halo?: boolean;
   /** Whether the products of one input block are summed in the element type. */
   readonly half?: boolean;
 }
 
-/** The number of f32 matrices that fit in a uniform binding of 64 KiB. */
+/** The number of 4 x 4 matrices of f32 that fit in a uniform binding of 64 KiB. */
 const UNIFORM_MATRICES = 1024;
 
 /** Whether a layer's weights fit in a uniform binding. */
@@ -190,13 +190,14 @@ export const padUniform = (packed: Float32Array<ArrayBuffer>): Float32Array<Arra
   return padded;
 };
 
-/** The number of matrices that a workgroup copies at a time. They take 4 KiB in f32. */
+/** About how many matrices a workgroup copies at a time. This many take 4 KiB in f32. */
 const STAGED_MATRICES = 64;
 /** The maximum number of input blocks whose matrices a workgroup copies at a time. */
 const MOST_CHUNKS = 8;
 
 /**
- * The constants for store.wgsl if a convolution reads one map and has any epilogue except a mix.
+ * The constants with which store.wgsl supports every epilogue except a mix, for a convolution that
+ * reads one map.
  */
 export const STORE: Constants = {
   PARTS: false,

@@ -45,7 +45,8 @@ export interface ConvGateSpec {
   readonly upsample: number;
   readonly act1: Activation | null;
   /**
-   * The number of columns in a workgroup's tile. With 8 columns, a tile fits the default limits.
+   * The number of columns in a workgroup's tile. With 8 columns, a tile fits WebGPU's default
+   * limits.
    */
   readonly tileColumns: TileColumns;
 }

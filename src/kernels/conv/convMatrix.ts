@@ -112,8 +112,8 @@ function divide(
 }
 
 /**
- * Finds the largest workgroup that fits in memory. Returns its number of subgroups and the number
- * of passes (`goes`) that store the sums.
+ * Finds the largest workgroup whose data fits in workgroup memory. Returns its number of subgroups
+ * and the number of passes (`goes`) that store the sums.
  */
 function fitting(
   { kernel }: ConvSpec,

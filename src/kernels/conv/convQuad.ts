@@ -20,9 +20,10 @@ export type QuadBlocks = 3 | 5;
 const HEAD = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
 
 /**
- * Creates the variant for devices with `subgroups` on which loads are expensive (QUAD in
- * conv.wgsl). A layer whose epilogue needs 3 blocks always uses 3, even if `blocks` is 5.
- * @param blocks null chooses, for each layer, the number that leaves the fewest blocks idle
+ * Creates the variant (QUAD in conv.wgsl) for devices that support `subgroups` and on which loads
+ * are expensive. Whatever `blocks` is, 1x1 layers use 5, and 3x3 layers that multiply, add or have
+ * a PReLU use 3.
+ * @param blocks if null, `quadBlocks` chooses the number for each layer
  */
 export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
   takes: isQuadSpec,
@@ -32,8 +33,8 @@ export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
     const { kernel, act0, multiply, add, mix } = spec;
     const shape = quadShape(spec, blocks);
     // These constants select the supported epilogues. A 3x3 kernel takes a second or two to
-    // compile, so there are only two such kernels. One supports every epilogue. The other supports
-    // none and is used by most layers. 1x1 kernels are specialised for each layer.
+    // compile, so one kernel supports multiplication, addition and PReLU together. The kernel that
+    // most layers use supports none of these. 1x1 kernels are specialised for each layer.
     const whole = kernel === 3 && shape.blocks === 3 && mix === undefined;
     const sigmoid = typeof act0 === 'object' && act0?.fn === 'sigmoid';
     const constants = {
@@ -77,8 +78,8 @@ function isQuadSpec({ act0, act1 }: ConvSpec): boolean {
 }
 
 /**
- * Returns the number of blocks per invocation that leaves the fewest blocks idle. If both choices
- * leave the same number idle, the result is 5, which is faster.
+ * Returns the number of blocks per invocation for which the layer takes less time. Blocks beyond
+ * the layer's last one take as much time as the others.
  */
 export function quadBlocks({ cOut }: ConvSpec): QuadBlocks {
   const blocks = blocksOf(cOut);

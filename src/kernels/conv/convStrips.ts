@@ -13,7 +13,7 @@ import {
 
 /** Describes how a convolution is divided into strips. */
 export interface StripCut {
-  /** The number of pixels in a column and the number of output channel blocks per invocation. */
+  /** The length of a strip in pixels and the number of output channel blocks per invocation. */
   readonly pixels: number;
   readonly blocks: number;
   /** The type of memory from which weights are read. The default is a storage buffer. */
@@ -33,8 +33,8 @@ export interface StripCut {
 const ACROSS = 32;
 
 /**
- * Creates a variant that computes strips of columns, so that neighbouring invocations read
- * neighbouring pixels. Layers share three pipelines: 3x3, 3x3 with an enlargement, and 1x1.
+ * Creates a variant that computes vertical strips, so that neighbouring invocations read
+ * neighbouring pixels. Most layers share three pipelines: 3x3, 3x3 with an enlargement, and 1x1.
  */
 export function stripConv({ pixels, blocks, weights, halo, half }: StripCut): ConvVariant {
   const shape: ConvVariant['shape'] & {} = ({ cOut }): ConvShape => ({

@@ -32,10 +32,7 @@ function partEnds(name: string, sizes: readonly number[]): Record<string, number
   return ends;
 }
 
-/**
- * The bindings are `x0` to `x4` and `y`. The grid is `mapGrid(width, height, blocks)`, with the
- * number of blocks in `y`.
- */
+/** The bindings are `x0` to `x4` and `y`. The grid is `mapGrid(width, height, blocks)` for `y`. */
 export function concatKernel(channels: readonly number[], element: ElementType = 'f32') {
   if (channels.length > MAX_PARTS) throw internal(`${channels.length} maps to join`);
   return {
@@ -81,10 +78,7 @@ interface ChannelsSpec {
   readonly count: number;
 }
 
-/**
- * The bindings are `x` and `y`. The grid is `mapGrid(width, height, blocks)`, with the number of
- * blocks in `y`.
- */
+/** The bindings are `x` and `y`. The grid is `mapGrid(width, height, blocks)` for `y`. */
 export const channelsKernel = (
   { first, times, count }: ChannelsSpec,
   element: ElementType = 'f32',

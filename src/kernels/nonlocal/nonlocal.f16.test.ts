@@ -53,7 +53,7 @@ import { packRows, unpackRows } from './rows.ts';
 const adapter = await requestF16Adapter();
 const hasSubgroups = adapter?.features.has('subgroups') ?? false;
 
-/** The precision of f16, which is 11 bits. */
+/** The tolerance for f16 values, which have 11 significant bits. */
 const HALF = { abs: 1e-3, rel: 1e-3 };
 
 const table = (data: Table['data'], ...dims: number[]): Table => ({ dims, data });

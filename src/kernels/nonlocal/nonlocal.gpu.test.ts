@@ -301,7 +301,7 @@ it('counts the clusters that an image has alone', async () => {
     reads: [similar],
     writes: [10],
   });
-  // Five pixels have six buckets in chunks of one, and two buckets in chunks of two.
+  // With chunks of one, five pixels have six buckets. With chunks of two, they have two.
   const expected = argmaxReference(table(similar, 2, 5, 8)).data.map((code, i) => {
     const own = [0, 1, 2, 3].map((k) => similar[i * 8 + k]);
     return code - (code % 8) + own.indexOf(Math.max(...own));
@@ -521,7 +521,7 @@ describe('sparse keys', () => {
     offsets.data.forEach((v, i) => {
       offsets.data[i] = i % 5 === 0 ? Math.round(v * 3) : i % 7 === 0 ? v * 1e12 : v * 5;
     });
-    // Keys of weight 0 are closed and must not be read, because their values might not be finite.
+    // The kernel must skip keys of weight 0, because their values might not be finite.
     weights.data.forEach((_, i) => {
       if (i % 4 !== 0) return;
       weights.data[i] = 0;

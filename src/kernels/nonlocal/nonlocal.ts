@@ -281,7 +281,10 @@ export const windowParams = (
 /** The type of a kernel with a given contract. */
 type KernelOf<C> = C extends Contract<infer R, infer W, infer P> ? Kernel<R, W, P> : never;
 
-/** A set of kernels that compute row products. All sets have the same bindings and uniforms. */
+/**
+ * A set of kernels that compute products of rows, such as scores. All sets have the same bindings
+ * and uniforms.
+ */
 export interface RowProducts {
   /** The bindings are `x`, `means` and `similar`. Only the uniform's field `length` is used. */
   readonly similarity: (spec: SimilaritySpec, element: ElementType) => KernelOf<typeof SIMILARITY>;

@@ -35,7 +35,10 @@ ${assemble(element, constants, name, SHADERS)}`,
   ...bound,
 });
 
-/** The kernels for devices with `subgroups` on which loads are expensive. See rowMixQuad.wgsl. */
+/**
+ * The kernels for devices that support `subgroups` and on which loads are expensive. See
+ * rowMixQuad.wgsl.
+ */
 export const quadProducts: RowProducts = {
   similarity: (spec, element) =>
     kernel(

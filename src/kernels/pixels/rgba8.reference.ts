@@ -23,7 +23,7 @@ export function roundHalfToEven(v: number): number {
 }
 
 /**
- * Mirrors a position beyond the end of a line to the range 0 to `size - 1`, without repeating the
+ * Mirrors a position beyond the end of a line into the range 0 to `size - 1`, without repeating the
  * edge.
  */
 export function reflect(i: number, size: number): number {
@@ -101,7 +101,7 @@ export const unpackRgba8Reference = atOnce(unpackRgba8Steps);
 /**
  * Converts planar RGB or luma (values from 0 to `range`) to RGBA with the bit depth of the LR image.
  * Values are clamped and rounded half to even. Alpha is enlarged bilinearly from the LR image. For
- * luma, so are the colour differences.
+ * luma, the colour differences of the LR image are enlarged in the same way.
  */
 export function* packRgba8Steps(
   map: PlanarMap<Reals>,

@@ -8,8 +8,8 @@ import type { Size } from '../../geometry.ts';
 import textureToPixelsSource from '../../shaders/pixels/textureToPixels.wgsl?raw';
 
 /**
- * Returns the shader for an image of the given size. The texture starts at row and column `border`
- * of the image. The pixels around the texture are its reflection.
+ * Returns the shader that converts a texture to an image of the given size. The texture starts at
+ * row and column `border` of the image. The pixels around it are a reflection of the texture.
  */
 export const textureToPixels = ({ width, height }: Size, border: number): string =>
   `const WIDTH = ${width}u;\nconst HEIGHT = ${height}u;\nconst BORDER = ${border};\n${textureToPixelsSource}`;

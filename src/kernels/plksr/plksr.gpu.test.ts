@@ -40,8 +40,8 @@ const SIZES = [
 ] as const;
 
 describe.each(SIZES)('at %i x %i', (width, height) => {
-  // The cases cover part of a block, one block, several groups in which some blocks repeat, and
-  // both strip lengths.
+  // The cases cover part of a block, one block, several groups of blocks (the last group repeats
+  // blocks), and both strip lengths.
   it.each([
     [13, 3, 10],
     [17, 4, 16],

@@ -34,7 +34,7 @@ const source = (name: string, element: ElementType, constants: Constants): strin
 /** The number of pixels in the column that an invocation computes. */
 type Strip = 4 | 2;
 
-/** How many bytes of workgroup memory every device has, and how many an f32 vector takes. */
+/** The size in bytes of the workgroup memory that every device has, and the size of a `vec4f`. */
 const [MEMORY, VECTOR] = [16384, 16];
 
 /**

@@ -81,7 +81,7 @@ const unit = (x: PlanarMap) => {
   return layerNormReference(x, ones, new Float32Array(x.channels), EPSILON);
 };
 
-/** Creates a layer whose sums stay close to 1. */
+/** Creates a layer whose sums have magnitudes of about 1. */
 const layer = (cOut: number, cIn: number, seed: number) => ({
   rows: randomValues(cOut * cIn, seed).map((v) => v / Math.sqrt(cIn)) as Float32Array<ArrayBuffer>,
   bias: randomValues(cOut, seed + 1),

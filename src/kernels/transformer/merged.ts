@@ -1,6 +1,7 @@
 /**
- * Kernels in which each invocation holds all channels of its pixels (`engine/compile/merge.ts`).
- * Each shader states its formula. The weights are matrices from `packMatrices`, one after another.
+ * Kernels for merged ops (`engine/compile/merge.ts`). In most of them, each invocation holds all
+ * channels of its pixels. Each shader states its formula. The weights are matrices from
+ * `packMatrices`, one after another.
  */
 import type { Activation } from '../../graph/graph.ts';
 import { type Grouping, windowOf } from '../../graph/transformerOp.ts';
@@ -52,7 +53,7 @@ const SHADERS: Sources = {
 
 /**
  * The lanes of a quad take the same branches and load the same matrices. A WGSL compiler cannot
- * prove this.
+ * prove this, so its check is turned off.
  */
 const QUADS = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
 
@@ -115,8 +116,8 @@ const PIXEL_LAYER = contract(['x0', 'x1', 'x2', 'x3', 'weights', 'bias'], ['next
 
 export interface PixelLayerSpec extends Next {
   /**
-   * The channels of each map, in whole blocks and at most 64 in total. With a norm, there is only
-   * one map.
+   * The number of channels of each map. Rounded up to whole blocks, they total at most 64. With a
+   * norm, there is only one map.
    */
   readonly parts: readonly number[];
   /** The first channel to which the activation applies, a multiple of 4. */
@@ -211,8 +212,8 @@ export interface NormedAttentionSpec {
 }
 
 /**
- * The grid is `groupGrid(grouping, width, height, 1)`. The code is the same for all kinds of
- * grouping.
+ * The grid is `groupGrid(grouping, width, height, 1)`. The code is the same for `windows` and
+ * `spread`, and the uniform's field `spread` selects between them.
  */
 export function normedAttentionKernel(
   { grouping, channels, epsilon, own, next }: NormedAttentionSpec,
@@ -228,8 +229,8 @@ export function normedAttentionKernel(
       WEIGHTS_BINDING: 2,
       CHANNELS: channels,
       BLOCKS: blocks,
-      // With more pixels, an invocation needs fewer loads, which are expensive on devices that use
-      // quads.
+      // With more pixels per invocation, there are fewer loads, which are expensive on devices that
+      // use quads.
       STRIP: loading.quads ? 2 : 1,
       OWN: own !== null,
       TABLE: own?.table ?? false,
@@ -309,8 +310,8 @@ export const weighedWeightsKernel = (
 const SPATIAL_GATE = contract(['x', 'a', 'weights', 'bias', 'map'], ['y'], REDUCED_WORDS);
 
 /**
- * Takes the numbers of channels of `a`, of the small map and of the gated map. The grid comes from
- * `spatialGateGrid`.
+ * Takes the numbers of channels of `a`, of `x` (which has a reduced size) and of `map`. The grid
+ * comes from `spatialGateGrid`.
  */
 export const spatialGateKernel = (
   [direct, inner, channels]: readonly [number, number, number],

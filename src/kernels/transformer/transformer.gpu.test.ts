@@ -107,8 +107,8 @@ describe.each(SIZES)('at %i x %i', (width, height) => {
       reads: [toBlocked(x), packNorm(weight, bias, channels)],
       writes: [words(channels, width, height)],
     });
-    // If the only two channels are nearly equal, the rounding error of their difference dominates
-    // the result.
+    // If there are only two channels and they are nearly equal, the rounding error of their
+    // difference dominates the result.
     expectClose(mapOf(y, expected), expected.data, { abs: channels === 2 ? 2e-3 : 5e-5 });
   });
 });
@@ -184,7 +184,7 @@ describe.each(ATTENTIONS)(
   'attention in %j of %i x %i',
   (grouping, width, height, heads, channels, merge) => {
     const keys = channels / merge ** 2;
-    // Queries, keys and values do not start at vector boundaries.
+    // Queries and keys do not start at vector boundaries.
     const spec = { grouping, heads, channels, query: 1, key: 2, merge };
     const first = 2 + keys;
     const q = randomMap(channels + 1, height, width, 3);
@@ -293,7 +293,8 @@ describe.each([
       reads: [toBlocked(x)],
       writes: [chunks * sums],
     });
-    // Tiles share the mean, which is the sum over the whole map divided by its number of pixels.
+    // The tiles of an image share means instead of partial sums. A mean is the sum over the whole
+    // map divided by the number of pixels.
     const stored = written(partials);
     const mean = Float32Array.from({ length: sums }, (_, i) => {
       let sum = 0;

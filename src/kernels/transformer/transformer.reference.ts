@@ -136,7 +136,7 @@ function groupsOf(grouping: Grouping, width: number, height: number): number[][]
   });
 }
 
-/** The sizes of the op `groupScores`. */
+/** The parameters of the op `groupScores`. */
 export interface ScoreSpec {
   readonly grouping: Grouping;
   readonly heads: number;
@@ -147,8 +147,8 @@ export interface ScoreSpec {
 }
 
 /**
- * Returns a function that locates channel `c` of a merged key. The result is the position in the
- * window and the channel at that position.
+ * Returns a function that locates channel `c` of a merged key. The function returns the position in
+ * the window and the channel at that position.
  */
 function keyElement({ grouping, channels, merge }: Omit<ScoreSpec, 'query' | 'key' | 'heads'>) {
   const { columns } = windowOf(grouping);
@@ -262,7 +262,7 @@ export function* groupScoresSteps<T extends Reals>(
 }
 export const groupScoresReference = atOnce(groupScoresSteps);
 
-/** The sizes of the op `groupMix`. */
+/** The parameters of the op `groupMix`. */
 export interface MixSpec {
   readonly grouping: Grouping;
   readonly heads: number;
@@ -434,7 +434,7 @@ export function* maxPoolSteps<T extends Reals>(
 }
 export const maxPoolReference = atOnce(maxPoolSteps);
 
-/** Enlarges a map bilinearly to a size, with half-pixel centres and clamped edges. */
+/** Enlarges a map bilinearly to the given size, with half-pixel centres and clamped edges. */
 export const resizeSteps = <T extends Reals>(
   x: PlanarMap<T>,
   { width, height }: { readonly width: number; readonly height: number },

@@ -155,7 +155,10 @@ export interface GroupSpec {
   readonly channels: number;
 }
 
-/** The first channels of queries and keys. A key merges `merge` x `merge` pixels. */
+/**
+ * `query` and `key` are the first channels of the queries and the keys. A key merges `merge` x
+ * `merge` pixels.
+ */
 export interface ScoreSpec extends GroupSpec {
   readonly query: number;
   readonly key: number;
@@ -267,8 +270,8 @@ const channelAttentionFits = (channels: number, heads: number): boolean =>
   channels / heads <= 60 && (heads === 1 || (channels / heads) % 4 === 0);
 
 /**
- * `weights` and `r` are read only with `project`. The grid is `groupGrid(grouping, width, height,
- * heads)`.
+ * The kernel reads `weights` and `r` only if `project` is true. The grid is `groupGrid(grouping,
+ * width, height, heads)`.
  * @throws CrispenError `INTERNAL` if the channels of a head do not fit in a workgroup
  */
 export function channelAttentionKernel(
@@ -302,8 +305,8 @@ const [SUM_PIXELS, SUM_STEP] = [1024, 32];
 export const channelChunks = (pixels: number): number => Math.ceil(pixels / SUM_PIXELS);
 
 /**
- * Returns the number of blocks that hold a whole map's sums, with four sums per block. The sums are
- * those of products and squares for all heads.
+ * Returns the number of blocks that hold the sums of products and squares for all heads. Each block
+ * holds four sums.
  */
 export const channelSumBlocks = ({ heads, channels }: Omit<GroupSpec, 'grouping'>): number =>
   blocksOf(heads * ((channels / heads) ** 2 + (2 * channels) / heads));

@@ -1,8 +1,8 @@
 import { type PlanarMap, type Reals, realsLike } from '../planar.ts';
 
 /**
- * Returns the mean of each channel, summed in f64. It leaves out the first `first` and the last
- * `last` rows and columns.
+ * Returns the mean of each channel, summed in f64. Leaves out the first `inset[0]` and the last
+ * `inset[1]` rows and columns.
  */
 export const globalAveragePoolReference = <T extends Reals>(
   x: PlanarMap<T>,

@@ -23,10 +23,10 @@ const SHADERS: Sources = {
   'vector/vectorActivation': vectorActivationSource,
 };
 
-// Vectors contain statistics of a whole image. They have tens of f32 values, regardless of the
-// maps' element type. This module has a separate kernel for each op, for graphs that the fused
-// kernel (vector.ts) does not cover. All kernels except the pooling kernels use a single workgroup,
-// with the grid [1, 1, 1].
+// Vectors contain statistics of a whole image. A vector has only tens of values, which are f32
+// regardless of the maps' element type. This module has a separate kernel for each op, for graphs
+// that the fused kernel (vector.ts) does not cover. All kernels except the pooling kernels use a
+// single workgroup, with the grid [1, 1, 1].
 
 const FINISH = contract(['partials'], ['mean'], { pixels: 'u32', chunks: 'u32' });
 const INNER = contract(['x'], ['partials'], {

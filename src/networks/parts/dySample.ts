@@ -50,8 +50,8 @@ export function dySample(
 }
 
 /**
- * Returns the number of groups of the DySample under a prefix, or null if there is none or its form
- * differs.
+ * Returns the number of groups of the DySample under a prefix, or null if there is no DySample or
+ * the shape of its weight does not fit.
  */
 export function dySampleOf(
   outline: Outline,

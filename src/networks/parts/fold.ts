@@ -13,7 +13,7 @@ import type { Tensor, TensorMap } from '../../weights/tensor.ts';
  *   b[o]       = sum_n W3[o,n] (sum_{m,y,x} W2[n,m,y,x] b1[m] + b2[n]) + b3[o] + bS[o]
  *
  * The fold is also exact at the image's border. The published layer pads before the first 1x1
- * convolution, so that convolution adds its bias to the padding too. Sums are computed in f64. A
+ * convolution, which therefore adds its bias to the padding too. Sums are computed in f64. A
  * checkpoint's `eval_conv` caches the same values, but the cache becomes stale during training, so
  * it is replaced. A file with only `eval_conv` keeps it.
  */

@@ -5,8 +5,8 @@ import type { Tensor, TensorMap } from '../../weights/tensor.ts';
 const EPSILON = 1e-5;
 
 /**
- * `NORMED` matches layers that are followed by a batch norm. `GATE` matches the layer that computes
- * the spatial gate.
+ * `NORMED` matches the running mean of each batch norm. The layer with the next lower index is the
+ * layer before the norm. `GATE` matches the weight of the layer that computes the spatial gate.
  */
 const NORMED =
   /^(.*\.attn\.(?:dwconv|channel_interaction|spatial_interaction)\.)(\d)\.running_mean$/;
@@ -14,14 +14,15 @@ const GATE = /^(.*\.attn\.spatial_interaction\.3)\.weight$/;
 const POSITIONS = /^(.*\.attns\.([01]))\.pos\.pos_proj\.weight$/;
 
 /**
- * Converts the weights of a DAT to the form that its graph needs. Sums are computed in f64. Other
- * tensors are unchanged.
+ * Converts the weights of a DAT to the form that its graph needs. Sums are computed in f64.
  * - Batch norms (with their stored statistics) are folded into the layers before them.
  * - The last layer of a spatial gate has one output channel, which is repeated for all features.
  * - `attns.#.table` is the position table, which a small network computes from the offsets within a
  *   window. The offset of `dy` rows and `dx` columns belongs to the table row
  *   `(dy + rows - 1) * (2 * columns - 1) + dx + columns - 1`, for a window of `rows` x `columns`
  *   pixels.
+ *
+ * Other tensors are unchanged.
  * @param split the numbers of rows and columns in a window, for the first half of the channels
  */
 export function foldDat(tensors: TensorMap, split: readonly [number, number]): TensorMap {

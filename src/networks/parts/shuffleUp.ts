@@ -2,7 +2,7 @@ import type { GraphBuilder, NodeId } from '../../graph/graph.ts';
 
 /**
  * Appends EDSR's upsampler. Each stage is a 3x3 convolution, which multiplies the channels by
- * `factor^2`, and a pixel shuffle. x4 and x8 have two and three stages of factor 2. x1 has no
+ * `factor^2`, and a pixel shuffle. x4 has two stages of factor 2, and x8 has three. x1 has no
  * stage.
  */
 export function shuffleUp(b: GraphBuilder, from: NodeId, scale: number, layer: string): NodeId {

@@ -9,11 +9,11 @@
 // 16 x 4 pixels, which are divided into FRAGMENTS fragments of M pixels. A workgroup of SUBGROUP x
 // SUBGROUPS x 1 invocations covers 16 x (4 * SUBGROUPS) pixels. Each `z` of the grid covers COLUMNS
 // columns. For each chunk of 4 * QUADS input channels, the workgroup copies its pixels and their
-// halo to workgroup memory. There, channels are innermost, and each pixel has PITCH vectors. These
-// take an odd multiple of 16 bytes, so that the rows of a matrix are in different banks. If there
-// is no padding between pixels, the channels of the three pixels in a row of taps form one run, and
-// RUNS is 1. A run has STEPS matrices of K channels. If REST channels remain, one matrix of REST
-// channels follows.
+// halo to workgroup memory. There, channels are innermost, and each pixel has PITCH vectors.
+// Together, these vectors take an odd multiple of 16 bytes, so that the rows of a matrix are in
+// different banks. If there is no padding between pixels, the channels of the three pixels in a row
+// of taps form one run, and RUNS is 1. A run has STEPS matrices of K channels. If REST channels
+// remain, one matrix of REST channels follows.
 //
 //   weights [grid z][chunks][SIDE][RUNS][steps][COLUMNS][K or REST][N], in the order of use
 // The prelude defines E, E4, SIDE, UPSAMPLE (0: the uniform's factor), M, N, K, REST (0: none),

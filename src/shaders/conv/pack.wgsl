@@ -1,5 +1,5 @@
-// The bindings and epilogue of conv.wgsl for a network's last layer. This layer adds the bilinear
-// skip to a 3x3 convolution to RGB and stores the sum as 8-bit RGBA:
+// The bindings and epilogue of conv.wgsl for a network's last layer. This layer is a 3x3
+// convolution to RGB. It adds the bilinear skip connection and stores the sum as 8-bit RGBA:
 //   image = round(clamp((w * x + b + bilinear(lr)) * 255 / RANGE, 0, 255))
 // The convolution has zero padding. The skip has half-pixel centres and clamped edges. Ties round
 // to even.

@@ -11,10 +11,10 @@
 //   m, r, y [out_blocks][H][W]
 // The code that reads the weights declares them.
 //
-// Software drivers execute every branch of a switch, and one `exp()` costs them as much time as a
-// convolution. LINEAR therefore limits both activations to none, ReLU and leaky ReLU, and SIGMOID
-// allows a sigmoid as `act0`. MULTIPLY, ADD and PRELU determine which operations the epilogue
-// supports. The uniform selects those that a layer needs.
+// Software drivers execute every branch of a switch, and one `exp()` can cost them as much time as
+// the convolution itself. LINEAR therefore limits both activations to none, ReLU and leaky ReLU,
+// and SIGMOID makes `act0` a sigmoid. MULTIPLY, ADD and PRELU determine which operations the
+// epilogue supports. The uniform selects those that a layer needs.
 // The prelude defines PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, MIX and PRELU.
 
 #import lib/activation

@@ -1,9 +1,10 @@
 // Defines an invocation's pixels (see lib/exchange.wgsl) in a map whose size is in the uniform.
-// Also defines the variables that conv/product.wgsl needs to enlarge a map (nearest-neighbour) while
-// reading it.
+// Also defines the variables that conv/product.wgsl needs to enlarge a map (nearest-neighbour)
+// while reading it.
 //   upsample=FACTOR of the enlargement
-//   Defines at and count: the index of the first pixel, and the number of pixels to store (0 beyond the right edge).
-//   Pixel c has the index at + c * width in the map and slot + c * TILE_COLUMNS in the exchange.
+// `at` is the index of the first pixel, and `count` is the number of pixels to store (0 beyond the
+// right edge). Pixel `c` has the index `at + c * width` in the map and the index
+// `slot + c * TILE_COLUMNS` in `exchange`.
 let left = group.x * TILE_COLUMNS + local.x;
 let row = (group.y + params.group_row) * STRIP;
 let block = local.y;

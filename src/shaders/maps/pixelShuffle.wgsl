@@ -4,7 +4,7 @@
 //   x, y [ceil(C / 4)][height][width] vectors of 4 channels (Chw4c), each with its own C and size
 // One invocation computes 4 channels of one output pixel. Workgroups have 8 x 8 x 1 invocations.
 // The grid's `z` selects the output block. The prelude defines E, E4, S, UNSHUFFLE and CHANNELS
-// (the channels of `y`).
+// (the number of channels of `y`).
 
 #import lib/map
 

@@ -1,6 +1,6 @@
 // Copies a map's pixels to rows in sorted order. The last rows are repeated to fill the last
 // window:
-//   rows[r, j] = x[:, order[r, padded(j)] - r * length]
+//   rows[r, j] = x[:, order[r, sorted(j)] - r * length]
 //   x     [BLOCKS][length] vectors of 4 channels (Chw4c)
 //   order [R][length] u32, with r * length added
 //   rows  [R][padded][BLOCKS] vectors of 4 channels

@@ -55,8 +55,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let lane = local.x % 8u;
   let team = local.x / 8u;
   let first_row = group.x * 32u;
-  // In place of a row or key beyond the last one, the last one is used again. The results of such
-  // rows are not stored, and such keys get the score LOWEST.
+  // Rows beyond the last one repeat the last row, and their results are not stored. Keys beyond the
+  // last one repeat the last key and get the score LOWEST.
   let rows_at = window * params.window;
   let at = ((window - params.first) * params.window + first_row + team * 4u) * params.stride + lane;
   let rest = params.window - min(params.window, first_row + team * 4u);
@@ -110,7 +110,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     s2 *= scale;
     s3 *= scale;
     #if BIASED
-      // The lanes of a bias vector belong to four queries, those of a score vector to four keys.
+      // The lanes of a bias vector belong to four queries, but the lanes of a score vector belong
+      // to four keys.
       let places = min(first_row / 4u + team, params.bias_blocks - 1u);
       let b0 = vec4f(bias[key_row(window, min(k.x, last)) * params.bias_blocks + places]);
       let b1 = vec4f(bias[key_row(window, min(k.y, last)) * params.bias_blocks + places]);

@@ -3,7 +3,8 @@
 // Sampling is bilinear, and corners outside the map count as zero. Keys with a weight of zero are
 // not read.
 //   w       [ceil(N / 4)][height][width] vectors of 4 keys (Chw4c)
-//   offsets in the same layout, 2 N channels: key t has t * STEP (dy) and t * STEP + 1 (dx), in pixels
+//   offsets in the same layout, 2 N channels, in pixels: for key t, channel t * STEP is dy, and
+//           channel t * STEP + 1 is dx
 //   x, before, y [BLOCKS][height][width] vectors of 4 channels
 // One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
 // grid's `z` selects the block. The prelude defines E, E4, FIRST, KEYS, STEP and ADD.

@@ -4,9 +4,9 @@
 //   x       [DEPTH][length] vectors of 4 channels (Chw4c, pixels in one row)
 //   means   [R][CLUSTERS][DEPTH] vectors of 4 channels, with zeros in absent channels
 //   similar [R][length][ceil(CLUSTERS / 4)] vectors of 4 clusters
-// One invocation computes 4 clusters of one pixel. Workgroups have 64 invocations. In the grid, `y`
-// selects the block of clusters, and `z` selects the round `r`. The prelude defines E, E4, DEPTH,
-// CLUSTERS and NORMALISED.
+// One invocation computes the dot products of one pixel with 4 centroids. Workgroups have 64
+// invocations. In the grid, `y` selects the block of clusters, and `z` selects the round `r`. The
+// prelude defines E, E4, DEPTH, CLUSTERS and NORMALISED.
 
 struct Params {
   length: u32,

@@ -2,9 +2,9 @@
 // neighbouring invocations compute different pixels with the same centroids, and each loads a
 // quarter of the centroids.
 //   similar[r, i, k] = sum_c x[c, i] * means[r, k, c] / max(|x[:, i]|, 1e-12)
-// One invocation computes 16 clusters of 4 pixels. A workgroup computes 64 pixels. In the grid,
-// each `y` covers 16 clusters, and `z` selects the round `r`. The prelude defines E, E4, DEPTH,
-// CLUSTERS and NORMALISED.
+// One invocation computes the dot products of 4 pixels with 16 centroids. A workgroup covers 64
+// pixels. In the grid, each `y` covers 16 clusters, and `z` selects the round `r`. The prelude
+// defines E, E4, DEPTH, CLUSTERS and NORMALISED.
 
 #import nonlocal/quadColumns
 
@@ -30,8 +30,8 @@ fn main(
   let lane = subgroup_lane & 3u;
   let pixel = group.x * 64u + local.x;
   let block = (group.y + params.group_row) * 4u;
-  // In place of a pixel or cluster beyond the last one, the last one is used again. These results
-  // are never read.
+  // Pixels and clusters beyond the last one repeat the last pixel or cluster. Their results are
+  // never read.
   let last = params.length - 1u;
   let i0 = min(pixel, last);
   let i1 = min(pixel + 16u, last);

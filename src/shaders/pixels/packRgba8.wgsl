@@ -3,8 +3,8 @@
 // bilinearly (half-pixel centres, clamped edges). With GREY, the network's single channel is luma,
 // and the colour differences of the LR image are enlarged in the same way.
 //   x      [1][map_height][map_width] vectors: red, green, blue; with GREY: luma
-//   source [image_height][image_width] pixels of the LR image: one u32, with WIDE two, red lowest
-//   image  [H][W] pixels: one u32, with WIDE two
+//   source [image_height][image_width] pixels of the LR image, in the same layout as `image`
+//   image  [H][W] pixels: one u32 (with WIDE, two), red in the lowest bits
 //   status two u32. The first becomes 1 if any value is NaN or infinite, because a broken result must
 //          cause an error instead of a black image. Each workgroup adds `mark` to the second, which
 //          proves that all of them ran.

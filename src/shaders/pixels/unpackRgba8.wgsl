@@ -4,7 +4,7 @@
 // Beyond the right and lower edges, the image is reflected without repeating the edge, because
 // networks that unshuffle pixels need whole cells. With PADDED, the pixels there get the value
 // PADDING.
-//   image [image_height][image_width] pixels: one u32, with WIDE two, red lowest
+//   image [image_height][image_width] pixels: one u32 (with WIDE, two), red in the lowest bits
 //   y     [1][H][W] vectors: red, green, blue and, in the fourth lane, alpha. With GREY: BT.601
 //         luma and zeros. Networks have zero weights for alpha. The bilinear skip of conv/pack.wgsl
 //         needs the alpha lane, but packRgba8.wgsl takes alpha from the image.

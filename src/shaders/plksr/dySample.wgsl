@@ -2,9 +2,9 @@
 // bilinearly at learned offsets.
 //   z, o [..][H / SCALE][W / SCALE], y [..][H][W] vectors of 4 channels (Chw4c)
 // If SUM is 0, one invocation computes 4 channels of one pixel, and the grid's `z` selects the
-// block. Otherwise, each group is one block, and one invocation computes the sums of the groups'
-// first SUM channels at one pixel. Workgroups have 8 x 8 x 1 invocations. The prelude defines E,
-// E4, SCALE, GROUPS, DEPTH (the channels of a group), CHANNELS and SUM.
+// block. Otherwise, each group is one block, and one invocation sums the first SUM channels over
+// all groups at one pixel. Workgroups have 8 x 8 x 1 invocations. The prelude defines E, E4, SCALE,
+// GROUPS, DEPTH (the number of channels per group), CHANNELS and SUM.
 
 #import lib/map
 #import lib/nan

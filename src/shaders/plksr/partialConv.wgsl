@@ -8,7 +8,8 @@
 // block of `x` at a time to workgroup memory. Each invocation computes a column of STRIP pixels.
 // Its window slides down, so each load is used for the products of STRIP pixels. The grid's `z`
 // covers GROUPS groups of PER blocks, then the blocks that are only copied. The prelude defines E,
-// E4, E4x4, CHANNELS, DENSE (the blocks of CHANNELS), PER, GROUPS, K and STRIP.
+// E4, E4x4, CHANNELS, DENSE (the number of blocks that contain these channels), PER, GROUPS, K and
+// STRIP.
 
 #import lib/map
 

@@ -12,8 +12,8 @@
 // One workgroup of 256 invocations computes one head of one group. It sums over CHUNK pixels at a
 // time. Their queries and keys are in workgroup memory, where `A` replaces them later. In the grid,
 // `x` and `y` select the group, and `z` selects the head. The prelude defines E, E4, CHANNELS,
-// DEPTH (the channels of a head, a multiple of 4 unless HEADS is 1), HEADS, CHUNK, MEMORY (the
-// larger of `2 * DEPTH * CHUNK` and `DEPTH^2`), PROJECT and the constants of lib/groups.
+// DEPTH (the number of channels per head, a multiple of 4 unless HEADS is 1), HEADS, CHUNK, MEMORY
+// (the larger of `2 * DEPTH * CHUNK` and `DEPTH^2`), PROJECT and the constants of lib/groups.
 
 #import lib/groups
 #import lib/map
@@ -43,7 +43,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   let head = group.z * DEPTH;
 
-  // The products and squares of this invocation's channel pairs.
+  // The sums of the products of this invocation's channel pairs and of the squares of its channel.
   var sums: array<f32, PAIRS>;
   var squares = 0.0;
   for (var start = 0u; start < positions; start += CHUNK) {

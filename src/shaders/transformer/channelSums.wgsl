@@ -3,11 +3,12 @@
 //   q[c] k[d]        for the channels c and d of each head, then
 //   q[c]^2, k[c]^2   for the channels of each head
 //   x        [..][H * W] vectors of 4 channels (Chw4c): CHANNELS queries, then CHANNELS keys
-//   partials [chunks][SUMS] f32. SUMS is a multiple of 4. Head h starts at h (DEPTH^2 + 2 DEPTH).
+//   partials [chunks][SUMS] f32. SUMS is a multiple of 4. Head h starts at sum number
+//            h * (DEPTH^2 + 2 * DEPTH).
 // One workgroup of 256 invocations sums PIXELS consecutive pixels of one head. STEP of these pixels
 // are in workgroup memory at a time. In the grid, `x` selects the chunk, and `z` selects the head.
-// Chunks beyond 65535 continue in `y`. The prelude defines E, E4, CHANNELS, DEPTH (the channels of
-// a head), HEADS, PIXELS, STEP, SUMS and PER_LANE (the sums per invocation).
+// Chunks beyond 65535 continue in `y`. The prelude defines E, E4, CHANNELS, DEPTH (the number of
+// channels per head), HEADS, PIXELS, STEP, SUMS and PER_LANE (the number of sums per invocation).
 
 struct Params {
   pixels: u32, // The number of pixels, `H * W`.

@@ -7,12 +7,13 @@
 //   y     [ceil(CHANNELS / 4)][H][W]
 // One workgroup of 64 invocations computes 64 queries of one head of one group, with one query per
 // invocation. Keys and values are copied to workgroup memory, CHUNK at a time. No score is stored.
-// Instead, the sums are relative to the largest score so far and are scaled whenever a larger score
-// appears. In the grid, `x` and `y` select the group, and `z` is `head + HEADS * part`, where
+// Instead, the sums are relative to the largest score so far and are rescaled whenever a larger
+// score appears. In the grid, `x` and `y` select the group, and `z` is `head + HEADS * part`, where
 // `part` is the index of a part of 64 queries. The prelude defines E, E4, CHANNELS, QUERY, KEY,
-// FIRST, DEPTH (the channels of a head), BLOCKS (the blocks of a head), HEADS, PER_PIXEL (the
-// channels of keys per pixel), TOKENS, KEYS, CHUNK, TABLE, ALIGNED (each head starts at a vector
-// boundary), MERGED (MERGE is not 1) and the constants of transformer/groupKeys.
+// FIRST, DEPTH (the number of channels per head), BLOCKS (the number of blocks per head), HEADS,
+// PER_PIXEL (the number of channels of keys per pixel), TOKENS, KEYS, CHUNK, TABLE, ALIGNED (each
+// head starts at a vector boundary), MERGED (MERGE is not 1) and the constants of
+// transformer/groupKeys.
 
 #import lib/groups
 #import lib/map

@@ -1,7 +1,7 @@
 // The queries and keys of a group. A key merges MERGE x MERGE pixels.
 // The prelude defines MERGE and the constants of lib/groups.
 
-// Returns the position within the window of one pixel of a merged key. `part` is the number of this
+// Returns the position of a merged key's pixel within the window. `part` is the number of this
 // pixel, counted row by row within the key.
 fn key_position(key: u32, part: u32) -> u32 {
   let across = COLUMNS / MERGE;
@@ -16,8 +16,8 @@ fn table_row(query: u32, key: u32) -> u32 {
 }
 
 // Shifted windows at the lower and right borders contain pixels from opposite borders of the map.
-// This function returns a number that identifies the border from which a position comes. If a query
-// and a key have different numbers, 100 is subtracted from their score.
+// This function returns a number that identifies the border from which the pixel at `position`
+// comes. If a query and a key have different numbers, 100 is subtracted from their score.
 fn border_part(group: vec2u, windows: vec2u, position: u32) -> u32 {
   let beyond = position / COLUMNS >= ROWS - SHIFT_Y && group.y + 1u == windows.y;
   let right = position % COLUMNS >= COLUMNS - SHIFT_X && group.x + 1u == windows.x;

@@ -4,8 +4,9 @@
 //   y      [ceil(CHANNELS / 4)][H][W]
 // One workgroup of 64 invocations computes 4 channels of one group. Each invocation computes one
 // pixel at a time. In the grid, `x` and `y` select the group, and `z` selects the output block. The
-// prelude defines E, E4, CHANNELS, FIRST, DEPTH (the channels of a head), PER_PIXEL (the channels
-// of values per pixel), HEADS, TOKENS, KEYS, KEY_BLOCKS and the constants of transformer/groupKeys.
+// prelude defines E, E4, CHANNELS, FIRST, DEPTH (the number of channels per head), PER_PIXEL (the
+// number of channels of values per pixel), HEADS, TOKENS, KEYS, KEY_BLOCKS and the constants of
+// transformer/groupKeys.
 
 #import lib/groups
 #import lib/map

@@ -6,8 +6,9 @@
 //   scores [groups][HEADS][TOKENS][KEY_BLOCKS] vec4f: one row per query, zeros after its last key
 // One workgroup of 64 invocations computes one head of one group. Each invocation computes one
 // query at a time. In the grid, `x` and `y` select the group, and `z` selects the head. The prelude
-// defines E, E4, QUERY, KEY, DEPTH (the channels of a head), PER_PIXEL (the channels of keys per
-// pixel), HEADS, TOKENS, KEYS, KEY_BLOCKS, TABLE and the constants of transformer/groupKeys.
+// defines E, E4, QUERY, KEY, DEPTH (the number of channels per head), PER_PIXEL (the number of
+// channels of keys per pixel), HEADS, TOKENS, KEYS, KEY_BLOCKS, TABLE and the constants of
+// transformer/groupKeys.
 
 #import lib/groups
 #import lib/map

@@ -13,10 +13,10 @@
 //   bias    [BLOCKS] of V, with OWN [BLOCKS] b, [NEXT_BLOCKS]
 //   table   [rows] f32: T, with TABLE
 //   scores  [groups][64][16] vec4f: P
-// A workgroup computes one group. Each invocation computes STRIP of its pixels. In the grid, `x`
-// and `y` select the group. Windows and spread groups share a pipeline, because the kind of group
-// is in the uniform. The prelude defines E, E4, E4x4, CHANNELS, BLOCKS, STRIP, ROWS, COLUMNS, OWN,
-// TABLE, EPSILON, NEXT, NEXT_BLOCKS, NEXT_NORM, NEXT_EPSILON, FIRST_MATRIX, FIRST_BIAS, ACT1,
+// A workgroup computes one group. Each invocation computes STRIP pixels of the group. In the grid,
+// `x` and `y` select the group. Windows and spread groups share a pipeline, because the kind of
+// group is in the uniform. The prelude defines E, E4, E4x4, CHANNELS, BLOCKS, STRIP, ROWS, COLUMNS,
+// OWN, TABLE, EPSILON, NEXT, NEXT_BLOCKS, NEXT_NORM, NEXT_EPSILON, FIRST_MATRIX, FIRST_BIAS, ACT1,
 // SLOPE1 and QUAD.
 
 #import lib/activation

@@ -7,9 +7,9 @@
 //            NEXT_NORM, they contain the factors and shifts of the norm.
 //   next     [NEXT_BLOCKS][H][W]
 // One invocation computes all channels of STRIP pixels that are 64 pixels apart. Workgroups have 64
-// invocations. A workgroup covers `64 * STRIP` pixels, and the grid's `y` counts the workgroups.
-// Workgroups beyond 65535 continue in `x`. The prelude defines E, E4, E4x4, CHANNELS, BLOCKS, B0 ..
-// B3, STRIP, NEXT_BLOCKS, NEXT_NORM, EPSILON, ACTIVE, ACT1, SLOPE1 and QUAD.
+// invocations. A workgroup covers `64 * STRIP` pixels. The grid is (1, workgroups, 1), with a
+// larger `x` if there are more than 65535 workgroups. The prelude defines E, E4, E4x4, CHANNELS,
+// BLOCKS, B0 .. B3, STRIP, NEXT_BLOCKS, NEXT_NORM, EPSILON, ACTIVE, ACT1, SLOPE1 and QUAD.
 
 #import lib/activation
 #import lib/map

@@ -1,4 +1,4 @@
-// Computes the mean of one block of channels from the partial sums that poolPartial.wgsl computes.
+// Computes the mean of one block of channels from partial sums such as those of poolPartial.wgsl.
 // It uses a tree reduction over one workgroup of 64 invocations. Every invocation must call this
 // function. Only invocation 0 gets a valid result.
 var<workgroup> sums: array<vec4f, 64>;

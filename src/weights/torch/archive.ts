@@ -15,7 +15,8 @@ const PICKLE = '/data.pkl';
  *
  * If the entries are stored (not deflated), loading does not copy them: storages are views of
  * `bytes`.
- * @throws CrispenError `MODEL_CORRUPT`, or `MODEL_UNSUPPORTED` (also for big-endian files).
+ * @throws CrispenError `MODEL_CORRUPT` for a damaged file; `MODEL_UNSUPPORTED` for unsupported
+ *   content, such as big-endian numbers.
  */
 export async function openArchive(bytes: Uint8Array): Promise<Checkpoint> {
   const limits = memoryLimits(bytes.length);
@@ -55,7 +56,8 @@ export async function openArchive(bytes: Uint8Array): Promise<Checkpoint> {
 }
 
 /**
- * Finds the folder that contains all entries. It has the name under which the file was first saved.
+ * Returns the name of the folder that contains all entries. It is the name under which the file was
+ * first saved.
  */
 function findTop(names: ReadonlySet<string>): string {
   const found = [...names].filter(

@@ -6,7 +6,8 @@ export interface Checkpoint {
   /** The saved Python value. Its tensors are `TensorRef`s. */
   readonly root: PickleValue;
   /**
-   * Returns the bytes of a storage. The bytes are a view of the file unless the entry is deflated.
+   * Returns the bytes of a storage. They are a view of the file unless they were stored as a
+   * deflated zip entry.
    */
   readonly load: StorageLoader;
 }
@@ -20,10 +21,10 @@ const MIB = 2 ** 20;
 export function memoryLimits(fileBytes: number): {
   /** The memory budget for the pickles' values. */
   readonly values: Budget;
-  /** The maximum total size of unpacked entries in bytes. */
+  /** The maximum total size of unpacked entries, in bytes. */
   readonly unpackBytes: number;
   /**
-   * The maximum total size in bytes of tensors that must be gathered because they are not
+   * The maximum total size, in bytes, of tensors that must be copied because they are not
    * contiguous.
    */
   readonly copyBytes: number;

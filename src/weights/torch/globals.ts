@@ -67,9 +67,9 @@ const INERT_NAMES = [
 ];
 
 /**
- * The names that a checkpoint may mention, as `module name`, and their stand-ins. They are the
- * subset of PyTorch's weights_only list that state dictionaries and training scripts need, plus
- * argparse's Namespace.
+ * The names that a checkpoint may mention, as `module name`, and their stand-ins. The names are the
+ * subset of PyTorch's `weights_only` allowlist that state dictionaries and training scripts need,
+ * plus argparse's Namespace.
  */
 export const KNOWN_GLOBALS: ReadonlyMap<string, KnownGlobal> = new Map<string, KnownGlobal>([
   ...Object.entries(STORAGE_TYPES).map(
@@ -93,7 +93,8 @@ export const KNOWN_GLOBALS: ReadonlyMap<string, KnownGlobal> = new Map<string, K
 
 /**
  * Reads persistent ids, which are tuples `('storage', type, key, location, count)`. The legacy
- * format adds a sixth entry: the window of a shared storage. Keeps the storages by key.
+ * format adds a sixth entry, the window: the part of a shared storage that is used. The storages
+ * are kept by key.
  */
 export class StorageTable {
   readonly storages = new Map<string, Storage>();

@@ -13,12 +13,13 @@ const COUNT_BYTES = 8;
 /**
  * Opens a checkpoint in the format that PyTorch used before 1.6. The file contains five pickles
  * (magic number, protocol, system information, the value, the storage keys), followed by the
- * storages in key order. Each storage is an int64 count of elements, followed by the elements.
- * Nothing in the file is executed.
+ * storages in the order of these keys. Each storage is an int64 count of elements, followed by the
+ * elements. Nothing in the file is executed.
  *
  * The format has no checksum, but the reader checks the keys, the counts and the end of the file.
  * Loading does not copy the storages: they are views of `bytes`.
- * @throws CrispenError `MODEL_CORRUPT`, or `MODEL_UNSUPPORTED` (also for big-endian files).
+ * @throws CrispenError `MODEL_CORRUPT` for a damaged file; `MODEL_UNSUPPORTED` for unsupported
+ *   content, such as big-endian numbers.
  */
 export function openLegacy(bytes: Uint8Array): Checkpoint {
   const budget = memoryLimits(bytes.length).values;

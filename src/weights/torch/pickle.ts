@@ -12,7 +12,8 @@ declare const TextDecoder: new (
   options: { fatal: boolean; ignoreBOM: boolean },
 ) => { decode(bytes: Uint8Array): string };
 
-// The memory to charge per item, in bytes. The numbers are rounded up from V8's object sizes.
+// The bytes that are charged to the memory budget for each opcode, value and so on. The numbers are
+// rounded up from V8's object sizes.
 const PER_OPCODE = 16;
 const PER_VALUE = 96;
 const PER_ITEM = 16;
@@ -51,12 +52,13 @@ const REFUSED_OPCODES: ReadonlyMap<number, string> = new Map([
 /**
  * Reads one pickle of protocol 2 to 5 that starts at byte `start` of `bytes`. Returns its value and
  * its end position. Nothing in the pickle is executed. A name that is not in `options.globals` is
- * an error, and only the stand-ins in it are ever called. `options.budget` limits memory use.
- * Together with the pickle's length, it also limits the running time. There is no recursion.
+ * an error, and only stand-ins from `options.globals` are ever called. `options.budget` limits
+ * memory use. Together with the pickle's length, it also limits the running time. There is no
+ * recursion.
  *
  * Source: the opcode table of CPython's Lib/pickletools.py.
- * @throws CrispenError `MODEL_CORRUPT` for malformed bytes; `MODEL_UNSUPPORTED` for an opcode or a
- *   name that is not on the list, or for an exhausted budget.
+ * @throws CrispenError `MODEL_CORRUPT` for malformed bytes; `MODEL_UNSUPPORTED` for an unsupported
+ *   opcode, a name that is not in `options.globals`, or an exhausted budget.
  */
 export function readPickle(
   bytes: Uint8Array,

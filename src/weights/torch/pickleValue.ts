@@ -57,7 +57,7 @@ export type KnownGlobal = PickleGlobal | StorageType | UnreadElements;
 
 /**
  * Limits the memory that pickle values use. One byte of a pickle can create an object of hundreds
- * of bytes, so before a value is created, roughly its size in memory is charged.
+ * of bytes, so each value's approximate size in memory is charged before the value is created.
  */
 export class Budget {
   #left: number;

@@ -84,7 +84,7 @@ export type StorageLoader = (storage: Storage) => Promise<Uint8Array> | Uint8Arr
  *
  * `copyBytes` limits the total size of the copies, because a tensor with zero strides can have any
  * size even if the file contains only one element.
- * @throws CrispenError `MODEL_UNSUPPORTED` beyond the limit, and all errors of `load`.
+ * @throws CrispenError `MODEL_UNSUPPORTED` if the copies exceed the limit; any error of `load`.
  */
 export async function loadTensors(
   refs: ReadonlyMap<string, TensorRef>,

@@ -35,17 +35,18 @@ const PREFIXES = ['module.', 'netG.', 'generator.', 'net_g.', '_orig_mod.'];
 const MODEL_PREFIX = 'model.';
 /** Training wrappers can be nested, and each can add `model.` once. */
 const MAX_MODEL_PREFIXES = 4;
-/** The maximum length of a name. The limit exists because each name is compared with all others. */
+/** The maximum length of a name. It limits the time that comparing the names can take. */
 const MAX_NAME = 512;
 const MAX_DEPTH = 8;
 
 /**
  * Finds the state dictionary in the saved value. Looks in entries called `params_ema`, `params`,
- * `state_dict` and so on, takes the first that leads to tensors, and unwraps dictionaries that have a
- * single entry. Omits entries that are not tensors. `stripPrefixes` removes the prefixes of training wrappers.
+ * `state_dict` and so on, takes the first that leads to tensors, and unwraps dictionaries that have
+ * a single entry. Omits entries that are not tensors. `stripPrefixes` removes the prefixes of
+ * training wrappers.
  *
- * `path` is the text before the names: `params_ema/` for an entry, `state_dict/module.` for an
- * entry and a prefix, or an empty string for a plain state dictionary.
+ * The returned `path` is the text that precedes the names in the file: `params_ema/` for an entry,
+ * `state_dict/module.` for an entry and a prefix, or an empty string for a plain state dictionary.
  * @throws CrispenError `MODEL_UNSUPPORTED` if there are no tensors; the message describes the
  *   content
  */

@@ -37,8 +37,8 @@ const ENCRYPTED = 1;
 const STORED = 0;
 const DEFLATED = 8;
 /**
- * The number of entries is limited, because an entry uses more memory than its 46 bytes in the
- * file.
+ * The number of entries is limited, because an entry uses more memory than its record in the file,
+ * which can be as short as 46 bytes.
  */
 const MAX_ENTRIES = 100_000;
 

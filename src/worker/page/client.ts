@@ -361,8 +361,8 @@ async function sent(target: UpscaleTarget | null): Promise<WireTarget | null> {
 }
 
 function startWorker(): Worker {
-  // Some bundlers replace `import.meta.url` with a path on the build machine. In that case, the
-  // worker's script is next to the page.
+  // Some bundlers replace `import.meta.url` with a `file:` URL on the build machine. In that case,
+  // the worker's script is on the page's own site.
   const { protocol, origin } = new URL(import.meta.url);
   if (protocol.startsWith('http') && origin !== location.origin) {
     return inlineWorker(import.meta.url.replace(/[^/]*$/, 'worker.js'));

@@ -63,9 +63,9 @@ export interface UpscalerOptions {
   readonly threads?: number;
   /**
    * The precision of feature maps and weights in GPU memory. `auto` (default) uses f16 for 8-bit
-   * images if the GPU has `shader-f16` and a shipped model runs whose f16 output is accurate: at
-   * least 99.9 % of its values are within 1/255 of the f32 values. Otherwise, `auto` uses f32. With
-   * `f16`, jobs fail with `INVALID_INPUT` on a GPU without `shader-f16`.
+   * images if the GPU has `shader-f16` and the model is a shipped model with accurate f16 output:
+   * at least 99.9 % of the output values are within 1/255 of the f32 values. Otherwise, `auto` uses
+   * f32. With `f16`, jobs fail with `INVALID_INPUT` on a GPU without `shader-f16`.
    */
   readonly precision?: Precision;
   /**
@@ -131,9 +131,9 @@ export interface ModelChoice {
    */
   readonly model?: string | undefined;
   /**
-   * The task. Default: the model's task, or `upscale` if there is no model. All other tasks restore
-   * the image at its own size. If a different size is requested, the default models then enlarge
-   * the restored image.
+   * The task. Default: the model's task, or `upscale` if there is no model. All tasks except
+   * `upscale` restore the image at its own size. If a different size is requested, the default
+   * models then enlarge the restored image.
    */
   readonly task?: Task | undefined;
 }
@@ -165,8 +165,8 @@ export interface PlanChoice extends ModelChoice, Tiling {
   /** The default is `bitmap`, or PNG if `to` is given. */
   readonly output?: OutputFormat | undefined;
   /**
-   * The target to which the file is written as it is produced. If it is set, `image` in the result
-   * is null.
+   * The target to which the file is written as it is produced. If a target is given, `image` in the
+   * result is null.
    */
   readonly to?: UpscaleTarget | undefined;
   /**
@@ -177,8 +177,9 @@ export interface PlanChoice extends ModelChoice, Tiling {
   /** The quality from 0 to 1 for all formats except PNG; default 0.92. */
   readonly quality?: number | undefined;
   /**
-   * Called with the estimated milliseconds before a CPU job that would take more than a minute. If
-   * it returns `false`, the job ends with `ABORTED`. Without this function, the job starts.
+   * Called before a CPU job that would take more than a minute. The argument is the estimated time
+   * in milliseconds. If the function returns `false`, the job ends with `ABORTED`. Without this
+   * function, the job starts.
    */
   readonly confirm?: ((milliseconds: number) => boolean | Promise<boolean>) | undefined;
   /**

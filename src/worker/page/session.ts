@@ -178,8 +178,8 @@ export class WorkerSession {
         this.end(workerFailed('It ended unexpectedly.'));
       });
     } catch {
-      // Either `end` was called, or the browser has no locks. Without locks, only error events
-      // report a dead worker.
+      // Either `end` was called, or the lock is unavailable. Without the lock, only error events
+      // and unanswered pings reveal a dead worker.
     }
   }
 }

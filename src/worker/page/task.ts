@@ -10,7 +10,8 @@ import { type Choosable, chooseModel } from './request.ts';
 import { isMosaic, type UpscaleSource } from './source.ts';
 
 /**
- * If a request has a task but no model, adds the task's model.
+ * Adds the task's model if the request has no model. Otherwise, checks that the model can be used
+ * for the task.
  * @param source the image
  * @throws CrispenError `INVALID_INPUT` for a model, a method or a source that cannot be used for
  *   the task; `MODEL_UNKNOWN`

@@ -40,8 +40,8 @@ export interface Detection {
 
 export interface Upscaler {
   /**
-   * Reports how networks run in this browser. For this, it creates a GPU device, because the
-   * presence of `navigator.gpu` does not prove that a GPU can be used.
+   * Reports how networks run in this browser. To find out, this method creates a GPU device,
+   * because the presence of `navigator.gpu` does not prove that a GPU can be used.
    */
   detect(): Promise<Detection>;
   /**
@@ -55,12 +55,12 @@ export interface Upscaler {
    * Enlarges one image. Jobs run one after the other, in the order in which they reach the worker.
    * Options are checked before anything is sent to the worker. Unknown options are rejected.
    *
-   * @throws CrispenError with any code except `INTERNAL`: `INVALID_INPUT`, `MODEL_UNKNOWN`,
-   *   `CROSS_ORIGIN`, `FETCH_FAILED`, `DECODE_FAILED`, `IMAGE_TOO_LARGE`, `NO_WEBGPU`,
-   *   `INSECURE_CONTEXT`, `MODEL_CORRUPT`, `DEVICE_LOST`, `OUT_OF_MEMORY`, `NON_FINITE`,
-   *   `BLANK_RESULT`, `ENCODE_FAILED`, `WRITE_FAILED`, `WORKER_FAILED`, `ABORTED`. After any of
-   *   these errors, the upscaler can process the next image. No partial result file is left behind.
-   *   A target file that was empty before the call is removed.
+   * @throws CrispenError `INVALID_INPUT`, `MODEL_UNKNOWN`, `MODEL_UNSUPPORTED`, `CROSS_ORIGIN`,
+   *   `FETCH_FAILED`, `DECODE_FAILED`, `IMAGE_TOO_LARGE`, `NO_WEBGPU`, `INSECURE_CONTEXT`,
+   *   `MODEL_CORRUPT`, `DEVICE_LOST`, `OUT_OF_MEMORY`, `NON_FINITE`, `BLANK_RESULT`,
+   *   `ENCODE_FAILED`, `WRITE_FAILED`, `WORKER_FAILED`, `ABORTED`. After any of these errors, the
+   *   upscaler can process the next image. No partial result file is left behind. A target file
+   *   that was empty before the call is removed.
    */
   upscale(
     source: UpscaleSource,
@@ -111,8 +111,9 @@ export interface Upscaler {
    * recently used file is removed first.
    *
    * @throws CrispenError `MODEL_UNSUPPORTED` for an unknown network, or if the scale cannot be
-   *   detected and was not given, `MODEL_CORRUPT` for a damaged file or a file that does not match
-   *   `integrity`, `FETCH_FAILED`, `INVALID_INPUT`, `ABORTED`.
+   *   detected and was not given; `MODEL_CORRUPT` for a damaged file or a file that does not match
+   *   `integrity`; `INSECURE_CONTEXT` if `integrity` cannot be checked; `FETCH_FAILED`,
+   *   `INVALID_INPUT`, `ABORTED`.
    */
   addModel(file: Blob | string | URL, options?: AddModelOptions): Promise<AddedModel>;
   /** Lists the added models, oldest first. */

@@ -51,7 +51,7 @@ export interface EmitOptions {
   readonly element?: ElementType;
   /** The device's workgroup limits. The default is the minimum that every device supports. */
   readonly workgroup?: WorkgroupLimits | undefined;
-  /** Chooses a variant for each convolution. The default is always `plainConv`. */
+  /** Chooses a variant for each convolution. By default, all convolutions use `plainConv`. */
   readonly conv?: ConvChoice | undefined;
   /** If given, the program converts pixels to map values from 0 to `range`, and back. */
   readonly image?: Pick<PixelFormat, 'range' | 'wide'> | undefined;
@@ -61,8 +61,8 @@ export interface EmitOptions {
    */
   readonly attentionBytes?: number | undefined;
   /**
-   * Whether to use the row product kernels for subgroup quads (kernels/nonlocal/nonlocalQuad.ts).
-   * The default is false.
+   * Whether kernels can use subgroup quads, whose lanes load data together (see
+   * kernels/nonlocal/nonlocalQuad.ts and kernels/transformer/merged.ts). The default is false.
    */
   readonly quads?: boolean | undefined;
 }

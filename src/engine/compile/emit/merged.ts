@@ -60,7 +60,7 @@ export const mergedEmitters: EmitterGroup<MergedOp['op']> = (emission) => {
   };
 };
 
-/** A 1x1 convolution with its weights, `rows` [cOut][cIn], and its bias. */
+/** The weights `rows` [cOut][cIn] and the bias of a 1x1 convolution. */
 interface Dense {
   readonly rows: Float32Array<ArrayBuffer>;
   readonly bias: Float32Array<ArrayBuffer>;
