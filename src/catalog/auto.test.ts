@@ -6,7 +6,10 @@ import { findModel, MODEL_FILES, type ModelFile } from './files.ts';
 const [BEST, FAST] = ['a2n-photo-x2', 'pan-photo-x2'];
 const image = { width: 300, height: 200 };
 
-/** Returns the choice that is made for a chain of shipped models. */
+/**
+ * Calls `chooseSpeed` for shipped models. `bestMs` is the estimated time for the best models, or
+ * the error that the estimate throws.
+ */
 async function choose(
   best: readonly string[],
   bestMs: number | null | Error,

@@ -13,16 +13,16 @@ export interface AutoChoice {
    */
   readonly bestMs: number | null;
   /**
-   * The ids of the models that could have run instead, in order. The list is empty if there was no
-   * choice.
+   * The ids of the models that could have run instead, in the order in which they would have run.
+   * The list is empty if there was no choice.
    */
   readonly others: readonly string[];
 }
 
 /**
- * Chooses between the best models and the fast models, once for all runs of an image. Restoration
- * models have no kind, so no faster model replaces them. If there is no estimate, the best models
- * run.
+ * Chooses between the best models and the fast models, once for all runs of an image. A fast model
+ * replaces a best model of the same kind (`photo` or `clean`) and scale. Restoration models have no
+ * kind, so they are never replaced. If there is no estimate, the best models run.
  *
  * @param files the shipped models
  * @param best the best models, in the order of the runs

@@ -18,7 +18,10 @@ const model = (
   ...own,
 });
 
-/** The shipped weight files. `manifest.ts` adds the information for people. */
+/**
+ * The shipped weight files. `manifest.ts` adds a description of each model, its training and its
+ * measured quality.
+ */
 export const MODEL_FILES: readonly ModelFile[] = [
   model({
     id: 'a2n-x2',
@@ -195,7 +198,10 @@ export const MODEL_FILES: readonly ModelFile[] = [
 /** Finds a shipped model. @throws CrispenError in the same cases as `findIn` */
 export const findModel = (id: string): ModelFile => findIn(MODEL_FILES, id);
 
-/** Finds the shipped model of a kind, in the same way as `kindIn`. */
+/**
+ * Finds the best or the fastest shipped model for photos or for clean images at a scale. Returns
+ * undefined if there is none.
+ */
 export const modelOfKind = (
   kind: Kind,
   scale: number,

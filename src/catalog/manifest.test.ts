@@ -8,8 +8,9 @@ import { MODELS } from './manifest.ts';
 import { shippedModel, shippedNetwork } from './network.ts';
 
 /**
- * Matches the LCoAN tensors that the network does not name: the means, the convolution into which
- * one of the means is folded, and the flag that says whether the centroids were ever set.
+ * Matches the LCoAN tensors that are not weights of the network: the image means that are
+ * subtracted and added, the convolution into which the added mean is folded, and the flag that says
+ * whether the centroids were ever set.
  */
 const FOLDED = /^(sub_mean|add_mean|tail\.1)\.|\.kmeans\.initted$/;
 const folder = new URL('../../public/models/', import.meta.url);
@@ -34,7 +35,8 @@ describe.each(MODELS)('$id', (entry) => {
     const found = await shippedModel(entry, tensors);
     expect(found.network).toMatchObject({ scale, inputRange, architecture: network.architecture });
     const inFile = [...found.weights].map(([name, { shape }]) => ({ name, shape }));
-    // Tensors that the network does not name set its options or are folded into other weights.
+    // The file can contain tensors that are not weights of the network. They set its options or are
+    // folded into its weights.
     const isFolded = found.weights !== tensors;
     const named = new Set(found.network.graph.weights.map(({ name }) => name));
     const used = isFolded ? inFile.filter(({ name }) => named.has(name)) : inFile;
@@ -56,7 +58,8 @@ describe.each(MODELS)('$id', (entry) => {
 
   test('starts from a model that exists', () => {
     const { startedFrom } = entry.training;
-    // The training of A2N-M starts from those weights of A2N that have the same shapes in both.
+    // The training of A2N-M can start from those weights of A2N that have the same shapes in both,
+    // so the two networks count as one family.
     const family = (network: string) => network.replace('a2nm', 'a2n');
     if (startedFrom !== null) {
       expect(family(findModel(startedFrom).network)).toBe(family(entry.network));

@@ -5,9 +5,9 @@ import { pan } from '../networks/pan.ts';
 import type { ModelFile } from './files.ts';
 
 /**
- * Returns a shipped model's network, which does not depend on the weights. Most shipped models are
- * A2N or PAN, which do not need the registry. The other families are loaded together with the
- * registry.
+ * Returns a shipped model's network, which does not depend on the weights. This module imports the
+ * code for A2N and PAN, which most shipped models use. For any other network, the code for all
+ * network families is imported when it is needed.
  */
 export async function shippedNetwork({ network, ...sizes }: ModelFile): Promise<Network> {
   if (network === 'pan') return pan(sizes);

@@ -73,7 +73,7 @@ function isParseError(thrown: unknown): thrown is Error {
 
 /**
  * Parses the value of an option and checks it with the library's rule for that option.
- * @throws UsageError if the rule does not accept it.
+ * @throws UsageError if the rule does not accept the value.
  */
 export function parsed<T extends string | number>(option: string, text: string, rule: Choice<T>): T;
 export function parsed(option: string, text: string, rule: Rule): number;

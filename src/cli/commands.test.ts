@@ -410,7 +410,8 @@ describe('quality', () => {
     const [noisy] = json();
     const figures = [clean, jpeg, noisy].map(({ bicubicPsnr }) => bicubicPsnr);
     expect(new Set(figures).size).toBe(3);
-    // A resumed run must reuse the line with the same degradation, not one of the others.
+    // A resumed run must reuse the stored result for the same degradation (noise of 30), not the
+    // result for clean or JPEG input.
     await run(qualityCommand, ...args(...model, ...resume, '--noise', '30'));
     expect(json()[0]).toEqual(noisy);
   });

@@ -1,6 +1,7 @@
 /**
- * Golden cases for the networks with non-local attention. A file contains results of a network for
- * both offset layouts, or results of single modules. Some files contain no weights.
+ * Golden cases for the networks with non-local attention. A file contains the results of an LCoAN,
+ * of an EDSR with cross-layer attention for both values of `OffsetLayout`, or of a single attention
+ * module. Some files contain no weights.
  */
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import type { Gate, OffsetLayout } from '../graph/nonlocalOp.ts';
@@ -34,8 +35,8 @@ export function attentionCases(
 }
 
 /**
- * Returns the tensors to compare. They exclude the input, the weights and all tensors whose names
- * match `leave`.
+ * Returns the tensors to compare. The input, the weights and all tensors whose names match `leave`
+ * are left out.
  */
 const expectedOf = (tensors: TensorMap, prefix = '', leave: RegExp = /^$/): TensorMap =>
   new Map(
@@ -110,14 +111,17 @@ function edsrCases(
   }));
 }
 
-/** The settings with which a module computes the golden tensor `output`. */
+/**
+ * The settings for one run of a module, and the names of the golden tensors that contain the
+ * expected output and attention weights.
+ */
 interface Reading {
   readonly output: string;
   readonly weights?: string;
   readonly offsets: OffsetLayout;
   readonly gate: Gate | null;
   readonly noise?: boolean;
-  /** The gate's temperature in the released code. */
+  /** The temperature by which the gate's logits are divided, as in the released code; default 1. */
   readonly tau?: number;
 }
 
@@ -157,8 +161,9 @@ const READINGS: Readonly<Record<string, readonly Reading[]>> = {
 };
 
 /**
- * Returns the cases of a single module. Each case runs the module as a network whose input channels
- * are the query, the reference and the noise.
+ * Returns the cases of a single module. Each case wraps the module in a network with one input. The
+ * channels of this input are those of the query, then the reference and, if the file contains it,
+ * the noise that is added to the gate's logits.
  */
 function moduleCases(
   name: string,

@@ -21,7 +21,10 @@ import { viewOf } from './golden-views.ts';
 /** The largest allowed error, relative to the largest magnitude in the golden tensor. */
 export const GOLDEN_TOLERANCE = 2e-4;
 
-/** The name under which reports list the output of the fused run, which reads no other tensors. */
+/**
+ * The name under which reports list the output of the second run (see `compareGolden`). That run
+ * reads back no other tensor, so ops are fused without restriction.
+ */
 export const FUSED_OUTPUT = 'output (fused)';
 
 const EXTENSION = '.safetensors';
@@ -124,7 +127,7 @@ function networkOf(
  */
 const DETECTED: ReadonlySet<string> = new Set(['compact', 'span', 'rrdb', 'edsr']);
 
-/** Returns those properties from the metadata that cannot be detected from weights. */
+/** Reads from the metadata the options that `detect` cannot determine from the weights. */
 function notInTheWeights(metadata: Readonly<Record<string, string>>): DetectOptions {
   const { act, res_scale: residual, img_range: range, input_range: input } = metadata;
   return {
@@ -261,7 +264,10 @@ function partFrom(
   return { shape: [channels, height, width], data };
 }
 
-/** Compares the output of a network whose overlapping tiles are averaged. */
+/**
+ * Runs a network on overlapping tiles, averages the results, and compares them with the golden
+ * output.
+ */
 async function compareTiles(
   { name, network, weights, input, expected }: GoldenCase,
   tiles: AveragedTiles,
@@ -281,7 +287,10 @@ async function compareTiles(
   return compareTensor(name, 'output (tiles)', expected.get('output') as Tensor, actual);
 }
 
-/** Compares the weights of a layer that was folded when the checkpoint was read. */
+/**
+ * Compares the weights of a layer into which `detect` folded several convolutions with the weights
+ * that the authors' code computed.
+ */
 function compareFolded({ name, weights }: GoldenCase, tensor: string, golden: Tensor) {
   const layer = tensor.slice(FOLDED.length).replace(/\.(weight|bias)$/, '.eval_conv.$1');
   const folded = weights.get(layer);

@@ -23,8 +23,8 @@ export const cuganCheckpoint = ({ graph, scale }: Network): WeightSpec[] => {
 };
 
 /**
- * Returns, by node name, the index of both the row and the column at which the authors' map begins
- * in Crispen's map.
+ * Returns, by node name, where the authors' smaller map begins in Crispen's map. The number is the
+ * index of both the first row and the first column.
  */
 export function cuganStarts({ graph }: Network): ReadonlyMap<string, number> {
   const means = graph.nodes.flatMap((node) =>

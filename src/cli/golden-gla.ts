@@ -1,6 +1,6 @@
 /**
- * Golden cases for global learnable attention. They use the random rotations that are stored in the
- * files.
+ * Golden cases for global learnable attention. The authors' code draws random rotations in every
+ * run, so each golden file also contains the rotations with which its tensors were computed.
  */
 import { GraphBuilder } from '../graph/graph.ts';
 import { dlsn, globalAttention, prepareDlsn } from '../networks/dlsn.ts';

@@ -85,7 +85,10 @@ function printJson(line: object): void {
   console.log(JSON.stringify(line));
 }
 
-/** Prints a comparison as JSON. JSON converts NaN to null, and `error` states the reason. */
+/**
+ * Prints a comparison as JSON. If `maxAbs` and `maxRel` are NaN, the JSON contains null instead,
+ * and `error` states why they are NaN.
+ */
 function printComparison({ error, shape: _, ...line }: TensorComparison): void {
   printJson(error === null ? line : { ...line, error });
 }

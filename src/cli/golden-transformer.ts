@@ -1,6 +1,7 @@
 /**
  * Golden cases for lightweight transformers and newer convolutional networks. The weights are
- * stored in the golden file or in a separate file, or they are computed with a rule.
+ * stored in the golden file or in a separate file, or they are pseudorandom numbers that are
+ * computed from the tensors' names and a seed.
  */
 import { asid } from '../networks/asid.ts';
 import { dat } from '../networks/dat.ts';
@@ -51,7 +52,7 @@ const BUILDERS: Readonly<Record<string, (metadata: Metadata) => Network>> = {
       scale: Number(metadata.scale),
       features: Number(metadata.num_feat),
       blocks: Number(metadata.blocks),
-      // If the input range is -1..1, the input is already centred.
+      // If the golden input is already in the range -1..1, the network must not convert it.
       centred: metadata.input_range !== '-1..1',
     }),
   dat: (metadata) =>
@@ -129,8 +130,9 @@ function swinOf(metadata: Metadata): SwinConfig {
 const NOT_COMPARED = /^(coverage|tile_positions|tile_means|tile.*\.output\.crop|whole\.output)$/;
 
 /**
- * Matches the maps before the last step. If this step changes nothing (a pixel shuffle by 1, or no
- * mean to add), these maps equal the output and have no node of their own.
+ * Matches the names of golden tensors that contain the input of a network's last step. If this step
+ * changes nothing (a pixel shuffle by 1, or no mean to add), these maps equal the output and have
+ * no node of their own.
  */
 const BEFORE_END = /^(before_shuffle|tail_conv)$/;
 
@@ -145,7 +147,10 @@ const ownName = (tensor: string): string =>
     .replace(/^(unet1\.conv2)\.se\.(first\d)$/, '$1.$2')
     .replace(/^l(\d+)\.b(\d+)\.pos(\d)$/, 'folded.layers.$1.blocks.$2.attn.attns.$3.table');
 
-/** Returns a file's cases, or null if the file is of a different kind. */
+/**
+ * Returns the golden cases in a file, or null if the file has no input or its network is not in
+ * `BUILDERS`.
+ */
 export async function transformerCases(
   path: string,
   name: string,

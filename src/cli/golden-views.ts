@@ -28,7 +28,10 @@ export function viewOf(name: string): View | null {
   return { node, of: ({ shape, data }) => part({ shape, data }, [channels, ...shape.slice(1)], 0) };
 }
 
-/** Returns the view of one head's attention scores in the first or the last group. */
+/**
+ * Returns the view of one head's attention scores in the first or the last group. The end of the
+ * name specifies the group and the head; if it does not, the result is null.
+ */
 function scoresOf(name: string): View | null {
   const found = /^(.*)[._](?:window0|group0|first_window|(last_window))_head(\d)$/.exec(name);
   if (!found) return null;

@@ -29,7 +29,10 @@ ${NETWORK_USAGE}
  */
 export interface Inspection {
   readonly format: WeightFile['format'];
-  /** The path and the prefix before the tensors' names in the file; often empty. */
+  /**
+   * The text before each tensor's name in the file: the names of enclosing dictionaries and a
+   * prefix, such as `state_dict/module.`; often empty.
+   */
   readonly wrapper: string;
   readonly architecture: string | null;
   readonly scale: number | null;

@@ -35,7 +35,7 @@ export const holds = ({ within, finite, largest }: PrecisionFigures): boolean =>
 
 /**
  * Enlarges an image in f16 and in f32, and compares the 8-bit results. The f16 run uses the fusion
- * level of real GPUs. The f32 run uses the adapter's preferred fusion level, because llvmpipe needs
+ * level `blocks`. The f32 run uses the adapter's preferred fusion level, because llvmpipe needs
  * several minutes for fused blocks in f32.
  * @throws CrispenError like `Engine.upscale`; `INVALID_INPUT` for a device without f16.
  */

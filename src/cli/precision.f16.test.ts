@@ -33,13 +33,13 @@ describe.skipIf(!adapter)('shipped models in f16', () => {
   it.each(MODEL_FILES)('$id keeps to the bound', async ({ id, f16 }) => {
     const model = await chooseModel({ model: id });
     const photo = await readImage('e2e/images/chelsea-24x20.png');
-    // Models that use f16 by default must also pass on the hardest images.
+    // Models that use f16 by default must also keep to the bound on images with maximum contrast.
     const hard = (['strokes', 'checkers'] as const).map((kind) => hardPicture(kind, 24));
     for (const image of f16 ? [photo, ...hard] : [photo]) {
       const found = await measurePrecision(engine, model, image);
       expect(found).toSatisfy(holds);
       expect(found.values).toBe(3 * image.width * image.height * model.network.scale ** 2);
-      // Some values must differ from f32, which shows that the run really used f16.
+      // Some values must differ from the f32 result, which shows that the run really used f16.
       expect(found.same).toBeLessThan(1);
       expect(found.largest).toBeGreaterThan(1);
     }

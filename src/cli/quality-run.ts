@@ -69,8 +69,8 @@ export interface QualityLine {
   readonly border?: number;
   readonly interior?: number;
   /**
-   * The mean step across the same borders when the image is enlarged without tiles. `wholeInterior`
-   * is the mean step across the same interior lines.
+   * Like `border`, but for the image that is enlarged without tiles: the mean step across the lines
+   * where the tile borders would be. `wholeInterior` is the same for the lines of `interior`.
    */
   readonly wholeBorder?: number;
   readonly wholeInterior?: number;

@@ -9,8 +9,8 @@ import { picture } from '../../test/pictures.ts';
 import { PACKAGE_ROOT } from '../node/model.ts';
 
 /**
- * With `CRISPEN_LARGE=1`, the test enlarges 24 megapixels to 16 times as many, which takes about
- * ten minutes on a software adapter.
+ * With `CRISPEN_LARGE=1`, the test enlarges an image of 24 megapixels by a factor of four, which
+ * takes about ten minutes on a software adapter.
  */
 const IS_LARGE = process.env.CRISPEN_LARGE === '1';
 const [WIDTH, HEIGHT] = IS_LARGE ? [6000, 4000] : [300, 200];

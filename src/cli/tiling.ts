@@ -17,7 +17,7 @@ export const TILING_USAGE = `\
 const STATISTICS = ['exact', 'estimated'] as const;
 
 /**
- * Parses the options about tiles.
+ * Parses the command-line options `--tile`, `--memory`, `--edge` and `--statistics`.
  * @throws UsageError for invalid values, and for an edge mode that the device does not support.
  */
 export function tilingOf(

@@ -26,7 +26,7 @@ export interface Container {
   readonly chunks: Uint8Array<ArrayBuffer> | null;
   /** Whether the file stores grey pixels. */
   readonly isGrey: boolean;
-  /** Whether the file is a JPEG with four components, which are not RGB. */
+  /** Whether the file is a JPEG with four colour components (CMYK or YCCK). */
   readonly isCmyk: boolean;
   /** The number of bits per sample; 8 for formats whose depth is not read. */
   readonly bits: number;
@@ -299,8 +299,8 @@ function* jpegSegments({ data }: Bytes): Generator<Segment> {
   for (let at = 2; at + 4 <= data.length; ) {
     const marker = data[at + 1];
     if (data[at] !== 0xff || marker === 0) {
-      // Decoders skip bytes between segments. If only the segment before these bytes were removed,
-      // decoders might fail, so these bytes are reported too.
+      // Decoders skip bytes between segments. These bytes are reported too, so that `bare` removes
+      // them. Decoders might fail if only the segment before these bytes were removed.
       let next = at + 1;
       while (next < data.length && data[next] !== 0xff) next++;
       if (next === data.length) return;

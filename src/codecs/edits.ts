@@ -6,8 +6,8 @@ import { join } from './bytes.ts';
 export type Edit = readonly [start: number, end: number, inPlace?: Uint8Array<ArrayBuffer>];
 
 /**
- * The number of parts that are joined into one, because a view of a short part needs more memory
- * than the bytes themselves.
+ * Each time this many parts have accumulated, they are copied into one array, because a view of a
+ * short part needs more memory than the part's bytes.
  */
 const MAX_PARTS = 1024;
 

@@ -15,7 +15,8 @@ export interface GifFrame {
 }
 
 /**
- * Reads at most `most` frames from the start of a GIF. Numbers beyond the end of the file are NaN.
+ * Reads at most `most` frames from the start of a GIF. If the file ends within a frame's image
+ * descriptor, the missing coordinates and sides are NaN.
  */
 export function* gifFrames(bytes: Bytes, most: number): Generator<GifFrame> {
   const tableSize = (flags: number) => (flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0);

@@ -25,8 +25,8 @@ export const PRIMARIES: Readonly<Record<'srgb' | 'display-p3', Primaries>> = {
 };
 
 /**
- * A colour profile. It is either an RGB profile with a matrix and curves, or a profile of a
- * different form.
+ * The information that `readProfile` finds in a colour profile. Only RGB profiles that consist of a
+ * matrix and curves are read completely.
  */
 export interface Profile {
   /** Whether the profile is for RGB values. */

@@ -15,8 +15,8 @@ import {
 /** A description of the colour space of a file's stored values, which are not converted. */
 export interface Meaning extends Pick<ImageTags, 'icc' | 'pngColours' | 'colorSpace'> {
   /**
-   * The code points if the values are HDR, otherwise null. Of the output formats, only PNG stores
-   * them.
+   * The H.273 code points of the primaries and the transfer function if the values are HDR,
+   * otherwise null. Of the output formats, only PNG stores them.
    */
   readonly hdr: CodePoints | null;
   /**
@@ -36,8 +36,8 @@ const SRGB: Meaning = {
 
 /**
  * Finds the colour space of the stored values. Returns null if only a decoder can determine it.
- * Code points take precedence over a profile, and a profile takes precedence over gamma. Unusable
- * information is ignored (PNG, third edition, 4.3; Chromium does the same).
+ * H.273 code points take precedence over an ICC profile, and a profile takes precedence over gamma.
+ * Unusable information is ignored (PNG, third edition, 4.3; Chromium does the same).
  */
 export async function meaningOf(
   format: ImageFormat,

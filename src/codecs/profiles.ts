@@ -4,7 +4,8 @@ import { PRIMARIES, type Primaries, readGreyCurve } from './icc.ts';
 import { inverse, type Matrix, times, transposed, type Vector } from './matrix.ts';
 
 /**
- * Builds profiles with a matrix and curves from other kinds of colour information in files.
+ * Builds ICC profiles with a matrix and curves for files that describe their colours in another
+ * way, for example by H.273 code points, by a PNG's gAMA and cHRM values, or by a grey profile.
  * Sources: ICC.1:2022; primaries and transfer functions of ITU-T H.273.
  */
 

@@ -270,7 +270,7 @@ describe('colours', () => {
     const source = await openSource(await pngWith(type, data));
     expect(source).toMatchObject({ isRaw: true, notes: [], tags: { colorSpace } });
     expect(joined(source.bare).includes(type)).toBe(false);
-    // If the colours are not sRGB, the tags for a PNG contain the unchanged chunk.
+    // If the colours are not sRGB, `pngColours` contains the chunk that `pngWith` added, unchanged.
     const { pngColours } = source.tags;
     const said = chunk(type, Uint8Array.from(data));
     expect(pngColours && [...pngColours]).toEqual(colorSpace === 'other' ? [...said] : null);

@@ -6,8 +6,8 @@ import { openSource } from './source.ts';
 const files = await everyFormat();
 
 /**
- * Returns the information that `openSource` finds in a file, and the pixels that a decoder returns
- * for the bare file.
+ * Returns the information that `openSource` finds in a file. Also returns the pixels that a decoder
+ * reads from `bare`, the file that `openSource` prepares for decoding.
  */
 async function read(file: Buffer) {
   const { bare, ...rest } = await openSource(Uint8Array.from(file), { refused: [] });

@@ -23,8 +23,8 @@ import type { CpuModel } from './model.ts';
 import { traceOnCpu } from './trace.ts';
 
 /**
- * Does the same as `upscaleStrips`, but for networks that run in averaged tiles. The result is a
- * single strip.
+ * Does the same as `upscaleStrips` for networks that run on overlapping tiles and average the
+ * overlaps. The sink receives the whole result as a single strip.
  */
 export async function upscaleAveraged(
   model: CpuModel,

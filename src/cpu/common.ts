@@ -19,8 +19,8 @@ export type Emitter<K extends FusedOp['op'] = FusedOp['op']> = (
 ) => Emission;
 
 /**
- * The emitters for the ops in A2N and PAN, which most visitors run. `others.ts` contains the
- * remaining emitters.
+ * The emitters for the ops of A2N and PAN, the networks that most users run. `others.ts` contains
+ * the remaining emitters.
  */
 export const COMMON = {
   // The host converts pixels, so these ops need no tasks.
@@ -55,7 +55,7 @@ export type CommonOp = keyof typeof COMMON;
 /** Provides the CPU backend's emitters for a network's ops. */
 export interface Emitters {
   of(op: FusedOp): Emitter;
-  /** Returns whether an op runs in plain loops. */
+  /** Returns whether the WebAssembly module lacks an op, which then runs in JavaScript loops. */
   isSlow(op: FusedOp): boolean;
 }
 

@@ -70,11 +70,15 @@ const byTiles = ({ kernel, upsample, cIn, cOut }: ConvOp): boolean =>
 /** The cost of starting and finishing each sum of products, in multiply-adds. */
 const TILE_ENDS = 10;
 
-/** Returns a convolution's cost per LR pixel: the multiply-adds, and how many numbers are moved. */
+/**
+ * Returns a convolution's cost per LR pixel: its multiply-adds, and the extra cost of activations
+ * and tiles, expressed as a number of written values. The caller counts the values of the result.
+ */
 export function costOf(op: ConvOp): { readonly multiplyAdds: number; readonly values: number } {
   const { kernel, upsample, cIn, cOut, multiplyAdds } = op;
   const pixels = multiplyAdds / (kernel ** 2 * cIn * cOut);
-  // An exponential takes as long as moving several numbers.
+  // Activations such as the sigmoid compute an exponential, which is counted as four written
+  // values.
   const bent = [op.act0, op.act1].some((act) => act && act.fn !== 'prelu' && slopeOf(act) === null);
   const values = bent ? 4 * padded(cOut) * pixels : 0;
   if (byTiles(op)) {
@@ -89,7 +93,10 @@ export function costOf(op: ConvOp): { readonly multiplyAdds: number; readonly va
   return { multiplyAdds: pixels * (depth + TILE_ENDS) * padded(cOut), values };
 }
 
-/** Emits a convolution without tiles, separately for each phase of an enlargement. */
+/**
+ * Emits a convolution without tiles. If it enlarges its input, the result's pixels at each offset
+ * (`dy`, `dx`) have their own weights and their own task.
+ */
 function emitRuns(
   op: ConvOp,
   constants: Constants,
@@ -144,8 +151,8 @@ function emitRuns(
 }
 
 /**
- * Emits a convolution that uses tiles (see `winograd.ts`). At each position in the transformed
- * windows, the products form a 1x1 convolution over the tiles.
+ * Emits a convolution that uses tiles (see `winograd.ts`). A transformed window has 16 positions.
+ * For each position, a 1x1 convolution over the tiles computes the summed products.
  */
 function emitTiles(
   op: ConvOp,
@@ -212,8 +219,8 @@ function emitTiles(
 }
 
 /**
- * Transforms filters and packs them position by position. At each position, the weights are in the
- * order that `packWeights` uses.
+ * Transforms 3x3 filters to 4x4 positions (see `winograd.ts`) and packs them position by position.
+ * At each position, the weights are in the order that `packWeights` uses.
  */
 function packTiles(
   oihw: Float32Array,

@@ -13,7 +13,10 @@ import { upscale } from './upscale.ts';
 const crew = openCrew(3);
 afterAll(() => crew.close());
 
-/** Prepares the crew to run a module, and counts the rows that the host computes. */
+/**
+ * Returns the function `run`, which divides a task among the crew's threads, the memory of the
+ * tasks, and the function `own`, which returns how many rows of sums the host has computed.
+ */
 async function watched() {
   const module = await compileModule(undefined, true);
   const memory = makeMemory(2 ** 20, true);

@@ -5,8 +5,8 @@ import { RECORDS } from './records.ts';
 import { onThisThread, type RunRows } from './runner.ts';
 
 /**
- * The names of all records. Threads refer to functions by their index in this list. Some records
- * have no function.
+ * The names of all records. A function has the same name as the record that it reads, so threads
+ * refer to a function by its index in this list. Some records have no function.
  */
 const FUNCTIONS = Object.keys(RECORDS) as RowFunction[];
 
@@ -47,8 +47,8 @@ export class Crew {
   }
 
   /**
-   * Returns a function that computes rows of tasks in this memory. The function is valid until the
-   * next call to `serve`.
+   * Returns a function that computes a range of a task's rows with all threads. The data of the
+   * tasks is in `memory`. The function is valid until the next call to `serve`.
    */
   serve(module: WebAssembly.Module, memory: WebAssembly.Memory, functions: Functions): RunRows {
     if (this.#workers.length === 0) return onThisThread(functions);

@@ -23,12 +23,15 @@ const WHOLE_PIXELS = 6e5;
 const PIXEL_VALUES = 16;
 
 /**
- * This factor accounts for costs that are not counted separately: borders, waiting for threads, and
- * code that is not optimised yet.
+ * This factor accounts for costs that are not counted separately: the borders of maps, waiting for
+ * threads, and code that the runtime has not optimised yet.
  */
 const REST = 1.5;
 
-/** This factor accounts for work other than multiply-adds in plain loops, such as sorting. */
+/**
+ * Ops in plain loops also do work other than multiply-adds, such as sorting. This factor accounts
+ * for it.
+ */
 const SORTING = 2;
 
 /** A machine's speed, in milliseconds per unit of work. */
@@ -75,15 +78,16 @@ export async function measureSpeed(crew?: Crew): Promise<Speed> {
   );
   const { time, values, multiplyAdds } = multiplying;
   const perValue = moving.time / moving.values;
-  // The convolution's numbers are in the cache, so moving them takes at most half of the measured
-  // time.
+  // The convolution's maps are small and stay in the cache, so `perValue` can overstate the time
+  // for moving their values. At most half of the measured time is subtracted for it.
   const perMultiplyAdd = Math.max(time / 2, time - values * perValue) / multiplyAdds;
   return { perMultiplyAdd, perValue };
 }
 
 /**
  * Times a network with one op, in milliseconds per pixel. Other work on the machine slows down the
- * measurement and the estimated job equally. A single long pause has little effect.
+ * measurement and the estimated job equally. The time is the mean of all runs, but at most twice
+ * the median, so one long interruption has little effect.
  */
 async function probe(
   crew: Crew | undefined,
@@ -127,8 +131,9 @@ async function probe(
 }
 
 /**
- * Estimates how many milliseconds a network takes for an LR image. For ops that run in the oracle's
- * loops, the estimate uses the speed of those loops.
+ * Estimates how many milliseconds a network takes for an LR image. Ops for which the WebAssembly
+ * module has no function run in plain loops, so the estimate for them uses the measured speed of
+ * such loops.
  * @param teamed the number of threads without shared memory that compute bands of the image
  * @throws CrispenError `INVALID_INPUT`
  */
@@ -158,7 +163,9 @@ export async function estimateMilliseconds(
 }
 
 /**
- * Returns the busiest thread's share of the work, including overlap, for the best number of bands.
+ * Returns which fraction of the image's rows the busiest thread processes, including the rows where
+ * bands overlap. The image is cut into the number of bands, up to `threads`, that minimises this
+ * fraction.
  */
 async function shareOf(network: Network, size: Size, threads: number): Promise<number> {
   if (threads === 1) return 1;

@@ -29,8 +29,8 @@ const pixelBytes = (channels: number): number => padded(channels) * 4;
 const rowBytes = (channels: number, width: number): number => (width + 1) * pixelBytes(channels);
 
 /**
- * Returns the size in bytes of a map with its border and one extra pixel, which tiled convolutions
- * can read.
+ * Returns the size in bytes of a map with its border and one extra pixel. If the width is odd,
+ * Winograd convolutions read this pixel, which follows the last pixel of the border.
  */
 export const mapBytes = (channels: number, width: number, height: number): number =>
   (height + 2) * rowBytes(channels, width) + 2 * pixelBytes(channels);

@@ -1,6 +1,7 @@
 /**
- * Runs ops in the oracle's plain loops if the module has no function for them. The loops take about
- * a hundred times as long as the module's functions.
+ * Runs the ops for which the WebAssembly module has no function. They run in the plain TypeScript
+ * loops of the reference implementation (`engine/oracle`). The loops take about a hundred times as
+ * long as the module's functions.
  */
 import type { GroupAttentionOp, LoneOp } from '../engine/compile/fused.ts';
 import { applyOp } from '../engine/oracle/interpreter.ts';

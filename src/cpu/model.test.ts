@@ -17,8 +17,8 @@ const goldens = ['tiny_*', 'compact_*', 'span_*', 'rrdb_*', 'edsr_*', 'lcoan_*',
   .filter((file) => file.startsWith(SEEDED_GOLDENS));
 
 /**
- * Reads the networks of a seeded golden file. A file for non-local attention can contain several
- * networks. All other files contain one.
+ * Finds the golden file in test/golden that matches `pattern`, and reads its networks. A file for
+ * non-local attention can contain several networks. All other files contain one.
  */
 async function goldensOf(pattern: string) {
   const file = findGoldenCases(pattern).find((path) => path.startsWith(SEEDED_GOLDENS));
@@ -67,7 +67,8 @@ describe('shipped models on pixels', () => {
     }
   });
 
-  // LCoAN and ACLA attend to distant pixels. ASID always runs in averaged tiles of 64 pixels.
+  // LCoAN and ACLA attend to distant pixels. ASID always runs in overlapping tiles of 64 x 64
+  // pixels and averages their results.
   const far = ['lcoan', 'edsr-acla', 'asid'];
   const local = MODEL_FILES.filter(({ network }) => !far.includes(network));
   it.each(local.map(({ id }) => id))('%s in tiles equals the whole', async (id) => {
@@ -114,7 +115,7 @@ describe('tiles', () => {
     ['compact_x2_11x7', 16],
     ['rrdb_x2_unshuffle_13x9_pad', 45],
     ['span_x2_11x7', 32],
-    // This network computes means over the whole image.
+    // For each tile, this network needs means over the whole image.
     ['tiny_a2n_x4_8x8', 24],
   ])('%s in tiles of %i equals the whole', async (name, tileSize) => {
     const { network, weights } = await golden(name);
@@ -182,7 +183,8 @@ describe('a job', () => {
     expect(after).toEqual(fresh);
   });
 
-  // These networks run their attention, norms or large kernels in plain loops.
+  // The WebAssembly module has no functions for the attention, norms or large kernels of these
+  // networks, so these ops run in JavaScript loops.
   it.each([
     ['lcoan_tiny_x2_9x7', 160],
     ['edsr_cla_tiny_x2_9x7', 192],

@@ -33,9 +33,9 @@ export interface ModelOptions {
   /** The fusion level; default `ops`. `none` runs each node separately. */
   readonly fuse?: 'ops' | 'none';
   /**
-   * Whether 3x3 convolutions avoid tiles of 2x2 pixels, which save time but increase rounding
-   * errors. Set this if users see values from inside the network, such as attention weights: a
-   * softmax can magnify small rounding errors of its input.
+   * Whether 3x3 convolutions avoid the Winograd method F(2x2, 3x3), which saves time but increases
+   * rounding errors. Set this if users see values from inside the network, such as attention
+   * weights: a softmax can magnify small rounding errors of its input.
    */
   readonly exact?: boolean | undefined;
 }
@@ -50,7 +50,7 @@ type Part = 'all' | 'pooling';
 export class CpuModel {
   readonly network: Network;
   readonly helpers: readonly TileRunner[];
-  /** The number of threads that divide the rows. */
+  /** The number of threads, including this one, that share the rows of each task. */
   readonly threads: number;
   readonly #compiled: Compiled;
   readonly #memory: WebAssembly.Memory;
@@ -145,7 +145,8 @@ export class CpuModel {
   }
 
   /**
-   * Runs the network on the pixels in `source` and packs a part of the result.
+   * Runs the network on the pixels in `source`, and writes the part of the result that `packing`
+   * describes to the array `packing.to.data`.
    * @param size the size of the map that the network reads; it exceeds the source's size if
    *   reflected pixels are added
    * @returns false if a value was not finite

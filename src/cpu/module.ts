@@ -3,7 +3,8 @@ import { PROBES } from './generated/probes.ts';
 import type { RecordName } from './records.ts';
 
 /**
- * The names of the module's functions: one for each record that is not a part of another record.
+ * The names of the module's functions. There is one function for each type of record, except for
+ * `segment` and `part`, which describe the inputs of convolutions.
  */
 export type RowFunction = Exclude<RecordName, 'segment' | 'part'>;
 
@@ -119,9 +120,12 @@ const outOfMemory = (bytes: number, cause: unknown): CrispenError =>
     { hint: 'Set a smaller memory budget or enlarge a smaller image.', cause },
   );
 
-/** The module's import of an unshared "memory" with a maximum size, in hexadecimal digits. */
+/**
+ * The bytes of the module's memory import in hexadecimal: the name "memory", the byte 2 for a
+ * memory, and the flags 1, which say that it has a maximum size and is not shared.
+ */
 const MEMORY_IMPORT = '6d656d6f72790201';
-/** The same import, but for a shared memory. */
+/** The bytes that replace `MEMORY_IMPORT` if threads share the memory. Only the flags differ. */
 const SHARED_IMPORT = '6d656d6f72790203';
 
 const bytesOf = (digits: string): Uint8Array<ArrayBuffer> =>

@@ -1,4 +1,4 @@
-/** Emits ops that only move numbers. */
+/** Emits ops that only copy numbers from one map to another, such as concatenation. */
 import type { FusedOpOf } from '../engine/compile/fused.ts';
 import { type MapView, pixelAt } from './layout.ts';
 import type { Emission, HostTask, Place, RowTask } from './tasks.ts';
@@ -25,7 +25,8 @@ export function emitUnshuffle({ reads, writes, scale }: FusedOpOf<'pixelUnshuffl
       const [x, y] = [place.map(reads.inputs[0]), place.map(writes.y)];
       const moves = Array.from({ length: scale ** 2 }, (_, phase) => {
         const [dy, dx] = [Math.floor(phase / scale), phase % scale];
-        // This map contains only one phase's pixels.
+        // This view of `x` contains only the pixel at (dy, dx) of each block of `scale` x `scale`
+        // pixels.
         const part = {
           ...x,
           address: pixelAt(x, dy, dx),
@@ -43,7 +44,10 @@ export function emitUnshuffle({ reads, writes, scale }: FusedOpOf<'pixelUnshuffl
   };
 }
 
-/** Creates a task that moves values to all pixels of `y`. Distances are in bytes. */
+/**
+ * Creates a task that copies numbers from the map `from` to every pixel of `y`, as the record
+ * `move` describes (`records.ts`). Distances are in bytes.
+ */
 export function move(
   place: Place,
   from: MapView,
@@ -53,8 +57,8 @@ export function move(
     readonly phase?: number;
     readonly fromChannel?: number;
     /**
-     * The position of the numbers in each pixel of `y`. The next field is the distance between the
-     * numbers.
+     * The offset of the first copied number in each pixel of `y`. `toChannel` is the distance from
+     * one copied number to the next.
      */
     readonly to?: number;
     readonly toChannel?: number;

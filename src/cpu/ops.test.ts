@@ -28,8 +28,8 @@ const activated =
   (b, x) =>
     b.activation('activated', build(b, x), activation);
 /**
- * All activations in the table. For activations that the module lacks, the host evaluates their
- * formula.
+ * All activations in the table. If the WebAssembly module does not support an activation,
+ * JavaScript code computes it.
  */
 const ALL = (Object.keys(ACTIVATIONS) as ActivationName[]).map(
   (fn): Activation => (fn === 'leakyRelu' ? { fn, slope: 0.2 } : { fn }),

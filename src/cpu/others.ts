@@ -97,7 +97,8 @@ const OTHERS: {
   shift: ({ reads, writes, by }) => ({
     tasks: (place) => {
       const [x, y] = [place.map(reads.inputs[0]), place.map(writes.y)];
-      // The shifted map reads zeros from the border of `x`.
+      // This view of `x` is shifted by `by` pixels along both axes. Where it extends past the map,
+      // it contains the zeros in the border of `x`.
       const moved = { ...x, address: pixelAt(x, by, by) };
       return [...clearPadding(y), move(place, moved, y, { channels: x.channels })];
     },
@@ -205,17 +206,17 @@ function emitMean(
     ...pool,
     tasks: (place) => {
       const map = place.map(x);
-      // In a small tile, there might be no pixels left. This does not matter, because tiles use the
-      // image's means.
+      // The excluded rows and columns can cover a small tile completely, so the sides are at least
+      // 1. The means of such a tile are not used, because tiles use the means of the whole image.
       const [width, height] = [map.width, map.height].map((side) =>
         Math.max(1, side - first - last),
       );
       const inner = { ...map, address: pixelAt(map, first, first), width, height };
       const tasks = pool.tasks({ ...place, map: (id) => (id === x ? inner : place.map(id)) });
       /**
-       * Converts a band's rows to LR rows of the inner map, and adds a small value. Without this
-       * value, rounding would select the previous rows in maps whose size is 3/2 or 3/4 of the LR
-       * size.
+       * Changes a band's range of LR rows so that it is relative to the first row of the inner map.
+       * `emitPool` multiplies both ends by `scale` and rounds addresses down. Therefore, a small
+       * value is added, so that rounding errors cannot move the range.
        */
       const within = ({ from, to, combine }: Band): Band => {
         const row = (at: number) =>
@@ -259,8 +260,8 @@ function emitMeanOfSquares(
 }
 
 /**
- * Emits `y = scale * x + shift`. The host computes `scale` and `shift` for each channel from a
- * vector.
+ * Emits `y = scale * x + shift`. On the host, `then` computes `scale` and `shift` for each channel
+ * from the vector that is the op's second input.
  */
 function emitGroupAffine(
   constants: Constants,

@@ -39,7 +39,7 @@ export function unpack(floats: Float32Array, map: MapView, image: RgbaImage, ran
 
 const luma = (r: number, g: number, b: number): number => 0.299 * r + 0.587 * g + 0.114 * b;
 
-/** A part of the result. `core` is in LR pixels of the image that the network read. */
+/** A part of the result. `core` is the rectangle of `source` that the part shows enlarged. */
 export interface Packing {
   readonly core: {
     readonly x: number;
@@ -50,7 +50,7 @@ export interface Packing {
   readonly scale: number;
   /**
    * The pixels that the network read. Alpha is computed from them. If the network only computes
-   * luma, the colours are computed from them too.
+   * luma, the differences between the colours and luma also come from these pixels.
    */
   readonly source: RgbaImage;
   /**

@@ -1,6 +1,6 @@
 /**
- * Converts values between the module's memory and planar maps, for traces and for ops that run in
- * plain loops.
+ * Converts values between the module's memory and planar maps. Traces need these conversions, and
+ * so do ops that run in plain loops because the module has no function for them (`loops.ts`).
  */
 import type { ValueId } from '../engine/compile/fused.ts';
 import type { Value } from '../engine/oracle/interpreter.ts';
@@ -36,7 +36,7 @@ export function readPlanar(floats: Float32Array, map: MapView): Float32Array<Arr
   return data;
 }
 
-/** Reads one of a run's values from memory or from the tables. */
+/** Reads a value of a run: a map or a vector from memory, any other value from `tables`. */
 export function readValue(
   graph: Graph,
   id: ValueId,

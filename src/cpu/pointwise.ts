@@ -34,8 +34,8 @@ interface PointwiseSpec {
   readonly a: ValueId;
   readonly y: ValueId;
   /**
-   * The addresses of per-channel values. `act0` uses `slopes`. `scale` replaces the map `m`, and
-   * `shift` replaces `r`.
+   * The addresses of per-channel values. `act0` uses `slopes`. If there is no map `m`, the formula
+   * uses `scale` in its place, and if there is no map `r`, it uses `shift`.
    */
   readonly slopes?: number;
   readonly scale?: number | ((place: Place) => number);
@@ -51,8 +51,9 @@ interface PointwiseSpec {
 }
 
 /**
- * Selects the pixels that belong to one phase of an enlargement. If `every` is 1, all pixels are
- * selected.
+ * Selects the pixels in the rows `dy + i * every` and the columns `dx + j * every`. A convolution
+ * that enlarges by `every` computes each such set of pixels with its own filters. If `every` is 1,
+ * all pixels are selected.
  */
 interface Strides {
   readonly dy: number;

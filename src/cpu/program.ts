@@ -17,8 +17,8 @@ import { type Field, RECORDS, type RecordName, recordBytes } from './records.ts'
 import type { Emission, HostTask, Place, Places, Task } from './tasks.ts';
 
 /**
- * The plan for running a network at one image size: the steps in order, and the records for the
- * module.
+ * The plan for running a network on images of one size. It contains the steps in order, and the
+ * records from which the functions of the WebAssembly module read their arguments.
  */
 export interface Program {
   readonly size: Size;
@@ -44,7 +44,10 @@ export interface Step {
 /** A network with its constants. Programs for any image size can be planned from it. */
 export class Compiled {
   readonly fused: FusedGraph;
-  /** Whether some ops run in plain loops, which take about a hundred times as long. */
+  /**
+   * Whether some ops run in plain TypeScript loops, which take about a hundred times as long as the
+   * functions of the WebAssembly module.
+   */
   readonly slow: boolean;
   readonly #emissions: readonly Emission[];
   readonly #constants: Constants;

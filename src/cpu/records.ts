@@ -40,13 +40,12 @@ export const RECORDS = {
     ...['parts', 'partsEnd'],
     /**
      * A `conv` record for the products at one of the 16 positions in a transformed window. It reads
-     * `v` and writes `m`. Both have one row per thread, and each row's pixels are
-     * [positions][tiles].
+     * `v` and writes `m`. Both have one row per thread. A row is [positions][tiles][channels].
      */
     ...['conv', 'v', 'm'],
     /** The distance from one thread's row to the next thread's row, in both `v` and `m`. */
     'stride',
-    /** The size in bytes of a transformed window's channels at one position. */
+    /** The size in bytes of all input channels at one position of a transformed window. */
     'depth',
     /** For each position, the weights in the form that `conv` uses. */
     'weights',
@@ -62,8 +61,8 @@ export const RECORDS = {
   /**
    * pointwise: `y = act1(act0(a) * m * factorA + r * factorR)`. Each of `act0` and `act1` maps `v`
    * to `v >= 0 ? v : slope * v`, or is the function that `kind…` names (see `KINDS`). Each of `m`
-   * and `r` is a map, or a single pixel that is repeated. For a single pixel, the row distance is
-   * 0, and the skip leads back to the start of the pixel.
+   * and `r` is a map, or a single pixel that is repeated. For a single pixel, `…Row` is 0, and
+   * `…Skip` is minus the size of the pixel, so that the next pixel is read from the same address.
    */
   pointwise: [
     ...['a', 'aRow', 'aSkip'],
@@ -109,8 +108,9 @@ export function fieldOffset<R extends RecordName>(record: R, field: Field<R>): n
 }
 
 /**
- * The values of `kind0` and `kind1`. They select a slope on the negative side, or a function.
- * Functions that no family in the catalogue uses, such as Mish, are computed by the host.
+ * The values of `kind0` and `kind1`. `slope` selects `v >= 0 ? v : slope * v`, and each of the
+ * others selects the function that it names. Functions that no family in the catalogue uses, such
+ * as Mish, are computed by the host.
  */
 export const KINDS = {
   slope: 0,

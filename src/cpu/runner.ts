@@ -15,8 +15,8 @@ const FIRST_CALL = 2e7;
  */
 const GROWTH = 16;
 /**
- * The target duration of a call in milliseconds. It is long, because threads wait for each other at
- * the end of each call.
+ * The target duration in milliseconds of a call to one of the module's functions. Shorter calls
+ * would waste more time, because the threads wait for each other at the end of each call.
  */
 const CALL_MS = 8;
 /**
@@ -50,7 +50,10 @@ export interface Run extends Pick<RunOptions, 'signal'> {
   readonly rows: RunRows;
   readonly threads: number;
   readonly means?: Means | undefined;
-  /** Receives the values that are not in the module's memory. */
+  /**
+   * If given, the run adds the values that are neither feature maps nor vectors to this `Map`.
+   * These values are not in the module's memory.
+   */
   readonly tables?: Tables | undefined;
   readonly onWork?: ((multiplyAdds: number) => void) | undefined;
   /** Called after each step with the step and its duration in milliseconds. */
@@ -64,7 +67,7 @@ export type RunChoice = Pick<Run, 'signal' | 'onWork' | 'onStep' | 'means' | 'ta
 export async function runProgram(program: Program, run: Run): Promise<void> {
   const pixels = program.size.width * program.size.height;
   const first = FIRST_CALL * run.threads;
-  /** The number of multiply-adds for the next call to each function. */
+  /** For each function, the number of multiply-adds that its next call should compute. */
   const sizes = new Map<RowFunction, number>();
   let since = performance.now();
   const rest = async () => {
@@ -79,8 +82,8 @@ export async function runProgram(program: Program, run: Run): Promise<void> {
     const started = performance.now();
     const work = step.op.multiplyAdds * pixels;
     const rowsInAll = step.tasks.reduce((sum, task) => sum + (isRowTask(task) ? task.rows : 0), 0);
-    // Ops without multiply-adds only move numbers. Each of their rows counts as 100 multiply-adds
-    // per LR pixel.
+    // Ops that only move numbers have no multiply-adds. Therefore, each row counts as at least 100
+    // multiply-adds per pixel of the input's width.
     const perRow = Math.max(work / Math.max(1, rowsInAll), 100 * program.size.width);
     for (const task of step.tasks) {
       if (!isRowTask(task)) {

@@ -1,6 +1,6 @@
 /**
- * The CPU backend's work for an op: rows that the module's functions compute, and steps that run on
- * the host.
+ * Defines the tasks into which the CPU backend divides an op: rows that functions of the
+ * WebAssembly module compute, and steps that run in JavaScript on the host.
  */
 import type { ValueId } from '../engine/compile/fused.ts';
 import type { Value } from '../engine/oracle/interpreter.ts';
@@ -10,8 +10,8 @@ import type { RowFunction } from './module.ts';
 import type { Field, RecordName } from './records.ts';
 
 /**
- * Rows that one of the module's functions computes. They can be computed concurrently and in any
- * order.
+ * A task that calls a function of the WebAssembly module to compute a number of rows. The rows can
+ * be computed concurrently and in any order.
  */
 export interface RowTask {
   readonly fn: RowFunction;
@@ -71,7 +71,10 @@ export function meansOf(parts: readonly RowSums[]): Float32Array<ArrayBuffer> {
   });
 }
 
-/** A run's values that are not in the module's memory. */
+/**
+ * The values of a run that are neither feature maps nor vectors, such as attention weights. They
+ * are JavaScript objects outside the WebAssembly module's memory.
+ */
 export type Tables = Map<ValueId, Value>;
 
 /** A step that runs on the host. */
@@ -98,7 +101,7 @@ export interface Places {
 export interface Place extends Places {
   /** The address of the memory that `Emission.scratch` requested. */
   readonly scratch: number;
-  /** The address of the first thread's memory that `Emission.perThread` requested. */
+  /** The address of the first thread's working memory; see `Emission.perThread`. */
   readonly perThread: number;
   /** The distance from `perThread` to the next thread's memory. */
   readonly perThreadStride: number;

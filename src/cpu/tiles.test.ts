@@ -59,7 +59,8 @@ it.each(['tiny_a2n_x4_8x8', 'compact_x2_11x7', 'span_x2_11x7', 'edsr_x2*'])(
 it('a shipped A2N in bands equals the whole image, bit for bit', async () => {
   const { network, weights } = await chooseModel({ model: 'a2n-photo-x2' });
   const { alone, together } = await loadAll(network, weights);
-  // If the 203 rows were simply halved, the second band would begin at an odd row.
+  // With 203 rows, the second band begins at an odd row. The pixels that it reads must still begin
+  // at an even row, because convolutions compute squares of 2 x 2 pixels.
   for (const image of [picture(24, 300), picture(25, 203)]) {
     const actual = await upscale(together, image);
     expect(actual.report.tiles).toBeGreaterThan(1);

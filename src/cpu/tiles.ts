@@ -51,13 +51,13 @@ export type Reply =
   | { readonly done: boolean; readonly data: RgbaImage['data'] }
   | { readonly error: SerializedError };
 
-/** The parts of the platform's ports and workers that this backend uses. */
+/** The members of `MessagePort` that this backend uses. */
 export interface Port {
   postMessage(message: unknown, transfer: ArrayBuffer[]): void;
   onmessage: ((event: MessageEvent) => void) | null;
 }
 
-/** Computes means over an image from bands that are computed at the same time. */
+/** Computes each channel's mean over an image whose bands are processed at the same time. */
 export class Pooling {
   readonly #bands: number;
   readonly #waiting = new Map<ValueId, { sums: RowSums[]; came: number; asking: Asking[] }>();
@@ -68,7 +68,8 @@ export class Pooling {
   }
 
   /**
-   * Returns the function that a band calls to request means. `index` counts the bands from the top.
+   * Returns the function to which a band passes its sums. The function returns the means over all
+   * bands. `index` counts the bands from the top.
    */
   combine(index: number): Band['combine'] {
     return (id, sums) =>

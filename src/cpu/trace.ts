@@ -6,8 +6,9 @@ import type { RunChoice } from './runner.ts';
 import type { Tables } from './tasks.ts';
 
 /**
- * Runs a network on planar data in the network's input range and returns the values called `names`.
- * The model must keep all of these values except the output.
+ * Runs a network on planar data in the network's input range. Returns the values of the nodes with
+ * the given names. Except for the output node, these nodes must be in the option `keep` with which
+ * the model was loaded, because the memory of other values is reused during a run.
  */
 export async function traceOnCpu(
   model: CpuModel,

@@ -28,9 +28,11 @@ const WORTHWHILE = 0.9;
 
 /**
  * Upscales an image and passes rows to `sink` when they are finished. The image is processed as a
- * whole if it fits into memory. Otherwise, it is processed in tiles that overlap by the network's
- * reach. Means are computed over the whole image if the part of the network that computes them fits
- * into memory. Otherwise, they are computed over a collage of the image's parts.
+ * whole if it fits into memory. Otherwise, it is processed in overlapping tiles. The overlap is the
+ * radius of the network's receptive field, or less if that radius is large (see `tileOverlap`).
+ * Means are computed over the whole image if the part of the network that computes them fits into
+ * memory. Otherwise, they are computed over a collage: a smaller image, joined from parts of the
+ * image.
  *
  * The model's helpers share the work. An image that fits into memory is divided into bands. Means
  * are computed over all bands together, so the result is identical to that of an undivided image.

@@ -13,8 +13,8 @@ export const TILE_SIDE = 2;
 /** The number of tiles that are transformed together. */
 export const TILES = 16;
 /**
- * The number of tiles for which memory is reserved. The last products can include a few unused
- * tiles.
+ * The number of tiles for which memory is reserved. Products are computed for 4 or 6 tiles at a
+ * time, so they can include up to 2 unused tiles after the first `TILES` tiles.
  */
 export const TILE_SLOTS = TILES + 2;
 /** The number of values in a transformed window. */

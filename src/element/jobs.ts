@@ -15,7 +15,10 @@ const AUTO: typeof Auto = 'auto';
 
 export interface Events {
   readonly signal: AbortSignal;
-  /** Whether a `toBlob` call is waiting for the result, in which case even a long job runs. */
+  /**
+   * Whether a `toBlob` call is waiting for the result. If not, a job that would take more than a
+   * minute on the CPU does not run.
+   */
   readonly isWanted: () => boolean;
   /** Called when the job begins, unless this browser cannot run the upscaler. */
   readonly onStart: () => void;

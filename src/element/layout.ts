@@ -79,8 +79,9 @@ export function innerRadii(
 
 /**
  * Builds a CSS `path()` with a hole. The hole is the part of a rounded box to the right of `split`
- * (0 to 1 of the box's width), or below `split` if `isVertical` is set. With this clip path, an
- * image keeps its border, outline and shadow when its pixels are replaced.
+ * (0 to 1 of the box's width), or below `split` if `isVertical` is set. As a clip path, it hides
+ * the original's pixels that are under the result, but not the original's border, outline and
+ * shadow.
  */
 export function hole(box: Box, corners: Radii, split: number, isVertical = false): string {
   // A vertical split is a horizontal split of the transposed box.

@@ -8,7 +8,10 @@ import { mostBytes } from '../codecs/limits.ts';
 import { readAll } from '../worker/reading.ts';
 
 export interface Look {
-  /** Whether the file is an animation or an SVG drawing, regardless of its URL. */
+  /**
+   * Whether the element skips the image, because the file is an animation or an SVG drawing. If
+   * scripts cannot read the file, the URL shows whether it is a GIF, which counts as an animation.
+   */
   readonly isLeft: boolean;
   /** The stored size in pixels; null if the header does not contain it. */
   readonly size: readonly [width: number, height: number] | null;

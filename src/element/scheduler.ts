@@ -2,11 +2,14 @@ import { CrispenError } from '../errors.ts';
 
 /** A task for the scheduler. */
 export interface Work<Tool, T> {
-  /** Tasks with the same key share a tool. */
+  /**
+   * Identifies the tool that is passed to `run`, such as an upscaler. Tasks with the same key share
+   * one tool.
+   */
   readonly key: string;
   /**
-   * Returns the task's rank when the next task is chosen. The task with the smallest rank runs
-   * first. Among tasks of equal rank, the oldest runs first.
+   * Returns the task's rank. It is called whenever the scheduler chooses the next task. The task
+   * with the smallest rank runs first. Among tasks of equal rank, the oldest runs first.
    */
   readonly rank: () => number;
   readonly signal: AbortSignal;

@@ -70,7 +70,7 @@ export const settings: {
   },
 };
 
-/** Returns the text for one of the element's tasks. */
+/** Returns the element's text for a task. All tasks that restore images have the same text. */
 export function wordsFor(task: string): {
   readonly doing: string;
   readonly done: string;

@@ -11,7 +11,10 @@ export interface Sizing {
   /** The size of the original file in pixels. */
   readonly width: number;
   readonly height: number;
-  /** The number of file pixels per CSS pixel of the image's own size, as in `srcset`. */
+  /**
+   * The number of file pixels per CSS pixel at the image's natural size, along each axis. For
+   * example, a `2x` candidate in `srcset` has a density of 2.
+   */
   readonly density: number;
   /** The size of the box that shows the image, in CSS pixels. */
   readonly shownWidth: number;
@@ -32,17 +35,17 @@ export interface Sizing {
 /**
  * Chooses the scale for an image, or the reason why it is not enlarged. The screen cannot show more
  * than `shownWidth * ratio` by `shownHeight * ratio` pixels. Of the scales whose results are within
- * `maxPixels`, `auto` is the smallest that fills these pixels, or the largest if none does. If
- * restoration is requested, a visible image is always restored, but it is not enlarged if the
- * screen could not show the difference.
+ * `maxPixels`, `auto` chooses the smallest that produces enough pixels for the screen, or the
+ * largest if none does. If restoration is requested, a visible image is always restored, but it is
+ * not enlarged if the screen could not show the difference.
  */
 export function chooseScale(sizing: Sizing): { scale: number } | { skip: SkipReason } {
   const { width, height, shownWidth, shownHeight, ratio, fit, maxPixels, restores, forced } =
     sizing;
   const across = (shownWidth * ratio) / width;
   const down = (shownHeight * ratio) / height;
-  // `contain` uses the smaller of the two factors. Modes that are not in the table use the larger
-  // factor.
+  // `contain` uses the smaller of the two factors. Modes that `needs` does not list, such as
+  // `cover` and `fill`, use the larger factor.
   const contained = Math.min(across, down);
   const own = shownWidth === 0 ? 0 : ratio / sizing.density;
   const needs: Readonly<Record<string, number>> = {
@@ -54,7 +57,7 @@ export function chooseScale(sizing: Sizing): { scale: number } | { skip: SkipRea
   const unneeded = !forced && needed < WORTHWHILE;
   if (unneeded && (!restores || needed === 0)) return { skip: 'unneeded' };
   const scale = unneeded ? 1 : sizing.scale;
-  // NaN passes this test, because a later check reports it.
+  // The comparison is negated so that NaN passes, because a later check reports an invalid scale.
   const fits = (s: number) => !(width * s * height * s > maxPixels);
   if (scale !== 'auto') return fits(scale) ? { scale } : { skip: 'too-large' };
   const possible = (restores ? [1, ...SCALES] : SCALES).filter(fits);

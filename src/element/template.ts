@@ -114,7 +114,7 @@ export interface Shadow {
   readonly frame: HTMLElement;
   readonly original: HTMLImageElement;
   readonly stage: HTMLElement;
-  /** The container of the result, which is as large as the stage. */
+  /** The container of the result. It fills `stage`, which covers the original image. */
   readonly view: HTMLElement;
   readonly divider: HTMLElement;
   readonly status: HTMLElement;

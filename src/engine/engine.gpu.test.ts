@@ -12,7 +12,10 @@ import { upscaleOnCpu } from './oracle/interpreter.ts';
 import { tuningOf } from './tune/tuning.ts';
 import type { Strip } from './types.ts';
 
-/** A seeded A2N x4 with two blocks. It is tiny, so that images can be larger than tiles. */
+/**
+ * An A2N x4 with two blocks and seeded random weights. It is tiny, so that tests with images of
+ * several tiles take little time.
+ */
 const tiny = createNetwork('a2n', {
   scale: 4,
   features: 8,

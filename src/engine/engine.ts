@@ -208,7 +208,10 @@ export class Engine {
     return this.#enqueue(() => this.#upscale(model, image, options, sink));
   }
 
-  /** Runs other work on the device after earlier jobs, such as `trace` in traceNetwork.ts. */
+  /**
+   * Runs other work on the device, such as `trace` in traceNetwork.ts, after earlier jobs have
+   * ended.
+   */
   run<T>(work: (parts: EngineParts) => Promise<T>): Promise<T> {
     return this.#enqueue(() => work(this.#parts()));
   }

@@ -66,7 +66,7 @@ describe('recorded jobs', () => {
       for (const told of [replay(reports), replayJob(reports)]) {
         const known = told.filter(({ left }) => left !== null);
         expect(known.length).toBeGreaterThan(0.7 * told.length);
-        // The first report comes after the first submission.
+        // The wait counts from the first report, because the meter cannot measure a rate before it.
         expect(known[0].at - reports[0][0]).toBeLessThan(5000);
         for (const { at, left } of known) {
           const actual = endMs - at;
@@ -117,7 +117,7 @@ describe('the time left', () => {
     const told = replay([...slow, ...fast]);
     const known = (from: number, to: number) =>
       told.filter(({ at, left }) => at >= from && at < to && left !== null).length;
-    // The rate seems steady at first, but then it changes sixtyfold.
+    // After 10 s, the work is about sixty times as fast, so the estimates must stop.
     expect(known(10_400, 15_000)).toBe(0);
     for (const { at, left } of told.filter(({ at }) => at > 10_400)) {
       if (left !== null) expect(left / (16_800 - at)).toBeLessThan(3);

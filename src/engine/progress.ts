@@ -1,6 +1,9 @@
 import type { Progress } from './types.ts';
 
-/** There is no estimate until work has been observed for this long and in this many reports. */
+/**
+ * An estimate needs at least `LEAST_REPORTS` reports, and at least `LEAST_MS` milliseconds since
+ * the first report.
+ */
 const LEAST_MS = 2000;
 const LEAST_REPORTS = 8;
 /**
@@ -28,7 +31,7 @@ export class TimeLeft {
    */
   #reports: (readonly [at: number, done: number])[] = [];
   #count = 0;
-  /** The shortest time between kept reports. */
+  /** The minimum time, in milliseconds, between two reports that are kept. */
   #spacing = 0;
   #steady = false;
 
@@ -98,7 +101,10 @@ export class ProgressMeter {
     this.#report?.({ fraction: this.#fraction, remainingMs });
   }
 
-  /** Reports the end, even if rounding errors left a remainder. */
+  /**
+   * Reports that all work is done. Because of rounding errors, the sum of the finished work can be
+   * slightly less than the total.
+   */
   finish(): void {
     this.#report?.({ fraction: 1, remainingMs: 0 });
   }

@@ -51,9 +51,10 @@ export interface UpscaleOptions extends RunOptions {
    */
   readonly statistics?: 'exact' | 'estimated' | undefined;
   /**
-   * Uses a tile's result on the GPU instead of reading it back. `packed` contains the tile's pixels
-   * row by row, one RGBA u32 per pixel, until the encoder's commands have finished. With this
-   * option, strips are empty.
+   * A function that records GPU commands that use a tile's result. `packed` contains the tile's
+   * pixels row by row, one RGBA u32 per pixel, until the encoder's commands have finished. If this
+   * function is given, results are not read back from the GPU, and the strips that the sink
+   * receives contain no pixels.
    */
   readonly draw?: Draw | undefined;
   /**
@@ -104,10 +105,10 @@ export interface UpscaleReport {
   /** The width and height of the largest tile in LR pixels, overlap included. */
   readonly tileSize: readonly [number, number];
   /**
-   * `exact`: the statistics of the whole image (A2N's branch weights) are exact, or the network has
-   * none. `estimated`: they come from parts of the image and are the same for all tiles, because
-   * there was too little memory for the whole image or because the caller requested it
-   * (ARCHITECTURE.md, Tiles and memory).
+   * `exact`: the network uses no statistics of the image (such as A2N's branch weights), or they
+   * come from the whole image. `estimated`: they come from parts of the image and are the same for
+   * all tiles, because there was too little memory for the whole image or because the caller
+   * requested it (ARCHITECTURE.md, Tiles and memory).
    */
   readonly statistics: 'exact' | 'estimated';
   /**

@@ -4,7 +4,7 @@ import type { Network } from '../networks/network.ts';
 
 /**
  * Returns the total number of multiply-adds of several network runs, each on an LR image of its own
- * size. The unit is roughly that of `Pace`.
+ * size. `Pace` measures work in roughly the same unit.
  */
 export const multiplyAddsOf = (runs: readonly (Size & { readonly network: Network })[]): number =>
   runs.reduce(

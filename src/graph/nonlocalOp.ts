@@ -39,9 +39,9 @@ export type OffsetLayout = 'paired' | 'released';
 
 export type NonlocalOp =
   /**
-   * Reads a map [D] (and means, if `weight` is null) and returns [R, L, K]: the dot product of each
-   * row with each of the centroids, [R, K, D]. If `normalised` is true, each product is divided by
-   * the norm of the row (at least 1e-12).
+   * Reads a map [D] and returns [R, L, K]: the dot product of each row with each centroid. The
+   * centroids [R, K, D] are the weight `weight` or, if that is null, the second input. If
+   * `normalised` is true, each product is divided by the norm of the row (at least 1e-12).
    */
   | {
       readonly kind: 'similarity';
@@ -83,8 +83,8 @@ export type NonlocalOp =
    * of queries and keys in each window. The queries are the rows of the window. The keys are the
    * same rows divided by their norms (at least 5e-5). With 3 spans, the rows of the previous and
    * the next window are keys too; windows wrap around. The last rows are repeated to fill the last
-   * window (see `paddedRow`). If there is a third input, a map [w], its channel `q mod w` at the
-   * key's pixel is added to the score of query `q`.
+   * window (see `paddedRow`). A third input, a map [w], is optional. It contains biases: the score
+   * of query `q` and a key increases by the value of channel `q mod w` at the key's pixel.
    */
   | {
       readonly kind: 'attention';
@@ -93,8 +93,8 @@ export type NonlocalOp =
       readonly spans: 1 | 3;
     }
   /**
-   * Reads attention and returns [R, n * w]: the log-sum-exp of the scores in each row of its
-   * softmax.
+   * Reads the result of `attention` and returns [R, n * w]: for each query, the log-sum-exp of the
+   * scores from which `attention` computed the softmax.
    */
   | { readonly kind: 'logSumExp'; readonly rounds: number; readonly window: number }
   /**
@@ -212,7 +212,10 @@ export function bucketsOf(pixels: number, chunk: number, most: number): number {
   return Math.min(most, Math.max(2, buckets + (buckets % 2)));
 }
 
-/** Returns the position in sorted order of the row at position `j` of the padded windows. */
+/**
+ * Returns the number, in sorted order, of the row that fills position `j` of the windows. Positions
+ * from `length` on repeat the last rows.
+ */
 export function paddedRow(j: number, length: number, window: number): number {
   if (j < length) return j;
   const end = Math.ceil(length / window) * window;

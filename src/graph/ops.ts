@@ -16,12 +16,12 @@ export type { Activation } from './activations.ts';
  * bottom.
  */
 export interface Padding {
-  /** The padded sides are multiples of this number and at least `least`. */
+  /** The padded width and height are multiples of this number. Each is at least `least`. */
   readonly multiple: number;
   readonly least: number;
   /**
-   * The number of reflected pixels that are first added on all four sides. If absent, none are
-   * added.
+   * The number of reflected pixels that are added on each of the four sides before the other
+   * padding. If absent, none are added.
    */
   readonly border?: number;
   /** The padding's value in 0..1. If absent, the image is reflected. */
@@ -71,8 +71,9 @@ export type Op =
    */
   | { readonly op: 'pixelShuffle'; readonly scale: number }
   /**
-   * Reads a map and returns a vector: the mean of each channel over all pixels. `inset` excludes
-   * the first `first` and the last `last` rows and columns.
+   * Reads a map and returns a vector: the mean of each channel over all pixels. If `inset` is
+   * given, the mean excludes `first` rows and columns at the top and left, and `last` rows and
+   * columns at the bottom and right.
    */
   | { readonly op: 'globalAveragePool'; readonly inset?: readonly [first: number, last: number] }
   /**
@@ -190,7 +191,8 @@ const OPS: { readonly [K in Exclude<Op['op'], Later>]: Rules<OpOf<K>> } = {
   globalAveragePool: {
     ...local,
     shape: (_, [x], name) => ({ kind: 'vector', length: mapOf(x, name).channels }),
-    // A vector has no radius. `global` accounts for a vector's influence on the output.
+    // A mean depends on the whole image, so no radius can describe which pixels it needs. `global`
+    // reports this dependence instead.
     reach: () => 0,
     global: () => 'means',
   },

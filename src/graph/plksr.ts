@@ -21,7 +21,10 @@ export class PlksrBuilder {
     return this.#b.append(name, { op: 'partialConv', kernel, count, weight, bias }, [x]);
   }
 
-  /** Appends a group norm. Its statistics cover a group's channels and the whole map. */
+  /**
+   * Appends a group norm. Each group's mean and variance are computed over all pixels of all of its
+   * channels.
+   */
   groupNorm(name: string, x: NodeId, layer: string, groups: number, epsilon: number): NodeId {
     const b = this.#b;
     const { channels } = b.map(x);

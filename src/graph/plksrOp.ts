@@ -29,7 +29,8 @@ export type PlksrOp =
   /**
    * Reads a map and a vector [C] of its mean squares, and returns
    * `x[c] / sqrt(m + epsilon) * weight[c] + bias[c]`. Here, `m` is the vector's mean over the group
-   * that contains channel `c`. After `centre`, the result is group norm with the biased variance.
+   * that contains channel `c`. If the map is the result of `centre`, this op completes a group norm
+   * with the biased variance.
    */
   | {
       readonly op: 'groupNorm';

@@ -13,11 +13,12 @@ export interface ReceptiveField {
 }
 
 /**
- * Walks from the output to the input. For each node, `need` contains a radius in pixels of that
- * node. The radius is measured from the block of pixels that corresponds to one LR pixel, so it
- * stays exact when an enlargement rounds it up. After a pixel unshuffle by `u`, the block belongs
- * to a cell of `u` x `u` LR pixels. Tiles begin and end between such cells. Vectors have no radius;
- * `global` accounts for their influence.
+ * Walks from the output to the input. For each node, `need` contains a radius: the number of the
+ * node's pixels that are needed on each side of the block of pixels that corresponds to one LR
+ * pixel. For an enlargement, the radius can be divided by the factor and rounded up without an
+ * error, because it starts at the block's edge. After a pixel unshuffle by `u`, the block
+ * corresponds to a cell of `u` x `u` LR pixels. Tiles begin and end between such cells. Ops that
+ * compute means over the whole image do not pass a radius on; `global` reports them.
  */
 export function receptiveField(graph: Graph): ReceptiveField {
   const need = new Map<NodeId, number>([[graph.output, 0]]);
@@ -39,7 +40,10 @@ export function receptiveField(graph: Graph): ReceptiveField {
 
 /** With a larger radius, most of the computed pixels of a tile would be discarded. */
 const MAX_EXACT_RADIUS = 72;
-/** The overlap for networks with a larger radius. BENCHMARKS.md lists the measured error. */
+/**
+ * The overlap for networks whose radius is larger than `MAX_EXACT_RADIUS`. BENCHMARKS.md lists the
+ * measured error.
+ */
 const APPROXIMATE_OVERLAP = 32;
 
 /**

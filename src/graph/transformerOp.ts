@@ -91,8 +91,9 @@ export type TransformerOp =
    *
    * If `merge` is greater than 1, each pixel has `C / merge^2` channels for keys, and `merge` x
    * `merge` pixels form one key. The channels of that key are in the order (row, column, channel).
-   * A window then has `w / merge` x `w / merge` keys. `table` has the rows for a window of that
-   * size, and the rows and columns of queries are divided by `merge` and rounded down.
+   * A window then has `w / merge` x `w / merge` keys. `table` is for windows of that size, so the
+   * formula above uses `rows / merge` and `w / merge`. For `dy` and `dx`, the query's row and
+   * column are divided by `merge` and rounded down.
    */
   | {
       readonly op: 'groupScores';

@@ -26,7 +26,7 @@ const FULL: Readonly<Record<string, number>> = {
 };
 const level = number({ min: -(2 ** 32), max: 2 ** 32 });
 const RULES: Rules<BayerMosaic> = {
-  // An image smaller than 2 x 2 pixels does not contain all colours.
+  // A mosaic with fewer than 2 rows or columns lacks samples of at least one colour.
   width: side(2),
   height: side(2),
   data: {

@@ -17,9 +17,10 @@ const RUN = 16;
 const FAR = 24 / 255;
 
 /**
- * Rejects a result of a single colour if the image has several colours and one of them differs
- * clearly from the result's. Broken drivers and weights for a different input range cause such
- * results. Small differences in the image, such as noise, are ignored.
+ * Rejects a result of a single colour if the image has several colours and at least one of them
+ * differs clearly from the colour of the result. The cause of such a result can be a broken driver,
+ * or weights that expect a different input range. Small differences in the image, such as noise,
+ * are ignored.
  * @param image the network's input, which is opaque and has the bit depth of the result
  * @throws CrispenError `BLANK_RESULT`
  */
@@ -53,7 +54,7 @@ export class HeldRows {
     this.#pixel = data.slice(0, 4);
   }
 
-  /** Adds rows. All their pixels must equal the first pixel. */
+  /** Adds rows. All their pixels must equal the first pixel of the constructor's argument. */
   add({ width, height, y }: Rows): void {
     this.#held.push({ width, height, y });
   }

@@ -45,7 +45,9 @@ function hasGaps({ data }: Level): boolean {
 }
 
 /**
- * Halves the size, rounding up. The new colours are weighted means, and the new weights are means.
+ * Halves the size, rounding up. Each new pixel replaces a block of 2 x 2 pixels. Its colour is the
+ * mean of their colours, weighted by their weights, and its weight is a quarter of the sum of their
+ * weights.
  */
 function halved({ width, height, data }: Level): Level {
   const half = { width: Math.ceil(width / 2), height: Math.ceil(height / 2) };

@@ -27,7 +27,7 @@ export type Depth = 8 | 16;
 
 export const depthOf = ({ data }: RgbaImage): Depth => (data instanceof Uint16Array ? 16 : 8);
 
-/** The RGBA samples of any number of whole rows, as in `RgbaImage`. */
+/** The samples of any number of pixels, in the same format as the `data` of an `RgbaImage`. */
 export type Samples = RgbaImage['data'];
 
 /** Allocates samples for this many pixels. */

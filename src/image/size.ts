@@ -4,7 +4,7 @@ import { CrispenError } from '../errors.ts';
 export interface SizeWish {
   /** The factor by which both sides are multiplied. */
   readonly scale?: number | undefined;
-  /** One side in pixels: either the width or the height. */
+  /** The width in pixels. The height then follows from the aspect ratio, and vice versa. */
   readonly width?: number | undefined;
   readonly height?: number | undefined;
   /** A box in pixels. The result is as large as possible within it. */

@@ -10,7 +10,8 @@ const box: Rule = {
     const { width, height } = Object(value);
     return typeof value === 'object' && pixels.accepts(width) && pixels.accepts(height);
   },
-  // The copy is a plain object, because a framework's object cannot always be sent to a worker.
+  // The value is copied to a plain object, because it can be a framework's proxy object, which
+  // cannot be sent to a worker.
   copy: ({ width, height }: { width: number; height: number }) => ({ width, height }),
 };
 

@@ -11,8 +11,8 @@ export interface ImageTags {
    */
   readonly icc: Uint8Array<ArrayBuffer> | null;
   /**
-   * A PNG's colour chunks, unchanged, including chunks for grey images. They describe either the
-   * same colour space as `icc` or HDR, which a profile cannot express.
+   * A PNG's colour chunks, unchanged, including chunks for grey images. They describe the same
+   * colour space as `icc`, or an HDR colour space, which an ICC profile cannot express.
    */
   readonly pngColours: Uint8Array<ArrayBuffer> | null;
   /**

@@ -18,14 +18,18 @@ export const ACTIVATION_IDS: Constants = Object.fromEntries(
 export const activationId = (activation: Any): number =>
   NAMES.indexOf(activation === 'prelu' ? activation : (activation?.fn ?? null));
 
-/** Returns the factor by which an activation that is linear below 0 multiplies negative values. */
+/**
+ * Returns the slope for negative values if the activation is null (the identity), a ReLU or a leaky
+ * ReLU. Returns 1 for a PReLU, whose slopes are stored elsewhere.
+ */
 export const slopeOf = (activation: Any): number => {
   if (activation === 'prelu' || activation === null) return 1;
   return activation.fn === 'leakyRelu' ? activation.slope : 0;
 };
 
 /**
- * Whether `leaky` in lib/activation.wgsl computes the activation, given the slope from `slopeOf`.
+ * Returns whether the activation is linear on each side of zero. If so, `leaky` in
+ * lib/activation.wgsl can compute it with the slope from `slopeOf`.
  */
 export const isLinear = (activation: Activation | null): boolean =>
   activation === null || activation.fn === 'relu' || activation.fn === 'leakyRelu';

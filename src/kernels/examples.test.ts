@@ -4,8 +4,8 @@ import { EXAMPLES } from './examples.ts';
 import type { ElementType } from './kernel.ts';
 
 /**
- * Variants that use directives that their shader's default variant does not use. They are tested in
- * addition to the defaults.
+ * Variants that are tested in addition to each shader's default variant in f32. They cover parts of
+ * the shader that the default leaves out, or f16.
  */
 const MORE: readonly [name: string, variant: string, element: ElementType][] = [
   ['attention/mix', 'non-1x1', 'f16'],
@@ -22,7 +22,8 @@ const MORE: readonly [name: string, variant: string, element: ElementType][] = [
   ['conv/matrix', 'default', 'f16'],
 ];
 
-// test/a2nExpansions.test.ts stores the expansions of A2N x2.
+// The variants whose expanded WGSL is stored in `test/expansions`. The expanded WGSL of A2N x2
+// belongs to test/a2nExpansions.test.ts.
 const KEPT = [
   ...Object.keys(EXAMPLES).map((name) => [name, Object.keys(EXAMPLES[name])[0], 'f32'] as const),
   ...MORE,
@@ -39,13 +40,14 @@ test.each(KEPT)('%s (%s, %s) expands as before', async (...kept) => {
 test('no expansion is kept that nothing has any more', () => {
   const files = readdirSync('test/expansions').filter((name) => name.endsWith('.wgsl'));
   expect(files.length).toBeGreaterThan(50);
-  // The tests above detect a missing file. This test cannot, because new files are written after
-  // the last test.
+  // This test finds only superfluous files. If a file is missing, Vitest writes it after the last
+  // test. In CI, the tests above fail instead.
   const kept = new Set(KEPT.map(fileOf));
   expect(files.filter((name) => !kept.has(name))).toEqual([]);
 });
 
-// The f16 group also loads the kernel tests on machines without an adapter.
+// The f16 tests also load these files on machines without an adapter for f16. There,
+// `requestKernelAdapter()` returns null, and the tests are skipped.
 test('kernel tests that need an adapter while they load ask requestKernelAdapter()', () => {
   const files = readdirSync('src/kernels', { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.gpu.test.ts'))

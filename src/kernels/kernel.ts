@@ -37,7 +37,10 @@ export interface Contract<
 /** The values of the uniform's words by name, except `group_row`. */
 export type Params<P extends string = string> = Readonly<Record<Exclude<P, 'group_row'>, number>>;
 
-/** Returns a contract whose type contains the given names. */
+/**
+ * Creates a contract. Its type lists the names of the bindings and the uniform words, so that the
+ * compiler can check the code that provides them.
+ */
 export const contract = <
   const R extends string,
   const W extends string,
@@ -189,7 +192,8 @@ export type TileColumns = (typeof TILE_COLUMNS)[number];
  */
 export function tileColumnsFor(channels: number, limits: WorkgroupLimits): TileColumns | null {
   const blocks = blocksOf(channels);
-  // Workgroup memory contains the exchanged map and a few words of other state.
+  // Workgroup memory contains 16 bytes for each pixel and block of the tile. 64 bytes are left for
+  // other variables.
   const fits = (tileColumns: TileColumns) =>
     tileColumns * blocks <= limits.invocations &&
     tileColumns * 8 * blocks * 16 + 64 <= limits.bytes;

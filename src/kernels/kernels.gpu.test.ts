@@ -328,7 +328,7 @@ describe('pixels', () => {
       unpackRgba8Reference(pixels, { range, channels }).data,
       { abs: 0, rel: 4e-7 },
     );
-    // For RGB, the fourth lane contains alpha. For luma, the other lanes are zero.
+    // For RGB, the fourth lane contains alpha. For luma, the last three lanes are zero.
     const rest = blocked.filter((_, i) => i % 4 >= channels);
     if (channels === 1) expect(rest.every((v) => v === 0)).toBe(true);
     else {
@@ -406,7 +406,8 @@ describe('pixels', () => {
     const [W, H] = [5 * scale, 4 * scale];
     const map = randomMap(channels, H, W);
     const format = { range: 1, channels, scale };
-    // The map starts at row 1 and column 2 of the output, like the map of a tile.
+    // The kernel gets a map without the first row and the first two columns of the output. A tile's
+    // map also covers only a part of the output.
     const part = planarMap(channels, H - 1, W - 2);
     part.data.forEach((_, i) => {
       const [row, col] = [Math.floor(i / (W - 2)) % (H - 1), i % (W - 2)];

@@ -9,8 +9,9 @@ import { EXAMPLES } from './examples.ts';
 import { accessesOf, countLoads, evaluate, hotLoops, parseShader, walk } from './loads.ts';
 
 /**
- * Software adapters run these variants. Their invocations compute parts of rows, because software
- * adapters do not combine the loads of neighbouring invocations.
+ * Software adapters run these variants. Each invocation computes several pixels of a row, so
+ * neighbouring invocations do not read neighbouring pixels. This is no disadvantage there, because
+ * software adapters do not combine the loads of neighbouring invocations.
  */
 const FOR_SOFTWARE = ['plain', 'quad3', 'quad5'];
 const OFFER = {
@@ -48,8 +49,8 @@ const ends = ['strips-nearest', 'parts-halo', 'pack-shared'].map(
 describe('no private array is indexed by anything but a literal', () => {
   it.each([...codes, ...fused, ...ends])('%s', (name, code) => {
     const whole = parseShader(code);
-    // The quad variants store their sums from an array after the loops, so only their loops are
-    // checked.
+    // After the hot loops, the quad variants copy their sums to an array and index it with a
+    // variable. This is allowed, so only the hot loops of these variants are checked.
     const loops = { ...whole, functions: new Map([['main', hotLoops(whole)]]) };
     const shader = name.startsWith('quad') ? loops : whole;
     const own = [...code.matchAll(/var(?:<(?:private|function)>)? (\w+): array</g)].map(
@@ -122,7 +123,7 @@ describe('neighbouring invocations read neighbouring pixels', () => {
   it.each([...forGpus, ...fused, ...ends])('%s', (name, code) => {
     const [here, beside] = [pixelsRead(code, 4, 1), pixelsRead(code, 5, 1)];
     expect(here.length).toBeGreaterThan(0);
-    // With an enlargement, two invocations share a pixel.
+    // If a kernel enlarges its input by 2, two neighbouring invocations can read the same pixel.
     const steps = /nearest|gate$/.test(name) && !name.startsWith('attention') ? [0, 1] : [1];
     here.forEach((index, i) => {
       expect(steps).toContain(beside[i] - index);
@@ -149,7 +150,7 @@ describe('vector loads per 384 multiply-adds of a 3x3 convolution', () => {
     ['uniform', [5, 12, 0]],
     ['shared', [5.1, 0, 12]],
     ['halo', [1.8, 0, 17]],
-    // The lanes of a quad load weights together.
+    // Each lane of a quad loads a quarter of the weights and shares it with the other three lanes.
     ['quad5', [5, 0, 0]],
   ])('%s', (variant, expected) => {
     expect(per384(conv[variant]('f32').code)).toEqual(expected);

@@ -267,9 +267,9 @@ type Visit = (tokens: readonly string[], values: Values, times: number) => void;
 
 /**
  * Visits the simple statements that one invocation runs. A loop's bounds determine how many times
- * it runs. If a bound is unknown, as in the loop over input blocks, the loop runs `CHUNK` times,
- * and each run counts as `1 / CHUNK`. A switch runs its first case. An `if` with an unknown
- * condition runs both branches.
+ * it runs. A loop with an unknown bound, such as the loop over input blocks, counts as one average
+ * iteration: its first `CHUNK` iterations are visited, and each counts as `1 / CHUNK`. A switch
+ * runs its first case. An `if` with an unknown condition runs both branches.
  * @param given the known built-in values and uniforms
  */
 export function walk(shader: ParsedShader, given: Values, visit: Visit): void {

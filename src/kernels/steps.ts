@@ -27,8 +27,8 @@ export const atOnce =
     finish(begin(...args));
 
 /**
- * The time between pauses for other events. It is short, because it must be possible to cancel a
- * job within 100 ms.
+ * How many milliseconds a job runs before it pauses so that other events are handled. This time is
+ * short, because it must be possible to cancel a job within 100 ms.
  */
 const SLICE_MS = 20;
 

@@ -2,9 +2,9 @@
  * Shaders are WGSL with three kinds of directives, each on a separate line:
  *
  * - `#import lib/activation` inserts declarations, once per shader. With arguments, as in `#import
- *   conv/product s=p reach=1`, it inserts a piece of a function body each time, without the comment
- *   at the start of its file. The piece can use the constants and its arguments, which are words or
- *   integers.
+ *   conv/product s=p reach=1`, it inserts a part of a function body each time it occurs, and leaves
+ *   out the comment at the start of the imported file. The inserted code can use the constants and
+ *   the arguments. An argument is a word or an integer.
  * - `#if QUAD`, `#else`, `#end` insert the first part if the value of `QUAD` is not 0. Otherwise,
  *   they insert the second part.
  * - `#for p in 0..PIXELS`, `#end` insert the body for each integer from 0 to `PIXELS - 1`.
@@ -138,7 +138,8 @@ function withArguments(at: Line, args: readonly string[], scope: Scope, constant
 /** Parses a file into a tree of its lines. */
 function parse(file: string, source: string): Node[] {
   const root: Node[] = [];
-  // The lists that receive lines, with the innermost last. Each has the directive that opened it.
+  // The lists of nodes that are not yet complete, with the innermost last. New nodes are added
+  // to the innermost list. `opener` is the directive that began a list.
   const lists: { into: Node[]; opener?: Node & { kind: 'if' | 'for' }; inElse?: boolean }[] = [
     { into: root },
   ];

@@ -22,11 +22,11 @@ test('steps are those of the two columns or rows beside a line', () => {
 });
 
 test('a border is compared with its neighbours between the same kind of pixels', () => {
-  // There are steps of 2 between LR pixels, which are two SR pixels wide, and none within them. The
-  // step at the seam is 1 larger.
+  // Each LR pixel is two SR pixels wide. The value increases by 2 from one LR pixel to the next and
+  // is constant within an LR pixel. At the seam (x = 40), the step is 1 larger.
   const image = drawn(80, 60, (x) => 2 * Math.floor(x / 2) + (x >= 40 ? 1 : 0));
   expect(seamSteps(image, [{ axis: 'x', at: 40 }], 2)).toEqual({ border: 3, interior: 2 });
-  // Other borders do not count as interior lines.
+  // The second border (x = 44) does not count as an interior line near the first, and vice versa.
   const two = [40, 44].map((at) => ({ axis: 'x', at }) as const);
   expect(seamSteps(image, two, 2)).toEqual({ border: 2.5, interior: 2 });
   expect(seamSteps(image, [{ axis: 'x', at: 4 }], 2)).toEqual({ border: 2, interior: 2 });

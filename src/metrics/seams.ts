@@ -2,7 +2,7 @@ import type { Rgba8Image } from '../image/image.ts';
 
 /**
  * A line between the columns (or rows) `at - 1` and `at` of an image. Line 0 is between the last
- * column (or row) and the first.
+ * column (or row) and the first, which are neighbours if the image is repeated as a texture.
  */
 export interface Line {
   readonly axis: 'x' | 'y';
@@ -29,8 +29,8 @@ export function stepAcross({ width, height, data }: Rgba8Image, { axis, at }: Li
 
 /**
  * Computes an image's mean steps across its tile borders, and across the eight interior lines on
- * each side of each border. Steps within an LR pixel differ from steps between LR pixels. All lines
- * are therefore between LR pixels, like the borders.
+ * each side of each border. Steps within an LR pixel differ from steps between LR pixels. The
+ * interior lines are therefore chosen so that they are between LR pixels, as the borders are.
  * @param borders the borders in SR pixels, which are multiples of `scale`
  * @returns the mean steps in levels; NaN where there is no line.
  */

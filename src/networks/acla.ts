@@ -42,11 +42,11 @@ export interface EdsrAclaConfig extends CrossLayerConfig {
 /**
  * Builds an EDSR with cross-layer attention (ACLA).
  *
- * Source: "Adaptive Cross-Layer Attention for Image Restoration", arXiv 2203.03619. Each attention
- * module samples a few keys per pixel and earlier layer, at offsets that it computes. The released
- * code does not run. This function changes as little of it as possible: the blocks run in sequence,
- * and the skip starts at the head's output. The layers have the released names, except that batch
- * norm is folded into `cla.#.depthwise` (see `prepareAcla`).
+ * Source: "Adaptive Cross-Layer Attention for Image Restoration", arXiv 2203.03619. For each pixel,
+ * an attention module samples a few keys from the outputs of earlier layers, at offsets that the
+ * module computes. The released code does not run. This function changes as little of it as
+ * possible: the blocks run in sequence, and the skip starts at the head's output. The layers have
+ * the released names, except that batch norm is folded into `cla.#.depthwise` (see `prepareAcla`).
  */
 export function edsrAcla(config: EdsrAclaConfig): Network {
   const { scale, features = 64, blocks = 16, residualScale = 1, inputRange = 255 } = config;
@@ -88,8 +88,8 @@ export function edsrAcla(config: EdsrAclaConfig): Network {
 }
 
 /**
- * Returns the block numbers at the ends of the quarters. In the released network, the attention
- * modules follow these blocks.
+ * Divides the blocks into four equal groups and returns the number of the last block of each group,
+ * counted from 1. In the released network, the attention modules follow these blocks.
  */
 const quarters = (blocks: number): number[] => [1, 2, 3, 4].map((q) => (q * blocks) / 4);
 
@@ -107,8 +107,8 @@ export function crossLayerAttention(
   layer: string,
   config: CrossLayerConfig & {
     /**
-     * The layer that computes the logits. `mask` is a node with the mask's logits, to which tests
-     * can add noise.
+     * The layer that computes the logits, by default `conv_attn.0`. If `mask` is given, this node
+     * supplies the mask's logits instead of the layer `mask_unit`, so golden tests can add noise.
      */
     readonly logitsLayer?: string;
     readonly mask?: NodeId;

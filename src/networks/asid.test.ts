@@ -11,8 +11,10 @@ const folder = join(shared, 'weights/checkpoints2');
 if (!existsSync(folder)) console.warn(`SKIPPED: no ${folder}; set CRISPEN_SHARED to test it.`);
 
 describe('ASID', () => {
-  // These counts for a single tile come from the authors' code. The sides of the reduced maps are a
-  // little shorter than a sixth of the tile's sides.
+  // The expected numbers of parameters and of multiply-adds per pixel come from the authors' code,
+  // for a single tile. `multiplyAddsPerPixel` differs slightly, because it assumes that the reduced
+  // maps in the spatial gate are exactly a sixth as wide and high as the tile. They are a little
+  // smaller.
   it.each([
     [2, 3, 297_516, 337_508],
     [3, 3, 304_011, 343_988],

@@ -46,10 +46,10 @@ const TILES = { side: 64, overlap: 24 };
  * Builds an ASID (attention-sharing information distillation), a lightweight transformer.
  *
  * Source: "Efficient Attention-Sharing Information Distillation Transformer for Lightweight Single
- * Image Super-Resolution", arXiv 2501.15774. Three times, each block sets a quarter of the channels
- * aside. Attention is applied to the other channels, first within windows, and then within sets of
- * pixels that are spread over the whole map. The first block computes the attention maps. The other
- * blocks apply these maps to their own values.
+ * Image Super-Resolution", arXiv 2501.15774. Each block has three steps. In each step,
+ * `features / 4` channels skip the attention. Attention is applied to the other channels, first
+ * within windows, and then within sets of pixels that are spread over the whole map. The first
+ * block computes the attention maps. The other blocks apply these maps to their own values.
  *
  * The layers are named as in the authors' checkpoints.
  */
@@ -57,8 +57,8 @@ export function asid(config: AsidConfig): Network {
   const { scale, features = 48, blocks = 3, inputRange = 1 } = config;
   const { centred = true, shared = true } = config;
   const b = new GraphBuilder();
-  // The authors pad with zeros in the range -1..1. The strided gate needs at least 16 pixels per
-  // side.
+  // The authors convert the image to -1..1 and then pad it with zeros. Here, the image is padded
+  // first, so the value is 0.5. The strided gate needs at least 16 pixels per side.
   const padding = { multiple: SIDE, least: 2 * SIDE, value: centred ? 0.5 : 0 };
   const image = b.input('input', 3, padding);
   const input = centred
@@ -93,7 +93,7 @@ class Block {
   readonly #t: TransformerBuilder;
   readonly #name: string;
   readonly #prefix: string;
-  /** The prefix of the distillation layers. */
+  /** The prefix of the names of the distillation layers, such as `block0.residual_layer.0`. */
   readonly #layers: string;
   readonly #features: number;
   /** The maps of the first block; null if this block computes its own. */
@@ -140,8 +140,8 @@ class Block {
   }
 
   /**
-   * Appends attention within groups and a feed-forward layer, and stores the attention map in
-   * `maps`.
+   * Appends a layer of attention within groups of pixels, and then a feed-forward layer. Stores the
+   * attention map in `maps`.
    */
   #attention(step: string, x: NodeId, grouping: Grouping, channels: number): NodeId {
     const b = this.#b;

@@ -28,8 +28,8 @@ export interface CompactConfig {
 const SLOPE = 0.1;
 
 /**
- * Builds an SRVGGNetCompact: a plain stack of convolutions and a pixel shuffle. The only skip adds
- * the enlarged image.
+ * Builds an SRVGGNetCompact: a plain stack of convolutions and a pixel shuffle. The only skip
+ * connection enlarges the input by nearest-neighbour interpolation and adds it to the result.
  *
  * Source: the released code of Real-ESRGAN (BSD 3), arXiv 2107.10833. Its general model and its
  * anime video model are Compact networks. The layers are named as in the checkpoints, and the nodes
@@ -73,8 +73,9 @@ function activate(
 }
 
 /**
- * Recognises a Compact network. In `body`, convolutions have even indices and slopes have odd
- * indices. If there are no slopes, the file does not reveal which activation the network uses.
+ * Recognises a Compact network. In `body`, convolutions have even indices, and the slopes of PReLU
+ * have odd indices. If there are no slopes, the file does not reveal which activation the network
+ * uses.
  */
 export function matchCompact(outline: Outline): Match | null {
   const head = shapeOf(outline, 'body.0.weight', 4);

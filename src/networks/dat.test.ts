@@ -50,7 +50,7 @@ function checkpoint(config: DatConfig) {
 
 describe('DAT', () => {
   // These counts come from the authors' code. In this project, the spatial gate's last layer is
-  // repeated for all channels.
+  // repeated for all channels, so the test subtracts the multiply-adds of the copies.
   it.each<[string, DatConfig, number, number]>([
     ['light x2', { scale: 2, ...LIGHT }, 553_290, 804_695],
     ['light x4', { scale: 4, ...LIGHT }, 572_766, 824_135],
@@ -87,8 +87,8 @@ describe('DAT', () => {
     const { scale } = config;
     expect(found).toMatchObject({ architecture: 'dat', scale, scaleSource: 'shapes' });
     const own = dat({ features: 32, heads: 4, split: [4, 8], ...config });
-    // The networks are compared as JSON, because table shapes are functions, and two functions are
-    // never equal.
+    // The networks are compared as JSON, which omits functions. Each network has its own `dims`
+    // functions for table shapes, and these would not be equal.
     expect(JSON.stringify(found.network)).toBe(JSON.stringify(own));
     for (const { name, shape } of own.graph.weights) {
       expect(found.weights.get(name)?.shape, name).toEqual(shape);

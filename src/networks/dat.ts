@@ -118,8 +118,9 @@ class Block {
   }
 
   /**
-   * Appends attention, and a convolution of its values. A gate computed from each result scales the
-   * other result. One gate has a factor per channel, and the other has a factor per pixel.
+   * Appends attention, and beside it a depthwise convolution of the same value channels. A gate
+   * computed from each result scales the other result. One gate has a factor per channel, and the
+   * other has a factor per pixel.
    */
   #attention(x: NodeId): NodeId {
     const [b, t, { name, layer }] = [this.#b, this.#t, this.#names];
@@ -143,8 +144,8 @@ class Block {
   }
 
   /**
-   * Appends attention in windows. Their sides are `split` for half of the channels. For the other
-   * half, the two sides are swapped.
+   * Appends attention within windows. For half of the channels, a window has `split[0]` rows and
+   * `split[1]` columns. For the other half, the two numbers are swapped.
    */
   #windows(qkv: NodeId, channels: number): NodeId {
     const [b, t, { name, layer }] = [this.#b, this.#t, this.#names];
@@ -268,7 +269,8 @@ export function matchDat(outline: Outline): Match | null {
 }
 
 /**
- * Finds the window sides for the first half of the channels, from the largest offset in the buffer.
+ * Finds the numbers of rows and columns of a window for the first half of the channels. The last
+ * row of the buffer `rpe_biases` contains a window's largest offsets, rows - 1 and columns - 1.
  * @throws CrispenError `MODEL_UNSUPPORTED` if the buffer cannot belong to a window
  */
 function splitOf(tensors: TensorMap): readonly [number, number] {

@@ -172,7 +172,8 @@ describe('sizes', () => {
   });
 
   // The last three columns are the number of parameters, the multiply-adds per LR pixel and the
-  // reach in LR pixels. The first two of these were either published or counted.
+  // reach in LR pixels. Where the authors did not publish the parameters or the multiply-adds, we
+  // counted them.
   it.each<
     [Architecture, NetworkConfigs[Architecture] & { unshuffle?: number }, number, number, number]
   >([

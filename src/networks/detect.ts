@@ -39,13 +39,14 @@ export interface Detection {
   readonly inputRange: number;
   readonly inputRangeSource: 'network' | 'weights' | 'option';
   /**
-   * One sentence for each setting that the file does not contain. The sentence states the usual
-   * value, which was used.
+   * Short descriptions of the settings that Crispen assumes because neither the file nor an option
+   * determines them. An example is "the range is 255 inside".
    */
   readonly assumptions: readonly string[];
   readonly network: Network;
   /**
-   * The tensors, named like the network's layers. They are folded where the network requires it.
+   * The tensors, named like the network's layers. They can differ from those in the file, because
+   * some networks combine several of the file's layers into one.
    */
   readonly weights: TensorMap;
 }
@@ -109,7 +110,7 @@ export function detect(tensors: TensorMap, options: DetectOptions = {}): Detecti
   if (match === null) throw unknown(tensors);
   const { scale, scaleSource } = chooseScale(match, options);
   const stored = match.storedRange?.(tensors) ?? null;
-  // A file's weights can imply any range, so the range is checked too.
+  // The range can be computed from the weights, so it can be invalid even if the options are valid.
   const range = options.inputRange ?? stored ?? match.inputRange;
   checkValue('The input range', range, inputRange);
   const network = build(match, { ...options, scale, inputRange: range }, tensors);
@@ -131,7 +132,9 @@ export function detect(tensors: TensorMap, options: DetectOptions = {}): Detecti
   };
 }
 
-/** Builds the network. Layers with the right names might still not fit together. */
+/**
+ * Builds the network. Throws an error if the layers have the right names but do not fit together.
+ */
 function build(match: Match, choice: NetworkChoice, tensors: TensorMap): Network {
   try {
     return match.build(choice, tensors);

@@ -37,11 +37,11 @@ const BUCKETS = 128;
 const CHUNK = 128;
 
 /**
- * Appends global learnable attention. Random projections of the embedding hash each pixel to a
- * bucket, and the pixels are sorted by bucket. Each pixel attends to its own window of the sorted
- * order and to the two windows next to it. The score of a query and a key is their similarity plus
- * a value that depends on the key and on the query's position in its window. Two layers compute
- * these values from the key, for all positions at once.
+ * Appends global learnable attention. Each pixel is assigned to a bucket by random projections of
+ * its embedding, and the pixels are sorted by bucket. Each pixel attends to its own window of the
+ * sorted order and to the two windows next to it. The score of a query and a key is their
+ * similarity plus a value that depends on the key and on the query's position in its window. Two
+ * layers compute these values from the key, for all positions at once.
  *
  * The result's node is called `name`, and the names of the layers begin with `layer`. The weight
  * `rotations.KEY`, [rounds, buckets, embedding], contains the projections of all rounds. No
@@ -158,9 +158,10 @@ export function matchDlsn(outline: Outline): Match | null {
 }
 
 /**
- * Returns the tensors with the mean folded into the last layer. Adds rotations for every module
- * that has none. The released code draws new rotations in every run, but the rotations added here
- * are always the same.
+ * Returns the tensors after two changes. The mean that the released network adds to its output is
+ * folded into the bias of the last convolution. Rotations are added for every module that has none.
+ * The released code draws new rotations in every run, but the rotations added here are always the
+ * same.
  */
 export function prepareDlsn(
   tensors: TensorMap,
@@ -178,8 +179,8 @@ export function prepareDlsn(
 }
 
 /**
- * Creates a tensor [rounds, buckets, width]. Each round has `width` orthonormal vectors of
- * `buckets` numbers.
+ * Creates a tensor [rounds, buckets, width]. Each round has `width` unit vectors of `buckets`
+ * numbers. In each group of `buckets` consecutive vectors, the vectors are mutually orthogonal.
  */
 function seededRotations(seed: number, rounds: number, buckets: number, width: number): Tensor {
   const normal = normals(seed + 1);

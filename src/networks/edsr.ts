@@ -27,7 +27,8 @@ export interface EdsrConfig {
   /** The upper end of the input pixels' range. */
   readonly inputRange?: number;
   /**
-   * The upper end of the range inside the network. BasicSR converts its input from 0..1 to 0..255.
+   * The upper end of the range of pixel values inside the network; default `inputRange`. BasicSR
+   * converts its input from 0..1 to 0..255.
    */
   readonly imageRange?: number;
   /**

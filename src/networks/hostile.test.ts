@@ -47,7 +47,10 @@ function storedWeights(name: Architecture, network: Network) {
   return name === 'realcugan' ? cuganCheckpoint(network) : network.graph.weights;
 }
 
-/** Returns the offsets within a window with these sides, in the form that DAT files use. */
+/**
+ * Returns the offsets (y, x) between all pixels of a window with these sides, as weight files of
+ * DAT networks store them.
+ */
 function offsets([rows, columns]: readonly [number, number]): Tensor {
   const values: number[] = [];
   for (let y = 1 - rows; y < rows; y++) {

@@ -8,7 +8,10 @@ export type CompactActivation = 'prelu' | 'relu' | 'leakyrelu';
 /** The names and shapes of the tensors in a weight file, which determine the architecture. */
 export type Outline = ReadonlyMap<string, Pick<Tensor, 'dtype' | 'shape'>>;
 
-/** Choices that a file does not always contain. Each choice except the scale has a usual value. */
+/**
+ * The settings of a network that the tensors in its weight file might not determine. Each setting
+ * except the scale has a default value.
+ */
 export interface NetworkChoice {
   readonly scale: number;
   readonly inputRange?: number | undefined;
@@ -17,7 +20,8 @@ export interface NetworkChoice {
   /** The factor for the residuals of EDSR (with or without ACLA), RCAN, LCoAN and DLSN. */
   readonly residualScale?: number | undefined;
   /**
-   * The upper end of the range inside the network, for SPAN, SwinIR, SRFormer and BasicSR's EDSR.
+   * SPAN, SwinIR, SRFormer and BasicSR's EDSR scale their input pixels to the range 0 to this
+   * value.
    */
   readonly imageRange?: number | undefined;
   /** The number of pixels in each window of LCoAN's attention; default 384. */
@@ -29,7 +33,7 @@ export interface NetworkChoice {
    * that convolution in either case.
    */
   readonly depthwise?: boolean | undefined;
-  /** How ACLA's gate treats a closed key; default `exclude`. */
+  /** How the gate of ACLA's attention changes the keys' logits; default `exclude`. */
   readonly gate?: Gate | undefined;
 }
 
@@ -43,13 +47,17 @@ export interface Match {
   /** The family's id in `registry.ts`. */
   readonly architecture: string;
   /**
-   * The scales that fit the shapes, starting with the most likely scale. `ask` means that this
-   * scale is not assumed, so the file's name or an option must determine the scale.
+   * The scales that fit the shapes, starting with the most likely scale. If there are several and
+   * neither the file's name nor an option determines the scale, the most likely one is used. If
+   * `ask` is true, this is an error instead.
    */
   readonly scales: readonly number[];
   readonly ask?: boolean;
   readonly inputRange: number;
-  /** Returns the input range that follows from the weights. */
+  /**
+   * Computes the input range from the mean that the network subtracts from its input. Returns null
+   * if the tensors do not contain a usable mean.
+   */
   readonly storedRange?: (tensors: TensorMap) => number | null;
   readonly assumptions?: readonly Assumption[];
   readonly build: (choice: NetworkChoice, tensors: TensorMap) => Network;
@@ -93,8 +101,9 @@ export function countBlocks(outline: Outline, pattern: string): number {
 }
 
 /**
- * Finds a pixel shuffle's scale and number of output channels from its number of input channels.
- * Uses the first likely number of output channels for which the quotient is a perfect square.
+ * Finds a pixel shuffle's scale and number of output channels from `rows`, its number of input
+ * channels. Tries `channels`, 3, 4 and 1 output channels, and uses the first number for which
+ * `rows` divided by it is a perfect square, namely the square of the scale.
  */
 export function shuffled(
   rows: number,

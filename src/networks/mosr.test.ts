@@ -7,8 +7,9 @@ import { detect } from './detect.ts';
 import { type MosrConfig, mosr } from './mosr.ts';
 
 describe('MoSR', () => {
-  // These counts come from the published code. In that code, `gps` has eight convolutions. In this
-  // project, it has one, which is their mean.
+  // The expected numbers of parameters and of multiply-adds per pixel come from the published code.
+  // There, `gps` averages the results of eight convolutions. Here, one convolution with their mean
+  // weights replaces the eight, so the counts of the other seven are subtracted.
   it.each<[MosrConfig, number, number]>([
     [{ scale: 4, upsampler: 'ps' }, 4_287_600, 4_276_288],
     [

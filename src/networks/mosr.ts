@@ -7,7 +7,10 @@ import type { Network } from './network.ts';
 import { dySample, dySampleOf, foldDySample } from './parts/dySample.ts';
 import { constant } from './parts/mean.ts';
 
-/** The configuration of a MoSR. The defaults are the usual values. */
+/**
+ * The configuration of a MoSR. The defaults include 64 features, 24 blocks, a 7x7 depthwise kernel
+ * and the upsampler `gps`.
+ */
 export interface MosrConfig {
   readonly scale: number;
   readonly features?: number;

@@ -6,7 +6,10 @@ import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import { writeSafetensors } from '../weights/writeSafetensors.ts';
 import { type Detection, detect, recognise } from './detect.ts';
 
-/** Returns the weights in a golden file, in the form that the authors' code saves. */
+/**
+ * Returns the weights in a golden file, under the names that they have in a checkpoint of the
+ * network's authors.
+ */
 function released(name: string): Map<string, Tensor> {
   const { tensors } = readSafetensors(readFileSync(`test/golden/${name}.safetensors`));
   return new Map(
@@ -19,7 +22,10 @@ function released(name: string): Map<string, Tensor> {
 const prefixed = (tensors: TensorMap, prefix: string): TensorMap =>
   new Map([...tensors].map(([name, tensor]) => [prefix + name, tensor]));
 
-/** Returns the names of the network's weights that are missing or have a different shape. */
+/**
+ * Returns the names of the weights that the network needs but `weights` lacks or contains in a
+ * different shape.
+ */
 const bindable = ({ network, weights }: Detection): string[] =>
   network.graph.weights
     .filter(({ name, shape }) => weights.get(name)?.shape.join() !== shape.join())

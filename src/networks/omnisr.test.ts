@@ -11,8 +11,10 @@ const folder = join(shared, 'weights/checkpoints2');
 if (!existsSync(folder)) console.warn(`SKIPPED: no ${folder}; set CRISPEN_SHARED to test it.`);
 
 describe('OmniSR', () => {
-  // These counts for a single tile come from the authors' code. The sides of the reduced maps are a
-  // little shorter than a sixth of the tile's sides.
+  // The expected numbers of parameters and of multiply-adds per pixel come from the authors' code,
+  // for a single tile. `multiplyAddsPerPixel` differs slightly, because it assumes that the
+  // smallest maps in the spatial gate are exactly a sixth as wide and high as the tile. They are a
+  // little smaller.
   it.each([
     [1, 779_411, 835_253],
     [2, 784_604, 840_437],
@@ -34,8 +36,9 @@ describe('OmniSR', () => {
     const { scale } = config;
     expect(found).toMatchObject({ architecture: 'omnisr', scale, scaleSource: 'shapes' });
     const own = omnisr({ features: 16, ...config });
-    // The networks are compared as JSON, because table shapes are functions, and two functions are
-    // never equal.
+    // The networks contain functions that compute the sizes of tables. `toEqual` would compare
+    // these functions by identity and fail, so the networks are compared as JSON, which omits
+    // functions.
     expect(JSON.stringify(found.network)).toBe(JSON.stringify(own));
     for (const { name, shape } of own.graph.weights) {
       expect(found.weights.get(name)?.shape, name).toEqual(shape);

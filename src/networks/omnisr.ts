@@ -72,7 +72,10 @@ interface BlockSpec {
   readonly positions: boolean;
 }
 
-/** Appends the layers under `layer` in sequence. Omits layers that only reorder pixels. */
+/**
+ * Appends one block. The names of its layers in the checkpoint start with `layer`. Omits layers
+ * that only reorder pixels.
+ */
 function block(b: GraphBuilder, name: string, layer: string, x: NodeId, spec: BlockSpec): NodeId {
   const { window: side, heads, positions } = spec;
   const t = new TransformerBuilder(b);

@@ -7,7 +7,10 @@ import { countBlocks, indices, type Match, type Outline, shapeOf, shuffled } fro
 import type { Network } from './network.ts';
 import { dySample, dySampleOf, foldDySample } from './parts/dySample.ts';
 
-/** The configuration of a RealPLKSR. The defaults are the usual values. */
+/**
+ * The configuration of a RealPLKSR. The defaults are those of the version with group norms in the
+ * training code neosr.
+ */
 export interface PlksrConfig {
   readonly scale: number;
   readonly features?: number;
@@ -40,9 +43,9 @@ const MAX_KERNEL = 21;
 /**
  * Builds a PLKSR (partial large kernel network) or a RealPLKSR, its variant with norms and Mish.
  *
- * Sources: for PLKSR, Lee et al., "Partial Large Kernel CNNs for Efficient Super-Resolution", arXiv
- * 2404.11848. For RealPLKSR and its use of DySample, the training code neosr. For DySample, Liu et
- * al., "Learning to Upsample by Learning to Sample", arXiv 2308.15085.
+ * PLKSR was published by Lee et al., "Partial Large Kernel CNNs for Efficient Super-Resolution",
+ * arXiv 2404.11848. RealPLKSR and its use of DySample come from the training code neosr. DySample
+ * was published by Liu et al., "Learning to Upsample by Learning to Sample", arXiv 2308.15085.
  *
  * The layers are named as in the checkpoints, and the nodes are named like the golden tensors.
  */

@@ -13,7 +13,7 @@ import { type RcanConfig, rcan } from './rcan.ts';
 const MEANS = 24;
 
 describe('RCAN', () => {
-  // These counts come from the published code.
+  // The counts of parameters and of multiply-adds come from the published code.
   it.each<[RcanConfig, number, number]>([
     [{ scale: 2 }, 15_444_667, 15_307_956],
     [{ scale: 3 }, 15_629_307, 15_500_961],
@@ -23,8 +23,9 @@ describe('RCAN', () => {
   ])('%j has the published size', (config, parameters, multiplyAdds) => {
     const { graph } = rcan(config);
     expect(parameterCount(graph) + MEANS).toBe(parameters);
-    // The published count includes layers that process vectors. For a large image, they cost almost
-    // nothing per pixel.
+    // The published count includes the linear layers of the channel attention, which
+    // `multiplyAddsPerPixel` ignores. Each runs once per image, so for a large image, they cost
+    // almost nothing per pixel.
     expect(Math.abs(multiplyAddsPerPixel(graph) / multiplyAdds - 1)).toBeLessThan(5e-4);
     expect(sizeMultiple(graph)).toBe(config.unshuffle ?? 1);
     expect(receptiveField(graph).global).toBe(true);

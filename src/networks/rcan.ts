@@ -27,7 +27,7 @@ export interface RcanConfig {
   readonly residualScale?: number;
   readonly channels?: number;
   readonly inputRange?: number;
-  /** The upper end of the range inside the network; default `inputRange`. */
+  /** The upper end of the range of pixel values inside the network; default `inputRange`. */
   readonly imageRange?: number;
   /** The mean for values in 0..1. It is subtracted from the input and added to the output. */
   readonly mean?: readonly number[] | null;
@@ -106,7 +106,7 @@ export function matchRcan(outline: Outline): Match | null {
   const [channels] = tail;
   const unshuffle = direct ? 1 : Math.sqrt(taken / channels);
   if (![1, 2, 4].includes(unshuffle)) return null;
-  // Without an upsampler, the output has one pixel per cell of the pixel unshuffle.
+  // Without an upsampler, the features are not enlarged after the pixel unshuffle.
   const enlarged = shuffleScale(outline, 'tail.0.') ?? 1;
   const groups = indices(outline, 'body.#.').at(-1) ?? 0;
   const blocks = indices(outline, 'body.0.body.#.').at(-1) ?? 0;
@@ -124,7 +124,8 @@ export function matchRcan(outline: Outline): Match | null {
         scale,
         residualScale,
         inputRange,
-        // The mean and the range that are stored in the weights determine the shift.
+        // If the file has a layer that subtracts the mean, its bias determines the range and the
+        // mean.
         imageRange: stored?.range ?? inputRange,
         mean: stored?.mean ?? null,
       });

@@ -22,8 +22,8 @@ type Inset = readonly [first: number, last: number];
 /**
  * The settings that depend on the scale. The authors' convolutions have no padding, so their maps
  * shrink. Our maps always have the size of the padded image. Where both maps have pixels, the
- * values are the same. Means are taken over the authors' maps. An `Inset` gives the numbers of rows
- * and columns of our map that lie before and after theirs.
+ * values are the same. Means are taken only over the part of our map that the authors' map covers.
+ * An `Inset` gives the numbers of rows and columns that are left out at the start and at the end.
  */
 interface Plan {
   /** The number of reflected pixels on each side of the image. */
@@ -32,7 +32,7 @@ interface Plan {
   readonly multiple: number;
   /**
    * Whether the first U-Net's maps begin one pixel later than the second's. At x2 and x4, the
-   * halved and quartered maps of the two U-Nets begin at different pixels.
+   * downsampled maps of both U-Nets match the authors' maps only with this shift.
    */
   readonly shifted: boolean;
   /** The factor by which the first U-Net enlarges. */
@@ -50,8 +50,8 @@ const TWICE = {
 } as const;
 
 const PLANS: ReadonlyMap<number, Plan> = new Map<number, Plan>([
-  // The authors reflect 18 pixels at x2 and 19 at x4. We add one pixel on each side to make room
-  // for the shift.
+  // The authors reflect 18 pixels at x2 and 19 at x4. We reflect one more on each side, because the
+  // first U-Net's input is shifted by one pixel (`shifted`).
   [2, { ...TWICE, border: 19 }],
   [4, { ...TWICE, border: 20 }],
   [
@@ -68,15 +68,15 @@ const PLANS: ReadonlyMap<number, Plan> = new Map<number, Plan>([
 ]);
 
 const SLOPE = 0.1;
-/** The number of channels for each hidden element of the channel weights. */
+/** The factor by which the squeeze layer of the channel weights reduces the channel count. */
 const REDUCTION = 8;
 /** For "pro" files, the image is multiplied by the factor, and then the shift is added. */
 const [PRO_FACTOR, PRO_SHIFT] = [0.7, 0.15];
 
 /**
  * Builds a Real-CUGAN: two U-Nets without padding. The first enlarges, and the second corrects the
- * result of the first. At x4, both U-Nets work at x2. A last layer then enlarges their result, and
- * the enlarged image is added.
+ * result of the first. At x4, both U-Nets work at x2. A last layer then enlarges their result to
+ * x4, and the LR image, enlarged with nearest-neighbour interpolation, is added to it.
  *
  * Source: bilibili, "Real-CUGAN" (2022). Its U-Nets come from waifu2x. The layers are named as in
  * the authors' checkpoints, and the nodes are named like the golden tensors. Weights have the form

@@ -59,7 +59,10 @@ export interface NetworkConfigs {
 export type Architecture = keyof NetworkConfigs;
 
 const count = whole(1, 2 ** 16);
-/** The sizes that callers can give. Each size has the same rule in all families that use it. */
+/**
+ * The configuration fields that `createNetwork` checks. `RULES` has one rule for each field, which
+ * applies to all families that have the field.
+ */
 type CheckedSizes = Omit<A2NConfig, 'variant'> &
   Pick<RrdbConfig, 'growth' | 'unshuffle' | 'plus'> &
   Pick<EdsrConfig, 'residualScale'> &
@@ -88,8 +91,8 @@ interface Family<Config> {
 }
 
 /**
- * The families of networks. Their matchers run in this order. LCoAN and EDSR with ACLA must come
- * before EDSR, because all three have the same head and tail.
+ * The families of networks. Their matchers run in this order. LCoAN, DLSN and EDSR use the same
+ * tensor names in head and tail, so each of their matchers also looks for tensors of the body.
  */
 export const FAMILIES: { readonly [K in Architecture]: Family<NetworkConfigs[K]> } = {
   a2n: {

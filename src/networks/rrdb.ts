@@ -17,8 +17,8 @@ export interface RrdbConfig {
   /** Whether a 1x1 convolution runs in parallel with the dense convolutions, as in ESRGAN+. */
   readonly plus?: boolean;
   /**
-   * The upsampling factor for an old network with a single stage, which can be 3. In all other
-   * networks, each stage enlarges by 2.
+   * The factor by which each upsampling stage enlarges. It is 3 in some old networks with a single
+   * stage, and 2 (the default) in all other networks.
    */
   readonly stage?: 2 | 3;
   readonly channels?: number;
@@ -163,7 +163,10 @@ export function matchRrdb(outline: Outline): Match | null {
   };
 }
 
-/** Renames `conv_up1` to block 0, because the file numbers stages from one. */
+/**
+ * Renames `conv_up1` to `conv_up0`, `conv_up2` to `conv_up1`, and so on, because `countBlocks`
+ * counts from 0.
+ */
 function upTo<T>([name, tensor]: readonly [string, T]): readonly [string, T] {
   const stage = /^conv_up(\d)\./.exec(name)?.[1];
   return [stage === undefined ? name : `conv_up${Number(stage) - 1}.`, tensor];

@@ -26,8 +26,9 @@ const BLOCKS = 6;
  * training weights into one 3x3 convolution per layer.
  *
  * Source: Wan et al., "Swift Parameter-free Attention Network for Efficient Super-Resolution",
- * arXiv 2311.12770, section 3. The nodes are named like the golden tensors. The layers are called
- * `eval_conv`, as in stripped checkpoints.
+ * arXiv 2311.12770, section 3. The nodes have the same names as the tensors in the golden files, so
+ * that tests can compare them. The names of the folded layers end in `eval_conv`, as in checkpoints
+ * without training weights.
  */
 export function span(config: SpanConfig): Network {
   const { scale, features = 48, normalise = true, imageRange = 255, inputRange = 1 } = config;

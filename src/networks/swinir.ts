@@ -25,8 +25,8 @@ export interface SwinConfig {
   readonly channels?: number;
   readonly inputRange?: number;
   /**
-   * The upper end of the range inside the network; default 1, or 255 for windows of 7 pixels, as in
-   * the released files.
+   * The upper end of the range of pixel values inside the network. The default is 255 if `window`
+   * is 7, and 1 otherwise, as in the released networks.
    */
   readonly imageRange?: number;
 }

@@ -16,8 +16,9 @@ const LUMA: Readonly<Record<number, readonly [red: number, blue: number]>> = {
 /**
  * Decodes an 8-bit AVIF as Chromium does with libyuv. libheif itself rounds differently and repeats
  * chroma samples instead of interpolating them. In PQ images, a difference of one level can grow to
- * 13 sRGB levels. Therefore, the file is marked as RGB, so that libheif decodes the planes and
- * returns them unchanged. This function then converts them.
+ * 13 sRGB levels. Therefore, this function interpolates and converts the samples itself. It passes
+ * `decode` a copy of the file that declares its samples to be RGB, so libheif does not convert
+ * them.
  *
  * @returns null for files that this function does not support: other depths, grey images, and files
  *   without colour code points or with an unsupported matrix
@@ -81,7 +82,7 @@ function toRgb(
 ): void {
   const green = 1 - red - blue;
   const [light, colour] = isFull ? [1, 1] : [255 / 219, 255 / 224];
-  // The limit is 128, because libyuv stores these coefficients in bytes.
+  // libyuv limits these coefficients to 128. For images in limited range, `cbBlue` would be larger.
   const part = (value: number) => Math.min(128, Math.round(value * colour * 64));
   const [crRed, cbBlue] = [part(2 - 2 * red), part(2 - 2 * blue)];
   const [crGreen, cbGreen] = [

@@ -15,7 +15,8 @@ it.each(['gpu', 'cpu'] as const)(
       const tilesOf = async (...options: Parameters<typeof upscale>[1][]) =>
         (await upscale(image, ...options)).report.tiles;
       expect(await tilesOf()).toBeGreaterThan(1);
-      // `quality --seams` compares an image in tiles with the same image in one piece.
+      // This call ignores the tile size from `openBackend`. `quality --seams` makes such a call to
+      // run an image in one piece.
       expect(await tilesOf({ tileSize: undefined })).toBe(1);
       expect(await tilesOf({ tileSize: 64 })).toBe(1);
     } finally {

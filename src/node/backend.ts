@@ -34,8 +34,8 @@ export type DeviceName = 'gpu' | 'cpu' | 'oracle';
 export const DEVICES: readonly (DeviceName | 'auto')[] = ['auto', 'gpu', 'cpu'];
 
 /**
- * The GPU time per submission, in milliseconds. In Node, no page has to stay responsive, so only
- * the driver's watchdog limits this time.
+ * The GPU time that a submission should take, in milliseconds. In Node, no page has to stay
+ * responsive, so only the driver's watchdog limits this time.
  */
 const SUBMIT_MS = 100;
 
@@ -94,7 +94,10 @@ export interface Backend extends Measurer {
    */
   pass(model: PassModel, precision?: Precision): Pass;
   load(network: Network, weights: TensorMap): Promise<UpscaleFunction>;
-  /** Computes the named tensors in one run, for a planar input in the network's input range. */
+  /**
+   * Runs the network once and returns the tensors that are named in `taps`. `input` is planar and
+   * has the network's input range.
+   */
   trace(
     network: Network,
     weights: TensorMap,

@@ -191,7 +191,7 @@ export class Enlarger {
     return file;
   }
 
-  /** Returns a model's pass, which is created once and reused for all images. */
+  /** Returns the `Pass` that runs a model. It is created once and reused for all images. */
   #pass(model: ChosenModel): Pass {
     const { architecture, scale, inputRange } = model.network;
     const key = [model.sha256, architecture, scale, inputRange].join(' ');

@@ -49,8 +49,9 @@ describe('reading', () => {
     expect([...(await readImage(at('deep.png'))).data]).toEqual([0, 128, 255, 255]);
   });
 
-  // The expected images are those that Chromium shows. libvips paints the part of the screen
-  // outside the frame black, or omits it if the screen is large.
+  // The first frame of a GIF can be smaller than the GIF's logical screen. The expected images are
+  // those that Chromium shows. libvips paints the rest of the screen black, or omits it if the
+  // screen is large.
   test.each([
     ['inside of the screen', 100, 60, [100, 60]],
     ['beyond the screen', 24, 20, [54, 30]],

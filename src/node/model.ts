@@ -126,7 +126,10 @@ export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
   return { name: entry.id, f16: entry.f16, ...read };
 }
 
-/** The message for a network of scale 1 if the weight file's name does not state the task. */
+/**
+ * The assumption that is reported for a weight file's network of scale 1 if neither an option nor
+ * the file's name states the task.
+ */
 const RESTORES = 'it restores the image at its own size';
 
 /**

@@ -101,7 +101,7 @@ describe('an output that exists', () => {
     await writeOutput(output, bytes);
     expect((await reader).equals(bytes)).toBe(true);
     expect((await fs.lstat(at('pipe'))).isFIFO()).toBe(true);
-    // Without a reader, the signal ends the wait.
+    // The pipe has no reader now, so the call waits for one until the signal aborts it.
     await expect(writeOutput(output, bytes, AbortSignal.timeout(100))).rejects.toMatchObject({
       code: 'ABORTED',
     });

@@ -57,7 +57,7 @@ export async function readUnusual(input: Sharp): Promise<Rgba8Image | null> {
   }
   const image = { width, height, data: new Uint8ClampedArray(width * height * 4).fill(255) };
   for (let i = 0, at = 0; i < samples.length; i += channels, at += 4) {
-    // A clamped array rounds the values.
+    // `image.data` is a Uint8ClampedArray, which rounds the values that are assigned to it.
     for (let c = 0; c < channels; c++) image.data[at + c] = samples[i + c] * 255;
   }
   return image;

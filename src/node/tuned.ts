@@ -62,7 +62,10 @@ const platformOf = (gpu: GPU): TunedPlatform => ({
   userAgent: `webgpu ${dawnVersion()}, node ${process.version}`,
 });
 
-/** Returns the tuning for `Engine.create`. Software adapters always use the built-in table. */
+/**
+ * Returns the tuning for `Engine.create`. If `mode` is `off` or the adapter is a software adapter,
+ * the tuning comes from the table of adapter families, without measurements.
+ */
 export const tuningInNode = (gpu: GPU, mode: TuneMode) => (adapter: AdapterReport) =>
   mode === 'off' || adapter.isFallbackAdapter
     ? tuningFor(adapter)

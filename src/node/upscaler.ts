@@ -82,11 +82,11 @@ export interface NodeInfo {
   readonly format: OutputFormat;
   /** The size of the file in bytes. */
   readonly bytes: number;
-  /** The exact factor from the image to the result. */
+  /** The exact factor by which the image was enlarged. */
   readonly scale: number;
   /** The models, in the order in which they ran. */
   readonly models: readonly string[];
-  /** The choice that `auto` made, and the reason; null for other models. */
+  /** The choice that `model: 'auto'` made, and its estimate; null for any other `model`. */
   readonly auto: AutoChoice | null;
   readonly milliseconds: number;
   readonly backend: 'webgpu' | 'cpu';

@@ -38,8 +38,8 @@ export interface WeightFile {
  * change afterwards. In addition to `bytes`, reading uses at most 3 times the length of `bytes`
  * plus 56 MiB of memory, whatever the file contains.
  *
- * `recognise` decides whether a `model.` prefix is part of the names. If `recognise` is absent, the
- * prefix is kept.
+ * If all tensors' names begin with `model.`, `recognise` decides whether this prefix is removed. If
+ * `recognise` is absent, the prefix is kept.
  * @throws CrispenError `MODEL_CORRUPT` if the file is damaged; `MODEL_UNSUPPORTED` for another
  *   format or for unsupported content, with details in the message; `INVALID_INPUT` if the argument
  *   is not a `Uint8Array`.

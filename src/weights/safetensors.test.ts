@@ -59,8 +59,8 @@ describe('reading', () => {
       // each.
       expect(tensors.get('cla.3.conv_attn.0.weight')?.shape).toEqual([36, 64, 1, 1]);
     } else {
-      // A2N has ten tensors per block, and PAN has eight. The restoration network has half as many
-      // blocks and no upsampler.
+      // A2N has ten tensors per block, and PAN has eight. Networks of scale 1, which restore images
+      // without enlarging them, have 8 blocks instead of 16, and no upsampler.
       const pan = path.includes('pan');
       const blocks = path.includes('x1') ? 8 : 16;
       const upsampler = path.includes('x1') ? 0 : path.includes('x4') ? 12 : 6;
@@ -97,7 +97,8 @@ describe('reading', () => {
       const input = first.tensors.get('input')?.shape ?? [];
       expect([1, 3, name === 'gla_module' ? 16 : 3]).toContain(input[1]);
       expect([input.length, input[0]]).toEqual([4, 1]);
-      // For EDSR-CLA, the attention modules are recorded instead of the whole network.
+      // The files of EDSR-CLA have the tensors `paired.output` and `released.output` instead of
+      // `output`.
       if (!name.includes('CLA')) expect(first.tensors.get('output')?.shape[0]).toBe(1);
     }
     const second = readSafetensors(writeSafetensors(first.tensors, first.metadata));

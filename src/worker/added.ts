@@ -81,8 +81,9 @@ export async function loadAdded(store: ModelStore, id: string): Promise<Detectio
 }
 
 /**
- * Writes the model's tensors to a safetensors file. Tensors in nested dictionaries are extracted.
- * Their values do not change, except that `f16` converts floating-point tensors to f16.
+ * Writes the model's tensors to a safetensors file. If a PyTorch file contains the state dictionary
+ * inside other dictionaries, only the tensors of the state dictionary are written. Their values do
+ * not change, except that `f16` converts floating-point tensors to f16.
  */
 export async function exportAdded(store: ModelStore, id: string, f16: boolean): Promise<Blob> {
   const { tensors, metadata } = await readWeights(await store.read(id), recognise);

@@ -18,7 +18,7 @@ interface Link {
   readonly entry: ModelFile | null;
 }
 
-/** The job services that `chooseAuto` needs. */
+/** The part of a job's `JobServices` that `chooseAuto` uses. */
 export interface AutoServices {
   readonly host: Pick<EngineHost, 'retry'>;
   readonly loader: { network(model: Link): Promise<Network> };

@@ -39,7 +39,10 @@ const loadOracle = () => import('./oracle.ts');
  * freed, because they cannot shrink.
  */
 const KEPT_BYTES = 2 ** 28;
-/** The number of models that are kept for later jobs. A chain has at most two models. */
+/**
+ * The number of models that are kept for later jobs. Enlarging an image takes at most two different
+ * models. Restoring it first takes one more.
+ */
 const KEPT_MODELS = 2;
 
 /**

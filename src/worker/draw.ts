@@ -28,8 +28,8 @@ const colorSpaceOf = ({ colorSpace }: ImageTags) =>
 
 /**
  * Upscales into a texture, tile by tile, and then copies the complete texture to the canvas. The
- * tiles are not drawn directly, because the canvas's own texture lasts for only one task and a
- * partial image must not be visible.
+ * tiles are not drawn directly on the canvas, because the canvas's own texture expires at the end
+ * of the current event-loop task, and a partial image must not be visible.
  * @throws CrispenError `IMAGE_TOO_LARGE`, `INVALID_INPUT`, `BLANK_RESULT`; the errors of
  *   `Engine.upscale`
  */

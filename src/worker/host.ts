@@ -210,8 +210,9 @@ export class EngineHost {
   /**
    * Upscales an image like `Engine.upscaleStrips`. After a device loss, the job continues with the
    * first strip that the sink has not received. If f16 overflows, the rest of the image is computed
-   * in f32. If the f16 result is blank, the whole image is computed again in f32. That is possible
-   * because no row is passed to the sink until a second colour appears.
+   * in f32. If the f16 result has a single colour although the image clearly has several, the whole
+   * image is computed again in f32. That is possible because the sink receives no row until the
+   * result contains a second colour or is complete.
    * @param id identifies the model and its weights
    * @throws CrispenError like `Engine.upscaleStrips`; `DEVICE_LOST` after three consecutive losses;
    *   any error that the sink throws

@@ -18,7 +18,10 @@ export class IdleTask {
     this.#idleMs = idleMs;
   }
 
-  /** Runs a job. The task starts only after a job has succeeded. */
+  /**
+   * Runs a job. If it succeeds and no other job runs in the next `idleMs` milliseconds, the idle
+   * task starts.
+   */
   async during<T>(job: () => Promise<T>): Promise<T> {
     this.#jobs++;
     if (this.#timer !== null) clearTimeout(this.#timer);

@@ -279,7 +279,7 @@ interface Way {
   /** The models, in the order in which they run. */
   readonly chain: readonly Runnable[];
   readonly backend: Backend;
-  /** Whether there is a GPU, which can also resize images. */
+  /** Whether there is a GPU. If so, it resizes images, even if no network runs. */
   readonly onGpu: boolean;
 }
 
@@ -386,7 +386,8 @@ async function toBitmap(image: Rgba8Image, tags: ImageTags): Promise<ImageBitmap
   const { colorSpace } = tags;
   try {
     if (colorSpace === 'other') {
-      // This image is a preview. Its colour space can be described only in a file.
+      // This image is a preview. `ImageData` does not support its colour space, so the image is
+      // encoded as a PNG file, which contains the colour profile.
       const { encodeImage } = await import('./result.ts');
       return await createImageBitmap(await encodeImage(image, 'image/png', 1, tags), {
         premultiplyAlpha: 'none',

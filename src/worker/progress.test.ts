@@ -47,8 +47,8 @@ it('adds the later stages to the time left of this one', () => {
   progress.report('upscale', 0);
   clock.now = 1000;
   progress.report('upscale', 0.25, 3000);
-  // The upscale stage, with weight 80, takes 4000 ms, so the encode stage, with weight 2, takes 100
-  // ms.
+  // The upscale stage (weight 80) takes 1000 + 3000 ms, so the estimate for the encode stage
+  // (weight 2) is 100 ms. The remaining time is 3000 + 100 ms.
   expect(seen.at(-1)?.remainingMs).toBe(3100);
   clock.now = 4000;
   progress.report('encode', 0);

@@ -357,7 +357,7 @@ export interface ProgressEvent {
  */
 export interface QuestionEvent {
   readonly job: number;
-  /** The estimated duration of the job in milliseconds. */
+  /** The job's estimated duration in milliseconds. The page decides whether this is acceptable. */
   readonly question: number;
 }
 

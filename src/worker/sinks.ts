@@ -11,8 +11,8 @@ export async function openTarget(target: WireTarget): Promise<Sink<null>> {
 
 /**
  * Opens a sink that replaces the file's content only after the last byte has been written. After an
- * abort, the file keeps its old content. If the file was empty, a file picker has just created it,
- * and the page removes it.
+ * abort, the file keeps its old content. If the file is then empty, the page removes it, because a
+ * file picker has probably just created it.
  */
 async function fileSink(handle: FileSystemFileHandle): Promise<Sink<null>> {
   const stream = await handle.createWritable();

@@ -58,11 +58,11 @@ export const cacheStore = (caches: Pick<CacheStorage, 'open'>, origin: string): 
 /**
  * Finds the tuning for an adapter.
  * - `full`: reads the store. If it has no entry, measures immediately, which takes a few seconds.
- *   On a software adapter, where a run takes as long as compiling, the measurement is small and
- *   uses the table's fusion level. If anything fails, the table of adapter families is used, and
- *   the next visit measures again.
- * - `quick`: reads the store, in which a full measurement takes precedence over a quick one. If it
- *   has no entry, uses the table.
+ *   On a software adapter, which is slow, only convolutions of 16 x 16 pixels are measured, and the
+ *   fusion level comes from the table of adapter families. If anything fails, the table of adapter
+ *   families is used, and the next visit measures again.
+ * - `quick`: reads the result of a full measurement or, if there is none, of a quick measurement
+ *   from the store. If the store has neither, uses the table of adapter families.
  */
 export async function tunedFor(
   adapter: AdapterReport,
@@ -90,8 +90,9 @@ export async function tunedFor(
 }
 
 /**
- * Measures an adapter quickly and stores the result for the next engine. Does nothing on a software
- * adapter, if a result is already stored, or if results cannot be stored.
+ * Quickly measures which convolution variants are fastest on an adapter, and stores the result for
+ * engines that are created later. Does nothing on a software adapter, if a result is already
+ * stored, or if results cannot be stored.
  * @returns whether it measured
  * @throws CrispenError `ABORTED`, `DEVICE_LOST`; after an error, nothing is stored
  */

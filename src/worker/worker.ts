@@ -66,7 +66,10 @@ async function createEngine(): Promise<Engine> {
   });
 }
 
-/** Finds the tuning for an adapter. With `quick`, software adapters always use the table. */
+/**
+ * Finds the tuning for an adapter. With `quick`, software adapters always use the table of adapter
+ * families in `engine/tune/tuning.ts`.
+ */
 async function tunedHere(adapter: AdapterReport, mode: 'quick' | 'full'): Promise<Tuning> {
   if (mode === 'quick' && adapter.isFallbackAdapter) {
     return (await import('../engine/tune/tuning.ts')).tuningFor(adapter);

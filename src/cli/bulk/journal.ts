@@ -5,13 +5,13 @@ import { writeFailed } from '../../codecs/sink.ts';
 import type { Work } from './plan.ts';
 import type { Shard } from './shard.ts';
 
-/** The line about an image that was processed or that failed. */
+/** A line of the journal about an image that was processed or that failed. */
 export interface Entry {
   readonly input: string;
   /** The input file's size in bytes. `time` is its modification time in milliseconds since 1970. */
   readonly size: number;
   readonly time: number;
-  /** A hash of everything else that affects the result. */
+  /** A hash of the options and the weight files that affect the result. */
   readonly settings: string;
   /** The result's path relative to the output folder, with "/" as the separator. */
   readonly output?: string;
@@ -22,7 +22,7 @@ export interface Entry {
   readonly message?: string | undefined;
 }
 
-/** The line that marks the beginning of a run. */
+/** The line of the journal that marks the beginning of a run. */
 export interface Begin {
   readonly run: string;
   readonly shard: number;
@@ -37,8 +37,8 @@ const nameOf = ({ index, of }: Shard): string =>
 const NAME = /^\.crispen(\.\d+-of-\d+)?\.jsonl$/;
 
 /**
- * The journal of an output folder. It is an append-only file of JSON lines. Each shard writes its
- * own file and reads the files of all shards.
+ * The journal of an output folder. It consists of append-only files of JSON lines. If the work is
+ * divided into shards, each shard writes its own file and reads the files of all shards.
  */
 export class Journal {
   readonly #folder: string;

@@ -107,9 +107,9 @@ async function checkApart(work: readonly Work[], out: string): Promise<void> {
 
 /**
  * Returns a hash of everything that affects a result besides its input.
- * @param chain the models that run; used only if a weight file is given. Otherwise, all shipped
- *   models are hashed, because the factor, which can differ between images, determines which of
- *   them run.
+ * @param chain the models that run; used only if a weight file is given. Without a weight file, the
+ *   hash covers all shipped models. Which of them run depends on the factor, and the factor can
+ *   differ between images.
  */
 export function settingsHash(settings: ImageSettings, chain: readonly ChosenModel[]): string {
   const { models, task, quality, keepsMetadata, tiling } = settings;
@@ -122,8 +122,8 @@ export function settingsHash(settings: ImageSettings, chain: readonly ChosenMode
 
 /**
  * Reads an image's size from the header of its file. Returns null if the first bytes do not contain
- * the size. Also returns null if the size exceeds the limit, because one damaged header could
- * otherwise add hundreds of gigabytes to the estimate.
+ * the size. Also returns null if the image has more than `MAX_PIXELS` pixels, because one damaged
+ * header could otherwise add hundreds of gigabytes to the estimated size of the results.
  */
 export async function declaredSize(path: string): Promise<Size | null> {
   const start = await readStart(path, 2 ** 16);

@@ -27,8 +27,9 @@ export interface PngHeader {
   /** The number of bits per sample; default 8. */
   readonly depth?: Depth;
   /**
-   * The tags of the image. If `grey` is set, the file is grey, unless the tags contain an RGB
-   * profile but no colour chunks. Default: sRGB without metadata.
+   * The tags of the image. If `grey` is set, the file is grey. If, however, `icc` is set and
+   * `pngColours` is null, the file is RGB, because a grey PNG cannot contain an RGB profile.
+   * Default: sRGB without metadata.
    */
   readonly tags?: ImageTags;
 }

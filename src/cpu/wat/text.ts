@@ -10,7 +10,7 @@ export const lines = (...parts: readonly string[]): string => parts.join('\n');
 export const each = (count: number, make: (index: number) => string): string =>
   Array.from({ length: count }, (_, i) => make(i)).join('\n');
 
-/** Reads a field of the record at `$d`. */
+/** Returns an expression that loads a field of the record whose address is in `$d`. */
 export const field = <R extends RecordName>(record: R, name: Field<R>): string =>
   `(i32.load offset=${fieldOffset(record, name)} (local.get $d))`;
 

@@ -22,8 +22,8 @@ const difference = (a: string, b: string) => `(f32x4.sub ${get(a)} ${get(b)})`;
 const twice = (value: string) => mul(value, int(2));
 
 /**
- * Reads the next column of a window's four rows and transforms it into the variables `${column}0`
- * to `${column}3`.
+ * Generates code that reads the next column of a window's four rows and transforms it into the
+ * variables `${column}0` to `${column}3`.
  */
 const columnText = (column: string): string =>
   lines(
@@ -39,8 +39,8 @@ const storeNext = (value: string): string =>
   lines(`(v128.store ${get('q')} ${value})`, advance('q', get('plane')));
 
 /**
- * Transforms the windows of `$n` tiles, starting at tile `$x`, and writes them to the thread's
- * scratch memory. Neighbouring windows share two columns.
+ * Generates code that transforms the windows of `$n` tiles, starting at tile `$x`, and writes them
+ * to the thread's scratch memory. Neighbouring windows share two columns.
  */
 const inputText = (): string => {
   const part = (name: 'x' | 'row' | 'pixel') => field('part', name).replace('$d', '$part');
@@ -81,8 +81,9 @@ const inputText = (): string => {
 };
 
 /**
- * Computes a 1x1 convolution of the tiles for each position in the transformed windows. Calls the
- * functions that `conv` uses.
+ * Generates code that computes a 1x1 convolution of the tiles for each position in the transformed
+ * windows. The code calls the functions that `convText` generates for its tiles, such as
+ * `$tile4x8`.
  */
 const productsText = (): string => {
   const block = (channels: 4 | 8, pixels: 4 | 6) =>
@@ -109,7 +110,8 @@ const productsText = (): string => {
 };
 
 /**
- * Computes the pixels of the tiles, including bias and activation. Skips pixels outside the map.
+ * Generates code that computes the pixels of the tiles, including bias and activation. It skips
+ * pixels outside the map.
  */
 const outputText = (madd: MultiplyAdd): string => {
   const finished = (value: string) =>

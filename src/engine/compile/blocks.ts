@@ -34,8 +34,9 @@ function claimAttentionBlocks(fuser: Fuser, patterns: PatternFinder): void {
   const byInput = new Map(blocks.map((block) => [block.x, block]));
   const byOutput = new Map(blocks.map((block) => [block.out, block]));
   /**
-   * Returns the next block if `block` can also compute the next block's `t`. Otherwise, for example
-   * if the next block's `first(x)` must be written to memory, returns null.
+   * Returns the next block if the last op of `block` can also compute the first map that the next
+   * block needs, `t = lrelu(first(x))`. Returns null if there is no such block, if its number of
+   * features is different, or if its `first(x)` must be written to memory.
    */
   const fedBy = (block: AttentionBlock): AttentionBlock | null => {
     const next = byInput.get(block.out);
@@ -90,7 +91,10 @@ function attentionMix(name: string, block: AttentionBlock, next: AttentionBlock 
   };
 }
 
-/** Claims the end of the network together with its conversion to pixels. */
+/**
+ * Fuses the end of the network (a convolution plus the enlarged input) and the conversion to 8-bit
+ * pixels into one op.
+ */
 function claimSkipOutput(fuser: Fuser, patterns: PatternFinder): void {
   const { image, graph } = fuser;
   const end = image && !image.wide ? patterns.skipOutput() : null;
@@ -108,7 +112,10 @@ function claimSkipOutput(fuser: Fuser, patterns: PatternFinder): void {
   });
 }
 
-/** Claims pixel attention, unless its convolution reads the parts of a concatenation. */
+/**
+ * Fuses pixel attention (a convolution and its gate) into one op, unless the convolution reads the
+ * parts of a concatenation.
+ */
 function claimGatedConvs(fuser: Fuser, patterns: PatternFinder): void {
   fuser.graph.nodes.forEach((node, id) => {
     const found = node.op === 'conv' && !fuser.partsOf(node) ? patterns.gatedConv(id) : null;

@@ -39,7 +39,10 @@ export interface FuseOptions {
    * By default, all activations are fused.
    */
   readonly activates?: (activation: Activation) => boolean;
-  /** Whether the backend's convolutions can mix their result with a map. The default is false. */
+  /**
+   * Whether the backend's convolution kernels can also compute a `mix` that follows, which is a
+   * weighted sum with another map. The default is false.
+   */
   readonly mixes?: boolean;
 }
 
@@ -51,7 +54,8 @@ export function fuse(graph: Graph, options: FuseOptions = {}): FusedGraph {
 }
 
 /**
- * Fuses a graph. The finders of larger patterns must claim their nodes before `fused` is called.
+ * Fuses a graph. Code that fuses larger patterns must register its ops with `claim` and `absorb`
+ * before it calls `fused`.
  */
 export class Fuser {
   readonly graph: Graph;
@@ -112,10 +116,11 @@ export class Fuser {
   }
 
   /**
-   * Claims `conv [activation] [mul other] [add other] [activation]`. A nearest-neighbour
-   * enlargement or a concatenation can come first. A `mix` can replace `mul` and `add`. A
-   * convolution of a concatenation has no multiplier. Its addend is one of the concatenated maps or
-   * needs a free binding.
+   * Fuses `conv [activation] [mul other] [add other] [activation]` into one op. A nearest-neighbour
+   * enlargement or a concatenation can come first. A `mix` can replace `mul` and `add`. After a
+   * convolution of a concatenation, `mul` and `mix` are not fused, because its kernel cannot
+   * multiply by a map. An `add` is then fused only if `other` is one of the concatenated maps, or
+   * if there are fewer than `MAX_PARTS` of them, so that a binding is free for it.
    */
   #claimConv(node: Node<'conv'>, id: NodeId): void {
     const parts = this.partsOf(node);
@@ -209,8 +214,8 @@ export class Fuser {
   }
 
   /**
-   * Claims the scores within groups and the weighted sum of values, unless another op needs the
-   * scores.
+   * Fuses the attention scores within groups and the weighted sum of the values into one op. Does
+   * nothing if another op reads the scores.
    */
   #claimAttention(mix: Node<'groupMix'>, id: NodeId): void {
     const [values, from] = mix.inputs;
@@ -230,7 +235,7 @@ export class Fuser {
     });
   }
 
-  /** Claims a mul, add or mix together with the activation that follows. */
+  /** Fuses a `mul`, `add` or `mix` and the activation that follows it into one op. */
   #claimPointwise(node: Node<'mul' | 'add' | 'mix'>, id: NodeId): void {
     const next = this.#follower(id);
     const follower = next === null ? null : this.graph.nodes[next];
@@ -241,8 +246,8 @@ export class Fuser {
   }
 
   /**
-   * Claims the dynamic attention module: pool (over whole maps, as in A2N), linear, relu, linear
-   * and softmax.
+   * Fuses the dynamic attention module into one op. The module consists of pool (over whole maps,
+   * as in A2N), linear, relu, linear and softmax.
    */
   #claimDynamicWeights(pool: Node<'globalAveragePool'>, id: NodeId): void {
     const chain = [id];
@@ -314,8 +319,8 @@ export class Fuser {
   }
 
   /**
-   * Returns whether the value of a node does not have to be written because all of its readers
-   * satisfy `can`.
+   * Returns true if a node's value does not have to be written to memory, because only nodes that
+   * satisfy `can` read it.
    */
   #readOnlyBy(id: NodeId, can: (reader: GraphNode) => boolean): boolean {
     if (!this.#isFusing || this.keep.has(id) || id === this.graph.output) return false;
@@ -360,6 +365,6 @@ const unpackOp = (y: NodeId): FusedOp => ({
 export const sumOf = (nodes: readonly GraphNode[]): number =>
   nodes.reduce((sum, { multiplyAdds }) => sum + multiplyAdds, 0);
 
-/** Returns the operand of a binary node that is not `id`. */
+/** Of the node's first two operands, returns the one that is not `id`. */
 const other = (node: GraphNode, id: NodeId): NodeId =>
   node.inputs[0] === id ? node.inputs[1] : node.inputs[0];

@@ -141,7 +141,7 @@ export interface VectorActivationOp extends Fused, OneToOne {
 }
 
 /**
- * The first half of an attention-in-attention block, only at level `blocks`:
+ * The first half of an attention-in-attention block, only at fusion level `blocks`:
  * `gated = k3(t) * sigmoid(k2(lrelu(k1(t))))`. Only `k2` has a bias. The op also computes the sums
  * with which the second half pools `t`.
  */
@@ -159,11 +159,12 @@ export interface AttentionGateOp extends Fused {
 }
 
 /**
- * The second half of an attention-in-attention block, only at level `blocks`:
+ * The second half of an attention-in-attention block, only at fusion level `blocks`:
  *   out = x + last(lrelu(p[0] * k4(gated) + p[1] * non(t)))
  * Its two weights are `p = softmax(w2(relu(w1(pool(t)))) / temperature)`. If another block with the
  * same number of channels reads the result, the op also computes that block's
- * `nextT = lrelu(first(out))`, unless `first(out)` must be written. No convolution has a bias.
+ * `nextT = lrelu(first(out))`. It does not do so if `first(out)` itself must be written to memory.
+ * No convolution has a bias.
  */
 export interface AttentionMixOp extends Fused {
   readonly op: 'attentionMix';
@@ -182,8 +183,8 @@ export interface AttentionMixOp extends Fused {
 }
 
 /**
- * Pixel attention, only at level `blocks`: `y = activation(v * sigmoid(gate(v)))`, where `v` is
- * `conv(nearest(x))`.
+ * Pixel attention, only at fusion level `blocks`: `y = activation(v * sigmoid(gate(v)))`, where `v`
+ * is `conv(nearest(x))`.
  */
 export interface GatedConvOp extends Fused, OneToOne {
   readonly op: 'gatedConv';
@@ -214,8 +215,8 @@ export interface PackOp extends Fused {
 }
 
 /**
- * The end of a network, only at level `blocks`: `conv(x) + bilinear(skip)`, converted to 8-bit
- * pixels. `skip` is the network's input, and `scale` is the network's scale factor.
+ * The end of a network, only at fusion level `blocks`: `conv(x) + bilinear(skip)`, converted to
+ * 8-bit pixels. `skip` is the network's input, and `scale` is the network's scale factor.
  */
 export interface SkipPackOp extends Fused {
   readonly op: 'skipPack';
@@ -256,8 +257,8 @@ export interface ViewOp extends Fused {
 }
 
 /**
- * A layer that reads the concatenation of up to four maps. A `next` layer reads the channels of
- * the result from `first` on.
+ * A layer that reads the concatenation of up to four maps. The op can also compute a second layer,
+ * `next`, whose input is the channels of the first layer's result from `next.first` on.
  */
 export interface PixelLayerOp extends Fused, PixelLayer {
   readonly op: 'pixelLayer';

@@ -24,8 +24,8 @@ describe('lower', () => {
       expect(program.steps.length).toBe(dispatches);
       for (let i = 0; i < 16; i++) {
         expect(names(program).filter((name) => name.startsWith(`block${i}.`))).toEqual(
-          // The first block's first convolution and its sums need their own steps, because there is
-          // no earlier block.
+          // The last step of a block also computes the next block's first convolution and its
+          // sums. The first block follows no other block, so it has two separate steps for them.
           i === 0
             ? [
                 'block0.reduce_lrelu',

@@ -18,12 +18,13 @@ export async function lower(graph: Graph, options: LowerOptions = {}): Promise<P
   const { workgroup = DEFAULT_WORKGROUP_LIMITS } = options;
   const own = { keep, image, mixes: true };
   const fits = (channels: number) => tileColumnsFor(channels, workgroup) !== null;
-  // No adapter family uses `blocks` by default, so its code is loaded lazily.
+  // The code for the fusion level `blocks` is loaded only on demand, because no adapter uses this
+  // level by default.
   const whole =
     level === 'blocks'
       ? (await import('./emit/blocks.ts')).fuseBlocks(graph, { ...own, fits })
       : fuse(graph, { ...own, fuse: level });
-  // Only transformers have ops that can be merged further.
+  // The module `merge.ts` is only for transformers, which are recognised by their layer norms.
   const isMerged = level !== 'none' && whole.ops.some(({ op }) => op === 'layerNorm');
   const fused = isMerged ? (await import('./merge.ts')).merge(whole, keep, options.element) : whole;
   const emitters = await loadEmitters(fused.ops);

@@ -23,8 +23,8 @@ describe('merge', () => {
     for (const block of [0, 1, 2]) {
       expect(steps.filter(({ name }) => name.startsWith(`block${block}.`)).length).toBe(40);
     }
-    // The other steps are at the two ends of the network: two conversions, two affine ops, three
-    // convolutions and the pixel shuffle.
+    // Besides the 120 steps of the three blocks, there are eight at the two ends of the network:
+    // two conversions, two affine ops, three convolutions and the pixel shuffle.
     expect(steps.length).toBe(128);
   });
 
@@ -56,8 +56,8 @@ describe('merge', () => {
     expect(countOf(network, 'view')).toBe(slices.length + 12);
     const kept = new Set([idOf(network, 'block1.LB2.left')]);
     expect(countOf(network, 'slice', kept)).toBe(1);
-    // Each split sets three channels aside. Therefore, the only slices in this network that start
-    // at a vector boundary are those that start at 0.
+    // Each step of a block splits off 3 of its channels. The slice of the other channels then
+    // begins at channel 3, in the middle of a vector of four, so it must be copied.
     const narrow = asid({ scale: 2, features: 12 });
     expect(countOf(narrow, 'slice')).toBeGreaterThan(0);
   });

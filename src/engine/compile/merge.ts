@@ -28,7 +28,10 @@ const MAX_MAPS = 4;
 /** Every device supports binding offsets that are multiples of this value. */
 const ALIGNMENT = 256;
 
-/** Merges ops. This is a pure function. Values in `keep` are still written. */
+/**
+ * Merges ops. This is a pure function. The values in `keep` are still written to memory and do not
+ * disappear inside merged ops.
+ */
 export function merge(
   fused: FusedGraph,
   keep: ReadonlySet<NodeId>,
@@ -46,7 +49,10 @@ class Merger {
   readonly #element: ElementType;
   readonly #writers = new Map<ValueId, FusedOp>();
   readonly #readers = new Map<ValueId, FusedOp[]>();
-  /** The op that replaces each merged op; null for an op that another op's replacement absorbs. */
+  /**
+   * Maps each replaced op to its replacement, or to null if the op is dropped because another op's
+   * replacement does its work.
+   */
   readonly #replaced = new Map<FusedOp, FusedOp | null>();
 
   constructor(fused: FusedGraph, keep: ReadonlySet<NodeId>, element: ElementType) {
@@ -326,8 +332,9 @@ class Merger {
   }
 
   /**
-   * Merges a layer with its normalisation. A layer that reads several maps has no normalisation. It
-   * is merged with a layer that reads a slice of its result, if there is one.
+   * Merges a 1x1 convolution with the normalisation of its input. A convolution that reads several
+   * maps has no normalisation. Such a convolution is merged with a second 1x1 convolution that
+   * reads a slice of its result, if there is one.
    */
   #pixelLayer(conv: ConvOp): void {
     if (conv.kernel !== 1 || !isBare(conv)) return;
@@ -433,11 +440,11 @@ const MAX_PROJECTED = 60;
 const isLayer = (op: FusedOp): op is Layer =>
   op.op === 'conv' && op.kernel === 1 && op.reads.x.length === 1;
 
-/** Whether a convolution has no epilogue other than one activation. */
+/** Whether a convolution's epilogue is empty or a single activation that is not a PReLU. */
 const isBare = ({ reads, act0, act1 }: ConvOp): boolean =>
   reads.multiplier === null && reads.addend === null && act0?.fn !== 'prelu' && act1 === null;
 
-/** Whether the epilogue of a convolution only adds the addend. */
+/** Whether a convolution's epilogue does nothing but add the map `reads.addend`. */
 const isResidual = ({ reads, act0, act1, factor }: ConvOp): boolean =>
   reads.multiplier === null && reads.addend !== null && !act0 && !act1 && factor === 1;
 

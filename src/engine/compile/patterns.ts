@@ -10,10 +10,11 @@ export interface AttentionBlock {
   /** The block's input and output. */
   readonly x: NodeId;
   readonly out: NodeId;
-  /** The value `lrelu(first(x))`, which both kernels read. */
+  /** The value `lrelu(first(x))`, which `AttentionGateOp` and `AttentionMixOp` both read. */
   readonly t: NodeId;
   /**
-   * The product of the gate and the result of `k3`. No other map is passed between the two kernels.
+   * The product of the gate and the result of `k3`. It is the only map that `AttentionGateOp`
+   * passes to `AttentionMixOp`.
    */
   readonly gated: NodeId;
   readonly first: ConvNode;
@@ -28,7 +29,10 @@ export interface AttentionBlock {
   readonly features: number;
   readonly slope: number;
   readonly temperature: number;
-  /** The id of `first`, which is absorbed if the previous block computes `t`. */
+  /**
+   * The id of `first`. If the previous block's `AttentionMixOp` computes `t`, `first` does not
+   * become an op of its own.
+   */
   readonly firstId: NodeId;
   /** Nodes whose values are never written to memory. */
   readonly inner: readonly NodeId[];
@@ -73,8 +77,8 @@ export class PatternFinder {
   }
 
   /**
-   * Returns the block that ends in node `out`, or null. The search goes backwards from
-   * `x + last(lrelu(mix(k4(gated), non(t), p)))`.
+   * Returns the block that ends in node `out`, or null. The output of such a block has the form
+   * `x + last(lrelu(mix(k4(gated), non(t), p)))`, and the search goes backwards from it.
    */
   attentionBlock(out: NodeId): AttentionBlock | null {
     const end = this.#node(out, 'add');
@@ -197,7 +201,7 @@ export class PatternFinder {
     return { conv, skip: skip.inputs[0], scale: skip.scale, inner };
   }
 
-  /** Whether the node's value does not have to be written and has exactly one reader. */
+  /** Whether exactly one node reads this node's value, and it need not be written to memory. */
   #private(id: NodeId): boolean {
     return (
       !this.#keep.has(id) && id !== this.#graph.output && (this.#readers.get(id) ?? []).length === 1

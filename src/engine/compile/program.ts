@@ -21,7 +21,8 @@ export interface Resource {
 export interface TileView extends Tile {
   readonly image: Size;
   /**
-   * The number that each workgroup of the last kernel adds to the status word. The default is 1.
+   * The number that each workgroup of the last kernel adds to the second word of
+   * `ImageResources.status`. The sum shows whether all workgroups have run. The default is 1.
    */
   readonly mark?: number | undefined;
   /** The tile's position in the whole image, for steps that need it. */
@@ -34,11 +35,11 @@ export interface Stored {
   readonly part?: Part | undefined;
 }
 
-/** Consecutive blocks of a map's channels. */
+/** A part of a map that consists of consecutive blocks of four channels. */
 export interface Part {
   readonly first: number;
   readonly blocks: number;
-  /** The size of a block in bytes for tiles of `size` LR pixels. */
+  /** The size in bytes of one block of channels, for tiles of `size` LR pixels. */
   readonly bytes: (size: Size) => number;
 }
 
@@ -47,7 +48,10 @@ export type Operand =
   /** A key of `Program.constants`. */
   | { readonly constant: string };
 
-/** Describes how a step reads pooling sums over parts of the image. */
+/**
+ * Describes the partial sums from which a step computes the result of a pooling op. Each partial
+ * sum covers one part of the map.
+ */
 export interface Sums {
   /** The index in `reads` of the sums, which are [count][blocks] vec4f. */
   readonly operand: number;
@@ -60,8 +64,8 @@ export interface Sums {
 }
 
 /**
- * One dispatch. The sizes that its functions receive are those of the map at the step's `scale`,
- * that is, the LR size times the scale.
+ * One dispatch. The `size` that `grid` and `params` receive is the tile's size in LR pixels
+ * multiplied by `scale`.
  */
 export interface Step {
   readonly name: string;
@@ -79,7 +83,7 @@ export interface Step {
   readonly sums?: Sums;
   readonly scale: number;
   readonly grid: (size: Size, tile: TileView) => Grid;
-  /** Returns the uniform's words by name. */
+  /** Returns the values for the kernel's uniform, by field name. */
   readonly params: (size: Size, tile: TileView) => Params;
   readonly multiplyAdds: number;
   /**
@@ -103,12 +107,12 @@ export interface Program {
   readonly constants: ReadonlyMap<string, ConstantSpec>;
   readonly input: ResourceId;
   readonly resourceOf: ReadonlyMap<NodeId, ResourceId>;
-  /** The resources that hold pixels, if the program converts images to images. */
+  /** The resources that hold pixels; null if the program's input and output are feature maps. */
   readonly image: ImageResources | null;
 }
 
 export interface ImageResources {
-  /** The part of the LR image that the tile reads, in an external resource. */
+  /** An external resource that holds the part of the LR image from which the tile is computed. */
   readonly source: ResourceId;
   /** The upscaled core of the tile. */
   readonly packed: ResourceId;
@@ -116,7 +120,8 @@ export interface ImageResources {
   readonly pixelBytes: number;
   /**
    * Two u32 values in an external resource. The first becomes 1 if a value was not finite. Each
-   * workgroup of the last kernel adds the tile's mark to the second.
+   * workgroup of the last kernel adds `TileView.mark` to the second, so that the sum shows whether
+   * all workgroups have run.
    */
   readonly status: ResourceId;
 }

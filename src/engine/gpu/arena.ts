@@ -186,7 +186,7 @@ export class Arena {
    * function can return while they are still running, so that the next run or a readback can follow
    * without a gap. When `signal` fires, the run stops between submissions.
    *
-   * @returns the number of dispatched pieces.
+   * @returns the number of pieces into which the dispatches were cut.
    * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST`; by then, no work is
    *   running.
    */
@@ -271,8 +271,8 @@ export const uniformStride = (device: Device): number =>
   Math.max(PARAM_BYTES, device.limits.minUniformBufferOffsetAlignment);
 
 /**
- * Returns the size in bytes of the uniform buffer for tiles up to `size`. Each piece takes up one
- * stride and one mark.
+ * Returns the size in bytes of the uniform buffer for tiles up to `size`. For each piece of a
+ * dispatch, the buffer has room for the uniforms (`uniformStride` bytes) and for a mark (4 bytes).
  */
 export const uniformBytes = (device: Device, program: Program, size: Size): number =>
   mostPieces(program, size) * (uniformStride(device) + 4);

@@ -6,8 +6,8 @@ import { PARAM_BYTES, type Pipeline } from './pipelines.ts';
 export interface BoundKernel<P extends string> {
   readonly uniform: GPUBuffer;
   /**
-   * Writes the uniform's words for all later submissions and returns these words. Call this method
-   * within error scopes.
+   * Writes the parameters to the uniform buffer, for all later submissions. Returns the 32-bit
+   * words that were written. Call this method within error scopes.
    */
   set(params: Params<P>): Uint32Array<ArrayBuffer>;
   dispatch(pass: GPUComputePassEncoder, grid: Grid): void;

@@ -61,8 +61,8 @@ export class Device {
   constructor(gpu: GPUDevice, adapter: AdapterReport, patience: Patience = {}) {
     this.gpu = gpu;
     this.adapter = adapter;
-    // A software adapter can be so slow that it looks like a device whose queue is polled (see
-    // `Polling`).
+    // `Polling` is not used for a software adapter. Such an adapter can be so slow that `Polling`
+    // would conclude that the browser polls the queue.
     this.#polling = adapter.isFallbackAdapter ? null : new Polling(gpu);
     this.#watchdog = new Watchdog(patience, (what) => this.abandon(`it hung (${what})`));
     this.lost = new Promise((resolve) => {
@@ -205,7 +205,10 @@ export class Device {
     return result;
   }
 
-  /** Runs `work` like `scoped`, but returns the outcome of the scopes as a promise. */
+  /**
+   * Runs `work` within error scopes and returns its result without waiting for them. The promise
+   * `verdict` rejects if the scopes catch an error.
+   */
   scopes<T>(what: string, work: () => T): { result: T; verdict: Promise<void> } {
     this.throwIfLost();
     this.#throwIfUncaught();
@@ -304,7 +307,7 @@ export class Device {
   }
 
   /**
-   * Makes a WebGPU call outside `scoped`.
+   * Makes a WebGPU call outside `scoped` and converts an exception to a `CrispenError`.
    * @throws CrispenError `INTERNAL`, `DEVICE_LOST`
    */
   called<T>(call: () => T): T {
@@ -337,8 +340,8 @@ export class Device {
   }
 
   /**
-   * Creates a buffer. Call this method within `scoped`, which converts a refusal to
-   * `OUT_OF_MEMORY`.
+   * Creates a buffer. Call this method within `scoped`, which throws `OUT_OF_MEMORY` if the memory
+   * cannot be allocated.
    */
   buffer(label: string, bytes: number, usage: number): GPUBuffer {
     return this.gpu.createBuffer({ label, size: Math.ceil(bytes / 4) * 4, usage });

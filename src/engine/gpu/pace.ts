@@ -1,8 +1,8 @@
 /**
- * Chooses how much work to put into each submission, so that it takes a target number of GPU
- * milliseconds and leaves time for the page, the display and other tabs. The first submissions are
- * small, and the time between completions shows the device's speed. Work is measured in the
- * engine's own units (roughly multiply-adds).
+ * Chooses how much work to put into each submission, so that the GPU needs about `targetMs`
+ * milliseconds for it. Short submissions leave time for the page, the display and other tabs. The
+ * first submissions are small, and the time between completions shows the device's speed. Work is
+ * measured in the engine's own units (roughly multiply-adds).
  */
 export class Pace {
   /** The current speed in units of work per millisecond. */
@@ -74,7 +74,10 @@ export class Pace {
     if (this.#inFlight.length >= 2) await this.#inFlight.shift();
   }
 
-  /** Waits for submissions in flight. Other code reports their failures. */
+  /**
+   * Waits for submissions in flight. Does not throw their errors, because callers use it only to
+   * clean up.
+   */
   async drain(): Promise<void> {
     await Promise.allSettled(this.#inFlight.splice(0));
   }

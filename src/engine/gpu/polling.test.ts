@@ -7,8 +7,8 @@ beforeEach(() => {
 afterEach(() => vi.useRealTimers());
 
 /**
- * Creates a fake device. Each call of `onSubmittedWorkDone` resolves after the next of `latencies`
- * in milliseconds. Once all are used, the last one is repeated.
+ * Creates a fake device. Each call of `onSubmittedWorkDone` takes the next value of `latencies` and
+ * resolves after this number of milliseconds. Once all values are used, the last one is repeated.
  */
 function fakeDevice(...latencies: number[]) {
   let asked = 0;

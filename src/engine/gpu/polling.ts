@@ -9,8 +9,8 @@
  */
 const POLLED_MS = 50;
 /**
- * If the queue is slow in this many trials in a row, it is polled. A machine that is merely busy is
- * slow only once or twice.
+ * If this many trials in a row take longer than `POLLED_MS`, `Polling` concludes that the browser
+ * polls the queue. A machine that is merely busy is slow only once or twice.
  */
 const TRIALS = 3;
 
@@ -23,7 +23,10 @@ export class Polling {
     this.#measure().catch(() => {}); // If the device is lost, there is nothing to wait for.
   }
 
-  /** Submits empty work until `promise` settles, so that the browser checks a polled queue. */
+  /**
+   * If the browser polls the queue, submits empty work every millisecond until `promise` settles.
+   * Each submission makes the browser check for completed work.
+   */
   async hasten<T>(promise: Promise<T>): Promise<T> {
     if (!this.#needed) return promise;
     const { queue } = this.#device;

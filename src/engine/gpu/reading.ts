@@ -6,7 +6,7 @@ const MARK_BYTES = 4;
 
 /**
  * Runs submissions that do not belong to a network. Each result is read back immediately, together
- * with a receipt.
+ * with a receipt, which proves that the GPU did the work (see `receipt.ts`).
  */
 export class Reading {
   readonly #device: Device;
@@ -35,7 +35,8 @@ export class Reading {
 
   /**
    * Submits the commands that `encode` records, which copy `bytes` bytes to the start of the
-   * staging buffer. Then passes the buffer's content, including the receipt, to `use`.
+   * staging buffer. When the GPU is done, this method checks the receipt and calls `use` with the
+   * buffer's content: the copied bytes, followed by the receipt.
    * @throws CrispenError `DEVICE_LOST` (also if the GPU did not do all of the work),
    *   `OUT_OF_MEMORY`, `INTERNAL`
    */

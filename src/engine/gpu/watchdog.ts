@@ -24,9 +24,10 @@ export interface Patience {
 }
 
 /**
- * Watches all waits for one GPU. Each wait that ends shows that the GPU works and resets the clock.
- * The clock counts its own ticks, not the time of day. A sleeping machine or a busy thread
- * therefore uses up at most one tick.
+ * Watches all waits for one GPU. Each wait that ends shows that the GPU works, and resets the
+ * elapsed time to 0. The elapsed time is the number of timer ticks, not the difference between two
+ * times of day. A period in which the machine sleeps or the thread is busy therefore counts as at
+ * most one tick.
  */
 export class Watchdog {
   readonly #patienceMs: number;
@@ -48,7 +49,7 @@ export class Watchdog {
   }
 
   /**
-   * Watches a promise from the GPU.
+   * Returns `promise`, and calls `onHang` if the GPU stops responding before the promise settles.
    * @param what describes the awaited work in the error's message
    * @param work the number of submitted multiply-adds
    * @param isCompiling whether the driver is compiling, which can take a minute for one kernel
@@ -96,7 +97,7 @@ export class Watchdog {
 }
 
 /**
- * Awaits a promise from the GPU before a device exists.
+ * Waits for a GPU adapter or a GPU device, but no longer than `patience` allows.
  * @param late receives a value that arrives too late
  * @throws Error if the promise does not settle in time
  */

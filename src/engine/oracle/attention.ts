@@ -75,8 +75,9 @@ export interface AttentionClusters extends Size {
    */
   readonly neighbours: Uint32Array<ArrayBuffer>;
   /**
-   * `[pixels, count]`: the weights of these neighbours. For each pixel, the sum of these weights
-   * and of those of all pixels that are not listed is 1. Entries of weight 0 are unused.
+   * `[pixels, count]`: the weights of these neighbours. The weights that a pixel gives to all
+   * pixels of the image, including those that are not listed, sum to 1. Entries of weight 0 are
+   * unused.
    */
   readonly weights: Float32Array<ArrayBuffer>;
 }

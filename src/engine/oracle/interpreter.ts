@@ -121,7 +121,10 @@ export async function interpret(
   );
 }
 
-/** Evaluates every node in order. A value that is not kept is dropped after its last use. */
+/**
+ * Evaluates every node in order. Each value is deleted after its last use, unless it is the output
+ * or the value of a node in `keep`.
+ */
 async function evaluate(
   graph: Graph,
   weights: NetworkWeights,
@@ -294,7 +297,8 @@ function applyNonlocal<T extends Reals>(
 }
 
 /**
- * Upscales an image on the CPU. Alpha and colour differences are processed as on the GPU.
+ * Upscales an image on the CPU. As on the GPU, alpha is enlarged bilinearly. If the network
+ * computes only luma, the differences between the colours and luma are enlarged in the same way.
  * @throws CrispenError `ABORTED`, `MODEL_UNSUPPORTED`, `NON_FINITE`.
  */
 export async function upscaleOnCpu<T extends RgbaImage>(

@@ -81,7 +81,8 @@ async function traceNetwork(
       onWork: (work) => meter.advance(work),
       receipt,
       write: () => arena.write(program.input, content),
-      // The run may overwrite the input, so the receipt copies it first.
+      // The receipt proves that the input was uploaded. It copies the input before the run, because
+      // the run may overwrite it.
       start: (encoder) => receipt.expect(encoder, arena.buffer(program.input), 0, content),
     });
     await device.mapped(proof, receipt.end, (bytes) => receipt.check(bytes));

@@ -24,10 +24,7 @@ import { doneWord } from '../tile/strips.ts';
 import { tuningFor } from '../tune/tuning.ts';
 
 export interface EncodableOptions extends Size {
-  /**
-   * The fusion level. The default is the level for the adapter's family, which is `ops` for all
-   * families.
-   */
+  /** The fusion level. The default is `ops` on all adapters. */
   readonly fuse?: Fusion;
 }
 
@@ -93,9 +90,9 @@ export async function prepareNetwork(
   const model = await uploadModel(device, network, program, bindWeights(graph, weights));
   const { image } = program;
   if (!image) throw internal('the program was lowered without image conversion');
-  // Networks that unshuffle pixels process whole cells. Pixels beyond the image are reflected. If
-  // the network has a border, the reflection happens when the texture is read. Otherwise, it
-  // happens when the pixels are converted to a map.
+  // Some networks need a padded image. If the padding has a border, the shader that reads the
+  // texture fills all padding by reflection. Otherwise, the kernel that converts the pixels to a
+  // map fills it by reflection or with a constant.
   const padding = paddingOf(graph);
   const { border = 0 } = padding;
   const size = { width: paddedSide(padding, width), height: paddedSide(padding, height) };

@@ -53,8 +53,8 @@ export interface EnlargeReport extends UpscaleReport {
  * whole result in memory. The last pass and the final resize process strips. After each step,
  * colours are rounded to 8 or 16 bits.
  *
- * @throws CrispenError like `Engine.upscale`, and `BLANK_RESULT` (image/blank.ts) after the last
- *   row. Errors that the sink throws are passed on.
+ * @throws CrispenError with the codes that `Engine.upscale` uses, and `BLANK_RESULT`
+ *   (image/blank.ts) after the last row. Errors that the sink throws are passed on.
  */
 export async function enlarge(
   image: RgbaImage,
@@ -106,7 +106,8 @@ export async function enlarge(
       const opaque = isOpaque(source.data);
       // This module is loaded lazily, like the resizer.
       let current = opaque ? source : (await import('../../image/fill.ts')).opaqueColours(source);
-      // This tests the network's input, in which invisible pixels have the colours of visible ones.
+      // Invisible pixels do not affect this test, because in `current` they have the colours of
+      // nearby visible pixels.
       const grey = isGrey(current.data);
       const alpha = opaque ? null : new AlphaRows(await open(source, whole, depthIn), source);
       for (const [i, pass] of passes.entries()) {

@@ -38,7 +38,10 @@ export interface ResizeSpec {
 
 /** The horizontal and vertical passes over rows, on the GPU or the CPU. */
 interface Passes {
-  /** Resizes rows horizontally into the ring buffer. The first is row `row` of the source. */
+  /**
+   * Resizes rows horizontally into the ring buffer. The first row in `pixels` is row `row` of the
+   * source.
+   */
   columns(pixels: Samples, row: number): Promise<void>;
   /** Computes `count` rows of the result, starting with row `row`. */
   rows(row: number, count: number): Promise<Samples>;

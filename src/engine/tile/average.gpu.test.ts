@@ -95,7 +95,7 @@ describe('a network in averaged tiles', () => {
     // The network of this test case expects values in -1..1.
     const network = asid({ scale: 2, features: 16 });
     const [, , height, width] = input.shape;
-    // Convert values in -1..1 to 16 bits.
+    // The 16-bit image contains the values of the test case, mapped from -1..1 to 0..65535.
     const values = toFloat32(input);
     const data = new Uint16Array(width * height * 4).fill(65535);
     for (let i = 0; i < width * height; i++) {

@@ -105,7 +105,8 @@ export async function meanOfTiles(
 }
 
 /**
- * Checks the edge option. For these networks, each tile is a separate image, padded as in training.
+ * Checks the edge option for a network whose tiles are averaged. Such a network pads each tile as
+ * it padded whole images in training, and the option must not change that.
  * @throws CrispenError `INVALID_INPUT` for an edge that would change the padding
  */
 export function checkEdge(edge: Edge = 'zero'): void {

@@ -1,7 +1,8 @@
 /**
- * Runs networks in averaged tiles (`average.ts`) on the GPU. The program's last step converts the
- * mean of all tiles so far to pixels, instead of the network's output. A tile's core contains the
- * pixels that no later tile covers, so the core is finished together with the tile.
+ * Runs networks on overlapping tiles on the GPU and averages the results where tiles overlap
+ * (`average.ts`). Usually, a program's last step converts the network's output to pixels. Here, it
+ * converts the mean of the outputs for all tiles so far. A tile's core contains the pixels that no
+ * later tile covers, so the core is finished together with the tile.
  */
 import { CrispenError, internal } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
@@ -17,8 +18,8 @@ import { imageResources } from './strips.ts';
 import type { StripPlan } from './tiler.ts';
 
 /**
- * Plans the tiles of an image in the order in which they run. The sources include the network's
- * padding.
+ * Plans the tiles of an image in the order in which they run. Each tile's `source` also includes
+ * the pixels by which the network pads the tile on the right and at the bottom.
  * @throws CrispenError like `checkEdge`
  */
 export function planAveraged(
@@ -55,7 +56,8 @@ export function planAveraged(
 }
 
 /**
- * Creates the model for an image size, with a resource that holds the sums for one row of tiles.
+ * Returns a version of `model` that averages the overlapping tiles of an image of this size. Its
+ * additional resource `band` holds the sums of the outputs for one row of tiles.
  * @throws CrispenError `OUT_OF_MEMORY` if a single binding is too small for the sums of a row of
  * tiles
  */

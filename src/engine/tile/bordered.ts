@@ -14,8 +14,9 @@ type MakeTiler = typeof tilerFor;
 type Tiler = ReturnType<MakeTiler>;
 
 /**
- * Extends `tilerFor` from `tiler.ts` to all networks. If `edge` is not `zero`, it defines the
- * pixels beyond the image, so tiles need no border.
+ * Wraps `tilerFor` from `tiler.ts` so that it also supports networks with a `Padding.border`. If
+ * `edge` is not `zero`, no border is added, because `edge` then determines the pixels beyond the
+ * image.
  */
 export const around =
   (tilerFor: MakeTiler): MakeTiler =>
@@ -37,7 +38,10 @@ function bordered(
   const whole = withBorder(image, padding);
   const tiler = tilerFor(whole, network, 'zero', squares);
   const inside = (strips: readonly StripPlan[]) => withoutBorder(strips, image, border);
-  /** Whether the image is a single tile, which computes its own statistics. */
+  /**
+   * Whether one tile covers the whole image. The statistics of that tile are those of the image, so
+   * `pools` is then false.
+   */
   let single = false;
   return {
     ...tiler,
@@ -131,7 +135,8 @@ const moved = (strips: readonly StripPlan[], by: number): StripPlan[] =>
   }));
 
 /**
- * Extends cores so that they start at cell boundaries, as they did before the border was removed.
+ * Extends cores to the left and upwards, so that each starts at a multiple of `multiple` pixels, as
+ * `tiler.halve` requires. Cores that were clipped by `withoutBorder` might start elsewhere.
  */
 const inCells = (strips: readonly StripPlan[], multiple: number): StripPlan[] =>
   strips.map((strip) => ({

@@ -20,7 +20,7 @@ export interface Sample {
 
 /**
  * Yields samples of an image for the caller to try one after another. The first is the whole image.
- * Collages of its parts follow in decreasing size.
+ * Collages with fewer and fewer parts follow.
  * @param multiple the parts' side lengths are multiples of this number
  * @param kind `estimated` yields only collages
  */
@@ -33,7 +33,8 @@ export function* samplesOf(
   if (kind === 'exact' && fits(image)) yield { kind, image };
   for (const parts of COLLAGES) {
     const size = collageSize(image, parts, multiple);
-    // The smallest collage is always used, because there is no result without statistics.
+    // The last collage is yielded even if it does not fit, because the image cannot be enlarged
+    // without statistics.
     if (fits(size) || parts === 1) yield { kind: 'estimated', image: collage(image, parts, size) };
   }
 }
@@ -41,8 +42,8 @@ export function* samplesOf(
 /** Returns the size of a collage of `parts` x `parts` pieces of an image. */
 function collageSize({ width, height }: Size, parts: number, multiple: number): Size {
   const wanted = Math.sqrt((width * height * COLLAGE_SHARE) / parts ** 2);
-  // The side is a multiple of the cell size, so that each part is divided into cells like the
-  // image.
+  // Some networks process whole cells of `multiple` x `multiple` pixels, for example to unshuffle
+  // pixels. Each part therefore consists of whole cells.
   const side = Math.ceil(Math.max(MIN_PART, wanted) / multiple) * multiple;
   return { width: Math.min(width, parts * side), height: Math.min(height, parts * side) };
 }
@@ -65,8 +66,8 @@ function collage(image: RgbaImage, parts: number, { width, height }: Size): Rgba
 }
 
 /**
- * Chooses pieces of a line of `size` pixels. Their lengths sum to `total` pixels, and each piece
- * comes from the centre of its share of the line.
+ * Divides a row or column of `size` pixels into `parts` equal sections and chooses a piece from the
+ * centre of each for a collage. The lengths of the pieces sum to `total` pixels.
  */
 function spread(size: number, total: number, parts: number) {
   return Array.from({ length: parts }, (_, i) => {

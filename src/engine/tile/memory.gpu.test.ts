@@ -83,7 +83,8 @@ describe('a device that is short of memory', () => {
         return null;
       });
       if (result) {
-        // The previous, lower budget was refused, so these tiles have the smallest size.
+        // The engine refused a budget that was only 10,000 bytes lower, so these tiles are about
+        // as small as tiles can be.
         expect(memoryBudget).toBeGreaterThan(300_000);
         expect(result.report.tiles).toBeGreaterThan(10);
         expect(result.report.gpuBytes).toBeLessThanOrEqual(memoryBudget);
@@ -156,7 +157,7 @@ describe('edges', () => {
       const result = await engine.upscale(model, square, options);
       const other = await engine.upscale(model, moved(square, 7, 13), options);
       expect(difference(moved(result.image, 14, 26), other.image).worst).toBeLessThanOrEqual(1);
-      // With zeros beyond the image, the result is different.
+      // The default edge mode, `zero`, gives a different result.
       const zero = await engine.upscale(model, square, { submitMs });
       expect(difference(zero.image, result.image).worst).toBeGreaterThan(2);
     },

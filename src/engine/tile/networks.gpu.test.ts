@@ -1,6 +1,6 @@
 /**
- * Tests tiling for networks that normalise or weight channels over the whole image, and for related
- * networks.
+ * Tests tiling for networks that compute means over the whole image, for group norms or channel
+ * attention. Similar networks without such means are tested too.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { testGpu } from '../../../test/gpu.ts';
@@ -39,13 +39,14 @@ const NETWORKS: readonly (readonly [string, Network])[] = [
 
 /**
  * Scales seeded weights so that channel attention depends on the means, as in trained networks.
- * Without scaling, it hardly does.
+ * With unscaled seeded weights, the means hardly affect the attention.
  */
 const strong = (weights: TensorMap): TensorMap =>
   new Map(
     [...weights].map(([name, tensor]) => {
       const gates = /(conv_du\.\d|seblock\.conv\d)\.weight$/.test(name);
-      // If these weights were not scaled, Real-CUGAN's maps would become small before the gates.
+      // These convolutions of Real-CUGAN are scaled too. Otherwise, the values would be too small
+      // when they reach the channel attention.
       const inner = /^unet\d\.conv\d(\.conv\.\d)?\.weight$/.test(name);
       const factor = gates ? 8 : inner ? 2 : 1;
       return [
@@ -92,8 +93,9 @@ describe.each(NETWORKS)('%s in tiles', (_, network) => {
       statistics: 'estimated',
     });
     expect(estimated.report.statistics).toBe('estimated');
-    // A tile that is upscaled as a separate image has different statistics. Therefore, the
-    // comparison above would detect the use of a tile's own statistics.
+    // A part that is upscaled as a separate image has other statistics than the whole image, and
+    // therefore another result. So the comparison of `tiled` with `whole` above would fail if tiles
+    // used their own statistics.
     const rect = { x: 0, y: 0, width: 36, height: 29 };
     const part = await engine.upscale(model, regionOf(image, rect, 'zero') as Rgba8Image);
     const { scale } = network;

@@ -1,5 +1,6 @@
 /**
- * Tests slices of maps that are read without a copy. Their start offsets depend on the tile size.
+ * Tests kernels that read a slice of a map's channels in place, without a copy. The slice's offset
+ * in the GPU buffer depends on the tile size.
  */
 import { expect, test } from 'vitest';
 import { testGpu } from '../../../test/gpu.ts';
@@ -11,8 +12,9 @@ import type { Network } from '../../networks/network.ts';
 import { Engine } from '../engine.ts';
 
 /**
- * Builds a network with a normalisation, so that ops are merged. The normalisation reads the third
- * and fourth blocks of a convolution's result.
+ * Builds a network with a layer normalisation, because the compiler avoids copying slices only in
+ * networks that contain one. The normalisation reads a slice, the last 8 of a convolution's 16
+ * channels.
  */
 function sliced(): Network {
   const b = new GraphBuilder();

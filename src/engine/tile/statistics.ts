@@ -108,15 +108,18 @@ function poolingSteps({ steps }: Program): PoolingStep[] {
 
 export interface Statistics {
   readonly kind: 'exact' | 'estimated';
-  /** The model that reads the given means, and the resources and values of these means. */
+  /**
+   * The model that runs on the tiles. It reads the means from the resources in `inputs`, which
+   * lists each resource with the means to write to it.
+   */
   readonly model: Model;
   readonly inputs: readonly (readonly [ResourceId, Float32Array<ArrayBuffer>])[];
 }
 
 /**
  * Plans how to gather the statistics of a model over an image.
- * @param kind `exact` gathers them over the whole image if there is enough memory; `estimated`
- *   always uses a collage.
+ * @param kind `exact` gathers the statistics over the whole image if there is enough memory;
+ *   `estimated` always uses a collage of the image's parts.
  * @returns the expected work, and a function that gathers the statistics.
  */
 export function planStatistics(
@@ -144,8 +147,8 @@ export function planStatistics(
     work: workOf(pass.program, [wholeImage(paddedSize(padding, first), multiple)]),
 
     /**
-     * @throws CrispenError like `Arena.run`, with `OUT_OF_MEMORY` only if not even a single part
-     * fits.
+     * @throws CrispenError like `Arena.run`, with `OUT_OF_MEMORY` only if not even the smallest
+     * collage fits into memory.
      */
     async gather(options: {
       readonly pace: Pace;

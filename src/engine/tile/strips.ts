@@ -29,8 +29,8 @@ const STATUS_BYTES = 16;
 const [FINITE_WORD, DONE_WORD] = [0, 1];
 
 /**
- * Returns the size in bytes of a staging buffer, which holds the status, the result and its receipt
- * (the source's pixels and the submission marks).
+ * Returns the size in bytes of a staging buffer. The buffer holds the status, the upscaled pixels
+ * and a `Receipt`, which contains copies of the source's pixels and of the submission marks.
  */
 function stagingBytes({ network, program }: Model, size: Size): number {
   const { pixelBytes } = imageResources(program);
@@ -40,9 +40,9 @@ function stagingBytes({ network, program }: Model, size: Size): number {
 }
 
 /**
- * Returns sizes in bytes of the buffers that `makeJob` creates for tiles of `size`: `uniforms` is
- * the uniform buffer, `maps` is the total of all other buffers, and none of those is larger than
- * `largest`.
+ * Returns the memory in bytes that `makeJob` allocates for tiles of `size` with `stagings` staging
+ * buffers. `uniforms` is the size of the uniform buffer, and `maps` is the total size of all other
+ * buffers. None of the other buffers is larger than `largest`.
  */
 export function plannedBytes(device: Device, model: Model, size: Size, stagings: number) {
   const { totalBytes, externalBytes, largest } = planProgram(model.program, size, new Set());
@@ -67,7 +67,10 @@ export function largestSource(strips: readonly StripPlan[]): Size {
   return { width, height };
 }
 
-/** Plans an image as a single tile of whole cells of `multiple` pixels. */
+/**
+ * Plans an image as a single tile. The width and height of the tile's source are rounded up to
+ * multiples of `multiple`.
+ */
 export function wholeImage({ width, height }: Size, multiple: number): StripPlan {
   const core = { x: 0, y: 0, width, height };
   const up = (size: number) => Math.ceil(size / multiple) * multiple;
@@ -127,7 +130,10 @@ export async function makeJob(
   return { arena: await Arena.create(buffers, model, tile), staging, buffers };
 }
 
-/** Copies a tile's part of the data that the GPU stores for the whole image. */
+/**
+ * Copies the part of a map that belongs to a tile's source into the tile's arena. The GPU holds
+ * this map for the whole image.
+ */
 export type TileFill = (encoder: GPUCommandEncoder, source: Tile['source'], arena: Arena) => void;
 
 /** Runs an image through a network, strip by strip. */
@@ -182,8 +188,8 @@ export class StripRun {
   /**
    * Computes the remaining strips. While a tile is read and its strip is delivered, the GPU
    * computes only the next tile.
-   * @throws CrispenError like `Arena.run`, `NON_FINITE`, and errors that the sink throws. By then,
-   *   the GPU is idle.
+   * @throws CrispenError with the codes of `Arena.run` or with `NON_FINITE`; errors of the sink. By
+   *   then, the GPU is idle.
    */
   async run(
     job: Job,
@@ -195,7 +201,10 @@ export class StripRun {
       readonly draw: UpscaleOptions['draw'];
       /** Returns the pixels that a tile reads. */
       readonly region: (source: Tile['source']) => RgbaImage;
-      /** Writes the other external resources of a tile. */
+      /**
+       * Provides the input of a model whose first part, the trunk, has already run over the whole
+       * image: copies the tile's part of the trunk's last map.
+       */
       readonly fill?: TileFill | undefined;
       /** The contents of external resources that all tiles share. */
       readonly inputs: readonly (readonly [ResourceId, Float32Array<ArrayBuffer>])[];
@@ -305,7 +314,10 @@ export function doneWord(dispatches: readonly SizedDispatch[], mark: number): nu
   return Math.imul(x * y * z, mark) >>> 0;
 }
 
-/** Returns a program's pixel resources. Only upscaling models have them, not traces. */
+/**
+ * Returns the resources that hold a program's source pixels, its upscaled pixels and its status.
+ * Only programs that convert images to images have them. Programs for traces do not.
+ */
 export function imageResources({ image }: Program): ImageResources {
   if (!image) throw internal('the model was lowered without image conversion');
   return image;

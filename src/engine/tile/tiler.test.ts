@@ -8,7 +8,7 @@ const cutting = (overlap: number, edge: 'zero' | 'replicate' | 'wrap' = 'zero', 
   multiple,
 });
 
-/** Counts the cores that contain each pixel. */
+/** Counts, for each pixel, the tiles whose core (the tile without its overlap) contains it. */
 function coverage(strips: readonly StripPlan[], width: number, height: number): Uint8Array {
   const seen = new Uint8Array(width * height);
   for (const { y: top, height: rows, tiles } of strips) {
@@ -96,7 +96,8 @@ describe('planStrips', () => {
   it('finds the largest tiles within an area', () => {
     const fits = (w: number, h: number) => w * h <= 10_000;
     const strips = planStrips(image, 2, cutting(10), 1000, fits);
-    // Cores have sides of at most 80, so 500 pixels are cut into 7 parts and 600 into 8.
+    // A tile of 100 x 100 pixels with an overlap of 10 has a core of 80 x 80 pixels, so 500 pixels
+    // are cut into 7 parts and 600 into 8.
     expect([strips.length, strips[0].tiles.length, longestSide(strips)]).toEqual([8, 7, 75]);
     expect(longestSide(planStrips(image, 2, cutting(10), 30, fits))).toBe(30);
   });
@@ -127,7 +128,7 @@ describe('halveTiles', () => {
       [45, 45],
     ]);
     const seen = coverage(halved ?? [], 100, 90);
-    // All tiles are left except the first one, which is finished.
+    // The tiles cover each pixel once, except the pixels of the first tile, which is finished.
     expect(seen.every((count, i) => count === (i % 100 < 50 && i < 4500 ? 0 : 1))).toBe(true);
     expect(longestSide(halved ?? [])).toBeLessThanOrEqual(25);
     expect(halveTiles(image, halved ?? [], cutting(3))).toBeNull();

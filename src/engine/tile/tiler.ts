@@ -23,7 +23,7 @@ export interface Cutting {
    * boundaries, and sources consist of whole cells.
    */
   readonly multiple: number;
-  /** Sources start at multiples of this many cells. The default is 1. */
+  /** Each tile's `source` starts at a multiple of this many cells. The default is 1. */
   readonly grid?: number;
   /**
    * With `zero`, sources end at the image's edge, so that the network's own padding applies there.
@@ -41,11 +41,12 @@ export const MIN_CORE = 16;
 const STRIP_BYTES = 2 ** 27;
 
 /**
- * Returns functions that cut one image into tiles for one network. Sources start at window
- * boundaries.
- * @param squares the side length, in cells, of the squares that some kernels process as a whole.
- *   Sources also start at square boundaries, so these kernels compute the same bits for a tile as
- *   for the whole image.
+ * Returns functions that cut one image into tiles for one network. Each tile's `source` starts at
+ * a boundary of the network's attention windows (`Network.windows`).
+ * @param squares the side length, in cells, of the squares of pixels that the CPU's Winograd
+ *   convolutions compute together. Each tile's `source` also starts at a boundary of these squares.
+ *   A tile is therefore divided into the same squares as the whole image, and the convolutions
+ *   compute the same bits.
  */
 export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares = 1) {
   const { graph, scale, windows = 1 } = network;
@@ -69,8 +70,8 @@ export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares
     bands: (count: number) =>
       cutTiles(
         image,
-        // The sides are whole numbers of cells. Otherwise, there would be more bands or several
-        // tiles per band.
+        // `cutTiles` rounds the sides of a core down to whole cells. Even after this rounding,
+        // these sides are large enough for at most `count` bands with one tile each.
         {
           width: image.width + multiple,
           height: Math.ceil(image.height / multiple / count) * multiple,

@@ -25,7 +25,10 @@ import { regionOf, tilerFor } from './tiler.ts';
 const SCALES = [2, 3, 4] as const;
 type Scale = (typeof SCALES)[number];
 
-/** An A2N with two blocks. Even a small image is larger than one of its tiles with overlap. */
+/**
+ * Creates an A2N with two blocks. Its reach is small, so even a small image is larger than a tile
+ * with its overlap.
+ */
 const tiny = (scale: Scale): Network =>
   createNetwork('a2n', {
     scale,
@@ -37,9 +40,11 @@ const tiny = (scale: Scale): Network =>
   });
 
 /**
- * The seeded weights. The x2 and x3 networks use some of them. The weights of the dynamic attention
- * module and those after the mix are scaled up, so that statistics matter as much as in trained
- * networks. Otherwise, the branch weights would stay near one half.
+ * The seeded weights of the x4 network. The x2 and x3 networks have no second upsampling stage, so
+ * they do not use its weights. The last layer of each dynamic attention module (`ADM.2`) and the
+ * convolution after the mix of the two branches (`conv_last`) are scaled up, so that the image-wide
+ * statistics affect the result as much as in trained networks. Otherwise, the branch weights would
+ * stay near one half.
  */
 const weights: TensorMap = new Map(
   [...readSafetensors(read('test/golden/tiny_a2n_x4_8x8.safetensors')).tensors]
@@ -115,7 +120,8 @@ describe('tiles with image-wide statistics', () => {
     expect(off / values).toBeLessThanOrEqual(1e-4);
   });
 
-  // The reach is 35 or 36 pixels, so even with its overlap, a tile is narrower than this image.
+  // The full network has a reach of 35 or 36 pixels. A core of 21 pixels with this overlap on both
+  // sides is at most 93 pixels wide, which is less than the width of the image.
   it.each(SCALES)('equal the whole through the full network at x%i', async (scale) => {
     const { tensors } = readSafetensors(read(`public/models/a2n-x${scale}.safetensors`));
     const model = await engine.loadModel(createNetwork('a2n', { scale }), tensors);
@@ -192,7 +198,8 @@ describe('tiles with image-wide statistics', () => {
     expect(worst(perTile)).toBeGreaterThan(1e-3);
   });
 
-  // `npm run quality -- --seams` uses the same measure, but runs Set14 through the full network.
+  // `npm run quality -- --seams` also measures seams with `seamSteps`, but for a data set and a
+  // network of full size.
   it('leave no seam where they are estimated from parts of a photo', async () => {
     const image = await readImage('public/samples/coffee.jpg');
     const model = modelOf(2);
@@ -237,8 +244,9 @@ describe('tiles with image-wide statistics', () => {
     const model = modelOf(2);
     const whole = (await engine.upscale(model, image)).image;
     const tiled = (await engine.upscale(model, image, { tileSize: 20 })).image;
-    // The left part shows how the tiled result differs from the untiled one. For the right part,
-    // each quarter of the image, with its overlap of 8 pixels, is upscaled as a separate image.
+    // The left part of the drawing shows how the tiled result differs from the untiled one. For the
+    // right part, each quarter of the image, with its overlap of 8 pixels, is upscaled as a
+    // separate image.
     const drawn: Rgba8Image = { width: 168, height: 80, data: new Uint8ClampedArray(168 * 80 * 4) };
     drawn.data.fill(255);
     const draw = (left: number, x: number, y: number, a: number, b: number) => {

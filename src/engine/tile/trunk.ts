@@ -2,8 +2,9 @@
  * Runs networks with non-local attention when the whole network does not fit into memory, but the
  * trunk (everything up to the last attention layer) does. The upsampling layers at the end need
  * most of the memory. Therefore, the trunk processes the whole image, and its last map stays on the
- * GPU. Tiles run only the end of the network, each on its part of the map. The result is exact,
- * because the cluster codes, the sorted order and the attention are computed for the whole image.
+ * GPU. Only the end of the network runs in tiles. Each tile reads its part of that map. The result
+ * is exact, because the cluster codes, the sorted order and the attention are computed for the
+ * whole image.
  */
 import { CrispenError } from '../../errors.ts';
 import type { Rect, Size } from '../../geometry.ts';
@@ -22,7 +23,10 @@ import { onlyFor } from './statistics.ts';
 import { imageResources, type TileFill, wholeImage, workOf } from './strips.ts';
 import { type StripPlan, tilerFor } from './tiler.ts';
 
-/** A model that is split into two parts. The resource between them is external to both. */
+/**
+ * A model that is split into two parts. The trunk writes the resource `between`, and the end reads
+ * it. In both programs, it has its own buffer.
+ */
 interface CutModel {
   readonly trunk: Model;
   readonly end: Model;
@@ -31,7 +35,7 @@ interface CutModel {
 
 /** The result of a trunk and the data that the tiles need afterwards. */
 export interface Trunk {
-  /** The end of the model, which the tiles run. */
+  /** The part of the model after the trunk. It runs on each tile. */
   readonly model: Model;
   readonly tiler: ReturnType<typeof tilerFor>;
   readonly strips: readonly StripPlan[];
@@ -48,7 +52,10 @@ export interface Trunk {
 
 const cutModels = new WeakMap<Model, CutModel | null>();
 
-/** Returns the two parts of a model. Every call with the same model returns the same objects. */
+/**
+ * Splits a model into its trunk and its end, or returns null if that is not possible. Every call
+ * with the same model returns the same objects.
+ */
 function cutModel(model: Model): CutModel | null {
   let cut = cutModels.get(model);
   if (cut === undefined) {
@@ -93,7 +100,7 @@ export async function runTrunk(
   image: RgbaImage,
   options: {
     readonly budget: number;
-    /** The maximum side length of a core. */
+    /** The maximum side length of a tile's core, which is the tile without the overlap. */
     readonly side: number;
     /** Returns a function that checks whether tiles of a model fit a budget. */
     readonly fits: (model: Model, budget: number) => (size: Size, stagings: number) => boolean;

@@ -40,9 +40,10 @@ beforeAll(async () => {
 afterAll(() => engine.destroy());
 
 /**
- * Measures how much each line between LR pixels changes if the texture starts elsewhere. The
- * measure is the relative difference between the two results' steps across the line. Returns the
- * maximum over the lines that are a border in one result, and the maximum over all other lines.
+ * Enlarges both textures. For each line between LR pixels, computes the relative difference between
+ * the step across the line in one result and the step across the same line in the other result.
+ * Returns the maximum over the lines that are at the border of one of the results, and the maximum
+ * over all other lines.
  */
 async function changes(edge: Edge): Promise<{ border: number; within: number }> {
   const options = { edge, submitMs: () => 200 };
@@ -70,8 +71,8 @@ it('an enlarged texture tiles: its border differs no more than a line within', a
   console.info(
     `${SIDE} x ${SIDE}, steps across lines when the texture begins elsewhere: borders change by ${percent(wrap.border)}, others by ${percent(wrap.within)} at most; with zeros beyond the border by ${percent(zero.border)} and ${percent(zero.within)}`,
   );
-  // `wrap.border` is not zero, because the means of the whole image include zeros beyond the
-  // border.
+  // `wrap.border` is not zero, because the pass that computes channel means over the whole image
+  // reads zeros beyond the border.
   expect(wrap.border).toBeLessThan(0.02);
   expect(wrap.border).toBeLessThanOrEqual(wrap.within);
   expect(zero.border).toBeGreaterThan(0.1);

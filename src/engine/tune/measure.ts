@@ -96,7 +96,7 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
     const own = () => measurements.filter((measurement) => measurement.element === element);
     const exact = METHODS.filter((method) => !CONV_VARIANTS[method].isRough);
     const fastestConv = fastest(own(), exact) ?? 'plain';
-    // For each layer, the method `quad` chooses the variant with fewer idle blocks.
+    // The method `quad` replaces `quad3` and `quad5`. It chooses between them for each layer.
     const conv: ConvMethod = fastestConv.startsWith('quad') ? 'quad' : fastestConv;
     const candidates = options.fusions.flatMap((fuse) =>
       TILE_COLUMNS.filter((wide) => (fuse === 'blocks' ? wide <= room : wide === 8)).map(
@@ -121,7 +121,7 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
   return { adapter, clock, measurements, family, best };
 }
 
-/** A choice and the name of its measurements. */
+/** A choice, and the name under which its measurements are listed. */
 type Candidate = readonly [name: string, choice: MethodChoice];
 
 const levelName = (fuse: Fusion, tileColumns: TileColumns): string =>

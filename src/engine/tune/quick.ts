@@ -43,7 +43,10 @@ const CHECKED = { width: 35, height: 33 };
 const SAMPLE_MS = 3;
 const MOST_RUNS = 32;
 const MOST_CANDIDATES = 6;
-/** The candidates, with the most promising first. The choice from `FAMILIES` precedes them. */
+/**
+ * The candidates, with the most promising first. The variant that `FAMILIES` specifies for the
+ * adapter is tried before them.
+ */
 const CANDIDATES: Readonly<Record<ElementType, readonly (keyof typeof CONV_VARIANTS)[]>> = {
   f32: ['shared', 'uniform', 'strips', 'halo', 'short', 'wide'],
   f16: ['matrix', 'shared', 'uniform', 'strips', 'halo', 'short'],

@@ -24,8 +24,8 @@ export interface Methods {
    */
   readonly quads: boolean;
   /**
-   * The number of tile columns for fused blocks, if the device has room for them. The default is
-   * 16.
+   * The preferred maximum number of columns in a workgroup's tile at the fusion level `blocks`. The
+   * default is 16.
    */
   readonly tileColumns?: TileColumns;
 }
@@ -112,15 +112,18 @@ export type ConvMethod = keyof typeof CONV_VARIANTS | 'quad';
 
 /** A tuning as plain data. */
 export interface Choice extends MethodChoice {
-  /** The choice for f16 maps, if the device supports them. */
+  /**
+   * The choice for f16 feature maps. If it is absent or needs a feature that the adapter lacks, the
+   * choice for f32 maps is used.
+   */
   readonly half?: MethodChoice | undefined;
 }
 
 export interface MethodChoice {
   readonly fuse: Fusion;
   /**
-   * The method for convolutions. If the device lacks a feature that the variant needs, another
-   * variant is used (`FALLBACK`, or `plain` for quads).
+   * The method for convolutions. If the device lacks a feature that this method needs, `FALLBACK`
+   * is used instead, or `plain` if the method is `quad`, `quad3` or `quad5`.
    */
   readonly conv: ConvMethod;
   readonly tileColumns: TileColumns;
@@ -135,17 +138,18 @@ export interface Family extends Choice {
 }
 
 /**
- * The choice for each family of adapters. The first match wins. `npm run tune` measures an adapter
- * and prints its line. SwiftShader was measured, and so were earlier kernel shapes on one NVIDIA
- * H200 (BENCHMARKS.md). On the H200, `blocks` moved a third as many bytes as `ops` but was no
- * faster, so no family uses it. The other choices are based on the adapters' properties. The option
- * `tune: 'quick'` measures them.
+ * The kernel variants and the fusion level for each family of adapters. The first match wins.
+ * `npm run tune` measures an adapter and prints a line for this table. SwiftShader was measured,
+ * and so were earlier versions of the kernels on one NVIDIA H200 (BENCHMARKS.md). On the H200, the
+ * fusion level `blocks` moved a third as many bytes as `ops` but was no faster, so no family uses
+ * `blocks`. The other choices are based on the adapters' properties. The option `tune: 'quick'`
+ * measures the convolution variants on the user's adapter.
  */
 export const FAMILIES: readonly Family[] = [
   { family: 'swiftshader', matches: /swiftshader/i, fuse: 'ops', conv: 'quad', tileColumns: 8 },
   {
-    // In software, workgroup memory is ordinary memory, and large kernels take a long time to
-    // compile.
+    // On software adapters, workgroup memory is ordinary memory, and large kernels take a long time
+    // to compile.
     family: 'software',
     matches: /llvmpipe|lavapipe|basic render|warp/i,
     fuse: 'ops',
@@ -168,8 +172,8 @@ export const FAMILIES: readonly Family[] = [
   { family: 'intel', matches: /intel/i, fuse: 'ops', conv: 'shared', tileColumns: 16 },
   // This family has separate constant memory and few registers.
   { family: 'qualcomm', matches: /qualcomm|adreno/i, fuse: 'ops', conv: 'short', tileColumns: 8 },
-  // In this family, workgroup memory is ordinary cached memory, as in software, and there are few
-  // registers.
+  // In this family, workgroup memory is ordinary cached memory, as on software adapters, and there
+  // are few registers.
   {
     family: 'arm',
     matches: /\barm\b|mali|immortalis/i,
@@ -206,7 +210,8 @@ export async function tuningOf({ half, ...own }: Choice, adapter: Offering): Pro
   if (half && variantOf(half).offered(adapter)) {
     return { ...methods, half: await methodsOf(half, adapter) };
   }
-  // f16 maps then use the same methods as f32 maps, as far as these methods support f16.
+  // If `half` is absent or the adapter does not support it, f16 maps use the methods for f32 maps,
+  // as far as these methods support f16.
   return methods;
 }
 

@@ -60,13 +60,16 @@ const MIX = contract(['gated', 't', 'x', 'weights', 'stats'], ['out', 'next_t', 
  */
 const MAX_STAT_GROUPS = 64;
 
-/** Returns the grid of either kernel, [x, y, 1], for a map of `width` x `height` pixels. */
+/**
+ * Returns the grid, [x, y, 1], for a map of `width` x `height` pixels. The gate kernel and the mix
+ * kernel have the same grid.
+ */
 export const attentionGrid = (tileColumns: TileColumns, width: number, height: number): Grid =>
   tileColumnGrid(tileColumns, width, height);
 
 /**
- * Returns the number of workgroups of either kernel. Each workgroup of the mix kernel writes one
- * set of partial sums.
+ * Returns the number of workgroups, which is the same for the gate kernel and the mix kernel. Each
+ * workgroup of the mix kernel writes one set of partial sums.
  */
 export const attentionGroups = (
   tileColumns: TileColumns,

@@ -57,10 +57,10 @@ interface Case {
 const HALF_UNIT = 2 ** -11;
 
 /**
- * Returns, for each element, the expected rounding error of sums that are f16 within a block of
- * four channels. The error is two standard deviations of a random walk with `4 * kernel^2`
- * roundings. The typical size of the sums is the root of the sum of squares of the products. A
- * missing product causes an error about ten times as large.
+ * Returns the expected rounding error of each output value for a kernel that sums the products of
+ * each block of four input channels in f16. The error is two standard deviations of a random walk
+ * with `4 * kernel^2` roundings. The typical size of the sums is the root of the sum of squares of
+ * the products. A missing product causes an error about ten times as large.
  */
 function halfSums(x: PlanarMap, w: Float32Array<ArrayBuffer>, spec: ConvSpec): Float32Array {
   const squares = { ...x, data: x.data.map((v) => v * v) };
@@ -130,7 +130,8 @@ async function check(
     });
     expectClose(mean, globalAveragePoolReference(expected), { abs: abs as number });
   }
-  // Without `act0`, absent channels must stay zero, because the next layer reads them.
+  // Without `act0`, the unused channels of the last block of four must be zero, because the next
+  // layer reads the whole block.
   if (!spec.act0 && cOut % 4 !== 0) {
     const last = blocked.subarray((blocksOf(cOut) - 1) * 4 * W * H);
     expect(last.filter((_, i) => i % 4 >= cOut % 4).every((v) => v === 0)).toBe(true);

@@ -3,8 +3,8 @@ import { atOnce, each, type Steps } from '../steps.ts';
 
 /**
  * Computes a zero-padded convolution with stride 1, `weights` in oihw order, and `bias` [cOut] or
- * null. Sums are f64, and each result is rounded at most once. The map is processed row by row,
- * which is fast enough to run a whole network on a CPU.
+ * null. Sums are f64, and each result is rounded at most once. The innermost loop runs along a row
+ * of the map, which makes the function fast enough to run a whole network on a CPU.
  */
 export function* convSteps<T extends Reals>(
   x: PlanarMap<T>,

@@ -106,8 +106,9 @@ export type ConvKernel = Kernel<
 export const convContract = ({ pool }: ConvSpec) => (pool ? POOLING : CONV);
 
 /**
- * A way to compute convolutions of plain maps. All variants have the same bindings, epilogue and
- * uniform as `plainConv`. They differ in how the work is divided and how weights are packed.
+ * A way to compute convolutions that read a single map, not the parts of a concatenation. All
+ * variants have the same bindings, epilogue and uniform as `plainConv`. They differ in how the work
+ * is divided and how weights are packed.
  */
 export interface ConvVariant {
   /** Whether the variant supports a layer's epilogue. If absent, it supports all epilogues. */
@@ -123,8 +124,9 @@ export interface ConvVariant {
   readonly kernel: (spec: ConvSpec, element: ElementType) => ConvKernel;
   readonly grid: (spec: ConvSpec, width: number, height: number) => Grid;
   /**
-   * Returns the variant's shape for conv.wgsl kernels with a different input (PARTS) or output
-   * (PACK). If absent, these kernels use their default shapes.
+   * Returns the shape for the two kernels of conv.wgsl that are not variants: one reads a
+   * concatenation (PARTS), and one stores the final image (PACK). If absent, these kernels use
+   * their default shapes.
    */
   readonly shape?: (layer: Pick<ConvSpec, 'kernel' | 'cIn' | 'cOut'>) => ConvShape;
   /**
@@ -155,8 +157,9 @@ export interface ConvShape {
    */
   readonly strip: number;
   readonly down?: boolean;
-  /** The numbers of strips and of output channel blocks per invocation. */
+  /** The number of strips that each invocation computes. */
   readonly lines: number;
+  /** The number of blocks of output channels that each invocation computes. */
   readonly blocks: number;
   /** The numbers of invocations along `x` and `y`. */
   readonly workgroup: readonly [number, number];
@@ -168,7 +171,10 @@ export interface ConvShape {
   readonly weights?: 'quad' | 'workgroup' | 'uniform';
   /** Whether the workgroup copies its input pixels to workgroup memory. */
   readonly halo?: boolean;
-  /** Whether the products of one input block are summed in the element type. */
+  /**
+   * Whether the products of one block of input channels are summed in the kernel's element type,
+   * which can be f16. Otherwise, all sums are f32.
+   */
   readonly half?: boolean;
 }
 
@@ -190,14 +196,17 @@ export const padUniform = (packed: Float32Array<ArrayBuffer>): Float32Array<Arra
   return padded;
 };
 
-/** About how many matrices a workgroup copies at a time. This many take 4 KiB in f32. */
+/**
+ * The maximum number of matrices that a workgroup copies at a time, unless a single input block has
+ * more. This many take 4 KiB in f32.
+ */
 const STAGED_MATRICES = 64;
 /** The maximum number of input blocks whose matrices a workgroup copies at a time. */
 const MOST_CHUNKS = 8;
 
 /**
- * The constants with which store.wgsl supports every epilogue except a mix, for a convolution that
- * reads one map.
+ * The constants of store.wgsl for a convolution that reads one map. With them, the kernel supports
+ * every epilogue except one with `mix` (`ConvSpec.mix`).
  */
 export const STORE: Constants = {
   PARTS: false,
@@ -344,8 +353,9 @@ export function convParams(spec: ConvSpec, width: number, height: number): ConvP
 
 /**
  * Converts oihw weights to [OUT_BLOCKS][IN_BLOCKS][k * k] matrices of 4 x 4. The matrices are
- * column-major, so column `c` contains the taps of input channel `c`. Absent input and output
- * channels are zero. Each part of a concatenation starts with a new block.
+ * column-major, so column `c` contains the taps of input channel `c`. If a number of channels is
+ * not a multiple of 4, the last block is padded with zeros. If the input is a concatenation of
+ * `parts`, the channels of each part start at a new block.
  */
 export function packConvWeights(
   oihw: Float32Array,
@@ -355,7 +365,7 @@ export function packConvWeights(
   parts: readonly number[] = [cIn],
 ): Float32Array<ArrayBuffer> {
   const taps = kernel * kernel;
-  // The slot of each input channel, counted over all blocks.
+  // The index of each input channel after every part has been padded to whole blocks.
   const slots: number[] = [];
   let end = 0;
   for (const channels of parts) {

@@ -42,8 +42,8 @@ diagnostic(off, chromium.subgroup_matrix_uniformity);
 const ACROSS = 16;
 const DOWN = 4;
 /**
- * The maximum number of columns of `n` output channels per workgroup. More columns would not fit in
- * the registers.
+ * The maximum number of columns that a workgroup computes. A column is `n` output channels. More
+ * columns would not fit in the registers.
  */
 const COLUMNS = 5;
 /** The maximum number of input channels in workgroup memory at a time. */
@@ -56,11 +56,11 @@ const CHANNELS = 40;
 export const fitsMatrix = ({ m, n, k }: Pick<MatrixUnit, 'm' | 'n' | 'k'>): boolean =>
   ACROSS % m === 0 && n % 8 === 0 && (k === 8 || k === 16);
 
-/** Describes how a layer is divided. */
+/** Describes how a layer's channels are divided among workgroups, chunks and matrices. */
 interface Division {
   /**
-   * The number of columns of `n` output channels per workgroup, and the number of workgroups among
-   * which all columns are divided.
+   * The output channels are divided into columns of `n`. `columns` is the number of columns that a
+   * workgroup computes, and `groups` is the number of workgroups that together compute all columns.
    */
   readonly columns: number;
   readonly groups: number;
@@ -75,8 +75,8 @@ interface Division {
   readonly runs: number;
   readonly length: number;
   /**
-   * The number of matrices of `k` values in a run. Unless `last` is 0, a matrix of `last` values
-   * follows.
+   * The number of steps in which the values of a run are multiplied by the weights, `k` values per
+   * step. If `last` is not 0, another step multiplies `last` values.
    */
   readonly steps: number;
   readonly last: number;
@@ -86,14 +86,15 @@ function divide(
   { kernel, cIn, cOut }: Pick<ConvSpec, 'kernel' | 'cIn' | 'cOut'>,
   { n, k, rest }: MatrixUnit,
 ): Division {
-  // Divides the blocks evenly among workgroups and chunks.
+  // Divides the output columns evenly among workgroups, and the input channels among chunks.
   const all = Math.ceil((blocksOf(cOut) * 4) / n);
   const groups = Math.ceil(all / COLUMNS);
   const padded = Math.ceil(cIn / 8) * 8;
   const chunks = Math.ceil(padded / CHANNELS);
   const channels = Math.ceil(padded / chunks / 8) * 8;
-  // The distance between pixels is an odd multiple of 16 bytes. Without padding, a row of taps is a
-  // single run.
+  // To avoid bank conflicts in workgroup memory, the distance between pixels must be an odd
+  // multiple of 16 bytes (8 values). If no padding is needed for that, the values of a row of taps
+  // are consecutive and form a single run.
   const isOdd = (channels / 8) % 2 === 1;
   const length = isOdd ? kernel * channels : channels;
   const left = length % k;
@@ -113,7 +114,7 @@ function divide(
 
 /**
  * Finds the largest workgroup whose data fits in workgroup memory. Returns its number of subgroups
- * and the number of passes (`goes`) that store the sums.
+ * and the number of passes (`goes`) in which the sums are exchanged through workgroup memory.
  */
 function fitting(
   { kernel }: ConvSpec,
@@ -131,8 +132,9 @@ function fitting(
 
 /**
  * Computes convolutions of f16 maps with subgroup matrices. Real GPUs multiply matrices several
- * times faster than vectors. The kernels that have no matrix version (PARTS, PACK) process strips
- * of pixels instead.
+ * times faster than vectors. Two kernels have no matrix version and compute strips of pixels
+ * instead: the convolution of a concatenation (PARTS), and the one that stores the final image
+ * (PACK).
  */
 export const matrixConv = (unit: MatrixUnit): ConvVariant => {
   const { m, n, k, subgroup } = unit;

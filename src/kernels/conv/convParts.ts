@@ -13,8 +13,8 @@ import {
 } from './conv.ts';
 
 /**
- * A convolution that reads the parts of a concatenation as separate maps. It has no multiplier and
- * no enlargement.
+ * A convolution that reads the parts of a concatenation as separate maps. `multiply` must be false,
+ * and `upsample` must be 1.
  */
 export interface PartsConvSpec extends ConvSpec {
   /** The number of channels of each part. Their sum is `cIn`. */
@@ -23,7 +23,9 @@ export interface PartsConvSpec extends ConvSpec {
   readonly addend: number;
 }
 
-/** A shape that runs on every device. */
+/**
+ * Returns the default shape. It divides the work in a way that every WebGPU device supports.
+ */
 export const partsShape = (kernel: 1 | 3): ConvShape => ({
   strip: 4,
   lines: kernel === 3 ? 2 : 1,

@@ -21,8 +21,8 @@ const HEAD = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
 
 /**
  * Creates the variant (QUAD in conv.wgsl) for devices that support `subgroups` and on which loads
- * are expensive. Whatever `blocks` is, 1x1 layers use 5, and 3x3 layers that multiply, add or have
- * a PReLU use 3.
+ * are expensive. 1x1 layers always use 5 blocks, and 3x3 layers with a multiplication, an addition
+ * or a PReLU always use 3. `blocks` applies to the other layers.
  * @param blocks if null, `quadBlocks` chooses the number for each layer
  */
 export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({

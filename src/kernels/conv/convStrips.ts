@@ -18,7 +18,10 @@ export interface StripCut {
   readonly blocks: number;
   /** The type of memory from which weights are read. The default is a storage buffer. */
   readonly weights?: 'uniform' | 'workgroup';
-  /** Whether pixels are copied to workgroup memory first. */
+  /**
+   * Whether each workgroup copies the input pixels that it needs, including those around its strips
+   * (the halo), to workgroup memory.
+   */
   readonly halo?: boolean;
   /**
    * Whether products are summed in f16 within each input block. Sums across blocks are always f32.
@@ -41,8 +44,8 @@ export function stripConv({ pixels, blocks, weights, halo, half }: StripCut): Co
     strip: pixels,
     down: true,
     lines: 1,
-    // A layer with fewer blocks computes only those. For example, a network's last layer has one
-    // block.
+    // If the layer has fewer output channel blocks than `blocks`, an invocation computes all of
+    // them. For example, a layer with RGB output has one block.
     blocks: Math.min(blocks, blocksOf(cOut)),
     // With a halo, a workgroup has half as many rows, so that the halo takes only 10 KiB.
     workgroup: [ACROSS, halo ? 2 : 4],

@@ -35,11 +35,11 @@ const SIZES = [
 const maps = (channels: readonly number[], height: number, width: number): PlanarMap[] =>
   channels.map((count, i) => randomMap(count, height, width, 20 + i));
 
-/** Returns the contents of all five bindings. The first map replaces absent maps. */
+/** Returns the contents of all five bindings. Bindings without a part contain the first part. */
 const bound = (parts: readonly PlanarMap[]) =>
   Array.from({ length: 5 }, (_, i) => toBlocked(parts[i] ?? parts[0]));
 
-/** Returns the values in the lanes of absent channels. */
+/** Returns the values in the unused lanes of the last block of four channels. */
 function absentLanes(blocked: Float32Array, channels: number, pixels: number): Float32Array {
   const last = blocked.subarray((blocksOf(channels) - 1) * 4 * pixels);
   return last.filter((_, i) => i % 4 > (channels - 1) % 4);
@@ -137,7 +137,10 @@ interface Case {
   readonly addend?: number | 'own';
   readonly prelu?: boolean;
   readonly rowsPerDispatch?: number;
-  /** The default is the shape for software adapters. */
+  /**
+   * How the kernel divides the layer into strips. Without it, the kernel has the shape of
+   * `partsShape`.
+   */
   readonly cut?: StripCut | undefined;
 }
 

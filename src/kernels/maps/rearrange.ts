@@ -19,8 +19,8 @@ const CONCAT = contract(['x0', 'x1', 'x2', 'x3', 'x4'], ['y'], MAP_WORDS);
 const SHUFFLE = contract(['x'], ['y'], MAP_WORDS);
 
 /**
- * Returns the constants `<name>0` to `<name>4`, which contain the end of each part. An absent part
- * ends where the last part ends.
+ * Returns the constants `<name>0` to `<name>4`, which contain the end of each part. If there are
+ * fewer than five parts, the remaining constants repeat the end of the last part.
  */
 function partEnds(name: string, sizes: readonly number[]): Record<string, number> {
   let end = 0;
@@ -72,7 +72,7 @@ export function pixelShuffleKernel(
 interface ChannelsSpec {
   /** The first channel that is read. */
   readonly first: number;
-  /** How many times each channel is written. */
+  /** The number of consecutive output channels to which each input channel is copied. */
   readonly times: number;
   /** The number of output channels. */
   readonly count: number;

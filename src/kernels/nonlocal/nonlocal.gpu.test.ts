@@ -301,7 +301,8 @@ it('counts the clusters that an image has alone', async () => {
     reads: [similar],
     writes: [10],
   });
-  // With chunks of one, five pixels have six buckets. With chunks of two, they have two.
+  // The kernel compares only the first four clusters. With chunks of two pixels, the reference
+  // compares only the first two clusters for an image of five pixels.
   const expected = argmaxReference(table(similar, 2, 5, 8)).data.map((code, i) => {
     const own = [0, 1, 2, 3].map((k) => similar[i * 8 + k]);
     return code - (code % 8) + own.indexOf(Math.max(...own));

@@ -5,7 +5,10 @@ import { atOnce, each, type Steps } from '../steps.ts';
 
 type Integers = Uint32Array<ArrayBuffer>;
 
-/** A value that is not a map, in row-major order. */
+/**
+ * Numbers that are not arranged as a feature map, such as cluster codes and attention weights, in
+ * row-major order.
+ */
 export interface Table<T extends Reals = Float32Array<ArrayBuffer>> {
   readonly dims: readonly number[];
   readonly data: T | Integers;

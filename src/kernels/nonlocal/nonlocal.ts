@@ -236,7 +236,10 @@ export interface WindowSpec {
   readonly spans: 1 | 3;
 }
 
-/** Returns the number of vectors of 4 keys in a row of attention weights. */
+/**
+ * Returns the number of vectors that store a row of attention weights. Each vector contains the
+ * weights of 4 keys.
+ */
 export const keyBlocks = ({ window, spans }: Omit<WindowSpec, 'channels'>): number =>
   blocksOf(spans * window);
 
@@ -252,8 +255,8 @@ const WINDOW_WORDS = {
 
 export const SCORES = contract(['rows', 'inverse'], ['p', 'lse'], WINDOW_WORDS);
 /**
- * The contract of kernels that add a bias to the scores. The bias has a row of [window] values for
- * each key.
+ * The contract of kernels that add a bias to the scores. For each key, `bias` has a row with one
+ * value for each position that a query can have in its window.
  */
 const BIASED_SCORES = contract(['rows', 'inverse', 'bias'], ['p', 'lse'], {
   ...WINDOW_WORDS,

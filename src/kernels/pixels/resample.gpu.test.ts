@@ -40,7 +40,8 @@ describe.each(DEPTHS)('resampling %i bits', (depth) => {
   it.each(SIZES)('columns: %i to %i, %i rows, in a ring', async (width, out, rows) => {
     const pixels = samples(depth, width * rows, 7);
     const taps = tapRuns(width, out, 'lanczos3');
-    // Rows 4, 5, ... of an image wrap around in a ring that has as many rows as `pixels`.
+    // `pixels` starts with row 4 of an image. The ring has only as many rows as `pixels`, so the
+    // row numbers wrap around in it.
     const ring = { rows, data: new Float32Array(rows * out * 4) };
     resampleColumnsReference(pixels, width, 4, taps, ring);
     const [made] = await runKernel(resampleColumnsKernel(depth === 16), {
@@ -56,7 +57,8 @@ describe.each(DEPTHS)('resampling %i bits', (depth) => {
   it.each(SIZES)('rows: %i to %i, %i columns', async (height, out, width) => {
     const next = randomStream(5);
     const ring = { rows: height + 2, data: new Float32Array((height + 2) * width * 4) };
-    // Some values are outside 0..1, because of ringing.
+    // Some values are outside 0..1, as they are after a horizontal resize with Lanczos, which
+    // overshoots at edges.
     ring.data.forEach((_, i) => {
       ring.data[i] = next() * 1.2 - 0.1;
     });

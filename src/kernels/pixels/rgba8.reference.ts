@@ -100,8 +100,8 @@ export const unpackRgba8Reference = atOnce(unpackRgba8Steps);
 
 /**
  * Converts planar RGB or luma (values from 0 to `range`) to RGBA with the bit depth of the LR image.
- * Values are clamped and rounded half to even. Alpha is enlarged bilinearly from the LR image. For
- * luma, the colour differences of the LR image are enlarged in the same way.
+ * Values are clamped and rounded half to even. Alpha is enlarged bilinearly from the LR image. If
+ * the map is luma, the colour differences of the LR image are enlarged in the same way and added.
  */
 export function* packRgba8Steps(
   map: PlanarMap<Reals>,

@@ -40,8 +40,9 @@ const SIZES = [
 ] as const;
 
 describe.each(SIZES)('at %i x %i', (width, height) => {
-  // The cases cover part of a block, one block, several groups of blocks (the last group repeats
-  // blocks), and both strip lengths.
+  // The convolved channels take up part of a block, one block, one group of blocks, or several
+  // groups, of which the last one is incomplete. The kernel of 21 needs shorter strips than the
+  // other kernels.
   it.each([
     [13, 3, 10],
     [17, 4, 16],
@@ -81,8 +82,8 @@ describe.each(SIZES)('at %i x %i', (width, height) => {
     expect(mapOf(y, expected)).toEqual(expected.data);
   });
 
-  // The cases cover groups within a block, groups across blocks, groups of whole blocks, and summed
-  // groups.
+  // The cases cover groups of channels that lie within a block of 4 channels, that cross blocks,
+  // and that consist of whole blocks. In the last two cases, the groups are summed.
   it.each([
     [1, 3, 3, null],
     [2, 4, 12, null],
@@ -93,7 +94,7 @@ describe.each(SIZES)('at %i x %i', (width, height) => {
   ] as const)('DySample x%i in %i groups of %i channels', async (scale, groups, channels, sum) => {
     const z = randomMap(channels, height, width);
     const o = randomMap(2 * groups * scale ** 2, height, width, 5);
-    // The offsets are several pixels, so that some samples are outside the map.
+    // The offsets are increased to as much as 4 pixels, so that some samples are outside the map.
     for (let i = 0; i < o.data.length; i++) o.data[i] *= 8;
     const spec = { scale, groups, sum };
     const expected = dySampleReference(z, o, spec);

@@ -64,7 +64,10 @@ const EPSILON = 1e-5;
 const words = (channels: number, width: number, height: number): number =>
   blocksOf(channels) * 4 * width * height;
 
-/** Compares a kernel's output with a map and checks that absent channels are zero. */
+/**
+ * Compares a kernel's output with the expected map, and checks that the channels that pad the last
+ * block are zero.
+ */
 function expectMap(y: Uint32Array, expected: PlanarMap, abs = 1e-4): void {
   const { channels, height, width } = expected;
   const blocked = written(y);
@@ -91,8 +94,8 @@ const apply = (x: PlanarMap, { rows, bias }: ReturnType<typeof layer>) =>
   convReference(x, rows, bias, bias.length, 1);
 
 /**
- * Returns the matrices and biases of the layer that follows, and a function that computes its
- * result for a map.
+ * Returns the matrices and biases of the next layer, which the tested kernel also computes, and a
+ * function that computes the layer's expected result for a map.
  */
 function following(next: Next | null, channels: number, loading: Loading) {
   if (!next) return { matrices: [], biases: [], of: () => [] as PlanarMap[] };

@@ -206,14 +206,17 @@ export interface NormedAttentionSpec {
   /** The number of channels, at most 60. */
   readonly channels: number;
   readonly epsilon: number;
-  /** If set, the kernel computes the scores, with or without a table. If null, it reads them. */
+  /**
+   * If not null, the kernel computes the attention scores, and `table` says whether it adds values
+   * from a position table. If null, the kernel reads the scores.
+   */
   readonly own: { readonly table: boolean } | null;
   readonly next: Next | null;
 }
 
 /**
- * The grid is `groupGrid(grouping, width, height, 1)`. The code is the same for `windows` and
- * `spread`, and the uniform's field `spread` selects between them.
+ * The grid is `groupGrid(grouping, width, height, 1)`. Groupings of the kinds `windows` and
+ * `spread` share a shader, which reads the kind from the uniform's field `spread`.
  */
 export function normedAttentionKernel(
   { grouping, channels, epsilon, own, next }: NormedAttentionSpec,

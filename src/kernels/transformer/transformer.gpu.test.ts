@@ -56,7 +56,10 @@ const SIZES = [
 const words = (channels: number, width: number, height: number): number =>
   blocksOf(channels) * 4 * width * height;
 
-/** Converts a kernel's output to a map and checks that absent channels are zero. */
+/**
+ * Converts a kernel's output to a map. Also checks that the padding channels, which fill the last
+ * block of four channels, are zero.
+ */
 function mapOf(y: Uint32Array, { channels, height, width }: PlanarMap): Float32Array {
   const blocked = written(y);
   const last = blocked.subarray((blocksOf(channels) - 1) * 4 * width * height);
@@ -293,8 +296,9 @@ describe.each([
       reads: [toBlocked(x)],
       writes: [chunks * sums],
     });
-    // The tiles of an image share means instead of partial sums. A mean is the sum over the whole
-    // map divided by the number of pixels.
+    // If an image is processed in tiles, `channelWeightsKernel` reads means over the whole image
+    // instead of partial sums. A mean is the sum over the whole map divided by the number of
+    // pixels.
     const stored = written(partials);
     const mean = Float32Array.from({ length: sums }, (_, i) => {
       let sum = 0;

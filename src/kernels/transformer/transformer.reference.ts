@@ -147,8 +147,9 @@ export interface ScoreSpec {
 }
 
 /**
- * Returns a function that locates channel `c` of a merged key. The function returns the position in
- * the window and the channel at that position.
+ * Returns a function that locates channel `c` of a key, which consists of the channels of `merge` x
+ * `merge` pixels. The function returns a pixel's position in the window and the channel of that
+ * pixel.
  */
 function keyElement({ grouping, channels, merge }: Omit<ScoreSpec, 'query' | 'key' | 'heads'>) {
   const { columns } = windowOf(grouping);
@@ -172,8 +173,9 @@ function tableRow(query: number, key: number, grouping: Grouping, merge: number)
 }
 
 /**
- * Returns a function that labels positions in a window. In a window at the border, the label
- * identifies the part of the map that the position comes from.
+ * Returns a function that labels positions in a window. If the map is rolled by `shift`, the
+ * windows in the last row and column contain pixels from opposite borders of the map, and pixels
+ * from different borders get different labels.
  */
 function labelOf(grouping: Grouping, group: number, windows: Size) {
   const { rows, columns } = windowOf(grouping);
@@ -271,7 +273,10 @@ export interface MixSpec {
   readonly merge: number;
 }
 
-/** Writes one head of a group to `y`. */
+/**
+ * Computes `groupMix` for one head of a group: the sums of the head's values, weighted by `scores`.
+ * Writes them to `y`.
+ */
 function mixGroup(
   y: PlanarMap<Reals>,
   x: PlanarMap<Reals>,

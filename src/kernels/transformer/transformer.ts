@@ -156,8 +156,8 @@ export interface GroupSpec {
 }
 
 /**
- * `query` and `key` are the first channels of the queries and the keys. A key merges `merge` x
- * `merge` pixels.
+ * `query` and `key` are the indices of the first query channel and the first key channel. A key
+ * merges `merge` x `merge` pixels.
  */
 export interface ScoreSpec extends GroupSpec {
   readonly query: number;
@@ -305,8 +305,9 @@ const [SUM_PIXELS, SUM_STEP] = [1024, 32];
 export const channelChunks = (pixels: number): number => Math.ceil(pixels / SUM_PIXELS);
 
 /**
- * Returns the number of blocks that hold the sums of products and squares for all heads. Each block
- * holds four sums.
+ * Returns the number of blocks that hold all sums of one chunk of pixels. Each block holds four
+ * sums. For each head, they are the sums of the products of query and key channels and of the
+ * squares of these channels.
  */
 export const channelSumBlocks = ({ heads, channels }: Omit<GroupSpec, 'grouping'>): number =>
   blocksOf(heads * ((channels / heads) ** 2 + (2 * channels) / heads));

@@ -41,9 +41,9 @@ const STRIDES: ReadonlyMap<number, number> = new Map([
 
 /**
  * Turns a transposed convolution into a convolution of stride 1. Output `s * i + p` has the phase
- * `p`, where `s` is the original stride. Its tap `t` reads pixel `i + t - 1`. In the original,
- * pixel `n` contributes to the outputs `s * n + k - 1` for `k` from 0 to `side - 1` (for side 2, to
- * `s * n + k`). Therefore, `k` is `p + s * (1 - t) + 1`.
+ * `p`, where `s` is the original stride. For this output, tap `t` of the new convolution reads
+ * pixel `i + t - 1`. In the original, pixel `n` contributes to the outputs `s * n + k - 1` for `k`
+ * from 0 to `side - 1` (for side 2, to `s * n + k`). Therefore, `k` is `p + s * (1 - t) + 1`.
  */
 function transposed(tensor: Tensor, stride: number): Tensor {
   const [cIn, cOut, side] = tensor.shape;

@@ -17,7 +17,10 @@ export interface DySample {
   readonly folded: boolean;
 }
 
-/** Returns the authors' number of groups: four, or three for odd scales. */
+/**
+ * Returns the default number of channel groups, as in the authors' code: three for odd scales,
+ * otherwise four.
+ */
 export const dySampleGroups = (scale: number): number => (scale % 2 === 1 ? 3 : 4);
 
 /**

@@ -5,8 +5,9 @@ import type { Tensor, TensorMap } from '../../weights/tensor.ts';
 const EPSILON = 1e-5;
 
 /**
- * `NORMED` matches the running mean of each batch norm. The layer with the next lower index is the
- * layer before the norm. `GATE` matches the weight of the layer that computes the spatial gate.
+ * `NORMED` matches the name of each batch norm's running mean. The name contains the norm's index,
+ * and the layer before the norm has the next lower index. `GATE` matches the weight of the layer
+ * that computes the spatial gate.
  */
 const NORMED =
   /^(.*\.attn\.(?:dwconv|channel_interaction|spatial_interaction)\.)(\d)\.running_mean$/;

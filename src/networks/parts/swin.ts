@@ -10,7 +10,8 @@ import { shuffleUp } from './shuffleUp.ts';
 export type Upsampler = 'pixelshuffle' | 'pixelshuffledirect' | 'nearest+conv' | 'none';
 
 /**
- * Appends one 3x3 convolution, or three convolutions that use a quarter of the channels in between.
+ * Appends one 3x3 convolution or, with `three`, a bottleneck: a 3x3, a 1x1 and a 3x3 convolution,
+ * with a quarter of the channels between them.
  */
 export function bodyConv(
   b: GraphBuilder,
@@ -30,7 +31,10 @@ export function bodyConv(
   return b.conv(name, ready, { ...spec, layer: `${layer}.4`, cOut: channels });
 }
 
-/** Appends the layers that turn a body's features into the enlarged image, in the body's range. */
+/**
+ * Appends the layers that turn a body's features into a map with the output image's channels and
+ * size. Its values are shifted and scaled like the body's input, so the caller converts them back.
+ */
 export function swinTail(
   b: GraphBuilder,
   x: NodeId,

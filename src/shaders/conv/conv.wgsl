@@ -11,8 +11,9 @@
 // (conv/strip.wgsl). If these three numbers are larger, the kernel needs fewer loads but more
 // registers. A workgroup has WIDTH x HEIGHT x 1 invocations. Each `z` of the grid covers BLOCKS
 // blocks, so weights are uniform across a workgroup. The numbers of channels and the epilogue's
-// operations are uniforms, not constants, so that layers share a pipeline. Compiling one pipeline
-// per layer would take more time than the branches do. conv/weights.wgsl loads weights and pixels.
+// operations are uniforms, not constants, so that layers share a pipeline. Branching on uniforms
+// costs less time than compiling one pipeline per layer. Weights and pixels are loaded by
+// conv/weights.wgsl.
 // The prelude defines E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT,
 // PACK, PARTS, QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER, POOL and STAYS (STAGED or
 // POOL).

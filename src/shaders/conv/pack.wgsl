@@ -7,12 +7,13 @@
 //   x       [IN_BLOCKS][H][W] vectors of 4 channels (Chw4c), H = h * SCALE, W = w * SCALE
 //   weights [1][IN_BLOCKS][9] mat4x4, column c = input channel c
 //   bias    [1]
-//   lr      [1][h][w]: red, green, blue, alpha in 0..RANGE. The alpha lane has no weights, so only the
-//           skip enlarges it.
+//   lr      [1][h][w]: red, green, blue, alpha in 0..RANGE. The convolution has no weights for
+//           alpha, so only the skip enlarges it.
 //   image   [cropHeight][cropWidth] u32, red in the lowest byte: the rectangle of the output at
-//           (col0, row0)
-//   status  two u32. The first becomes 1 if any value is NaN or infinite. Each workgroup adds `mark`
-//           to the second.
+//           (col0, row0).
+//   status  [2] u32.
+// The kernel sets `status[0]` to 1 if any value is NaN or infinite. Each workgroup adds `mark` to
+// `status[1]`, so that the CPU can check whether all workgroups ran.
 // The prelude defines E4, IN_BLOCKS, SCALE and RANGE.
 
 struct Params {

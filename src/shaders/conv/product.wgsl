@@ -3,9 +3,9 @@
 // the strip. They are not an array, because many drivers would store an array in memory.
 //   s=PREFIX of the sums; x=BUFFER of the map; reach=0 (1x1) or 1 (3x3); first=INDEX of the first matrix
 // This code needs the variables from conv/strip.wgsl and also `block`, `in_blocks` and `plane`.
-// Each strip that is read is used for up to 3 strips of sums. With HALF, the products of one block
-// of input channels are summed in E, and these sums are added in f32. The prelude is that of
-// conv/weights.wgsl.
+// With `reach=1`, each input strip contributes to up to 3 output strips, one for each line of the
+// 3x3 kernel. With HALF, the products of one block of input channels are summed in E, and these
+// sums are added in f32. The prelude is that of conv/weights.wgsl.
 for (var i = 0u; i < in_blocks; i++) {
   const SIDE = {1+reach+reach}u;
   const TAPS = SIDE * SIDE;

@@ -11,10 +11,11 @@
 //   m, r, y [out_blocks][H][W]
 // The code that reads the weights declares them.
 //
-// Software drivers execute every branch of a switch, and one `exp()` can cost them as much time as
-// the convolution itself. LINEAR therefore limits both activations to none, ReLU and leaky ReLU,
-// and SIGMOID makes `act0` a sigmoid. MULTIPLY, ADD and PRELU determine which operations the
-// epilogue supports. The uniform selects those that a layer needs.
+// Drivers that emulate a GPU on the CPU execute every branch of a switch, and one `exp()` can cost
+// them as much time as the convolution itself. LINEAR therefore replaces the switches: each
+// activation is then none, a ReLU or a leaky ReLU. With SIGMOID, `act0` is always a sigmoid.
+// MULTIPLY, ADD and PRELU determine which operations the epilogue supports. The uniform selects
+// those that a layer needs.
 // The prelude defines PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, MIX and PRELU.
 
 #import lib/activation

@@ -14,15 +14,17 @@
   @group(0) @binding(2) var<storage, read> weights: array<E4>;
 
   // Returns the columns `lane`, `lane^1`, `lane^2` and `lane^3` of a matrix. Each lane of the quad
-  // loads one column. All four lanes must request the same matrix. Beyond the last matrix, the
-  // values are arbitrary, and results that use them are not stored.
+  // loads one column. All four lanes must request the same matrix. If `at` is beyond the last
+  // matrix, the values are arbitrary. This happens only for blocks of output channels that the
+  // layer does not have, and their results are not stored.
   fn load_matrix(at: u32, lane: u32) -> mat4x4f {
     let own = vec4f(weights[at * 4u + lane]);
     let below = quadSwapY(own);
     return mat4x4f(own, quadSwapX(own), below, quadSwapX(below));
   }
 
-  // Converts between channel order and the order of `load_matrix`. The function is its own inverse.
+  // Converts four channels between their natural order and the order of the columns that
+  // `load_matrix` returns. The function is its own inverse.
   fn reorder(v: vec4f, lane: u32) -> vec4f {
     let pairs = select(v, v.yxwz, (lane & 1u) != 0u);
     return select(pairs, pairs.zwxy, (lane & 2u) != 0u);

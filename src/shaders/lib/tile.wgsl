@@ -1,6 +1,6 @@
-// Defines an invocation's pixels (see lib/exchange.wgsl) in a map whose size is in the uniform.
-// Also defines the variables that conv/product.wgsl needs to enlarge a map (nearest-neighbour)
-// while reading it.
+// Defines variables that locate an invocation's pixels (see lib/exchange.wgsl) in a map. The map's
+// size is in the uniform. Also defines the variables that conv/product.wgsl needs to enlarge a map
+// (nearest-neighbour) while reading it.
 //   upsample=FACTOR of the enlargement
 // `at` is the index of the first pixel, and `count` is the number of pixels to store (0 beyond the
 // right edge). Pixel `c` has the index `at + c * width` in the map and the index

@@ -2,7 +2,7 @@
 // largest similarity. Among equal values, the lowest index is used.
 //   similar [R][length][BLOCKS * 4] f32, codes [R][length] u32
 // Each invocation processes one pixel. Workgroups have 64 invocations. The grid's `z` selects the
-// round `r`. The prelude defines CLUSTERS and BLOCKS.
+// round of clustering, `r`. The prelude defines CLUSTERS and BLOCKS.
 
 struct Params {
   length: u32,

@@ -1,7 +1,8 @@
-// Defines the uniform for attention within windows of sorted rows, and finds the row of a key. A
-// window's keys are its own rows. With 3 spans, the rows of the window before it and of the window
-// after it follow. The first and last windows of a round count as neighbours. Divisions run only
-// once per window, because software drivers divide one lane at a time.
+// The uniform of attention within windows of sorted rows, and functions that find the row of a key.
+// The keys of a window are its own rows. If attention spans three windows, the rows of the previous
+// window and then those of the next window follow. The first and last windows of a round count as
+// neighbours. Software drivers divide one lane at a time, which is slow. Each invocation therefore
+// calls `spans_of`, which divides, only once, and `key_row` does not divide.
 
 struct Params {
   windows: u32, // The number of windows in a round.
@@ -13,7 +14,8 @@ struct Params {
   blocks: u32, // The number of vectors of 4 channels in a row.
 }
 
-// Returns the first row of each of the three windows, minus the number of keys before that window.
+// Returns the offsets of the three windows that contain keys: `window` itself, the previous window
+// and the next one. The row of key `k` is `k` plus the offset of the window that contains the key.
 fn spans_of(window: u32) -> vec3u {
   let round = window / params.windows * params.windows;
   let own = window - round;

@@ -1,6 +1,6 @@
-// Returns the row of key `k` of a window. The keys are the window's own rows. With 3 spans, the
-// rows of the window before it and of the window after it follow. The first and last windows of a
-// round count as neighbours. `window` is counted across all rounds.
+// Returns the row of key `k` of a window. The keys are the window's own rows. If attention spans
+// three windows, the rows of the previous window and then those of the next window follow. The
+// first and last windows of a round count as neighbours. `window` is counted across all rounds.
 fn key_row(window: u32, k: u32) -> u32 {
   let round = window / params.windows;
   let own = window % params.windows;

@@ -30,8 +30,8 @@ fn main(
   let lane = subgroup_lane & 3u;
   let pixel = group.x * 64u + local.x;
   let block = (group.y + params.group_row) * 4u;
-  // Pixels and clusters beyond the last one repeat the last pixel or cluster. Their results are
-  // never read.
+  // An index beyond the last pixel or cluster is replaced with the last index. The results for such
+  // an index are never read.
   let last = params.length - 1u;
   let i0 = min(pixel, last);
   let i1 = min(pixel + 16u, last);

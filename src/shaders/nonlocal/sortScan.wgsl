@@ -1,6 +1,6 @@
 // The second step of the stable counting sort. It computes an exclusive prefix sum of the counts,
-// by code and then by block. Each sum is the sorted position of the first element in a block with
-// that code.
+// by code and then by block. The sum for a code and a block is the position, in the sorted order,
+// of the block's first element with that code.
 //   counts, starts [R][total] u32
 // Each workgroup has 256 invocations and processes one round. Each invocation scans one contiguous
 // range. The grid's `z` selects the round `r`. The kernel needs no constants.

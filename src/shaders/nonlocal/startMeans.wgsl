@@ -1,6 +1,6 @@
-// The start of k-means. The first centroids are the channels of evenly spaced pixels.
-//   means[r, k] = x[:, k * length / CLUSTERS]
-//   x [DEPTH][length] vectors of 4 channels, means [R][CLUSTERS][DEPTH] vectors of f32
+// The start of k-means. The first centroids are the channels of evenly spaced pixels:
+//   means[r, k] = x[:, k * length / CLUSTERS].
+//   x [DEPTH][length] vectors of 4 channels, means [R][CLUSTERS][DEPTH] vectors of f32.
 // Each invocation computes one vector of means. Workgroups have 64 invocations. The grid's `z`
 // selects the round `r`. The prelude defines E4, DEPTH and CLUSTERS.
 

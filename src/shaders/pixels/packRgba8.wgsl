@@ -5,9 +5,9 @@
 //   x      [1][map_height][map_width] vectors: red, green, blue; with GREY: luma
 //   source [image_height][image_width] pixels of the LR image, in the same layout as `image`
 //   image  [H][W] pixels: one u32 (with WIDE, two), red in the lowest bits
-//   status two u32. The first becomes 1 if any value is NaN or infinite, because a broken result must
-//          cause an error instead of a black image. Each workgroup adds `mark` to the second, which
-//          proves that all of them ran.
+//   status two u32. `status[0]` becomes 1 if any value is NaN or infinite, because a broken result
+//          must cause an error instead of a black image. Each workgroup adds `mark` to `status[1]`,
+//          which proves that all of them ran.
 // One invocation converts one pixel. Workgroups have 8 x 8 x 1 invocations.
 // The prelude defines E, E4, RANGE, SCALE, GREY and WIDE.
 

@@ -1,10 +1,12 @@
-// Implements DySample (graph/plksrOp.ts). The kernel enlarges a map by SCALE. It samples the map
-// bilinearly at learned offsets.
+// Implements DySample (graph/plksrOp.ts). The kernel enlarges the map `z` by SCALE. It samples `z`
+// bilinearly, at positions that the learned offsets `o` shift.
+//
 //   z, o [..][H / SCALE][W / SCALE], y [..][H][W] vectors of 4 channels (Chw4c)
+//
 // If SUM is 0, one invocation computes 4 channels of one pixel, and the grid's `z` selects the
-// block. Otherwise, each group is one block, and one invocation sums the first SUM channels over
-// all groups at one pixel. Workgroups have 8 x 8 x 1 invocations. The prelude defines E, E4, SCALE,
-// GROUPS, DEPTH (the number of channels per group), CHANNELS and SUM.
+// block. Otherwise, each group has 4 channels. One invocation then adds up all groups at one pixel
+// and keeps the first SUM channels of the result. Workgroups have 8 x 8 x 1 invocations. The
+// prelude defines E, E4, SCALE, GROUPS, DEPTH (the number of channels per group), CHANNELS and SUM.
 
 #import lib/map
 #import lib/nan

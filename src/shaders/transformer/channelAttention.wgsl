@@ -9,11 +9,12 @@
 //   temperature [HEADS] f32
 //   weights [CHANNELS][CHANNELS] f32, with PROJECT: W in row-major order
 //   r, y    [ceil(CHANNELS / 4)][H][W], where r is read only with PROJECT
-// One workgroup of 256 invocations computes one head of one group. It sums over CHUNK pixels at a
-// time. Their queries and keys are in workgroup memory, where `A` replaces them later. In the grid,
-// `x` and `y` select the group, and `z` selects the head. The prelude defines E, E4, CHANNELS,
-// DEPTH (the number of channels per head, a multiple of 4 unless HEADS is 1), HEADS, CHUNK, MEMORY
-// (the larger of `2 * DEPTH * CHUNK` and `DEPTH^2`), PROJECT and the constants of lib/groups.
+// One workgroup of 256 invocations computes one head of one group. For the dot products `q[c].k[d]`
+// and the norms, the workgroup processes CHUNK pixels at a time. Their queries and keys are in
+// workgroup memory, where `A` replaces them later. In the grid, `x` and `y` select the group, and
+// `z` selects the head. The prelude defines E, E4, CHANNELS, DEPTH (the number of channels per
+// head, a multiple of 4 unless HEADS is 1), HEADS, CHUNK, MEMORY (the larger of
+// `2 * DEPTH * CHUNK` and `DEPTH^2`), PROJECT and the constants of lib/groups.
 
 #import lib/groups
 #import lib/map
@@ -43,7 +44,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   let head = group.z * DEPTH;
 
-  // The sums of the products of this invocation's channel pairs and of the squares of its channel.
+  // `sums` contains the dot products q[c].k[d] of this invocation's channel pairs. `squares` is the
+  // squared norm of one channel of the queries or keys.
   var sums: array<f32, PAIRS>;
   var squares = 0.0;
   for (var start = 0u; start < positions; start += CHUNK) {
@@ -128,8 +130,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     workgroupBarrier();
   #end
 
-  // Each step computes one block of a head at one pixel. If HEADS is 1, the last block can extend
-  // past the end of the head.
+  // Each iteration computes a block of 4 output channels at one pixel. If HEADS is 1, the last
+  // block can extend past the last channel of the head.
   let blocks = (DEPTH + 3u) / 4u;
   for (var i = lane; i < positions * blocks; i += 256u) {
     let pixel = group_pixel(place, i % positions, params.width, params.height);

@@ -1,5 +1,6 @@
-// The second stage of attention between channels over a whole map. It takes the sums from
-// channelSums.wgsl and computes:
+// The second stage of attention between channels. The query q[c] and the key k[c] of a channel
+// consist of its values in all pixels of the map. This stage takes the sums from channelSums.wgsl
+// and computes:
 //   weights[c][d] = softmax_d( t[head] * q[c].k[d] / (max(|q[c]|, 1e-12) max(|k[d]|, 1e-12)) )
 //   partials    [chunks][SUMS] f32
 //   temperature [HEADS] f32

@@ -1,7 +1,7 @@
 // The end of a gated feed-forward layer:
 //   y = r + conv( act(u) * v ) + bias
-// `u` and `v` are the halves of a 3x3 depthwise convolution of `x`. With NEXT, a layer that reads
-// `y` follows (transformer/nextLayer).
+// where `u` and `v` are the halves of a 3x3 depthwise convolution of `x`, and `r` is the residual.
+// With NEXT, a layer that reads `y` follows (transformer/nextLayer).
 //   x       [2 HIDDEN][H][W] vectors of 4 channels (Chw4c): the input of u, then the input of v
 //   taps    [2 HIDDEN][9]
 //   weights matrices (transformer/matrices): [BLOCKS][HIDDEN], then [NEXT_BLOCKS][BLOCKS]

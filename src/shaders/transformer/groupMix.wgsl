@@ -5,8 +5,8 @@
 // One workgroup of 64 invocations computes 4 channels of one group. Each invocation computes one
 // pixel at a time. In the grid, `x` and `y` select the group, and `z` selects the output block. The
 // prelude defines E, E4, CHANNELS, FIRST, DEPTH (the number of channels per head), PER_PIXEL (the
-// number of channels of values per pixel), HEADS, TOKENS, KEYS, KEY_BLOCKS and the constants of
-// transformer/groupKeys.
+// number of value channels per pixel of `x`), HEADS, TOKENS, KEYS, KEY_BLOCKS and the constants
+// that transformer/groupKeys uses.
 
 #import lib/groups
 #import lib/map

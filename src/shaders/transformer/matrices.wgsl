@@ -16,7 +16,8 @@
     return v * m;
   }
 
-  // Converts from the order of columns in a lane to the order of channels.
+  // Moves each component of a result of `times` to its channel's position. Before, component `k`
+  // belongs to channel `lane ^ k`.
   fn ordered(v: vec4f, lane: u32) -> vec4f {
     let pairs = select(v, v.yxwz, (lane & 1u) != 0u);
     return select(pairs, pairs.zwxy, (lane & 2u) != 0u);

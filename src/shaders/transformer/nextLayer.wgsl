@@ -1,6 +1,7 @@
-// Applies a 1x1 convolution to the pixels of an invocation. With NEXT_NORM, transformer/norm has
-// subtracted the means, and this code multiplies by `root`. The weights and biases include the
-// norm's learned factors and shifts. With `on=1`, the activation follows:
+// Applies a 1x1 convolution to the pixels of an invocation. With NEXT_NORM, a layer norm comes
+// first: transformer/norm has subtracted each pixel's mean, and this code multiplies the weighted
+// sums by `root`. The weights and biases include the norm's learned factors and shifts. With
+// `on=1`, the activation follows:
 //   next[o] = act( root * sum_i w[o,i] * v[i] + bias[o] )   for the blocks o from begin to end
 //   v=PREFIX of the values vC_B; root=PREFIX of the norm's factors; begin, end; on;
 //   matrices=INDEX of the first matrix, [NEXT_BLOCKS][BLOCKS]; biases=INDEX of the first bias

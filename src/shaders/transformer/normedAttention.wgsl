@@ -14,10 +14,10 @@
 //   table   [rows] f32: T, with TABLE
 //   scores  [groups][64][16] vec4f: P
 // A workgroup computes one group. Each invocation computes STRIP pixels of the group. In the grid,
-// `x` and `y` select the group. Windows and spread groups share a pipeline, because the kind of
-// group is in the uniform. The prelude defines E, E4, E4x4, CHANNELS, BLOCKS, STRIP, ROWS, COLUMNS,
-// OWN, TABLE, EPSILON, NEXT, NEXT_BLOCKS, NEXT_NORM, NEXT_EPSILON, FIRST_MATRIX, FIRST_BIAS, ACT1,
-// SLOPE1 and QUAD.
+// `x` and `y` select the group. A group is a window or a spread group, whose pixels are far apart.
+// One pipeline serves both kinds, because the kernel reads the kind from `params.spread`. The
+// prelude defines E, E4, E4x4, CHANNELS, BLOCKS, STRIP, ROWS, COLUMNS, OWN, TABLE, EPSILON, NEXT,
+// NEXT_BLOCKS, NEXT_NORM, NEXT_EPSILON, FIRST_MATRIX, FIRST_BIAS, ACT1, SLOPE1 and QUAD.
 
 #import lib/activation
 #import transformer/matrices
@@ -196,7 +196,7 @@ fn main(
     #end
   }
   #if NEXT
-    // This reads back the values that the invocation itself wrote.
+    // Each invocation reads only those values of `y` that it wrote itself, so no barrier is needed.
     #for c in 0..STRIP
       #for b in 0..BLOCKS
         var v{c}_{b} = vec4f(y[{b}u * plane + at{c}]);

@@ -4,7 +4,8 @@
 // The activation applies only to the blocks of the result from ACTIVE on.
 //   x0 .. x3 [B0], [B1], ... [H][W] vectors of 4 channels (Chw4c). Absent maps have no blocks.
 //   weights  [NEXT_BLOCKS][BLOCKS] matrices (transformer/matrices), bias [NEXT_BLOCKS]. With
-//            NEXT_NORM, they contain the factors and shifts of the norm.
+//            NEXT_NORM, the norm's factors are folded into the weights, and its shifts into the
+//            bias.
 //   next     [NEXT_BLOCKS][H][W]
 // One invocation computes all channels of STRIP pixels that are 64 pixels apart. Workgroups have 64
 // invocations. A workgroup covers `64 * STRIP` pixels. The grid is (1, workgroups, 1), with a

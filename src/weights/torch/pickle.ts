@@ -423,7 +423,8 @@ class PickleMachine {
       const what = callee instanceof PickleGlobal ? callee.name : 'a value';
       throw corrupt(`its pickle calls ${what}, which cannot be called, at byte ${at}`);
     }
-    // A stand-in can copy the entries of its first argument, so the copy is charged too.
+    // The called function can copy the entries of its first argument, so the memory for a copy is
+    // also charged to the budget.
     const copied = Array.isArray(args[0]) ? args[0].length : 0;
     this.#charge(PER_MAP + 2 * PER_MAP_ENTRY * copied);
     this.#stack.push(callee.call(args));

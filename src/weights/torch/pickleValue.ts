@@ -44,7 +44,10 @@ export class PickleGlobal {
   }
 }
 
-/** A name that a valid pickle can contain for tensors of an unsupported element type. */
+/**
+ * A stand-in for a Python name that PyTorch uses for tensors of an unsupported element type. A file
+ * that contains such a name can be valid, but is rejected.
+ */
 export class UnreadElements {
   /** A description for messages, such as `complex numbers`. */
   readonly what: string;

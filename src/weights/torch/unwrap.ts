@@ -147,7 +147,7 @@ function unsupportedNames(what: string): CrispenError {
   });
 }
 
-/** Describes the entries of a dictionary, or the kind of another value, for messages. */
+/** Returns a phrase for error messages: a dictionary's entries, "a list" or "a single value". */
 function describe(root: PickleValue): string {
   if (!(root instanceof Map)) {
     return Array.isArray(root) ? 'a list' : 'a single value';

@@ -84,7 +84,7 @@ export class ZipArchive {
 
   /**
    * Returns the content of an entry after checking its CRC-32. A stored entry is a view of the
-   * file's bytes. A deflated entry is unpacked again in each call.
+   * file's bytes. A deflated entry is unpacked again on each call.
    * @throws CrispenError `MODEL_CORRUPT` if there is no such entry, or if the size or the checksum
    *   does not match; `MODEL_UNSUPPORTED` if the archive unpacks to more than the limit.
    */
@@ -199,7 +199,8 @@ function readEntry(view: DataView, at: number, name: string, directoryAt: number
   let size = view.getUint32(at + 24, true);
   let headerAt = view.getUint32(at + 42, true);
   if (size === IN_ZIP64 || packedSize === IN_ZIP64 || headerAt === IN_ZIP64) {
-    // The extra field contains only the values that do not fit into 32 bits, in this order.
+    // The extra field contains the unpacked size, the packed size and the position of the local
+    // header, in this order, but only those that do not fit into 32 bits.
     const next = zip64Reader(view, at, shown);
     if (size === IN_ZIP64) size = next();
     if (packedSize === IN_ZIP64) packedSize = next();

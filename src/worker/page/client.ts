@@ -129,7 +129,8 @@ class WorkerUpscaler implements Upscaler {
       return await this.#upscale(image, request, request.to ?? null);
     } catch (error) {
       const to = options?.to;
-      // `target.ts` is loaded lazily, because most results are returned to the page.
+      // `target.ts`, which is needed only for results that are written to a file or a stream, is
+      // loaded lazily, because most results are returned to the page.
       if (isFileHandle(to)) await (await import('./target.ts')).removeEmpty(to);
       throw error;
     }
@@ -217,8 +218,9 @@ class WorkerUpscaler implements Upscaler {
   }
 
   /**
-   * Returns the information about added models that planning needs. For a shipped model, no call to
-   * the worker is needed.
+   * Returns all added models if `model` is the id of an added model. The caller needs their scales
+   * and tasks to choose the model. In all other cases, returns an empty list without a call to the
+   * worker.
    */
   async #added(model: string | undefined): Promise<AddedModel[]> {
     return model?.startsWith(ADDED_PREFIX) ? this.models() : [];
@@ -342,8 +344,8 @@ async function planned(
 }
 
 /**
- * Adds the task's model to a request that has a task but no model. Removes the value `auto`, which
- * is not a model id.
+ * Adds the task's model to a request that has a task but no model. The model `auto` counts as no
+ * model and is removed from the request, because it is not the id of a model.
  */
 async function withTask<R extends ModelChoice>(
   given: R,

@@ -178,8 +178,8 @@ export interface PlanChoice extends ModelChoice, Tiling {
   readonly quality?: number | undefined;
   /**
    * Called before a CPU job that would take more than a minute. The argument is the estimated time
-   * in milliseconds. If the function returns `false`, the job ends with `ABORTED`. Without this
-   * function, the job starts.
+   * in milliseconds. If the function returns `false`, the job ends with `ABORTED`. If there is no
+   * such function, the job starts without confirmation.
    */
   readonly confirm?: ((milliseconds: number) => boolean | Promise<boolean>) | undefined;
   /**

@@ -15,8 +15,9 @@ import {
 } from './realm.ts';
 
 /**
- * All possible sources. Elements are read at the time of the call. In raw Bayer data, the missing
- * colours are interpolated. With the task `demosaic`, a network then improves them.
+ * All possible sources. The pixels of image and canvas elements are read at the time of the call.
+ * In raw Bayer data, the missing colours are interpolated. With the task `demosaic`, a network then
+ * improves them.
  */
 export type UpscaleSource =
   | File
@@ -69,8 +70,8 @@ export async function toWireSource(
 }
 
 /**
- * Recognises raw Bayer data by its property `pattern`. Input elements also have this property, but
- * they are not sources.
+ * Recognises raw Bayer data by its property `pattern`. HTML `<input>` elements also have a property
+ * of this name, so they are excluded.
  */
 export const isMosaic = (source: unknown): source is BayerMosaic =>
   'pattern' in Object(source) && !isInputElement(source);

@@ -34,8 +34,9 @@ import {
 export { fuseBlocks } from '../blocks.ts';
 
 /**
- * The emitters for the ops that level `blocks` adds: attention-in-attention blocks, pixel attention
- * and the end of a network.
+ * The emitters for the ops that only the fusion level `blocks` creates: the two halves of an
+ * attention-in-attention block, pixel attention, and a network's last convolution together with its
+ * bilinear skip.
  */
 export const blockEmitters: EmitterGroup<
   'attentionGate' | 'attentionMix' | 'gatedConv' | 'skipPack'
@@ -51,7 +52,10 @@ export const blockEmitters: EmitterGroup<
 
 class AttentionBlocks {
   readonly #emission: Emission;
-  /** The sums of `t` that the gate kernel computed, by the id of the gated map. */
+  /**
+   * For each gated map, the buffer to which the gate kernel writes the sums of its input `t` for
+   * each channel.
+   */
   readonly #statsOf = new Map<ValueId, ResourceId>();
 
   constructor(emission: Emission) {

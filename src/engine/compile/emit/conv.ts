@@ -106,7 +106,7 @@ function overParts(emission: Emission, op: ConvOp, spec: ConvSpec) {
   // A binding without a map still needs a buffer.
   const [x0, x1 = x0, x2 = x0, x3 = x0, x4 = x0] = bound.map((id) => emission.read(id));
   const partsSpec = { ...spec, parts: channels, addend: index };
-  // Each part starts a new block of four channels.
+  // Each part of the concatenation starts a new block of four channels.
   const cIn = channels.reduce((sum, count) => sum + blocksOf(count) * 4, 0);
   const { shape, packing, packed } = shapeFor(emission, { ...spec, cIn }, partsShape(spec.kernel));
   const weights = emission.constant(
@@ -125,8 +125,8 @@ function overParts(emission: Emission, op: ConvOp, spec: ConvSpec) {
 }
 
 /**
- * Returns the shape for a layer that does not use the variant's kernel, and a function that adapts
- * the packed weights to that shape.
+ * Returns the `ConvShape` for a kernel that reads a concatenation or stores the final image. Also
+ * returns a function that adapts the packed weights to this shape.
  */
 export function shapeFor(emission: Emission, spec: ConvSpec, otherwise: ConvShape) {
   const wanted = emission.conv(spec);

@@ -205,14 +205,17 @@ export class Emission {
     return mapShape(this.graph, id);
   }
 
-  /** Returns the number of tile columns for a kernel that computes all channels of a map. */
+  /**
+   * Returns how many columns of pixels a workgroup computes, for a kernel in which each workgroup
+   * computes all `channels` of a map.
+   */
   tileColumns(channels: number): TileColumns {
     const rows = tileColumnsFor(channels, this.workgroup);
     if (!rows) throw internal(`a tile of ${channels} channels does not fit a workgroup`);
     return rows;
   }
 
-  /** Returns the resources that hold pixels. */
+  /** Returns the resources for the pixels of the LR image and of the result. */
   image(): ImageResources {
     if (!this.#image) throw internal('the program converts no pixels');
     return this.#image;
@@ -340,7 +343,10 @@ export const poolParams = (size: Size) => ({
   chunks: poolChunks(pixelsOf(size)),
 });
 
-/** Returns the `sums` property of steps whose kernels take `poolParams` and partial sums. */
+/**
+ * Returns the property `sums` of a step that completes a pooling op. The step's kernel must read
+ * `partials` and take the parameters that `poolParams` returns.
+ */
 export const poolSums = (channels: number) =>
   ({ operand: 'partials', blocks: blocksOf(channels), count: 'chunks', pixels: 'pixels' }) as const;
 

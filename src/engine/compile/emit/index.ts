@@ -14,8 +14,8 @@ const blocks = async () => (await import('./blocks.ts')).blockEmitters;
 const vectorAlone = async () => (await import('./vectorAlone.ts')).vectorAloneEmitters;
 
 /**
- * The emitters of these ops load lazily. Few networks contain the ops or use them outside larger
- * ops.
+ * The emitters of these ops load lazily. Few networks need them, because the ops are rare or are
+ * usually fused into larger ops.
  */
 const LAZY = {
   attentionGate: blocks,

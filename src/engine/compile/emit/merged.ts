@@ -196,7 +196,10 @@ function stacked(own: Dense, next: Dense, first: number): Dense {
   };
 }
 
-/** Returns the writes, the layers and the work that a following layer adds to a step. */
+/**
+ * Returns what the layer `next` adds to the step before it: writes, layers and work. If `next` is
+ * null, it adds nothing.
+ */
 function followed(emission: Emission, next: PixelLayer | null, id: ValueId | null) {
   const writes = id === null ? {} : { next: emission.write(id) };
   const layers = (w: NetworkWeights) => (next ? [{ layer: dense(w, next) }] : []);
@@ -316,8 +319,9 @@ function valuesOf(
 
 /**
  * Combines the query layer and the key layer into one layer with the weights `Q` and the bias `b`.
- * Let `v` and `u` be the normalised pixels of the query `q` and the key `k`. Then `q.k / sqrt(n)`
- * is `(Q * v + b).u` plus a term that depends only on `v`.
+ * Let `v` and `u` be the normalised pixels of the query `q` and the key `k`, with `n` channels.
+ * Then `q.k / sqrt(n)` is `(Q * v + b).u` plus a term that depends only on `v`. The softmax over
+ * the keys cancels this term.
  */
 function queriesOf(
   w: NetworkWeights,
@@ -402,7 +406,8 @@ function emitWeighedProjection(emission: Emission, op: FusedOpOf<'weighedProject
     ...{ add: true, factor: 1, act1: null },
   };
   const wanted = emission.conv(spec);
-  // A kernel writes the weights to a storage buffer as matrices. The variant must read this form.
+  // `weighedWeightsKernel` writes this convolution's weights to a storage buffer as matrices. If
+  // the wanted variant cannot read weights from such a buffer, `plainConv` replaces it.
   const { packing } = wanted;
   const transposed = packing?.name === 'transposed';
   const isPlain = (wanted.only ?? element) === element && (!packing || transposed);
@@ -447,7 +452,7 @@ function emitWeighedProjection(emission: Emission, op: FusedOpOf<'weighedProject
   const { writes, ...step } = writesMap(emission, op);
   emission.dispatch({
     ...step,
-    // Nothing pools the result, so the kernel never writes these sums.
+    // The type requires `partials`, but only kernels that pool write it, and this one does not.
     writes: { ...writes, partials: writes.y },
     kernel: variant.kernel(spec, element),
     reads: {

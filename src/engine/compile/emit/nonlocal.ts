@@ -34,7 +34,9 @@ import { finite } from '../weights.ts';
 import { type Dispatch, type Emission, type EmitterGroup, exact, mapParams } from './emission.ts';
 import { planSlabs, SLABS, type SlabPlan } from './slabs.ts';
 
-/** The resources that consumers of attention weights need. */
+/**
+ * The buffers and sizes of an `attention` op. Later ops use them to apply its attention weights.
+ */
 interface Pattern {
   readonly spec: WindowSpec & { readonly rounds: number };
   readonly rows: ResourceId;
@@ -62,7 +64,7 @@ class NonlocalSteps {
   readonly #emission: Emission;
   readonly #products: RowProducts;
   readonly #patterns = new Map<ValueId, Pattern>();
-  /** The sorted rows of each map, keyed by the ids of the map and the order. */
+  /** The rows that `#gather` has sorted, by the ids of the map and of the sort order. */
   readonly #rows = new Map<string, ResourceId>();
 
   constructor(emission: Emission) {
@@ -243,7 +245,8 @@ class NonlocalSteps {
       params: (size) => ({ count: this.#padded(spec, size) }),
       work: channels,
     });
-    // If the weights are read after the run, all of them must be kept.
+    // If the attention weights are to be read after the run, all of them must stay in memory, so
+    // there is no limit.
     const limit = keep.has(id) ? Number.POSITIVE_INFINITY : this.#emission.attentionBytes;
     const plan = (size: Size) => planSlabs(spec, pixelsOf(size), limit);
     const weights = this.#emission.scratch(node.name, (size) => plan(size).bytes);
@@ -259,7 +262,10 @@ class NonlocalSteps {
     });
   }
 
-  /** Computes the weights of a slab of windows. If the slab is empty, so is the grid. */
+  /**
+   * Appends a step that computes the attention weights of a slab, which is a range of consecutive
+   * windows. If the range is empty, the step has an empty grid.
+   */
   #scores(
     name: string,
     { spec, rows, norms, weights, lse, bias }: Pattern,
@@ -407,7 +413,10 @@ class NonlocalSteps {
     return rows;
   }
 
-  /** Counts the rows of all rounds, including the padding of each round's last window. */
+  /**
+   * Returns the total number of rows in all rounds of clustering. In each round, the last window is
+   * padded to its full size.
+   */
   #padded({ window, rounds }: Pattern['spec'], size: Size): number {
     return rounds * Math.ceil(pixelsOf(size) / window) * window;
   }

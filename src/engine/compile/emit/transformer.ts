@@ -275,7 +275,7 @@ function emitReduced(
   });
 }
 
-/** Returns the sizes for a step whose input and output differ in size. */
+/** Returns the grid and the parameters of a step whose input and output differ in size. */
 function betweenSizes(emission: Emission, { reads, writes }: Emitted) {
   const sizeOf = (id: ValueId) => {
     const { reduced = [] } = emission.map(id);
@@ -283,7 +283,8 @@ function betweenSizes(emission: Emission, { reads, writes }: Emitted) {
   };
   const [from, to] = [sizeOf(reads.inputs[0]), sizeOf(writes.y)];
   return {
-    // `grid` and `params` receive the unreduced size and compute both sizes from it.
+    // No reduction is given, so `grid` and `params` receive the size without any reduction. They
+    // compute the sizes of the input and the output from it.
     reduced: [],
     grid: (size: Size) => {
       const { width, height } = to(size);

@@ -4,7 +4,7 @@ import type { LinearLayer } from '../fused.ts';
 import type { Operand } from '../program.ts';
 import { type Emission, type EmitterGroup, exact, poolSums } from './emission.ts';
 
-/** The emitter for the dynamic attention module as a single op. */
+/** The emitter for the op `dynamicWeights`, which is a whole dynamic attention module. */
 export const vectorEmitters: EmitterGroup<'dynamicWeights'> = (emission) => ({
   dynamicWeights: ({ name, reads, writes, first, second, temperature }) => {
     const { channels, scale } = emission.map(reads.x);

@@ -18,14 +18,18 @@ type Inset = readonly [first: number, last: number];
 
 /**
  * Returns the size of a map without its first and last rows and columns, at least 1 x 1. A small
- * tile might have no inner pixels, but tiles use the whole image's means anyway.
+ * tile might have no inner pixels. Its own means are not used, because all tiles of an image use
+ * the same means.
  */
 const innerOf = ({ width, height }: Size, [first, last]: Inset): Size => ({
   width: Math.max(1, width - first - last),
   height: Math.max(1, height - first - last),
 });
 
-/** The emitters for unfused pooling ops and for unfused ops on the resulting vectors. */
+/**
+ * The emitters for unfused pooling ops and for unfused ops on vectors, such as the means from a
+ * pooling op.
+ */
 export const vectorAloneEmitters: EmitterGroup<
   'globalAveragePool' | 'meanOfSquares' | 'linear' | 'softmax' | 'vectorActivation'
 > = (emission) => {
