@@ -22,7 +22,7 @@ export class Team {
   constructor(helpers: number, start: StartThread) {
     const ports = Promise.all(Array.from({ length: helpers }, start));
     this.#threads = ports.then((all) =>
-      all.flatMap((port) => (port === null ? [] : [new TileThread(port)])),
+      all.flatMap((port) => (port ? [new TileThread(port)] : [])),
     );
   }
 

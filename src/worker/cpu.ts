@@ -40,8 +40,8 @@ const loadOracle = () => import('./oracle.ts');
  */
 const KEPT_BYTES = 2 ** 28;
 /**
- * The number of models that are kept for later jobs. Enlarging an image takes at most two different
- * models. Restoring it first takes one more.
+ * The number of models that are kept for later jobs. A job that restores an image and then enlarges
+ * it can use three, and frees the first after its run.
  */
 const KEPT_MODELS = 2;
 
@@ -52,13 +52,13 @@ const TELLING_MS = 500;
 
 interface Loaded {
   readonly model: CpuModel;
-  readonly drop: () => void;
+  readonly drop: (() => void) | undefined;
 }
 
 /** Runs models on the CPU. Keeps the threads and the most recently used models. */
 export class CpuHost {
   readonly #threads: number;
-  readonly #memoryBudget: number | undefined;
+  readonly #memoryBudget: number | null;
   /** The compiled module, or the reason why WebAssembly is unavailable. */
   #module: Promise<WebAssembly.Module | CrispenError> | null = null;
   #crew: Promise<Crew> | undefined;
@@ -73,7 +73,7 @@ export class CpuHost {
 
   constructor({ threads, memoryBudget }: Pick<WorkerConfig, 'threads' | 'memoryBudget'>) {
     this.#threads = threads ?? defaultThreads();
-    this.#memoryBudget = memoryBudget ?? undefined;
+    this.#memoryBudget = memoryBudget;
   }
 
   async report(): Promise<WireDetection['cpu']> {
@@ -100,20 +100,27 @@ export class CpuHost {
       const { network, weights } = await load();
       return (await loadOracle()).oraclePass(network, weights, module);
     }
-    const loading = this.#models.get(id) ?? this.#load(module, load);
-    this.#models.delete(id);
-    this.#models.set(id, loading);
-    loading.catch(() => this.#models.delete(id));
-    for (const old of [...this.#models.keys()].slice(0, -KEPT_MODELS)) await this.drop(old);
-    const { model } = await loading;
+    const open = () => {
+      const loading = this.#models.get(id) ?? this.#load(module, load);
+      this.#models.delete(id);
+      this.#models.set(id, loading);
+      loading.catch(() => this.#models.delete(id));
+      return loading;
+    };
+    await open();
     return async (image, options, sink) => {
+      // An image can need the same model several times, and the previous run may have freed it.
+      const { model } = await (this.#models.get(id) ?? open());
       try {
-        const memoryBudget = options.memoryBudget ?? this.#memoryBudget;
+        const memoryBudget = options.memoryBudget ?? this.#memoryBudget ?? undefined;
         const report = await upscaleStrips(model, image, { ...options, memoryBudget }, sink);
-        const { milliseconds } = report;
-        if (milliseconds > TELLING_MS) this.#paces[id] = milliseconds / image.width / image.height;
+        if (report.milliseconds > TELLING_MS) {
+          this.#paces[id] = report.milliseconds / image.width / image.height;
+        }
         return report;
       } finally {
+        // Models are freed only now, because the image may need all that are loaded.
+        for (const old of [...this.#models.keys()].slice(0, -KEPT_MODELS)) await this.drop(old);
         if (model.held > KEPT_BYTES) await this.drop(id);
       }
     };
@@ -137,7 +144,7 @@ export class CpuHost {
     const loading = this.#models.get(id);
     this.#models.delete(id);
     await loading?.then(
-      ({ drop }) => drop(),
+      ({ drop }) => drop?.(),
       () => {},
     );
   }
@@ -202,9 +209,9 @@ export class CpuHost {
     const { network, weights } = await load();
     const team = await this.#team?.load(network, weights);
     const model = await CpuModel.load(network, weights, { module, crew, helpers: team?.runners });
-    return { model, drop: team?.drop ?? (() => {}) };
+    return { model, drop: team?.drop };
   }
 }
 
 /** Returns whether threads can share memory. */
-const isIsolated = (): boolean => self.crossOriginIsolated === true;
+const isIsolated = (): boolean => !!self.crossOriginIsolated;
