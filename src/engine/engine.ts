@@ -324,6 +324,7 @@ export class Engine {
           const plan = planStatistics(this.#device, model, image, budget, options.statistics);
           meter.expect(plan.work);
           statistics = await plan.gather(paced);
+          gpuBytes = Math.max(gpuBytes, statistics.bytes);
         }
         const { model: running, inputs } = statistics ?? { model: part, inputs: [] };
         try {

@@ -117,7 +117,10 @@ export interface UpscaleReport {
    * (ARCHITECTURE.md, Tiles and memory).
    */
   readonly approximate: boolean;
-  /** The total size of this job's GPU buffers in bytes, including weights. */
+  /**
+   * The maximum total size in bytes of the GPU buffers, including weights, that this job held at
+   * the same time.
+   */
   readonly gpuBytes: number;
   readonly dispatches: number;
   /** The element type of maps and weights in memory. */

@@ -56,7 +56,7 @@ export interface EncodableNetwork {
    *   `TEXTURE_BINDING`. Its values are in the range 0 to 1 in sRGB, not premultiplied.
    * @param output a texture that is `scale` times as large, in `rgba8unorm`, with usage
    *   `STORAGE_BINDING`
-   * @throws CrispenError `INVALID_INPUT` for textures of another size
+   * @throws CrispenError `INVALID_INPUT` for textures of a different size
    */
   encode(encoder: GPUCommandEncoder, input: GPUTexture, output: GPUTexture): void;
   destroy(): void;

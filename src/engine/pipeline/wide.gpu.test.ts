@@ -74,7 +74,7 @@ it('a gradient of 16 bits keeps more than 256 levels', async () => {
   expect(rows.every((v, i) => i % 4 !== 3 || v === 65535)).toBe(true);
 });
 
-it('refuses pixels of another depth than the model takes', async () => {
+it('refuses pixels of a depth that the model does not take', async () => {
   const wrong = engine.upscaleStrips(model, picture(4, 4), {}, () => {});
   await expect(wrong).rejects.toMatchObject({ code: 'INVALID_INPUT' });
 });

@@ -5,8 +5,8 @@
 import type { Size } from '../../geometry.ts';
 import type { RgbaImage } from '../../image/image.ts';
 
-/** The numbers of parts along a side of a collage, in the order in which they are tried. */
-const COLLAGES = [4, 3, 2, 1];
+/** The number of parts along a side of a collage, unless only a smaller collage fits into memory. */
+const PARTS = 4;
 /** The minimum side length of a part. The accuracy of estimates was measured with this size. */
 const MIN_PART = 48;
 /** Larger images have larger parts, so that a collage contains this share of the image's pixels. */
@@ -20,7 +20,7 @@ export interface Sample {
 
 /**
  * Yields samples of an image for the caller to try one after another. The first is the whole image.
- * Collages with fewer and fewer parts follow.
+ * Smaller and smaller collages follow.
  * @param multiple the parts' side lengths are multiples of this number
  * @param kind `estimated` yields only collages
  */
@@ -31,21 +31,26 @@ export function* samplesOf(
   kind: Sample['kind'] = 'exact',
 ): Generator<Sample> {
   if (kind === 'exact' && fits(image)) yield { kind, image };
-  for (const parts of COLLAGES) {
-    const size = collageSize(image, parts, multiple);
+  for (const [parts, wanted] of collagesOf(image)) {
+    // Some networks process whole cells of `multiple` x `multiple` pixels, for example to unshuffle
+    // pixels. Each part therefore consists of whole cells.
+    const side = parts * Math.ceil(wanted / multiple) * multiple;
+    const size = { width: Math.min(image.width, side), height: Math.min(image.height, side) };
     // The last collage is yielded even if it does not fit, because the image cannot be enlarged
     // without statistics.
     if (fits(size) || parts === 1) yield { kind: 'estimated', image: collage(image, parts, size) };
   }
 }
 
-/** Returns the size of a collage of `parts` x `parts` pieces of an image. */
-function collageSize({ width, height }: Size, parts: number, multiple: number): Size {
-  const wanted = Math.sqrt((width * height * COLLAGE_SHARE) / parts ** 2);
-  // Some networks process whole cells of `multiple` x `multiple` pixels, for example to unshuffle
-  // pixels. Each part therefore consists of whole cells.
-  const side = Math.ceil(Math.max(MIN_PART, wanted) / multiple) * multiple;
-  return { width: Math.min(width, parts * side), height: Math.min(height, parts * side) };
+/**
+ * Yields the collages to try: the number of parts along a side, and the side length of a part in
+ * pixels. Each collage has about half as many pixels as the previous one until the parts have their
+ * minimum size. The collages after that have fewer parts.
+ */
+function* collagesOf({ width, height }: Size): Generator<[parts: number, side: number]> {
+  let side = Math.sqrt(width * height * COLLAGE_SHARE) / PARTS;
+  for (; side > MIN_PART; side *= Math.SQRT1_2) yield [PARTS, side];
+  for (let parts = PARTS; parts > 0; parts--) yield [parts, MIN_PART];
 }
 
 /** Joins parts of the image, each from the centre of a cell of a grid over the image. */

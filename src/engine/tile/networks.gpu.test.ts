@@ -93,9 +93,9 @@ describe.each(NETWORKS)('%s in tiles', (_, network) => {
       statistics: 'estimated',
     });
     expect(estimated.report.statistics).toBe('estimated');
-    // A part that is upscaled as a separate image has other statistics than the whole image, and
-    // therefore another result. So the comparison of `tiled` with `whole` above would fail if tiles
-    // used their own statistics.
+    // The statistics of a part differ from those of the whole image. If the part is upscaled as a
+    // separate image, its result is therefore different too. The comparison of `tiled` with `whole`
+    // above would fail if tiles used their own statistics.
     const rect = { x: 0, y: 0, width: 36, height: 29 };
     const part = await engine.upscale(model, regionOf(image, rect, 'zero') as Rgba8Image);
     const { scale } = network;

@@ -114,6 +114,8 @@ export interface Statistics {
    */
   readonly model: Model;
   readonly inputs: readonly (readonly [ResourceId, Float32Array<ArrayBuffer>])[];
+  /** The size in bytes of the buffers in which the means were gathered, including weights. */
+  readonly bytes: number;
 }
 
 /**
@@ -135,11 +137,18 @@ export function planStatistics(
   const padding = paddingOf(model.network.graph);
   const { multiple } = padding;
   const binding = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
+  const sumBytes = (size: Size): number[] =>
+    poolings.map(({ resource }) => pass.program.resources[resource].bytes(size));
+  // The staging buffer receives the sums, a copy of the pixels, and the marks of the submissions.
+  const stagingBytes = (size: Size): number =>
+    sumBytes(size).reduce((sum, bytes) => sum + bytes, 0) +
+    size.width * size.height * 4 * image.data.BYTES_PER_ELEMENT +
+    markBytes(pass.program, size);
   const fits = (image: Size): boolean => {
     const size = paddedSize(padding, image);
     const plan = planProgram(pass.program, size, wanted);
-    const total = plan.totalBytes + plan.externalBytes + model.weights.size;
-    return plan.largest <= binding && total <= budget;
+    const buffers = plan.totalBytes + plan.externalBytes + stagingBytes(size);
+    return plan.largest <= binding && buffers + model.weights.size <= budget;
   };
   const samples = () => samplesOf(image, multiple, fits, kind);
   const [{ image: first }] = samples();
@@ -158,10 +167,10 @@ export function planStatistics(
       let refused: unknown;
       for (const sample of samples()) {
         try {
-          const given = await means(withBorder(sample.image, padding));
+          const { given, bytes } = await means(withBorder(sample.image, padding));
           const { model: running, inputs } = givenModel(model);
           const { kind } = sample;
-          return { kind, model: running, inputs: inputs.map((id, i) => [id, given[i]]) };
+          return { kind, model: running, inputs: inputs.map((id, i) => [id, given[i]]), bytes };
         } catch (error) {
           if (!(error instanceof CrispenError && error.code === 'OUT_OF_MEMORY')) throw error;
           refused = error;
@@ -169,20 +178,14 @@ export function planStatistics(
       }
       throw refused;
 
-      function means(sample: RgbaImage): Promise<Float32Array<ArrayBuffer>[]> {
+      function means(sample: RgbaImage) {
         const [whole] = wholeImage(sample, multiple).tiles;
         const view = { ...whole, image: sample };
-        const lengths = poolings.map(({ resource }) =>
-          pass.program.resources[resource].bytes(whole.source),
-        );
+        const lengths = sumBytes(whole.source);
         const total = lengths.reduce((sum, bytes) => sum + bytes, 0);
         const gatherIn = async (buffers: Buffers) => {
           const staging = await buffers.allocate('allocating the statistics', (make) =>
-            make(
-              'statistics',
-              total + sample.data.byteLength + markBytes(pass.program, whole.source),
-              USAGE.MAP_READ | USAGE.COPY_DST,
-            ),
+            make('statistics', stagingBytes(whole.source), USAGE.MAP_READ | USAGE.COPY_DST),
           );
           const arena = await Arena.create(buffers, pass, whole.source, wanted);
           const { source } = imageResources(pass.program);
@@ -200,7 +203,7 @@ export function planStatistics(
               });
             },
           });
-          return device.mapped(staging, receipt.end, (content) => {
+          const given = await device.mapped(staging, receipt.end, (content) => {
             receipt.check(content);
             let at = 0;
             return poolings.map(({ step, sums }, i) => {
@@ -214,6 +217,7 @@ export function planStatistics(
               return means;
             });
           });
+          return { given, bytes: buffers.bytes + model.weights.size };
         };
         return withBuffers(device, gatherIn, options.pace);
       }

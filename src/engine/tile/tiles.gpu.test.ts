@@ -199,6 +199,14 @@ describe('tiles with image-wide statistics', () => {
   });
 
   // `npm run quality -- --seams` also measures seams with `seamSteps`, but for a data set and a
+  it('are gathered within the memory budget, however large the image is', async () => {
+    const image = picture(900, 700);
+    const options = { memoryBudget: 4e6, submitMs };
+    const { report } = await engine.upscale(modelOf(2), image, options);
+    expect(report).toMatchObject({ statistics: 'estimated' });
+    expect(report.gpuBytes).toBeLessThanOrEqual(options.memoryBudget);
+  });
+
   // network of full size.
   it('leave no seam where they are estimated from parts of a photo', async () => {
     const image = await readImage('public/samples/coffee.jpg');
