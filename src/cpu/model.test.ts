@@ -141,6 +141,11 @@ describe('tiles', () => {
     expect(report.tiles).toBeGreaterThan(1);
     expect(report.statistics).toBe('estimated');
     expect(model.bytes({ width, height })).toBeLessThanOrEqual(memoryBudget);
+    // For a larger image, the means come from a smaller share of it. WebAssembly memory consists of
+    // pages of 64 KiB.
+    const large = await upscale(model, picture(500, 400), { memoryBudget });
+    expect(large.report.statistics).toBe('estimated');
+    expect(model.held).toBeLessThanOrEqual(memoryBudget + 65536);
     await expect(upscale(model, image, { memoryBudget: 1000 })).rejects.toMatchObject({
       code: 'OUT_OF_MEMORY',
     });
