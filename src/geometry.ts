@@ -21,8 +21,8 @@ export interface Tile {
   readonly core: Rect;
   readonly source: Rect;
   /**
-   * The pixels that the tile needs, if alpha needs more pixels than the network reads. The default
-   * is `source`.
+   * The area that the tile needs, including pixels outside `source` that are read only to enlarge
+   * alpha. The default is `source`.
    */
   readonly pixels?: Rect;
 }

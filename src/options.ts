@@ -25,7 +25,9 @@ export interface Choice<T extends string | number> extends Rule {
 /** The maximum side length of any image in pixels, which is PNG's limit. */
 const MAX_SIDE = 2 ** 31 - 1;
 
-/** Accepts a finite number that is at most `max` and at least `min` or greater than `above`. */
+/**
+ * Accepts a finite number up to `max`. The lower limit is `min` (inclusive) or `above` (exclusive).
+ */
 export function number(range: {
   readonly min?: number;
   readonly above?: number;

@@ -18,10 +18,10 @@ export interface Chain<M> {
 }
 
 /**
- * Plans the runs for one image. If the id of a shipped model is given, models of its family run, at
- * the scales that the factor requires. If no model is given, the default models enlarge the image.
- * A user's own model runs as many times as the factor requires. A restoration model runs once,
- * before all others, and the default models enlarge its result.
+ * Plans the runs for one image. If the id of a shipped model is given, the plan uses models of the
+ * same family. Their scales depend on the factor. If no model is given, the default models enlarge
+ * the image. A user's own model runs as many times as the factor requires. A restoration model runs
+ * once, before all others, and the default models enlarge its result.
  *
  * @param files the shipped models
  * @param wish the requested size, specified in exactly one way

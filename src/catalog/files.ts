@@ -3,7 +3,7 @@ import type { Restoration } from './task.ts';
 
 export type { Kind, ModelFile };
 
-/** Adds the values that are the same in most entries. */
+/** Creates a model's entry from its own values and the values that most entries share. */
 const model = (
   own: Pick<ModelFile, 'id' | 'scale' | 'bytes' | 'sha256'> & Partial<ModelFile>,
 ): ModelFile => ({

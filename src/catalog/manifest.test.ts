@@ -58,8 +58,8 @@ describe.each(MODELS)('$id', (entry) => {
 
   test('starts from a model that exists', () => {
     const { startedFrom } = entry.training;
-    // The training of A2N-M can start from those weights of A2N that have the same shapes in both,
-    // so the two networks count as one family.
+    // An A2N-M can start its training with the weights of an A2N, as far as their names and shapes
+    // match, so the two networks count as one family.
     const family = (network: string) => network.replace('a2nm', 'a2n');
     if (startedFrom !== null) {
       expect(family(findModel(startedFrom).network)).toBe(family(entry.network));

@@ -15,10 +15,11 @@ export interface ModelEntry extends ModelFile {
     readonly startedFrom: string | null;
   };
   /**
-   * The mean PSNR in dB on unrounded BT.601 Y. Borders of `scale` pixels are excluded, and the
-   * output is rounded to 8 bits. The LR images were made by bicubic reduction. Photo models are
-   * more robust, but their PSNR is a little lower. Restoration is measured on the images at their
-   * original size, after the degradation that `input` describes.
+   * The mean PSNR in dB on BT.601 luma, which is computed from the 8-bit output and is not rounded.
+   * Borders of `scale` pixels are excluded. The LR images were made by bicubic reduction. Photo
+   * models also handle degraded images, but their PSNR on these clean LR images is a little lower.
+   * Restoration is measured on the images at their original size, after the degradation that
+   * `input` describes.
    */
   readonly quality: SetFigures & {
     /**
@@ -40,7 +41,7 @@ const WORN_PHOTOS = `${PHOTOS}, then soft focus, noise and JPEG of quality 30 to
 const SAMPLES = '777 photos of research data sets (BSDS500, Sun-Hays 80, ImageNet samples)';
 const SMALLER = `${SAMPLES} made smaller, 360 pictures of shapes and 150 of patterns`;
 const CLEANED = `${SMALLER}, reduced by bicubic`;
-/** The pictures of `SMALLER` and tiles of large pictures, reduced by bicubic interpolation. */
+/** The images in `SMALLER` and tiles of large pictures, all reduced by bicubic interpolation. */
 const WIDENED = `${SMALLER}, 445 tiles of large pictures, reduced by bicubic`;
 /** The newer photos. THIRD-PARTY.md lists their sources. */
 const SHARP_PHOTOS = '407 photos of 318 megapixels';

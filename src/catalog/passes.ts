@@ -4,8 +4,8 @@ import { defaultIn, findIn, type ModelFile } from './find.ts';
 /**
  * Returns the scales of the networks to run, in order. Their product is at least `factor`. The list
  * is as short as possible. Among lists of the same length, the one with the smallest product is
- * chosen. Smaller scales come first, because later networks work on larger images. The list is
- * empty for a factor of at most 1.
+ * chosen. Smaller scales come first, so that the input of each network is as small as possible. The
+ * list is empty for a factor of at most 1.
  *
  * @param factor a finite number
  * @param scales the scales of the available networks: at least one, each above 1
@@ -55,8 +55,8 @@ export function modelsFor(
 }
 
 /**
- * Does the same as `modelsFor` for an added model. A restoration model runs once, before the
- * default models. Any other model runs as many times as needed.
+ * Does the same as `modelsFor` for a user's own model, which is not in `files`. A restoration model
+ * runs once, before the default models. Any other model runs as many times as needed.
  */
 export const modelsAfter = <M extends { readonly scale: number }>(
   files: readonly ModelFile[],

@@ -12,14 +12,15 @@ export class UsageError extends CrispenError {
 /** The signals that ask a process to terminate, with their numbers. */
 const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 
-/** The number of milliseconds within which the work must stop after a signal. */
+/** How long the work can take to stop after a signal, in milliseconds. */
 const GRACE_MS = 2000;
 
 /**
- * Runs a command and sets the exit code, which is the return value of `run`, 1 for an error, or 2
- * for a usage error. Errors are printed to stderr as `CODE: message`, with the hint on the next
- * line. `signal` is aborted after Ctrl-C and when the system asks the process to terminate. In
- * these cases, the exit code is 128 plus the signal number, and no temporary file is left behind.
+ * Runs a command and sets the exit code to the return value of `run`. If `run` throws, the exit
+ * code is 2 for a usage error and 1 for any other error. Errors are printed to stderr as
+ * `CODE: message`, with the hint on the next line. `signal` is aborted after Ctrl-C and when the
+ * system asks the process to terminate. In these cases, the exit code is 128 plus the signal
+ * number, and no temporary file is left behind.
  */
 export async function runCommand(
   usage: string,

@@ -162,8 +162,8 @@ const READINGS: Readonly<Record<string, readonly Reading[]>> = {
 
 /**
  * Returns the cases of a single module. Each case wraps the module in a network with one input. The
- * channels of this input are those of the query, then the reference and, if the file contains it,
- * the noise that is added to the gate's logits.
+ * input concatenates the channels of the query, the reference and, if the file contains it, the
+ * noise that is added to the gate's logits.
  */
 function moduleCases(
   name: string,

@@ -12,8 +12,8 @@ export interface GoldenCase {
   /** The expected tensors, by the names of the graph's nodes. */
   readonly expected: TensorMap;
   /**
-   * For each node whose golden map is only a part of Crispen's map: the index of both the row and
-   * the column at which this part begins.
+   * For each node whose golden map covers only a part of Crispen's map, the offset of that part in
+   * pixels. Rows and columns have the same offset.
    */
   readonly starts?: ReadonlyMap<string, number> | undefined;
   /** If set, the output is averaged over overlapping tiles. */

@@ -22,14 +22,18 @@ import { viewOf } from './golden-views.ts';
 export const GOLDEN_TOLERANCE = 2e-4;
 
 /**
- * The name under which reports list the output of the second run (see `compareGolden`). That run
- * reads back no other tensor, so ops are fused without restriction.
+ * In reports, the name of the output of the second run (see `compareGolden`). Fusion stops at each
+ * node whose tensor is read back. The second run reads back only the output, so nothing limits
+ * fusion.
  */
 export const FUSED_OUTPUT = 'output (fused)';
 
 const EXTENSION = '.safetensors';
 const WEIGHTS = 'weights.';
-/** The prefix of the names of layers into which the authors' code folded several convolutions. */
+/**
+ * The prefix of golden tensors that contain weights which are computed from a checkpoint's weights,
+ * for example by folding several convolutions into one.
+ */
 const FOLDED = 'folded.';
 
 /**
@@ -123,7 +127,8 @@ function networkOf(
 }
 
 /**
- * The values of `arch` for which the network is detected from the weights, as for a user's file.
+ * If a golden file's `arch` is one of these, the network is detected from the weights, as it is for
+ * a user's weight file.
  */
 const DETECTED: ReadonlySet<string> = new Set(['compact', 'span', 'rrdb', 'edsr']);
 
@@ -288,8 +293,8 @@ async function compareTiles(
 }
 
 /**
- * Compares the weights of a layer into which `detect` folded several convolutions with the weights
- * that the authors' code computed.
+ * Compares weights that Crispen computed from a checkpoint's weights, for example by folding
+ * several convolutions into one, with the golden weights, which the authors' code computed.
  */
 function compareFolded({ name, weights }: GoldenCase, tensor: string, golden: Tensor) {
   const layer = tensor.slice(FOLDED.length).replace(/\.(weight|bias)$/, '.eval_conv.$1');
@@ -332,7 +337,10 @@ function compareTensor(
 
 const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
-/** Returns whether a comparison makes the command and the tests fail. */
+/**
+ * Returns whether a comparison has an error or exceeds the tolerance, in which case
+ * `npm run golden` and the tests fail.
+ */
 export function isOff(comparison: TensorComparison, tolerance = GOLDEN_TOLERANCE): boolean {
   return comparison.error !== null || !(comparison.maxRel <= tolerance);
 }

@@ -23,8 +23,8 @@ export const cuganCheckpoint = ({ graph, scale }: Network): WeightSpec[] => {
 };
 
 /**
- * Returns, by node name, where the authors' smaller map begins in Crispen's map. The number is the
- * index of both the first row and the first column.
+ * Returns the position of the authors' smaller map within Crispen's map, for each node name. The
+ * position is the row of the top-left pixel, which equals its column.
  */
 export function cuganStarts({ graph }: Network): ReadonlyMap<string, number> {
   const means = graph.nodes.flatMap((node) =>

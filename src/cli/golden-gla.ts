@@ -11,7 +11,7 @@ import type { GoldenCase } from './golden-case.ts';
 
 type Metadata = Readonly<Record<string, string>>;
 
-/** Matches tensors that no node computes separately. */
+/** Matches the golden tensors that are not compared, because no node outputs them. */
 const NOT_COMPARED = /^(rotations\.|round_weights$|round0\.out$)/;
 
 /** Returns a file's cases, or null if the file is of a different kind. */

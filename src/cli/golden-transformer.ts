@@ -25,7 +25,7 @@ import { recipe2 } from './golden-hash.ts';
 
 type Metadata = Readonly<Record<string, string>>;
 
-/** The sides of the two kernels in PLKSR's mixers, by the name of the mixer. */
+/** The side lengths of the two kernels in each PLKSR channel mixer, by mixer name. */
 const MIXERS: Readonly<Record<string, NonNullable<PlksrConfig['mixer']>>> = {
   CCM: [3, 1],
   DCCM: [3, 3],

@@ -29,8 +29,8 @@ export function viewOf(name: string): View | null {
 }
 
 /**
- * Returns the view of one head's attention scores in the first or the last group. The end of the
- * name specifies the group and the head; if it does not, the result is null.
+ * Returns the view that a name such as `scores.last_window_head0` specifies: one head's attention
+ * scores in the first or last window (or group). Returns null for other names.
  */
 function scoresOf(name: string): View | null {
   const found = /^(.*)[._](?:window0|group0|first_window|(last_window))_head(\d)$/.exec(name);

@@ -93,7 +93,10 @@ export async function inspectCommand(args: string[]): Promise<number> {
   return inspection.problem === null ? 0 : 1;
 }
 
-/** @throws CrispenError `MODEL_CORRUPT`, `MODEL_UNSUPPORTED` if the file cannot be read at all. */
+/**
+ * @throws CrispenError `INVALID_INPUT` if the file cannot be read; `MODEL_CORRUPT` or
+ *   `MODEL_UNSUPPORTED` if its tensors cannot be loaded
+ */
 export async function inspect(
   path: string,
   options: Pick<ModelOptions, 'scale' | 'wish'> = {},

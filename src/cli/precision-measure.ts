@@ -24,7 +24,10 @@ export interface PrecisionFigures {
   readonly same: number;
   /** The largest difference, in steps of 1/255. */
   readonly worst: number;
-  /** The largest magnitude in f32 among the values that the fused network writes to memory. */
+  /**
+   * The largest magnitude in the feature maps that the fused f16 network writes to memory. These
+   * maps are computed in f32 for this purpose.
+   */
   readonly largest: number;
   /** Whether all f16 output values were finite. If not, the other figures are meaningless. */
   readonly finite: boolean;
@@ -105,8 +108,8 @@ export function middle({ width, height, data }: Rgba8Image, size: number): Rgba8
 /**
  * Generates an opaque image with maximum contrast. `strokes` has white lines on black, one to three
  * pixels wide, like the strokes of letters. `checkers` has pixels in a checkerboard pattern, with
- * black and white in one half and saturated colours in the other half. The inputs of A2N's gates
- * are largest at edges with this contrast.
+ * black and white in one half and saturated colours in the other half. The inputs to A2N's
+ * attention gates are largest at edges with maximum contrast, so these images are hard for f16.
  */
 export function hardPicture(kind: 'strokes' | 'checkers', size: number): Rgba8Image {
   const data = new Uint8ClampedArray(size * size * 4);

@@ -64,13 +64,14 @@ export interface QualityLine {
   readonly wholePsnr?: number;
   /**
    * The mean step across tile borders, in 8-bit levels; see metrics/seams.ts. `interior` is the
-   * mean step across other lines near the borders.
+   * mean step across lines that are inside the tiles, near their borders.
    */
   readonly border?: number;
   readonly interior?: number;
   /**
    * Like `border`, but for the image that is enlarged without tiles: the mean step across the lines
-   * where the tile borders would be. `wholeInterior` is the same for the lines of `interior`.
+   * where the tile borders would be. `wholeInterior` is the mean step of this image across the same
+   * lines as `interior`.
    */
   readonly wholeBorder?: number;
   readonly wholeInterior?: number;

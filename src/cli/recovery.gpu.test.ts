@@ -1,6 +1,6 @@
 /**
- * Tests that the command line either continues after a device loss and reports it, or fails with an
- * error code.
+ * Tests that the command-line tool continues after a device loss and reports it, and that it fails
+ * with `DEVICE_LOST` if every device is lost.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -55,7 +55,7 @@ const OFFICIAL: Readonly<Record<string, string>> = {
 
 const QUALITIES = [80, 60, 40];
 
-/** The degradations with which restoration models are measured. */
+/** For each restoration task, the degradations that are applied to the test images. */
 const WORSE: Readonly<Partial<Record<Restoration, readonly Degradation[]>>> = {
   dejpeg: [{ jpeg: 10 }, { jpeg: 20 }, { jpeg: 40 }, { jpeg: 80 }],
   denoise: [{ noise: 10 }, { noise: 25 }],
@@ -223,7 +223,10 @@ class Report {
     return lines;
   }
 
-  /** Adds images, which show differences that numbers do not. */
+  /**
+   * Writes images that show the models' results side by side, and returns the report's sections
+   * about them. The images show differences that PSNR and SSIM do not.
+   */
   async crops(models: readonly ModelEntry[], folder: string): Promise<string[]> {
     const large = await drawLargeCrops(this.#measurer, folder);
     const samples = join(sharedFolder(), 'samples');

@@ -139,7 +139,7 @@ function sizeWishOf(values: {
   return { scale: parsed('--scale', scale, rules.scale) };
 }
 
-/** Returns the name of an adapter for messages. */
+/** Returns an adapter's name for use in messages. */
 export function adapterName(adapter: AdapterReport | null): string {
   if (adapter === null) return 'the CPU';
   const name = adapter.description || adapter.device || adapter.architecture || adapter.vendor;

@@ -1,4 +1,4 @@
-/** Tests the newer shipped models with the command line, on the GPU and on the CPU. */
+/** Tests shipped models with the `upscale` command, on the GPU and on the CPU. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -63,7 +63,7 @@ ${BULK_USAGE}
 
 /**
  * Returns whether the arguments mean the command `status DIR` rather than an input file named
- * `status`. They do if DIR is a folder or if no file named `status` exists.
+ * `status`. `status DIR` is the command if DIR is a folder or if no file named `status` exists.
  */
 async function isStatus([first, ...rest]: readonly string[]): Promise<boolean> {
   const [folder, ...more] = rest.filter((arg) => arg !== '--json');

@@ -34,7 +34,7 @@ export interface Container {
   readonly exif: Uint8Array | null;
   readonly xmp: Uint8Array<ArrayBuffer> | null;
   /**
-   * Which of an animation's images a decoder returns for the output of `bare`; null if the file has
+   * The image of an animation that a decoder returns for the output of `bare`; null if the file has
    * a single image.
    */
   readonly animation: 'first frame' | 'still picture' | null;
@@ -89,11 +89,10 @@ const READERS: Readonly<Record<string, Reader>> = {
 };
 
 /**
- * For each format, a function that finds the end of the image in a file. Exports with several
- * images and padded or concatenated downloads, for example, contain more bytes after the image.
- * Decoders ignore these bytes. The readers in this module must also ignore them, because a
- * reassembled file would otherwise contain them. The readers for other formats stop at the right
- * place without this table.
+ * For each format, a function that finds the end of the image in a file. A file can contain more
+ * bytes after the image, for example padding, a second image or a second file. Decoders ignore
+ * these bytes. The readers in this module must also ignore them, because a reassembled file would
+ * otherwise contain them. The readers for other formats stop at the right place without this table.
  */
 const ENDS: Readonly<Record<string, (bytes: Bytes) => number>> = {
   PNG: pngEnd,
@@ -175,7 +174,7 @@ async function readPng(
     const { type } = part;
     const isColour = isPngColour(type);
     const isRead = isColour || type === 'eXIf' || type === 'IDAT';
-    // Colour chunks after the pixels are ignored, as in all decoders.
+    // Like all decoders, this reader ignores colour chunks that follow the pixels.
     if (isRead && !parts.has(type) && !(isColour && parts.has('IDAT'))) parts.set(type, part);
     if (!packet && isXmp(bytes, part)) packet = part;
   }
@@ -272,7 +271,7 @@ async function pngXmp(
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
   const flags = start + XMP_KEY.length;
-  // A tEXt chunk has none of the following fields.
+  // In a tEXt chunk, the text follows the key directly. An iTXt chunk has other fields in between.
   if (type === 'tEXt') return bytes.data.slice(flags, end);
   const language = flags + 2;
   const text = bytes.afterZero(bytes.afterZero(language, end), end);
@@ -300,7 +299,8 @@ function* jpegSegments({ data }: Bytes): Generator<Segment> {
     const marker = data[at + 1];
     if (data[at] !== 0xff || marker === 0) {
       // Decoders skip bytes between segments. These bytes are reported too, so that `bare` removes
-      // them. Decoders might fail if only the segment before these bytes were removed.
+      // them. If it removed only the first segment, such bytes could follow the start marker, and
+      // decoders might not recognise the file as a JPEG.
       let next = at + 1;
       while (next < data.length && data[next] !== 0xff) next++;
       if (next === data.length) return;

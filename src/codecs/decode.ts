@@ -8,9 +8,9 @@ import type { Carrier } from './source.ts';
 /**
  * Decodes any source to RGBA pixels. The values are exact, alpha is not premultiplied, and the
  * image is rotated upright according to its EXIF orientation. The result has 16 bits per sample for
- * 16-bit PNGs and 8 for all other sources. A file's values are returned as stored, and the tags
- * describe their colour space. A bitmap's values are sRGB. For an animation, the first frame is
- * returned. The function works in workers and pages.
+ * 16-bit PNGs and 8 for all other sources. A file's values are returned as stored, and `tags` in
+ * the result describes their colour space. A bitmap's values are sRGB. For an animation, the first
+ * frame is returned. The function works in workers and pages.
  *
  * If the source is a bitmap, the function closes it. If the source consists of pixels, the function
  * returns them unchanged.

@@ -109,7 +109,10 @@ export function cleanXmp(stored: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffe
 }
 
 const SIZE_NAMES = 'tiff:Image(?:Width|Length)|exif:Pixel[XY]Dimension';
-/** Matches an orientation or a size, in an attribute or an element, together with its value. */
+/**
+ * Matches an XMP property for the orientation or a size, which is either an attribute or an
+ * element. The match includes the property's value.
+ */
 const PACKET_PARTS = new RegExp(
   `(tiff:Orientation(?:\\s*=\\s*["']|>))\\d+|\\s(?:${SIZE_NAMES})\\s*=\\s*(?:"[^"]*"|'[^']*')|<(${SIZE_NAMES})>[^<]*</\\2>`,
   'g',

@@ -14,8 +14,8 @@ export interface FormatFacts {
 }
 
 /**
- * The output formats by MIME type. Each format has a folder that contains this information, the
- * encoder and the code that writes the tags.
+ * The output formats by MIME type. Each format has a folder that contains its `FormatFacts`, its
+ * encoder and the code that writes the image's metadata.
  */
 export const FORMATS = {
   'image/png': png,

@@ -19,7 +19,8 @@ const noise = sharp({
 const text = (value: string) => new TextEncoder().encode(value);
 
 /**
- * Builds a BMP header of 40 bytes, or of 12 bytes if `core` is set, because sharp cannot write BMP.
+ * Builds the start of a BMP file, because sharp cannot write BMP. The information header has 40
+ * bytes, or 12 bytes if `core` is set.
  */
 function bmp(width: number, height: number, core: boolean): Uint8Array {
   const view = new DataView(new ArrayBuffer(64));

@@ -40,7 +40,10 @@ const packed = (text: Uint8Array) => {
 const plain = (text: string) => chunk('iTXt', ascii(`XML:com.adobe.xmp\0\0\0\0\0${text}`));
 const bomb = (bytes: number) => new Uint8Array(bytes).fill(0x20);
 
-/** Runs `work` and checks its CPU time and its memory use, whose limit depends on `file`. */
+/**
+ * Runs `work` and checks how much CPU time and memory it uses. The memory limit grows with the size
+ * of `file`.
+ */
 async function bounded<T>(file: Uint8Array, work: () => T | Promise<T>): Promise<T> {
   const memory = process.memoryUsage.rss();
   const start = process.cpuUsage();

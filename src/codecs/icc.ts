@@ -32,7 +32,10 @@ export interface Profile {
   /** Whether the profile is for RGB values. */
   readonly isRgb: boolean;
   readonly colorSpace: ImageTags['colorSpace'];
-  /** The matrix and the curves, which map 0..1 to 0..1; null if the profile has another form. */
+  /**
+   * The matrix and the curves, which map 0..1 to 0..1. Null if the profile is not for RGB values,
+   * has lookup tables or cannot be read.
+   */
   readonly shape: {
     readonly primaries: Primaries;
     readonly curves: readonly ((x: number) => number)[];

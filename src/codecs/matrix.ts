@@ -1,5 +1,6 @@
-/** A vector of three numbers, and a matrix whose rows are three such vectors. */
+/** A vector of three numbers. */
 export type Vector = readonly [number, number, number];
+/** A 3x3 matrix as its three rows. */
 export type Matrix = readonly [Vector, Vector, Vector];
 
 export const dot = ([a, b, c]: Vector, [x, y, z]: Vector): number => a * x + b * y + c * z;
@@ -12,7 +13,10 @@ export const transposed = ([[a, b, c], [d, e, f], [g, h, i]]: Matrix): Matrix =>
   [c, f, i],
 ];
 
-/** Multiplies two matrices. The product applies `second` first, then `first`. */
+/**
+ * Multiplies two matrices. Applying the product to a vector is the same as applying `second` and
+ * then `first`.
+ */
 export const product = (first: Matrix, second: Matrix): Matrix => {
   const [a, b, c] = transposed(second);
   return transposed([times(first, a), times(first, b), times(first, c)]);

@@ -12,7 +12,7 @@ import {
   rgbOfGrey,
 } from './profiles.ts';
 
-/** A description of the colour space of a file's stored values, which are not converted. */
+/** Describes the colour space of the values stored in a file, before a decoder converts them. */
 export interface Meaning extends Pick<ImageTags, 'icc' | 'pngColours' | 'colorSpace'> {
   /**
    * The H.273 code points of the primaries and the transfer function if the values are HDR,

@@ -24,7 +24,7 @@ export interface SourceFile {
   /** The H.273 code points if the values are raw HDR values, otherwise null. */
   readonly hdr: CodePoints | null;
   readonly isAnimated: boolean;
-  /** Messages for the user about information in the file that is lost. */
+  /** Messages that tell the user what information from the file is lost. */
   readonly notes: readonly string[];
 }
 
@@ -86,9 +86,9 @@ export function checkStart(
 }
 
 /**
- * Inspects a file without decoding it, and separates the values from the description of their
- * colour space. If a file cannot be decoded, it is rejected with an error that states the cause,
- * before memory for pixels is allocated.
+ * Inspects a file without decoding it, and separates the encoded pixels from the description of
+ * their colour space. If a file cannot be decoded, it is rejected with an error that states the
+ * cause, before memory for pixels is allocated.
  *
  * @throws CrispenError `DECODE_FAILED`, `IMAGE_TOO_LARGE`, `ABORTED`
  */

@@ -9,7 +9,7 @@ export const WORDS = {
   turn: 1,
   /** A number that changes when the crew switches to another model. */
   epoch: 2,
-  /** 1 after a module function has failed in a thread. */
+  /** A flag that is set to 1 when a module function fails in a thread. */
   fault: 3,
   /**
    * The task: the function's index, its record's address, the first row that no thread has taken,

@@ -55,7 +55,10 @@ export type CommonOp = keyof typeof COMMON;
 /** Provides the CPU backend's emitters for a network's ops. */
 export interface Emitters {
   of(op: FusedOp): Emitter;
-  /** Returns whether the WebAssembly module lacks an op, which then runs in JavaScript loops. */
+  /**
+   * Returns whether the WebAssembly module has no function for this op. JavaScript loops compute
+   * such an op.
+   */
   isSlow(op: FusedOp): boolean;
 }
 

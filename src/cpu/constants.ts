@@ -52,7 +52,10 @@ export class Constants {
     return this.address(`${value} x ${count}`, () => new Float32Array(count).fill(value));
   }
 
-  /** Returns the address of one value per channel, with zeros for padding channels. */
+  /**
+   * Returns the address of an array that contains one value per channel, and zeros for padding
+   * channels.
+   */
   perChannel(key: string, values: () => ArrayLike<number>): number {
     return this.address(key, () => {
       const given = values();
@@ -98,8 +101,9 @@ export function tapsOf(kernel: 1 | 3, upsample = 1, phase = 0): readonly Tap[] {
 
 /**
  * Packs weights [cOut][cIn][kernel][kernel] in the module's order: [blocks of 8 channels][k][8],
- * and then [k][4] if four channels remain. The index `k` runs over the input's parts, the kernel's
- * rows and columns, and the part's channels including padding.
+ * and then [k][4] if four channels remain. The index `k` runs over the layer's input maps, the taps
+ * in `rows` and `columns`, and each map's channels including padding. `parts` lists the number of
+ * channels of each input map.
  */
 export function packWeights(
   oihw: Float32Array,

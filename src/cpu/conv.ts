@@ -55,7 +55,7 @@ export function emitConv(op: ConvOp, constants: Constants, graph: Graph): Emissi
 interface Shared {
   /** The number of channels in each part of the input. */
   readonly parts: readonly number[];
-  /** The addresses of the slopes and of the bias. */
+  /** The addresses of the activation's slopes and the convolution's biases. */
   readonly slopes: number;
   readonly bias: number;
   readonly epilogue: ReturnType<typeof pointwiseRecord>;
@@ -72,13 +72,14 @@ const TILE_ENDS = 10;
 
 /**
  * Returns a convolution's cost per LR pixel: its multiply-adds, and the extra cost of activations
- * and tiles, expressed as a number of written values. The caller counts the values of the result.
+ * and tiles. The extra cost is converted to a number of written values (`values`). The caller adds
+ * the number of values in the convolution's result.
  */
 export function costOf(op: ConvOp): { readonly multiplyAdds: number; readonly values: number } {
   const { kernel, upsample, cIn, cOut, multiplyAdds } = op;
   const pixels = multiplyAdds / (kernel ** 2 * cIn * cOut);
-  // Activations such as the sigmoid compute an exponential, which is counted as four written
-  // values.
+  // Activations such as the sigmoid compute an exponential, which is assumed to cost as much as
+  // writing four values.
   const bent = [op.act0, op.act1].some((act) => act && act.fn !== 'prelu' && slopeOf(act) === null);
   const values = bent ? 4 * padded(cOut) * pixels : 0;
   if (byTiles(op)) {
@@ -94,8 +95,9 @@ export function costOf(op: ConvOp): { readonly multiplyAdds: number; readonly va
 }
 
 /**
- * Emits a convolution without tiles. If it enlarges its input, the result's pixels at each offset
- * (`dy`, `dx`) have their own weights and their own task.
+ * Emits a convolution without tiles. If it enlarges its input, each input pixel yields `upsample` x
+ * `upsample` output pixels. Each of their offsets (`dy`, `dx`) has its own weights and is computed
+ * by a separate task.
  */
 function emitRuns(
   op: ConvOp,
@@ -152,7 +154,8 @@ function emitRuns(
 
 /**
  * Emits a convolution that uses tiles (see `winograd.ts`). A transformed window has 16 positions.
- * For each position, a 1x1 convolution over the tiles computes the summed products.
+ * For each position, a 1x1 convolution treats the tiles as pixels: it multiplies their values by
+ * the transformed filters and sums the products over the input channels.
  */
 function emitTiles(
   op: ConvOp,

@@ -14,8 +14,8 @@ const crew = openCrew(3);
 afterAll(() => crew.close());
 
 /**
- * Returns the function `run`, which divides a task among the crew's threads, the memory of the
- * tasks, and the function `own`, which returns how many rows of sums the host has computed.
+ * Returns the tasks' memory and two functions. `run` divides a task among the crew's threads. `own`
+ * returns the number of rows that the `sums` tasks have processed on the host thread.
  */
 async function watched() {
   const module = await compileModule(undefined, true);

@@ -5,12 +5,13 @@ import { RECORDS } from './records.ts';
 import { onThisThread, type RunRows } from './runner.ts';
 
 /**
- * The names of all records. A function has the same name as the record that it reads, so threads
- * refer to a function by its index in this list. Some records have no function.
+ * The names of all records. Each function has the same name as the record that it reads, so the
+ * list contains the names of all functions. Threads refer to a function by its index in this list.
+ * Some records have no function.
  */
 const FUNCTIONS = Object.keys(RECORDS) as RowFunction[];
 
-/** A worker that runs `serveBands` for each seat that it receives. */
+/** A worker thread that runs `serveBands` with the data in each `Seat` passed to `send`. */
 export interface BandThread {
   send(seat: Seat): void;
   terminate(): void;
@@ -95,7 +96,10 @@ export class Crew {
     }
   }
 
-  /** Waits until all threads have left the gate, and closes it. */
+  /**
+   * Waits until the other threads have finished their rows, and then closes the gate to threads
+   * that arrive late.
+   */
   #closeGate(): void {
     const control = this.#control;
     for (;;) {

@@ -55,8 +55,9 @@ it('counts what a convolution computes, which is more than its products', async 
     const network = { architecture: 'none', scale: 1, inputRange: 1, graph };
     return estimateMilliseconds(network, 10, 10, { perMultiplyAdd: 1, perValue: 0 });
   };
-  // There are 100 pixels with 4 channels. Each channel has 40 products and a cost of 10 for
-  // starting and finishing their sum. Costs that are not counted separately add half as much again.
+  // There are 100 pixels with 4 channels. Each channel costs 40 multiply-adds, and starting and
+  // finishing their sum costs as much as 10 more. Costs that are not counted separately add half as
+  // much again.
   expect(await time(4)).toBeCloseTo(1.5 * 100 * 4 * (40 + 10), 6);
   // Channels are computed in groups of four.
   expect(await time(1)).toBe(await time(4));

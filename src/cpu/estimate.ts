@@ -79,7 +79,8 @@ export async function measureSpeed(crew?: Crew): Promise<Speed> {
   const { time, values, multiplyAdds } = multiplying;
   const perValue = moving.time / moving.values;
   // The convolution's maps are small and stay in the cache, so `perValue` can overstate the time
-  // for moving their values. At most half of the measured time is subtracted for it.
+  // for moving their values. Therefore, at most half of the measured time is attributed to moving
+  // values.
   const perMultiplyAdd = Math.max(time / 2, time - values * perValue) / multiplyAdds;
   return { perMultiplyAdd, perValue };
 }
@@ -163,9 +164,9 @@ export async function estimateMilliseconds(
 }
 
 /**
- * Returns which fraction of the image's rows the busiest thread processes, including the rows where
- * bands overlap. The image is cut into the number of bands, up to `threads`, that minimises this
- * fraction.
+ * Returns the fraction of the image's rows that the busiest thread processes, including the rows
+ * where bands overlap. The image is cut into the number of bands, up to `threads`, that minimises
+ * this fraction.
  */
 async function shareOf(network: Network, size: Size, threads: number): Promise<number> {
   if (threads === 1) return 1;

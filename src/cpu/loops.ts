@@ -11,7 +11,10 @@ import type { Constants } from './constants.ts';
 import { readValue, writePlanar } from './planar.ts';
 import type { Emission } from './tasks.ts';
 
-/** Ops that can run in the loops: unfused ops of the graph, and attention within groups. */
+/**
+ * Ops that the reference implementation's loops can run: graph ops that are not fused with others,
+ * and attention within groups.
+ */
 export type SlowOp = LoneOp | GroupAttentionOp;
 
 export function emitLoop(op: SlowOp, constants: Constants, graph: Graph): Emission {

@@ -115,7 +115,7 @@ describe('tiles', () => {
     ['compact_x2_11x7', 16],
     ['rrdb_x2_unshuffle_13x9_pad', 45],
     ['span_x2_11x7', 32],
-    // For each tile, this network needs means over the whole image.
+    // For each tile, this network needs the channel means of the whole image.
     ['tiny_a2n_x4_8x8', 24],
   ])('%s in tiles of %i equals the whole', async (name, tileSize) => {
     const { network, weights } = await golden(name);
@@ -141,8 +141,8 @@ describe('tiles', () => {
     expect(report.tiles).toBeGreaterThan(1);
     expect(report.statistics).toBe('estimated');
     expect(model.bytes({ width, height })).toBeLessThanOrEqual(memoryBudget);
-    // For a larger image, the means come from a smaller share of it. WebAssembly memory consists of
-    // pages of 64 KiB.
+    // With the same budget, the means of a larger image are computed from a smaller share of its
+    // pixels. WebAssembly memory consists of pages of 64 KiB.
     const large = await upscale(model, picture(500, 400), { memoryBudget });
     expect(large.report.statistics).toBe('estimated');
     expect(model.held).toBeLessThanOrEqual(memoryBudget + 65536);

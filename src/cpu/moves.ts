@@ -45,8 +45,8 @@ export function emitUnshuffle({ reads, writes, scale }: FusedOpOf<'pixelUnshuffl
 }
 
 /**
- * Creates a task that copies numbers from the map `from` to every pixel of `y`, as the record
- * `move` describes (`records.ts`). Distances are in bytes.
+ * Creates a task that reads numbers in the map `from` and writes them to every pixel of the map
+ * `y`. The record `move` in `records.ts` defines which numbers are copied. Distances are in bytes.
  */
 export function move(
   place: Place,

@@ -206,17 +206,19 @@ function emitMean(
     ...pool,
     tasks: (place) => {
       const map = place.map(x);
-      // The excluded rows and columns can cover a small tile completely, so the sides are at least
-      // 1. The means of such a tile are not used, because tiles use the means of the whole image.
+      // The excluded rows and columns can cover a small tile completely, so each side is clamped to
+      // at least 1. The means of such a tile are not used, because tiles use the means of the whole
+      // image.
       const [width, height] = [map.width, map.height].map((side) =>
         Math.max(1, side - first - last),
       );
       const inner = { ...map, address: pixelAt(map, first, first), width, height };
       const tasks = pool.tasks({ ...place, map: (id) => (id === x ? inner : place.map(id)) });
       /**
-       * Changes a band's range of LR rows so that it is relative to the first row of the inner map.
-       * `emitPool` multiplies both ends by `scale` and rounds addresses down. Therefore, a small
-       * value is added, so that rounding errors cannot move the range.
+       * Returns the band with its range of LR rows counted from the first row of `inner`, the map
+       * without the excluded rows and columns. `emitPool` multiplies both ends by `scale` and
+       * rounds addresses down. Therefore, a small value is added, so that rounding errors cannot
+       * move the range.
        */
       const within = ({ from, to, combine }: Band): Band => {
         const row = (at: number) =>
@@ -260,8 +262,8 @@ function emitMeanOfSquares(
 }
 
 /**
- * Emits `y = scale * x + shift`. On the host, `then` computes `scale` and `shift` for each channel
- * from the vector that is the op's second input.
+ * Emits `y = scale * x + shift`. The callback `then` runs on the host and computes `scale` and
+ * `shift` for each channel from the op's second input, a vector.
  */
 function emitGroupAffine(
   constants: Constants,

@@ -39,7 +39,7 @@ export function unpack(floats: Float32Array, map: MapView, image: RgbaImage, ran
 
 const luma = (r: number, g: number, b: number): number => 0.299 * r + 0.587 * g + 0.114 * b;
 
-/** A part of the result. `core` is the rectangle of `source` that the part shows enlarged. */
+/** A part of the result: the rectangle `core` of `source`, enlarged by `scale`. */
 export interface Packing {
   readonly core: {
     readonly x: number;

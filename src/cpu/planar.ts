@@ -36,7 +36,10 @@ export function readPlanar(floats: Float32Array, map: MapView): Float32Array<Arr
   return data;
 }
 
-/** Reads a value of a run: a map or a vector from memory, any other value from `tables`. */
+/**
+ * Returns the value that a graph node produced. Maps and vectors are read from memory, and all
+ * other values are in `tables`.
+ */
 export function readValue(
   graph: Graph,
   id: ValueId,

@@ -34,8 +34,9 @@ interface PointwiseSpec {
   readonly a: ValueId;
   readonly y: ValueId;
   /**
-   * The addresses of per-channel values. `act0` uses `slopes`. If there is no map `m`, the formula
-   * uses `scale` in its place, and if there is no map `r`, it uses `shift`.
+   * The addresses of per-channel values. `act0` uses `slopes`. In the formula
+   * `act0(a) * m * factorA + r * factorR`, `scale` replaces `m` if there is no map `m`, and `shift`
+   * replaces `r` if there is no map `r`.
    */
   readonly slopes?: number;
   readonly scale?: number | ((place: Place) => number);
@@ -63,7 +64,10 @@ interface Strides {
 
 export const ALL_PIXELS: Strides = { dy: 0, dx: 0, every: 1 };
 
-/** Creates a pointwise record's constants. Returns a function that writes the record. */
+/**
+ * Adds the values that a `pointwise` record refers to, such as its factors, to `constants`. Returns
+ * a function that writes the record.
+ */
 export function pointwiseRecord(constants: Constants, channels: number, spec: PointwiseSpec) {
   const ones = constants.repeated(1, channels);
   const zeros = constants.repeated(0, channels);

@@ -18,7 +18,7 @@ import type { Emission, HostTask, Place, Places, Task } from './tasks.ts';
 
 /**
  * The plan for running a network on images of one size. It contains the steps in order, and the
- * records from which the functions of the WebAssembly module read their arguments.
+ * records, which contain the arguments for the WebAssembly module's functions.
  */
 export interface Program {
   readonly size: Size;
@@ -41,7 +41,7 @@ export interface Step {
   readonly tasks: readonly Task[];
 }
 
-/** A network with its constants. Programs for any image size can be planned from it. */
+/** A network with its constants. It can create a `Program` for any image size. */
 export class Compiled {
   readonly fused: FusedGraph;
   /**
@@ -86,7 +86,8 @@ export class Compiled {
   }
 
   /**
-   * Plans the layout of values and records for LR images of the given size.
+   * Plans the steps for LR images of the given size, and the memory layout of values and function
+   * arguments.
    * @param count the number of ops to include, starting with the first; default: all
    */
   program(size: Size, count = this.fused.ops.length): Program {
@@ -175,7 +176,7 @@ function known<T>(values: ReadonlyMap<ValueId, T>, id: ValueId): T {
   return value;
 }
 
-/** Returns the words of a record. Only `slope1` is an f32 number. */
+/** Returns the words of a record. All fields are integers except `slope1`, which is an f32. */
 function wordsOf<R extends RecordName>(
   name: R,
   fields: Readonly<Record<Field<R>, number>>,

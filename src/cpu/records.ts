@@ -29,7 +29,7 @@ export const RECORDS = {
     'width',
     /** The size in bytes of all channels of one pixel of `y`, which is a multiple of 16. */
     'channelBytes',
-    /** A `pointwise` record that is applied to each finished row; 0 for none. */
+    /** The address of a `pointwise` record that is applied to each finished row, or 0 for none. */
     'epilogue',
   ],
   /**
@@ -47,7 +47,10 @@ export const RECORDS = {
     'stride',
     /** The size in bytes of all input channels at one position of a transformed window. */
     'depth',
-    /** For each position, the weights in the form that `conv` uses. */
+    /**
+     * The weights for the 16 positions, one position after another, each in the form that `conv`
+     * uses.
+     */
     'weights',
     ...['bias', 'slopes', 'y', 'yRow'],
     /** The size of `y` in pixels. */
@@ -77,9 +80,9 @@ export const RECORDS = {
     ...['width', 'channelBytes'],
   ],
   /**
-   * move: for the pixel in row `i` and column `j` of the map `y`, copies `channels` numbers from
-   * the map `from`, row `floor(i / divide)`, column `floor(j / divide)`. The source is offset by
-   * `phase * ((i mod divide) * divide + j mod divide)` bytes.
+   * move: copies `channels` numbers from the map `from` to each pixel of the map `y`. The numbers
+   * for row `i` and column `j` come from row `floor(i / divide)` and column `floor(j / divide)`.
+   * The source is offset by `phase * ((i mod divide) * divide + j mod divide)` bytes.
    */
   move: [
     ...['from', 'fromRow', 'fromPixel', 'fromChannel'],

@@ -10,8 +10,8 @@ import type { HostTask, Means, RowTask, Tables } from './tasks.ts';
  */
 const FIRST_CALL = 2e7;
 /**
- * The maximum factor by which a later call can exceed `FIRST_CALL`, even if calls seem to be very
- * fast.
+ * A later call computes at most `GROWTH * FIRST_CALL` multiply-adds per thread, even if earlier
+ * calls took almost no time.
  */
 const GROWTH = 16;
 /**
@@ -33,7 +33,10 @@ export const onThisThread =
   ({ fn, record }, from, to) =>
     functions[fn](record, from, to);
 
-/** Lets other events run. A timer would wait for four milliseconds. */
+/**
+ * Lets other events run. It waits for a message instead of a timer, because browsers delay repeated
+ * timers by at least four milliseconds.
+ */
 function breathe(): Promise<void> {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
@@ -51,8 +54,9 @@ export interface Run extends Pick<RunOptions, 'signal'> {
   readonly threads: number;
   readonly means?: Means | undefined;
   /**
-   * If given, the run adds the values that are neither feature maps nor vectors to this `Map`.
-   * These values are not in the module's memory.
+   * The `Map` that the run fills with values that are neither feature maps nor vectors, such as
+   * attention weights. These values are JavaScript objects outside WebAssembly memory. By default,
+   * the run creates a `Map`.
    */
   readonly tables?: Tables | undefined;
   readonly onWork?: ((multiplyAdds: number) => void) | undefined;
@@ -82,8 +86,8 @@ export async function runProgram(program: Program, run: Run): Promise<void> {
     const started = performance.now();
     const work = step.op.multiplyAdds * pixels;
     const rowsInAll = step.tasks.reduce((sum, task) => sum + (isRowTask(task) ? task.rows : 0), 0);
-    // Ops that only move numbers have no multiply-adds. Therefore, each row counts as at least 100
-    // multiply-adds per pixel of the input's width.
+    // Ops that only move numbers have no multiply-adds, but they also take time. Each row therefore
+    // counts as at least 100 multiply-adds per pixel of the input's width.
     const perRow = Math.max(work / Math.max(1, rowsInAll), 100 * program.size.width);
     for (const task of step.tasks) {
       if (!isRowTask(task)) {

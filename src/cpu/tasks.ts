@@ -1,6 +1,6 @@
 /**
- * Defines the tasks into which the CPU backend divides an op: rows that functions of the
- * WebAssembly module compute, and steps that run in JavaScript on the host.
+ * Defines the tasks that make up an op on the CPU backend. A `RowTask` computes rows in the
+ * WebAssembly module, and a `HostTask` runs in JavaScript on the host.
  */
 import type { ValueId } from '../engine/compile/fused.ts';
 import type { Value } from '../engine/oracle/interpreter.ts';
@@ -19,7 +19,10 @@ export interface RowTask {
   readonly rows: number;
 }
 
-/** Each channel's mean over an image, by the id of the value that a pooling op writes. */
+/**
+ * Each channel's mean over an image. `given` and `found` are keyed by the id of the value that a
+ * pooling op writes.
+ */
 export interface Means {
   /**
    * The means to use instead of those of the current image or tile. They are the means of the whole
@@ -38,8 +41,8 @@ export interface Means {
 /** A full-width part of an image. */
 export interface Band {
   /**
-   * The range of LR rows that belong only to this part. Its other rows also belong to its
-   * neighbours.
+   * The range of this part's LR rows that count towards the means. The part's other rows overlap
+   * neighbouring parts, which count them instead.
    */
   readonly from: number;
   readonly to: number;
@@ -83,7 +86,10 @@ export type HostTask = (
   run: {
     readonly means: Means;
     readonly tables: Tables;
-    /** Lets other events run if enough time has passed. Throws if the job was cancelled. */
+    /**
+     * Yields to the event loop if enough time has passed since it last did so. Throws if the job
+     * was cancelled.
+     */
     readonly pause: () => Promise<void> | undefined;
   },
 ) => void | Promise<void>;

@@ -18,7 +18,7 @@ afterAll(() => {
   for (const port of opened) port.close();
 });
 
-/** Simulates a thread: this thread processes the messages at the other end of the channel. */
+/** Simulates a worker thread: the test's own thread processes the messages sent to the port. */
 async function openPort(): Promise<Port> {
   const { port1, port2 } = new MessageChannel();
   opened.push(port1, port2);
@@ -60,7 +60,8 @@ it('a shipped A2N in bands equals the whole image, bit for bit', async () => {
   const { network, weights } = await chooseModel({ model: 'a2n-photo-x2' });
   const { alone, together } = await loadAll(network, weights);
   // With 203 rows, the second band begins at an odd row. The pixels that it reads must still begin
-  // at an even row, because convolutions compute squares of 2 x 2 pixels.
+  // at an even row, because 3x3 convolutions compute blocks of 2 x 2 pixels at a time, and these
+  // blocks must be the same as in the whole image.
   for (const image of [picture(24, 300), picture(25, 203)]) {
     const actual = await upscale(together, image);
     expect(actual.report.tiles).toBeGreaterThan(1);

@@ -68,8 +68,8 @@ export class Pooling {
   }
 
   /**
-   * Returns the function to which a band passes its sums. The function returns the means over all
-   * bands. `index` counts the bands from the top.
+   * Returns a function for the band with the given index, counted from the top. The function takes
+   * the band's sums, waits for the other bands, and returns the means over all bands.
    */
   combine(index: number): Band['combine'] {
     return (id, sums) =>

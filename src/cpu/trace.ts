@@ -7,8 +7,8 @@ import type { Tables } from './tasks.ts';
 
 /**
  * Runs a network on planar data in the network's input range. Returns the values of the nodes with
- * the given names. Except for the output node, these nodes must be in the option `keep` with which
- * the model was loaded, because the memory of other values is reused during a run.
+ * the given names. All of these nodes except the output node must be in the option `keep` of
+ * `CpuModel.load`, because a run reuses the memory of values that are not kept.
  */
 export async function traceOnCpu(
   model: CpuModel,

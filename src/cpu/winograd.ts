@@ -1,7 +1,7 @@
 /**
  * 3x3 convolutions with tiles of 2x2 pixels: F(2x2, 3x3) from Lavin and Gray (2015). For each pair
- * of an input and an output channel, a tile needs 16 products instead of 36. Transforming the
- * windows of 4x4 pixels and the summed products needs only additions.
+ * of input and output channels, a tile needs 16 products instead of 36. The transforms of the input
+ * windows (4x4 pixels) and of the summed products use only additions and subtractions.
  */
 import { padded } from './layout.ts';
 

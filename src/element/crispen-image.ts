@@ -40,7 +40,7 @@ export interface CrispenImageEventMap {
 /** The divider's position if `value` is not set. */
 const MIDDLE = 50;
 
-/** Work that takes more milliseconds than this is announced to screen readers. */
+/** If work takes longer than this, in milliseconds, it is announced to screen readers. */
 const LONG_MS = 1000;
 
 /**
@@ -141,7 +141,10 @@ export class CrispenImage extends ImageAttributes {
   #file: Blob | null = null;
   #visible = false;
   #updating = false;
-  /** The inputs of the current run or result; see `#inputs`. */
+  /**
+   * The string that `#inputs()` returned for the latest run. It is empty if there was no run, or if
+   * the run's result is no longer valid.
+   */
   #key = '';
   #scaleMade = 0;
   #controller: AbortController | null = null;

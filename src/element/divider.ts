@@ -3,7 +3,7 @@
 import { clampSplit, splitAfterKey } from './slider.ts';
 import type { Shadow } from './template.ts';
 
-/** The functions through which a divider communicates with its element. */
+/** The functions that a divider uses to communicate with its element. */
 export interface Divided {
   readonly isOn: () => boolean;
   /** Whether the divider separates the upper part of the image from the lower part. */

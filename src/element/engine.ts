@@ -6,9 +6,9 @@ import { CrispenError } from '../errors.ts';
 export { createUpscaler } from '../worker/page/client.ts';
 
 /**
- * Returns the id of the shipped model for one of the element's tasks. The tasks are `photo` or
- * `upscale`; `clean`, for images that were never saved as JPEG; and `denoise` or `dejpeg`, each of
- * which has one model for all scales.
+ * Returns the id of the shipped model for one of the element's tasks. `photo` and `upscale` mean
+ * the same, and `clean` is for images that were never saved as JPEG. `denoise` and `dejpeg` each
+ * have one model for all scales.
  * @throws CrispenError `INVALID_INPUT` for other tasks and for scales that no model has,
  *   `MODEL_UNKNOWN` if no shipped model performs this restoration
  */

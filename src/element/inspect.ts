@@ -30,8 +30,8 @@ export async function inspect(
     const file = await readFile(response, signal);
     return { source, file, ...(await look(file)) };
   } catch {
-    // A page can show a file that scripts cannot fetch, for example because the policy
-    // `connect-src` forbids it or the URL works only once.
+    // A page can show a file that scripts cannot fetch, for example because the page's
+    // `connect-src` policy forbids it or because the URL works only once.
     const isLeft = /\.gif($|[?#])|^data:image\/gif/i.test(source);
     return { source, file: null, isLeft, size: null };
   }

@@ -50,7 +50,7 @@ export async function enlarge(
   if (tool.refusal) throw tool.refusal;
   onStart();
   const task = restorationOf(element.task);
-  // For the task `clean`, the model `auto` is ignored, and the best model runs.
+  // For the task `clean`, the element ignores `model="auto"` and uses the task's default model.
   const named = element.model === AUTO && element.task === 'clean' ? '' : element.model;
   const wanted = named || tool.modelFor(element.task, scale);
   const isAuto = wanted === AUTO;

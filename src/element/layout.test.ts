@@ -31,7 +31,8 @@ describe('the corners of a box within another', () => {
 });
 
 /**
- * Returns whether a point is in the hole that a path of straight lines and circular arcs cuts out.
+ * Returns whether a point is inside the hole that `path` cuts out. The edge of the hole consists of
+ * straight lines and circular arcs.
  */
 function isOut(path: string, x: number, y: number): boolean {
   const points: [number, number][] = [];
@@ -73,8 +74,8 @@ describe('the hole that the result shows through', () => {
       const path = hole(box, round(r), split);
       for (let y = 15.5; y < 85; y += 1.7) {
         for (let x = 5.5; x < 115; x += 1.7) {
-          // Of the points that are at least `r` inside the box's edges, (cx, cy) is the nearest to
-          // (x, y).
+          // (cx, cy) is the point nearest to (x, y) that is inside the box and at least `r` from
+          // its edges.
           const cx = Math.max(box.x + r, Math.min(box.x + box.width - r, x));
           const cy = Math.max(box.y + r, Math.min(box.y + box.height - r, y));
           const distance = Math.hypot(x - cx, y - cy) - r;

@@ -26,8 +26,8 @@ export interface Layout {
 const CORNERS = ['TopLeft', 'TopRight', 'BottomRight', 'BottomLeft'] as const;
 
 /**
- * Returns the box in which an image draws its pixels, with fractional coordinates and before any
- * transform. An image without layout has width and height 0.
+ * Measures the box in which the browser draws an image's pixels. The coordinates can be fractional
+ * and do not include CSS transforms. An image without layout has width and height 0.
  */
 export function measure(image: HTMLImageElement): Layout {
   const style = getComputedStyle(image);
@@ -55,8 +55,9 @@ export function measure(image: HTMLImageElement): Layout {
 }
 
 /**
- * Computes the corner radii of a box that is inside another box. The corners of the outer box may
- * overlap. Source: CSS Backgrounds 3, sections 4.2 and 4.5.
+ * Computes the corner radii of a box that is inside another box. If the outer box's radii are so
+ * large that its corners would overlap, the radii are scaled down first. Source: CSS Backgrounds 3,
+ * sections 4.2 and 4.5.
  */
 export function innerRadii(
   radii: Radii,

@@ -10,8 +10,8 @@ export type PreviewStage = 'drawn' | 'refined';
 
 export interface PreviewOptions {
   /**
-   * The canvas for the image. The image is as large as possible within the canvas's box, with its
-   * own aspect ratio.
+   * The canvas for the image. The image is scaled to fit the canvas's box and keeps its aspect
+   * ratio.
    */
   readonly canvas: HTMLCanvasElement;
   /** Default: a new upscaler, which is created when an image needs it and destroyed by `detach`. */

@@ -1,6 +1,6 @@
 /**
- * The enlarged image on the page: its canvas or image element, its position, and the hole in the
- * original under it.
+ * The enlarged image on the page: its canvas or image element, its position, and the hole that is
+ * cut in the original image beneath it.
  */
 
 import { type Box, hole, measure, ownSize, type Radii } from './layout.ts';

@@ -1,6 +1,6 @@
 /**
- * The state that all elements on a page share: an upscaler, and therefore a worker and a GPU
- * device.
+ * The state that all elements on a page share: the settings, and for each base URL an upscaler with
+ * its worker and GPU device.
  */
 
 import type { Restoration } from '../catalog/task.ts';

@@ -1,4 +1,4 @@
-/** The scales from which `auto` chooses. */
+/** The scales above 1 that `auto` chooses from. */
 const SCALES = [2, 3, 4] as const;
 
 /** If an image needs a smaller factor than this to fill its box, it is not enlarged. */
@@ -33,11 +33,11 @@ export interface Sizing {
 }
 
 /**
- * Chooses the scale for an image, or the reason why it is not enlarged. The screen cannot show more
- * than `shownWidth * ratio` by `shownHeight * ratio` pixels. Of the scales whose results are within
- * `maxPixels`, `auto` chooses the smallest that produces enough pixels for the screen, or the
- * largest if none does. If restoration is requested, a visible image is always restored, but it is
- * not enlarged if the screen could not show the difference.
+ * Chooses the scale for an image, or gives the reason why the image stays unchanged. The screen
+ * cannot show more than `shownWidth * ratio` by `shownHeight * ratio` pixels. Of the scales whose
+ * results are within `maxPixels`, `auto` chooses the smallest that produces enough pixels for the
+ * screen, or the largest if none does. If restoration is requested, a visible image is always
+ * restored, but it is not enlarged if the screen could not show the difference.
  */
 export function chooseScale(sizing: Sizing): { scale: number } | { skip: SkipReason } {
   const { width, height, shownWidth, shownHeight, ratio, fit, maxPixels, restores, forced } =

@@ -1,6 +1,6 @@
 /**
- * Returns the position (0 to 1) to which a key press moves a divider from `split`. Arrow keys move
- * it by a hundredth (by a tenth with Shift), Page Up and Page Down move it by a tenth, and Home and
+ * Returns the new position (0 to 1) of a divider at `split` after a key press. Arrow keys move it
+ * by a hundredth (by a tenth with Shift), Page Up and Page Down move it by a tenth, and Home and
  * End move it to the edges. Returns null for all other keys, and for key combinations that the
  * browser uses.
  * @param isVertical whether positions increase downwards, in which case Up and Page Up decrease the

@@ -66,7 +66,7 @@ export interface ModelOptions {
   readonly wide?: boolean;
 }
 
-/** The parts of an engine that `Engine.run` passes to other work on its device. */
+/** The parts of an engine that `Engine.run` passes to its callback. */
 export interface EngineParts extends LoweringTarget {
   readonly pace: Pace;
 }
@@ -194,9 +194,9 @@ export class Engine {
 
   /**
    * Upscales like `upscale`, but passes finished rows to `sink` strip by strip, from top to bottom,
-   * and never holds the whole result. A strip is a row of tiles that takes at most about 128 MiB,
-   * unless the whole image fits the budget. While `sink` processes a strip, the GPU computes one
-   * more tile.
+   * and never holds the whole result. A strip is a row of tiles and takes at most about 128 MiB. An
+   * image that is not divided into tiles is a single strip of any size. While `sink` processes a
+   * strip, the GPU computes one more tile.
    * @throws CrispenError like `upscale`. Errors that the sink throws end the job and are rethrown.
    */
   upscaleStrips(

@@ -38,7 +38,7 @@ const MAX_DEFAULT_BUDGET = 2 ** 30;
 export const defaultBudget = ({ limits }: Device): number =>
   Math.min(MAX_DEFAULT_BUDGET, limits.maxBufferSize);
 
-/** Returns the tuning's methods for feature maps of the given element type. */
+/** Returns a tuning's kernel variants and fusion level for maps of the given element type. */
 export const methodsFor = (tuning: Tuning, element: ElementType): Methods =>
   (element === 'f16' && tuning.half) || tuning;
 

@@ -29,7 +29,10 @@ function replay(reports: Reports): Told[] {
   return told;
 }
 
-/** Returns the meter's estimates for a whole job, as a page receives them. */
+/**
+ * Replays a recorded `upscale` stage. Returns the estimates from `JobProgress`, which also include
+ * the time for encoding.
+ */
 function replayJob(reports: Reports): Told[] {
   const told: Told[] = [];
   let now = 0;
@@ -66,7 +69,8 @@ describe('recorded jobs', () => {
       for (const told of [replay(reports), replayJob(reports)]) {
         const known = told.filter(({ left }) => left !== null);
         expect(known.length).toBeGreaterThan(0.7 * told.length);
-        // The wait counts from the first report, because the meter cannot measure a rate before it.
+        // The delay is measured from the first report, because the meter cannot determine a rate
+        // before that.
         expect(known[0].at - reports[0][0]).toBeLessThan(5000);
         for (const { at, left } of known) {
           const actual = endMs - at;
@@ -117,7 +121,8 @@ describe('the time left', () => {
     const told = replay([...slow, ...fast]);
     const known = (from: number, to: number) =>
       told.filter(({ at, left }) => at >= from && at < to && left !== null).length;
-    // After 10 s, the work is about sixty times as fast, so the estimates must stop.
+    // At 10 s, the work becomes about sixty times as fast. The meter must then give no estimate,
+    // because the earlier rate does not predict the rest.
     expect(known(10_400, 15_000)).toBe(0);
     for (const { at, left } of told.filter(({ at }) => at > 10_400)) {
       if (left !== null) expect(left / (16_800 - at)).toBeLessThan(3);

@@ -19,10 +19,10 @@ const UNSTEADY = 3;
 const MOST_REPORTS = 256;
 
 /**
- * Estimates the time left once the work proceeds at a steady rate. Before that, there is no
- * estimate, because the start of a job (compilation and small submissions that measure the speed)
- * does not predict the rest. The observed time is split into two equal halves. If their rates
- * agree, the second rate is assumed to continue.
+ * Estimates the time left, but only once the work proceeds at a steady rate. Before that, there is
+ * no estimate, because the start of a job (compilation and small submissions that measure the
+ * speed) does not predict the rest. The observed time is split into two equal halves. If their
+ * rates agree, the second rate is assumed to continue.
  */
 export class TimeLeft {
   /**

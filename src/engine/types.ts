@@ -68,7 +68,7 @@ export interface UpscaleOptions extends RunOptions {
   readonly checkpoint?: Checkpoint | undefined;
 }
 
-/** The position up to which a job has finished, so that it can continue on another device. */
+/** Records how much of a job has finished, so that the job can continue on another device. */
 export interface Checkpoint {
   /** The number of result rows that the sink has taken. */
   rows: number;
@@ -117,10 +117,7 @@ export interface UpscaleReport {
    * (ARCHITECTURE.md, Tiles and memory).
    */
   readonly approximate: boolean;
-  /**
-   * The maximum total size in bytes of the GPU buffers, including weights, that this job held at
-   * the same time.
-   */
+  /** The peak total size in bytes of this job's GPU buffers, including weights. */
   readonly gpuBytes: number;
   readonly dispatches: number;
   /** The element type of maps and weights in memory. */

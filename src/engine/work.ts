@@ -4,7 +4,8 @@ import type { Network } from '../networks/network.ts';
 
 /**
  * Returns the total number of multiply-adds of several network runs, each on an LR image of its own
- * size. `Pace` measures work in roughly the same unit.
+ * size. `Pace` accepts the result as an amount of work, because its unit of work is roughly one
+ * multiply-add.
  */
 export const multiplyAddsOf = (runs: readonly (Size & { readonly network: Network })[]): number =>
   runs.reduce(

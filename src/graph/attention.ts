@@ -19,7 +19,10 @@ export interface BlockPoints {
   readonly channels: NodeId | null;
 }
 
-/** Clustered attention. Pixels are sorted by cluster and attend within windows of this order. */
+/**
+ * Clustered attention. The pixels are sorted by cluster, and attention works in windows of the
+ * sorted pixels.
+ */
 export interface ClusterPoints {
   readonly name: string;
   readonly codes: NodeId;
@@ -98,7 +101,8 @@ function clusterPoints(
   attention: NodeId,
 ): ClusterPoints[] {
   if (node.op !== 'nonlocal' || node.spec.kind !== 'attention') return [];
-  // Several layers can share the same attention weights. All of them read the same sorted order.
+  // Several layers can share the same attention weights. All of them use the same order of
+  // the pixels, so it can be read from any of them.
   const reader = nodes.find(
     (found) =>
       found.op === 'nonlocal' && found.spec.kind === 'attend' && found.inputs[3] === attention,
@@ -139,6 +143,6 @@ function keyPoints(nodes: readonly GraphNode[], node: GraphNode, weights: NodeId
   ];
 }
 
-/** Returns the name of the map from which a 1x1 convolution computes the keys. */
+/** Returns the name of the map that the 1x1 convolution for the keys reads. */
 const referenceName = (nodes: readonly GraphNode[], key: NodeId): string =>
   nodes[nodes[key].inputs[0] ?? key].name;

@@ -31,7 +31,7 @@ describe('GraphBuilder', () => {
 });
 
 describe('analysis of A2N', () => {
-  // Columns: variant, scale, parameters, multiply-adds per LR pixel and radius of the receptive
+  // Columns: variant, scale, parameters, multiply-adds per LR pixel, and radius of the receptive
   // field.
   it.each([
     ['a2n', 2, 1_036_443, 1_074_072, 36],

@@ -46,9 +46,9 @@ export interface Graph {
 }
 
 /**
- * Builds a graph op by op. There is a method for each op, which appends a node and returns its id.
- * Shapes are inferred immediately, so a `GraphError` is thrown at the line that contains the
- * mistake.
+ * Builds a graph op by op. Each common op has a method that appends a node and returns its id.
+ * Other builders, such as `TransformerBuilder`, have the methods for the other ops. Shapes are
+ * inferred immediately, so a `GraphError` is thrown at the line that contains the mistake.
  */
 export class GraphBuilder {
   readonly #nodes: GraphNode[] = [];

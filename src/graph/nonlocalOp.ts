@@ -64,8 +64,8 @@ export type NonlocalOp =
   /** Reads codes [R * L] and returns [R * L]: the position of each code after a stable sort. */
   | { readonly kind: 'rank'; readonly rounds: number; readonly clusters: number }
   /**
-   * Reads a permutation [R * L] and returns its inverse. The inverse of the ranks lists the pixels
-   * (plus `r * L`) in sorted order.
+   * Reads a permutation [R * L] and returns its inverse. The inverse of the ranks lists the pixels'
+   * numbers, each plus `r * L`, in sorted order.
    */
   | { readonly kind: 'inverse'; readonly rounds: number }
   /**
@@ -83,8 +83,8 @@ export type NonlocalOp =
    * of queries and keys in each window. The queries are the rows of the window. The keys are the
    * same rows divided by their norms (at least 5e-5). With 3 spans, the rows of the previous and
    * the next window are keys too; windows wrap around. The last rows are repeated to fill the last
-   * window (see `paddedRow`). A third input, a map [w], is optional. It contains biases: the score
-   * of query `q` and a key increases by the value of channel `q mod w` at the key's pixel.
+   * window (see `paddedRow`). A third input, a map [w], is optional. It contains biases: the value
+   * of channel `q mod w` at a key's pixel is added to the score between query `q` and that key.
    */
   | {
       readonly kind: 'attention';
@@ -213,8 +213,8 @@ export function bucketsOf(pixels: number, chunk: number, most: number): number {
 }
 
 /**
- * Returns the number, in sorted order, of the row that fills position `j` of the windows. Positions
- * from `length` on repeat the last rows.
+ * Returns which row, counted in sorted order, fills position `j` of the windows. Positions from
+ * `length` on repeat the last rows.
  */
 export function paddedRow(j: number, length: number, window: number): number {
   if (j < length) return j;

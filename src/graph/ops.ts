@@ -24,7 +24,7 @@ export interface Padding {
    * padding. If absent, none are added.
    */
   readonly border?: number;
-  /** The padding's value in 0..1. If absent, the image is reflected. */
+  /** The padding's value in 0..1. If absent, the padding consists of reflected pixels. */
   readonly value?: number;
 }
 
@@ -229,7 +229,7 @@ const OPS: { readonly [K in Exclude<Op['op'], Later>]: Rules<OpOf<K>> } = {
 
 const known = new Map<string, unknown>(Object.entries(OPS));
 
-/** Adds the entries for ops whose rules are not loaded together with the table. */
+/** Adds entries to the table for ops that few networks use (`Later`). */
 export function addOps(rules: { readonly [K in Later]?: unknown }): void {
   for (const [op, rule] of Object.entries(rules)) known.set(op, rule);
 }
@@ -244,7 +244,7 @@ export function opRules<O extends Op>(op: O): Rules<O> {
   return rules as Rules<O>;
 }
 
-/** Returns whether an op reads pixels that no tile overlap can include. */
+/** Returns whether an op reads pixels at any distance, so that no tile overlap is large enough. */
 export function looksFar(op: Op): boolean {
   const rules = opRules(op);
   return rules.global(op) === 'pixels' || rules.reach(op, 0) === Number.POSITIVE_INFINITY;

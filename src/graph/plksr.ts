@@ -1,4 +1,4 @@
-/** Appends the ops of `plksrOp.ts` to a graph. */
+/** Appends the ops of RealPLKSR and related networks (see `plksrOp.ts`) to a graph. */
 import type { GraphBuilder, NodeId } from './graph.ts';
 import { addOps } from './ops.ts';
 import { PLKSR } from './plksrOp.ts';

@@ -39,7 +39,7 @@ export type PlksrOp =
       readonly weight: string;
       readonly bias: string;
     }
-  /** Copies channel `c` of the map to the channels `c * times` to `(c + 1) * times - 1`. */
+  /** Copies channel `c` of the map to `times` channels: `c * times` to `(c + 1) * times - 1`. */
   | { readonly op: 'repeatChannels'; readonly times: number }
   /**
    * DySample. Reads a map `z` [C] and a map `o` [2 * g * s^2], and returns a map that is enlarged
@@ -52,7 +52,7 @@ export type PlksrOp =
    * `X + o_x / 2 + h(j)`. This position is clamped to the centres of the outermost pixels.
    *
    * If `sum` is not null, each group has 4 channels and the result has `sum` channels. Channel `c`
-   * of the result is the sum of the groups' channels `c`.
+   * of the result is the sum of channel `c` over all groups.
    */
   | {
       readonly op: 'dySample';

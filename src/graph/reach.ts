@@ -13,12 +13,13 @@ export interface ReceptiveField {
 }
 
 /**
- * Walks from the output to the input. For each node, `need` contains a radius: the number of the
- * node's pixels that are needed on each side of the block of pixels that corresponds to one LR
- * pixel. For an enlargement, the radius can be divided by the factor and rounded up without an
- * error, because it starts at the block's edge. After a pixel unshuffle by `u`, the block
- * corresponds to a cell of `u` x `u` LR pixels. Tiles begin and end between such cells. Ops that
- * compute means over the whole image do not pass a radius on; `global` reports them.
+ * Walks from the output to the input. In each node's map, a block of pixels corresponds to one LR
+ * pixel. `need` contains each node's radius: how many pixels are needed on each side of this block.
+ * At a pixel shuffle or a nearest-neighbour enlargement, the radius is divided by the factor and
+ * rounded up. This is exact, because the radius starts at the block's edge. After a pixel unshuffle
+ * by `u`, the block corresponds to a cell of `u` x `u` LR pixels. Tiles begin and end between such
+ * cells. Means over the whole image do not add to the radius. Instead, `global` reports that the
+ * output depends on the whole image.
  */
 export function receptiveField(graph: Graph): ReceptiveField {
   const need = new Map<NodeId, number>([[graph.output, 0]]);

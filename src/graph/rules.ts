@@ -8,18 +8,18 @@ export interface Rules<O> {
    */
   readonly shape: (op: O, inputs: readonly Shape[], name: string) => Shape;
   /**
-   * Returns the multiply-adds per LR pixel. Vector ops cost 0, because their cost does not grow
+   * Returns the multiply-adds per LR pixel. Vector ops count as 0, because their cost does not grow
    * with the image.
    */
   readonly multiplyAdds: (op: O, shape: Shape, inputs: readonly Shape[]) => number;
   /**
-   * Returns the radius, in input pixels, that is needed to compute the result within a radius of
-   * `r`.
+   * Returns the radius, in input pixels, of the input area that affects a result area of radius
+   * `r`. The effects that `global` describes are not included.
    */
   readonly reach: (op: O, r: number) => number;
   /**
    * Returns how each value of the result depends on the whole image. `means`: it depends on means,
-   * which a pass over the image can compute in advance. `pixels`: it depends on single pixels
+   * which a pass over the image can compute in advance. `pixels`: it depends on individual pixels
    * anywhere in the image. Null: it depends only on pixels within reach.
    */
   readonly global: (op: O) => 'means' | 'pixels' | null;

@@ -38,7 +38,7 @@ export interface VectorShape {
  */
 export interface TableShape {
   readonly kind: 'table';
-  /** Returns the row-major dimensions for an LR image of the given size. */
+  /** Returns the table's dimensions, outermost first, for an LR image of the given size. */
   readonly dims: (size: Size) => readonly number[];
   readonly integer: boolean;
 }

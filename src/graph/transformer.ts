@@ -49,10 +49,9 @@ export class TransformerBuilder {
   }
 
   /**
-   * By default, the first channels of `x` are the queries and the next ones are the keys.
-   * Otherwise, `query` is the first channel of the queries, and `key` is the first channel of the
-   * keys. `keys` is the map that contains the keys; the default is `x`. `table` is the name of the
-   * position table.
+   * The queries start at channel `query` of `x`, and the keys start at channel `key` of `keys`. By
+   * default, both are in `x`: the first channels are the queries, and the next ones are the keys.
+   * `table` is the name of the position table.
    */
   groupScores(
     name: string,

@@ -106,9 +106,9 @@ export type TransformerOp =
       readonly table: string | null;
     }
   /**
-   * Reads a map with values in the channels from `first` on, and the scores. Returns a map [C]: the
-   * sums of each group's values, weighted by the scores. Values are merged like the keys in
-   * `groupScores`.
+   * Reads a map and the scores that `groupScores` returns. The map's channels from `first` on
+   * contain the values. Returns a map [C]: the sums of each group's values, weighted by the scores.
+   * Values are merged like the keys in `groupScores`.
    */
   | {
       readonly op: 'groupMix';
@@ -132,8 +132,8 @@ export type TransformerOp =
       readonly temperature: string;
     }
   /**
-   * A convolution without padding at every `stride`-th pixel. The weights are oihw, and the bias is
-   * [cOut].
+   * A convolution without padding at every `stride`-th pixel. The weights are [cOut, C, k, k], and
+   * the bias is [cOut].
    */
   | {
       readonly op: 'stridedConv';
@@ -143,9 +143,7 @@ export type TransformerOp =
       readonly weight: string;
       readonly bias: string | null;
     }
-  /**
-   * The maximum over a square with the side `kernel` at every `stride`-th pixel, without padding.
-   */
+  /** The maximum over `kernel` x `kernel` pixels at every `stride`-th pixel, without padding. */
   | { readonly op: 'maxPool'; readonly kernel: number; readonly stride: number }
   /**
    * Reads two maps. Returns the first map, enlarged bilinearly to the second map's size (half-pixel

@@ -4,8 +4,8 @@ import { mapOf } from './shape.ts';
 
 /**
  * Returns the map at the end of a graph's trunk. The map is as large as the LR image and comes
- * after all non-local attention. It is the first such map after which no node reads an earlier
- * node, except for the input. Apart from means over the whole map, the nodes after it read only
+ * after all non-local attention. It is the first such map where all later nodes read only this map,
+ * the input and one another. Apart from means over the whole map, the nodes after it read only
  * nearby pixels. Returns null if there is no non-local attention or no such map.
  */
 export function trunkEnd({ nodes, output }: Graph): NodeId | null {

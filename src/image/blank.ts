@@ -43,8 +43,8 @@ export function checkBlank({ width, height, data }: RgbaImage, colour: Samples):
 }
 
 /**
- * Holds back rows of a single colour until a different colour or the end arrives. Only one pixel is
- * stored.
+ * Holds back the first rows of a result while all their pixels have the same colour. Only one pixel
+ * is stored.
  */
 export class HeldRows {
   readonly #pixel: Samples;

@@ -46,7 +46,7 @@ function hasGaps({ data }: Level): boolean {
 
 /**
  * Halves the size, rounding up. Each new pixel replaces a block of 2 x 2 pixels. Its colour is the
- * mean of their colours, weighted by their weights, and its weight is a quarter of the sum of their
+ * weighted mean of the block's colours, and its weight is a quarter of the sum of the block's
  * weights.
  */
 function halved({ width, height, data }: Level): Level {
@@ -82,8 +82,9 @@ function fill({ width, height, data }: Level, coarse: Level): void {
     for (let x = 0; x < width; x++) {
       const at = (y * width + x) * 4;
       if (data[at + 3] !== 0) continue;
-      // The interpolation is bilinear. The centre of the pixel is a quarter of a coarse pixel away
-      // from the centre of its coarse pixel, in the direction of the neighbour `(nx, ny)`.
+      // The interpolation is bilinear. The pixel lies in the coarse pixel `(cx, cy)`. Along each
+      // axis, its centre is a quarter of a coarse pixel away from the coarse pixel's centre,
+      // towards `(nx, ny)`.
       const [cx, cy] = [x >> 1, y >> 1];
       const nx = Math.min(Math.max(cx + (x % 2 ? 1 : -1), 0), coarse.width - 1);
       const ny = Math.min(Math.max(cy + (y % 2 ? 1 : -1), 0), coarse.height - 1);

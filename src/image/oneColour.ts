@@ -1,6 +1,6 @@
 import type { Samples } from './image.ts';
 
-/** Checks whether all pixels of the added rows have the same colour. */
+/** Checks whether all pixels in the rows passed to `add` have the same colour. */
 export class OneColour {
   #first: Samples | null = null;
   #differs = false;
@@ -16,7 +16,7 @@ export class OneColour {
     }
   }
 
-  /** The common colour as RGB; null if there are several colours or no rows. */
+  /** The single colour of all pixels as RGB; null if there are several colours or no pixels. */
   get colour(): Samples | null {
     return this.#differs ? null : this.#first;
   }

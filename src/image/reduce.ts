@@ -16,8 +16,8 @@ export class Reduction {
   /** The sums of `R * A`, `G * A`, `B * A` and `A` for each column of the preview image. */
   readonly #sums: Float64Array;
   /**
-   * The number of rows that the sums contain. `#done` is the number of finished rows of the preview
-   * image.
+   * The number of input rows that have been added to `#sums` for the current row of the preview
+   * image. `#done` is the number of finished rows of the preview image.
    */
   #rows = 0;
   #done = 0;

@@ -20,8 +20,8 @@ export const MAX_FACTOR = 16;
 /**
  * Computes the size of the result, which has the image's aspect ratio. A given side is exact. The
  * other side (or both sides, if a factor is given) is rounded to the nearest integer (half up), but
- * never to less than 1. If a box is given, one side of the result is as long as the box's, and the
- * other is not longer.
+ * never to less than 1. If a box is given, the result has the width or the height of the box and
+ * fits inside it.
  *
  * @param wish a size that satisfies `SIZE_RULES` and is given in only one way
  * @returns the size, and the exact factor that is used to choose the network's scale.

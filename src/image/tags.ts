@@ -1,8 +1,8 @@
 import type { RgbaImage } from './image.ts';
 
 /**
- * The information about an image that a file contains in addition to the pixels, in the form that
- * is written to the enlarged file. Byte arrays are copies that nothing else refers to.
+ * The colour information and metadata from an image file, already adapted for the enlarged file.
+ * Byte arrays are copies that nothing else refers to.
  */
 export interface ImageTags {
   /**

@@ -4,8 +4,8 @@ import { EXAMPLES } from './examples.ts';
 import type { ElementType } from './kernel.ts';
 
 /**
- * Variants that are tested in addition to each shader's default variant in f32. They cover parts of
- * the shader that the default leaves out, or f16.
+ * Variants that are tested in addition to each shader's default variant in f32. Some cover parts of
+ * the shader that the default leaves out, and some cover f16.
  */
 const MORE: readonly [name: string, variant: string, element: ElementType][] = [
   ['attention/mix', 'non-1x1', 'f16'],
@@ -46,8 +46,8 @@ test('no expansion is kept that nothing has any more', () => {
   expect(files.filter((name) => !kept.has(name))).toEqual([]);
 });
 
-// The f16 tests also load these files on machines without an adapter for f16. There,
-// `requestKernelAdapter()` returns null, and the tests are skipped.
+// The f16 tests load the files of the kernel tests again, with f16 as the element type. If the
+// machine has no adapter for f16, `requestKernelAdapter()` returns null, and the tests are skipped.
 test('kernel tests that need an adapter while they load ask requestKernelAdapter()', () => {
   const files = readdirSync('src/kernels', { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.gpu.test.ts'))

@@ -28,7 +28,10 @@ import * as alone from './vector/vectorAlone.ts';
 
 type Example = (element: ElementType) => Kernel;
 
-/** The sizes of A2N x2: 40 channels in its blocks, 24 channels after them, and slopes of 0.2. */
+/**
+ * The settings of A2N x2. Its blocks have 40 channels, its upsampler has 24 channels, and its leaky
+ * ReLUs have a slope of 0.2 for negative values.
+ */
 const A2N = { features: 40, slope: 0.2, tileColumns: 16, temperature: 30, hidden: 10 } as const;
 const LRELU: Activation = { fn: 'leakyRelu', slope: A2N.slope };
 

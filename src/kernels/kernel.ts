@@ -180,7 +180,8 @@ export function concatFloats(parts: readonly Float32Array[]): Float32Array<Array
 
 /**
  * The possible numbers of tile columns. A workgroup computes all channels of `tileColumns` x 8
- * pixels. Its `tileColumns` x `blocks` invocations exchange a map through workgroup memory.
+ * pixels. Each of its `tileColumns` x `blocks` invocations computes a column of 8 pixels in one
+ * block of four channels. The invocations share intermediate values through workgroup memory.
  */
 export const TILE_COLUMNS = [8, 16] as const;
 export type TileColumns = (typeof TILE_COLUMNS)[number];

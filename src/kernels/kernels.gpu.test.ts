@@ -377,7 +377,8 @@ describe('pixels', () => {
   });
 
   it.each(SIZES)('packs %i x %i: clamps and rounds half to even', async (width, height) => {
-    // The values are multiples of 0.5 from -20 to 280, in an order that mixes channels.
+    // The values are multiples of 0.5 from -20 to 280. The channels of each pixel have different
+    // values.
     const map: PlanarMap = {
       channels: 3,
       width,

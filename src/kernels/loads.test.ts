@@ -1,6 +1,6 @@
 /**
- * Tests how many loads the hot loops of convolutions perform, and from which memory, based on the
- * expanded sources.
+ * Reads expanded shader sources, and tests how many loads the hot loops of convolutions perform
+ * from storage, uniform and workgroup memory.
  */
 import { describe, expect, it } from 'vitest';
 import { CONV_VARIANTS, FAMILIES } from '../engine/tune/tuning.ts';
@@ -175,8 +175,8 @@ describe('vector loads per 384 multiply-adds of a 3x3 convolution', () => {
     const { storage, workgroup, multiplyAdds } = countLoads(
       EXAMPLES['attention/gate'].default('f32').code,
     );
-    // The kernel computes two 3x3 convolutions and a 1x1 convolution of ten blocks, for eight
-    // pixels.
+    // For eight pixels, an invocation computes four output channels of two 3x3 convolutions and one
+    // 1x1 convolution. Each convolution reads ten blocks of four channels.
     expect(multiplyAdds).toBe(10 * 8 * 16 * 19);
     expect([storage, workgroup]).toEqual([10 * (2 * (30 + 36) + 4), 10 * 8]);
   });

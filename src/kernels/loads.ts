@@ -8,7 +8,10 @@
  * ratios matter.
  */
 export interface Loads {
-  /** The number of loaded vectors of four values. `uniform` and `workgroup` use the same unit. */
+  /**
+   * The loads from storage buffers, counted in vectors of four values. `uniform` and `workgroup`
+   * use the same unit.
+   */
   readonly storage: number;
   readonly uniform: number;
   readonly workgroup: number;
@@ -46,12 +49,12 @@ export interface ParsedShader {
   /** The integer constants of the module. */
   readonly constants: ReadonlyMap<string, number>;
   readonly arrays: ReadonlyMap<string, { readonly space: Space; readonly vectors: number }>;
-  /** The columns and rows of subgroup matrices, by the alias of their type. */
+  /** The numbers of columns and rows of each subgroup matrix type, by the type's alias. */
   readonly matrices: ReadonlyMap<string, { readonly columns: number; readonly rows: number }>;
   readonly functions: ReadonlyMap<string, Statement>;
 }
 
-/** The number of vectors of four values in an array element, by its type. Other types take one. */
+/** The size of an array element in vectors of four values, by its type. The default is 1. */
 const VECTORS: Readonly<Record<string, number>> = { E: 0.25, f32: 0.25, u32: 0.25, E4x4: 4 };
 
 const TOKEN = /[A-Za-z_][\w.]*|\d[\w.]*|<=|>=|==|!=|&&|\|\||<<|>>|\+\+|[-+*/%&|^]=|->|[^\s]/g;

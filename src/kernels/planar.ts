@@ -1,8 +1,8 @@
 import { blocksOf } from './kernel.ts';
 
 /**
- * The value arrays of the reference kernels. Sums are f64, and a result has the type of its input:
- * f32, as on devices, or f64, which avoids rounding to f32.
+ * The value arrays of the reference kernels. Sums are f64. A result has the type of its input: f32,
+ * or f64 to avoid rounding errors.
  */
 export type Reals = Float32Array | Float64Array;
 

@@ -2,8 +2,8 @@
 export type Steps<T> = Generator<void, T, void>;
 
 /**
- * Calls `step` once per step, after a `yield`. JS engines optimise a function better than the body
- * of a loop that contains a `yield`.
+ * Calls `step` with each `i` from 0 to `count - 1`, and yields before each call. JS engines
+ * optimise a function better than the body of a loop that contains a `yield`.
  */
 export function* each(count: number, step: (i: number) => void): Steps<void> {
   for (let i = 0; i < count; i++) {

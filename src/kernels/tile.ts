@@ -26,8 +26,8 @@ export const TILE_SHADERS: Sources = {
 };
 
 /**
- * The constants that conv/product.wgsl needs for these kernels. An invocation computes 8 pixels of
- * a column in one block.
+ * The constants that conv/product.wgsl needs in kernels that import `TILE_SHADERS`. Each invocation
+ * computes a column of 8 pixels in one block of 4 output channels.
  */
 export const TILE: Constants = {
   STRIP: 8,

@@ -16,7 +16,8 @@ test('steps are those of the two columns or rows beside a line', () => {
   const image = drawn(6, 4, (x, y) => 10 * x + 3 * y * y);
   expect(stepAcross(image, { axis: 'x', at: 2 })).toBe(10);
   expect(stepAcross(image, { axis: 'y', at: 3 })).toBe(15);
-  // Line 0 is between the last and the first column or row.
+  // If the image is repeated as a texture, its last column (or row) is next to its first. Line 0 is
+  // between the two.
   expect(stepAcross(image, { axis: 'x', at: 0 })).toBe(50);
   expect(stepAcross(image, { axis: 'y', at: 0 })).toBe(27);
 });
@@ -26,7 +27,8 @@ test('a border is compared with its neighbours between the same kind of pixels',
   // is constant within an LR pixel. At the seam (x = 40), the step is 1 larger.
   const image = drawn(80, 60, (x) => 2 * Math.floor(x / 2) + (x >= 40 ? 1 : 0));
   expect(seamSteps(image, [{ axis: 'x', at: 40 }], 2)).toEqual({ border: 3, interior: 2 });
-  // The second border (x = 44) does not count as an interior line near the first, and vice versa.
+  // The borders x = 40 and x = 44 are close together. The steps across them count only as border
+  // steps, not as interior steps.
   const two = [40, 44].map((at) => ({ axis: 'x', at }) as const);
   expect(seamSteps(image, two, 2)).toEqual({ border: 2.5, interior: 2 });
   expect(seamSteps(image, [{ axis: 'x', at: 4 }], 2)).toEqual({ border: 2, interior: 2 });

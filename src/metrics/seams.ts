@@ -9,7 +9,7 @@ export interface Line {
   readonly at: number;
 }
 
-/** The number of interior lines on each side with which a border is compared. */
+/** Each border is compared with up to this many interior lines on each side of it. */
 const NEIGHBOURS = 8;
 
 /**
@@ -28,9 +28,10 @@ export function stepAcross({ width, height, data }: Rgba8Image, { axis, at }: Li
 }
 
 /**
- * Computes an image's mean steps across its tile borders, and across the eight interior lines on
- * each side of each border. Steps within an LR pixel differ from steps between LR pixels. The
- * interior lines are therefore chosen so that they are between LR pixels, as the borders are.
+ * Computes the mean step (see `stepAcross`) across an image's tile borders, and the mean step
+ * across up to eight interior lines on each side of each border. Steps within an LR pixel differ
+ * from steps between LR pixels. The interior lines are therefore chosen so that they are between LR
+ * pixels, as the borders are.
  * @param borders the borders in SR pixels, which are multiples of `scale`
  * @returns the mean steps in levels; NaN where there is no line.
  */

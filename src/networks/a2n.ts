@@ -112,8 +112,8 @@ function attentionInAttention(
   // Attention branch.
   const k1 = b.leakyRelu(`${name}.att.k1_lrelu`, conv('att.k1', t, 'attention.k1', 3), SLOPE);
   const gate = b.sigmoid(`${name}.att.gate`, conv('att.k2', k1, 'attention.k2', 1, true));
-  // `k3` comes after the gate in the graph. `gated` is therefore fused into the gate's 1x1
-  // convolution, which is cheaper than fusing it into `k3`.
+  // The compiler fuses `gated` into the convolution that comes first in the graph. The gate's 1x1
+  // convolution is placed before `k3`, because fusing `gated` into `k3` would be more expensive.
   const k3 = conv('att.k3', t, 'attention.k3', 3);
   const gated = b.mul(`${name}.att.gated`, k3, gate);
   const attention = conv('attention_out', gated, 'attention.k4', 3);

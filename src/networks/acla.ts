@@ -16,7 +16,7 @@ export interface CrossLayerConfig {
   readonly offsets?: OffsetLayout;
   /** Whether a depthwise 3x3 convolution, batch norm and a skip follow the sum of the keys. */
   readonly depthwise?: boolean;
-  /** The effect of the gate in the adaptive module; null if the module has no gate. */
+  /** How the adaptive module's gate changes the logits; null if the module has no gate. */
   readonly gate?: Gate | null;
 }
 
@@ -29,9 +29,9 @@ export interface EdsrAclaConfig extends CrossLayerConfig {
   readonly features?: number;
   readonly blocks?: number;
   /**
-   * The numbers of the blocks that an attention module follows, in ascending order. By default,
-   * there is one module after each quarter of the blocks. Each module attends to the head's output
-   * and to the outputs of the blocks that precede the earlier modules.
+   * The attention modules are inserted after these blocks, counted from 1, in ascending order. By
+   * default, there is one module after each quarter of the blocks. Each module attends to the
+   * head's output and to the outputs of the blocks that precede the earlier modules.
    */
   readonly positions?: readonly number[];
   readonly residualScale?: number;
@@ -44,9 +44,10 @@ export interface EdsrAclaConfig extends CrossLayerConfig {
  *
  * Source: "Adaptive Cross-Layer Attention for Image Restoration", arXiv 2203.03619. For each pixel,
  * an attention module samples a few keys from the outputs of earlier layers, at offsets that the
- * module computes. The released code does not run. This function changes as little of it as
- * possible: the blocks run in sequence, and the skip starts at the head's output. The layers have
- * the released names, except that batch norm is folded into `cla.#.depthwise` (see `prepareAcla`).
+ * module computes. The released code does not run. This function builds a repaired version with as
+ * few changes as possible: the blocks run in sequence, and the skip starts at the head's output.
+ * The layers are named as in the released code, except that batch norm is folded into
+ * `cla.#.depthwise` (see `prepareAcla`).
  */
 export function edsrAcla(config: EdsrAclaConfig): Network {
   const { scale, features = 64, blocks = 16, residualScale = 1, inputRange = 255 } = config;
@@ -94,10 +95,11 @@ export function edsrAcla(config: EdsrAclaConfig): Network {
 const quarters = (blocks: number): number[] => [1, 2, 3, 4].map((q) => (q * blocks) / 4);
 
 /**
- * Appends the attention of a query to earlier maps. A 1x1 convolution is applied to each earlier
- * map. Each pixel then has a few keys per map: values of the convolution's result at offsets from
- * the pixel. The result is the weighted sum of all keys. One softmax over all keys produces the
- * weights. The logits, offsets and gate are 1x1 convolutions of the query.
+ * Adds cross-layer attention to a graph: each pixel of the query attends to earlier maps. A 1x1
+ * convolution is applied to each earlier map. Each pixel then has a few keys per map: values of the
+ * convolution's result at offsets from the pixel. The result is the weighted sum of all keys. One
+ * softmax over all keys produces the weights. The logits, offsets and gate are 1x1 convolutions of
+ * the query.
  */
 export function crossLayerAttention(
   b: GraphBuilder,
@@ -106,11 +108,12 @@ export function crossLayerAttention(
   name: string,
   layer: string,
   config: CrossLayerConfig & {
-    /**
-     * The layer that computes the logits, by default `conv_attn.0`. If `mask` is given, this node
-     * supplies the mask's logits instead of the layer `mask_unit`, so golden tests can add noise.
-     */
+    /** The layer that computes the logits, by default `conv_attn.0`. */
     readonly logitsLayer?: string;
+    /**
+     * The node whose output is used as the mask's logits. By default, the layer `mask_unit`
+     * computes them. Golden tests pass a node that adds noise.
+     */
     readonly mask?: NodeId;
   } = {},
 ): NodeId {

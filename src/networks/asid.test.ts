@@ -11,8 +11,8 @@ const folder = join(shared, 'weights/checkpoints2');
 if (!existsSync(folder)) console.warn(`SKIPPED: no ${folder}; set CRISPEN_SHARED to test it.`);
 
 describe('ASID', () => {
-  // The expected numbers of parameters and of multiply-adds per pixel come from the authors' code,
-  // for a single tile. `multiplyAddsPerPixel` differs slightly, because it assumes that the reduced
+  // The expected numbers of parameters, and of multiply-adds per pixel of a single tile, come from
+  // the authors' code. `multiplyAddsPerPixel` differs slightly, because it assumes that the reduced
   // maps in the spatial gate are exactly a sixth as wide and high as the tile. They are a little
   // smaller.
   it.each([

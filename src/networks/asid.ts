@@ -58,7 +58,8 @@ export function asid(config: AsidConfig): Network {
   const { centred = true, shared = true } = config;
   const b = new GraphBuilder();
   // The authors convert the image to -1..1 and then pad it with zeros. Here, the image is padded
-  // first, so the value is 0.5. The strided gate needs at least 16 pixels per side.
+  // first, so the value is 0.5. Each side has at least 16 pixels, because the spatial gate reduces
+  // the map without padding.
   const padding = { multiple: SIDE, least: 2 * SIDE, value: centred ? 0.5 : 0 };
   const image = b.input('input', 3, padding);
   const input = centred
@@ -87,13 +88,16 @@ export function asid(config: AsidConfig): Network {
 }
 
 class Block {
-  /** The attention maps of steps SLA1, SGA1, SLA2, ... */
+  /**
+   * The attention maps of the layers SLA1, SGA1, SLA2, ..., in this order. SLA layers attend within
+   * windows, and SGA layers attend within sets of pixels that are spread over the whole map.
+   */
   readonly maps: NodeId[] = [];
   readonly #b: GraphBuilder;
   readonly #t: TransformerBuilder;
   readonly #name: string;
   readonly #prefix: string;
-  /** The prefix of the names of the distillation layers, such as `block0.residual_layer.0`. */
+  /** The name prefix of the distillation layers, such as `block0.residual_layer.0`. */
   readonly #layers: string;
   readonly #features: number;
   /** The maps of the first block; null if this block computes its own. */

@@ -18,7 +18,7 @@ export interface DatConfig {
   readonly depths?: readonly number[];
   readonly heads?: number;
   /**
-   * A window's numbers of rows and columns, for the first half of the channels. For the other half,
+   * A window's height and width in pixels, for the first half of the channels. For the other half,
    * the two numbers are swapped.
    */
   readonly split?: readonly [number, number];
@@ -118,7 +118,7 @@ class Block {
   }
 
   /**
-   * Appends attention, and beside it a depthwise convolution of the same value channels. A gate
+   * Appends attention and, in parallel, a depthwise convolution of the same value channels. A gate
    * computed from each result scales the other result. One gate has a factor per channel, and the
    * other has a factor per pixel.
    */
@@ -269,8 +269,8 @@ export function matchDat(outline: Outline): Match | null {
 }
 
 /**
- * Finds the numbers of rows and columns of a window for the first half of the channels. The last
- * row of the buffer `rpe_biases` contains a window's largest offsets, rows - 1 and columns - 1.
+ * Finds out how many rows and columns a window has for the first half of the channels. The last row
+ * of the buffer `rpe_biases` contains a window's largest offsets, rows - 1 and columns - 1.
  * @throws CrispenError `MODEL_UNSUPPORTED` if the buffer cannot belong to a window
  */
 function splitOf(tensors: TensorMap): readonly [number, number] {

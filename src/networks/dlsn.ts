@@ -12,7 +12,10 @@ import { shuffleUp } from './parts/shuffleUp.ts';
 export interface GlaConfig {
   /** The embedding has `features / reduction` channels. */
   readonly reduction: number;
-  /** The number of pixels in each window of the sorted order. */
+  /**
+   * The number of pixels per window. Pixels are sorted by bucket, and the sorted list is divided
+   * into windows.
+   */
   readonly chunk: number;
   readonly rounds?: number;
   /** The largest number of buckets per hash. `bucketsOf` computes the number for an image. */

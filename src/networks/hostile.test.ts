@@ -48,8 +48,8 @@ function storedWeights(name: Architecture, network: Network) {
 }
 
 /**
- * Returns the offsets (y, x) between all pixels of a window with these sides, as weight files of
- * DAT networks store them.
+ * Returns all possible offsets (y, x) between two pixels of a window of `rows` x `columns`, as the
+ * weight files of DAT networks store them.
  */
 function offsets([rows, columns]: readonly [number, number]): Tensor {
   const values: number[] = [];

@@ -222,7 +222,10 @@ function initialised(tensors: TensorMap): boolean {
   return flag === undefined || toFloat32(flag)[0] !== 0;
 }
 
-/** Folds the mean that the released network adds to its output into the last convolution. */
+/**
+ * Adds the mean colour of the training images to the bias of the last convolution. The released
+ * network adds this mean to its output instead.
+ */
 export function prepareLcoan(tensors: TensorMap): TensorMap {
   const [weight, bias] = ['tail.1.weight', 'tail.1.bias'].map((name) => tensors.get(name));
   if (!weight || !bias) return tensors;

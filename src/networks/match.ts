@@ -20,8 +20,8 @@ export interface NetworkChoice {
   /** The factor for the residuals of EDSR (with or without ACLA), RCAN, LCoAN and DLSN. */
   readonly residualScale?: number | undefined;
   /**
-   * SPAN, SwinIR, SRFormer and BasicSR's EDSR scale their input pixels to the range 0 to this
-   * value.
+   * SPAN, SwinIR, SRFormer and BasicSR's EDSR first scale their input pixels to values between 0
+   * and this number.
    */
   readonly imageRange?: number | undefined;
   /** The number of pixels in each window of LCoAN's attention; default 384. */
@@ -37,12 +37,15 @@ export interface NetworkChoice {
   readonly gate?: Gate | undefined;
 }
 
-/** An assumption as human-readable text, with the option that changes it if there is one. */
+/**
+ * An assumption about a recognised network, as human-readable text. `settledBy` is the option that
+ * replaces the assumption, if there is one.
+ */
 export type Assumption =
   | string
   | readonly [text: string, settledBy: Exclude<keyof NetworkChoice, 'scale' | 'inputRange'>];
 
-/** An architecture recognised in an outline. */
+/** The architecture that a matcher has recognised from the outline of a weight file. */
 export interface Match {
   /** The family's id in `registry.ts`. */
   readonly architecture: string;
@@ -61,7 +64,7 @@ export interface Match {
   readonly storedRange?: (tensors: TensorMap) => number | null;
   readonly assumptions?: readonly Assumption[];
   readonly build: (choice: NetworkChoice, tensors: TensorMap) => Network;
-  /** Returns the tensors with the names and in the form that the network requires. */
+  /** Converts the file's tensors to those the network requires, for example by renaming them. */
   readonly prepare?: (tensors: TensorMap) => TensorMap;
 }
 
@@ -102,8 +105,8 @@ export function countBlocks(outline: Outline, pattern: string): number {
 
 /**
  * Finds a pixel shuffle's scale and number of output channels from `rows`, its number of input
- * channels. Tries `channels`, 3, 4 and 1 output channels, and uses the first number for which
- * `rows` divided by it is a perfect square, namely the square of the scale.
+ * channels. Tries `channels`, 3, 4 and 1 as the number of output channels, until `rows` divided by
+ * that number is a perfect square. The square root of the quotient is the scale.
  */
 export function shuffled(
   rows: number,

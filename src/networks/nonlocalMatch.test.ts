@@ -6,10 +6,7 @@ import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import { writeSafetensors } from '../weights/writeSafetensors.ts';
 import { type Detection, detect, recognise } from './detect.ts';
 
-/**
- * Returns the weights in a golden file, under the names that they have in a checkpoint of the
- * network's authors.
- */
+/** Returns the weights in a golden file, with the names used in the authors' checkpoints. */
 function released(name: string): Map<string, Tensor> {
   const { tensors } = readSafetensors(readFileSync(`test/golden/${name}.safetensors`));
   return new Map(

@@ -37,7 +37,7 @@ export function omnisr(config: OmniSrConfig): Network {
   const { scale, features = 64, groups = 5, blocks = 1, inputRange = 1 } = config;
   const { window = 8, heads = 4, positions = true } = config;
   const b = new GraphBuilder();
-  // The strided gate needs at least 16 pixels per side.
+  // Each side has at least 16 pixels, because the spatial gate reduces the map without padding.
   const least = Math.ceil(16 / window) * window;
   const image = b.input('input', 3, { multiple: window, least, value: 0 });
   const conv = (name: string, x: NodeId, layer: string, cOut = features) =>
@@ -73,8 +73,9 @@ interface BlockSpec {
 }
 
 /**
- * Appends one block. The names of its layers in the checkpoint start with `layer`. Omits layers
- * that only reorder pixels.
+ * Appends one block. The names of its layers in the checkpoint start with `layer`. The authors'
+ * layers that only reorder pixels are left out, because `grouping` tells each attention op which
+ * pixels form a group.
  */
 function block(b: GraphBuilder, name: string, layer: string, x: NodeId, spec: BlockSpec): NodeId {
   const { window: side, heads, positions } = spec;

@@ -24,8 +24,8 @@ describe('RCAN', () => {
     const { graph } = rcan(config);
     expect(parameterCount(graph) + MEANS).toBe(parameters);
     // The published count includes the linear layers of the channel attention, which
-    // `multiplyAddsPerPixel` ignores. Each runs once per image, so for a large image, they cost
-    // almost nothing per pixel.
+    // `multiplyAddsPerPixel` ignores. These layers run only once per image, so their cost per pixel
+    // is negligible for a large image.
     expect(Math.abs(multiplyAddsPerPixel(graph) / multiplyAdds - 1)).toBeLessThan(5e-4);
     expect(sizeMultiple(graph)).toBe(config.unshuffle ?? 1);
     expect(receptiveField(graph).global).toBe(true);

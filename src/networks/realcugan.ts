@@ -21,9 +21,10 @@ type Inset = readonly [first: number, last: number];
 
 /**
  * The settings that depend on the scale. The authors' convolutions have no padding, so their maps
- * shrink. Our maps always have the size of the padded image. Where both maps have pixels, the
- * values are the same. Means are taken only over the part of our map that the authors' map covers.
- * An `Inset` gives the numbers of rows and columns that are left out at the start and at the end.
+ * shrink. Our maps always have the size of the padded image. Where our map and the authors' map
+ * overlap, their values are the same. Means are taken only over the part of our map that the
+ * authors' map covers. An `Inset` gives the number of rows and columns to leave out at the top and
+ * left (`first`) and at the bottom and right (`last`).
  */
 interface Plan {
   /** The number of reflected pixels on each side of the image. */
@@ -35,7 +36,7 @@ interface Plan {
    * downsampled maps of both U-Nets match the authors' maps only with this shift.
    */
   readonly shifted: boolean;
-  /** The factor by which the first U-Net enlarges. */
+  /** The first U-Net's scale factor. */
   readonly factor: 2 | 3;
   readonly unet1: { readonly conv2: Inset };
   readonly unet2: { readonly conv2: Inset; readonly conv3: Inset; readonly conv4: Inset };
@@ -185,8 +186,8 @@ function layersOf(b: GraphBuilder, t: TransformerBuilder) {
     up: (name: string, x: NodeId, cOut: number): NodeId =>
       b.pixelShuffle(`${name}.pixels`, active(name, conv(name, x, 4 * cOut, 1)), 2),
     /**
-     * Appends two convolutions. If `inset` is given, also appends channel weights, whose means are
-     * taken inside the inset.
+     * Appends two convolutions. If `inset` is given, also appends channel weights. Their means
+     * leave out the rows and columns that the inset specifies.
      */
     doubles(name: string, x: NodeId, middle: number, cOut: number, inset?: Inset): NodeId {
       const first = active(`${name}.0`, conv(`${name}.0`, x, middle, 3, `${name}.conv.0`));

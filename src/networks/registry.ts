@@ -91,8 +91,9 @@ interface Family<Config> {
 }
 
 /**
- * The families of networks. Their matchers run in this order. LCoAN, DLSN and EDSR use the same
- * tensor names in head and tail, so each of their matchers also looks for tensors of the body.
+ * The families of networks. Their matchers run in this order. LCoAN, DLSN and EDSR cannot be told
+ * apart by the tensor names in their heads and tails, so their matchers also look for tensors in
+ * the body.
  */
 export const FAMILIES: { readonly [K in Architecture]: Family<NetworkConfigs[K]> } = {
   a2n: {
@@ -132,9 +133,9 @@ export const FAMILIES: { readonly [K in Architecture]: Family<NetworkConfigs[K]>
 export const isArchitecture = (name: string): name is Architecture => Object.hasOwn(FAMILIES, name);
 
 /**
- * Builds the network of a family at a scale.
+ * Builds a network of the given family from its configuration, which contains the scale.
  * @throws CrispenError `MODEL_UNSUPPORTED` for an unknown family or for a scale that the family
- *   lacks; `INVALID_INPUT` for invalid sizes.
+ *   does not support; `INVALID_INPUT` for invalid sizes.
  */
 export function createNetwork<K extends Architecture>(
   architecture: K,

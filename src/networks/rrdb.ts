@@ -35,8 +35,9 @@ const FACTOR = 0.2;
  *
  * Sources: Wang et al., "ESRGAN", arXiv 1809.00219, section 3.1; for pixel unshuffle, Real-ESRGAN,
  * arXiv 2107.10833; for the 1x1 convolution, ESRGAN+, arXiv 2001.08073. The layers have the names
- * that BasicSR uses. Other naming styles are converted when a checkpoint is read. The nodes are
- * named like the golden tensors.
+ * that BasicSR uses. Other naming styles are converted when a checkpoint is read. The nodes have
+ * the same names as the tensors in the golden files (stored outputs of the authors' code), so that
+ * tests can compare them.
  */
 export function rrdb(config: RrdbConfig): Network {
   const { scale, unshuffle = 1, features = 64, growth = 32, blocks = 23 } = config;
@@ -178,7 +179,7 @@ function renamingOf(outline: Outline): Renaming | null {
   return outline.has('body.0.rdb1.conv1.weight') ? (name) => name : null;
 }
 
-/** Converts a name from the style of ESRGAN's released code, BSRGAN and RealSR. */
+/** Converts a name to BasicSR's style from that of BSRGAN, RealSR and ESRGAN's released code. */
 function trunkName(name: string): string {
   return name
     .replace(/^RRDB_trunk\.(\d+)\.RDB(\d)\./, 'body.$1.rdb$2.')

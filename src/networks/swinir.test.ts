@@ -22,7 +22,8 @@ const LARGE = { features: 240, depths: Array(9).fill(6), heads: Array(9).fill(8)
 const REAL = { scale: 4, upsampler: 'nearest+conv' } as const;
 
 describe('SwinIR and SRFormer', () => {
-  // These counts come from the authors' code.
+  // The numbers of parameters and of multiply-adds per LR pixel come from the original code of
+  // SwinIR and SRFormer.
   it.each<[typeof swinir, string, SwinConfig, number, number]>([
     [swinir, 'light x2', { scale: 2, ...LIGHT }, 910_152, 1_045_620],
     [swinir, 'light x3', { scale: 3, ...LIGHT }, 918_267, 1_053_720],
@@ -92,8 +93,8 @@ describe('SwinIR and SRFormer', () => {
     expect(found).toMatchObject({ architecture, scale: config.scale, scaleSource: 'shapes' });
     const sizes = { features: 24, depths: [2], heads: [3], upsamplerFeatures: 16, ...config };
     const own = (architecture === 'swinir' ? swinir : srformer)(sizes);
-    // The networks are compared as JSON, because table shapes are functions, and two functions are
-    // never equal.
+    // The networks are compared as JSON, which omits functions. Table shapes contain functions,
+    // which are different objects in each network.
     expect(JSON.stringify(found.network)).toBe(JSON.stringify(own));
     for (const { name, shape } of own.graph.weights) {
       expect(found.weights.get(name)?.shape, name).toEqual(shape);

@@ -5,7 +5,7 @@ import type { Rgba8Image } from '../image/image.ts';
 /** Decodes a file with libheif and returns its samples as RGBA. */
 type Decode = (file: Uint8Array) => Promise<Rgba8Image>;
 
-/** The weights of red and blue in the luma, by the matrix's H.273 code. */
+/** The luma weights of red and blue, by the H.273 code of the matrix coefficients. */
 const LUMA: Readonly<Record<number, readonly [red: number, blue: number]>> = {
   1: [0.2126, 0.0722],
   5: [0.299, 0.114],
@@ -82,7 +82,8 @@ function toRgb(
 ): void {
   const green = 1 - red - blue;
   const [light, colour] = isFull ? [1, 1] : [255 / 219, 255 / 224];
-  // libyuv limits these coefficients to 128. For images in limited range, `cbBlue` would be larger.
+  // libyuv limits these coefficients to 128. In limited-range images, `cbBlue` would otherwise be
+  // larger.
   const part = (value: number) => Math.min(128, Math.round(value * colour * 64));
   const [crRed, cbBlue] = [part(2 - 2 * red), part(2 - 2 * blue)];
   const [crGreen, cbGreen] = [

@@ -57,7 +57,7 @@ export type UpscaleFunction = (
 /** The properties of a model that a pass needs. */
 export type PassModel = Pick<ChosenModel, 'name' | 'network' | 'weights' | 'f16'>;
 
-/** A network's run on an image of the given size. */
+/** One run of a network. The size is that of the input image. */
 export interface EstimatedRun extends Size {
   readonly network: Network;
 }
@@ -152,8 +152,9 @@ export async function openBackend(
 }
 
 /**
- * Like `openBackend`, but also accepts `all`, which means a backend on each distinguishable real
- * GPU, or one on the CPU if there is no GPU.
+ * Like `openBackend`, but also accepts `all`, which opens a backend for each real GPU, or one for
+ * the CPU if there is no GPU. Of several GPUs of the same model, only one is used, because Dawn
+ * cannot distinguish them.
  */
 export async function openBackends(
   device: DeviceName | 'auto' | 'all',

@@ -61,7 +61,7 @@ export interface EnlargeRequest extends EnlargeTask {
 /** The plan for one image. */
 export interface ImagePlan {
   readonly size: Size;
-  /** The exact factor from the image to the result. */
+  /** The exact scale factor, before the sides of the result are rounded to whole pixels. */
   readonly factor: number;
   readonly chain: readonly ChosenModel[];
   /** The choice that `auto` made; null for other models. */

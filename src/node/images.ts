@@ -68,8 +68,8 @@ export async function readImage(path: string): Promise<Rgba8Image> {
  * converted to sRGB. 16-bit PNGs keep 16 bits per sample.
  * @param output the output format; HDR is kept only for PNG and is converted to sRGB for other
  *   formats
- * @throws CrispenError `INVALID_INPUT` if the file cannot be read, `DECODE_FAILED` if it is not an
- *   image, `IMAGE_TOO_LARGE`.
+ * @throws CrispenError `INVALID_INPUT` if the file cannot be read, `DECODE_FAILED` if it cannot be
+ *   decoded as an image, or `IMAGE_TOO_LARGE`.
  */
 export async function readPicture(
   path: string,
@@ -95,7 +95,7 @@ export async function decodePicture(
     const isDeep = (bits === 16 && isRaw) || tiff?.depth === 'ushort';
     const decode = async <Image extends RgbaImage>(file: Uint8Array): Promise<Image> => {
       const { data, info } = await sharp(file, READ)
-        // This affects only formats from which `openSource` does not remove EXIF.
+        // This affects only formats whose EXIF data `openSource` keeps, such as TIFF.
         .autoOrient()
         .toColourspace(isDeep ? 'rgb16' : 'srgb')
         .ensureAlpha()
@@ -236,8 +236,8 @@ export function checkFormat(
 }
 
 /**
- * Returns the format for an output's file extension. For an unknown extension, the format is PNG if
- * the output is not a regular file, for example a pipe.
+ * Returns the format for an output's file extension. If the extension is unknown, the function
+ * throws for an output of the kind `file` and returns PNG for all other outputs, such as pipes.
  * @throws CrispenError `ENCODE_FAILED`
  */
 export function formatOf({ name, kind }: Pick<Output, 'name' | 'kind'>): OutputFormat {

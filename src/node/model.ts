@@ -40,7 +40,7 @@ interface Size {
 
 /**
  * Finds a shipped weight file. A checkout contains the weight files of all models, but the package
- * contains only that of one model.
+ * contains only one model's weight file.
  */
 const findShipped = ({ file }: ModelFile): string | undefined =>
   ['public/models/', 'dist/lib/models/']
@@ -127,17 +127,17 @@ export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
 }
 
 /**
- * The assumption that is reported for a weight file's network of scale 1 if neither an option nor
- * the file's name states the task.
+ * The assumption that is reported if a weight file's network has scale 1, and neither an option nor
+ * the file's name states its task.
  */
 const RESTORES = 'it restores the image at its own size';
 
 /**
  * Returns the models that run on an image one after the other, and the size of the result after the
  * final resize. A shipped model's id selects the model's whole family, so models of other scales
- * can run too. A weight file's model runs as often as needed. A restoration model runs once, and
- * the default models then enlarge its result. `auto` chooses between the best models and the fast
- * models whose weights are available.
+ * can run too. A weight file's model runs as many times as the factor requires. A restoration model
+ * runs once, and the default models then enlarge its result. `auto` chooses between the best and
+ * the fast models, and ignores fast models whose weights are not available.
  * @param wish the requested size; default: the model's own scale, or x2 without a model
  * @param options.task the task; default: the model's own task
  * @param options.estimate for `auto`: returns how many milliseconds the runs take, or null if this

@@ -28,7 +28,7 @@ import { isatty } from 'node:tty';
 import { type Sink, save, writeFailed } from '../codecs/sink.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
 
-/** The name of standard input and standard output. */
+/** The file name that stands for standard input or standard output. */
 export const STDIO = '-';
 
 /** The destination of a command's output. */
@@ -97,8 +97,8 @@ function standardOutput(name: string): Output {
 /**
  * Opens an output. The new file is written under a random name in the same folder. When it is
  * complete, it replaces the existing file and takes over that file's permissions and owner. If this
- * is not possible (because of several hard links, another owner or a read-only folder), only the
- * existing file's content is replaced.
+ * is not possible (for example because the existing file has several hard links, belongs to a
+ * different user or is in a read-only folder), only the content of that file is replaced.
  *
  * @param signal ends the wait for a pipe's reader
  */
@@ -238,7 +238,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** The paths of the temporary files that this process has not finished. */
+/** The paths of the temporary files that this process still uses. */
 const unfinished = new Set<string>();
 
 /** Removes incomplete files. It does so synchronously, because the process is about to end. */

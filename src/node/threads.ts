@@ -6,7 +6,10 @@ import { type BandThread, Crew } from '../cpu/crew.ts';
 /** The maximum number of threads. More threads would only wait for memory access. */
 export const MAX_THREADS = 8;
 
-/** Creates the CPU backend's threads, by default one per core. They share memory. */
+/**
+ * Creates the CPU backend's threads, which share memory. The default is one thread per core, up to
+ * `MAX_THREADS`.
+ */
 export function openCrew(threads = Math.min(availableParallelism(), MAX_THREADS)): Crew {
   return new Crew(threads, startThread);
 }

@@ -64,7 +64,7 @@ export interface NodeRequest extends SizeWish {
   readonly method?: 'network' | 'lanczos';
   /** The path of the result file. If absent, the result is returned in memory. */
   readonly to?: string;
-  /** The file format. Default: the format for the extension of `to`, or PNG without `to`. */
+  /** The file format. By default, the extension of `to` selects it; without `to`, it is PNG. */
   readonly format?: OutputFormat;
   /** The quality from 1 to 100 for all formats except PNG; default 92. */
   readonly quality?: number;

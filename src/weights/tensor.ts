@@ -17,7 +17,8 @@ export const DTYPE_BYTES: Readonly<Record<DType, number>> = {
 
 /**
  * A tensor in a weight file. Its elements are contiguous, row-major and little-endian. `bytes` is a
- * view into the file where possible, at any alignment. If `shape` is empty, the tensor is a scalar.
+ * view into the file where possible, so it can start at any byte offset. If `shape` is empty, the
+ * tensor is a scalar.
  */
 export interface Tensor {
   readonly dtype: DType;

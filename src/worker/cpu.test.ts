@@ -8,7 +8,8 @@ import { upscale } from '../cpu/upscale.ts';
 import { createNetwork } from '../networks/registry.ts';
 import { CpuHost } from './cpu.ts';
 
-// Threads at the other end of message channels, each with the models in its own memory.
+// The mock starts no threads. Instead, `serve` runs at the other end of a message channel and keeps
+// its own copies of the models. `opened` contains both ports of each channel.
 const opened = vi.hoisted((): MessagePort[] => []);
 vi.mock('./threads.ts', () => ({
   defaultThreads: () => 1,

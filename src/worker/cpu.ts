@@ -119,7 +119,8 @@ export class CpuHost {
         }
         return report;
       } finally {
-        // Models are freed only now, because the image may need all that are loaded.
+        // Old models are freed after a run and not when a model is loaded, because one image may
+        // need more than `KEPT_MODELS` models.
         for (const old of [...this.#models.keys()].slice(0, -KEPT_MODELS)) await this.drop(old);
         if (model.held > KEPT_BYTES) await this.drop(id);
       }

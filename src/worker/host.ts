@@ -243,8 +243,8 @@ export class EngineHost {
     const holding: StripSink = async (strip) => {
       seen.add(strip.data);
       if (seen.colour) {
-        // `blank.ts` is loaded lazily, because most images have several colours in their first
-        // rows.
+        // Most results have several colours in their first strip and do not need `blank.ts`, so it
+        // is loaded lazily.
         held ??= new (await import('../image/blank.ts')).HeldRows(strip);
         return held.add(strip);
       }

@@ -141,7 +141,8 @@ function smallestReduction(image: Size, fits: (size: Size) => boolean): number {
 function reduce(image: Rgba8Image, factor: number): Rgba8Image {
   if (factor === 1) return image;
   const { width, height, data } = image;
-  // Subtracting one half is a safety margin, so rounding errors cannot change the factor.
+  // `Reduction` computes the factor from this limit and rounds it up. Subtracting 0.5 ensures that
+  // rounding errors do not change the result.
   const reduction = new Reduction(width, height, Math.max(width, height) / (factor - 0.5));
   reduction.take(data);
   return reduction.image;

@@ -317,7 +317,9 @@ async function enlargeBy(job: Job, take?: TakeStrip): Promise<Enlarged> {
   return { image: null, report: await enlarge(input, plan, options, take) };
 }
 
-/** Returns a function that loads a model onto the GPU, also after a device loss. */
+/**
+ * Returns a function that loads a model onto the GPU. The host calls it again after a device loss.
+ */
 const loading =
   ({ services: { loader }, way, progress, signal }: Job, runnable: Runnable): LoadModel =>
   async (_, isF32) => {
@@ -386,7 +388,7 @@ async function toBitmap(image: Rgba8Image, tags: ImageTags): Promise<ImageBitmap
   const { colorSpace } = tags;
   try {
     if (colorSpace === 'other') {
-      // This image is a preview. `ImageData` does not support its colour space, so the image is
+      // This image is a preview whose colour space `ImageData` does not support. It is therefore
       // encoded as a PNG file, which contains the colour profile.
       const { encodeImage } = await import('./result.ts');
       return await createImageBitmap(await encodeImage(image, 'image/png', 1, tags), {

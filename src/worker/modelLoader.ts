@@ -29,7 +29,7 @@ interface LoadedWeights {
   readonly weights: TensorMap;
 }
 
-/** The suffix that is added to the ids of models for 16-bit images. */
+/** The suffix that is added to a model's id if the model is loaded for 16-bit images. */
 const WIDE = ':16';
 /** The suffix that is added to the ids of models that run in f32 because they failed in f16. */
 const F32 = ':f32';
@@ -146,8 +146,8 @@ export class ModelLoader {
   }
 
   /**
-   * Returns the browser functions that downloads need. Browsers offer caches and hashing only in
-   * secure contexts.
+   * Returns the browser's functions for fetching, caching and hashing weight files. Browsers offer
+   * caches and hashing only in secure contexts.
    */
   platform(): WeightPlatform {
     const secure = self.isSecureContext;

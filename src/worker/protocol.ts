@@ -40,8 +40,8 @@ export type UpscaleTarget = FileSystemFileHandle | WritableStream<Uint8Array>;
 export type WireTarget = UpscaleTarget | MessagePort;
 
 /**
- * The worker's request to the page about a stream that cannot be transferred. The page answers
- * every request, in order.
+ * The worker's request that the page write to, close or abort a stream that cannot be transferred.
+ * The page answers every request, in order.
  */
 export type PumpRequest =
   | { readonly kind: 'write'; readonly bytes: Uint8Array }
@@ -162,7 +162,7 @@ export interface UpscalePlan {
   readonly wish: SizeWish | null;
   /** The region to enlarge, in image pixels; null for the whole image. */
   readonly region: Rect | null;
-  /** The method; null for a network. */
+  /** The requested method; null for the default, `network`. */
   readonly method: Method | null;
   /**
    * The number of bits per sample of the result. If null, it is the same as in the source, as far
@@ -336,8 +336,9 @@ export interface WorkerConfig {
 }
 
 /**
- * How the fastest kernels are chosen. `off` uses a table of adapter families. `quick` runs a short
- * benchmark after the first image. `full` runs a long benchmark on first use.
+ * How the fastest kernels are chosen. `off` uses the kernels that a built-in table lists for the
+ * GPU's family. `quick` runs a short benchmark after the first image. `full` runs a long benchmark
+ * on first use.
  */
 export type TuneMode = 'off' | 'quick' | 'full';
 
@@ -402,7 +403,7 @@ export interface WorkerApi {
   models(): Promise<Result<AddedModel[]>>;
   removeModel(model: string): Promise<Result<null>>;
   exportModel(model: string, f16: boolean): Promise<Result<Blob>>;
-  /** Answers the question whether a job should continue. */
+  /** Tells the worker whether to continue a job, in reply to a `QuestionEvent`. */
   answer(id: number, yes: boolean): void;
   /** Ends a queued or running job with `ABORTED`. Ignores unknown ids. */
   cancel(id: number): void;

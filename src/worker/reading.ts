@@ -54,8 +54,8 @@ const START_BYTES = 2 ** 16;
 
 /**
  * Reads all bytes of a file or response body into one buffer. Once `judge` has accepted the file,
- * the buffer gets the stated length. It has to grow further only if a response does not state its
- * length, or states its compressed length.
+ * the buffer grows to the file's size or the response's `Content-Length`. It has to grow further
+ * only if a response does not state its length, or states its compressed length.
  * @throws the errors of `judge` and `tooLarge`; CrispenError `ABORTED`; errors of the stream
  */
 export async function readAll(

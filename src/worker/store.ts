@@ -208,7 +208,7 @@ async function storedFacts(folder: Folder): Promise<StoredFacts[]> {
   return found;
 }
 
-/** Metadata that version 0.1 stored has no task. */
+/** Metadata stored by version 0.1 has no task. */
 type Facts = Omit<StoredFacts, 'task'> & Partial<Pick<StoredFacts, 'task'>>;
 
 async function readFacts(folder: Folder, name: string): Promise<StoredFacts | null> {

@@ -25,9 +25,10 @@ function kindOfWorker(): WorkerType {
 }
 
 /**
- * Starts this worker's own script again as a thread. A second script would need its own URL, its
- * own policy and support from bundlers. If the worker cannot start the thread, because the browser
- * does not allow it or the script's URL was revoked, the page starts the thread.
+ * Starts this worker's own script again as a thread. A second script would have its own URL, which
+ * bundlers would have to support and the page's content security policy would have to allow. If the
+ * worker cannot start the thread, because the browser does not allow it or the script's URL was
+ * revoked, the page starts the thread.
  * @returns the thread's port, or null if no thread could be started
  */
 export async function startThread(): Promise<Port | null> {

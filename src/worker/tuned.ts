@@ -22,7 +22,10 @@ export interface TunedPlatform {
   readonly measure: (options: TuneOptions) => Promise<TuneResult>;
   /** The store for results; undefined if they should not be stored. */
   readonly store: TuningStore | undefined;
-  /** The user agent is part of each key in the store, because drivers change with the browser. */
+  /**
+   * The user agent is part of each key in the store. After a browser update, which can change how
+   * fast kernels run, measurements of the old version are therefore not used.
+   */
   readonly userAgent: string;
 }
 

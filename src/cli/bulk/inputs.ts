@@ -9,7 +9,7 @@ export interface Item {
   readonly path: string;
   /**
    * The result's path relative to the output folder, with "/" as the separator. The file name is
-   * still the input's.
+   * that of the input, because `planWork` chooses the result's name later.
    */
   readonly relative: string;
 }

@@ -5,7 +5,7 @@ import { writeFailed } from '../../codecs/sink.ts';
 import type { Work } from './plan.ts';
 import type { Shard } from './shard.ts';
 
-/** A line of the journal about an image that was processed or that failed. */
+/** A journal line that records the result or the error of one image. */
 export interface Entry {
   readonly input: string;
   /** The input file's size in bytes. `time` is its modification time in milliseconds since 1970. */

@@ -35,7 +35,7 @@ export function shardOf(text: string, env: Environment = process.env): Shard {
 }
 
 /**
- * Returns the number of the shard to which an image belongs. The first shard has the number 1.
+ * Returns the number of the shard that contains an image. The first shard has the number 1.
  * Adding images does not move other images to different shards.
  */
 export function shardWith(relative: string, of: number): number {

@@ -2,7 +2,7 @@ import type { ImageTags } from '../../image/tags.ts';
 import { Bytes, join } from '../bytes.ts';
 import { type PngColour, SIGNATURE, tagChunks } from './pngChunks.ts';
 
-/** Replaces a PNG's colour and metadata chunks with new chunks for the tags. */
+/** Replaces a PNG's colour and metadata chunks with new chunks that contain `tags`. */
 export async function embedPng(
   file: Uint8Array<ArrayBuffer>,
   tags: ImageTags,

@@ -229,7 +229,7 @@ class RowFilters {
 function filterRow(out: Uint8Array, row: Uint8Array, above: Uint8Array, pixel: number): void {
   const end = row.length;
   const sums = [0, 0, 0, 0, 0];
-  // The step is one byte longer than a number of whole pixels, so every channel is sampled.
+  // The step is one byte longer than a whole number of pixels, so every channel is sampled.
   const step = end < SAMPLES ? 1 : Math.ceil(end / SAMPLES / pixel) * pixel + 1;
   for (let i = pixel; i < end; i += step) {
     const [value, left, up, corner] = [row[i], row[i - pixel], above[i], above[i - pixel]];

@@ -14,9 +14,9 @@ export async function assemble(text: string): Promise<Uint8Array> {
 }
 
 /**
- * Assembles the modules for all variants. For each variant, also assembles a probe that only
- * runtimes with support for the variant can validate. All modules are returned as hexadecimal
- * digits, which compress better than base64.
+ * Assembles the modules for all variants. Also assembles a probe for each variant. A probe is a
+ * tiny module that is valid only in runtimes that support the variant. All modules are returned as
+ * hexadecimal digits, which compress better than base64.
  */
 export async function assembledModules(): Promise<{
   readonly modules: Readonly<Record<string, string>>;

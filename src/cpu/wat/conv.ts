@@ -14,7 +14,10 @@ import {
   set,
 } from './text.ts';
 
-/** The numbers of pixels and output channels for which sums are kept in registers. */
+/**
+ * The size of a convolution tile. The sums for all its pixels and output channels are kept in
+ * registers.
+ */
 export interface ConvTile {
   readonly pixels: number;
   readonly channels: 4 | 8;

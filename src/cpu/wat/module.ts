@@ -1,6 +1,6 @@
 /**
- * Generates the text of the WebAssembly module. `npm run cpu:module` assembles both variants. The
- * library contains only the result (`generated`), not this file.
+ * Generates the text of the WebAssembly module. `npm run cpu:module` assembles the module with and
+ * without relaxed SIMD. The library contains only the results (`generated`), not this file.
  */
 import { bilinearText } from './bilinear.ts';
 import { convText } from './conv.ts';
@@ -11,7 +11,10 @@ import type { MultiplyAdd } from './text.ts';
 import { winogradText } from './winograd.ts';
 
 export interface Variant {
-  /** Whether products and sums are fused if the CPU supports this (relaxed SIMD). */
+  /**
+   * Whether to use the relaxed SIMD instruction `relaxed_madd`, which is a fused multiply-add on
+   * CPUs that have one.
+   */
   readonly relaxed: boolean;
 }
 

@@ -13,8 +13,8 @@ import {
 } from './text.ts';
 
 /**
- * move: see `RECORDS`. The WebAssembly function `move` copies one number at a time. This is fast
- * enough, because convolutions process far more data.
+ * move: see `RECORDS`. The WebAssembly function `move` copies one number at a time. A faster copy
+ * would gain little, because networks spend most of their time in convolutions.
  */
 export function moveText(): string {
   const divide = get('divide');

@@ -81,9 +81,9 @@ const inputText = (): string => {
 };
 
 /**
- * Generates code that computes a 1x1 convolution of the tiles for each position in the transformed
- * windows. The code calls the functions that `convText` generates for its tiles, such as
- * `$tile4x8`.
+ * Generates code that multiplies the transformed windows by the transformed weights. For each
+ * position in a window, this is a 1x1 convolution that treats each window as one pixel. The code
+ * calls functions that `convText` generates, such as `$tile4x8`.
  */
 const productsText = (): string => {
   const block = (channels: 4 | 8, pixels: 4 | 6) =>

@@ -1,4 +1,7 @@
-/** `npm run cpu:module` runs this script, which reassembles the modules. */
+/**
+ * Assembles the WebAssembly modules and writes them to `src/cpu/generated`. `npm run cpu:module`
+ * runs this script.
+ */
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { assembledModules } from './assemble.ts';

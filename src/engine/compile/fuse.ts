@@ -30,8 +30,8 @@ export interface FuseOptions {
   /** Nodes that must be written to memory. Fusion stops at them. */
   readonly keep?: ReadonlySet<NodeId>;
   /**
-   * If given, the list of ops starts and ends with pixel conversions. The pixels have 16 bits per
-   * sample if `wide` is set.
+   * If `image` is given, the list of ops starts and ends with pixel conversions. The pixels have 16
+   * bits per sample if `wide` is set.
    */
   readonly image?: { readonly wide?: boolean } | undefined;
   /**
@@ -40,8 +40,8 @@ export interface FuseOptions {
    */
   readonly activates?: (activation: Activation) => boolean;
   /**
-   * Whether the backend's convolution kernels can also compute a `mix` that follows, which is a
-   * weighted sum with another map. The default is false.
+   * Whether the backend's convolution kernels can also compute a `mix`, the weighted sum of their
+   * result and another map. The default is false.
    */
   readonly mixes?: boolean;
 }
@@ -83,7 +83,7 @@ export class Fuser {
     this.#claimed.set(id, op);
   }
 
-  /** Records that nodes are inside another node's op. */
+  /** Records that another node's op computes these nodes. */
   absorb(inner: readonly NodeId[]): void {
     for (const id of inner) this.#claimed.set(id, null);
   }
@@ -117,10 +117,11 @@ export class Fuser {
 
   /**
    * Fuses `conv [activation] [mul other] [add other] [activation]` into one op. A nearest-neighbour
-   * enlargement or a concatenation can come first. A `mix` can replace `mul` and `add`. After a
-   * convolution of a concatenation, `mul` and `mix` are not fused, because its kernel cannot
-   * multiply by a map. An `add` is then fused only if `other` is one of the concatenated maps, or
-   * if there are fewer than `MAX_PARTS` of them, so that a binding is free for it.
+   * enlargement or a concatenation can come first. The pattern can contain a `mix` instead of `mul`
+   * and `add`. If the convolution reads a concatenation, `mul` and `mix` are not fused, because the
+   * kernel for this case has no multiplier. An `add` is then fused only if `other` is one of the
+   * concatenated maps, or if the number of these maps is less than `MAX_PARTS`, because otherwise
+   * the kernel has no binding for `other`.
    */
   #claimConv(node: Node<'conv'>, id: NodeId): void {
     const parts = this.partsOf(node);
@@ -200,7 +201,7 @@ export class Fuser {
 
   /**
    * Lets a 3x3 convolution read the input of a nearest-neighbour enlargement directly, unless the
-   * enlarged map must be written.
+   * enlarged map must be written to memory.
    */
   readThrough({ kernel, inputs: [source] }: Node<'conv'>): { upsample: number; source: NodeId } {
     const from = this.graph.nodes[source];
@@ -309,8 +310,8 @@ export class Fuser {
   }
 
   /**
-   * Returns a node's reader if there is only one and the node's value does not have to be written.
-   * Otherwise, returns null.
+   * Returns a node's reader if there is only one, it is not part of an op yet, and the node's value
+   * does not have to be written to memory. Otherwise, returns null.
    */
   #follower(id: NodeId): NodeId | null {
     if (!this.#isFusing || this.keep.has(id) || id === this.graph.output) return null;

@@ -58,7 +58,10 @@ const LEVELS: readonly (readonly [string, By])[] = [
 ];
 const size = { width: 8, height: 6 };
 
-/** Generates seeded weights that keep values bounded through all layers. */
+/**
+ * Generates pseudorandom weights from a fixed seed. Their range depends on the layer's number of
+ * inputs, so that values do not grow from layer to layer.
+ */
 function seeded({ graph }: Network): Map<string, Float32Array> {
   const next = randomStream(7);
   return new Map(

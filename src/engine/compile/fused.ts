@@ -1,8 +1,8 @@
 /**
- * A fused graph contains the compiler's decisions that do not depend on a backend. It is a list of
- * ops in execution order. Each op computes one or more nodes of the graph, reads and writes named
- * values, and names its weights. The GPU backend turns each op into dispatches (`emit/`). The CPU
- * backend runs the same list.
+ * A fused graph is the form of a graph that both backends execute. It is a list of ops in execution
+ * order. Each op computes one or more nodes of the graph, reads and writes named values, and names
+ * its weights. The GPU backend turns each op into dispatches (`emit/`). The CPU backend runs the
+ * same list.
  *
  * A *value* is the result of a graph node and has the id of that node. `graph.nodes[id]` states its
  * name and shape: a feature map [channels][height * scale][width * scale] for an LR image of
@@ -74,14 +74,17 @@ export interface ConvOp extends Fused, ConvLayer {
   };
   readonly writes: { readonly y: ValueId };
   /**
-   * The integer factor of the nearest-neighbour enlargement. It is 1 for 1x1 convolutions and if
-   * there is no enlargement.
+   * The integer factor of the nearest-neighbour enlargement. It is 1 if there is no enlargement. A
+   * 1x1 convolution never has one.
    */
   readonly upsample: number;
   readonly act0: Activation | PRelu | null;
-  /** 1 if nothing is added or if `mix` is given. */
+  /** Scales the convolution's result in the sum. It is 1 if nothing is added or `mix` is given. */
   readonly factor: number;
-  /** Only given if the backend supports it (`FuseOptions.mixes`). */
+  /**
+   * The position of the convolution's result among the two maps of a fused `mix`. The compiler
+   * fuses a `mix` only if the backend supports it (`FuseOptions.mixes`).
+   */
   readonly mix?: 0 | 1 | undefined;
   readonly act1: Activation | null;
 }
@@ -142,8 +145,8 @@ export interface VectorActivationOp extends Fused, OneToOne {
 
 /**
  * The first half of an attention-in-attention block, only at fusion level `blocks`:
- * `gated = k3(t) * sigmoid(k2(lrelu(k1(t))))`. Only `k2` has a bias. The op also computes the sums
- * with which the second half pools `t`.
+ * `gated = k3(t) * sigmoid(k2(lrelu(k1(t))))`. Only `k2` has a bias. The op also adds up partial
+ * sums of `t`, because the second half needs these totals for `pool(t)`.
  */
 export interface AttentionGateOp extends Fused {
   readonly op: 'attentionGate';
@@ -173,7 +176,7 @@ export interface AttentionMixOp extends Fused {
   readonly k4: ConvLayer;
   readonly non: ConvLayer;
   readonly last: ConvLayer;
-  /** The first layer of the next block, or null without `nextT`. */
+  /** The first layer of the next block. It is null if the op does not compute `nextT`. */
   readonly first: ConvLayer | null;
   readonly w1: LinearLayer;
   readonly w2: LinearLayer;
@@ -258,7 +261,7 @@ export interface ViewOp extends Fused {
 
 /**
  * A layer that reads the concatenation of up to four maps. The op can also compute a second layer,
- * `next`, whose input is the channels of the first layer's result from `next.first` on.
+ * `next`, which reads consecutive channels of the first layer's result, starting at `next.first`.
  */
 export interface PixelLayerOp extends Fused, PixelLayer {
   readonly op: 'pixelLayer';
@@ -370,8 +373,9 @@ type Lone<K extends Op['op']> = K extends K
   : never;
 
 /**
- * Any other graph op, as a single op. The comment on its type in `graph/ops.ts` states
- * the formula and the order of `inputs`. A new kind of op is a `LoneOp` until a pattern fuses it.
+ * A graph op that is not fused with any other. The comment on its type in `graph/ops.ts` states
+ * the formula and the order of `inputs`. A newly added graph op stays a `LoneOp` until the compiler
+ * has code that fuses it.
  */
 export type LoneOp = Lone<Exclude<Op['op'], Woven>>;
 
@@ -426,7 +430,10 @@ export const writesOf = ({ writes }: FusedOp): ValueId[] => listed({ ...writes }
 /** The range from the op that writes a value to the last op that reads it. */
 export interface Lifetime {
   readonly first: number;
-  /** An index in `ops`, or the length of `ops` for the output and for values that are kept. */
+  /**
+   * The index in `ops` of the last op that needs the value. It is the length of `ops` for the
+   * graph's output and for other values that are read after the last op.
+   */
   readonly last: number;
 }
 
@@ -459,7 +466,7 @@ export function mapShape({ nodes }: Graph, id: NodeId): MapShape {
   return shape;
 }
 
-/** Returns a convolution node's layer without the other properties of the node. */
+/** Returns only the properties of a convolution node that make up a `ConvLayer`. */
 export const convLayer = ({
   kernel,
   cIn,
@@ -468,10 +475,7 @@ export const convLayer = ({
   bias,
 }: GraphNode & { op: 'conv' }): ConvLayer => ({ kernel, cIn, cOut, weight, bias });
 
-/**
- * Returns a linear node's layer, whose input has `lengthIn` values, without the other properties of
- * the node.
- */
+/** Returns the `LinearLayer` for a linear node whose input has `lengthIn` values. */
 export const linearLayer = (
   { weight, lengthOut }: GraphNode & { op: 'linear' },
   lengthIn: number,

@@ -75,7 +75,7 @@ describe('lower', () => {
     const program = await lower(graph, { keep: new Set([id]), fuse });
     expect(program.resourceOf.has(id)).toBe(true);
     expect(names(program)).toContain('block0.mix_lrelu');
-    // The other block is still fused.
+    // Block 1, which does not contain the kept node, is still fused.
     expect(names(program).filter((name) => name.startsWith('block1.'))).toEqual([
       'block1.reduce_lrelu',
       'block1.reduce_lrelu:partials',

@@ -105,8 +105,9 @@ class Merger {
   }
 
   /**
-   * Returns the op that writes the value `id`. Returns null if this op is of another kind, if the
-   * value is kept, or if the value does not have exactly one reader.
+   * Returns the op that writes the value `id`. Returns null if this op is not of kind `kind` or is
+   * already replaced, if the value is in `keep` or is the graph's output, or if several ops read
+   * the value.
    */
   #inner<K extends FusedOp['op']>(id: ValueId | null, kind: K): FusedOpOf<K> | null {
     return id !== null && this.#isPrivate(id) ? this.#writer(id, kind) : null;
@@ -136,8 +137,8 @@ class Merger {
   }
 
   /**
-   * Merges `conv(activation(u) * v) + r`, where `u` and `v` are the halves of a depthwise
-   * convolution.
+   * Merges the ops of `conv(activation(u) * v) + r` into one. A depthwise convolution writes `u` to
+   * the first half of its output channels and `v` to the second half.
    */
   #gatedProjection(conv: Layer): void {
     const { multiplier, addend, x } = conv.reads;
@@ -179,8 +180,8 @@ class Merger {
   }
 
   /**
-   * Merges `x + out(mix(values(norm(x)), scores))`. The scores are merged too if they are computed
-   * from `norm(x)`.
+   * Merges the ops of `x + out(mix(values(norm(x)), scores))` into one. If the scores are computed
+   * from the result of `values` too, the op that computes them is also merged.
    */
   #attention(mix: FusedOpOf<'groupMix'>): void {
     const { grouping, heads, merge, channels, first } = mix;
@@ -396,7 +397,10 @@ class Merger {
     this.#replaced.set(conv, null);
   }
 
-  /** Returns the single-map layer that reads the result of the normalisation `op`, or null. */
+  /**
+   * If `op` is a normalisation that is merged with a 1x1 convolution, returns this convolution and
+   * the merged op. Otherwise, returns null.
+   */
   #readersOfNorm(op: FusedOp) {
     if (op.op !== 'layerNorm') return null;
     const [conv] = this.#readers.get(op.writes.y) ?? [];

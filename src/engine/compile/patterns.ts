@@ -201,7 +201,7 @@ export class PatternFinder {
     return { conv, skip: skip.inputs[0], scale: skip.scale, inner };
   }
 
-  /** Whether exactly one node reads this node's value, and it need not be written to memory. */
+  /** Whether exactly one node reads this node's value and nothing else needs it in memory. */
   #private(id: NodeId): boolean {
     return (
       !this.#keep.has(id) && id !== this.#graph.output && (this.#readers.get(id) ?? []).length === 1

@@ -53,11 +53,11 @@ export type Operand =
  * sum covers one part of the map.
  */
 export interface Sums {
-  /** The index in `reads` of the sums, which are [count][blocks] vec4f. */
+  /** The index in `reads` of the operand that contains the sums, as [count][blocks] vec4f. */
   readonly operand: number;
   readonly blocks: number;
   /**
-   * The names of the uniform's words that hold the number of sums and the total number of pixels.
+   * The names of the uniform fields that contain the number of sums and the total number of pixels.
    */
   readonly count: string;
   readonly pixels: string;

@@ -122,7 +122,9 @@ export class Arena {
     });
   }
 
-  /** Returns the buffer of a resource. Resources with disjoint lifetimes share slots. */
+  /**
+   * Returns the buffer of a resource. Resources whose lifetimes do not overlap can share a buffer.
+   */
   buffer(resource: ResourceId): GPUBuffer {
     return this.#buffers[resource];
   }
@@ -186,7 +188,7 @@ export class Arena {
    * function can return while they are still running, so that the next run or a readback can follow
    * without a gap. When `signal` fires, the run stops between submissions.
    *
-   * @returns the number of pieces into which the dispatches were cut.
+   * @returns the number of pieces that the dispatches were cut into.
    * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST`; by then, no work is
    *   running.
    */
@@ -217,7 +219,8 @@ export class Arena {
     pieces.forEach(({ dispatch, row }, i) => {
       const at = (i * stride) / 4;
       words.set(dispatch.params.slice(0, PARAM_WORDS), at);
-      // If a kernel's grid has a single row, this word has another meaning.
+      // A kernel without `group_row` has only one row of workgroups. Its third word could be
+      // another parameter, so it is not overwritten.
       if (dispatch.grid[1] > 1 || row > 0) words[at + GROUP_ROW_WORD] = row;
     });
     for (let i = marksAt / 4; i < words.length; i++) words[i] = this.#device.mark();
@@ -264,7 +267,7 @@ export class Arena {
   }
 }
 
-/** The maximum number of pieces into which one dispatch is cut. */
+/** The maximum number of pieces that one dispatch is cut into. */
 const MAX_PIECES = 16;
 
 export const uniformStride = (device: Device): number =>
@@ -281,7 +284,7 @@ export const uniformBytes = (device: Device, program: Program, size: Size): numb
 export const markBytes = (program: Program, size: Size): number => 4 * mostPieces(program, size);
 
 /**
- * Returns the maximum number of pieces into which a program's dispatches are cut, for tiles up to
+ * Returns the maximum number of pieces that a program's dispatches are cut into, for tiles up to
  * `size`.
  */
 function mostPieces({ steps }: Program, size: Size): number {

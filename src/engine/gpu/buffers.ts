@@ -1,7 +1,7 @@
 import type { Device } from './device.ts';
 import type { Pace } from './pace.ts';
 
-/** Creates a buffer that belongs to a set. */
+/** Creates a GPU buffer and adds it to a `Buffers` object, which later frees all its buffers. */
 export type MakeBuffer = (label: string, bytes: number, usage: number) => GPUBuffer;
 
 /**

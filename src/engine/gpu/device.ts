@@ -31,7 +31,10 @@ const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix' as GPUFeatureName
 const MAP_MODE_READ = 0x1;
 /** The error scopes, from the outermost to the innermost. */
 const SCOPES: readonly GPUErrorFilter[] = ['internal', 'out-of-memory', 'validation'];
-/** How many milliseconds to wait for a device loss to be reported after its first effects. */
+/**
+ * How many milliseconds to wait for a device loss to be reported after a call has failed with an
+ * `AbortError`.
+ */
 const LOSS_MS = 1000;
 
 /**
@@ -187,8 +190,8 @@ export class Device {
   }
 
   /**
-   * Returns a non-zero number that differs from earlier ones. If a buffer contains it, the work
-   * that writes it there has run.
+   * Returns a non-zero number that differs from earlier ones. Submitted work writes this number to
+   * a buffer. If the buffer then contains the number, the GPU has run the work.
    */
   mark(): number {
     this.#marks = (this.#marks + 1) >>> 0 || 1;
@@ -238,7 +241,10 @@ export class Device {
     return { result, verdict };
   }
 
-  /** Pops an error scope. This method never throws, so that all scopes are popped. */
+  /**
+   * Pops an error scope. If the call throws, this method returns a rejected promise instead, so
+   * that the caller still pops the other scopes.
+   */
   #popScope(): Promise<GPUError | null> {
     try {
       return this.gpu.popErrorScope();
@@ -287,8 +293,8 @@ export class Device {
   }
 
   /**
-   * Awaits the end of submitted work like `race`, and shortens the wait if the browser polls the
-   * queue (see `Polling`).
+   * Waits, as `race` does, for a promise that settles when submitted work has run. If the browser
+   * polls the queue, this method shortens the wait (see `Polling`).
    */
   #wait<T>(what: string, promise: Promise<T>, work?: number): Promise<T> {
     return this.race(what, this.#polling?.hasten(promise) ?? promise, work);
@@ -356,7 +362,8 @@ export class Device {
     const { result, verdict } = this.scopes('reading', () => ({
       mapping: buffer.mapAsync(MAP_MODE_READ, 0, bytes),
     }));
-    // If the code below fails, this promise's rejection must not remain unhandled.
+    // If the next statement throws before it awaits `mapping`, no other code handles the promise's
+    // rejection.
     result.mapping.catch(() => {});
     await Promise.all([this.#wait('reading', result.mapping), verdict]);
     this.throwIfLost();

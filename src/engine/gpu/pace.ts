@@ -14,9 +14,9 @@ export class Pace {
 
   /**
    * @param software whether to start with the speed of a CPU. Otherwise, the pace starts with the
-   *   speed of a small discrete GPU, so an image of 32 x 32 pixels is one submission. A slow
-   *   integrated GPU takes about 50 ms for its first submission. From then on, the pace uses the
-   *   measured speed.
+   *   speed of a small discrete GPU. At this speed, A2N upscales about 32 x 32 pixels in one
+   *   submission of 8 ms. A slow integrated GPU takes about 50 ms for its first submission. From
+   *   then on, the pace uses the measured speed.
    */
   constructor(targetMs: () => number, software: boolean) {
     this.#target = targetMs;
@@ -36,8 +36,8 @@ export class Pace {
   }
 
   /**
-   * Returns the expected milliseconds for `work` at the speed of the last job, or null before the
-   * first job.
+   * Returns the expected time for `work` at the speed of the last job, in milliseconds, or null
+   * before the first job.
    */
   expect(work: number): number | null {
     return this.#isKnown ? work / this.#rate : null;
@@ -59,8 +59,8 @@ export class Pace {
       // ended.
       const took = now - Math.max(started, this.#lastDone);
       this.#lastDone = now;
-      // The time of a tiny submission shows latency, not speed. Therefore, the amount by which a
-      // single measurement can change the rate is limited.
+      // The time of a tiny submission shows latency, not speed. Therefore, a single measurement can
+      // change the rate only by a limited factor.
       if (took > 0.5) {
         const measured = work / took;
         const bounded = Math.min(measured, this.#rate * 2);

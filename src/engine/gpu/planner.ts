@@ -9,9 +9,7 @@ export interface Lifetime {
 }
 
 export interface MemoryPlan {
-  /**
-   * The slot of each lifetime, by the index of the lifetime. Lifetimes without bytes have no slot.
-   */
+  /** The slot of lifetime `i` is `slotOf[i]`. Buffers of zero bytes have no slot. */
   readonly slotOf: readonly number[];
   /** The size of each slot in bytes. */
   readonly slotBytes: readonly number[];
@@ -21,7 +19,7 @@ export interface MemoryPlan {
 /**
  * Assigns lifetimes greedily to reusable slots and keeps the slots small. The lifetimes are
  * processed in order of first use. Each one takes the free slot with the tightest fit. If no free
- * slot is large enough, the largest free slot grows. Lifetimes without bytes get no slot. A slot is
+ * slot is large enough, the largest free slot grows. Buffers of zero bytes get no slot. A slot is
  * free again after the last dispatch that reads it, so lifetimes in one slot never overlap.
  */
 export function planMemory(lifetimes: readonly Lifetime[]): MemoryPlan {

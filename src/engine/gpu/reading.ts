@@ -34,8 +34,8 @@ export class Reading {
   }
 
   /**
-   * Submits the commands that `encode` records, which copy `bytes` bytes to the start of the
-   * staging buffer. When the GPU is done, this method checks the receipt and calls `use` with the
+   * Calls `encode` to record commands that copy `bytes` bytes to the start of the staging buffer,
+   * and submits them. When the GPU is done, this method checks the receipt and calls `use` with the
    * buffer's content: the copied bytes, followed by the receipt.
    * @throws CrispenError `DEVICE_LOST` (also if the GPU did not do all of the work),
    *   `OUT_OF_MEMORY`, `INTERNAL`

@@ -1,8 +1,8 @@
 import type { Device } from './device.ts';
 
 /**
- * Returns the number of bytes that `bytes` bytes take up in a receipt. It is a multiple of 4,
- * because only whole words can be copied.
+ * Returns the space in bytes that data of length `bytes` takes up in a receipt. It is a multiple of
+ * 4, because only whole words can be copied.
  */
 export const receiptBytes = (bytes: number): number => Math.ceil(bytes / 4) * 4;
 
@@ -10,7 +10,7 @@ export const receiptBytes = (bytes: number): number => Math.ceil(bytes / 4) * 4;
  * Proves that the GPU did its work. Marks (see `Device.mark`) and uploaded bytes are copied from
  * GPU buffers to the end of a readback buffer and must match the values that the caller expects.
  * Marks differ from run to run. If a submission or an upload was silently dropped, the copied bytes
- * differ.
+ * do not match the expected values.
  */
 export class Receipt {
   readonly #device: Device;
@@ -33,7 +33,7 @@ export class Receipt {
     return this.#end;
   }
 
-  /** Copies bytes of a buffer into the receipt. They must equal `data`. */
+  /** Copies bytes from a GPU buffer into the receipt. They must equal `data`. */
   expect(encoder: GPUCommandEncoder, from: GPUBuffer, offset: number, data: ArrayBufferView): void {
     const bytes = receiptBytes(data.byteLength);
     encoder.copyBufferToBuffer(from, offset, this.#buffer, this.#end, bytes);

@@ -24,10 +24,10 @@ export interface Patience {
 }
 
 /**
- * Watches all waits for one GPU. Each wait that ends shows that the GPU works, and resets the
- * elapsed time to 0. The elapsed time is the number of timer ticks, not the difference between two
- * times of day. A period in which the machine sleeps or the thread is busy therefore counts as at
- * most one tick.
+ * Watches all waits for one GPU. When a wait ends, the GPU has evidently responded, so the elapsed
+ * time is reset to 0. The elapsed time is counted in timer ticks, not calculated from clock
+ * readings. A period in which the machine sleeps or the thread is busy therefore counts as at most
+ * one tick.
  */
 export class Watchdog {
   readonly #patienceMs: number;

@@ -28,7 +28,7 @@ export interface AttentionMaps {
   readonly data: Float32Array<ArrayBuffer>;
 }
 
-/** One channel of the features that pixel attention scales, before the scaling. */
+/** One channel of a feature map, with its values before pixel attention scales them. */
 export interface GatedFeature {
   readonly channel: number;
   /** The channel's mean attention over the image. */

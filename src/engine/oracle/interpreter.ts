@@ -155,8 +155,8 @@ async function evaluate(
 }
 
 /**
- * Applies an op to `args`, its inputs in the order that the op defines. Each step takes at most a
- * few milliseconds on images of a few megapixels.
+ * Applies an op to its inputs, `args`, which are in the order that the op defines. Each step takes
+ * at most a few milliseconds on images of a few megapixels.
  */
 export function* applyOp<T extends Reals>(
   node: Op | Pick<GroupAttentionOp, 'op' | keyof AttentionSizes>,
@@ -341,7 +341,7 @@ export async function upscaleOnCpu<T extends RgbaImage>(
 }
 
 /**
- * Estimates how many milliseconds the oracle needs for an LR image. The estimate is based on a
+ * Estimates how many milliseconds `upscaleOnCpu` needs for an LR image. The estimate is based on a
  * probe of about 50 ms, which runs a 3x3 convolution of 40 channels, A2N's most expensive layer
  * shape.
  * @throws CrispenError `INVALID_INPUT` for invalid sizes.

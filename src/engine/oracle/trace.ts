@@ -1,6 +1,7 @@
 /**
- * Code shared by network runs on the GPU and on the CPU: the layout of a trace's input, the nodes
- * to trace, and the pixel formats at both ends.
+ * Functions that the GPU backend, the CPU backend and the oracle share. They pad a trace's input,
+ * find the traced nodes by name, crop the network's output, and return the formats of the input and
+ * output pixels.
  */
 import { CrispenError } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';

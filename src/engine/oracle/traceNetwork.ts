@@ -25,7 +25,8 @@ import { findTaps, type PlanarInput, paddedInput, tracedMap } from './trace.ts';
  * Runs a whole network on a planar f32 input. Returns the unclamped values of the nodes named in
  * `taps`. Fusion (default `blocks`) stops at each tap, but a tap on the node `output` does not
  * affect fusion.
- * @throws CrispenError like `Engine.upscale`, and `INVALID_INPUT` for an unknown name.
+ * @throws CrispenError like `Engine.upscale`, and `INVALID_INPUT` if `taps` contains a name that
+ *   no node has.
  */
 export const trace = (
   engine: Engine,

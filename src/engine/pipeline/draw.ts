@@ -1,4 +1,4 @@
-/** Keeps a result on the GPU, as a texture into which tiles are drawn. */
+/** Keeps a result on the GPU by drawing its tiles into a texture. */
 
 import type { Size } from '../../geometry.ts';
 import { pixelsToTexture } from '../../kernels/pixels/texture.ts';

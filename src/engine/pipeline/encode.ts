@@ -90,9 +90,9 @@ export async function prepareNetwork(
   const model = await uploadModel(device, network, program, bindWeights(graph, weights));
   const { image } = program;
   if (!image) throw internal('the program was lowered without image conversion');
-  // Some networks need a padded image. If the padding has a border, the shader that reads the
-  // texture fills all padding by reflection. Otherwise, the kernel that converts the pixels to a
-  // map fills it by reflection or with a constant.
+  // Some networks need a padded image. If the padding includes a border on all four sides, the
+  // shader that reads the texture creates all of the padding, by reflection. Otherwise, the kernel
+  // that converts the pixels to a map creates the padding, by reflection or with a constant value.
   const padding = paddingOf(graph);
   const { border = 0 } = padding;
   const size = { width: paddedSide(padding, width), height: paddedSide(padding, height) };

@@ -19,7 +19,7 @@ import type { StripPlan } from './tiler.ts';
 
 /**
  * Plans the tiles of an image in the order in which they run. Each tile's `source` also includes
- * the pixels by which the network pads the tile on the right and at the bottom.
+ * the padding that the network adds to the tile on the right and at the bottom.
  * @throws CrispenError like `checkEdge`
  */
 export function planAveraged(

@@ -39,8 +39,8 @@ function bordered(
   const tiler = tilerFor(whole, network, 'zero', squares);
   const inside = (strips: readonly StripPlan[]) => withoutBorder(strips, image, border);
   /**
-   * Whether one tile covers the whole image. The statistics of that tile are those of the image, so
-   * `pools` is then false.
+   * Whether one tile covers the whole image. If so, no separate pass has to compute the image's
+   * statistics first, and `pools` is false.
    */
   let single = false;
   return {

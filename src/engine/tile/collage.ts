@@ -7,9 +7,15 @@ import type { RgbaImage } from '../../image/image.ts';
 
 /** The number of parts along a side of a collage, unless only a smaller collage fits into memory. */
 const PARTS = 4;
-/** The minimum side length of a part. The accuracy of estimates was measured with this size. */
+/**
+ * The minimum side length of a part. The accuracy of estimated statistics was measured with parts
+ * of this size.
+ */
 const MIN_PART = 48;
-/** Larger images have larger parts, so that a collage contains this share of the image's pixels. */
+/**
+ * The largest collage contains this share of the image's pixels, unless its parts would then be
+ * smaller than `MIN_PART`.
+ */
 const COLLAGE_SHARE = 1 / 8;
 
 /** An image, or a collage of its parts, from which statistics are gathered. */
@@ -19,8 +25,8 @@ export interface Sample {
 }
 
 /**
- * Yields samples of an image for the caller to try one after another. The first is the whole image.
- * Smaller and smaller collages follow.
+ * Yields samples of an image. If one needs too much memory, the caller can try the next one. The
+ * first is the whole image if it fits into memory. Smaller and smaller collages follow.
  * @param multiple the parts' side lengths are multiples of this number
  * @param kind `estimated` yields only collages
  */
@@ -53,7 +59,10 @@ function* collagesOf({ width, height }: Size): Generator<[parts: number, side: n
   for (let parts = PARTS; parts > 0; parts--) yield [parts, MIN_PART];
 }
 
-/** Joins parts of the image, each from the centre of a cell of a grid over the image. */
+/**
+ * Builds a collage. Divides the image into a grid of `parts` x `parts` cells and joins the pixels
+ * from the centre of each cell.
+ */
 function collage(image: RgbaImage, parts: number, { width, height }: Size): RgbaImage {
   const data = image.data.slice(0, width * height * 4);
   const columns = spread(image.width, width, parts);

@@ -1,6 +1,6 @@
 /**
- * Tests tiling for networks that compute means over the whole image, for group norms or channel
- * attention. Similar networks without such means are tested too.
+ * Tests tiling for networks whose group norms or channel attention use means over the whole image.
+ * Similar networks without such means are tested too.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { testGpu } from '../../../test/gpu.ts';

@@ -1,9 +1,10 @@
 /**
- * Gathers the statistics of a whole image for a network that runs in tiles. A2N weights its
- * branches by means over the image. All tiles must use the same means, or the borders between tiles
- * would be visible. A first pass gathers the means. It runs the network without its upsampling
- * layers and thus needs far less memory than the whole network. If the image is too large even for
- * that, the means come from a collage of its parts.
+ * Gathers the statistics of a whole image for a network that runs in tiles. A2N computes the
+ * weights of its two branches from the means of feature maps over the whole image. All tiles must
+ * use the same means, or the borders between tiles would be visible. A first pass gathers the
+ * means. It runs the network without its upsampling layers and thus needs far less memory than the
+ * whole network. If the image is too large even for that, the means come from a collage of its
+ * parts.
  */
 import { CrispenError, nonFinite } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
@@ -36,7 +37,7 @@ interface GivenModel {
 interface PoolingStep {
   readonly step: Step;
   readonly sums: Sums;
-  /** The resource that contains the sums. */
+  /** The resource that contains the feature map's partial sums. */
   readonly resource: ResourceId;
 }
 
@@ -62,7 +63,8 @@ function givenModel(model: Model): GivenModel {
     return {
       ...step,
       reads: step.reads.map((read, i) => (i === sums.operand ? { resource: id } : read)),
-      // With one sum and one pixel, the step returns the given mean unchanged.
+      // The step adds the partial sums and divides the result by the number of pixels. If the mean
+      // is given as the only sum and the number of pixels is 1, the result is the mean itself.
       params: (size, tile) => ({
         ...step.params(size, tile),
         [sums.count]: 1,
@@ -109,12 +111,12 @@ function poolingSteps({ steps }: Program): PoolingStep[] {
 export interface Statistics {
   readonly kind: 'exact' | 'estimated';
   /**
-   * The model that runs on the tiles. It reads the means from the resources in `inputs`, which
-   * lists each resource with the means to write to it.
+   * The model that runs on the tiles. It reads the means from the resources in `inputs`. Each entry
+   * of `inputs` consists of a resource and the values that must be written to it.
    */
   readonly model: Model;
   readonly inputs: readonly (readonly [ResourceId, Float32Array<ArrayBuffer>])[];
-  /** The size in bytes of the buffers in which the means were gathered, including weights. */
+  /** The GPU memory that gathering the means used, in bytes, including the model's weights. */
   readonly bytes: number;
 }
 
@@ -139,7 +141,8 @@ export function planStatistics(
   const binding = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
   const sumBytes = (size: Size): number[] =>
     poolings.map(({ resource }) => pass.program.resources[resource].bytes(size));
-  // The staging buffer receives the sums, a copy of the pixels, and the marks of the submissions.
+  // The staging buffer receives the sums and a `Receipt`. The receipt consists of a copy of the
+  // pixels and of marks, which prove that no submission was dropped.
   const stagingBytes = (size: Size): number =>
     sumBytes(size).reduce((sum, bytes) => sum + bytes, 0) +
     size.width * size.height * 4 * image.data.BYTES_PER_ELEMENT +

@@ -30,7 +30,8 @@ const [FINITE_WORD, DONE_WORD] = [0, 1];
 
 /**
  * Returns the size in bytes of a staging buffer. The buffer holds the status, the upscaled pixels
- * and a `Receipt`, which contains copies of the source's pixels and of the submission marks.
+ * and a `Receipt`. The receipt contains copies of the source's pixels and of the marks that prove
+ * that the GPU ran every submission (see `Device.mark`).
  */
 function stagingBytes({ network, program }: Model, size: Size): number {
   const { pixelBytes } = imageResources(program);
@@ -166,7 +167,7 @@ export class StripRun {
   }
 
   /**
-   * The remaining strips. Before the first run, these are all strips. After a failed run, only the
+   * The remaining strips. Before the first run, all strips remain. After a failed run, only the
    * unfinished strips are left.
    */
   get left(): readonly StripPlan[] {
@@ -188,8 +189,8 @@ export class StripRun {
   /**
    * Computes the remaining strips. While a tile is read and its strip is delivered, the GPU
    * computes only the next tile.
-   * @throws CrispenError with the codes of `Arena.run` or with `NON_FINITE`; errors of the sink. By
-   *   then, the GPU is idle.
+   * @throws CrispenError with a code of `Arena.run` or `NON_FINITE`; also any error that the sink
+   *   throws. By then, the GPU is idle.
    */
   async run(
     job: Job,

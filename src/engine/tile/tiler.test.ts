@@ -128,7 +128,8 @@ describe('halveTiles', () => {
       [45, 45],
     ]);
     const seen = coverage(halved ?? [], 100, 90);
-    // The tiles cover each pixel once, except the pixels of the first tile, which is finished.
+    // The first tile is already finished and is not cut again. The new tiles cover each of the
+    // other pixels once.
     expect(seen.every((count, i) => count === (i % 100 < 50 && i < 4500 ? 0 : 1))).toBe(true);
     expect(longestSide(halved ?? [])).toBeLessThanOrEqual(25);
     expect(halveTiles(image, halved ?? [], cutting(3))).toBeNull();

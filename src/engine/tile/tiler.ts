@@ -45,8 +45,8 @@ const STRIP_BYTES = 2 ** 27;
  * a boundary of the network's attention windows (`Network.windows`).
  * @param squares the side length, in cells, of the squares of pixels that the CPU's Winograd
  *   convolutions compute together. Each tile's `source` also starts at a boundary of these squares.
- *   A tile is therefore divided into the same squares as the whole image, and the convolutions
- *   compute the same bits.
+ *   A tile and the whole image are therefore divided into the same squares, and the results of
+ *   their convolutions are bit-identical.
  */
 export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares = 1) {
   const { graph, scale, windows = 1 } = network;
@@ -66,12 +66,14 @@ export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares
     pools: graph.nodes.some((node) => opRules(node).global(node) === 'means'),
     plan: (tileSize: number, fits: (width: number, height: number) => boolean) =>
       planStrips(image, scale, cutting, tileSize, fits),
-    /** Cuts the image into strips of one tile each and of nearly equal height. */
+    /**
+     * Cuts the image into at most `count` strips of nearly equal height. Each strip is one tile.
+     */
     bands: (count: number) =>
       cutTiles(
         image,
-        // `cutTiles` rounds the sides of a core down to whole cells. Even after this rounding,
-        // these sides are large enough for at most `count` bands with one tile each.
+        // `cutTiles` rounds the sides of a core down to whole cells. Even after this rounding, a
+        // core is as wide as the image, and at most `count` cores cover the image's height.
         {
           width: image.width + multiple,
           height: Math.ceil(image.height / multiple / count) * multiple,
@@ -217,7 +219,10 @@ export function regionOf(image: RgbaImage, rect: Rect, edge: Edge): RgbaImage {
   return { width, height, data } as RgbaImage;
 }
 
-/** Returns the pixel index of each position of a span along an axis. */
+/**
+ * Returns the pixel coordinates to read for a span along one axis. With `zero`, positions outside
+ * the image are left out.
+ */
 function indices(start: number, length: number, size: number, edge: Edge): number[] {
   const span = Array.from({ length }, (_, i) => start + i);
   if (edge === 'zero') return span.filter((i) => i >= 0 && i < size);

@@ -25,7 +25,7 @@ import { type StripPlan, tilerFor } from './tiler.ts';
 
 /**
  * A model that is split into two parts. The trunk writes the resource `between`, and the end reads
- * it. In both programs, it has its own buffer.
+ * it. In the programs of both parts, `between` has its own buffer instead of a shared one.
  */
 interface CutModel {
   readonly trunk: Model;
@@ -40,12 +40,12 @@ export interface Trunk {
   readonly tiler: ReturnType<typeof tilerFor>;
   readonly strips: readonly StripPlan[];
   /**
-   * The GPU memory of the trunk's last map, which is kept, and the peak GPU memory, including
-   * weights, both in bytes.
+   * `bytes` is the size of the trunk's last map, which stays on the GPU. `peakBytes` is the peak
+   * GPU memory in bytes while the trunk runs, including weights.
    */
   readonly bytes: number;
   readonly peakBytes: number;
-  /** Copies a tile's part of the last map. */
+  /** Copies one tile's part of the trunk's last map into that tile's arena. */
   readonly fill: TileFill;
   readonly destroy: () => void;
 }
@@ -90,8 +90,9 @@ function makeCut(model: Model): CutModel | null {
 }
 
 /**
- * Runs a model's trunk over the whole image and plans the tiles of its end. Returns null if the
- * model has no trunk or if the trunk or the tiles exceed the budget or the device's memory.
+ * Runs a model's trunk over the whole image and plans the tiles for the rest of the model. Returns
+ * null if the model has no trunk. Also returns null if the trunk or the tiles need more memory than
+ * the budget or the device allows.
  * @throws CrispenError like `Arena.run`, except `OUT_OF_MEMORY`; the buffers are then freed
  */
 export async function runTrunk(

@@ -40,10 +40,9 @@ beforeAll(async () => {
 afterAll(() => engine.destroy());
 
 /**
- * Enlarges both textures. For each line between LR pixels, computes the relative difference between
- * the step across the line in one result and the step across the same line in the other result.
- * Returns the maximum over the lines that are at the border of one of the results, and the maximum
- * over all other lines.
+ * Enlarges both textures. For each line between LR pixels, measures the step across the line in
+ * both results and computes the relative difference of the two steps. Returns the maximum over the
+ * lines that are at the border of one of the results, and the maximum over all other lines.
  */
 async function changes(edge: Edge): Promise<{ border: number; within: number }> {
   const options = { edge, submitMs: () => 200 };

@@ -18,7 +18,7 @@ import { decodeElements, encodeElements } from '../gpu/element.ts';
 import { PARAM_BYTES } from '../gpu/pipelines.ts';
 import { Reading } from '../gpu/reading.ts';
 
-/** The allowed difference relative to the largest value. */
+/** The allowed difference from the reference, relative to the reference's largest value. */
 const TOLERANCE: Readonly<Record<ElementType, number>> = { f32: 1e-4, f16: 1e-3 };
 
 const plain = { act0: null, multiply: false, add: false, factor: 1, act1: null } as const;
@@ -122,7 +122,7 @@ function rowsOf({ channels, height, width, data }: PlanarMap, from: number, to: 
   return rows;
 }
 
-/** A variant that is bound to the buffers of a layer. */
+/** A kernel variant that is bound to a layer's buffers. */
 export interface BoundLayer {
   readonly compileMs: number;
   /**

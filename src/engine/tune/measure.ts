@@ -35,8 +35,9 @@ export interface TuneOptions {
   readonly sizes: readonly Size[];
   readonly repeats: number;
   /**
-   * The fusion levels to compare on a small A2N. `blocks` is measured with both tile sizes. If the
-   * list is empty, only convolutions are measured.
+   * The fusion levels to compare on a small A2N. The level `blocks` is measured with tiles of 8
+   * columns and, if they fit the device, of 16 columns. If the list is empty, only convolutions are
+   * measured.
    */
   readonly fusions: readonly Fusion[];
   readonly signal?: AbortSignal | undefined;
@@ -96,7 +97,7 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
     const own = () => measurements.filter((measurement) => measurement.element === element);
     const exact = METHODS.filter((method) => !CONV_VARIANTS[method].isRough);
     const fastestConv = fastest(own(), exact) ?? 'plain';
-    // The method `quad` replaces `quad3` and `quad5`. It chooses between them for each layer.
+    // If `quad3` or `quad5` is fastest, `quad` is used, which selects one of the two per layer.
     const conv: ConvMethod = fastestConv.startsWith('quad') ? 'quad' : fastestConv;
     const candidates = options.fusions.flatMap((fuse) =>
       TILE_COLUMNS.filter((wide) => (fuse === 'blocks' ? wide <= room : wide === 8)).map(
@@ -187,7 +188,8 @@ async function measureFusions(
       const { image } = await engine.upscale(model, { width, height, data }, { signal });
       expected ??= image.data;
       const difference = relativeDifference(image.data, expected);
-      // The choices round differently, so results can differ by one level out of 255.
+      // The candidates round intermediate values differently, so correct 8-bit results can differ
+      // by one level.
       const sound = difference <= 1.01 / 255;
       const times: number[] = [];
       for (let i = 0; sound && i < repeats; i++) {

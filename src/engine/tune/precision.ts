@@ -2,8 +2,9 @@ import type { ElementType } from '../../kernels/kernel.ts';
 import type { AdapterReport } from '../types.ts';
 
 /**
- * The precision of maps and weights in memory. `auto` selects f16 if it was measured to be safe.
- * Otherwise, it selects f32.
+ * The precision of maps and weights in memory. `auto` selects f16 if the GPU supports it and
+ * `npm run precision` has shown that the model's f16 results are accurate enough. Otherwise, it
+ * selects f32.
  */
 export type Precision = ElementType | 'auto';
 

@@ -43,7 +43,8 @@ it('stops within its budget, and measures nothing on a software adapter', async 
   const device = await realDevice();
   try {
     const none = await tuneQuickly(device, { ...small, budgetMs: 0 });
-    // The budget only allows a layer's first run. After that, no time is left.
+    // With a time budget of 0 ms, only one run of the first variant is measured. After that, no
+    // time is left, so no variant is fully timed.
     expect(none).toBeNull();
     await expect(tuneQuickly(device, { ...small, signal: AbortSignal.abort() })).rejects.toThrow(
       /cancel|abort/i,

@@ -73,8 +73,9 @@ class Budget {
 
 /**
  * Times a few variants of the convolutions on two layers and checks each against the plain
- * reference. Chooses the fastest for f32, and for f16 if the device supports it. The fusion level
- * still comes from `FAMILIES`. Candidates that could not be timed within the budget are not chosen.
+ * reference. Chooses the fastest for f32, and for f16 if the device supports it. All other choices,
+ * such as the fusion level, come from the table `FAMILIES`. Candidates that could not be timed
+ * within the budget are not chosen.
  * @returns null on a software adapter or if no candidate could be timed
  * @throws CrispenError `ABORTED`, `DEVICE_LOST`
  */

@@ -35,7 +35,10 @@ export interface Methods {
  * use only a few variants.
  */
 export interface VariantInfo {
-  /** The number of pixels and of output channel blocks per invocation of a 3x3 convolution. */
+  /**
+   * The number of pixels that one invocation of a 3x3 convolution (for `matrix`, one subgroup)
+   * computes. For each pixel, it computes `blocks` blocks of output channels.
+   */
   readonly pixels: number;
   readonly blocks: number;
   /**
@@ -44,8 +47,8 @@ export interface VariantInfo {
    */
   readonly weights: 'invocation' | 'uniform' | 'quad' | 'subgroup' | 'workgroup';
   /**
-   * Whether the variant loses more precision than the variants that were used to measure models in
-   * f16. Such a variant is used only if it is selected by name.
+   * Whether the variant is less precise than the others. The precision of models in f16 was
+   * measured without such variants, so they are used only if they are selected by name.
    */
   readonly isRough: boolean;
   readonly offered: (adapter: Offering) => boolean;
@@ -90,8 +93,8 @@ export const CONV_VARIANTS = {
   shared: strips({ pixels: 8, blocks: 2, weights: 'workgroup' }),
   wide: strips({ pixels: 4, blocks: 5, weights: 'workgroup' }),
   halo: strips({ pixels: 8, blocks: 2, weights: 'workgroup', halo: true }),
-  // The next two variants are only for f16 maps. Before a model uses f16 products, the model's
-  // precision must be measured again.
+  // The next two variants are only for f16 maps. They add products in f16, so the precision of a
+  // model must be measured again before the model uses them.
   half: strips({ pixels: 8, blocks: 2, weights: 'workgroup', half: true }),
   halfUniform: strips({ pixels: 8, blocks: 2, weights: 'uniform', half: true }),
   quad3: quad(3),
@@ -204,7 +207,10 @@ const isSoftware = (family: Family): boolean => FAMILIES.indexOf(family) < 2;
 export const tuningFor = (adapter: AdapterReport): Promise<Tuning> =>
   tuningOf(familyOf(adapter), adapter);
 
-/** Creates a tuning from a choice. Rarely used kernels are loaded lazily. */
+/**
+ * Loads the kernel variants that a `Choice` names, or fallbacks that the adapter supports. Rarely
+ * used kernels are loaded lazily.
+ */
 export async function tuningOf({ half, ...own }: Choice, adapter: Offering): Promise<Tuning> {
   const methods = await methodsOf(own, adapter);
   if (half && variantOf(half).offered(adapter)) {

@@ -34,7 +34,7 @@ export interface AttentionBlockSpec {
 }
 
 export interface AttentionMixSpec extends AttentionBlockSpec {
-  /** The number of hidden elements of the dynamic attention module. */
+  /** The number of elements in the hidden layer of the dynamic attention module. */
   readonly hidden: number;
   /** The kernel size of the non-attention convolution: 3 (A2N) or 1 (A2N-M). */
   readonly nonKernel: 1 | 3;

@@ -59,8 +59,8 @@ const HALF_UNIT = 2 ** -11;
 /**
  * Returns the expected rounding error of each output value for a kernel that sums the products of
  * each block of four input channels in f16. The error is two standard deviations of a random walk
- * with `4 * kernel^2` roundings. The typical size of the sums is the root of the sum of squares of
- * the products. A missing product causes an error about ten times as large.
+ * with `4 * kernel^2` roundings. The size of a sum is estimated as the root sum square of its
+ * products. A missing product causes an error about ten times as large.
  */
 function halfSums(x: PlanarMap, w: Float32Array<ArrayBuffer>, spec: ConvSpec): Float32Array {
   const squares = { ...x, data: x.data.map((v) => v * v) };

@@ -56,20 +56,21 @@ export interface ConvSpec {
   readonly multiply: boolean;
   readonly add: boolean;
   /**
-   * The factor by which the value is multiplied before `r` is added. It is 1 if nothing is added.
+   * A constant that multiplies the result of `act0` before the addend `r` is added. It is 1 if
+   * nothing is added.
    */
   readonly factor: number;
   readonly act1: Activation | null;
   /**
-   * The index of the convolution's weight in `m`. If `mix` is given, `multiply` and `add` are
-   * false.
+   * Which of the two weights in the vector `m` multiplies the result of `act0`. The other weight
+   * multiplies the addend `r`. If `mix` is given, `multiply` and `add` are false.
    */
   readonly mix?: 0 | 1 | undefined;
   /** Whether workgroups also sum their results for a pooling op (`ConvVariant.pools`). */
   readonly pool?: boolean | undefined;
 }
 
-/** The uniform words that conv/store.wgsl declares. */
+/** The 32-bit words of the uniform buffer, as conv/store.wgsl declares them. */
 export const CONV_WORDS = {
   ...MAP_WORDS,
   in_blocks: 'u32',
@@ -116,9 +117,9 @@ export interface ConvVariant {
   /** The only element type that the variant supports. If absent, it supports both. */
   readonly only?: ElementType;
   /**
-   * Whether the variant's workgroups can sum their results (`ConvSpec.pool`). It is absent where
-   * that does not pay off: on software drivers, the barriers take longer than a separate step, and
-   * small workgroups produce too many sums.
+   * Whether the variant's workgroups can sum their results (`ConvSpec.pool`). The property is
+   * absent where a separate summing step is better: on software drivers, the barriers take longer
+   * than that step, and small workgroups produce too many sums.
    */
   readonly pools?: boolean;
   readonly kernel: (spec: ConvSpec, element: ElementType) => ConvKernel;
@@ -283,14 +284,20 @@ export const convSource = (
   );
 };
 
-/** Adapts a contract to a shape that loads its weights from a uniform buffer. */
+/**
+ * Returns a kernel's bindings for a shape: the same as `own`, but with `weights` as a uniform
+ * buffer instead of a storage buffer if the shape requires it.
+ */
 export const boundFor = <R extends string, W extends string, P extends string>(
   own: Contract<R | 'weights', W, P>,
   { weights }: ConvShape,
 ): Contract<R | 'weights', W, P> =>
   weights === 'uniform' ? { ...own, uniforms: ['weights'] } : own;
 
-/** Returns the grid of conv.wgsl for `cOut` channels of `width` x `height` pixels. */
+/**
+ * Returns the number of workgroups along `x`, `y` and `z` that conv.wgsl needs for an output of
+ * `cOut` channels and `width` x `height` pixels.
+ */
 export const shapeGrid = (
   { strip, lines, down = false, blocks, workgroup: [x, y] }: ConvShape,
   cOut: number,
@@ -302,7 +309,7 @@ export const shapeGrid = (
   Math.ceil(blocksOf(cOut) / blocks),
 ];
 
-/** A shape that runs on every device. */
+/** Returns the shape that `plainConv` uses. Every device supports it. */
 export const plainShape = (kernel: 1 | 3): ConvShape =>
   kernel === 3
     ? { strip: 8, lines: 1, blocks: 1, workgroup: [4, 16] }
@@ -327,7 +334,7 @@ export const plainConv: ConvVariant = {
   grid: ({ kernel, cOut }, width, height) => shapeGrid(plainShape(kernel), cOut, width, height),
 };
 
-/** Returns the uniform's words for an output of `width` x `height` pixels. */
+/** Returns the values in the uniform buffer for an output of `width` x `height` pixels. */
 export function convParams(spec: ConvSpec, width: number, height: number): ConvParams {
   const { cIn, cOut, upsample, act0, act1, multiply, add, factor, mix = 0 } = spec;
   return {
@@ -345,7 +352,7 @@ export function convParams(spec: ConvSpec, width: number, height: number): ConvP
     factor,
     out_blocks: blocksOf(cOut),
     upsample,
-    // Only convolutions of concatenations use these words (convParts.ts).
+    // Only convolutions of concatenations use `ends01` and `ends23` (convParts.ts).
     ends01: 0,
     ends23: 0,
   };

@@ -96,7 +96,10 @@ export const packGateBias = (
   b1: Float32Array | null,
 ): Float32Array<ArrayBuffer> => concatFloats([packBias(b3, cOut), packBias(b1, cOut)]);
 
-/** A network's last convolution, to RGB. It adds the bilinear skip and stores 8-bit pixels. */
+/**
+ * A network's last convolution, which produces RGB. It adds the bilinear skip and stores 8-bit
+ * pixels.
+ */
 export interface ConvPackSpec {
   readonly cIn: number;
   readonly scale: number;

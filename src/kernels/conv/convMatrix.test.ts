@@ -22,7 +22,7 @@ const noise = (length: number, seed: number) =>
 
 /**
  * Computes the convolution from the arranged weights, one matrix product at a time, as the kernel
- * does. The sizes come from the constants of the kernel's source.
+ * does. The sizes of the matrices and chunks are read from the constants in the kernel's source.
  */
 function byMatrices(
   x: ReturnType<typeof planarMap>,

@@ -25,13 +25,13 @@ export interface MatrixUnit {
   readonly n: number;
   readonly k: number;
   /**
-   * A smaller `k` with the same `m` and `n`, for the values that remain after whole steps of `k`.
-   * It is 0 if the adapter offers none.
+   * A smaller `k` with the same `m` and `n`. The last step uses it if exactly `rest` values remain
+   * after the steps of `k` values. It is 0 if the adapter offers none.
    */
   readonly rest: number;
   /** The fixed number of invocations in a subgroup. */
   readonly subgroup: number;
-  /** How many bytes of workgroup memory kernels may use. */
+  /** The number of bytes of workgroup memory that a kernel may use. */
   readonly bytes: number;
 }
 
@@ -93,8 +93,9 @@ function divide(
   const chunks = Math.ceil(padded / CHANNELS);
   const channels = Math.ceil(padded / chunks / 8) * 8;
   // To avoid bank conflicts in workgroup memory, the distance between pixels must be an odd
-  // multiple of 16 bytes (8 values). If no padding is needed for that, the values of a row of taps
-  // are consecutive and form a single run.
+  // multiple of 16 bytes (8 values). If `channels` is already such a multiple, the pixels need no
+  // padding, so the values for all taps in a row of the kernel are consecutive and form a single
+  // run.
   const isOdd = (channels / 8) % 2 === 1;
   const length = isOdd ? kernel * channels : channels;
   const left = length % k;
@@ -131,10 +132,10 @@ function fitting(
 }
 
 /**
- * Computes convolutions of f16 maps with subgroup matrices. Real GPUs multiply matrices several
- * times faster than vectors. Two kernels have no matrix version and compute strips of pixels
- * instead: the convolution of a concatenation (PARTS), and the one that stores the final image
- * (PACK).
+ * Computes convolutions of f16 maps with subgroup matrices. On hardware GPUs, matrix products are
+ * several times faster than the same products computed with vectors. Two kernels have no matrix
+ * version: the convolution of a concatenation (PARTS), and the one that stores the final image
+ * (PACK). They compute strips of pixels with vectors, in a shape from `stripConv`.
  */
 export const matrixConv = (unit: MatrixUnit): ConvVariant => {
   const { m, n, k, subgroup } = unit;

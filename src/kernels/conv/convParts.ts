@@ -54,7 +54,7 @@ export const convPartsKernel = (
   ...boundFor(PARTS, shape),
 });
 
-/** Returns the uniform's words for an output of `width` x `height` pixels. */
+/** Returns the values in the uniform buffer for an output of `width` x `height` pixels. */
 export function convPartsParams(spec: PartsConvSpec, width: number, height: number): ConvParams {
   const { parts, addend, multiply, upsample } = spec;
   if (multiply || upsample !== 1 || parts.length > MAX_PARTS) {
@@ -78,7 +78,7 @@ export function convPartsParams(spec: PartsConvSpec, width: number, height: numb
   };
 }
 
-/** Returns the grid of a convolution over parts for an output of `width` x `height` pixels. */
+/** Returns the dispatch grid of `convPartsKernel` for an output of `width` x `height` pixels. */
 export const convPartsGrid = (
   { kernel, cOut }: ConvSpec,
   width: number,

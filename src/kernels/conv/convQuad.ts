@@ -20,8 +20,8 @@ export type QuadBlocks = 3 | 5;
 const HEAD = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
 
 /**
- * Creates the variant (QUAD in conv.wgsl) for devices that support `subgroups` and on which loads
- * are expensive. 1x1 layers always use 5 blocks, and 3x3 layers with a multiplication, an addition
+ * Creates the variant (QUAD in conv.wgsl) for devices that support `subgroups` and have expensive
+ * memory loads. 1x1 layers always use 5 blocks, and 3x3 layers with a multiplication, an addition
  * or a PReLU always use 3. `blocks` applies to the other layers.
  * @param blocks if null, `quadBlocks` chooses the number for each layer
  */
@@ -78,8 +78,8 @@ function isQuadSpec({ act0, act1 }: ConvSpec): boolean {
 }
 
 /**
- * Returns the number of blocks per invocation for which the layer takes less time. Blocks beyond
- * the layer's last one take as much time as the others.
+ * Returns 3 or 5 blocks per invocation, whichever takes less time for the layer. Blocks beyond the
+ * layer's last one take as much time as the others.
  */
 export function quadBlocks({ cOut }: ConvSpec): QuadBlocks {
   const blocks = blocksOf(cOut);

@@ -36,8 +36,9 @@ export interface StripCut {
 const ACROSS = 32;
 
 /**
- * Creates a variant that computes vertical strips, so that neighbouring invocations read
- * neighbouring pixels. Most layers share three pipelines: 3x3, 3x3 with an enlargement, and 1x1.
+ * Creates a convolution variant. Its invocations compute vertical strips that lie side by side, so
+ * neighbouring invocations read neighbouring pixels. Most layers share three pipelines: 3x3, 3x3
+ * with an enlargement, and 1x1.
  */
 export function stripConv({ pixels, blocks, weights, halo, half }: StripCut): ConvVariant {
   const shape: ConvVariant['shape'] & {} = ({ cOut }): ConvShape => ({
@@ -72,8 +73,8 @@ export function stripConv({ pixels, blocks, weights, halo, half }: StripCut): Co
       const own = shape(spec);
       return {
         label: `conv${kernel}x${kernel} by strips of ${name}${upsample > 1 ? ', nearest' : ''}`,
-        // With 0, the kernel reads the factor from the uniform, so all enlargements share a
-        // pipeline.
+        // With UPSAMPLE 0, the kernel reads the enlargement factor from the uniform buffer, so all
+        // factors share a pipeline.
         code: convSource(element, kernel, own, { UPSAMPLE: upsample > 1 ? 0 : 1, ...extras(spec) }),
         ...boundFor(convContract(spec), own),
       };

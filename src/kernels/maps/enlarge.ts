@@ -12,7 +12,10 @@ const SHADERS: Sources = {
 
 const ENLARGE = contract(['x'], ['y'], MAP_WORDS);
 
-/** The bindings are `x` and `y`. The grid is `mapGrid(width, height, blocks)` for the output. */
+/**
+ * The bindings are `x` and `y`. The grid is `mapGrid(width, height, blocks)`, with the output's
+ * width, height and number of blocks.
+ */
 export function enlargeKernel(
   method: 'nearest' | 'bilinear',
   scale: number,

@@ -35,7 +35,10 @@ const SIZES = [
 const maps = (channels: readonly number[], height: number, width: number): PlanarMap[] =>
   channels.map((count, i) => randomMap(count, height, width, 20 + i));
 
-/** Returns the contents of all five bindings. Bindings without a part contain the first part. */
+/**
+ * Returns the contents of all five input bindings. If there are fewer than five parts, the other
+ * bindings contain the first part again.
+ */
 const bound = (parts: readonly PlanarMap[]) =>
   Array.from({ length: 5 }, (_, i) => toBlocked(parts[i] ?? parts[0]));
 
@@ -133,13 +136,16 @@ interface Case {
   readonly cOut: number;
   readonly width: number;
   readonly height: number;
-  /** The index of the addend among the parts, or `own` for a separate map. */
+  /**
+   * Which map is added to the result: the part with this index, or, if `own`, a map that is not one
+   * of the parts.
+   */
   readonly addend?: number | 'own';
   readonly prelu?: boolean;
   readonly rowsPerDispatch?: number;
   /**
-   * How the kernel divides the layer into strips. Without it, the kernel has the shape of
-   * `partsShape`.
+   * How the kernel divides the layer into strips. By default, `partsShape` determines how the work
+   * is divided.
    */
   readonly cut?: StripCut | undefined;
 }

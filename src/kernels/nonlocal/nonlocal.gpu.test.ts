@@ -301,8 +301,8 @@ it('counts the clusters that an image has alone', async () => {
     reads: [similar],
     writes: [10],
   });
-  // The kernel compares only the first four clusters. With chunks of two pixels, the reference
-  // compares only the first two clusters for an image of five pixels.
+  // `in_use` is 4, so the kernel compares only the first four clusters. With a chunk size of 2, the
+  // reference compares only the first two clusters, because `bucketsOf` returns 2 for five pixels.
   const expected = argmaxReference(table(similar, 2, 5, 8)).data.map((code, i) => {
     const own = [0, 1, 2, 3].map((k) => similar[i * 8 + k]);
     return code - (code % 8) + own.indexOf(Math.max(...own));
@@ -311,7 +311,10 @@ it('counts the clusters that an image has alone', async () => {
   expect(argmaxReference(table(similar, 2, 5, 8), 2).data.every((code) => code % 8 < 2)).toBe(true);
 });
 
-/** Computes the weights and sums of windows on the GPU, with `perSlab` windows at a time. */
+/**
+ * Computes attention in windows on the GPU, with at most `perSlab` windows at a time. Returns the
+ * attention weights, the log-sum-exp of each query's scores, and the output map's values.
+ */
 async function attend(
   products: RowProducts,
   x: PlanarMap,
@@ -387,8 +390,8 @@ async function attend(
 
 describe.each(PRODUCTS)('attention in windows of sorted rows (%s)', (_, products) => {
   it.each([
-    // The pixel counts are below, equal to and above the window size, half of it, and multiples of
-    // the tile size of 32.
+    // These pixel counts are below, equal to and above the window size. Some are also close to a
+    // multiple of the tile size of 32.
     [1, 1, 16, 3, 1],
     [3, 2, 16, 3, 1],
     [5, 3, 16, 3, 2],
@@ -399,7 +402,7 @@ describe.each(PRODUCTS)('attention in windows of sorted rows (%s)', (_, products
     [9, 7, 33, 3, 1],
     [16, 6, 32, 3, 1],
     [9, 5, 64, 1, 1],
-    // The pixel counts are close to the window size of released models and to half of it.
+    // Released models use windows of 384 pixels. These pixel counts are close to 384 or to 192.
     [191, 1, 384, 3, 1],
     [64, 3, 384, 3, 1],
     [383, 1, 384, 3, 1],

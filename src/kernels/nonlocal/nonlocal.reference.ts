@@ -201,8 +201,8 @@ export function* attentionSteps<T extends Reals>(
 export const attentionReference = atOnce(attentionSteps);
 
 /**
- * Returns the row of key `k` of a window. The keys are the rows of the window itself, then those of
- * the window before it, and then those of the window after it.
+ * Returns the index of the row that is key `k` of window `at`. The keys are the rows of the window
+ * itself, then those of the window before it, and then those of the window after it.
  */
 export function keyRow(at: number, k: number, window: number, windows: number): number {
   const span = Math.floor(k / window);

@@ -255,8 +255,8 @@ const WINDOW_WORDS = {
 
 export const SCORES = contract(['rows', 'inverse'], ['p', 'lse'], WINDOW_WORDS);
 /**
- * The contract of kernels that add a bias to the scores. For each key, `bias` has a row with one
- * value for each position that a query can have in its window.
+ * The contract of kernels that add a bias to the scores. In `bias`, each key has a row of values,
+ * one for each position in a query's window.
  */
 const BIASED_SCORES = contract(['rows', 'inverse', 'bias'], ['p', 'lse'], {
   ...WINDOW_WORDS,
@@ -372,8 +372,8 @@ export const keySoftmaxKernel = (
   );
 
 /**
- * The bindings are `w`, `offsets`, `x`, `before` (the sum so far, or `x` again) and `y`. The grid
- * is `mapGrid(width, height, blocks)` for `y`.
+ * The bindings are `w`, `offsets`, `x`, `before` (the sum so far, or `x` again if there is none)
+ * and `y`. The grid is `mapGrid(width, height, blocks)` for `y`.
  */
 export const sampleKeysKernel = (
   spec: { first: number; keys: number; offsets: OffsetLayout; add: boolean },

@@ -36,8 +36,8 @@ ${assemble(element, constants, name, SHADERS)}`,
 });
 
 /**
- * The kernels for devices that support `subgroups` and on which loads are expensive. See
- * rowMixQuad.wgsl.
+ * Kernels that reduce memory loads by sharing loaded values within a subgroup. They are for devices
+ * where loads are expensive. See rowMixQuad.wgsl.
  */
 export const quadProducts: RowProducts = {
   similarity: (spec, element) =>

@@ -24,7 +24,7 @@ const DEPTHS = [8, 16] as const;
 function samples(depth: 8 | 16, pixels: number, seed: number) {
   const next = randomStream(seed);
   const data = depth === 16 ? new Uint16Array(pixels * 4) : new Uint8ClampedArray(pixels * 4);
-  // Every fifth pixel is transparent, and every third pixel is opaque.
+  // Every fifth pixel is transparent. Every third pixel is opaque, unless it is transparent.
   return data.map((_, i) => {
     const pixel = Math.floor(i / 4);
     if (i % 4 === 3 && pixel % 5 === 0) return 0;

@@ -2,7 +2,7 @@ import { linearToSrgb, srgbToLinear } from '../../srgb.ts';
 import type { TapRuns } from './resample.ts';
 import { roundHalfToEven } from './rgba8.reference.ts';
 
-/** Interleaved RGBA that is not premultiplied. A `Uint16Array` holds samples of 16 bits. */
+/** Interleaved RGBA that is not premultiplied. A `Uint16Array` holds 16-bit samples. */
 type Samples = Uint8ClampedArray | Uint16Array;
 
 const topOf = (samples: Samples): number => (samples instanceof Uint16Array ? 65535 : 255);
@@ -52,8 +52,8 @@ export function resampleColumnsReference(
 }
 
 /**
- * Resizes the ring vertically and converts it to pixels. Fills `out` with rows of the result,
- * starting at row `row0`.
+ * Resizes the rows in the ring buffer vertically and converts the result to pixels. Fills `out`
+ * with rows of the result, starting at row `row0`.
  */
 export function resampleRowsReference(
   ring: { readonly rows: number; readonly data: Float32Array },

@@ -18,7 +18,9 @@ import { dySampleKernel, groupAffineKernel, partialConvGrid, partialConvKernel }
 const words = (channels: number, width: number, height: number): number =>
   blocksOf(channels) * 4 * width * height;
 
-/** Converts a kernel's output to a map and checks that absent channels are zero. */
+/**
+ * Converts a kernel's output to a map and checks that the unused lanes of the last block are zero.
+ */
 function mapOf(y: Uint32Array, { channels, height, width }: PlanarMap): Float32Array {
   const blocked = written(y);
   const last = blocked.subarray((blocksOf(channels) - 1) * 4 * width * height);
@@ -41,8 +43,8 @@ const SIZES = [
 
 describe.each(SIZES)('at %i x %i', (width, height) => {
   // The convolved channels take up part of a block, one block, one group of blocks, or several
-  // groups, of which the last one is incomplete. The kernel of 21 needs shorter strips than the
-  // other kernels.
+  // groups with an incomplete last group. The 21 x 21 kernel needs shorter strips than the other
+  // kernels.
   it.each([
     [13, 3, 10],
     [17, 4, 16],
@@ -83,7 +85,8 @@ describe.each(SIZES)('at %i x %i', (width, height) => {
   });
 
   // The cases cover groups of channels that lie within a block of 4 channels, that cross blocks,
-  // and that consist of whole blocks. In the last two cases, the groups are summed.
+  // and that consist of whole blocks. In the last two cases, the samples of all groups are added
+  // up.
   it.each([
     [1, 3, 3, null],
     [2, 4, 12, null],

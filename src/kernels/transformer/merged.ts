@@ -58,8 +58,8 @@ const SHADERS: Sources = {
 const QUADS = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
 
 /**
- * Describes how matrices are loaded. With `quads`, the lanes of a quad load them together. This is
- * for devices with `subgroups` on which loads are expensive.
+ * Describes how matrices are loaded. With `quads`, the lanes of a quad load them together. This
+ * requires the WebGPU feature `subgroups` and is intended for devices where loads are expensive.
  */
 export interface Loading {
   readonly quads: boolean;
@@ -120,7 +120,10 @@ export interface PixelLayerSpec extends Next {
    * norm, there is only one map.
    */
   readonly parts: readonly number[];
-  /** The first channel to which the activation applies, a multiple of 4. */
+  /**
+   * The index of the first channel that the activation applies to, a multiple of 4. It also applies
+   * to all later channels.
+   */
   readonly active: number;
 }
 
@@ -313,8 +316,8 @@ export const weighedWeightsKernel = (
 const SPATIAL_GATE = contract(['x', 'a', 'weights', 'bias', 'map'], ['y'], REDUCED_WORDS);
 
 /**
- * Takes the numbers of channels of `a`, of `x` (which has a reduced size) and of `map`. The grid
- * comes from `spatialGateGrid`.
+ * The first argument contains the channel counts of `a`, `x` and `map`. `x` has a lower resolution
+ * than the other two maps. The grid comes from `spatialGateGrid`.
  */
 export const spatialGateKernel = (
   [direct, inner, channels]: readonly [number, number, number],

@@ -105,7 +105,8 @@ export function scaleChannelsReference<T extends Reals>(
 const ABSENT = -1;
 
 /**
- * Returns the pixel indices of each group of a map, in the order of their positions in the group.
+ * Divides a map into groups. Returns an array for each group; its element `i` is the index of the
+ * pixel at position `i` in the group.
  */
 function groupsOf(grouping: Grouping, width: number, height: number): number[][] {
   const { kind, side, shift = { y: 0, x: 0 } } = grouping;
@@ -147,7 +148,7 @@ export interface ScoreSpec {
 }
 
 /**
- * Returns a function that locates channel `c` of a key, which consists of the channels of `merge` x
+ * Returns a function that locates channel `c` of a key. A key consists of all channels of `merge` x
  * `merge` pixels. The function returns a pixel's position in the window and the channel of that
  * pixel.
  */

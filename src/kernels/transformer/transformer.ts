@@ -104,7 +104,10 @@ export const depthwiseKernel = (
   ...DEPTHWISE,
 });
 
-/** Packs [channels][taps] as [blocks][taps] vectors, with zeros for absent channels. */
+/**
+ * Packs weights [channels][taps] as [blocks][taps] vectors of 4 channels, with zeros in the unused
+ * lanes of the last block.
+ */
 export function packDepthwise(
   weights: Float32Array,
   channels: number,
@@ -148,7 +151,10 @@ export function packNorm(
   return packed;
 }
 
-/** The groups of pixels that attend to each other, and the numbers of heads and channels. */
+/**
+ * How pixels are grouped for attention, and the numbers of heads and channels. Attention is
+ * computed separately in each group.
+ */
 export interface GroupSpec {
   readonly grouping: Grouping;
   readonly heads: number;
@@ -306,8 +312,8 @@ export const channelChunks = (pixels: number): number => Math.ceil(pixels / SUM_
 
 /**
  * Returns the number of blocks that hold all sums of one chunk of pixels. Each block holds four
- * sums. For each head, they are the sums of the products of query and key channels and of the
- * squares of these channels.
+ * sums. Each head has one sum for each pair of a query channel and a key channel (the sum of their
+ * products), and one sum for each of these channels (the sum of its squares).
  */
 export const channelSumBlocks = ({ heads, channels }: Omit<GroupSpec, 'grouping'>): number =>
   blocksOf(heads * ((channels / heads) ** 2 + (2 * channels) / heads));

@@ -2,7 +2,7 @@ import { fromFloat32, toFloat32 } from '../../weights/convert.ts';
 import type { Tensor, TensorMap } from '../../weights/tensor.ts';
 
 /**
- * Rewrites the layers of a Real-CUGAN that change the size of a map. They become convolutions of
+ * Rewrites the layers that change a map's size in a Real-CUGAN network. They become convolutions of
  * stride 1, after a pixel unshuffle or before a pixel shuffle:
  * - A 2x2 layer of stride 2, [cOut, cIn, 2, 2], becomes a 1x1 layer over the four pixels of a cell,
  *   [cOut, 4 * cIn, 1, 1].

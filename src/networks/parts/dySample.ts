@@ -53,8 +53,8 @@ export function dySample(
 }
 
 /**
- * Returns the number of groups of the DySample under a prefix, or null if there is no DySample or
- * the shape of its weight does not fit.
+ * Returns the number of channel groups in the DySample whose layers have the prefix `layer`, or
+ * null if there is no such DySample or its offset weight has the wrong shape.
  */
 export function dySampleOf(
   outline: Outline,
@@ -67,9 +67,10 @@ export function dySampleOf(
 }
 
 /**
- * Moves the last 1x1 convolution before the sampling. The moved convolution has `4 * groups` output
- * channels. Row `4 * q + k` of its weights contains the weights of the original row `k` for the
- * channels of group `q`. Only the first group has the bias.
+ * Rearranges the weights of the last 1x1 convolution, so that it can run before the sampling
+ * instead of after it. The moved convolution has `4 * groups` output channels. Row `4 * q + k` of
+ * its weights contains the weights of the original row `k` for the channels of group `q`. Only the
+ * first group has the bias.
  */
 export function foldDySample(tensors: TensorMap, layer: string, groups: number): TensorMap {
   const weight = tensors.get(`${layer}.end_conv.weight`);

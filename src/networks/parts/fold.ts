@@ -14,8 +14,8 @@ import type { Tensor, TensorMap } from '../../weights/tensor.ts';
  *
  * The fold is also exact at the image's border. The published layer pads before the first 1x1
  * convolution, which therefore adds its bias to the padding too. Sums are computed in f64. A
- * checkpoint's `eval_conv` caches the same values, but the cache becomes stale during training, so
- * it is replaced. A file with only `eval_conv` keeps it.
+ * checkpoint can also contain the folded convolution as `eval_conv`. This copy becomes stale during
+ * training, so it is replaced. If a file contains only `eval_conv`, that copy is used.
  */
 export function foldSpan(tensors: TensorMap): TensorMap {
   const result = new Map<string, Tensor>();

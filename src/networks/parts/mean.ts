@@ -8,8 +8,8 @@ export const constant = (length: number, value: number): number[] =>
   Array.from({ length }, () => value);
 
 /**
- * Reads the range and the mean from the layer that subtracts the mean. Returns null if the file has
- * no such layer.
+ * Reads the input range (255 for values in 0..255) and the mean colour from the layer that
+ * subtracts the mean. Returns null if the file has no such layer.
  */
 export function storedMean(tensors: TensorMap): { range: number; mean: number[] } | null {
   const bias = tensors.get('sub_mean.bias');

@@ -1,7 +1,8 @@
 // The first half of an attention-in-attention block (arXiv 2104.09497, section 3.2), fused:
 //   gated = k3(t) * sigmoid(k2(lrelu(k1(t))) + b2)
 // `k1` and `k3` are 3x3, and `k2` is 1x1. All of them use zero padding and keep the number of
-// channels. Only `k2` has a bias. The kernel also starts the pooling of `t`. Each of the first
+// channels. Only `k2` has a bias. The kernel also performs the second stage of averaging `t` over
+// the image: it adds up the partial sums that an earlier kernel computed. Each of the first
 // `stat_groups` workgroups adds up its share of the partial sums.
 //
 //   t, gated [DEPTH][H][W] vectors of 4 channels (Chw4c)

@@ -59,8 +59,9 @@ fn main(
   #if QUAD
     let lane = subgroup_lane & 3u;
   #end
-  // Invocations that help to load or sum must not return early. The lanes of a quad have the same
-  // row, so they return together.
+  // Invocations that help to load or sum must not return early. With QUAD, the four lanes of a quad
+  // load weights together, so they must return together. Therefore, only the row is checked, which
+  // is the same for all four lanes.
   #if STAYS
   #else
     if first_row >= params.height {
@@ -100,8 +101,9 @@ fn main(
     let halo_at = local.y * HALO_DOWN * HALO_WIDTH + local.x * HALO_RIGHT;
   #end
 
-  // In a 1x1 convolution, the bias is added last, as in the reference implementation. Sums before a
-  // gate can be nearly zero, so the order of additions affects the result.
+  // In a 1x1 convolution, the bias is added last, as in the reference implementation. The input of
+  // a sigmoid gate can be a small sum of large terms, so the order of the additions changes the
+  // rounded result.
   #for b in 0..BLOCKS
     #if REACH
       #if QUAD
@@ -122,8 +124,9 @@ fn main(
 
   #if GATHER
     // The epilogue is in a loop, so that it is compiled only once. A switch selects the sum,
-    // because real GPUs would store an indexed array in memory. With QUAD, the sums are in an
-    // array, because QUAD is for software drivers, which execute every branch of a switch.
+    // because real GPUs would store an indexed array in memory instead of registers. With QUAD, the
+    // sums are in an array, because QUAD is for software drivers, which execute every branch of a
+    // switch.
     #if QUAD
       var sums: array<vec4f, BLOCKS * LINES * STRIP>;
       #for b in 0..BLOCKS

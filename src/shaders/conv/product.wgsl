@@ -1,11 +1,14 @@
-// Adds the products of a convolution to its sums. The sums are variables `sB_L_C`, where
-// `B < BLOCKS` is a block of output channels, `L < LINES` is a strip, and `C < STRIP` is a pixel of
-// the strip. They are not an array, because many drivers would store an array in memory.
+// Multiplies the input pixels of a convolution by its weights and adds the products to the sums for
+// its output pixels. The sums are variables `sB_L_C`, where `B < BLOCKS` is a block of output
+// channels, `L < LINES` is a strip, and `C < STRIP` is a pixel of the strip. They are not an array,
+// because many drivers would store an array in memory.
 //   s=PREFIX of the sums; x=BUFFER of the map; reach=0 (1x1) or 1 (3x3); first=INDEX of the first matrix
 // This code needs the variables from conv/strip.wgsl and also `block`, `in_blocks` and `plane`.
 // With `reach=1`, each input strip contributes to up to 3 output strips, one for each line of the
-// 3x3 kernel. With HALF, the products of one block of input channels are summed in E, and these
-// sums are added in f32. The prelude is that of conv/weights.wgsl.
+// 3x3 kernel. With HALF, the products of each block of input channels are summed in E, the type of
+// the maps and weights, and these sums are added in f32.
+// The prelude defines E4, BLOCKS, STRIP, LINES, DOWN, PARTS, QUAD, STAGED, SHARED, CHUNK, HALO,
+// WIDTH, HEIGHT and HALF.
 for (var i = 0u; i < in_blocks; i++) {
   const SIDE = {1+reach+reach}u;
   const TAPS = SIDE * SIDE;

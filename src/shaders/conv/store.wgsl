@@ -2,8 +2,8 @@
 //   y = act1( act0( sum + b[o] ) * m * factor + r ) or, with MIX,
 //   y = act1( act0( sum + b[o] ) * m[own] + r * m[1 - own] )    (arXiv 2104.09497, eq. 5)
 // `m` and `r` are feature maps with the output's shape. Either can be absent. With MIX, `m` is a
-// vector of two weights. With PARTS, `x` is a concatenation, `r` is one of the five bound maps, and
-// there is no `m`.
+// vector of two weights. With PARTS, `x` is a concatenation, and there is no `m`. Up to five maps
+// are then bound: the parts of `x` and, if it is not one of them, `r`.
 //
 // Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, with zeros in absent channels.
 //   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
@@ -12,10 +12,10 @@
 // The code that reads the weights declares them.
 //
 // Drivers that emulate a GPU on the CPU execute every branch of a switch, and one `exp()` can cost
-// them as much time as the convolution itself. LINEAR therefore replaces the switches: each
-// activation is then none, a ReLU or a leaky ReLU. With SIGMOID, `act0` is always a sigmoid.
-// MULTIPLY, ADD and PRELU determine which operations the epilogue supports. The uniform selects
-// those that a layer needs.
+// them as much time as the convolution itself. LINEAR therefore replaces each switch with a leaky
+// ReLU, whose slope can also make it a ReLU or the identity. With SIGMOID, `act0` is always a
+// sigmoid. MULTIPLY, ADD and PRELU determine which operations the epilogue supports. The uniform
+// selects those that a layer needs.
 // The prelude defines PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, MIX and PRELU.
 
 #import lib/activation

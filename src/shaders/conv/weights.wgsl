@@ -1,12 +1,12 @@
-// Loads the pixels of a convolution and its weights, which are 4 x 4 matrices
-// [out_blocks][in_blocks][taps]. By default, each invocation loads its own matrices from a storage
-// buffer. With UNIFORM (the number of matrices in the buffer), it loads them from a uniform buffer.
-// With QUAD, the four lanes of a quad load them together. With SHARED, the workgroup copies the
-// matrices of CHUNK input blocks to workgroup memory. With HALO, it copies the pixels that it
-// reads, one input block at a time. STAGED means SHARED or HALO. Column `c` of a matrix contains
-// the taps of input channel `c` for the block's four output channels, so a matrix times a pixel
-// sums over input channels. With QUAD, matrices are transposed, so column `o` contains the taps of
-// output channel `o`.
+// Declares a convolution's weights, and workgroup memory for weights and input pixels. The weights
+// are 4 x 4 matrices [out_blocks][in_blocks][taps]. By default, each invocation loads its own
+// matrices from a storage buffer. With UNIFORM, it loads them from a uniform buffer. The value of
+// UNIFORM is the number of matrices in that buffer. With QUAD, the four lanes of a quad load them
+// together. With SHARED, the workgroup copies the matrices of CHUNK input blocks to workgroup
+// memory. With HALO, it copies the pixels that it reads, one input block at a time. STAGED means
+// SHARED or HALO. Column `c` of a matrix contains the taps of input channel `c` for the block's
+// four output channels, so the product of a matrix and a pixel is a sum over input channels. With
+// QUAD, matrices are transposed, so column `o` contains the taps of output channel `o`.
 // The prelude defines PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT,
 // STRIP, LINES and DOWN.
 

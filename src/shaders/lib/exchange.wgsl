@@ -1,6 +1,7 @@
-// Code for workgroups of TILE_COLUMNS x DEPTH invocations that compute all DEPTH blocks of channels
-// of TILE_COLUMNS x 8 pixels. Invocation `(l, b)` computes block `b` of the eight pixels in column
-// `l`. Invocations exchange values through workgroup memory.
+// Code for kernels whose workgroups each compute a tile of TILE_COLUMNS x 8 pixels with all DEPTH
+// blocks of channels. A workgroup has TILE_COLUMNS x DEPTH invocations. Invocation `(l, b)`
+// computes block `b` of the eight pixels in column `l`. Invocations exchange values through
+// workgroup memory.
 // The prelude defines DEPTH and TILE_COLUMNS (TILE_COLUMNS * DEPTH is at most 256).
 
 const_assert DEPTH > 0u && TILE_COLUMNS * DEPTH <= 256u;

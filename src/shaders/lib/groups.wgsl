@@ -1,6 +1,6 @@
 // Finds the pixels of a group. graph/transformerOp.ts defines groups: windows (GROUPING 0), spread
-// (1) or grid (2) in a map of `width` x `height` pixels. A workgroup's `x` and `y` select its
-// group.
+// (1) or grid (2) in a map of `width` x `height` pixels. Kernels pass their workgroup id as
+// `group`, with `params.group_row` added to `y`.
 // The prelude defines GROUPING, ROWS, COLUMNS (the size of a group or, for a grid, the distance
 // between its pixels), MOVED (windows are shifted or extend past the map), SHIFT_X, SHIFT_Y and
 // MULTIPLE (the map is padded with zeros to multiples of this number).

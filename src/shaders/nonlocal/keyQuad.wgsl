@@ -1,8 +1,9 @@
-// The uniform of attention within windows of sorted rows, and functions that find the row of a key.
-// The keys of a window are its own rows. If attention spans three windows, the rows of the previous
-// window and then those of the next window follow. The first and last windows of a round count as
-// neighbours. Software drivers divide one lane at a time, which is slow. Each invocation therefore
-// calls `spans_of`, which divides, only once, and `key_row` does not divide.
+// For attention within windows of sorted rows: the uniform, and functions that find the row of a
+// key. The keys of a window are its own rows. If attention spans three windows, the rows of the
+// previous window and then those of the next window follow. Within a round of clustering, windows
+// wrap around: the first and last windows are neighbours. Division is slow on software drivers,
+// which divide one SIMD lane at a time. Only `spans_of` divides, so each invocation calls it once
+// and passes the result to `key_row`.
 
 struct Params {
   windows: u32, // The number of windows in a round.

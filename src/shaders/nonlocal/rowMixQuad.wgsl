@@ -14,8 +14,9 @@
 @group(0) @binding(2) var<storage, read> rows: array<E4>;
 @group(0) @binding(3) var<storage, read_write> y: array<E4>;
 
-// Loads one block of channels of four keys. For a block beyond the last one, the values are
-// arbitrary, and `store` does not write the sums that are computed from them.
+// Returns one block of four channels for each of four keys, with one key per column. For a block
+// beyond the last one, the values are arbitrary, and `store` does not write the sums that are
+// computed from them.
 fn load_values(at: u32) -> mat4x4f {
   return quad_columns(vec4f(rows[at]));
 }

@@ -8,9 +8,10 @@
 //   lse     [R][windows * w] f32
 //   bias    [R][windows * w][bias_blocks] vectors of 4 positions, with BIASED
 // One workgroup computes 32 rows of a window against all keys of the window, with 32 keys at a
-// time. Each of its 8 x 8 invocations computes 4 rows and 4 keys. `p` contains the scores until the
-// row's sum is known. Each invocation reads back only its own values. In the grid, each `x` covers
-// 32 rows, and `y` selects the window. Sizes are uniforms, so maps of all sizes share one pipeline.
+// time. Each of the workgroup's 8 x 8 invocations computes the scores of 4 rows with 4 keys at a
+// time. `p` contains the scores until the row's sum is known. Each invocation reads back only its
+// own values. In the grid, each `x` covers 32 rows, and `y` selects the window. Sizes are uniforms,
+// so maps of all sizes share one pipeline.
 // The prelude defines E, E4 and BIASED.
 
 #import nonlocal/keyRow
@@ -110,8 +111,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     s2 *= scale;
     s3 *= scale;
     #if BIASED
-      // The lanes of a bias vector belong to four queries, but the lanes of a score vector belong
-      // to four keys.
+      // A bias vector contains the biases of one key for four queries, but a score vector contains
+      // the scores of one query for four keys. The four bias vectors are therefore transposed.
       let places = min(first_row / 4u + team, params.bias_blocks - 1u);
       let b0 = vec4f(bias[key_row(window, min(k.x, last)) * params.bias_blocks + places]);
       let b1 = vec4f(bias[key_row(window, min(k.y, last)) * params.bias_blocks + places]);

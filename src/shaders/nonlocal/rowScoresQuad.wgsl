@@ -78,7 +78,8 @@ fn main(
         #end
       #end
     }
-    // The sums are copied to an array, so that the loop below is compiled only once.
+    // The loop below indexes the sums, so they are copied to an array. If the loop were unrolled
+    // instead, its body would be compiled four times.
     var s = array<vec4f, 16>(s0_0, s0_1, s0_2, s0_3, s1_0, s1_1, s1_2, s1_3, s2_0, s2_1, s2_2, s2_3, s3_0, s3_1, s3_2, s3_3);
     let own = vec4f(inverse[row_a], inverse[row_b], inverse[row_c], inverse[row_d]);
     for (var i = 0u; i < 4u; i++) {

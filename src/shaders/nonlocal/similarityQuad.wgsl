@@ -1,10 +1,11 @@
-// Computes the same dot products as similarity.wgsl, by the method of rowMixQuad.wgsl. Four
-// neighbouring invocations compute different pixels with the same centroids, and each loads a
-// quarter of the centroids.
+// Computes the same dot products as similarity.wgsl, but four neighbouring invocations share their
+// loads, as in rowMixQuad.wgsl. They compute different pixels with the same centroids, and each
+// loads a quarter of the centroids.
 //   similar[r, i, k] = sum_c x[c, i] * means[r, k, c] / max(|x[:, i]|, 1e-12)
 // One invocation computes the dot products of 4 pixels with 16 centroids. A workgroup covers 64
-// pixels. In the grid, each `y` covers 16 clusters, and `z` selects the round `r`. The prelude
-// defines E, E4, DEPTH, CLUSTERS and NORMALISED.
+// pixels. In the grid, `y` selects a group of 16 clusters, and `z` selects the round of clustering,
+// `r`. The prelude (code that is put before this shader) defines the types E and E4 and the
+// constants DEPTH, CLUSTERS and NORMALISED.
 
 #import nonlocal/quadColumns
 

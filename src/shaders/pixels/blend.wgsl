@@ -1,12 +1,12 @@
 // Adds a tile's result to the sums over all tiles. Also writes the mean at each pixel that no later
 // tile covers.
 //   x     [height][map_width] vectors: red, green, blue (Chw4c)
-//   band  [band_rows][band_width] vec4f: the sums. The fourth lane is the number of tiles that have
-//         been added. Row r of the whole result is stored at row r % band_rows.
+//   band  [band_rows][band_width] vec4f: the sums. The fourth lane counts the tiles that have been
+//         added at this pixel. Row r of the whole result is stored at row r % band_rows.
 //   mean  [core_height][core_width] vectors: the mean, from the tile's first pixel on
-// No earlier tile covers this tile's pixels from row `fresh_row` and column `fresh_col` on. For
-// these pixels, the band can still contain the sums of rows that are finished, so the kernel
-// overwrites them. One invocation adds one pixel.
+// No earlier tile covers this tile's pixels from row `fresh_row` and column `fresh_col` on. At
+// these pixels, the band can still contain old sums, because rows of the result share its storage.
+// The kernel overwrites old sums instead of adding to them. One invocation adds one pixel.
 // Workgroups have 8 x 8 x 1 invocations.
 // The prelude defines E and E4.
 

@@ -1,5 +1,5 @@
 // Implements DySample (graph/plksrOp.ts). The kernel enlarges the map `z` by SCALE. It samples `z`
-// bilinearly, at positions that the learned offsets `o` shift.
+// bilinearly, at positions shifted by the learned offsets `o`.
 //
 //   z, o [..][H / SCALE][W / SCALE], y [..][H][W] vectors of 4 channels (Chw4c)
 //

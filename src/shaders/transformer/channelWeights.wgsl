@@ -6,8 +6,8 @@
 //   temperature [HEADS] f32
 //   weights     [HEADS][DEPTH][DEPTH] f32
 // One workgroup of 64 invocations computes one head. Each invocation computes one row at a time.
-// The sums are not divided by the number of pixels, because this factor would cancel. The grid is
-// (HEADS, 1, 1).
+// The sums are not divided by the number of pixels, because this factor would cancel out when the
+// products are divided by the norms. The grid is (HEADS, 1, 1).
 // The prelude defines E, E4, DEPTH, HEADS and SUMS.
 
 struct Params {

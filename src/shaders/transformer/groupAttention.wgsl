@@ -32,7 +32,7 @@
 var<workgroup> keys: array<vec4f, CHUNK * BLOCKS>;
 var<workgroup> values: array<vec4f, CHUNK * BLOCKS>;
 
-// Sets the lanes of block `b` that are beyond the head's channels to zero.
+// Returns `v`, which is block `b` of a head, with zeros in the lanes beyond the head's channels.
 fn present(b: u32, v: vec4f) -> vec4f {
   return select(vec4f(0.0), v, vec4u(0u, 1u, 2u, 3u) + 4u * b < vec4u(DEPTH));
 }

@@ -16,8 +16,8 @@
     return v * m;
   }
 
-  // Moves each component of a result of `times` to its channel's position. Before, component `k`
-  // belongs to channel `lane ^ k`.
+  // Puts the components of `v` in channel order. `v` is a sum of products that `times` computed,
+  // and component `k` of this sum belongs to channel `lane ^ k`.
   fn ordered(v: vec4f, lane: u32) -> vec4f {
     let pairs = select(v, v.yxwz, (lane & 1u) != 0u);
     return select(pairs, pairs.zwxy, (lane & 2u) != 0u);

@@ -1,5 +1,6 @@
-// Subtracts the mean of the CHANNELS channels of each pixel from the variables `vC_B`. Also
-// declares `rootC`, the factor of a layer norm: `1 / sqrt(variance + epsilon)`.
+// Subtracts each pixel's mean over its CHANNELS channels from the variables `vC_B`, which contain
+// block B (four channels) of pixel C. Also declares `rootC`, the factor of a layer norm:
+// `1 / sqrt(variance + epsilon)`.
 //   v=PREFIX of the values; root=PREFIX of the factors; epsilon=NAME of the constant
 #for c in 0..STRIP
   var {root}{c} = 0.0;

@@ -14,10 +14,11 @@
 //   table   [rows] f32: T, with TABLE
 //   scores  [groups][64][16] vec4f: P
 // A workgroup computes one group. Each invocation computes STRIP pixels of the group. In the grid,
-// `x` and `y` select the group. A group is a window or a spread group, whose pixels are far apart.
-// One pipeline serves both kinds, because the kernel reads the kind from `params.spread`. The
-// prelude defines E, E4, E4x4, CHANNELS, BLOCKS, STRIP, ROWS, COLUMNS, OWN, TABLE, EPSILON, NEXT,
-// NEXT_BLOCKS, NEXT_NORM, NEXT_EPSILON, FIRST_MATRIX, FIRST_BIAS, ACT1, SLOPE1 and QUAD.
+// `x` and `y` select the group. The pixels of a group either form a window or are spread over the
+// whole map. One pipeline serves both kinds of group, because the kernel reads the kind from
+// `params.spread`. The prelude defines E, E4, E4x4, CHANNELS, BLOCKS, STRIP, ROWS, COLUMNS, OWN,
+// TABLE, EPSILON, NEXT, NEXT_BLOCKS, NEXT_NORM, NEXT_EPSILON, FIRST_MATRIX, FIRST_BIAS, ACT1,
+// SLOPE1 and QUAD.
 
 #import lib/activation
 #import transformer/matrices

@@ -1,5 +1,6 @@
-// The first stage of average pooling over a rectangle of a map. It computes sums of CHUNK pixels of
-// the rectangle in row-major order. The second stage is poolFinish.wgsl.
+// The first stage of average pooling over a rectangle of a map. It divides the rectangle's pixels,
+// in row-major order, into chunks of CHUNK pixels and sums each chunk. The second stage is
+// poolFinish.wgsl.
 //   x        [BLOCKS][H][W] vectors of 4 channels (Chw4c)
 //   partials [chunks][BLOCKS] vec4f, chunks = ceil(pixels / CHUNK); always f32
 // One workgroup of 64 invocations sums one chunk of one block by a tree reduction. The grid is

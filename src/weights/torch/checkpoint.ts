@@ -19,7 +19,7 @@ const MIB = 2 ** 20;
  * reading uses at most 4 times the file size plus 56 MiB.
  */
 export function memoryLimits(fileBytes: number): {
-  /** The memory budget for the pickles' values. */
+  /** The memory budget for the Python values that are decoded from pickles. */
   readonly values: Budget;
   /** The maximum total size of unpacked entries, in bytes. */
   readonly unpackBytes: number;

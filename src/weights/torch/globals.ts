@@ -23,7 +23,7 @@ const STORAGE_TYPES: Readonly<Record<string, DType>> = {
 };
 /**
  * Names that PyTorch uses for tensors of unsupported element types, with descriptions for messages.
- * Files with these names are valid.
+ * A checkpoint that contains these names can be valid, but is rejected.
  */
 const UNREAD: Readonly<Record<string, string>> = {
   'torch ComplexFloatStorage': 'complex numbers',
@@ -38,12 +38,12 @@ const UNREAD: Readonly<Record<string, string>> = {
   'torch._utils _rebuild_tensor_v3': 'float8, uint16, uint32 or uint64',
   'torch.storage UntypedStorage': 'float8, uint16, uint32 or uint64',
 };
-/** The maximum number of axes of a tensor. Tensors of networks have far fewer. */
+/** The maximum number of axes of a tensor. Tensors in real networks have far fewer axes. */
 const MAX_RANK = 16;
 
 /**
- * Calls for which only the name is kept. Training checkpoints contain these calls in addition to
- * the weights, but the reader does not need them.
+ * Functions and classes whose calls are not executed. Training checkpoints contain these calls in
+ * addition to the weights. The reader does not need their results, so it keeps only the names.
  */
 const INERT_CALLS = [
   'torch device',
@@ -57,7 +57,7 @@ const INERT_CALLS = [
   'numpy._core.multiarray _reconstruct',
   'argparse Namespace',
 ];
-/** Names that files mention but never call. */
+/** Names of types that checkpoints mention but never call as functions. */
 const INERT_NAMES = [
   'numpy ndarray',
   ...['float64', 'float32', 'float16', 'bfloat16'].map((name) => `torch ${name}`),

@@ -78,7 +78,10 @@ export class Budget {
 }
 
 export interface PickleOptions {
-  /** The only names that the pickle may mention, as `module name`. */
+  /**
+   * The only names that the pickle may mention. Each key is a module and a name with a space
+   * between them, such as `collections OrderedDict`.
+   */
   readonly globals: ReadonlyMap<string, KnownGlobal>;
   /**
    * Returns the value of a persistent id. If this function is absent, the pickle must not contain

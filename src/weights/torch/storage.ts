@@ -74,7 +74,7 @@ export class TensorRef {
   }
 }
 
-/** Loads the bytes of a storage, which contain exactly `count` elements. */
+/** Loads a storage's bytes. Their length is exactly that of `storage.count` elements. */
 export type StorageLoader = (storage: Storage) => Promise<Uint8Array> | Uint8Array;
 
 /**
@@ -84,7 +84,8 @@ export type StorageLoader = (storage: Storage) => Promise<Uint8Array> | Uint8Arr
  *
  * `copyBytes` limits the total size of the copies, because a tensor with zero strides can have any
  * size even if the file contains only one element.
- * @throws CrispenError `MODEL_UNSUPPORTED` if the copies exceed the limit; any error of `load`.
+ * @throws CrispenError `MODEL_UNSUPPORTED` if the copies exceed `copyBytes`. Errors that `load`
+ *   throws are passed on.
  */
 export async function loadTensors(
   refs: ReadonlyMap<string, TensorRef>,

@@ -35,7 +35,7 @@ const PREFIXES = ['module.', 'netG.', 'generator.', 'net_g.', '_orig_mod.'];
 const MODEL_PREFIX = 'model.';
 /** Training wrappers can be nested, and each can add `model.` once. */
 const MAX_MODEL_PREFIXES = 4;
-/** The maximum length of a name. It limits the time that comparing the names can take. */
+/** The maximum length of a name. The limit keeps the search for a common prefix fast. */
 const MAX_NAME = 512;
 const MAX_DEPTH = 8;
 

@@ -199,8 +199,8 @@ function readEntry(view: DataView, at: number, name: string, directoryAt: number
   let size = view.getUint32(at + 24, true);
   let headerAt = view.getUint32(at + 42, true);
   if (size === IN_ZIP64 || packedSize === IN_ZIP64 || headerAt === IN_ZIP64) {
-    // The extra field contains the unpacked size, the packed size and the position of the local
-    // header, in this order, but only those that do not fit into 32 bits.
+    // The extra field contains only the values that do not fit into 32 bits. Their order is:
+    // unpacked size, packed size, position of the local header.
     const next = zip64Reader(view, at, shown);
     if (size === IN_ZIP64) size = next();
     if (packedSize === IN_ZIP64) packedSize = next();

@@ -218,9 +218,9 @@ class WorkerUpscaler implements Upscaler {
   }
 
   /**
-   * Returns all added models if `model` is the id of an added model. The caller needs their scales
-   * and tasks to choose the model. In all other cases, returns an empty list without a call to the
-   * worker.
+   * Returns all added models if `model` is the id of an added model. In all other cases, returns an
+   * empty list without calling the worker. The caller looks up the model's scale and task in the
+   * list.
    */
   async #added(model: string | undefined): Promise<AddedModel[]> {
     return model?.startsWith(ADDED_PREFIX) ? this.models() : [];
@@ -363,8 +363,8 @@ async function sent(target: UpscaleTarget | null): Promise<WireTarget | null> {
 }
 
 function startWorker(): Worker {
-  // Some bundlers replace `import.meta.url` with a `file:` URL on the build machine. In that case,
-  // the worker's script is on the page's own site.
+  // During the build, some bundlers replace `import.meta.url` with the module's `file:` URL. In
+  // that case, the worker's script is on the page's own site.
   const { protocol, origin } = new URL(import.meta.url);
   if (protocol.startsWith('http') && origin !== location.origin) {
     return inlineWorker(import.meta.url.replace(/[^/]*$/, 'worker.js'));

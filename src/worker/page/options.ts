@@ -109,8 +109,9 @@ export interface InspectOptions extends ModelChoice, JobOptions {
 
 export interface AddModelOptions extends AddOptions, JobOptions {
   /**
-   * The file's name. If the file does not determine its scale, Crispen looks for the scale in this
-   * name. Default: the name of the `File`, or the last part of the URL.
+   * The name of the weight file. If the weights fit several scales and `scale` is not given,
+   * Crispen looks for a scale such as `x4` in this name. Default: the name of the `File`, or the
+   * last part of the URL.
    */
   readonly name?: string;
 }
@@ -141,8 +142,8 @@ export interface ModelChoice {
 export interface PlanChoice extends ModelChoice, Tiling {
   /**
    * Any factor up to 16. Default: the model's scale, or 2 if there is neither a model nor a task.
-   * If no model has this scale, the model with the next larger scale in the same family runs, or
-   * several passes run. The result is then resized.
+   * If the scale is above 1 and no model in the same family has it, Crispen uses the model with the
+   * next larger scale, or makes several passes. If the result is too large, it is then resized.
    */
   readonly scale?: number | undefined;
   /**

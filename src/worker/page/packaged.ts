@@ -1,6 +1,6 @@
 /**
  * The URLs of the packaged weight files, by file name. The list is empty in the source. The build
- * inserts an entry for each weight file next to the library, in the form `new URL('./models/…',
- * import.meta.url)`, which bundlers recognise.
+ * inserts the one weight file that it copies to the library's `models` folder. The file's URL has
+ * the form `new URL('./models/…', import.meta.url)`, which bundlers recognise.
  */
 export const PACKAGED: Readonly<Record<string, string>> = {};

@@ -17,7 +17,8 @@ export interface Choosable {
 /**
  * Returns the model with this id, or the default model for the scale.
  * @param added the models that the user added
- * @throws CrispenError `MODEL_UNKNOWN`; `INVALID_INPUT` if no model has this scale.
+ * @throws CrispenError `MODEL_UNKNOWN` if no model has this id; `INVALID_INPUT` if no model has
+ *   this scale.
  */
 export const chooseModel = (
   { scale = 2, model }: ModelChoice,

@@ -53,8 +53,8 @@ export const blockEmitters: EmitterGroup<
 class AttentionBlocks {
   readonly #emission: Emission;
   /**
-   * For each gated map, the buffer to which the gate kernel writes the sums of its input `t` for
-   * each channel.
+   * The `stats` buffer for each gated map. The gate kernel that computes the map also writes
+   * partial sums of each channel of its input `t` to this buffer.
    */
   readonly #statsOf = new Map<ValueId, ResourceId>();
 

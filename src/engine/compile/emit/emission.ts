@@ -151,7 +151,10 @@ export class Emission {
     return part;
   }
 
-  /** Records that a map is part of a stored value, starting at block `first`. */
+  /**
+   * Records where a map is stored. The map begins at block `first` of the given resource or part of
+   * a resource.
+   */
   place(id: ValueId, { resource, part }: Stored, first: number): void {
     const { channels } = this.map(id);
     const bytes = this.mapBytes({ ...this.map(id), channels: 1 });
@@ -252,7 +255,7 @@ export class Emission {
     return this.#pooled.has(id);
   }
 
-  /** Records that the op that computed a map also computed the map's sums. */
+  /** Records the sums that an op computes together with a map. `sumsOf` then returns them. */
   summed(id: ValueId, sums: PartialSums): void {
     this.#sums.set(id, sums);
   }

@@ -56,7 +56,10 @@ const LAZY = {
 
 type Loaded = { readonly [K in Exclude<Kind, keyof typeof LAZY>]: Emitter<K> };
 
-/** The emitters of all other ops. If one is missing, this line causes a type error. */
+/**
+ * The emitters of all ops that are not in `LAZY`. If the emitter of an op is missing, the return
+ * type `Loaded` causes a type error.
+ */
 const loaded = (emission: Emission): Loaded => ({
   ...convEmitters(emission),
   ...vectorEmitters(emission),

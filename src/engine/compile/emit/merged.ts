@@ -184,7 +184,10 @@ function emitPixelLayer(emission: Emission, loading: Loading, op: FusedOpOf<'pix
   });
 }
 
-/** Combines a convolution with the next one, which reads the result's channels from `first` on. */
+/**
+ * Merges two 1x1 convolutions into one that returns the results of both. `next` reads the result of
+ * `own`, starting at channel `first`.
+ */
 function stacked(own: Dense, next: Dense, first: number): Dense {
   const inner = next.rows.length / next.bias.length;
   const columns = own.rows.length / own.bias.length;
@@ -197,8 +200,8 @@ function stacked(own: Dense, next: Dense, first: number): Dense {
 }
 
 /**
- * Returns what the layer `next` adds to the step before it: writes, layers and work. If `next` is
- * null, it adds nothing.
+ * Returns the additions to a step whose kernel also computes the layer `next`: its output, its
+ * weights, and the work of writing the output. If `next` is null, there are no additions.
  */
 function followed(emission: Emission, next: PixelLayer | null, id: ValueId | null) {
   const writes = id === null ? {} : { next: emission.write(id) };
@@ -452,7 +455,7 @@ function emitWeighedProjection(emission: Emission, op: FusedOpOf<'weighedProject
   const { writes, ...step } = writesMap(emission, op);
   emission.dispatch({
     ...step,
-    // The type requires `partials`, but only kernels that pool write it, and this one does not.
+    // The type requires `partials`, but only pooling kernels write to it. This one does not pool.
     writes: { ...writes, partials: writes.y },
     kernel: variant.kernel(spec, element),
     reads: {

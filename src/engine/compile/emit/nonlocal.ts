@@ -43,7 +43,7 @@ interface Pattern {
   readonly norms: ResourceId;
   readonly weights: ResourceId;
   readonly lse: ResourceId;
-  /** The rows of the map that is added to the scores. */
+  /** The rows of the optional bias map, whose values are added to the scores. */
   readonly bias: ResourceId | null;
   readonly plan: (size: Size) => SlabPlan;
 }
@@ -64,7 +64,7 @@ class NonlocalSteps {
   readonly #emission: Emission;
   readonly #products: RowProducts;
   readonly #patterns = new Map<ValueId, Pattern>();
-  /** The rows that `#gather` has sorted, by the ids of the map and of the sort order. */
+  /** The results of `#gather`. Each key consists of the ids of the map and of the sort order. */
   readonly #rows = new Map<string, ResourceId>();
 
   constructor(emission: Emission) {
@@ -389,7 +389,10 @@ class NonlocalSteps {
     }
   }
 
-  /** Gathers the rows of a map in sorted order, once per map and order. */
+  /**
+   * Returns the rows of a map in sorted order. Only the first call for a map and an order appends
+   * the step that gathers the rows.
+   */
   #gather(map: ValueId, order: ValueId, spec: Pattern['spec']): ResourceId {
     const key = `${map}/${order}`;
     const found = this.#rows.get(key);

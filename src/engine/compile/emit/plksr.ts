@@ -61,7 +61,10 @@ function emitPartialConv(emission: Emission, op: FusedOpOf<'partialConv'>): void
   });
 }
 
-/** Computes factors and shifts from the op's vector and then applies them to its map. */
+/**
+ * Emits two dispatches. The first computes a factor and a shift for each channel from the op's
+ * input vector, and the second applies them to the op's input map.
+ */
 function emitGroupAffine(
   emission: Emission,
   op: FusedOpOf<'centre' | 'groupNorm'>,

@@ -10,7 +10,10 @@ export const SLABS = 8;
 export interface SlabPlan {
   readonly windows: number;
   readonly perSlab: number;
-  /** Whether the weights are computed once and kept for all groups of layers that share them. */
+  /**
+   * Whether the attention weights are computed once and kept for all groups of layers that share
+   * them.
+   */
   readonly kept: boolean;
   readonly bytes: number;
 }

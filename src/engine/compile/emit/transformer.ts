@@ -283,8 +283,8 @@ function betweenSizes(emission: Emission, { reads, writes }: Emitted) {
   };
   const [from, to] = [sizeOf(reads.inputs[0]), sizeOf(writes.y)];
   return {
-    // No reduction is given, so `grid` and `params` receive the size without any reduction. They
-    // compute the sizes of the input and the output from it.
+    // The list of reductions is empty, so `grid` and `params` receive the size before any
+    // reduction. From this size, they compute the sizes of the input and the output.
     reduced: [],
     grid: (size: Size) => {
       const { width, height } = to(size);
