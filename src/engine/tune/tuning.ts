@@ -36,17 +36,6 @@ export interface Methods {
  */
 export interface VariantInfo {
   /**
-   * The number of pixels that one invocation of a 3x3 convolution (for `matrix`, one subgroup)
-   * computes. For each pixel, it computes `blocks` blocks of output channels.
-   */
-  readonly pixels: number;
-  readonly blocks: number;
-  /**
-   * The unit that loads a matrix of weights: one invocation (from a storage buffer, or from a
-   * uniform buffer for `uniform`), four invocations, a subgroup or the workgroup.
-   */
-  readonly weights: 'invocation' | 'uniform' | 'quad' | 'subgroup' | 'workgroup';
-  /**
    * Whether the variant is less precise than the others. The precision of models in f16 was
    * measured without such variants, so they are used only if they are selected by name.
    */
@@ -60,17 +49,11 @@ type Offering = Pick<AdapterReport, 'features' | 'matrix'>;
 
 const always = () => true;
 const quad = (blocks: 3 | 5): VariantInfo => ({
-  pixels: 8,
-  blocks,
-  weights: 'quad',
   isRough: false,
   offered: ({ features }) => features.includes('subgroups'),
   load: async () => (await import('../../kernels/conv/convQuad.ts')).quadConv(blocks),
 });
 const strips = (cut: StripCut): VariantInfo => ({
-  pixels: cut.pixels,
-  blocks: cut.blocks,
-  weights: cut.weights ?? 'invocation',
   isRough: cut.half ?? false,
   offered: ({ features }) => !cut.half || features.includes('shader-f16'),
   // Most GPUs use these variants, so they are not in a separate chunk.
@@ -80,9 +63,6 @@ const strips = (cut: StripCut): VariantInfo => ({
 /** All variants. `npm run tune` measures each of them, and the kernel tests cover them. */
 export const CONV_VARIANTS = {
   plain: {
-    pixels: 8,
-    blocks: 1,
-    weights: 'invocation',
     isRough: false,
     offered: always,
     load: async () => plainConv,
@@ -100,9 +80,6 @@ export const CONV_VARIANTS = {
   quad3: quad(3),
   quad5: quad(5),
   matrix: {
-    pixels: 32,
-    blocks: 10,
-    weights: 'subgroup',
     isRough: false,
     offered: ({ matrix }) => matrix !== undefined,
     load: async ({ matrix }) =>
