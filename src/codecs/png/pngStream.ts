@@ -147,7 +147,10 @@ const STORED: Readonly<Record<PngColour, readonly number[]>> = {
   6: [0, 1, 2, 3],
 };
 
-/** Converts rows of RGBA to filter types and filtered bytes, about a megabyte at a time. */
+/**
+ * Applies PNG's row filters to RGBA rows, about a megabyte at a time. Each row becomes one byte for
+ * the type of its filter, followed by the filtered bytes.
+ */
 class RowFilters {
   readonly #header: PngHeader;
   readonly #stored: readonly number[];
