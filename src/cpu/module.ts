@@ -122,7 +122,8 @@ const outOfMemory = (bytes: number, cause: unknown): CrispenError =>
 
 /**
  * The bytes of the module's memory import in hexadecimal: the name "memory", the byte 2 for a
- * memory, and the flags 1, which say that it has a maximum size and is not shared.
+ * memory, and a byte of flags. The value 1 of this byte means that the memory has a maximum size
+ * and is not shared.
  */
 const MEMORY_IMPORT = '6d656d6f72790201';
 /** The bytes that replace `MEMORY_IMPORT` if threads share the memory. Only the flags differ. */

@@ -119,11 +119,12 @@ export type TransformerOp =
       readonly merge: number;
     }
   /**
-   * Reads a map of queries, keys and values [3 * C] and returns a map [C]: attention between each
-   * head's channels, over the pixels of a group. Queries and keys are divided by their norm over
-   * the group's pixels (at least 1e-12). The result for channel `c` is the sum over the head's
-   * channels `d` of `v[d]`, weighted by the softmax over `d` of `t[head] * q[c].k[d]`.
-   * `temperature` is the name of the weight `t`, [heads, 1, 1].
+   * Computes channel attention within each group of pixels: in each head, every channel attends to
+   * the head's channels. The op reads a map of queries, keys and values [3 * C] and returns a map
+   * [C]. Queries and keys are divided by their norm over the group's pixels (at least 1e-12). The
+   * result for channel `c` is the sum over the head's channels `d` of `v[d]`, weighted by the
+   * softmax over `d` of `t[head] * q[c].k[d]`. `temperature` is the name of the weight `t`,
+   * [heads, 1, 1].
    */
   | {
       readonly op: 'channelAttention';

@@ -104,7 +104,7 @@ export interface SourceFacts {
 
 /** Information about how a result was produced: time, tiles, precision and memory. */
 export interface Diagnostics extends Omit<UpscaleReport, 'backend'> {
-  /** A message that says why no GPU was used; null if a GPU was used or not requested. */
+  /** The reason why no GPU was used. Null if a GPU was used, or if none was requested. */
   readonly noGpu: string | null;
   /**
    * The milliseconds per stage. Stages that were not needed are absent. If the file is encoded
