@@ -35,8 +35,8 @@ export interface SerializedError {
 }
 
 /**
- * Matches messages about a file that could not be fetched: a chunk (in browsers) or WebAssembly (in
- * Emscripten).
+ * Matches browsers' error messages about a JavaScript chunk that could not be loaded, and
+ * Emscripten's message about a WebAssembly file that could not be fetched.
  */
 const NOT_LOADED =
   /dynamically imported module|importing a module script failed|fetching of the wasm failed/i;

@@ -21,8 +21,9 @@ export interface Tile {
   readonly core: Rect;
   readonly source: Rect;
   /**
-   * The area that the tile needs, including pixels outside `source` that are read only to enlarge
-   * alpha. The default is `source`.
+   * The area of the image that is uploaded to the GPU for the tile. It can be larger than `source`,
+   * because pixels outside `source` can be needed to enlarge the alpha channel. The default is
+   * `source`.
    */
   readonly pixels?: Rect;
 }

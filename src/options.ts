@@ -1,7 +1,8 @@
 /**
- * Options as data. An option's rule defines the allowed values, in words and as a test. The library
- * uses the rules to check calls before any work starts. The command line uses them to read its
- * arguments, and the tests use them to generate invalid values.
+ * Rules for the options of calls. A rule describes the allowed values in words and contains a
+ * function that checks a value. The library uses the rules to check calls before any work starts.
+ * The command line uses them to read its arguments, and the tests use them to generate invalid
+ * values.
  */
 import { CrispenError } from './errors.ts';
 
@@ -11,7 +12,10 @@ export interface Rule {
   /** A description of the allowed values, such as `a number from 0 to 1`. */
   readonly wants: string;
   readonly accepts: (value: unknown) => boolean;
-  /** Copies a value that the caller could change or that cannot be sent to a worker. */
+  /**
+   * Returns a plain copy of an object. The caller cannot change the copy, and unlike a framework's
+   * proxy object, it can be sent to a worker.
+   */
   readonly copy?: (value: never) => unknown;
 }
 

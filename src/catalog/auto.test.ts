@@ -7,8 +7,8 @@ const [BEST, FAST] = ['a2n-photo-x2', 'pan-photo-x2'];
 const image = { width: 300, height: 200 };
 
 /**
- * Calls `chooseSpeed` for shipped models. `bestMs` is the estimated time for the best models, or
- * the error that the estimate throws.
+ * Calls `chooseSpeed` for shipped models. The fake `estimate` returns `bestMs` as the time that the
+ * best models take. If `bestMs` is an error, it throws the error instead.
  */
 async function choose(
   best: readonly string[],

@@ -9,26 +9,28 @@ export interface AutoChoice {
   readonly speed: 'best' | 'fast';
   /**
    * The estimated time in milliseconds that the best models would take for this image on this
-   * machine. Null if there was no choice or the machine's speed was unknown.
+   * machine. Null if the best and the fast models are the same, or if the machine's speed was
+   * unknown.
    */
   readonly bestMs: number | null;
   /**
    * The ids of the models that could have run instead, in the order in which they would have run.
-   * The list is empty if there was no choice.
+   * The list is empty if the best and the fast models are the same.
    */
   readonly others: readonly string[];
 }
 
 /**
- * Chooses between the best models and the fast models, once for all runs of an image. A fast model
- * replaces a best model of the same kind (`photo` or `clean`) and scale. Restoration models have no
- * kind, so they are never replaced. If there is no estimate, the best models run.
+ * Chooses between the best models and the fast models, once for all runs of an image. If the fast
+ * models run, each best model is replaced with the fast model of the same kind (`photo` or `clean`)
+ * and scale. Restoration models have no kind, so they are never replaced. If there is no estimate,
+ * the best models run.
  *
  * @param files the shipped models
  * @param best the best models, in the order of the runs
  * @param made turns a shipped model into one of the chain's models
- * @param estimate returns the time in milliseconds that models are expected to take, or null if it
- *   is unknown; may reject. The function is called only if there is a choice.
+ * @param estimate returns the estimated time in milliseconds that the given models take, or null if
+ *   it is unknown; may reject. It is called only if the best and the fast models differ.
  */
 export async function chooseSpeed<M extends { readonly id: string }>(
   files: readonly ModelFile[],

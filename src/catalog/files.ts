@@ -3,7 +3,7 @@ import type { Restoration } from './task.ts';
 
 export type { Kind, ModelFile };
 
-/** Creates a model's entry from its own values and the values that most entries share. */
+/** Creates the entry of a model. Each optional field that `own` lacks gets a default value. */
 const model = (
   own: Pick<ModelFile, 'id' | 'scale' | 'bytes' | 'sha256'> & Partial<ModelFile>,
 ): ModelFile => ({

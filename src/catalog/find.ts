@@ -28,11 +28,14 @@ export interface ModelFile {
   /** Size options for `createNetwork`, if they differ from the family's defaults. */
   readonly features?: number;
   readonly blocks?: number;
-  /** The number of block groups in an LCoAN. */
+  /** LCoAN only: the number of groups. Each group has residual blocks and attention. */
   readonly groups?: number;
   /** RGB input and output values range from 0 to this value. */
   readonly inputRange: number;
-  /** Whether maps and weights may be f16, as measured by `npm run precision`. */
+  /**
+   * Whether f16 is precise enough for the model's feature maps and weights. `npm run precision`
+   * measures this.
+   */
   readonly f16: boolean;
   /** The file's name in the models folder. */
   readonly file: string;

@@ -35,8 +35,8 @@ describe.each(MODELS)('$id', (entry) => {
     const found = await shippedModel(entry, tensors);
     expect(found.network).toMatchObject({ scale, inputRange, architecture: network.architecture });
     const inFile = [...found.weights].map(([name, { shape }]) => ({ name, shape }));
-    // The file can contain tensors that are not weights of the network. They set its options or are
-    // folded into its weights.
+    // The file can contain tensors that are not weights of the network. Such tensors set options of
+    // the network or are folded into its weights.
     const isFolded = found.weights !== tensors;
     const named = new Set(found.network.graph.weights.map(({ name }) => name));
     const used = isFolded ? inFile.filter(({ name }) => named.has(name)) : inFile;

@@ -18,8 +18,8 @@ export interface ModelEntry extends ModelFile {
    * The mean PSNR in dB on BT.601 luma, which is computed from the 8-bit output and is not rounded.
    * Borders of `scale` pixels are excluded. The LR images were made by bicubic reduction. Photo
    * models also handle degraded images, but their PSNR on these clean LR images is a little lower.
-   * Restoration is measured on the images at their original size, after the degradation that
-   * `input` describes.
+   * The inputs of models with scale 1 are the images at their original size, with added JPEG
+   * artefacts or noise (see `input`).
    */
   readonly quality: SetFigures & {
     /**

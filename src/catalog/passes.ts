@@ -55,8 +55,9 @@ export function modelsFor(
 }
 
 /**
- * Does the same as `modelsFor` for a user's own model, which is not in `files`. A restoration model
- * runs once, before the default models. Any other model runs as many times as needed.
+ * Returns the models to run, in order, for a user's own `model`, which is not one of `files`. A
+ * restoration model runs once, before the default models. Any other model runs repeatedly, until
+ * the image is enlarged by at least `factor`.
  */
 export const modelsAfter = <M extends { readonly scale: number }>(
   files: readonly ModelFile[],

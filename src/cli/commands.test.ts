@@ -356,7 +356,8 @@ describe('quality', () => {
     const resume = ['--resume', at('results.jsonl')];
     await run(qualityCommand, ...args('--model', 'a2n-x2', '--images', '1', ...resume));
     const stored = JSON.parse(await readFile(at('results.jsonl'), 'utf8'));
-    // If the next run prints this made-up PSNR, it has read the line from the file.
+    // If the next run prints this made-up PSNR, it has reused the stored result instead of
+    // measuring the image again.
     await writeFile(
       at('results.jsonl'),
       `${JSON.stringify({ ...stored, psnr: 99 })}\n{"image": "b`,
@@ -472,7 +473,8 @@ describe('quality:crops', () => {
       const [width, height] = [photo.width * 4, photo.height * 4];
       const picture = sharp(at(file));
       expect(await picture.metadata()).toMatchObject({ width: 2 * width + 8, height });
-      // Both columns show the photo, but they are not identical.
+      // The left column is a plain enlargement of the photo, and the right column is a model's
+      // result. They must be similar but not identical.
       const column = (left: number) =>
         sharp(at(file)).extract({ left, top: 0, width, height }).removeAlpha().raw().toBuffer();
       const [plain, made] = [await column(0), await column(width + 8)];
@@ -480,7 +482,7 @@ describe('quality:crops', () => {
       expect(difference / plain.length).toBeGreaterThan(0.3);
       expect(difference / plain.length).toBeLessThan(8);
     }
-    // The committed QUALITY.md must refer to the same images.
+    // The QUALITY.md in the repository must refer to the same image files as the one written here.
     const shown = await readFile(join(PACKAGE_ROOT, 'QUALITY.md'), 'utf8');
     for (const file of files) expect(shown).toContain(file);
     await writeFile(at('QUALITY.md'), '# Figures\n');

@@ -15,7 +15,10 @@ export interface Degradation {
   readonly noise?: number | undefined;
 }
 
-/** Adds noise first, then JPEG artifacts. @returns the given image if there is no degradation. */
+/**
+ * Adds noise to an image, and then JPEG artifacts.
+ * @returns the given image if neither is requested
+ */
 export async function degrade(
   image: Rgba8Image,
   { jpeg, noise }: Degradation,

@@ -1,7 +1,7 @@
 /**
- * Golden cases for the networks with non-local attention. A file contains the results of an LCoAN,
- * of an EDSR with cross-layer attention for both values of `OffsetLayout`, or of a single attention
- * module. Some files contain no weights.
+ * Golden cases for the networks with non-local attention. Each file contains the results of one
+ * network or module: an LCoAN, an EDSR with cross-layer attention (for both values of
+ * `OffsetLayout`), or a single attention module. Some files contain no weights.
  */
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import type { Gate, OffsetLayout } from '../graph/nonlocalOp.ts';
@@ -238,7 +238,10 @@ function moduleCases(
   });
 }
 
-/** Computes weights from their names, using the rule in the README next to the golden files. */
+/**
+ * Computes the weights of a golden file that contains none. Except for `sub_mean.bias`, they are
+ * pseudorandom values that depend on each tensor's name and shape, on `seed` and on `gain`.
+ */
 function hashedWeights(network: Network, seed: number, gain: number): TensorMap {
   const tensors = new Map<string, Tensor>();
   for (const { name, shape } of network.graph.weights) {

@@ -12,10 +12,10 @@ export interface GoldenCase {
   /** The expected tensors, by the names of the graph's nodes. */
   readonly expected: TensorMap;
   /**
-   * For each node whose golden map covers only a part of Crispen's map, the offset of that part in
-   * pixels. Rows and columns have the same offset.
+   * The offsets of golden maps that cover only a part of Crispen's map, by node name. An offset is
+   * the row of the part's top-left pixel, which equals its column.
    */
   readonly starts?: ReadonlyMap<string, number> | undefined;
-  /** If set, the output is averaged over overlapping tiles. */
+  /** If set, the network runs on these overlapping tiles, and the results are averaged. */
   readonly tiles?: AveragedTiles;
 }

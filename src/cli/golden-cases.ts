@@ -22,17 +22,17 @@ import { viewOf } from './golden-views.ts';
 export const GOLDEN_TOLERANCE = 2e-4;
 
 /**
- * In reports, the name of the output of the second run (see `compareGolden`). Fusion stops at each
- * node whose tensor is read back. The second run reads back only the output, so nothing limits
- * fusion.
+ * The name that reports show for the output of the second run (see `compareGolden`). An op whose
+ * result is read back cannot be fused with the next op. The second run reads back only the output,
+ * so it can use all fused kernels.
  */
 export const FUSED_OUTPUT = 'output (fused)';
 
 const EXTENSION = '.safetensors';
 const WEIGHTS = 'weights.';
 /**
- * The prefix of golden tensors that contain weights which are computed from a checkpoint's weights,
- * for example by folding several convolutions into one.
+ * The prefix of golden tensors that contain folded weights. The authors' code computed these from a
+ * checkpoint's weights, for example by folding several convolutions into one.
  */
 const FOLDED = 'folded.';
 
@@ -72,7 +72,8 @@ export function findGoldenCases(pattern = '*'): string[] {
 }
 
 /**
- * Reads a golden file. Returns `{ name, missing }` if Crispen does not have the network.
+ * Reads a golden file. If Crispen does not support the file's network, returns
+ * `{ name, missing }`, where `missing` is the name of the network.
  * @throws CrispenError `MODEL_CORRUPT`, `INVALID_INPUT` if the file or its weights cannot be used.
  */
 export async function readGoldenCase(
@@ -132,7 +133,10 @@ function networkOf(
  */
 const DETECTED: ReadonlySet<string> = new Set(['compact', 'span', 'rrdb', 'edsr']);
 
-/** Reads from the metadata the options that `detect` cannot determine from the weights. */
+/**
+ * Returns the options for `detect` that cannot be determined from the weights. They come from the
+ * golden file's metadata.
+ */
 function notInTheWeights(metadata: Readonly<Record<string, string>>): DetectOptions {
   const { act, res_scale: residual, img_range: range, input_range: input } = metadata;
   return {
@@ -151,7 +155,7 @@ function weightsInside(tensors: TensorMap): TensorMap {
   );
 }
 
-/** Returns the network that the metadata describes, or null if Crispen does not have it. */
+/** Returns the network that the metadata describes, or null if Crispen does not support it. */
 function knownNetwork(metadata: Readonly<Record<string, string>>): Network | null {
   const number = (key: string): number | undefined =>
     metadata[key] === undefined ? undefined : Number(metadata[key]);
@@ -211,8 +215,9 @@ export interface TensorComparison {
 }
 
 /**
- * Runs a case and compares every golden tensor. If `fuse` is set, the case runs again and only its
- * output is read, which tests the fused kernels. This comparison has the name `FUSED_OUTPUT`.
+ * Runs a case and compares every golden tensor. If `fuse` is set, the case runs a second time to
+ * test the fused kernels. This run reads back only the output, and the output's comparison is named
+ * `FUSED_OUTPUT`.
  */
 export async function compareGolden(
   golden: GoldenCase,
@@ -227,7 +232,7 @@ export async function compareGolden(
 
   if (golden.tiles) return [await compareTiles(golden, golden.tiles, backend, options.fuse)];
   const nodes = new Set(network.graph.nodes.map((node) => node.name));
-  /** Returns the name of the node that computes a tensor or a larger tensor that contains it. */
+  /** Returns the name of the node whose tensor is, or contains, the golden tensor `name`. */
   const nodeOf = (name: string) => (nodes.has(name) ? name : (viewOf(name)?.node ?? name));
   const taps = [...new Set([...expected.keys()].map(nodeOf))].filter((name) => nodes.has(name));
   const traced = await run(taps);
@@ -236,7 +241,7 @@ export async function compareGolden(
     const whole = partFrom(traced.get(nodeOf(name)), golden.starts?.get(nodeOf(name)), tensor);
     const view = nodes.has(name) ? null : viewOf(name);
     if (!view || !whole) return compareTensor(golden.name, name, tensor, whole);
-    // Golden attention scores have no batch dimension.
+    // Golden tensors with these names contain attention scores and have no batch dimension.
     const scores = /(group0|last_group|_head\d)$/.test(name);
     const own = scores ? tensor.shape : tensor.shape.slice(1);
     return compareTensor(golden.name, name, tensor, view.of(whole, own), own);
@@ -250,8 +255,8 @@ export async function compareGolden(
 }
 
 /**
- * Returns the part of a map that begins at row and column `first` and has the golden tensor's
- * height and width.
+ * Cuts out the part of a feature map that the golden tensor covers. The part begins at row `first`
+ * and column `first`. If `first` is undefined, the golden tensor covers the whole map.
  */
 function partFrom(
   map: TracedTensor | undefined,
@@ -293,8 +298,8 @@ async function compareTiles(
 }
 
 /**
- * Compares weights that Crispen computed from a checkpoint's weights, for example by folding
- * several convolutions into one, with the golden weights, which the authors' code computed.
+ * Compares weights that Crispen folded (see `FOLDED`) with the golden weights, which the authors'
+ * code folded.
  */
 function compareFolded({ name, weights }: GoldenCase, tensor: string, golden: Tensor) {
   const layer = tensor.slice(FOLDED.length).replace(/\.(weight|bias)$/, '.eval_conv.$1');

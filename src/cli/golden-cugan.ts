@@ -1,6 +1,7 @@
 /**
- * Support for the Real-CUGAN golden files. Their weights have the layout of a checkpoint, and their
- * feature maps are smaller than Crispen's.
+ * Support for comparing Real-CUGAN with its golden files. The weights are generated in the layout
+ * of the authors' checkpoints. The authors' convolutions have no padding, so the feature maps in
+ * the golden files are smaller than Crispen's.
  */
 import type { WeightSpec } from '../graph/graph.ts';
 import type { Network } from '../networks/network.ts';
@@ -23,8 +24,8 @@ export const cuganCheckpoint = ({ graph, scale }: Network): WeightSpec[] => {
 };
 
 /**
- * Returns the position of the authors' smaller map within Crispen's map, for each node name. The
- * position is the row of the top-left pixel, which equals its column.
+ * Returns where the smaller feature map of the golden files starts within Crispen's map, by node
+ * name. Each value is both the first row and the first column.
  */
 export function cuganStarts({ graph }: Network): ReadonlyMap<string, number> {
   const means = graph.nodes.flatMap((node) =>

@@ -14,7 +14,7 @@ type Metadata = Readonly<Record<string, string>>;
 /** Matches the golden tensors that are not compared, because no node outputs them. */
 const NOT_COMPARED = /^(rotations\.|round_weights$|round0\.out$)/;
 
-/** Returns a file's cases, or null if the file is of a different kind. */
+/** Returns a golden file's cases, or null if the file is not for global learnable attention. */
 export function glaCases(
   name: string,
   tensors: TensorMap,

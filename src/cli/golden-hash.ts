@@ -24,7 +24,7 @@ const NORMS =
   /norm|before_RG|\.pos[123]\.0\.|\.dwconv\.1\.|channel_interaction\.2\.|spatial_interaction\.1\./;
 
 /**
- * Computes weights with recipe 2 from the README next to the golden files.
+ * Computes weights with the formula that the README next to the golden files calls recipe 2.
  * @param gains pairs of a substring and the factor for layers whose names contain it; the first
  *   match applies
  */

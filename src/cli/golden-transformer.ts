@@ -52,7 +52,8 @@ const BUILDERS: Readonly<Record<string, (metadata: Metadata) => Network>> = {
       scale: Number(metadata.scale),
       features: Number(metadata.num_feat),
       blocks: Number(metadata.blocks),
-      // If the golden input is already in the range -1..1, the network must not convert it.
+      // If the golden input is already in the range -1..1, the network must not convert its input
+      // from 0..1 to that range.
       centred: metadata.input_range !== '-1..1',
     }),
   dat: (metadata) =>
@@ -126,19 +127,22 @@ function swinOf(metadata: Metadata): SwinConfig {
   };
 }
 
-/** Matches tensors that describe tiles. No node computes them. */
+/**
+ * Matches golden tensors about dividing an image into tiles, such as the positions of the tiles.
+ * They are not compared, because no node computes them.
+ */
 const NOT_COMPARED = /^(coverage|tile_positions|tile_means|tile.*\.output\.crop|whole\.output)$/;
 
 /**
  * Matches the names of golden tensors that contain the input of a network's last step. If this step
- * changes nothing (a pixel shuffle by 1, or no mean to add), these maps equal the output and have
- * no node of their own.
+ * changes nothing (a pixel shuffle by 1, or no mean to add), the graph omits it. No node then has
+ * such a name, and the tensor is not compared.
  */
 const BEFORE_END = /^(before_shuffle|tail_conv)$/;
 
 /**
- * Returns Crispen's name for a golden tensor. The golden tensor can be a part of a node's tensor,
- * or a weight that is computed when the weights are read.
+ * Returns Crispen's name for a golden tensor. It is the name of a node, of a part of a node's
+ * result, or of a weight that Crispen computes from the file's weights.
  */
 const ownName = (tensor: string): string =>
   tensor

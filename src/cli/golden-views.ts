@@ -1,10 +1,10 @@
 /**
  * Extracts parts of tensors, because golden files contain only parts of large tensors. The README
- * next to the files explains the names of the parts.
+ * files in the shared golden folders explain the names of the parts.
  */
 import type { TracedTensor } from '../engine/types.ts';
 
-/** A part of a node's tensor that a golden file contains. */
+/** Specifies a part of the tensor that the graph node `node` computes. */
 interface View {
   readonly node: string;
   readonly of: (tensor: TracedTensor, shape: readonly number[]) => TracedTensor;
@@ -29,8 +29,9 @@ export function viewOf(name: string): View | null {
 }
 
 /**
- * Returns the view that a name such as `scores.last_window_head0` specifies: one head's attention
- * scores in the first or last window (or group). Returns null for other names.
+ * Returns the view for a name such as `scores.last_window_head0`. The view contains the attention
+ * scores of one head in the first or last group of pixels, such as a window. Returns null for other
+ * names.
  */
 function scoresOf(name: string): View | null {
   const found = /^(.*)[._](?:window0|group0|first_window|(last_window))_head(\d)$/.exec(name);

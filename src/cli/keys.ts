@@ -15,8 +15,8 @@ export interface KeyCount {
   /** The number of keys per pixel. */
   readonly keys: number;
   /**
-   * The number of keys that the gate keeps. A soft gate keeps keys whose gate value is above 1/2.
-   * Without a gate, all keys are kept.
+   * The number of keys per pixel that the module's gate keeps. For a soft gate, keys with a gate
+   * value above 1/2 are counted. In a module without a gate, all keys are kept.
    */
   readonly kept: number;
   /**

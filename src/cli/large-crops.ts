@@ -20,8 +20,8 @@ interface LargeScene {
   readonly name: string;
   readonly title: string;
   /**
-   * What a person saw at 100 % zoom, including where the model's result looks worse than the plain
-   * resize.
+   * A remark by a person who looked at the image at 100 % zoom. It also says where the model's
+   * result looks worse than the plain resize.
    */
   readonly seen: string;
 }
@@ -55,7 +55,7 @@ const SCENES: readonly LargeScene[] = [
 ];
 
 /**
- * Draws the images `NAME-large.webp` and writes them to a folder.
+ * Draws an image for each scene and writes it to the folder as `NAME-large.webp`.
  * @returns a section about the images, as lines of Markdown
  */
 export async function drawLargeCrops(measurer: Measurer, folder: string): Promise<string[]> {

@@ -17,16 +17,16 @@ export interface PrecisionFigures {
   /** The number of colour values that were compared. */
   readonly values: number;
   /**
-   * The fraction of values that differ by at most 1/255. `same` is the fraction of values that are
-   * equal.
+   * The fraction of values that differ by at most 1/255 between the two results. `same` is the
+   * fraction of values that are equal.
    */
   readonly within: number;
   readonly same: number;
-  /** The largest difference, in steps of 1/255. */
+  /** The largest difference between the two results, in steps of 1/255. */
   readonly worst: number;
   /**
-   * The largest magnitude in the feature maps that the fused f16 network writes to memory. These
-   * maps are computed in f32 for this purpose.
+   * The largest magnitude in the feature maps that the f16 run writes to memory. It is measured in
+   * f32, because f16 cannot represent magnitudes above `F16_MAX`.
    */
   readonly largest: number;
   /** Whether all f16 output values were finite. If not, the other figures are meaningless. */
@@ -38,8 +38,8 @@ export const holds = ({ within, finite, largest }: PrecisionFigures): boolean =>
 
 /**
  * Enlarges an image in f16 and in f32, and compares the 8-bit results. The f16 run uses the fusion
- * level `blocks`. The f32 run uses the adapter's preferred fusion level, because llvmpipe needs
- * several minutes for fused blocks in f32.
+ * level `blocks`. The f32 run uses the adapter's default fusion level. With `blocks`, it would
+ * take several minutes on llvmpipe, a software renderer.
  * @throws CrispenError like `Engine.upscale`; `INVALID_INPUT` for a device without f16.
  */
 export async function measurePrecision(

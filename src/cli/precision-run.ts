@@ -32,8 +32,8 @@ of the models in src/catalog/files.ts.
 `;
 
 /**
- * Runs the command `precision`. The exit code is 1 if a model that is marked as f16 exceeds the
- * allowed difference on any image.
+ * Runs the command `precision`. The exit code is 1 if a model with `f16: true` fails the comparison
+ * with f32 on any image.
  */
 export async function precisionCommand(args: string[], signal: AbortSignal): Promise<number> {
   const { values } = parseArgs({

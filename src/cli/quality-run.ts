@@ -63,15 +63,15 @@ export interface QualityLine {
   /** The PSNR in dB when the image is enlarged without tiles. */
   readonly wholePsnr?: number;
   /**
-   * The mean step across tile borders, in 8-bit levels; see metrics/seams.ts. `interior` is the
-   * mean step across lines that are inside the tiles, near their borders.
+   * The mean difference, in 8-bit levels, between neighbouring pixels on opposite sides of a tile
+   * border; see metrics/seams.ts. `interior` is the same measure for nearby lines that are not tile
+   * borders.
    */
   readonly border?: number;
   readonly interior?: number;
   /**
-   * Like `border`, but for the image that is enlarged without tiles: the mean step across the lines
-   * where the tile borders would be. `wholeInterior` is the mean step of this image across the same
-   * lines as `interior`.
+   * `wholeBorder` and `wholeInterior` are measured on the same lines as `border` and `interior`,
+   * but in the image that is enlarged without tiles.
    */
   readonly wholeBorder?: number;
   readonly wholeInterior?: number;
@@ -152,7 +152,7 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
 
 /**
  * Returns a copy of the model in which all weights whose names match the pattern `names` are zero.
- * @throws UsageError if the pattern is not a regular expression or if no name matches.
+ * @throws UsageError if `names` is not a regular expression or if it matches no weight's name.
  */
 function withoutWeights(model: ChosenModel, names: string): ChosenModel {
   let pattern: RegExp;
@@ -178,7 +178,7 @@ function withoutWeights(model: ChosenModel, names: string): ChosenModel {
   };
 }
 
-/** The runtimes that can measure quality. */
+/** The values of `--device` in the commands that measure quality. */
 export const MEASURERS = [...DEVICES, 'oracle', 'torch'] as const;
 
 /** @throws CrispenError like `openBackend` and `openTorch`. */
@@ -275,7 +275,10 @@ async function measure(
     readonly network: Network;
     readonly worse: Degradation;
     readonly upscale: Upscale;
-    /** The side of the tiles, if the result is compared with one that is computed without tiles. */
+    /**
+     * The side of the tiles. If it is set, the tiled result is compared with a result that is
+     * computed without tiles.
+     */
     readonly cut: number | undefined;
     readonly signal: AbortSignal | undefined;
   },
@@ -310,7 +313,8 @@ async function measure(
 
 /**
  * Returns the lines in the result at which tiles meet.
- * @throws UsageError if the image is a single tile, or if a lack of memory made the tiles smaller.
+ * @throws UsageError if the image was computed as a single tile, or if its tiles were smaller than
+ *   `side`, which happens when memory is short.
  */
 function tileBorders(lr: Rgba8Image, network: Network, side: number, made: number): Line[] {
   const strips = around(tilerFor)(lr, network, 'zero').plan(side, () => true);
@@ -400,8 +404,8 @@ class ResultFile {
 }
 
 /**
- * Parses a line. Returns null if the line lacks a measure or is incomplete, for example because the
- * run was killed.
+ * Parses a line of the result file. Returns null if one of the `METRICS` is missing or if the line
+ * is cut off, for example because the run was killed.
  */
 function parseLine(text: string): Record<string, unknown> | null {
   try {

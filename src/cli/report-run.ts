@@ -164,7 +164,10 @@ class Report {
     return lines;
   }
 
-  /** Compares photo models with the clean models of the same scale, on JPEG files. */
+  /**
+   * Compares each photo model with the corresponding model for lossless images. The inputs are JPEG
+   * files.
+   */
   async worn(models: readonly ModelEntry[], sets: readonly DataSet[]): Promise<string[]> {
     const photo = models.filter(({ id }) => id.includes('-photo-'));
     const lines = [

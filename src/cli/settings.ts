@@ -102,7 +102,8 @@ export function settingsOf(values: Values): ImageSettings {
 }
 
 /**
- * @throws UsageError if options that describe a weight file's network are used with shipped models.
+ * Checks that no option describes the network of a weight file when a shipped model is used.
+ * @throws UsageError if there is such an option
  */
 function checkKnown({ inputRange: _, ...wish }: NetworkWish): void {
   if (Object.values(wish).every((value) => value === undefined)) return;

@@ -32,8 +32,8 @@ export function findPython(): string | undefined {
 
 /**
  * Runs the networks in PyTorch (`training/networks.py`), in f32 on the CPU. This is about thirty
- * times faster than a software adapter, and provides independent figures for comparison with the
- * engine. Each network needs its own process, and only the process of the most recently loaded
+ * times faster than the engine on a software adapter, and the results can be compared with those of
+ * the engine. Each network needs its own process, and only the process of the most recently loaded
  * network is kept running.
  * @throws CrispenError `INVALID_INPUT` if there is no python3 with torch.
  */
@@ -90,7 +90,8 @@ class TorchServer {
     this.#process.stderr.on('data', (text) => {
       this.#trouble += text;
     });
-    // Errors on this stream are ignored, because the missing answer is reported later.
+    // Write errors are ignored here. If the process has ended, `#read` throws an error, because the
+    // output of the process ends without an answer.
     this.#process.stdin.on('error', () => {});
   }
 

@@ -62,8 +62,9 @@ ${BULK_USAGE}
 `;
 
 /**
- * Returns whether the arguments mean the command `status DIR` rather than an input file named
- * `status`. `status DIR` is the command if DIR is a folder or if no file named `status` exists.
+ * Returns whether the arguments are the command `status DIR`. They could instead be the names of an
+ * input file `status` and an output file. They are the command if DIR is a folder or if no file
+ * named `status` exists.
  */
 async function isStatus([first, ...rest]: readonly string[]): Promise<boolean> {
   const [folder, ...more] = rest.filter((arg) => arg !== '--json');

@@ -4,7 +4,8 @@ import { isOpaque } from '../image/pixels.ts';
 import { checkPixels } from './limits.ts';
 
 /**
- * The number of pixels that are drawn on the canvas at a time, to limit the additional memory use.
+ * The maximum number of pixels that are drawn on the canvas at a time. This limits the size of the
+ * canvas.
  */
 const STRIP_PIXELS = 2 ** 22;
 /** The largest canvas side that works in every browser. */

@@ -1,8 +1,8 @@
 import { throwIfAborted } from '../errors.ts';
 
 /**
- * Reads numbers and text from the bytes of a file. Reading a number beyond the end returns NaN
- * instead of throwing, so an image size is NaN if the file ends before it.
+ * Reads numbers and text from the bytes of a file. A read beyond the end of the file does not throw
+ * an error: numbers are NaN, and text is shorter.
  */
 export class Bytes {
   readonly data: Uint8Array;
@@ -35,7 +35,7 @@ export class Bytes {
     return this.u16le(offset) + this.u16le(offset + 2) * 65536;
   }
 
-  /** Reads a few characters, such as a chunk's type. */
+  /** Reads `length` characters, one per byte, or fewer if the file ends earlier. */
   ascii(offset: number, length: number): string {
     let text = '';
     const end = Math.min(offset + length, this.data.length);
@@ -63,8 +63,8 @@ export function latin1(bytes: Uint8Array): string {
 }
 
 /**
- * Concatenates parts. They are passed as a list, because a file can have more parts than a function
- * can have arguments.
+ * Concatenates byte arrays. The function takes a list instead of one argument per array, because a
+ * JavaScript function cannot take millions of arguments.
  */
 export function join(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));

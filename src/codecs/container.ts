@@ -28,14 +28,14 @@ export interface Container {
   readonly isGrey: boolean;
   /** Whether the file is a JPEG with four colour components (CMYK or YCCK). */
   readonly isCmyk: boolean;
-  /** The number of bits per sample; 8 for formats whose depth is not read. */
+  /** The number of bits per sample. It is always 8 for formats other than PNG, JPEG and AVIF. */
   readonly bits: number;
   /** The EXIF data, as a TIFF structure. */
   readonly exif: Uint8Array | null;
   readonly xmp: Uint8Array<ArrayBuffer> | null;
   /**
-   * The image of an animation that a decoder returns for the output of `bare`; null if the file has
-   * a single image.
+   * For an animated file, the image that decoders return for the output of `bare`. Null if the file
+   * has a single image.
    */
   readonly animation: 'first frame' | 'still picture' | null;
   /**
@@ -141,8 +141,8 @@ function pngEnd(bytes: Bytes): number {
 
 /**
  * Returns the offset at which a second file begins. A file contains only one `ftyp` and one `meta`
- * box, so a second box of either type belongs to another file. Some decoders would use that box for
- * the first file.
+ * box, so a second box of either type belongs to another file. Some decoders would nevertheless
+ * read that box as a part of the first file.
  */
 function avifEnd(bytes: Bytes): number {
   const seen = new Set<string>();
@@ -155,7 +155,8 @@ function avifEnd(bytes: Bytes): number {
 }
 
 /**
- * The chunks that contain text, which decoders do not need, or EXIF, which decoders must not apply.
+ * The chunks with text and EXIF. `bare` removes them, because decoders do not need text and must
+ * not apply EXIF.
  */
 const PNG_TEXTS: readonly string[] = ['eXIf', 'iTXt', 'tEXt', 'zTXt'];
 
@@ -254,7 +255,8 @@ async function pngProfile(
   { start, end }: PngPart,
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
-  // The data begins with a name and one byte for the compression method, which is always the same.
+  // Before the compressed profile, the chunk contains a zero-terminated name and one byte for the
+  // compression method. PNG defines only one method.
   const packed = bytes.data.slice(bytes.afterZero(start, end) + 1, end);
   return inflated(packed, MAX_PROFILE, signal);
 }
@@ -298,9 +300,9 @@ function* jpegSegments({ data }: Bytes): Generator<Segment> {
   for (let at = 2; at + 4 <= data.length; ) {
     const marker = data[at + 1];
     if (data[at] !== 0xff || marker === 0) {
-      // Decoders skip bytes between segments. These bytes are reported too, so that `bare` removes
-      // them. If it removed only the first segment, such bytes could follow the start marker, and
-      // decoders might not recognise the file as a JPEG.
+      // Decoders skip stray bytes between segments. This function yields them like a segment, so
+      // that `bare` removes them. Otherwise, when `bare` removes the first segment, stray bytes
+      // could directly follow the start marker, and decoders might not recognise the JPEG.
       let next = at + 1;
       while (next < data.length && data[next] !== 0xff) next++;
       if (next === data.length) return;
@@ -445,8 +447,8 @@ function readAvif(data: Uint8Array<ArrayBuffer>): Container {
       const view = new DataView(copy.buffer);
       for (const box of colours) {
         if (kind(box) === 'nclx') {
-          // The primaries and the transfer function are replaced with those of sRGB. The matrix
-          // after them is kept, because decoders need it to compute RGB values.
+          // The primaries and the transfer function are replaced with those of sRGB. The code of
+          // the YCbCr matrix is kept, because decoders need it to compute RGB values.
           view.setUint16(box.body + 4, 1);
           view.setUint16(box.body + 6, 13);
         } else copy.set(ascii('free'), box.start + 4);

@@ -16,8 +16,8 @@ const ORIENTATION = 0x0112;
 const EXIF_FOLDER = 0x8769;
 const [THUMBNAIL_START, THUMBNAIL_LENGTH] = [0x0201, 0x0202];
 /**
- * The tags ImageWidth, ImageLength, PixelXDimension and PixelYDimension, which describe the
- * original file.
+ * The tags ImageWidth, ImageLength, PixelXDimension and PixelYDimension. They are removed, because
+ * they contain the size of the original image.
  */
 const SIZES = new Set([0x0100, 0x0101, 0xa002, 0xa003]);
 
@@ -56,7 +56,7 @@ export function cleanExif(stored: Uint8Array): CleanExif {
         kept += 12;
       }
       const end = folder + 2 + count * 12;
-      // The offset of the next directory follows the last entry.
+      // After the last entry of an IFD comes the offset of the next IFD.
       const next = u32(end);
       view.setUint16(folder, (kept - folder - 2) / 12, little);
       bytes.fill(0, kept, end + 4);
@@ -75,7 +75,8 @@ export function cleanExif(stored: Uint8Array): CleanExif {
     const exif = entries.get(EXIF_FOLDER);
     if (exif !== undefined) tidy(u32(exif + 8));
 
-    // The second directory describes the thumbnail, which shows the original image.
+    // The second IFD describes the thumbnail. Both are removed, because the thumbnail shows the
+    // original image.
     const link = first + 2 + u16(first) * 12;
     const second = u32(link);
     view.setUint32(link, 0, little);
@@ -94,7 +95,7 @@ export function cleanExif(stored: Uint8Array): CleanExif {
 }
 
 /**
- * Returns the XMP packet with orientation 1 and without sizes in pixels. All other bytes are
+ * Sets the orientation in an XMP packet to 1, and removes the sizes in pixels. All other bytes are
  * unchanged.
  */
 export function cleanXmp(stored: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
@@ -110,8 +111,8 @@ export function cleanXmp(stored: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffe
 
 const SIZE_NAMES = 'tiff:Image(?:Width|Length)|exif:Pixel[XY]Dimension';
 /**
- * Matches an XMP property for the orientation or a size, which is either an attribute or an
- * element. The match includes the property's value.
+ * Matches the XMP properties that store the orientation or a size in pixels. They are written as
+ * XML attributes or XML elements. For the orientation, group 1 is the text before the value.
  */
 const PACKET_PARTS = new RegExp(
   `(tiff:Orientation(?:\\s*=\\s*["']|>))\\d+|\\s(?:${SIZE_NAMES})\\s*=\\s*(?:"[^"]*"|'[^']*')|<(${SIZE_NAMES})>[^<]*</\\2>`,

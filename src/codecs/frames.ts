@@ -5,9 +5,9 @@ import { isoBoxes } from './iso.ts';
 
 /**
  * Returns whether a file contains more than a single still image. This is true for an animation
- * with at least two frames. It is also true for a PNG whose default image, which viewers without
- * animation support show, is not the first frame. Sources: PNG third edition 11.3.6, RFC 9649, ISO
- * 14496-12 8.7.3, GIF89a.
+ * with at least two frames. An animated PNG also has a default image, for viewers that do not
+ * support animation. If the default image is not the first frame, one frame is enough. Sources: PNG
+ * third edition 11.3.6, RFC 9649, ISO 14496-12 8.7.3, GIF89a.
  */
 export function isMoving(format: ImageFormat, data: Uint8Array): boolean {
   return MOVING[format]?.(new Bytes(data)) ?? false;
@@ -19,7 +19,8 @@ const MOVING: Partial<Record<ImageFormat, (bytes: Bytes) => boolean>> = {
     for (let at = 8; at + 12 <= bytes.data.length; at += 12 + bytes.u32be(at)) {
       const type = bytes.ascii(at + 4, 4);
       if (type === 'acTL') frames = bytes.u32be(at + 8);
-      // If the image in IDAT is the first frame, the frame's control chunk precedes IDAT.
+      // IDAT contains the default image. If a frame control chunk (fcTL) comes before it, the
+      // default image is the first frame.
       else if (type === 'fcTL') return frames > 1;
       else if (type === 'IDAT') return frames > 0;
     }

@@ -87,7 +87,8 @@ describe('readHeader', () => {
     expect(readHeader(bare)).toEqual(wanted);
     const boxes = [...text('\0\0\0\x0cJXL \r\n'), 0x87, 10, 0, 0, 0, 14, ...text('jxlc'), ...bare];
     expect(readHeader(Uint8Array.from(boxes))).toEqual(wanted);
-    // In this small header, the height is 7 * 8, and the ratio is number 7, which means two to one.
+    // This is a small header. The height is 7 * 8. The ratio has the value 7, which means that the
+    // width is twice the height.
     expect(readHeader(Uint8Array.of(0xff, 0x0a, 0b11001101, 0b1)).size).toEqual([112, 56]);
   });
 

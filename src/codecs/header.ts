@@ -120,8 +120,8 @@ const SIZES: Partial<Record<ImageFormat, (bytes: Bytes) => Size>> = {
     return null;
   },
   AVIF: (b) => {
-    // If the image is a grid, its cells also have sizes. The largest size is that of the whole
-    // grid.
+    // An `ispe` property contains the size of one image. A large image can be stored as a grid of
+    // smaller ones, which have `ispe` properties too. The largest size is that of the whole grid.
     const sizes = avifProperties(b)
       .filter(({ type }) => type === 'ispe')
       .map(({ body }) => [b.u32be(body + 4), b.u32be(body + 8)] as const);

@@ -56,8 +56,8 @@ async function bounded<T>(file: Uint8Array, work: () => T | Promise<T>): Promise
 }
 
 /**
- * Expects that a decoder can decode the image from the parts, and that there are not too many
- * parts.
+ * Joins the parts of a file and expects that a decoder gets the original pixels from them. Also
+ * expects that there are not too many parts.
  */
 async function expectPicture(parts: readonly Uint8Array[]): Promise<void> {
   const pixels = (file: Uint8Array) => sharp(file).ensureAlpha().raw().toBuffer();

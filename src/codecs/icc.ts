@@ -42,7 +42,10 @@ export interface Profile {
   } | null;
 }
 
-/** Reads a profile. This function never throws. An unreadable profile is reported as not RGB. */
+/**
+ * Reads a profile. This function never throws. If the bytes are not a valid profile, `isRgb` is
+ * false.
+ */
 export function readProfile(icc: Uint8Array): Profile {
   const bytes = new Bytes(icc);
   const tags = readTags(bytes);
@@ -71,8 +74,8 @@ export function readProfile(icc: Uint8Array): Profile {
 }
 
 /**
- * Returns the offsets of a profile's tags by name. Returns null if the bytes are not a profile or
- * if a part is missing.
+ * Returns the offsets of a profile's tags by name. Returns null if the bytes are not a complete
+ * profile.
  */
 function readTags(bytes: Bytes): Map<string, number> | null {
   const { length } = bytes.data;

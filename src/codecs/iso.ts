@@ -3,7 +3,7 @@ import type { Bytes } from './bytes.ts';
 /** A box in an AVIF, HEIC or JPEG XL file. Sources: ISO 14496-12, ISO 23008-12. */
 export interface Box {
   readonly type: string;
-  /** The start of the whole box, which begins with a header. */
+  /** The offset of the box's header, which comes before the body. */
   readonly start: number;
   readonly body: number;
   readonly end: number;

@@ -36,12 +36,15 @@ const BYTES_PER_PIXEL = 8;
  */
 const OTHER_BYTES = 2 ** 28;
 /**
- * The size limit in bytes for files of unknown formats, such as icons, that a browser might be able
- * to read.
+ * The maximum number of bytes in a file whose format is unknown. The browser might still be able to
+ * decode such a file, for example an icon.
  */
 const UNKNOWN_BYTES = 2 ** 24;
 
-/** Returns the maximum number of bytes that an image file with this header may have. */
+/**
+ * Returns the maximum size in bytes of an image file. It depends on the image's format and number
+ * of pixels, which the header contains.
+ */
 export function mostBytes({ format, size }: ImageHeader): number {
   if (format === 'unknown' || format === 'text') return UNKNOWN_BYTES;
   const pixels = size ? size[0] * size[1] : MAX_PIXELS;

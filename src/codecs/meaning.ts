@@ -35,9 +35,10 @@ const SRGB: Meaning = {
 };
 
 /**
- * Finds the colour space of the stored values. Returns null if only a decoder can determine it.
- * H.273 code points take precedence over an ICC profile, and a profile takes precedence over gamma.
- * Unusable information is ignored (PNG, third edition, 4.3; Chromium does the same).
+ * Finds the colour space of the values stored in an image file. Returns null for CMYK, JPEG XL and
+ * BMP files, whose colours this module cannot interpret. H.273 code points take precedence over an
+ * ICC profile, and a profile takes precedence over gamma. If one of them is invalid or unsupported,
+ * the next one is used (PNG, third edition, 4.3; Chromium does the same).
  */
 export async function meaningOf(
   format: ImageFormat,

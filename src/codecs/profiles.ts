@@ -36,7 +36,9 @@ const CHROMATICITIES: Readonly<Record<number, Chromaticities>> = {
 type Curve = readonly [g: number, a?: number, b?: number, c?: number, d?: number];
 
 const SRGB: Curve = [2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045];
-/** The video curve is that of displays (BT.1886), not that of cameras. */
+/**
+ * The transfer curve of video displays (BT.1886), which differs from the curve of video cameras.
+ */
 const VIDEO: Curve = [2.4];
 const CURVES: Readonly<Record<number, Curve>> = {
   1: VIDEO,

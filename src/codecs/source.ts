@@ -35,8 +35,8 @@ const REFUSED: readonly ImageFormat[] = [
 ];
 
 /**
- * The way in which a result stores its colour space. PNG chunks can express every colour space.
- * Profiles cannot express HDR. Bitmaps and canvases (`screen`) support only sRGB and Display P3.
+ * How a result stores its colour space. PNG chunks can express every colour space. Profiles cannot
+ * express HDR. Bitmaps and canvases (`screen`) support only sRGB and Display P3.
  */
 export type Carrier = 'png' | 'profile' | 'screen';
 

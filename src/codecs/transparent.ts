@@ -1,12 +1,12 @@
 /**
- * The side, in pixels, of the texture tiles. They are read one at a time to limit the additional
- * memory use.
+ * The side length, in pixels, of the tiles that a bitmap is divided into. They are read one at a
+ * time to limit the additional memory use.
  */
 const TILE_SIDE = 2048;
 
 /**
- * Writes the exact pixels of a bitmap with transparency to `data`. If WebGL2 is unavailable or its
- * context is lost, some or all of `data` stays unchanged.
+ * Reads the exact pixels of a bitmap that contains transparency, and stores them in `data`. If
+ * WebGL2 is unavailable or its context is lost, some or all of `data` stays unchanged.
  */
 export async function readThroughWebGl(
   bitmap: ImageBitmap,

@@ -79,7 +79,8 @@ export function serveBands({
       inside = found;
     }
     if (inside < 0) continue;
-    // The task and the model do not change while this thread is inside the gate.
+    // `gate` now counts this thread, so the host does not change the task or the model until this
+    // thread has finished.
     try {
       if (!isOver()) work();
     } catch {

@@ -7,7 +7,7 @@ const ALIGN = 64;
 
 export const aligned = (address: number): number => Math.ceil(address / ALIGN) * ALIGN;
 
-/** Data that remains in memory between runs. All of it is stored consecutively. */
+/** Weights and other constants, stored consecutively. They stay in memory between runs. */
 export class Constants {
   readonly #known = new Map<string, number>();
   readonly #data: { readonly address: number; readonly data: Float32Array }[] = [];
@@ -23,7 +23,7 @@ export class Constants {
     this.exact = exact;
   }
 
-  /** The first address after all constants. */
+  /** The first free address after the constants. */
   get end(): number {
     return this.#end;
   }
@@ -65,7 +65,7 @@ export class Constants {
     });
   }
 
-  /** Writes all constants and drops the packed arrays. */
+  /** Writes all constants to memory and frees the arrays that held them. */
   write(buffer: ArrayBufferLike): void {
     for (const { address, data } of this.#data) {
       new Float32Array(buffer, address, data.length).set(data);
@@ -75,9 +75,9 @@ export class Constants {
 }
 
 /**
- * An input pixel that a kernel reads: its distance from the output pixel, and the kernel positions
- * that read it. If the map is first enlarged (nearest-neighbour), several positions can read the
- * same pixel.
+ * An input pixel that a convolution kernel covers along one axis: its distance from the output
+ * pixel, and the kernel positions that cover it. If the map is first enlarged (nearest-neighbour),
+ * several positions can cover the same pixel.
  */
 export interface Tap {
   readonly distance: number;
@@ -85,8 +85,9 @@ export interface Tap {
 }
 
 /**
- * Returns the taps along one axis. An enlargement has `upsample` phases, and the output pixels in
- * each phase read different input pixels. Weights that apply to the same pixel are summed.
+ * Returns the taps along one axis. If the map is enlarged, an output pixel's phase is its position
+ * modulo `upsample`, and each phase has its own taps. Kernel positions that cover the same input
+ * pixel share a tap, so `packWeights` adds their weights.
  */
 export function tapsOf(kernel: 1 | 3, upsample = 1, phase = 0): readonly Tap[] {
   const taps: { distance: number; positions: number[] }[] = [];
@@ -102,8 +103,8 @@ export function tapsOf(kernel: 1 | 3, upsample = 1, phase = 0): readonly Tap[] {
 /**
  * Packs weights [cOut][cIn][kernel][kernel] in the module's order: [blocks of 8 channels][k][8],
  * and then [k][4] if four channels remain. The index `k` runs over the layer's input maps, the taps
- * in `rows` and `columns`, and each map's channels including padding. `parts` lists the number of
- * channels of each input map.
+ * in `rows`, the taps in `columns`, and the map's channels including padding. The channel varies
+ * fastest. `parts` contains the number of channels of each input map.
  */
 export function packWeights(
   oihw: Float32Array,

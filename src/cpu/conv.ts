@@ -1,6 +1,6 @@
 /**
- * Emits convolutions. A convolution either reads runs of consecutive numbers for each pixel, or
- * uses tiles of 2x2 pixels.
+ * Emits convolutions. A convolution is computed either pixel by pixel, or in tiles of 2x2 pixels
+ * with fewer multiplications (see `winograd.ts`).
  */
 import type { ConvOp } from '../engine/compile/fused.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -67,13 +67,13 @@ interface Shared {
 const byTiles = ({ kernel, upsample, cIn, cOut }: ConvOp): boolean =>
   kernel === 3 && upsample === 1 && worthTiles(cIn, cOut);
 
-/** The cost of starting and finishing each sum of products, in multiply-adds. */
+/** The overhead of each sum of products, in multiply-adds. */
 const TILE_ENDS = 10;
 
 /**
- * Returns a convolution's cost per LR pixel: its multiply-adds, and the extra cost of activations
- * and tiles. The extra cost is converted to a number of written values (`values`). The caller adds
- * the number of values in the convolution's result.
+ * Returns a convolution's cost per LR pixel, without the cost of writing its result. `values` is
+ * the cost of activations and of transforming tiles, given as the number of values that could be
+ * written in the same time.
  */
 export function costOf(op: ConvOp): { readonly multiplyAdds: number; readonly values: number } {
   const { kernel, upsample, cIn, cOut, multiplyAdds } = op;
@@ -96,8 +96,8 @@ export function costOf(op: ConvOp): { readonly multiplyAdds: number; readonly va
 
 /**
  * Emits a convolution without tiles. If it enlarges its input, each input pixel yields `upsample` x
- * `upsample` output pixels. Each of their offsets (`dy`, `dx`) has its own weights and is computed
- * by a separate task.
+ * `upsample` output pixels. For each offset (`dy`, `dx`) of these pixels, a separate task with its
+ * own weights computes the output pixels at that offset.
  */
 function emitRuns(
   op: ConvOp,
@@ -153,9 +153,10 @@ function emitRuns(
 }
 
 /**
- * Emits a convolution that uses tiles (see `winograd.ts`). A transformed window has 16 positions.
- * For each position, a 1x1 convolution treats the tiles as pixels: it multiplies their values by
- * the transformed filters and sums the products over the input channels.
+ * Emits a convolution that uses tiles (see `winograd.ts`). Each tile's input window is transformed
+ * to 16 values per channel. For each of these 16 positions, the values of all tiles are multiplied
+ * by the transformed filters, and the products are summed over the input channels. A `conv` record
+ * does this like a 1x1 convolution whose pixels are the tiles.
  */
 function emitTiles(
   op: ConvOp,

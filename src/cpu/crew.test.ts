@@ -14,8 +14,9 @@ const crew = openCrew(3);
 afterAll(() => crew.close());
 
 /**
- * Returns the tasks' memory and two functions. `run` divides a task among the crew's threads. `own`
- * returns the number of rows that the `sums` tasks have processed on the host thread.
+ * Prepares the crew to run tasks. `memory` contains the tasks' data, and `run` divides the rows of
+ * a task among the crew's threads. `own` returns how many rows of `sums` tasks the host thread has
+ * processed itself.
  */
 async function watched() {
   const module = await compileModule(undefined, true);
@@ -43,7 +44,7 @@ it('divides the rows of a task among its threads, each once', async () => {
   new Uint32Array(memory.buffer).set([x, 16, y, 1, 16], at / 4);
   for (let i = 0; i < rows * 4; i++) numbers[x / 4 + i] = i;
   let all = 0;
-  // Threads need some time to start.
+  // Other threads need time to start, so the task is repeated until one of them takes rows.
   for (let round = 0; round < 2000 && own() === all; round++) {
     numbers.fill(-1, y / 4, y / 4 + rows * 4);
     run({ fn: 'sums', record: at, rows }, 0, rows);
@@ -102,9 +103,9 @@ it.each([
     const own = threads === null ? undefined : openCrew(threads);
     const model = await CpuModel.load(network, weights, { crew: own });
     const controller = new AbortController();
-    // A layer of 40 channels takes 150 ms on a fast core. If the computation blocks other events,
-    // the timer itself is late. The delay is therefore measured from the time at which the timer
-    // was due.
+    // One of A2N's layers with 40 channels takes 150 ms for this image on a fast core. If the
+    // computation blocks the event loop, the timer below fires late. This delay must count too, so
+    // `late` is measured from the time when the timer was due.
     const wait = 500;
     const due = performance.now() + wait;
     setTimeout(() => controller.abort(), wait);
@@ -132,7 +133,7 @@ it('works with threads that never start', async () => {
 
 it('says so when a thread fails, and goes on', async () => {
   const { run, memory } = await watched();
-  // The rows are beyond the end of the memory, so the thread that takes them traps.
+  // The task's input starts at the end of the memory, so reading it fails.
   new Uint32Array(memory.buffer).set([memory.buffer.byteLength, 16, 2 ** 19, 1, 16], 16);
   expect(() => run({ fn: 'sums', record: 64, rows: 9 }, 0, 9)).toThrow();
   const { network, weights } = await golden('compact_x2_11x7');

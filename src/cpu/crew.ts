@@ -11,15 +11,15 @@ import { onThisThread, type RunRows } from './runner.ts';
  */
 const FUNCTIONS = Object.keys(RECORDS) as RowFunction[];
 
-/** A worker thread that runs `serveBands` with the data in each `Seat` passed to `send`. */
+/** A worker thread that calls `serveBands` with each `Seat` that `send` passes to it. */
 export interface BandThread {
   send(seat: Seat): void;
   terminate(): void;
 }
 
 /**
- * The number of shares per thread into which a task is divided. With more shares, fast and slow
- * threads are better balanced.
+ * The number of shares per thread into which a task is divided. With more shares, fast threads
+ * spend less time waiting for slow threads.
  */
 const SHARES = 16;
 /** How many times the host checks whether the other threads have finished, before it sleeps. */
@@ -48,8 +48,8 @@ export class Crew {
   }
 
   /**
-   * Returns a function that computes a range of a task's rows with all threads. The data of the
-   * tasks is in `memory`. The function is valid until the next call to `serve`.
+   * Returns a function that computes a range of a task's rows with all threads. The task's record
+   * and data must be in `memory`. The returned function is valid until the next call to `serve`.
    */
   serve(module: WebAssembly.Module, memory: WebAssembly.Memory, functions: Functions): RunRows {
     if (this.#workers.length === 0) return onThisThread(functions);

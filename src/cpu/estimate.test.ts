@@ -7,7 +7,8 @@ import { estimateMilliseconds, measureSpeed } from './estimate.ts';
 import { CpuModel } from './model.ts';
 import { upscale } from './upscale.ts';
 
-// The machine's load from other work can change between the estimate and the job.
+// Other programs can slow down the machine between the estimate and the job, so a failed test is
+// repeated.
 it.each([
   ['a2n-photo-x2', 1],
   ['pan-x2', 1],
@@ -40,7 +41,8 @@ it('counts pixels, threads with a memory of their own, and a pass for the statis
     estimateMilliseconds(network, width, height, speed, threads);
   const one = await time(100, 100);
   expect(await time(200, 300)).toBeCloseTo(6 * one, 3);
-  // Each of the two bands has 400 rows and also reads 36 rows of the other band.
+  // Each of the two threads processes 436 of the 800 rows: its own band of 400 rows, and 36 rows of
+  // the other band.
   expect(await time(100, 800, 2)).toBeCloseTo((8 * one * 436) / 800, 3);
   expect(await time(100, 20, 7)).toBeCloseTo(one / 5, 3);
   expect(await time(1000, 1000)).toBeCloseTo(200 * one, 1);
@@ -55,10 +57,10 @@ it('counts what a convolution computes, which is more than its products', async 
     const network = { architecture: 'none', scale: 1, inputRange: 1, graph };
     return estimateMilliseconds(network, 10, 10, { perMultiplyAdd: 1, perValue: 0 });
   };
-  // There are 100 pixels with 4 channels. Each channel costs 40 multiply-adds, and starting and
-  // finishing their sum costs as much as 10 more. Costs that are not counted separately add half as
-  // much again.
+  // The result has 100 pixels with 4 channels. Each of its values is a sum of 40 products, and
+  // starting and finishing a sum costs as much as 10 more products. The factor 1.5 accounts for
+  // other costs, such as waiting for threads.
   expect(await time(4)).toBeCloseTo(1.5 * 100 * 4 * (40 + 10), 6);
-  // Channels are computed in groups of four.
+  // Channels are computed in groups of four, so one channel costs as much as four.
   expect(await time(1)).toBe(await time(4));
 });

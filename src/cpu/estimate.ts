@@ -19,7 +19,10 @@ import { TILE_SIDE } from './winograd.ts';
 const PROBE_MS = 20;
 /** With most memory budgets, images of up to this number of pixels are not cut into tiles. */
 const WHOLE_PIXELS = 6e5;
-/** The cost of converting one LR or SR pixel, expressed as a number of written values. */
+/**
+ * Converting one LR pixel to floats, or floats to one SR pixel, is assumed to take as long as
+ * writing this many values.
+ */
 const PIXEL_VALUES = 16;
 
 /**
@@ -34,16 +37,16 @@ const REST = 1.5;
  */
 const SORTING = 2;
 
-/** A machine's speed, in milliseconds per unit of work. */
+/** How many milliseconds a machine takes for one unit of work. */
 export interface Speed {
   readonly perMultiplyAdd: number;
-  /** The time for each number that an op writes. */
+  /** The time for each value that an op writes. */
   readonly perValue: number;
 }
 
 /**
- * Counts, per LR pixel, the multiply-adds of a graph's ops and the numbers that the ops write. For
- * ops that run in plain loops, the multiply-adds are counted as `slow`.
+ * Counts, per LR pixel, the multiply-adds of a graph's ops and the values that the ops write. The
+ * multiply-adds of ops that run in plain JavaScript loops are counted separately, in `slow`.
  */
 async function workOf(graph: Graph) {
   const work = { multiplyAdds: 0, values: 0, slow: 0 };
@@ -65,9 +68,9 @@ async function workOf(graph: Graph) {
 }
 
 /**
- * Measures this machine's speed, which takes about 25 ms. It times two ops: a 3x3 convolution,
- * because networks spend most of their time in such convolutions, and a ReLU, which only moves
- * numbers.
+ * Measures this machine's speed, which takes about 25 ms. It times a 3x3 convolution, because
+ * networks spend most of their time in such convolutions. It also times a ReLU, which spends most
+ * of its time reading and writing memory.
  * @param crew the threads that will do the work
  * @throws CrispenError `NO_WASM`, `OUT_OF_MEMORY`
  */
@@ -78,9 +81,9 @@ export async function measureSpeed(crew?: Crew): Promise<Speed> {
   );
   const { time, values, multiplyAdds } = multiplying;
   const perValue = moving.time / moving.values;
-  // The convolution's maps are small and stay in the cache, so `perValue` can overstate the time
-  // for moving their values. Therefore, at most half of the measured time is attributed to moving
-  // values.
+  // The convolution's maps are small and stay in the cache. Writing their values can therefore be
+  // faster than `perValue` says, so at least half of the measured time is attributed to the
+  // multiply-adds.
   const perMultiplyAdd = Math.max(time / 2, time - values * perValue) / multiplyAdds;
   return { perMultiplyAdd, perValue };
 }
@@ -120,7 +123,7 @@ async function probe(
     await model.compute({ width: side, height: side }, fill, { onStep });
     times.push(spent);
   };
-  // The first runs give the runtime time to compile and the threads time to start.
+  // The first three runs do not count, because they include compiling code and starting threads.
   for (let i = 0; i < 3; i++) await once();
   times.length = 0;
   const until = performance.now() + ms;
@@ -165,8 +168,8 @@ export async function estimateMilliseconds(
 
 /**
  * Returns the fraction of the image's rows that the busiest thread processes, including the rows
- * where bands overlap. The image is cut into the number of bands, up to `threads`, that minimises
- * this fraction.
+ * where bands overlap. The image is cut into at most `threads` bands. The number of bands is chosen
+ * so that this fraction is as small as possible.
  */
 async function shareOf(network: Network, size: Size, threads: number): Promise<number> {
   if (threads === 1) return 1;

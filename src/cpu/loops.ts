@@ -12,8 +12,8 @@ import { readValue, writePlanar } from './planar.ts';
 import type { Emission } from './tasks.ts';
 
 /**
- * Ops that the reference implementation's loops can run: graph ops that are not fused with others,
- * and attention within groups.
+ * The ops that these loops can run. A `LoneOp` is a graph op that the compiler has not fused with
+ * any other op.
  */
 export type SlowOp = LoneOp | GroupAttentionOp;
 

@@ -67,8 +67,8 @@ describe('shipped models on pixels', () => {
     }
   });
 
-  // LCoAN and ACLA attend to distant pixels. ASID always runs in overlapping tiles of 64 x 64
-  // pixels and averages their results.
+  // The next test excludes these networks. LCoAN and ACLA attend to distant pixels, so tiles
+  // change their results. ASID always runs in overlapping tiles and averages their results.
   const far = ['lcoan', 'edsr-acla', 'asid'];
   const local = MODEL_FILES.filter(({ network }) => !far.includes(network));
   it.each(local.map(({ id }) => id))('%s in tiles equals the whole', async (id) => {
@@ -141,8 +141,9 @@ describe('tiles', () => {
     expect(report.tiles).toBeGreaterThan(1);
     expect(report.statistics).toBe('estimated');
     expect(model.bytes({ width, height })).toBeLessThanOrEqual(memoryBudget);
-    // With the same budget, the means of a larger image are computed from a smaller share of its
-    // pixels. WebAssembly memory consists of pages of 64 KiB.
+    // The same budget must suffice for a larger image, whose means are computed from a smaller
+    // share of its pixels. Only whole WebAssembly pages (64 KiB) can be allocated, so the model's
+    // memory may exceed the budget by one page.
     const large = await upscale(model, picture(500, 400), { memoryBudget });
     expect(large.report.statistics).toBe('estimated');
     expect(model.held).toBeLessThanOrEqual(memoryBudget + 65536);
@@ -180,7 +181,8 @@ describe('a job', () => {
     setTimeout(() => controller.abort(), 300);
     await expect(running).rejects.toMatchObject({ code: 'ABORTED' });
     expect(performance.now()).toBeGreaterThanOrEqual(due - 1);
-    // On an idle machine, the delay is at most 100 ms, whereas the job takes seconds.
+    // Without the cancellation, the job would take seconds. On an idle machine, a cancelled job
+    // ends within 100 ms.
     expect(performance.now() - due).toBeLessThan(patience(200));
     const image = picture(9, 8);
     const { image: after } = await upscale(model, image);

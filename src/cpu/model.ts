@@ -93,7 +93,10 @@ export class CpuModel {
     return new CpuModel(network, options, compiled, memory, rows);
   }
 
-  /** Whether some ops run in plain loops, which take about a hundred times as long. */
+  /**
+   * Whether some ops run in plain TypeScript loops, which take about a hundred times as long as the
+   * functions of the WebAssembly module.
+   */
   get slow(): boolean {
     return this.#compiled.slow;
   }
@@ -103,7 +106,7 @@ export class CpuModel {
     return this.#memory.buffer.byteLength;
   }
 
-  /** Whether any values depend on means over the image. */
+  /** Whether the network contains pooling ops, which compute means over the whole image. */
   get pools(): boolean {
     return this.#compiled.poolingOps > 0;
   }
@@ -116,7 +119,7 @@ export class CpuModel {
     return this.#compiled.program(size, this.#countOf(part)).bytes;
   }
 
-  /** Returns the multiply-adds per LR pixel. */
+  /** Returns the number of multiply-adds per LR pixel. */
   work(part: Part = 'all'): number {
     return this.#compiled.fused.ops
       .slice(0, this.#countOf(part))
@@ -129,8 +132,8 @@ export class CpuModel {
   }
 
   /**
-   * Computes the network's means over an image. The result's keys are the ids of the computed
-   * values.
+   * Returns the channel means that the network's pooling ops compute from an image. The keys are
+   * the ids of the values that these ops produce.
    */
   async means(
     image: RgbaImage,
@@ -145,8 +148,8 @@ export class CpuModel {
   }
 
   /**
-   * Runs the network on the pixels in `source`, and writes the part of the result that `packing`
-   * describes to the array `packing.to.data`.
+   * Runs the network on the pixels in `source`. Writes the part of the result that belongs to
+   * `packing.core` to the array `packing.to.data`.
    * @param size the size of the map that the network reads; it exceeds the source's size if
    *   reflected pixels are added
    * @returns false if a value was not finite
@@ -163,15 +166,15 @@ export class CpuModel {
     const { floats, places } = await this.compute(size, fill, options);
     const map = places.map(graph.output);
     const finite = pack(floats, map, inputRange, { ...packing, source, scale });
-    // A non-finite value could remain in memory where a later image needs finite padding, so the
-    // next run clears the memory.
+    // Non-finite values can remain in memory, and the next run might use these bytes as padding,
+    // which must be finite. Without a program, the next run first clears the memory.
     if (!finite) this.#program = null;
     return finite;
   }
 
   /**
-   * Runs the network on the numbers that `fill` writes into the input. The returned values are
-   * valid until the next run.
+   * Calls `fill` to write the input values to memory, then runs the network or a part of it. The
+   * returned values are valid until the next run.
    * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`
    */
   async compute(

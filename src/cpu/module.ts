@@ -3,12 +3,16 @@ import { PROBES } from './generated/probes.ts';
 import type { RecordName } from './records.ts';
 
 /**
- * The names of the module's functions. There is one function for each type of record, except for
- * `segment` and `part`, which describe the inputs of convolutions.
+ * The names of the WebAssembly module's functions. Each function has the name of the record type
+ * that it processes. The types `segment` and `part` have no function, because they only describe
+ * the inputs of convolutions.
  */
 export type RowFunction = Exclude<RecordName, 'segment' | 'part'>;
 
-/** Each function computes the rows `from` to `to - 1` for the record at the address `record`. */
+/**
+ * Each function computes the rows `from` to `to - 1` of its output. It reads its other parameters
+ * from the record at the address `record`.
+ */
 export type Functions = Readonly<
   Record<RowFunction, (record: number, from: number, to: number) => void>
 >;
@@ -18,7 +22,10 @@ export type VariantName = keyof typeof PROBES;
 /** The variants in order of preference. The fastest is first. */
 const ORDER: readonly VariantName[] = ['relaxed', 'simd'];
 
-/** Each variant is a separate chunk, because a visitor needs only one of them. */
+/**
+ * Loads one variant of the module. The imports are dynamic, so a browser downloads only the variant
+ * that it runs.
+ */
 const LOADERS: Readonly<Record<VariantName, () => Promise<{ readonly MODULE: string }>>> = {
   relaxed: () => import('./generated/relaxed.ts'),
   simd: () => import('./generated/simd.ts'),
@@ -28,8 +35,8 @@ const LOADERS: Readonly<Record<VariantName, () => Promise<{ readonly MODULE: str
 const MAX_PAGES = 65536;
 
 /**
- * Returns the fastest variant that this runtime supports, or null. Browsers added SIMD between 2021
- * and 2023.
+ * Returns the fastest variant that this runtime supports, or null if it has no WebAssembly SIMD.
+ * Browsers added SIMD between 2021 and 2023.
  */
 export function supportedVariant(): VariantName | null {
   if (typeof WebAssembly === 'undefined') return null;
@@ -41,8 +48,8 @@ const hasVariant = (name: VariantName): boolean => WebAssembly.validate(bytesOf(
 const compiled = new Map<string, Promise<WebAssembly.Module>>();
 
 /**
- * Compiles the module once. Runtimes optimise its code while it runs, so models that are loaded
- * later start with optimised code.
+ * Compiles the module, or returns the module that an earlier call compiled. Runtimes optimise a
+ * module's code while it runs, so a model that is loaded later starts with optimised code.
  * @param shared whether threads share the module's memory
  * @throws CrispenError `NO_WASM` if the runtime has no SIMD or the page's policy forbids
  *   WebAssembly.
@@ -121,12 +128,14 @@ const outOfMemory = (bytes: number, cause: unknown): CrispenError =>
   );
 
 /**
- * The bytes of the module's memory import in hexadecimal: the name "memory", the byte 2 for a
- * memory, and a byte of flags. The value 1 of this byte means that the memory has a maximum size
- * and is not shared.
+ * The bytes in the module that import its memory, in hexadecimal: the name "memory", a byte for the
+ * kind of import (2 for a memory), and a byte with flags. The flags byte is 1 if the memory has a
+ * maximum size and is not shared.
  */
 const MEMORY_IMPORT = '6d656d6f72790201';
-/** The bytes that replace `MEMORY_IMPORT` if threads share the memory. Only the flags differ. */
+/**
+ * The bytes that replace `MEMORY_IMPORT` if threads share the memory. Only the flags byte differs.
+ */
 const SHARED_IMPORT = '6d656d6f72790203';
 
 const bytesOf = (digits: string): Uint8Array<ArrayBuffer> =>

@@ -45,8 +45,8 @@ export function emitUnshuffle({ reads, writes, scale }: FusedOpOf<'pixelUnshuffl
 }
 
 /**
- * Creates a task that reads numbers in the map `from` and writes them to every pixel of the map
- * `y`. The record `move` in `records.ts` defines which numbers are copied. Distances are in bytes.
+ * Creates a task that copies channels from the map `from` to the map `y`. The record `move` in
+ * `records.ts` defines from where each pixel of `y` is copied. Distances are in bytes.
  */
 export function move(
   place: Place,
@@ -57,8 +57,8 @@ export function move(
     readonly phase?: number;
     readonly fromChannel?: number;
     /**
-     * The offset of the first copied number in each pixel of `y`. `toChannel` is the distance from
-     * one copied number to the next.
+     * The offset of the first written channel within each pixel of `y`. `toChannel` is the distance
+     * from one written channel to the next.
      */
     readonly to?: number;
     readonly toChannel?: number;
@@ -83,7 +83,8 @@ export function move(
 }
 
 /**
- * Clears padding channels. Their values must be finite, because convolutions multiply them by zero.
+ * Fills a map with zeros if it has padding channels. Convolutions multiply these channels by zero,
+ * and the products are zero only if the channels contain finite values.
  */
 export function clearPadding(map: MapView): HostTask[] {
   if (map.channels % 4 === 0) return [];

@@ -142,7 +142,7 @@ const SIZES = [
   [34, 19],
 ] as const;
 
-/** Creates weights with magnitudes of a few tenths from a stream of numbers. */
+/** Creates random weights between -0.5 and 0.5. `next` returns random numbers between 0 and 1. */
 function weightsFor(network: Network, next: () => number): Map<string, Tensor> {
   return new Map(
     network.graph.weights.map(({ name, shape }) => {

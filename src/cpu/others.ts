@@ -97,8 +97,8 @@ const OTHERS: {
   shift: ({ reads, writes, by }) => ({
     tasks: (place) => {
       const [x, y] = [place.map(reads.inputs[0]), place.map(writes.y)];
-      // This view of `x` is shifted by `by` pixels along both axes. Where it extends past the map,
-      // it contains the zeros in the border of `x`.
+      // This view of `x` is shifted by `by` pixels along both axes. Beyond the edge of the map, it
+      // reads the zeros in the border of `x`.
       const moved = { ...x, address: pixelAt(x, by, by) };
       return [...clearPadding(y), move(place, moved, y, { channels: x.channels })];
     },
@@ -163,7 +163,10 @@ export async function othersFor(
   };
 }
 
-/** Emits pointwise ops. If the module lacks the activation, the host evaluates its formula. */
+/**
+ * Emits pointwise ops. If the WebAssembly module lacks an op's activation function, JavaScript
+ * computes it.
+ */
 function emitAnyPointwise(op: PointwiseOp, constants: Constants, graph: Graph): Emission {
   const { activation } = op;
   if (activation === null || activates(activation)) return emitPointwise(op, constants, graph);
@@ -189,8 +192,8 @@ function emitAnyPointwise(op: PointwiseOp, constants: Constants, graph: Graph): 
 }
 
 /**
- * Emits tasks that compute a map's means. If there is an inset, the first and last rows and columns
- * are excluded.
+ * Emits tasks that compute the mean of each channel of a map. The option `inset` excludes rows and
+ * columns at the map's edges.
  */
 function emitMean(
   { reads, writes, inset }: FusedOpOf<'globalAveragePool'>,
@@ -206,19 +209,19 @@ function emitMean(
     ...pool,
     tasks: (place) => {
       const map = place.map(x);
-      // The excluded rows and columns can cover a small tile completely, so each side is clamped to
-      // at least 1. The means of such a tile are not used, because tiles use the means of the whole
-      // image.
+      // A small tile can consist of excluded rows and columns only, so the width and height that
+      // remain are clamped to at least 1. The means of such a tile are not used, because tiles
+      // receive means that were computed beforehand.
       const [width, height] = [map.width, map.height].map((side) =>
         Math.max(1, side - first - last),
       );
       const inner = { ...map, address: pixelAt(map, first, first), width, height };
       const tasks = pool.tasks({ ...place, map: (id) => (id === x ? inner : place.map(id)) });
       /**
-       * Returns the band with its range of LR rows counted from the first row of `inner`, the map
-       * without the excluded rows and columns. `emitPool` multiplies both ends by `scale` and
-       * rounds addresses down. Therefore, a small value is added, so that rounding errors cannot
-       * move the range.
+       * Converts the band's LR rows so that they are counted from the first row of `inner`, which
+       * is the map without the excluded rows and columns. The array indices that `emitPool`
+       * computes from `from` and `to` are rounded down. A small value is added to both, so that a
+       * rounding error cannot decrease an index.
        */
       const within = ({ from, to, combine }: Band): Band => {
         const row = (at: number) =>

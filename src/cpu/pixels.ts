@@ -50,7 +50,7 @@ export interface Packing {
   readonly scale: number;
   /**
    * The pixels that the network read. Alpha is computed from them. If the network only computes
-   * luma, the differences between the colours and luma also come from these pixels.
+   * luma, the result's chroma is computed from them too.
    */
   readonly source: RgbaImage;
   /**
@@ -65,9 +65,9 @@ export interface Packing {
 }
 
 /**
- * Converts values to pixels: clamps them and rounds half to even. Alpha is enlarged bilinearly. If
- * the network only computes luma, the differences between the colours and luma are enlarged
- * bilinearly too.
+ * Converts the values of a network's result to pixels. They are clamped and rounded to integers,
+ * with ties rounded to even. Alpha is enlarged bilinearly. If the network only computes luma, the
+ * differences between the colours and luma are enlarged bilinearly too.
  * @returns false if a value was not finite
  */
 export function pack(

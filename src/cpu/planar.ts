@@ -1,6 +1,7 @@
 /**
- * Converts values between the module's memory and planar maps. Traces need these conversions, and
- * so do ops that run in plain loops because the module has no function for them (`loops.ts`).
+ * Converts values between the WebAssembly module's memory and planar maps. These conversions are
+ * needed to read intermediate results (`trace.ts`), and to run ops in plain TypeScript loops if the
+ * module has no function for them (`loops.ts`).
  */
 import type { ValueId } from '../engine/compile/fused.ts';
 import type { Value } from '../engine/oracle/interpreter.ts';
@@ -37,8 +38,8 @@ export function readPlanar(floats: Float32Array, map: MapView): Float32Array<Arr
 }
 
 /**
- * Returns the value that a graph node produced. Maps and vectors are read from memory, and all
- * other values are in `tables`.
+ * Returns the value that a graph node produced. Maps and vectors are read from `floats`, the
+ * module's memory. Other values, such as attention weights, are taken from `tables`.
  */
 export function readValue(
   graph: Graph,

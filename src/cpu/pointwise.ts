@@ -25,18 +25,18 @@ export function emitPointwise(
   });
 }
 
-/** Returns whether the module can compute an activation. */
+/** Returns whether the WebAssembly module can compute an activation. */
 export const activates = (activation: Activation): boolean =>
   slopeOf(activation) !== null || activation.fn in KINDS;
 
-/** Describes `y = act1(act0(a) * m * factorA + r * factorR)`, as in the `pointwise` record. */
+/** The operands and parameters of `y = act1(act0(a) * m * factorA + r * factorR)`. */
 interface PointwiseSpec {
   readonly a: ValueId;
   readonly y: ValueId;
   /**
-   * The addresses of per-channel values. `act0` uses `slopes`. In the formula
-   * `act0(a) * m * factorA + r * factorR`, `scale` replaces `m` if there is no map `m`, and `shift`
-   * replaces `r` if there is no map `r`.
+   * `slopes`, `scale` and `shift` are the addresses of vectors with one value per channel. `act0`
+   * uses `slopes`. If there is no map `m`, `scale` takes its place in the formula, and if there is
+   * no map `r`, `shift` takes its place.
    */
   readonly slopes?: number;
   readonly scale?: number | ((place: Place) => number);
@@ -47,14 +47,14 @@ interface PointwiseSpec {
   readonly act1?: Activation | null;
   readonly factorA?: number;
   readonly factorR?: number;
-  /** A vector that contains `factorA` and `factorR`. */
+  /** A vector of two values, which are used as `factorA` and `factorR`. */
   readonly mix?: ValueId | null;
 }
 
 /**
- * Selects the pixels in the rows `dy + i * every` and the columns `dx + j * every`. A convolution
- * that enlarges by `every` computes each such set of pixels with its own filters. If `every` is 1,
- * all pixels are selected.
+ * Selects the pixels in the rows `dy + i * every` and the columns `dx + j * every`. If a
+ * convolution follows an enlargement by `every`, it uses a different kernel for each such set of
+ * pixels. If `every` is 1, all pixels are selected.
  */
 interface Strides {
   readonly dy: number;
@@ -65,8 +65,8 @@ interface Strides {
 export const ALL_PIXELS: Strides = { dy: 0, dx: 0, every: 1 };
 
 /**
- * Adds the values that a `pointwise` record refers to, such as its factors, to `constants`. Returns
- * a function that writes the record.
+ * Returns a function that writes the `pointwise` record of an op. The record contains addresses of
+ * constants, such as the factors, and these constants are added to `constants`.
  */
 export function pointwiseRecord(constants: Constants, channels: number, spec: PointwiseSpec) {
   const ones = constants.repeated(1, channels);
@@ -124,8 +124,8 @@ export function pointwiseOf(constants: Constants, channels: number, spec: Pointw
 }
 
 /**
- * For an activation that is linear on both sides of zero, returns the slope on the negative side.
- * Returns null for others.
+ * Returns the slope for negative inputs if the activation is a ReLU or a leaky ReLU, and 1 if there
+ * is no activation. Returns null for others.
  */
 export function slopeOf(activation: ConvOp['act0']): number | null {
   if (activation === null) return 1;

@@ -17,21 +17,21 @@ import { type Field, RECORDS, type RecordName, recordBytes } from './records.ts'
 import type { Emission, HostTask, Place, Places, Task } from './tasks.ts';
 
 /**
- * The plan for running a network on images of one size. It contains the steps in order, and the
- * records, which contain the arguments for the WebAssembly module's functions.
+ * The plan for running a network on images of one size. It contains the steps in order. It also
+ * contains records, which are the arguments for the functions of the WebAssembly module.
  */
 export interface Program {
   readonly size: Size;
   readonly steps: readonly Step[];
   /**
-   * The values' addresses. Later ops can overwrite all values except the output and the values to
-   * keep.
+   * The addresses of the values. After the run, only the output and the values that `Compiled` was
+   * told to keep are intact, because ops can overwrite values that no later op reads.
    */
   readonly places: Places;
   /** The address of `words`. */
   readonly records: number;
   readonly words: Uint32Array;
-  /** The memory that the program needs in bytes, including constants. */
+  /** The size of the program's memory in bytes, including the constants. */
   readonly bytes: number;
 }
 

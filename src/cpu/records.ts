@@ -9,8 +9,8 @@
  */
 export const RECORDS = {
   /**
-   * conv: `y = act(sum + bias)`, where `sum` is the sum over the segments. If `slopes` is 0,
-   * `act(v)` is `v`. Otherwise, it is `v >= 0 ? v : slope[channel] * v`.
+   * conv: `y = act(sum + bias)`, where `sum` is the weighted sum of the numbers in all segments. If
+   * `slopes` is 0, `act(v)` is `v`. Otherwise, it is `v >= 0 ? v : slope[channel] * v`.
    */
   conv: [
     'segments',
@@ -33,8 +33,8 @@ export const RECORDS = {
     'epilogue',
   ],
   /**
-   * winograd: a 3x3 convolution like `conv`, but with tiles of 2x2 pixels. Its rows are rows of
-   * tiles.
+   * winograd: a 3x3 convolution like `conv`, but computed in tiles of 2x2 output pixels. The rows
+   * of its task are rows of tiles instead of rows of pixels.
    */
   winograd: [
     ...['parts', 'partsEnd'],
@@ -45,7 +45,7 @@ export const RECORDS = {
     ...['conv', 'v', 'm'],
     /** The distance from one thread's row to the next thread's row, in both `v` and `m`. */
     'stride',
-    /** The size in bytes of all input channels at one position of a transformed window. */
+    /** The size in bytes of the innermost dimension of `v`, the input channels of one tile. */
     'depth',
     /**
      * The weights for the 16 positions, one position after another, each in the form that `conv`
@@ -62,10 +62,11 @@ export const RECORDS = {
   /** `count` consecutive numbers that a convolution reads for each pixel, starting at `base`. */
   segment: ['base', 'row', 'pixel', 'count'],
   /**
-   * pointwise: `y = act1(act0(a) * m * factorA + r * factorR)`. Each of `act0` and `act1` maps `v`
-   * to `v >= 0 ? v : slope * v`, or is the function that `kind…` names (see `KINDS`). Each of `m`
-   * and `r` is a map, or a single pixel that is repeated. For a single pixel, `…Row` is 0, and
-   * `…Skip` is minus the size of the pixel, so that the next pixel is read from the same address.
+   * pointwise: `y = act1(act0(a) * m * factorA + r * factorR)`. `kind0` selects the activation
+   * `act0`, and `kind1` selects `act1` (see `KINDS`). If they have slopes, those of `act0` are in
+   * `slopes`, and that of `act1` is `slope1`. Each of `m` and `r` is a map, or a single pixel that
+   * is repeated. For a single pixel, `…Row` is 0, and `…Skip` is minus the size of the pixel, so
+   * that the next pixel is read from the same address.
    */
   pointwise: [
     ...['a', 'aRow', 'aSkip'],
@@ -82,7 +83,7 @@ export const RECORDS = {
   /**
    * move: copies `channels` numbers from the map `from` to each pixel of the map `y`. The numbers
    * for row `i` and column `j` come from row `floor(i / divide)` and column `floor(j / divide)`.
-   * The source is offset by `phase * ((i mod divide) * divide + j mod divide)` bytes.
+   * The first of them is `phase * ((i mod divide) * divide + j mod divide)` bytes into that pixel.
    */
   move: [
     ...['from', 'fromRow', 'fromPixel', 'fromChannel'],

@@ -10,8 +10,8 @@ import type { HostTask, Means, RowTask, Tables } from './tasks.ts';
  */
 const FIRST_CALL = 2e7;
 /**
- * A later call computes at most `GROWTH * FIRST_CALL` multiply-adds per thread, even if earlier
- * calls took almost no time.
+ * The maximum number of multiply-adds in a call, as a multiple of the number in the first call.
+ * Calls grow as long as they take less than `CALL_MS`.
  */
 const GROWTH = 16;
 /**
@@ -20,12 +20,15 @@ const GROWTH = 16;
  */
 const CALL_MS = 8;
 /**
- * The time in milliseconds after which other events get a chance to run. Cancelling must take less
- * than 100 ms.
+ * After this many milliseconds, a run pauses to let the thread handle other events, such as a
+ * request to cancel the job. The job must end less than 100 ms after such a request.
  */
 const SLICE_MS = 20;
 
-/** Computes a task's rows on one or several cores. */
+/**
+ * A function that computes the rows of a task from `from` up to, but not including, `to`. It can
+ * use several threads.
+ */
 export type RunRows = (task: RowTask, from: number, to: number) => void;
 
 export const onThisThread =
@@ -54,9 +57,8 @@ export interface Run extends Pick<RunOptions, 'signal'> {
   readonly threads: number;
   readonly means?: Means | undefined;
   /**
-   * The `Map` that the run fills with values that are neither feature maps nor vectors, such as
-   * attention weights. These values are JavaScript objects outside WebAssembly memory. By default,
-   * the run creates a `Map`.
+   * The `Map` in which the run stores computed values such as attention weights. Only feature maps
+   * and vectors are stored in `floats`. By default, the run creates a `Map`.
    */
   readonly tables?: Tables | undefined;
   readonly onWork?: ((multiplyAdds: number) => void) | undefined;
@@ -86,8 +88,8 @@ export async function runProgram(program: Program, run: Run): Promise<void> {
     const started = performance.now();
     const work = step.op.multiplyAdds * pixels;
     const rowsInAll = step.tasks.reduce((sum, task) => sum + (isRowTask(task) ? task.rows : 0), 0);
-    // Ops that only move numbers have no multiply-adds, but they also take time. Each row therefore
-    // counts as at least 100 multiply-adds per pixel of the input's width.
+    // Ops that only move numbers have no multiply-adds, but they also take time. The work of a row
+    // is therefore estimated as at least 100 multiply-adds for each column of the input.
     const perRow = Math.max(work / Math.max(1, rowsInAll), 100 * program.size.width);
     for (const task of step.tasks) {
       if (!isRowTask(task)) {

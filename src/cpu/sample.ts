@@ -1,5 +1,6 @@
 /**
- * Computes means over an image that is cut into tiles. This file is loaded only when it is needed.
+ * Computes the channel means that all tiles of an image share. This file is loaded only when it is
+ * needed.
  */
 import type { ProgressMeter } from '../engine/progress.ts';
 import { paddedSize, withBorder } from '../engine/tile/bordered.ts';
@@ -16,8 +17,9 @@ interface Sampling extends Pick<UpscaleOptions, 'signal' | 'statistics'> {
 }
 
 /**
- * Computes means over the whole image if the part of the network up to the last pooling op fits
- * into the memory budget. Otherwise, computes them over a collage of the image's parts.
+ * Returns the channel means that the network's pooling ops compute from the whole image. If there
+ * is too little memory to run these ops on the whole image, or if `statistics` is `estimated`, the
+ * means are computed from a collage of some of the image's parts.
  */
 export async function sampleMeans(
   model: CpuModel,

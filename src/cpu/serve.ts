@@ -9,7 +9,7 @@ import type { Port, Reply, Request } from './tiles.ts';
 /** The minimum time between two progress messages while a tile is computed, in milliseconds. */
 const REPORT_MS = 20;
 
-/** Processes the host's messages. This thread computes tiles in its own memory. */
+/** Processes the host's messages. This thread computes tiles with its own copies of the models. */
 export function serve(port: Port): void {
   const models = new Map<number, Promise<CpuModel>>();
   let job = new AbortController();

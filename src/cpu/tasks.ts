@@ -25,14 +25,14 @@ export interface RowTask {
  */
 export interface Means {
   /**
-   * The means to use instead of those of the current image or tile. They are the means of the whole
-   * image that contains it.
+   * The means to use instead of the current image's own if that image is a tile of a larger image.
+   * They are the means of the larger image or estimates of them.
    */
   readonly given?: ReadonlyMap<ValueId, Float32Array<ArrayBuffer>> | undefined;
   /** Receives the computed means. */
   readonly found?: Map<ValueId, Float32Array<ArrayBuffer>> | undefined;
   /**
-   * Given if the current image is a part of a larger image whose other parts are processed at the
+   * Set if the current image is a part of a larger image whose other parts are processed at the
    * same time.
    */
   readonly band?: Band | undefined;
@@ -41,8 +41,8 @@ export interface Means {
 /** A full-width part of an image. */
 export interface Band {
   /**
-   * The range of this part's LR rows that count towards the means. The part's other rows overlap
-   * neighbouring parts, which count them instead.
+   * The range of this part's LR rows that count towards the means. The part's other rows overlap a
+   * neighbouring part and count towards the means as rows of that part.
    */
   readonly from: number;
   readonly to: number;
@@ -75,8 +75,8 @@ export function meansOf(parts: readonly RowSums[]): Float32Array<ArrayBuffer> {
 }
 
 /**
- * The values of a run that are neither feature maps nor vectors, such as attention weights. They
- * are JavaScript objects outside the WebAssembly module's memory.
+ * Values that a network computes and that are neither feature maps nor vectors, such as attention
+ * weights. They are JavaScript objects outside the WebAssembly module's memory.
  */
 export type Tables = Map<ValueId, Value>;
 
@@ -109,7 +109,7 @@ export interface Place extends Places {
   readonly scratch: number;
   /** The address of the first thread's working memory; see `Emission.perThread`. */
   readonly perThread: number;
-  /** The distance from `perThread` to the next thread's memory. */
+  /** The distance in bytes from one thread's working memory to the next thread's. */
   readonly perThreadStride: number;
   /** Writes a record. @returns its address */
   record<R extends RecordName>(name: R, fields: Readonly<Record<Field<R>, number>>): number;

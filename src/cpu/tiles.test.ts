@@ -59,9 +59,9 @@ it.each(['tiny_a2n_x4_8x8', 'compact_x2_11x7', 'span_x2_11x7', 'edsr_x2*'])(
 it('a shipped A2N in bands equals the whole image, bit for bit', async () => {
   const { network, weights } = await chooseModel({ model: 'a2n-photo-x2' });
   const { alone, together } = await loadAll(network, weights);
-  // With 203 rows, the second band begins at an odd row. The pixels that it reads must still begin
-  // at an even row, because 3x3 convolutions compute blocks of 2 x 2 pixels at a time, and these
-  // blocks must be the same as in the whole image.
+  // With 203 rows, the second band begins at an odd row. The rows that this band reads must still
+  // begin at an even row. 3x3 convolutions compute blocks of 2 x 2 pixels, and a band must have the
+  // same blocks as the whole image.
   for (const image of [picture(24, 300), picture(25, 203)]) {
     const actual = await upscale(together, image);
     expect(actual.report.tiles).toBeGreaterThan(1);
@@ -152,7 +152,8 @@ it('cancels all threads at once; the next job is right', { retry: 3 }, async () 
   const running = upscale(together, picture(100, 400), { signal: controller.signal });
   setTimeout(() => controller.abort(), 300);
   await expect(running).rejects.toMatchObject({ code: 'ABORTED' });
-  // Three simulated threads run in this thread, and each of them checks the signal every 20 ms.
+  // The host and two simulated workers share this thread. Each checks for cancellation only every
+  // 20 ms while it computes, so the rejection takes some time.
   expect(performance.now() - due).toBeLessThan(400);
   const image = picture(16, 200);
   expect((await upscale(together, image)).image).toEqual((await upscale(alone, image)).image);

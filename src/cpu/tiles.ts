@@ -1,6 +1,6 @@
 /**
- * Support for tiles that several threads compute: the messages between threads, and pooling over
- * bands.
+ * Support for tiles that several threads compute: the messages between threads, and a class that
+ * computes channel means over all bands of an image.
  */
 import type { ValueId } from '../engine/compile/fused.ts';
 import type { SerializedError } from '../errors.ts';
@@ -43,7 +43,10 @@ export type Request =
   | { readonly mean: Vector }
   | { readonly cancel: true };
 
-/** A thread's answer. `load` and `drop` have no answer. The next `run` reports a failed `load`. */
+/**
+ * A message from a thread. Threads do not reply to `load` and `drop`. If a `load` failed, the next
+ * `run` with that model reports the error.
+ */
 export type Reply =
   | { readonly ready: true }
   | { readonly work: number }
@@ -86,7 +89,7 @@ export class Pooling {
       });
   }
 
-  /** Rejects all requests because a band failed. */
+  /** Called if a band fails. Rejects all pending and later requests for means with this error. */
   fail(error: unknown): void {
     this.#failure = error;
     for (const { asking } of this.#waiting.values()) {

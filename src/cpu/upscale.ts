@@ -21,8 +21,8 @@ import { TILE_SIDE } from './winograd.ts';
 const DEFAULT_BUDGET = 2 ** 30;
 
 /**
- * More bands are used only if they reduce the estimated time to less than this fraction of the best
- * time so far. Bands overlap, so they add work.
+ * A plan with more bands is used only if its estimated time is less than this fraction of the best
+ * time so far. Bands overlap, so each additional band adds work.
  */
 const WORTHWHILE = 0.9;
 
@@ -30,13 +30,15 @@ const WORTHWHILE = 0.9;
  * Upscales an image and passes rows to `sink` when they are finished. The image is processed as a
  * whole if it fits into memory. Otherwise, it is processed in overlapping tiles. The overlap is the
  * radius of the network's receptive field, or less if that radius is large (see `tileOverlap`).
- * Means are computed over the whole image if the part of the network that computes them fits into
- * memory. Otherwise, they are computed over a collage: a smaller image, joined from parts of the
+ * With tiles, the channel means that pooling ops need are computed first. They come from the whole
+ * image if the part of the network that computes them fits into memory. Otherwise, or if the option
+ * `statistics` is `estimated`, they come from a collage: a smaller image, joined from parts of the
  * image.
  *
- * The model's helpers share the work. An image that fits into memory is divided into bands. Means
- * are computed over all bands together, so the result is identical to that of an undivided image.
- * Otherwise, the helpers share the tiles.
+ * The model's helpers share the work. An image that fits into memory can be divided into bands that
+ * are processed at the same time. Pooling ops then compute means over all bands together, so the
+ * result is identical to that of an undivided image. If the image does not fit, the helpers share
+ * the tiles.
  *
  * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `NON_FINITE`, `INVALID_INPUT`; errors of the
  *   sink
@@ -92,7 +94,10 @@ interface Plan {
   readonly strips: readonly StripPlan[];
   /** The number of tiles that run concurrently. */
   readonly threads: number;
-  /** Whether the plan has a single tile, or bands whose means are computed together. */
+  /**
+   * Whether the whole image is processed at once, either as a single tile or as bands. Pooling ops
+   * then need no means that were computed in advance.
+   */
   readonly whole: boolean;
   /** Returns a tile's pixels. */
   readonly region: (rect: Rect) => RgbaImage;
@@ -101,8 +106,8 @@ interface Plan {
 }
 
 /**
- * Plans how to cut an image into tiles. Together, the tiles that run concurrently fit into the
- * budget.
+ * Plans how to cut an image into tiles. The tiles that are processed at the same time need at most
+ * `budget` bytes of memory together.
  * @throws CrispenError `OUT_OF_MEMORY`
  */
 async function plan(
@@ -181,7 +186,7 @@ async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promis
     pooling?.fail(error);
     wake();
   };
-  /** For each strip: its pixels, and the number of tiles that are not finished. */
+  /** The pixels of each strip, and the number of its tiles that are not finished yet. */
   const open = strips.map(({ tiles }) => ({
     data: null as RgbaImage['data'] | null,
     left: tiles.length,

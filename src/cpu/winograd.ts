@@ -6,8 +6,8 @@
 import { padded } from './layout.ts';
 
 /**
- * The side of a tile in pixels. If a part of an image begins at a tile border, its pixels get the
- * same values as in the whole image.
+ * The side length of a tile in pixels. If a part of an image starts at a multiple of this number,
+ * it is divided into the same tiles as the whole image, so its pixels get the same values.
  */
 export const TILE_SIDE = 2;
 /** The number of tiles that are transformed together. */
@@ -20,24 +20,25 @@ export const TILE_SLOTS = TILES + 2;
 /** The number of values in a transformed window. */
 export const POSITIONS = 16;
 
-/** The side of a transformed filter. */
+/** The side length of a transformed filter. */
 export const SIDE = 4;
 
 /**
- * Returns the number of bytes that a thread needs for transformed windows or for summed products.
+ * Returns the number of bytes that a thread needs for the transformed windows of `channels` input
+ * channels, or for the summed products of `channels` output channels.
  */
 export const windowBytes = (channels: number): number =>
   POSITIONS * TILE_SLOTS * padded(channels) * 4;
 
 /**
- * Returns whether tiles save time. With few channels, the transforms cost more time than tiles
- * save.
+ * Returns whether a convolution is faster with tiles than without. With few channels, the
+ * transforms take longer than the products that tiles save.
  */
 export const worthTiles = (cIn: number, cOut: number): boolean => (cIn * cOut) / (cIn + cOut) >= 6;
 
 /**
- * Multiplies Winograd's filter matrix `G` by a column. If given a row, multiplies the row by the
- * transposed `G`.
+ * Multiplies Winograd's filter matrix `G` by a column of three numbers. Multiplying a row of the
+ * same numbers by the transposed `G` gives the same result.
  */
 const spread = ([a, b, c]: readonly number[]): number[] => [a, (a + b + c) / 2, (a - b + c) / 2, c];
 

@@ -141,8 +141,8 @@ export const restorationOf = (task: string): Restoration | undefined =>
   task === 'denoise' || task === 'dejpeg' ? task : undefined;
 
 /**
- * Moves the object's own properties, which were set before the element was defined, to the
- * accessors. Otherwise, these properties would hide the accessors.
+ * Deletes properties that were set before the element was defined, and passes their values to the
+ * setters. Otherwise, these properties would hide the getters and setters.
  */
 export function upgrade(element: ImageAttributes, prototype: object): void {
   if (prototype === Base.prototype) return;

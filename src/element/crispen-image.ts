@@ -40,7 +40,7 @@ export interface CrispenImageEventMap {
 /** The divider's position if `value` is not set. */
 const MIDDLE = 50;
 
-/** If work takes longer than this, in milliseconds, it is announced to screen readers. */
+/** Work that takes longer than this many milliseconds is announced to screen readers. */
 const LONG_MS = 1000;
 
 /**
@@ -59,7 +59,7 @@ const LONG_MS = 1000;
  *   `denoise`, which remove JPEG artifacts or noise at the image's own size. For these two tasks,
  *   the default `scale` is 1. With any other scale, the restored image is also enlarged.
  * - `model`: the id of a model, or the URL of a weight file (.pth, .safetensors). A file from
- *   another site requires one of the next two attributes.
+ *   another site requires `integrity` or `allow-models`.
  * - `integrity`: the file's hash, such as `sha256-` followed by base64. A file with a different
  *   hash is rejected.
  * - `allow-models`: a list of sites, separated by spaces, such as `https://weights.example`. Files
@@ -75,9 +75,9 @@ const LONG_MS = 1000;
  * - `max-pixels`: the maximum number of pixels in a result; default 16,777,216.
  *
  * An image is not enlarged if the screen cannot show more pixels than the file has. It is still
- * restored if `task` requests restoration. Animations and SVG drawings stay unchanged. The page may
- * style the image with borders, padding, rounded corners and `object-fit`, because only the image's
- * pixels are replaced.
+ * restored if `task` is `dejpeg` or `denoise`. Animations and SVG drawings stay unchanged. The page
+ * may style the image with borders, padding, rounded corners and `object-fit`, because only the
+ * image's pixels are replaced.
  *
  * The enlarged image can be dragged and has the browser's context menu for images. With `compare`,
  * dragging or clicking the image moves the divider instead. If the element is inside a link, a
@@ -215,9 +215,9 @@ export class CrispenImage extends ImageAttributes {
   }
 
   /**
-   * Returns the enlarged image as a file, even if the layout does not need it. If there is no
-   * result yet, the image is enlarged first. If the original has a colour profile or 16 bits per
-   * sample, the image is enlarged again so that the file keeps them.
+   * Returns the enlarged image as a file. If there is no result yet, the image is enlarged first,
+   * even if the screen cannot show more pixels than the original has. If the original has a colour
+   * profile or 16 bits per sample, the image is enlarged again so that the file keeps them.
    *
    * @param options.quality 0 to 1 for all formats except PNG, default 0.92
    * @throws CrispenError like `Upscaler.upscale`
@@ -290,7 +290,10 @@ export class CrispenImage extends ImageAttributes {
     super.addEventListener(type, listener, options);
   }
 
-  /** The original image: the inner image, unless `src` is a different URL. */
+  /**
+   * The `<img>` that shows the original. This is the inner image, unless it is absent or `src` is a
+   * different URL.
+   */
   get #image(): HTMLImageElement {
     const { original } = this.#shadow;
     // The selector skips an icon inside the handle.

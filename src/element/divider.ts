@@ -3,13 +3,16 @@
 import { clampSplit, splitAfterKey } from './slider.ts';
 import type { Shadow } from './template.ts';
 
-/** The functions that a divider uses to communicate with its element. */
+/**
+ * The functions through which a divider queries its `<crispen-image>` and reports changes to it.
+ */
 export interface Divided {
   readonly isOn: () => boolean;
   /** Whether the divider separates the upper part of the image from the lower part. */
   readonly isVertical: () => boolean;
   /**
-   * The text for a position, with the placeholders `{original}` and `{result}` for the percentages.
+   * Returns the text with which screen readers announce the position. It contains the placeholders
+   * `{original}` and `{result}` for the two percentages.
    */
   readonly position: () => string;
   readonly onMove: () => void;
@@ -24,8 +27,8 @@ interface Press {
   readonly x: number;
   readonly y: number;
   /**
-   * Whether a click would follow a link: the element is inside one, and the press did not begin on
-   * the divider.
+   * Whether a click would follow a link. This is true if the element is inside a link and the press
+   * did not begin on the divider.
    */
   readonly isForLink: boolean;
   /** Whether the press has moved the divider. */
@@ -58,8 +61,8 @@ export class Divider {
       const split = splitAfterKey(event, this.#value / 100, divided.isVertical());
       if (split === null) return;
       event.preventDefault();
-      // The position moves in steps of one hundredth. Rounding removes floating-point errors that
-      // would otherwise add up.
+      // Each key press adds or subtracts a step such as 0.01. Rounding removes floating-point
+      // errors that would otherwise add up.
       this.#slide(Number((split * 100).toFixed(6)));
     });
   }

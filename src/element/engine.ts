@@ -1,4 +1,4 @@
-/** The part of the element that is loaded only when the first image needs it. */
+/** The part of `<crispen-image>` that is loaded only when the first image needs it. */
 
 import { defaultModel, modelOfKind, restorationModel } from '../catalog/files.ts';
 import { CrispenError } from '../errors.ts';
@@ -6,8 +6,8 @@ import { CrispenError } from '../errors.ts';
 export { createUpscaler } from '../worker/page/client.ts';
 
 /**
- * Returns the id of the shipped model for one of the element's tasks. `photo` and `upscale` mean
- * the same, and `clean` is for images that were never saved as JPEG. `denoise` and `dejpeg` each
+ * Returns the id of the shipped model for one of the element's tasks. `upscale` is another name for
+ * `photo`, and `clean` is for images that were never saved as JPEG. `denoise` and `dejpeg` each
  * have one model for all scales.
  * @throws CrispenError `INVALID_INPUT` for other tasks and for scales that no model has,
  *   `MODEL_UNKNOWN` if no shipped model performs this restoration

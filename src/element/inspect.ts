@@ -71,11 +71,13 @@ export function choose(
     restores: restorationOf(element.task) !== undefined,
     forced,
   });
-  // The natural size of a `srcset` candidate is not its file's size, so the file must be inspected.
+  // If the file comes from a `srcset`, its size can differ from the image's natural size, because
+  // browsers divide the size by the candidate's density. The image is then skipped only after the
+  // file has been inspected.
   const isGuess = 'skip' in choice && !known && content.width > 0 && hasCandidates(image);
   return isGuess ? { scale: 1 } : choice;
 }
 
-/** Returns whether the browser could choose between files of different densities. */
+/** Returns whether the browser might have chosen the file from the candidates in a `srcset`. */
 const hasCandidates = (image: HTMLImageElement): boolean =>
   image.srcset !== '' || image.parentElement instanceof HTMLPictureElement;

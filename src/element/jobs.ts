@@ -1,4 +1,4 @@
-/** The jobs that an element sends to the page's upscaler. */
+/** Enlarges images and encodes results for `<crispen-image>`, with the page's upscaler. */
 
 import type { OutputType } from '../codecs/formats.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
@@ -20,7 +20,7 @@ export interface Events {
    * minute on the CPU does not run.
    */
   readonly isWanted: () => boolean;
-  /** Called when the job begins, unless this browser cannot run the upscaler. */
+  /** Called when the work begins. Not called for invalid attributes or an unsupported browser. */
   readonly onStart: () => void;
   readonly onModel: (model: ReadyModel) => void;
   readonly onProgress: (progress: UpscaleProgress) => void;
@@ -75,7 +75,7 @@ export async function enlarge(
     });
   try {
     const output = await upscale(model).catch(async (error) => {
-      // The weight file might have been removed from storage to make room for another page's file.
+      // The storage might have removed this weight file to make room for another page's file.
       if (error.code !== 'MODEL_UNKNOWN' || !isAddress(wanted)) throw error;
       tool.models.clear();
       return upscale(await ready());
@@ -91,7 +91,7 @@ export async function enlarge(
 
 /**
  * Rejects a weight file from another site, unless the page states its hash or allows the site. The
- * check is required because the file would be kept in this site's storage.
+ * check is necessary because weight files are kept in this site's storage.
  */
 function checkModel({ model, integrity, allowModels }: ImageAttributes): void {
   if (!isAddress(model) || integrity !== '') return;
@@ -118,8 +118,8 @@ export async function encodeResult(
   address: string,
   { type, quality }: { readonly type: OutputType; readonly quality: number | undefined },
 ): Promise<Blob> {
-  // A canvas has 8 bits per sample and no profile. If the original has 16 bits or a profile, the
-  // image is enlarged again, this time to a file.
+  // A canvas has 8 bits per sample and no colour profile. If the original has 16 bits per sample or
+  // a colour profile, it is enlarged again, and the upscaler returns the result as a file.
   if (model && (source.hasProfile || source.depth === 16)) {
     return (await upscaler.upscale(address, { model, output: type, quality })).image as Blob;
   }

@@ -15,7 +15,7 @@ export type Radius = readonly [x: number, y: number];
 export type Radii = readonly [Radius, Radius, Radius, Radius];
 
 export interface Layout {
-  /** The box in which the pixels are drawn, relative to the image's border box. */
+  /** The content box, where the pixels are drawn, relative to the image's border box. */
   readonly content: Box;
   /** The radii of the content's corners. */
   readonly radii: Radii;
@@ -26,8 +26,8 @@ export interface Layout {
 const CORNERS = ['TopLeft', 'TopRight', 'BottomRight', 'BottomLeft'] as const;
 
 /**
- * Measures the box in which the browser draws an image's pixels. The coordinates can be fractional
- * and do not include CSS transforms. An image without layout has width and height 0.
+ * Measures an image's content box, where the browser draws the pixels. The coordinates can be
+ * fractional and do not include CSS transforms. An image without layout has width and height 0.
  */
 export function measure(image: HTMLImageElement): Layout {
   const style = getComputedStyle(image);
@@ -97,8 +97,8 @@ export function hole(box: Box, corners: Radii, split: number, isVertical = false
   const from = Math.max(x, Math.min(right, x + width * split));
   const [a, b, c, d] = radii;
   /**
-   * The distance between a corner's ellipse and the box's upper edge, measured at the distance
-   * `into` from the side edge.
+   * Returns how far a rounded corner's outline is from the box's upper edge. `into` is the
+   * horizontal distance from the box's side edge.
    */
   const drop = ([rx, ry]: Radius, into: number) =>
     rx > into ? ry - ry * Math.sqrt(1 - ((rx - into) / rx) ** 2) : 0;
@@ -107,8 +107,8 @@ export function hole(box: Box, corners: Radii, split: number, isVertical = false
     `A${point(rx, ry)} 0 0 ${sweep} ${point(px, py)}`;
   const line = (px: number, py: number) => `L${point(px, py)}`;
   /**
-   * The distance between the rounded outline and the box's edge at the split. The split can be
-   * inside at most one of the edge's two corners.
+   * Returns how far the rounded outline is from the box's upper or lower edge at the split. The
+   * split crosses at most one of the edge's two corners, and `drop` is 0 for the other.
    */
   const edge = (left: Radius, end: Radius) =>
     Math.max(drop(left, from - x), drop(end, right - from));
@@ -126,8 +126,8 @@ export function hole(box: Box, corners: Radii, split: number, isVertical = false
 
 /**
  * If `object-fit: none` or `scale-down` shows the original at its own size, returns the box for the
- * enlarged image, relative to the content box. Otherwise, returns null, because the same
- * `object-fit` then places the enlarged image correctly.
+ * enlarged image, relative to the content box. Otherwise, returns null, because the enlarged image
+ * can then use the original's `object-fit`, with `contain` instead of `scale-down`.
  * @param natural the image's own size in CSS pixels
  * @param position the computed value of `object-position`
  */

@@ -9,8 +9,8 @@ import { readAll } from '../worker/reading.ts';
 
 export interface Look {
   /**
-   * Whether the element skips the image, because the file is an animation or an SVG drawing. If
-   * scripts cannot read the file, the URL shows whether it is a GIF, which counts as an animation.
+   * Whether `<crispen-image>` leaves the image as it is, because the file is an animation or an SVG
+   * drawing. If scripts cannot read the file, this is true if the URL is that of a GIF.
    */
   readonly isLeft: boolean;
   /** The stored size in pixels; null if the header does not contain it. */

@@ -1,4 +1,4 @@
-/** Shows an image that the user selected, before it is sent anywhere. */
+/** Shows a preview of an image file that the user selects, before any upload. */
 import type { OutputType } from '../codecs/formats.ts';
 import { CrispenError } from '../errors.ts';
 import { callback, checkOptions, checkValue, type Rules, shaped } from '../options.ts';

@@ -6,7 +6,10 @@
 import { type Box, hole, measure, ownSize, type Radii } from './layout.ts';
 import type { Shadow } from './template.ts';
 
-/** The values that a view reads from the element whenever it draws. */
+/**
+ * What a `ResultView` needs from its custom element. The functions return the current values and
+ * are called for each update.
+ */
 export interface Viewed {
   readonly host: HTMLElement;
   /** Returns the image under the result. */
@@ -92,7 +95,8 @@ export class ResultView {
       image.src = URL.createObjectURL(file);
       image.alt = this.#viewed.image().alt;
       image.style.animation = 'none';
-      // If the page's policy forbids blob images, the canvas stays.
+      // If the page's content security policy forbids `blob:` images, decoding fails and the
+      // canvas stays.
       const isDrawn = await image.decode().then(
         () => true,
         () => false,

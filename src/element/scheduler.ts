@@ -60,8 +60,8 @@ export class Scheduler<Tool> {
       task.signal.addEventListener('abort', abort, { once: true });
       this.#waiting.push(waiting);
       clearTimeout(this.#timer);
-      // The next task is chosen in a microtask, so that all tasks that were added synchronously are
-      // compared.
+      // The next task is chosen in a microtask, so that all tasks that are added before the
+      // microtask runs take part in the choice.
       queueMicrotask(() => this.#next());
     });
   }

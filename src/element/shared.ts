@@ -115,7 +115,7 @@ export const scheduler = new Scheduler<Tool>(
 export const isAddress = (model: string): boolean => /\/|\.(pth|pt|ckpt|safetensors)$/i.test(model);
 
 /**
- * Loads a model by id or by URL, once per tool.
+ * Loads a model by id or by URL, unless the tool has already loaded it.
  * @param scale for URLs: the scale that is used if the file does not determine it
  * @param options.task the task for a file with scale 1
  * @throws CrispenError like `Upscaler.addModel` and `Upscaler.preload`

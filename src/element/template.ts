@@ -102,15 +102,18 @@ const CSS = `
 let sheet: CSSStyleSheet | undefined;
 
 /**
- * The parts of an element's shadow tree. `size` is the style sheet for the size that the attributes
- * set.
+ * The parts of an element's shadow tree. The style sheet `size` applies the element's attributes
+ * `width` and `height`.
  */
 export interface Shadow {
   readonly root: ShadowRoot;
   readonly size: CSSStyleSheet;
   /** The wrapper of the element's content. */
   readonly before: HTMLElement;
-  /** An element without a box of its own. Its CSS variables position the elements inside it. */
+  /**
+   * The element that contains all the others. Its CSS variables position them. It has no box of its
+   * own (`display: contents`).
+   */
   readonly frame: HTMLElement;
   readonly original: HTMLImageElement;
   readonly stage: HTMLElement;

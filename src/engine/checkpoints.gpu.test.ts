@@ -43,7 +43,8 @@ describe('networks of checkpoints on 8-bit images', () => {
     const cpu = await upscaleOnCpu(network, weights, image);
     const { worst, share } = difference(gpu.image, cpu.image);
     expect(worst).toBeLessThanOrEqual(1);
-    // Alpha values are integers, so enlarging by 2 produces ties, which can round either way.
+    // Bilinear enlargement by 2 produces alpha values halfway between two integers. The GPU and the
+    // CPU can round these differently.
     expect(share).toBeLessThanOrEqual(0.02);
     expect(gpu.report).toMatchObject({ tiles: 1, statistics: 'exact', approximate: false });
     expect(new Set(gpu.image.data).size).toBeGreaterThan(width === 1 ? 1 : 8);
@@ -86,7 +87,8 @@ describe('networks of checkpoints on 8-bit images', () => {
   it('runs a network of luma and keeps the colours', async () => {
     const network = createNetwork('compact', { scale: 2, features: 4, blocks: 1, channels: 1 });
     // If all weights are zero, only the skip connection remains. Each result pixel then has the
-    // luma of the nearest pixel and a bilinearly interpolated colour.
+    // luma of the nearest input pixel. Its colour channels' differences from luma are bilinearly
+    // interpolated.
     const weights: TensorMap = new Map(
       network.graph.weights.map(({ name, shape }) => {
         const count = shape.reduce((a, b) => a * b, 1);
@@ -105,8 +107,8 @@ describe('networks of checkpoints on 8-bit images', () => {
       for (let x = 0; x < 18; x++) {
         const at = (y * 18 + x) * 4;
         const from = ((y >> 1) * 9 + (x >> 1)) * 4;
-        // A colour is clamped if its new luma moves it outside 0..255. All other colours keep that
-        // luma.
+        // A colour is clamped if its new luma moves it outside 0..255, and its luma then changes.
+        // All other colours must have the luma of the nearest input pixel.
         const inside = [0, 1, 2].every((c) => gpu.image.data[at + c] % 255 !== 0);
         if (inside && Math.abs(luma(gpu.image.data, at) - luma(image.data, from)) > 1.5) off++;
       }

@@ -86,8 +86,7 @@ describe('Engine.upscale', () => {
     },
   );
 
-  // Software adapters use none of these convolutions by default. This test runs them, as real GPUs
-  // do.
+  // Software adapters use none of these convolutions by default, so this test selects them by name.
   it.each(['shared', 'strips', 'halo'] as const)(
     'with convolutions by %s, which also pool: the same picture, in tiles too',
     async (conv) => {
@@ -158,8 +157,8 @@ describe('Engine.upscale', () => {
 
   it('ends with what the sink throws, and works again', async () => {
     const image = picture(40, 40);
-    // This error does not indicate a shortage of GPU memory, which would make the engine halve the
-    // tiles.
+    // Despite its code, this error comes from the sink and not from the GPU, so the engine must not
+    // retry with smaller tiles.
     const full = new CrispenError('OUT_OF_MEMORY', 'The disk is full.');
     let calls = 0;
     const running = engine.upscaleStrips(model, image, { tileSize: 20 }, async () => {

@@ -44,7 +44,7 @@ export interface EngineOptions {
   readonly gpu: GPU;
   /**
    * How many bytes of GPU buffers one job may allocate. The default is the adapter's largest buffer
-   * size, up to 1 GiB. Adapters report nothing else about their memory.
+   * size, up to 1 GiB, because WebGPU does not report how much memory a GPU has.
    */
   readonly memoryBudget?: number | undefined;
   /** Whether a software adapter is acceptable. The default is true. */
@@ -75,8 +75,8 @@ export interface EngineParts extends LoweringTarget {
  * Runs networks on one GPU device. It does not use the DOM. It needs only a `GPU` and images as
  * bytes in memory, so it runs in a worker, a page or Node.
  *
- * Jobs on one engine run one after another, in call order. An error ends only its own job. After
- * `DEVICE_LOST`, the engine is unusable, and the caller must create a new one.
+ * Jobs on one engine run one after another, in call order. If a job fails, later jobs still run.
+ * After `DEVICE_LOST`, however, the engine is unusable, and the caller must create a new one.
  */
 export class Engine {
   readonly #device: Device;
@@ -135,14 +135,15 @@ export class Engine {
 
   /**
    * Uploads a network's weights and compiles its kernels.
-   * @param options.fuse defaults to the tuning's level, which is `ops` unless another level was
-   *   measured to be faster (engine/tune/tuning.ts).
+   * @param options.fuse the fusion level. The default comes from the adapter's tuning
+   *   (engine/tune/tuning.ts): `ops`, unless another level was measured to be faster.
    * @param options.precision the precision of feature maps and weights in memory. The default is
    *   f32. Sums are always f32.
    * @param options.wide whether input and output images have 16 bits per sample. The default is 8
    * bits.
-   * @throws CrispenError `MODEL_UNSUPPORTED` for missing or misshapen weights, `OUT_OF_MEMORY`,
-   *   `DEVICE_LOST`, and `INVALID_INPUT` if f16 is requested but the device lacks it.
+   * @throws CrispenError `MODEL_UNSUPPORTED` if weights are missing or have the wrong shape,
+   *   `INVALID_INPUT` if f16 is requested but the device does not support it, `OUT_OF_MEMORY`,
+   *   `DEVICE_LOST`.
    */
   async loadModel(
     network: Network,
@@ -197,7 +198,8 @@ export class Engine {
    * and never holds the whole result. A strip is a row of tiles and takes at most about 128 MiB. An
    * image that is not divided into tiles is a single strip of any size. While `sink` processes a
    * strip, the GPU computes one more tile.
-   * @throws CrispenError like `upscale`. Errors that the sink throws end the job and are rethrown.
+   * @throws CrispenError with the same codes as `upscale`. If the sink throws an error, the job
+   *   ends and rethrows it.
    */
   upscaleStrips(
     model: Model,
@@ -240,7 +242,7 @@ export class Engine {
     return lowerFor(this.#parts(), network, { fuse, precision, image: { wide } });
   }
 
-  /** Runs jobs one after another, because they share buffers. */
+  /** Runs a job after all earlier jobs have ended, because jobs share buffers. */
   #enqueue<T>(job: () => Promise<T>): Promise<T> {
     const result = this.#queue.then(job);
     this.#queue = result.catch(() => {});
@@ -303,8 +305,8 @@ export class Engine {
     const tile = largestSource(strips);
     const { checkpoint = { rows: 0 } } = options;
     const done = checkpoint.rows / scale;
-    // The remaining rows need the sums of all tiles that cover them, including tiles that start in
-    // finished rows.
+    // With averaged tiles, a row is the mean of all tiles that cover it. A tile that starts in a
+    // finished row must therefore be computed again if it also covers unfinished rows.
     strips = averagedTiles
       ? strips.filter(({ y }) => y + averagedTiles.side > done)
       : rest(strips, done);
@@ -340,8 +342,8 @@ export class Engine {
           });
         } catch (error) {
           if (!run.refused(error) || averagedTiles) throw error;
-          // The device has less memory than the budget allows. Continue with tiles of half the
-          // size, down to the minimum.
+          // The GPU ran out of memory, although the tiles fit the budget. Continue with tiles of
+          // half the size, down to the minimum.
           tiler ??= await loadTiler();
           const smaller = tiler.halve(run.left);
           if (!smaller) throw error;
@@ -367,8 +369,8 @@ export class Engine {
   }
 
   /**
-   * Returns a function that checks whether a tile fits the budget and the binding limits, with a
-   * given number of staging buffers.
+   * Returns a function that checks whether a job with tiles of a given size and a given number of
+   * staging buffers stays within the memory budget and the device's limits on buffer sizes.
    */
   #fits(model: Model, multiple: number, budget: number) {
     const { maxStorageBufferBindingSize, maxBufferSize } = this.#device.limits;

@@ -7,7 +7,7 @@ import type { Program } from './compile/program.ts';
 import type { Device } from './gpu/device.ts';
 import type { Methods, Tuning } from './tune/tuning.ts';
 
-/** The target that a network is lowered for. */
+/** The device that will run a lowered network, with its tuning and memory budget. */
 export interface LoweringTarget {
   readonly device: Device;
   readonly tuning: Tuning;
@@ -16,7 +16,7 @@ export interface LoweringTarget {
 }
 
 export interface NetworkOptions {
-  /** The fusion level. The default comes from the tuning. */
+  /** The fusion level. By default, it is the level that the tuning specifies. */
   readonly fuse?: Fusion | undefined;
   /** The element type of feature maps and weights in memory. The default is f32. */
   readonly precision?: ElementType | undefined;
@@ -32,8 +32,8 @@ export interface NetworkOptions {
 const MAX_DEFAULT_BUDGET = 2 ** 30;
 
 /**
- * Returns the device's largest buffer size, up to 1 GiB. Devices report nothing else about their
- * memory.
+ * Returns the default memory budget: the device's maximum buffer size, but at most 1 GiB. A device
+ * does not report how much memory it has.
  */
 export const defaultBudget = ({ limits }: Device): number =>
   Math.min(MAX_DEFAULT_BUDGET, limits.maxBufferSize);

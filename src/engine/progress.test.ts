@@ -100,8 +100,7 @@ describe('the time left', () => {
     ]);
 
   it('is not told by a first report that took 7.8 s for next to nothing', () => {
-    // This case was observed. After 7.8 s, the estimate was 753 hours. After 13.6 s, it was 2.5
-    // hours.
+    // In a real job, the estimate was 753 hours after 7.8 s and 2.5 hours after 13.6 s.
     const seen: Reports = [
       [7800, 7.8 / (753 * 3600)],
       [13_600, 13.6 / (2.5 * 3600)],

@@ -7,8 +7,9 @@ import type { Progress } from './types.ts';
 const LEAST_MS = 2000;
 const LEAST_REPORTS = 8;
 /**
- * The largest allowed ratios between the rates in the two halves of the observed time. Estimates
- * start once the ratio is at most `STEADY`, and continue while it is at most `UNSTEADY`.
+ * `TimeLeft` compares how fast the work proceeds in the two halves of the observed time. Estimates
+ * start once one half is at most `STEADY` times as fast as the other. They continue while it is at
+ * most `UNSTEADY` times as fast.
  */
 const STEADY = 1.5;
 const UNSTEADY = 3;
@@ -21,8 +22,8 @@ const MOST_REPORTS = 256;
 /**
  * Estimates the time left, but only once the work proceeds at a steady rate. Before that, there is
  * no estimate, because the start of a job (compilation and small submissions that measure the
- * speed) does not predict the rest. The observed time is split into two equal halves. If their
- * rates agree, the second rate is assumed to continue.
+ * speed) does not predict the rest. The observed time is split into two equal halves. If the work
+ * proceeds at similar rates in both, it is assumed to continue at the rate of the second half.
  */
 export class TimeLeft {
   /**
@@ -31,7 +32,7 @@ export class TimeLeft {
    */
   #reports: (readonly [at: number, done: number])[] = [];
   #count = 0;
-  /** The minimum time, in milliseconds, between two reports that are kept. */
+  /** The minimum time between two entries of `#reports`, in milliseconds. */
   #spacing = 0;
   #steady = false;
 
@@ -50,7 +51,7 @@ export class TimeLeft {
     const before = (meanwhile - begun) / (middle - start);
     const after = (done - meanwhile) / (now - middle);
     const ratio = Math.max(before, after) / Math.min(before, after);
-    // This is false if a half has no work, because the ratio is then infinite or NaN.
+    // If no work was done in one of the halves, the ratio is infinite or NaN, so this is false.
     this.#steady = ratio <= (this.#steady ? UNSTEADY : STEADY);
     return this.#steady ? (total - done) / after : null;
   }

@@ -51,8 +51,8 @@ export interface UpscaleOptions extends RunOptions {
    */
   readonly statistics?: 'exact' | 'estimated' | undefined;
   /**
-   * A function that records GPU commands that use a tile's result. `packed` contains the tile's
-   * pixels row by row, one RGBA u32 per pixel, until the encoder's commands have finished. If this
+   * A function that records GPU commands that use a tile's result. Until these commands have
+   * finished, `packed` contains the tile's pixels row by row, one RGBA u32 per pixel. If this
    * function is given, results are not read back from the GPU, and the strips that the sink
    * receives contain no pixels.
    */
@@ -63,7 +63,8 @@ export interface UpscaleOptions extends RunOptions {
    */
   readonly submitMs?: (() => number) | undefined;
   /**
-   * The rows that the sink has already taken. The job skips them and keeps this object up to date.
+   * Contains the number of result rows that the sink has already taken. The job does not deliver
+   * these rows again, and updates the number after each strip.
    */
   readonly checkpoint?: Checkpoint | undefined;
 }
@@ -100,21 +101,21 @@ export interface UpscaleReport {
   readonly backend: 'webgpu' | 'cpu';
   /** The time for the upscaling alone, excluding decoding, downloads and encoding. */
   readonly milliseconds: number;
-  /** The number of tiles. With a single tile, the image was processed whole. */
+  /** The number of tiles. It is 1 if the image was not cut into tiles. */
   readonly tiles: number;
   /** The width and height of the largest tile in LR pixels, overlap included. */
   readonly tileSize: readonly [number, number];
   /**
-   * `exact`: the network uses no statistics of the image (such as A2N's branch weights), or they
-   * come from the whole image. `estimated`: they come from parts of the image and are the same for
-   * all tiles, because there was too little memory for the whole image or because the caller
-   * requested it (ARCHITECTURE.md, Tiles and memory).
+   * `exact`: the image statistics that the network uses, such as the means of feature maps, come
+   * from the whole image, or the network uses none. `estimated`: they come from parts of the image,
+   * because there was too little memory for the whole image or because the caller requested it. All
+   * tiles use the same statistics (ARCHITECTURE.md, Tiles and memory).
    */
   readonly statistics: 'exact' | 'estimated';
   /**
    * True if tiles overlap by less than the network's reach, because the full overlap would be
-   * impractical. Pixels near the seams then differ slightly from those of the whole image
-   * (ARCHITECTURE.md, Tiles and memory).
+   * impractical. Pixels near the seams then differ slightly from a result that was computed without
+   * tiles (ARCHITECTURE.md, Tiles and memory).
    */
   readonly approximate: boolean;
   /** The peak total size in bytes of this job's GPU buffers, including weights. */
@@ -124,7 +125,10 @@ export interface UpscaleReport {
   readonly precision: ElementType;
   /** The number of CPU threads. It is absent on a GPU. */
   readonly threads?: number | undefined;
-  /** True if some ops ran in plain loops on the CPU, which take a hundred times longer. */
+  /**
+   * True if some ops ran in plain JavaScript loops on the CPU, which take about a hundred times as
+   * long as WebAssembly.
+   */
   readonly slow?: boolean | undefined;
   /**
    * The problems from which the job recovered, in order. The list is empty or absent if nothing

@@ -4,8 +4,7 @@ import type { Network } from '../networks/network.ts';
 
 /**
  * Returns the total number of multiply-adds of several network runs, each on an LR image of its own
- * size. `Pace` accepts the result as an amount of work, because its unit of work is roughly one
- * multiply-add.
+ * size. The result can be passed to `Pace.expect`, whose unit of work is roughly one multiply-add.
  */
 export const multiplyAddsOf = (runs: readonly (Size & { readonly network: Network })[]): number =>
   runs.reduce(

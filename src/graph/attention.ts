@@ -56,7 +56,10 @@ export interface AttentionPoints {
   readonly keys: readonly KeyPoints[];
 }
 
-/** Finds the nodes to read, in the order in which the network computes them. */
+/**
+ * Finds the nodes that hold a network's attention weights and related values. Each list is in the
+ * order of computation.
+ */
 export function attentionPoints(graph: Graph): AttentionPoints {
   const { nodes } = graph;
   return {
@@ -78,7 +81,8 @@ function blockPoints(nodes: readonly GraphNode[]): BlockPoints[] {
     const last = blocks.at(-1);
     const isFree = Object.keys(found).every((key) => last?.[key as keyof BlockPoints] === null);
     if (last?.name === block && isFree) blocks[blocks.length - 1] = { ...last, ...found };
-    // A second entry for the same block is named after its node.
+    // If the previous entry already has the name of this block, the new entry is named after its
+    // node.
     else blocks.push({ ...NOTHING, name: last?.name === block ? name : block, ...found });
   };
   for (const node of nodes) {
@@ -143,6 +147,6 @@ function keyPoints(nodes: readonly GraphNode[], node: GraphNode, weights: NodeId
   ];
 }
 
-/** Returns the name of the map that the 1x1 convolution for the keys reads. */
+/** Returns the name of the map from which a 1x1 convolution computes the keys. */
 const referenceName = (nodes: readonly GraphNode[], key: NodeId): string =>
   nodes[nodes[key].inputs[0] ?? key].name;

@@ -4,7 +4,7 @@
  *
  * Shapes are symbolic. A *feature map* has `channels` and a `scale`. For an LR image with the width
  * `W` and the height `H`, the map is [channels][H * scale][W * scale]. The scale is a whole number.
- * After a pixel unshuffle it can be a power of 1/2, and `W` and `H` must then be multiples of
+ * After a pixel unshuffle, it can also be 1/2, 1/4 and so on. `W` and `H` must then be multiples of
  * `sizeMultiple`. A *vector* has `length` elements and no spatial extent. Pooled statistics and all
  * values computed from them are vectors.
  */
@@ -25,7 +25,7 @@ export {
 export type NodeId = number;
 
 export type GraphNode = Op & {
-  /** A name that is unique within the graph. The node's golden tensor has the same name. */
+  /** A name that is unique within the graph. The node's reference tensor in tests has this name. */
   readonly name: string;
   readonly inputs: readonly NodeId[];
   readonly shape: Shape;
@@ -73,8 +73,8 @@ export class GraphBuilder {
       bias: boolean;
       shared?: boolean;
       /**
-       * Whether this is a linear layer that is applied to each pixel. Its weights are then [cOut,
-       * cIn].
+       * Whether this is a linear layer that is applied to each pixel. Its weights then have the
+       * shape [cOut, cIn].
        */
       linear?: boolean;
     },
@@ -146,8 +146,8 @@ export class GraphBuilder {
       lengthOut: number;
       bias?: boolean;
       /**
-       * Whether this is a 1x1 convolution of a pooled map. Its weights are then [lengthOut,
-       * lengthIn, 1, 1].
+       * Whether this is a 1x1 convolution of a pooled map. Its weights then have the shape
+       * [lengthOut, lengthIn, 1, 1].
        */
       conv?: boolean;
     },

@@ -18,7 +18,8 @@ export class NonlocalBuilder {
   }
 
   /**
-   * `means` is the name of the stored centroids, [R, K, D], or the node that computes centroids.
+   * `means` is either the name of a weight tensor that contains the centroids [rounds, clusters,
+   * channels], or the node that computes them.
    */
   similarity(
     name: string,
@@ -95,7 +96,10 @@ export class NonlocalBuilder {
     return this.#append(name, { kind: 'attend', rounds, window, spans }, inputs);
   }
 
-  /** Appends a softmax over the keys. `mask` contains the logits of the gate. */
+  /**
+   * Appends a softmax over each pixel's keys. If there is a gate, the map `gate.mask` changes the
+   * logits or the softmax as `gate.reading` specifies.
+   */
   keySoftmax(name: string, logits: NodeId, gate?: { mask: NodeId; reading: Gate }): NodeId {
     const inputs = gate ? [logits, gate.mask] : [logits];
     return this.#append(name, { kind: 'keySoftmax', gate: gate?.reading ?? null }, inputs);

@@ -25,8 +25,8 @@ export type Gate =
   /** Uses `a * s`, where `s` is the softmax of `b` over the keys. */
   | 'soft'
   /**
-   * Uses `a * s`, where `s` is the softmax of `b` over the columns of each row of the image. The
-   * authors' released code does this.
+   * Uses `a * s`, as in the authors' released code. For each key, `s` is the softmax of `b` over
+   * the pixels of one image row.
    */
   | 'columns';
 
@@ -40,8 +40,9 @@ export type OffsetLayout = 'paired' | 'released';
 export type NonlocalOp =
   /**
    * Reads a map [D] and returns [R, L, K]: the dot product of each row with each centroid. The
-   * centroids [R, K, D] are the weight `weight` or, if that is null, the second input. If
-   * `normalised` is true, each product is divided by the norm of the row (at least 1e-12).
+   * centroids [R, K, D] are the tensor that `weight` names or, if `weight` is null, the second
+   * input. If `normalised` is true, each product is divided by the norm of the row (at least
+   * 1e-12).
    */
   | {
       readonly kind: 'similarity';
@@ -64,27 +65,29 @@ export type NonlocalOp =
   /** Reads codes [R * L] and returns [R * L]: the position of each code after a stable sort. */
   | { readonly kind: 'rank'; readonly rounds: number; readonly clusters: number }
   /**
-   * Reads a permutation [R * L] and returns its inverse. The inverse of the ranks lists the pixels'
-   * numbers, each plus `r * L`, in sorted order.
+   * Reads a permutation [R * L] and returns its inverse. The inverse of the result of `rank` is
+   * called the order. It contains, at each sorted position, the pixel's number plus `r * L`.
    */
   | { readonly kind: 'inverse'; readonly rounds: number }
   /**
-   * Reads a map [D] and returns [R, K, D]: the row of pixel `floor(k * L / K)` for each cluster
-   * `k`.
+   * Reads a map [D] and returns the initial means [R, K, D]. The mean of cluster `k` is the row of
+   * pixel `floor(k * L / K)`.
    */
   | { readonly kind: 'startMeans'; readonly rounds: number; readonly clusters: number }
   /**
-   * Reads a map, codes, order and means, and returns [R, K, D]: the sum of each cluster's rows,
-   * divided by the norm of the sum (at least 1e-12). An empty cluster keeps its mean.
+   * Reads a map [D], the cluster codes, the order and the old means, and returns the new means
+   * [R, K, D]. A cluster's new mean is the sum of its rows, divided by the norm of the sum (at
+   * least 1e-12). An empty cluster keeps its mean.
    */
   | { readonly kind: 'clusterMeans'; readonly rounds: number; readonly clusters: number }
   /**
    * Reads a map [D] and an order, and returns [R, n, w, spans * w]: the softmax of the dot products
    * of queries and keys in each window. The queries are the rows of the window. The keys are the
    * same rows divided by their norms (at least 5e-5). With 3 spans, the rows of the previous and
-   * the next window are keys too; windows wrap around. The last rows are repeated to fill the last
-   * window (see `paddedRow`). A third input, a map [w], is optional. It contains biases: the value
-   * of channel `q mod w` at a key's pixel is added to the score between query `q` and that key.
+   * the next window are also used as keys. The first window counts as the one after the last. The
+   * last rows are repeated to fill the last window (see `paddedRow`). An optional third input, a
+   * map [w], contains biases. The bias for query `q` and a key is the value of channel `q mod w` at
+   * the key's pixel, and it is added to their dot product.
    */
   | {
       readonly kind: 'attention';
@@ -98,9 +101,9 @@ export type NonlocalOp =
    */
   | { readonly kind: 'logSumExp'; readonly rounds: number; readonly window: number }
   /**
-   * Reads a map [C], order, rank, attention and the result of `logSumExp`, and returns a map [C]:
-   * sums of rows weighted by the attention, moved back to their pixels. The results of the rounds
-   * are summed, weighted by the softmax of `logSumExp` over the rounds.
+   * Reads a map [C], the order, and the results of `rank`, `attention` and `logSumExp`, and returns
+   * a map [C]. In each round, a pixel gets the sum of its keys' rows, weighted by the attention.
+   * The sums of all rounds are then added, weighted by the softmax of `logSumExp` over the rounds.
    */
   | {
       readonly kind: 'attend';
@@ -116,9 +119,9 @@ export type NonlocalOp =
   /**
    * Reads weights [N], offsets [2 * N] and a reference [C] (and optionally a previous sum [C]).
    * Returns a map [C]: for each pixel, the previous sum plus a term for each of the keys `first` to
-   * `first + keys - 1`. The term is the key's weight times the reference, sampled at the pixel's
-   * position plus the key's offset. Sampling is bilinear, with zeros outside the map. Keys with a
-   * weight of zero are skipped.
+   * `first + keys - 1`. The term is the key's weight times the value of the reference at the
+   * pixel's position plus the key's offset. Sampling is bilinear, with zeros outside the map. Keys
+   * with a weight of zero are skipped.
    */
   | {
       readonly kind: 'sampleKeys';
@@ -130,7 +133,10 @@ export type NonlocalOp =
 type Kind = NonlocalOp['kind'];
 type SpecOf<K extends Kind> = Extract<NonlocalOp, { readonly kind: K }>;
 
-/** An op's properties, as in `Rules` in `rules.ts`. An absent property means 0 or false. */
+/**
+ * The rules for one kind of op, from which `ops.ts` builds the op's `Rules`. If `multiplyAdds` or
+ * `reach` is absent, it counts as 0. If `global` is absent, it counts as false.
+ */
 export interface NonlocalRules<O extends NonlocalOp> {
   readonly shape: (spec: O, inputs: readonly Shape[], name: string) => Shape;
   readonly multiplyAdds?: (spec: O, inputs: readonly Shape[]) => number;
@@ -213,8 +219,8 @@ export function bucketsOf(pixels: number, chunk: number, most: number): number {
 }
 
 /**
- * Returns which row, counted in sorted order, fills position `j` of the windows. Positions from
- * `length` on repeat the last rows.
+ * Returns the index, in sorted order, of the row at position `j`. Positions are counted across all
+ * windows. There are only `length` rows, so the last rows are repeated to fill the last window.
  */
 export function paddedRow(j: number, length: number, window: number): number {
   if (j < length) return j;

@@ -115,8 +115,8 @@ export const MAX_PARTS = 5;
 export type OpOf<K extends Op['op']> = Extract<Op, { readonly op: K }>;
 
 /**
- * Ops that few networks use. The builders that append these ops to a graph also register the ops'
- * rules.
+ * Ops that few networks use. `TransformerBuilder` and `PlksrBuilder`, which append these ops to a
+ * graph, register the ops' rules with `addOps`.
  */
 type Later = (TransformerOp | PlksrOp)['op'];
 
@@ -229,7 +229,7 @@ const OPS: { readonly [K in Exclude<Op['op'], Later>]: Rules<OpOf<K>> } = {
 
 const known = new Map<string, unknown>(Object.entries(OPS));
 
-/** Adds entries to the table for ops that few networks use (`Later`). */
+/** Registers the rules of ops that few networks use (`Later`), so that `opRules` finds them. */
 export function addOps(rules: { readonly [K in Later]?: unknown }): void {
   for (const [op, rule] of Object.entries(rules)) known.set(op, rule);
 }
@@ -244,7 +244,10 @@ export function opRules<O extends Op>(op: O): Rules<O> {
   return rules as Rules<O>;
 }
 
-/** Returns whether an op reads pixels at any distance, so that no tile overlap is large enough. */
+/**
+ * Returns whether a result pixel of the op can depend on input pixels at any distance. If so, no
+ * tile overlap is large enough.
+ */
 export function looksFar(op: Op): boolean {
   const rules = opRules(op);
   return rules.global(op) === 'pixels' || rules.reach(op, 0) === Number.POSITIVE_INFINITY;

@@ -29,8 +29,8 @@ export type PlksrOp =
   /**
    * Reads a map and a vector [C] of its mean squares, and returns
    * `x[c] / sqrt(m + epsilon) * weight[c] + bias[c]`. Here, `m` is the vector's mean over the group
-   * that contains channel `c`. If the map is the result of `centre`, this op completes a group norm
-   * with the biased variance.
+   * that contains channel `c`. A group norm (with the biased variance) consists of `centre`
+   * followed by this op.
    */
   | {
       readonly op: 'groupNorm';
@@ -49,10 +49,11 @@ export type PlksrOp =
    *   o_y  = channel g * s^2 + q * s^2 + i * s + j of o at row Y, column X
    *   h(k) = (k - (s - 1) / 2) / s
    * The `C / g` channels of the group are sampled bilinearly at row `Y + o_y / 2 + h(i)` and column
-   * `X + o_x / 2 + h(j)`. This position is clamped to the centres of the outermost pixels.
+   * `X + o_x / 2 + h(j)`. This position is clamped to the range between the
+   * centres of the outermost pixels.
    *
-   * If `sum` is not null, each group has 4 channels and the result has `sum` channels. Channel `c`
-   * of the result is the sum of channel `c` over all groups.
+   * If `sum` is not null, each group has 4 channels. The groups are then added up channel by
+   * channel, and the result consists of the first `sum` channels of this total.
    */
   | {
       readonly op: 'dySample';
@@ -115,7 +116,7 @@ export const PLKSR: { readonly [K in PlksrOp['op']]: Rules<OpOf<K>> } = {
       }
       return { ...shape, channels: sum ?? shape.channels, scale: shape.scale * scale };
     },
-    // This assumes that training has not made the offsets larger than one pixel.
+    // The 2 extra pixels are enough only if no learned offset is larger than one pixel.
     reach: ({ scale }, r) => Math.ceil(r / scale) + 2,
   },
 };

@@ -4,8 +4,9 @@ import { opRules } from './ops.ts';
 /** The part of the input on which an output pixel depends. */
 export interface ReceptiveField {
   /**
-   * The number of LR pixels needed on each side of the LR pixel that contains an output pixel. With
-   * this much overlap, tiles are exact for local ops.
+   * The number of LR pixels needed on each side of the LR pixel that contains an output pixel. If
+   * tiles overlap by this many pixels, local ops compute the same values in tiles as in the whole
+   * image.
    */
   readonly radius: number;
   /** Whether the graph has a global op. If so, every output pixel depends on the whole image. */
@@ -13,13 +14,14 @@ export interface ReceptiveField {
 }
 
 /**
- * Walks from the output to the input. In each node's map, a block of pixels corresponds to one LR
- * pixel. `need` contains each node's radius: how many pixels are needed on each side of this block.
- * At a pixel shuffle or a nearest-neighbour enlargement, the radius is divided by the factor and
- * rounded up. This is exact, because the radius starts at the block's edge. After a pixel unshuffle
- * by `u`, the block corresponds to a cell of `u` x `u` LR pixels. Tiles begin and end between such
- * cells. Means over the whole image do not add to the radius. Instead, `global` reports that the
- * output depends on the whole image.
+ * Walks from the output to the input. In each node's map, one LR pixel corresponds to a block of
+ * one or more pixels. For each node, `need` contains the number of pixels beyond this block that
+ * affect the output, counted on each side. The input of a pixel shuffle or a nearest-neighbour
+ * enlargement is smaller than its output, so this number is divided by the factor and rounded up.
+ * This is exact, because the edges of the block are also edges of pixels in the smaller map. After
+ * a pixel unshuffle by `u`, one pixel stands for a cell of `u` x `u` LR pixels, and tiles consist
+ * of whole cells. An op that averages over the whole image does not increase the radius. Instead,
+ * `global` is set to true.
  */
 export function receptiveField(graph: Graph): ReceptiveField {
   const need = new Map<NodeId, number>([[graph.output, 0]]);
@@ -39,11 +41,14 @@ export function receptiveField(graph: Graph): ReceptiveField {
   return { radius, global };
 }
 
-/** With a larger radius, most of the computed pixels of a tile would be discarded. */
+/**
+ * The largest radius that is used as the overlap of tiles. With a larger overlap, a tile would
+ * discard most of the pixels that it computes.
+ */
 const MAX_EXACT_RADIUS = 72;
 /**
  * The overlap for networks whose radius is larger than `MAX_EXACT_RADIUS`. BENCHMARKS.md lists the
- * measured error.
+ * error that different overlaps cause.
  */
 const APPROXIMATE_OVERLAP = 32;
 

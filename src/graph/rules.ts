@@ -1,6 +1,6 @@
 import type { Shape } from './shape.ts';
 
-/** One op's entry in the table in `ops.ts`. */
+/** Describes an op: the shape of its result, its cost, and the input pixels on which it depends. */
 export interface Rules<O> {
   /**
    * Returns the shape of the op's result, computed from the input shapes.
@@ -8,8 +8,8 @@ export interface Rules<O> {
    */
   readonly shape: (op: O, inputs: readonly Shape[], name: string) => Shape;
   /**
-   * Returns the multiply-adds per LR pixel. Vector ops count as 0, because their cost does not grow
-   * with the image.
+   * Returns the multiply-adds per LR pixel. Ops on vectors, such as `linear`, count as 0, because
+   * their cost does not depend on the size of the image.
    */
   readonly multiplyAdds: (op: O, shape: Shape, inputs: readonly Shape[]) => number;
   /**
@@ -18,9 +18,9 @@ export interface Rules<O> {
    */
   readonly reach: (op: O, r: number) => number;
   /**
-   * Returns how each value of the result depends on the whole image. `means`: it depends on means,
-   * which a pass over the image can compute in advance. `pixels`: it depends on individual pixels
-   * anywhere in the image. Null: it depends only on pixels within reach.
+   * Returns what the op needs from pixels beyond its `reach`. `means` stands for means over the
+   * whole image, which a separate pass can compute in advance. `pixels` stands for the values of
+   * individual pixels anywhere in the image. Null means that the op needs nothing from there.
    */
   readonly global: (op: O) => 'means' | 'pixels' | null;
 }

@@ -50,7 +50,7 @@ export class TransformerBuilder {
 
   /**
    * The queries start at channel `query` of `x`, and the keys start at channel `key` of `keys`. By
-   * default, both are in `x`: the first channels are the queries, and the next ones are the keys.
+   * default, `x` contains both: the queries in its first channels and the keys in the next ones.
    * `table` is the name of the position table.
    */
   groupScores(
@@ -127,8 +127,8 @@ export class TransformerBuilder {
 }
 
 /**
- * Returns the dimensions of a window's position table, which are the numbers of possible row and
- * column differences.
+ * Returns the height and width of a window's position table. The table has one entry for each
+ * possible offset, in rows and columns, between a query and a key.
  */
 function tableSides(grouping: Grouping, merge: number): [number, number] {
   const { rows, columns } = windowOf(grouping);

@@ -11,8 +11,8 @@
  * - `spread`: `w` x `w` pixels that are `H / w` rows and `W / w` columns apart, so each group
  *   covers the whole map. Position `a * w + b` of group `p * (W / w) + q` is pixel
  *   `(a * H / w + p, b * W / w + q)`.
- * - `grid`: all pixels `(y, x)` with the same `y mod w` and `x mod w`. Their group is
- *   `(y mod w) * w + x mod w`. Their positions are in row-major order.
+ * - `grid`: pixel `(y, x)` is in group `(y mod w) * w + x mod w`. The pixels of a group are
+ *   numbered in row-major order.
  */
 import type { Size } from '../geometry.ts';
 import { local, type Rules } from './rules.ts';
@@ -27,8 +27,9 @@ export interface Grouping {
   /**
    * Only for windows: the distance by which the map is rolled. Pixel `(y, x)` of the rolled map is
    * pixel `(y + shift.y, x + shift.x)` of the map, modulo its size. In the last row of windows, the
-   * first `rows - shift.y` rows and the remaining rows come from opposite borders of the map, so
-   * 100 is subtracted from scores between them. The same applies to columns.
+   * last `shift.y` rows therefore come from the top of the map, and the rows above them come from
+   * the bottom. These two parts are not neighbours in the map, so 100 is subtracted from scores
+   * between them before the softmax. The same applies to columns.
    */
   readonly shift?: { readonly y: number; readonly x: number };
   /**
@@ -42,7 +43,7 @@ export function windowOf({ side, rows = side }: Grouping) {
   return { rows, columns: side, tokens: rows * side };
 }
 
-/** Returns how many windows cover a map's width and height. */
+/** Returns how many windows fit along the padded width and height of a map. */
 export function windowsIn(grouping: Grouping, { width, height }: Size): Size {
   const { rows, columns } = windowOf(grouping);
   const { multiple = 1 } = grouping;
@@ -69,8 +70,8 @@ export type TransformerOp =
     }
   /**
    * Layer norm over the channels of each pixel. A value `v` of channel `c` becomes
-   * `(v - mean) / sqrt(variance + epsilon) * weight[c] + bias[c]`. The variance is the biased
-   * variance.
+   * `(v - mean) / sqrt(variance + epsilon) * weight[c] + bias[c]`. The variance is the mean of
+   * `(v - mean)^2`.
    */
   | {
       readonly op: 'layerNorm';
@@ -81,19 +82,21 @@ export type TransformerOp =
   /** Reads a map `x` and a vector `v` [C], and returns the map `v[c] * x[c]`. */
   | { readonly op: 'scaleChannels' }
   /**
-   * Reads a map with queries in the channels `query` to `query + C - 1`, and a map (which can be
-   * the same one) with keys from channel `key` on. Returns [groups, heads, tokens, keys]: for each
-   * query `q`, the softmax over the keys `k` of `q.k / sqrt(C / heads) + T`. `T` comes from the
-   * weight that `table` names, [(2 * rows - 1) * (2 * w - 1), heads]. If the query is `dy` rows
-   * below the key and `dx` columns to its right, `T` is in row
-   * `(dy + rows - 1) * (2 * w - 1) + dx + w - 1`. A head has `C / heads` consecutive channels. The
-   * grouping is `windows` or `spread`.
+   * Computes attention scores within groups. The first input contains the queries in channels
+   * `query` to `query + C - 1`. The second input, which can be the same map, contains the keys from
+   * channel `key` on. Returns [groups, heads, tokens, keys]: for each query `q`, the softmax of
+   * `q.k / sqrt(C / heads) + T` over the keys `k` of the group. A head has `C / heads` consecutive
+   * channels. The grouping is `windows` or `spread`.
    *
-   * If `merge` is greater than 1, each pixel has `C / merge^2` channels for keys, and `merge` x
-   * `merge` pixels form one key. The channels of that key are in the order (row, column, channel).
-   * A window then has `w / merge` x `w / merge` keys. `table` is for windows of that size, so the
-   * formula above uses `rows / merge` and `w / merge`. For `dy` and `dx`, the query's row and
-   * column are divided by `merge` and rounded down.
+   * `T` is a position bias. It is read from the weight with the name `table`, which has the shape
+   * [(2 * rows - 1) * (2 * w - 1), heads]. If the query is `dy` rows below the key and `dx` columns
+   * to its right, `T` is in row `(dy + rows - 1) * (2 * w - 1) + dx + w - 1` of this weight.
+   *
+   * If `merge` is greater than 1, a square of `merge` x `merge` pixels forms one key of `C`
+   * channels. Each pixel contributes `C / merge^2` of them, and the pixels are taken row by row. A
+   * window then has `rows / merge` x `w / merge` keys. In the formulas for `T`, `rows` and `w` are
+   * replaced by `rows / merge` and `w / merge`. The query's row and column are divided by `merge`
+   * and rounded down before `dy` and `dx` are computed.
    */
   | {
       readonly op: 'groupScores';
@@ -107,8 +110,9 @@ export type TransformerOp =
     }
   /**
    * Reads a map and the scores that `groupScores` returns. The map's channels from `first` on
-   * contain the values. Returns a map [C]: the sums of each group's values, weighted by the scores.
-   * Values are merged like the keys in `groupScores`.
+   * contain the values. Returns a map [C]: for each pixel, the sum of its group's values, weighted
+   * by the pixel's scores. If `merge` is greater than 1, a square of pixels forms one value, just
+   * as it forms one key in `groupScores`.
    */
   | {
       readonly op: 'groupMix';
@@ -119,12 +123,12 @@ export type TransformerOp =
       readonly merge: number;
     }
   /**
-   * Computes channel attention within each group of pixels: in each head, every channel attends to
-   * the head's channels. The op reads a map of queries, keys and values [3 * C] and returns a map
-   * [C]. Queries and keys are divided by their norm over the group's pixels (at least 1e-12). The
-   * result for channel `c` is the sum over the head's channels `d` of `v[d]`, weighted by the
-   * softmax over `d` of `t[head] * q[c].k[d]`. `temperature` is the name of the weight `t`,
-   * [heads, 1, 1].
+   * Computes channel attention within each group of pixels: every channel attends to all channels
+   * of its head. The op reads a map of queries, keys and values [3 * C] and returns a map [C].
+   * Queries and keys are divided by their norm over the group's pixels (at least 1e-12). The result
+   * for channel `c` is a weighted sum of the values `v[d]` of all channels `d` of its head. The
+   * weights are the softmax over `d` of `t[head] * q[c].k[d]`. `temperature` is the name of the
+   * weight `t`, [heads, 1, 1].
    */
   | {
       readonly op: 'channelAttention';
@@ -133,8 +137,8 @@ export type TransformerOp =
       readonly temperature: string;
     }
   /**
-   * A convolution without padding at every `stride`-th pixel. The weights are [cOut, C, k, k], and
-   * the bias is [cOut].
+   * A convolution with a stride and without padding. The weights are [cOut, C, k, k], and the bias
+   * is [cOut].
    */
   | {
       readonly op: 'stridedConv';
@@ -144,7 +148,7 @@ export type TransformerOp =
       readonly weight: string;
       readonly bias: string | null;
     }
-  /** The maximum over `kernel` x `kernel` pixels at every `stride`-th pixel, without padding. */
+  /** Max pooling with a `kernel` x `kernel` kernel and without padding. */
   | { readonly op: 'maxPool'; readonly kernel: number; readonly stride: number }
   /**
    * Reads two maps. Returns the first map, enlarged bilinearly to the second map's size (half-pixel

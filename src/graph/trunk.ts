@@ -4,9 +4,9 @@ import { mapOf } from './shape.ts';
 
 /**
  * Returns the map at the end of a graph's trunk. The map is as large as the LR image and comes
- * after all non-local attention. It is the first such map where all later nodes read only this map,
- * the input and one another. Apart from means over the whole map, the nodes after it read only
- * nearby pixels. Returns null if there is no non-local attention or no such map.
+ * after all non-local attention. It is the first such map that divides the graph: no later node
+ * reads an earlier node, except the input. The later nodes read only nearby pixels and means over a
+ * whole map. Returns null if there is no non-local attention or no such map.
  */
 export function trunkEnd({ nodes, output }: Graph): NodeId | null {
   const last = nodes.findLastIndex(looksFar);
@@ -21,7 +21,10 @@ export function trunkEnd({ nodes, output }: Graph): NodeId | null {
   return null;
 }
 
-/** Returns the part of the graph after a node. The node becomes a second input. */
+/**
+ * Returns the part of a graph after the node `cut`. The map of `cut` is a second input of this
+ * part.
+ */
 export function graphBehind({ nodes, output, weights }: Graph, cut: NodeId): Graph {
   const kept = nodes.flatMap(({ op }, id) => (id >= cut || op === 'input' ? [id] : []));
   const idOf = new Map(kept.map((id, i) => [id, i]));

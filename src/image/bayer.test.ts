@@ -71,7 +71,7 @@ describe('bilinear demosaicking', () => {
     console.log(`${pattern}: bilinear demosaicking gives ${psnr.toFixed(2)} dB on Y`);
     expect(psnr).toBeGreaterThan(30);
     expect(psnr).toBeLessThan(60);
-    // With a different pattern, the result must be clearly worse.
+    // If the mosaic is read with the wrong Bayer pattern, the result must be clearly worse.
     const other = PATTERNS[(PATTERNS.indexOf(pattern) + 1) % 4];
     const wrong = demosaicBilinear({ ...toMosaic(wide, pattern), pattern: other });
     expect(compareLuma(toRgba8(wrong), photo, 1).psnr).toBeLessThan(psnr - 3);

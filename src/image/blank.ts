@@ -43,8 +43,8 @@ export function checkBlank({ width, height, data }: RgbaImage, colour: Samples):
 }
 
 /**
- * Holds back the first rows of a result while all their pixels have the same colour. Only one pixel
- * is stored.
+ * Holds back the first rows of a result while all their pixels have the same colour, so that
+ * `check` can reject the result if it contains no other colour. Only one pixel is stored.
  */
 export class HeldRows {
   readonly #pixel: Samples;
@@ -54,7 +54,10 @@ export class HeldRows {
     this.#pixel = data.slice(0, 4);
   }
 
-  /** Adds rows. All their pixels must equal the first pixel of the constructor's argument. */
+  /**
+   * Adds rows. All their pixels must have the same colour as the rows that were given to the
+   * constructor.
+   */
   add({ width, height, y }: Rows): void {
     this.#held.push({ width, height, y });
   }

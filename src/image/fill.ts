@@ -19,8 +19,8 @@ interface Level {
  * The function averages blocks of 2 x 2 pixels, weighted by alpha, and repeats this with the
  * averages until no pixel is empty. It then goes back from the coarsest to the finest level, and
  * interpolates each empty pixel from the next coarser level. The image is filled before it is
- * divided into tiles, so that all tiles agree. An image without any visible pixel keeps its
- * colours.
+ * divided into tiles, so that overlapping tiles contain the same colours. An image without any
+ * visible pixel keeps its colours.
  */
 export function opaqueColours(image: RgbaImage): RgbaImage {
   const { width, height } = image;
@@ -82,9 +82,9 @@ function fill({ width, height, data }: Level, coarse: Level): void {
     for (let x = 0; x < width; x++) {
       const at = (y * width + x) * 4;
       if (data[at + 3] !== 0) continue;
-      // The interpolation is bilinear. The pixel lies in the coarse pixel `(cx, cy)`. Along each
-      // axis, its centre is a quarter of a coarse pixel away from the coarse pixel's centre,
-      // towards `(nx, ny)`.
+      // Interpolates bilinearly between four coarse pixels: `(cx, cy)`, which contains this pixel,
+      // and the three of its neighbours that are closest to this pixel. Along each axis, this
+      // pixel's centre is a quarter of a coarse pixel away from the centre of `(cx, cy)`.
       const [cx, cy] = [x >> 1, y >> 1];
       const nx = Math.min(Math.max(cx + (x % 2 ? 1 : -1), 0), coarse.width - 1);
       const ny = Math.min(Math.max(cy + (y % 2 ? 1 : -1), 0), coarse.height - 1);

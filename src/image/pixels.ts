@@ -17,7 +17,10 @@ export function isGrey(rgba: Samples): boolean {
   return true;
 }
 
-/** Sets G and B of every pixel to R. Grey image files store only one value per pixel. */
+/**
+ * Copies R of every pixel to G and B. The image can then be saved as a grey file, which stores one
+ * value per pixel.
+ */
 export function makeGrey(rgba: Samples): void {
   for (let i = 0; i < rgba.length; i += 4) rgba[i + 1] = rgba[i + 2] = rgba[i];
 }
@@ -36,10 +39,10 @@ export function toRgba8(image: RgbaImage): Rgba8Image {
 
 /**
  * Makes an image upright: rotates or mirrors it according to its EXIF orientation. For orientation
- * 1, the same object is returned. 2 means that the stored image is mirrored, 3 that it is upside
- * down, and 4 that it is both. 5 means that it is mirrored about the diagonal from the top left,
- * and 7 about the other diagonal. For 6, the left side of the stored image becomes the top, and for
- * 8, the right side.
+ * 1, the same object is returned. Orientation 2 flips the image horizontally, and 4 flips it
+ * vertically. Orientation 3 rotates it by 180 degrees, 6 by 90 degrees clockwise, and 8 by 90
+ * degrees counterclockwise. Orientation 5 mirrors it about the diagonal that starts at the top
+ * left, and 7 about the other diagonal.
  */
 export function turn<Image extends RgbaImage>(image: Image, orientation: number): Image {
   if (orientation === 1) return image;

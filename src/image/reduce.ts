@@ -55,8 +55,8 @@ export class Reduction {
 
   #add(rows: RgbaImage['data'], from: number): void {
     const [sums, factor, width] = [this.#sums, this.#factor, this.#width];
-    // `cell` is the index of the first of a preview pixel's four sums, and `start` is the first
-    // column that the preview pixel covers.
+    // Each preview pixel has four consecutive sums. `cell` is the index of the first one, and
+    // `start` is the first input column that the preview pixel covers.
     for (let cell = 0, start = 0; cell < sums.length; cell += 4, start += factor) {
       const end = Math.min(width, start + factor);
       let [r, g, b, a] = [0, 0, 0, 0];

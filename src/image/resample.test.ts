@@ -99,14 +99,16 @@ describe.each(KERNELS)('%s', (kernel) => {
 });
 
 test('bicubic weights by hand: an edge at x2', () => {
-  // Output centres are a quarter of a pixel away from input centres. The taps are at the distances
-  // 1.75, 0.75, 0.25 and 1.25, where Keys' cubic is -3/128, 29/128, 111/128 and -9/128.
+  // Each output pixel is the weighted sum of four input pixels. Their centres are 1.75, 0.75, 0.25
+  // and 1.25 input pixels away from the output pixel's centre. At these distances, Keys' cubic
+  // kernel has the values -3/128, 29/128, 111/128 and -9/128.
   const edge = image(6, 1, (x) => (x < 3 ? [64, 0, 128, 255] : [192, 255, 128, 255]));
   const out = resample(edge, 12, 1, 'bicubic');
   const row = (channel: number) =>
     Array.from({ length: 12 }, (_, x) => pixelAt(out, x, 0)[channel]);
-  // For the last three output pixels before the edge, the weights of the bright input pixels add up
-  // to -3, -9 and 29 - 3 = 26 (in 128ths). After the edge, they add up to 128 minus these values.
+  // In the three output pixels to the left of the edge, the bright input pixels have total weights
+  // of -3/128, -9/128 and 26/128. To the right of the edge, the dark input pixels have the same
+  // total weights, in reverse order.
   expect(row(0)).toEqual([64, 64, 64, 61, 55, 90, 166, 201, 195, 192, 192, 192]);
   expect(row(1)).toEqual([0, 0, 0, 0, 0, 52, 203, 255, 255, 255, 255, 255]);
   expect(row(2)).toEqual(Array(12).fill(128));
@@ -190,8 +192,8 @@ describe.skipIf(!hasSet5)('against the LR images of Set5, which MATLAB made', ()
       ssim += figures.ssim / names.length;
     }
     expect(psnr).toBeCloseTo(33.6734, 4);
-    // This SSIM was measured with Pillow's bicubic filter, whose output differs slightly from
-    // Crispen's (PSNR 33.6728 dB).
+    // This SSIM was measured with Pillow's bicubic filter. Its output differs slightly from
+    // Crispen's and has a PSNR of 33.6728 dB.
     expect(ssim).toBeCloseTo(0.9303, 4);
   });
 });

@@ -11,7 +11,7 @@ export type { ResampleKernel } from './taps.ts';
  * is widened by the reduction factor (antialiasing), edges are mirrored with the edge pixel
  * doubled, and weights are normalised to a sum of 1. The image is resized vertically first, then
  * horizontally. Opaque images are rounded (half up) and clamped to 8 bits after each of the two
- * steps, which reproduces the usual low-resolution test images bit for bit.
+ * steps. Bicubic results are therefore identical to the low-resolution images of the Set5 test set.
  *
  * An image with any translucent pixel is filtered with premultiplied alpha and rounded only once,
  * at the end. The hidden colours of transparent pixels therefore do not affect visible pixels. In

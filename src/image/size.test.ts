@@ -36,7 +36,7 @@ it('a given side is exact and a box is kept to, whatever the sizes', () => {
 it.each<SizeWish>([
   { width: 5000 },
   { fit: { width: 1601, height: 1700 } },
-  // Callers normally check options against `SIZE_RULES`, which already rejects NaN.
+  // `wishedSize` must reject NaN even if its caller has not checked the options.
   { scale: Number.NaN },
   { fit: { width: 4, height: Number.NaN } },
 ])('refuses %j', (wish) => {

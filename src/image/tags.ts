@@ -11,18 +11,20 @@ export interface ImageTags {
    */
   readonly icc: Uint8Array<ArrayBuffer> | null;
   /**
-   * A PNG's colour chunks, unchanged, including chunks for grey images. They describe the same
-   * colour space as `icc`, or an HDR colour space, which an ICC profile cannot express.
+   * Chunks that state the colour space in a PNG file. They are copied unchanged from a PNG, or
+   * built for an HDR image or a grey profile. They describe the same colour space as `icc`, or an
+   * HDR colour space, which an ICC profile cannot express.
    */
   readonly pngColours: Uint8Array<ArrayBuffer> | null;
   /**
-   * The colour space of the values. If it is `other`, only the profile or the chunks describe it.
+   * The colour space of the values. If this is `other`, only `icc` or `pngColours` describes the
+   * colour space.
    */
   readonly colorSpace: 'srgb' | 'display-p3' | 'other';
   /**
    * A TIFF structure that begins with `II` or `MM`, without the prefix `Exif\0\0` that JPEG files
-   * contain. Its orientation is 1, because the pixels are upright. It has no sizes in pixels and no
-   * thumbnail.
+   * contain. Its orientation is 1, because the pixels are upright. It contains neither the image's
+   * width and height nor a thumbnail.
    */
   readonly exif: Uint8Array<ArrayBuffer> | null;
   /** An XMP packet in UTF-8 with orientation 1. */

@@ -5,8 +5,9 @@
 export type ResampleKernel = 'bicubic' | 'lanczos3';
 
 /**
- * A kernel as a function of the distance, in source pixels when enlarging and in output pixels when
- * reducing. Its value is zero at distances of `radius` or more.
+ * A kernel as a function of the distance from its centre. The distance is measured in source pixels
+ * when enlarging and in output pixels when reducing. The value is zero at distances of `radius` or
+ * more.
  */
 interface KernelFunction {
   readonly radius: number;
@@ -33,7 +34,7 @@ function sinc(x: number): number {
   return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
 }
 
-/** The source positions and their weights, `count` for each output position. */
+/** For each of `length` output positions, `count` source positions and their weights. */
 export interface Taps {
   readonly length: number;
   readonly count: number;
@@ -43,15 +44,16 @@ export interface Taps {
 
 /**
  * Computes the taps for one dimension, like MATLAB's imresize. Pixel centres are at half-integer
- * positions, the kernel is widened by the reduction factor (antialiasing), edges are mirrored with
- * the edge pixel doubled, and the weights add up to 1.
+ * positions, and a reduction widens the kernel by the reduction factor (antialiasing). The image is
+ * mirrored at its edges, so that the edge pixel occurs twice in a row, and the weights of each
+ * output position add up to 1.
  */
 export function axisTaps(lengthIn: number, lengthOut: number, name: ResampleKernel): Taps {
   const kernel = KERNELS[name];
   const scale = lengthOut / lengthIn;
   /**
-   * The factor that converts distances in source pixels to kernel distances. A factor below 1
-   * widens the kernel.
+   * Distances in source pixels are multiplied by this factor before they are passed to the kernel.
+   * A factor below 1 widens the kernel.
    */
   const squeeze = Math.min(scale, 1);
   const radius = kernel.radius / squeeze;
@@ -83,11 +85,11 @@ function mirror(position: number, length: number): number {
 }
 
 /**
- * The taps as runs of consecutive positions. Output `i` is the sum over `t` of `weights[i * count +
- * t]` times source `first[i] + t`. The weight of a position outside the image is added to that of
- * its mirrored position inside the image, which is always within the run. Runs stay inside the
- * source, and `first` never decreases. Therefore, rows can be resized as they arrive and can then
- * be discarded.
+ * Taps in which each output position reads a run of `count` consecutive source positions. Output
+ * `i` is the sum over `t` of `weights[i * count + t]` times source `first[i] + t`. If a tap is
+ * outside the image, its weight is added to the weight of the mirrored position, which is always in
+ * the same run. No run extends beyond the image, and `first[i]` never decreases as `i` grows.
+ * Therefore, rows can be resized as they arrive and can then be discarded.
  */
 export interface TapRuns {
   readonly length: number;

@@ -20,7 +20,8 @@ export const activationId = (activation: Any): number =>
 
 /**
  * Returns the slope for negative values if the activation is null (the identity), a ReLU or a leaky
- * ReLU. Returns 1 for a PReLU, whose slopes are stored elsewhere.
+ * ReLU. For a PReLU, the result is 1 and is not used, because the shaders read its slopes from the
+ * buffer that contains the biases.
  */
 export const slopeOf = (activation: Any): number => {
   if (activation === 'prelu' || activation === null) return 1;

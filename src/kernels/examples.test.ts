@@ -4,8 +4,8 @@ import { EXAMPLES } from './examples.ts';
 import type { ElementType } from './kernel.ts';
 
 /**
- * Variants that are tested in addition to each shader's default variant in f32. Some cover parts of
- * the shader that the default leaves out, and some cover f16.
+ * Variants that are tested in addition to each shader's default variant in f32. Some include shader
+ * code that the default variant leaves out, and some use f16.
  */
 const MORE: readonly [name: string, variant: string, element: ElementType][] = [
   ['attention/mix', 'non-1x1', 'f16'],
@@ -22,8 +22,8 @@ const MORE: readonly [name: string, variant: string, element: ElementType][] = [
   ['conv/matrix', 'default', 'f16'],
 ];
 
-// The variants whose expanded WGSL is stored in `test/expansions`. The expanded WGSL of A2N x2
-// belongs to test/a2nExpansions.test.ts.
+// The variants whose expanded WGSL is stored in `test/expansions`. The files for A2N x2 are in a
+// subfolder, and test/a2nExpansions.test.ts checks them.
 const KEPT = [
   ...Object.keys(EXAMPLES).map((name) => [name, Object.keys(EXAMPLES[name])[0], 'f32'] as const),
   ...MORE,
@@ -40,8 +40,8 @@ test.each(KEPT)('%s (%s, %s) expands as before', async (...kept) => {
 test('no expansion is kept that nothing has any more', () => {
   const files = readdirSync('test/expansions').filter((name) => name.endsWith('.wgsl'));
   expect(files.length).toBeGreaterThan(50);
-  // This test finds only superfluous files. If a file is missing, Vitest writes it after the last
-  // test. In CI, the tests above fail instead.
+  // This test finds only files that no variant uses any more. If a variant's file is missing, the
+  // test above fails in CI. Elsewhere, Vitest writes the file after the last test.
   const kept = new Set(KEPT.map(fileOf));
   expect(files.filter((name) => !kept.has(name))).toEqual([]);
 });

@@ -1,6 +1,6 @@
 /**
- * Examples of every kernel, by shader and by variant. `npm run shader` prints them, and the
- * expansion and contract tests use them.
+ * Examples of kernels: at least one for every compute shader that binds no texture. The command
+ * `npm run shader` prints their WGSL, and the expansion and contract tests use them.
  */
 import type { Activation } from '../graph/graph.ts';
 import { attentionGateKernel, attentionMixKernel } from './attention/attentionBlock.ts';
@@ -76,7 +76,7 @@ const PARTS_SHAPE = stripConv({ ...shared, halo: true }).shape?.(layer);
 const PACK_SHAPE = stripConv(shared).shape?.({ ...layer, cOut: 3 });
 const unit = { m: 16, n: 8, k: 16, rest: 8, subgroup: 32, bytes: 32768 };
 
-/** The examples by shader and then by variant. The first variant is the default. */
+/** The examples of each shader, by the name of the variant. The first variant is the default. */
 export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>>> = {
   'attention/gate': { default: (e) => attentionGateKernel(A2N, e) },
   'attention/mix': {

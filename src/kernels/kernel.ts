@@ -38,8 +38,8 @@ export interface Contract<
 export type Params<P extends string = string> = Readonly<Record<Exclude<P, 'group_row'>, number>>;
 
 /**
- * Creates a contract. Its type lists the names of the bindings and the uniform words, so that the
- * compiler can check the code that provides them.
+ * Creates a contract. The contract's type contains the names of the bindings and the uniform words,
+ * so the compiler reports missing and misspelled names.
  */
 export const contract = <
   const R extends string,
@@ -142,7 +142,7 @@ export function prelude(element: ElementType): string {
 
 /**
  * Returns the source to compile: types and constants, followed by the expansion of shader `name`.
- * The shader's directives can use constants that are integers or booleans.
+ * Directives in the shader, such as `#if` and `#for`, can use the integer and boolean constants.
  */
 export function assemble(
   element: ElementType,
@@ -193,8 +193,8 @@ export type TileColumns = (typeof TILE_COLUMNS)[number];
  */
 export function tileColumnsFor(channels: number, limits: WorkgroupLimits): TileColumns | null {
   const blocks = blocksOf(channels);
-  // Workgroup memory contains 16 bytes for each pixel and block of the tile. 64 bytes are left for
-  // other variables.
+  // For each pixel of the tile, workgroup memory holds one vec4f (16 bytes) per block of channels.
+  // 64 bytes are left for other variables.
   const fits = (tileColumns: TileColumns) =>
     tileColumns * blocks <= limits.invocations &&
     tileColumns * 8 * blocks * 16 + 64 <= limits.bytes;

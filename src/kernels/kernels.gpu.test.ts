@@ -328,7 +328,8 @@ describe('pixels', () => {
       unpackRgba8Reference(pixels, { range, channels }).data,
       { abs: 0, rel: 4e-7 },
     );
-    // For RGB, the fourth lane contains alpha. For luma, the last three lanes are zero.
+    // For RGB, the fourth element of each pixel's vector is alpha. For luma, the last three
+    // elements are zero.
     const rest = blocked.filter((_, i) => i % 4 >= channels);
     if (channels === 1) expect(rest.every((v) => v === 0)).toBe(true);
     else {
@@ -407,8 +408,8 @@ describe('pixels', () => {
     const [W, H] = [5 * scale, 4 * scale];
     const map = randomMap(channels, H, W);
     const format = { range: 1, channels, scale };
-    // The kernel gets a map without the first row and the first two columns of the output. A tile's
-    // map also covers only a part of the output.
+    // The kernel gets a map that lacks the first row and the first two columns of the output. Like
+    // a tile's map, it covers only a part of the output.
     const part = planarMap(channels, H - 1, W - 2);
     part.data.forEach((_, i) => {
       const [row, col] = [Math.floor(i / (W - 2)) % (H - 1), i % (W - 2)];

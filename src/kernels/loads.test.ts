@@ -10,8 +10,8 @@ import { accessesOf, countLoads, evaluate, hotLoops, parseShader, walk } from '.
 
 /**
  * Software adapters run these variants. Each invocation computes several pixels of a row, so
- * neighbouring invocations do not read neighbouring pixels. This is no disadvantage there, because
- * software adapters do not combine the loads of neighbouring invocations.
+ * neighbouring invocations do not read neighbouring pixels. This costs nothing on software
+ * adapters, because they do not combine the loads of neighbouring invocations.
  */
 const FOR_SOFTWARE = ['plain', 'quad3', 'quad5'];
 const OFFER = {
@@ -175,7 +175,7 @@ describe('vector loads per 384 multiply-adds of a 3x3 convolution', () => {
     const { storage, workgroup, multiplyAdds } = countLoads(
       EXAMPLES['attention/gate'].default('f32').code,
     );
-    // For eight pixels, an invocation computes four output channels of two 3x3 convolutions and one
+    // An invocation computes four output channels of eight pixels in two 3x3 convolutions and one
     // 1x1 convolution. Each convolution reads ten blocks of four channels.
     expect(multiplyAdds).toBe(10 * 8 * 16 * 19);
     expect([storage, workgroup]).toEqual([10 * (2 * (30 + 36) + 4), 10 * 8]);

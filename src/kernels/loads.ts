@@ -54,7 +54,10 @@ export interface ParsedShader {
   readonly functions: ReadonlyMap<string, Statement>;
 }
 
-/** The size of an array element in vectors of four values, by its type. The default is 1. */
+/**
+ * The size of an array element by its type. The unit is a vector of four values. Types that are not
+ * listed have size 1.
+ */
 const VECTORS: Readonly<Record<string, number>> = { E: 0.25, f32: 0.25, u32: 0.25, E4x4: 4 };
 
 const TOKEN = /[A-Za-z_][\w.]*|\d[\w.]*|<=|>=|==|!=|&&|\|\||<<|>>|\+\+|[-+*/%&|^]=|->|[^\s]/g;
@@ -269,10 +272,11 @@ export function accessesOf(tokens: readonly string[]): Access[] {
 type Visit = (tokens: readonly string[], values: Values, times: number) => void;
 
 /**
- * Visits the simple statements that one invocation runs. A loop's bounds determine how many times
- * it runs. A loop with an unknown bound, such as the loop over input blocks, counts as one average
- * iteration: its first `CHUNK` iterations are visited, and each counts as `1 / CHUNK`. A switch
- * runs its first case. An `if` with an unknown condition runs both branches.
+ * Visits the simple statements that one invocation runs. A loop with known bounds runs all its
+ * iterations. A loop with an unknown bound, such as the loop over input blocks, counts as one
+ * iteration, the average of its first `CHUNK` iterations. They are all visited, with `times`
+ * divided by `CHUNK`. A switch runs its first case. An `if` with an unknown condition runs both
+ * branches.
  * @param given the known built-in values and uniforms
  */
 export function walk(shader: ParsedShader, given: Values, visit: Visit): void {
@@ -319,11 +323,14 @@ export function walk(shader: ParsedShader, given: Values, visit: Visit): void {
   run(main, new Map([...shader.constants, ...given]), 1);
 }
 
-/** Whether a statement adds a product to one of a convolution's sums. */
+/** Whether a statement adds a product to a sum of the convolution, as in `s0_1_2 += a * b`. */
 const multiplies = (tokens: readonly string[]): boolean =>
   tokens[1] === '+=' && tokens[3] === '*' && /_\d+_\d+$/.test(tokens[0]);
 
-/** Counts the loads in the loops that multiply. For a kernel without products, all counts are 0. */
+/**
+ * Counts the loads and multiply-adds in the hot loops (see `hotLoops`). For a kernel without hot
+ * loops, all counts are 0.
+ */
 export function countLoads(code: string): Loads {
   const shader = parseShader(code);
   const { arrays, matrices, functions } = shader;
@@ -365,7 +372,8 @@ export function countLoads(code: string): Loads {
 }
 
 /**
- * Returns the outermost loops of `main` that contain products, and the declarations before them.
+ * Returns the hot loops of `main`, which are the outermost loops that contain multiply-adds. Also
+ * returns the declarations of `main` that read no arrays and call none of the shader's functions.
  */
 export function hotLoops({ functions }: ParsedShader): Statement {
   const main = functions.get('main');

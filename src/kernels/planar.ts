@@ -31,7 +31,7 @@ export const mapLike = <T extends Reals>(
   width: number,
 ): PlanarMap<T> => ({ channels, height, width, data: realsLike(data, channels * height * width) });
 
-/** Converts chw to Chw4c, with zeros for absent channels. */
+/** Converts chw to Chw4c. The last block of four channels is padded with zeros. */
 export function toBlocked(map: PlanarMap): Float32Array<ArrayBuffer> {
   const { channels, height, width, data } = map;
   const plane = height * width;
@@ -43,7 +43,7 @@ export function toBlocked(map: PlanarMap): Float32Array<ArrayBuffer> {
   return blocked;
 }
 
-/** Converts Chw4c to chw and drops absent channels. */
+/** Converts Chw4c to chw, without the padding in the last block of four channels. */
 export function fromBlocked(
   blocked: Float32Array,
   channels: number,

@@ -3,7 +3,7 @@ export type Steps<T> = Generator<void, T, void>;
 
 /**
  * Calls `step` with each `i` from 0 to `count - 1`, and yields before each call. JS engines
- * optimise a function better than the body of a loop that contains a `yield`.
+ * optimise a function such as `step` better than a loop body that contains a `yield`.
  */
 export function* each(count: number, step: (i: number) => void): Steps<void> {
   for (let i = 0; i < count; i++) {
@@ -33,8 +33,8 @@ export const atOnce =
 const SLICE_MS = 20;
 
 /**
- * Creates a `pause` for `paced`. Every `SLICE_MS`, it waits for a timer so that other events are
- * handled.
+ * Creates a `pause` function for `paced`. If `SLICE_MS` have passed since its last wait, the
+ * function waits for a timer, so that other events are handled.
  * @param check is called after each wait and may throw
  */
 export function timerPause(check: () => void): () => Promise<void> | undefined {
@@ -47,7 +47,7 @@ export function timerPause(check: () => void): () => Promise<void> | undefined {
   return () => (performance.now() - since < SLICE_MS ? undefined : rest());
 }
 
-/** Runs the steps. After each step, calls `pause` and waits if it returns a promise. */
+/** Runs the steps. Calls `pause` after each step, and awaits the promise that it may return. */
 export async function paced<T>(
   steps: Steps<T>,
   pause: () => Promise<void> | undefined,

@@ -2,8 +2,8 @@
  * Shaders are WGSL with three kinds of directives, each on a separate line:
  *
  * - `#import lib/activation` inserts declarations, once per shader. With arguments, as in `#import
- *   conv/product s=p reach=1`, it inserts a part of a function body each time it occurs, and leaves
- *   out the comment at the start of the imported file. The inserted code can use the constants and
+ *   conv/product s=p reach=1`, every occurrence inserts a part of a function body. The comment at
+ *   the start of the imported file is then left out. The inserted code can use the constants and
  *   the arguments. An argument is a word or an integer.
  * - `#if QUAD`, `#else`, `#end` insert the first part if the value of `QUAD` is not 0. Otherwise,
  *   they insert the second part.
@@ -138,8 +138,8 @@ function withArguments(at: Line, args: readonly string[], scope: Scope, constant
 /** Parses a file into a tree of its lines. */
 function parse(file: string, source: string): Node[] {
   const root: Node[] = [];
-  // The lists of nodes that are not yet complete, with the innermost last. New nodes are added
-  // to the innermost list. `opener` is the directive that began a list.
+  // The root list and the lists of all blocks that are still open, with the innermost block last.
+  // New nodes are added to the last list. `opener` is the directive that opened the block.
   const lists: { into: Node[]; opener?: Node & { kind: 'if' | 'for' }; inElse?: boolean }[] = [
     { into: root },
   ];

@@ -9,8 +9,8 @@ import { SSIM_WINDOW, ssim } from './ssim.ts';
  * on unrounded BT.601 Y. `border` pixels (usually the scale) are shaved from every side. Alpha is
  * ignored.
  *
- * At least 11x11 pixels must remain. SSIM is not defined for images smaller than its window, and
- * values computed with a smaller window would not be comparable.
+ * At least 11x11 pixels must remain after the border is removed. SSIM is not defined for images
+ * smaller than its window, and values computed with a smaller window would not be comparable.
  * @throws CrispenError `INVALID_INPUT` if the sizes differ, the border is not a whole number or too
  *   few pixels remain.
  */

@@ -9,12 +9,12 @@ export interface Line {
   readonly at: number;
 }
 
-/** Each border is compared with up to this many interior lines on each side of it. */
+/** The maximum number of interior lines on each side of a border that are compared with it. */
 const NEIGHBOURS = 8;
 
 /**
- * Computes the mean absolute RGB difference across a line, in levels. The difference is between the
- * two rows or columns next to the line.
+ * Computes the mean absolute difference between the RGB values of the two rows or columns next to a
+ * line, in levels.
  */
 export function stepAcross({ width, height, data }: Rgba8Image, { axis, at }: Line): number {
   const [length, along, across] = axis === 'x' ? [height, width * 4, 4] : [width, 4, width * 4];
@@ -28,12 +28,12 @@ export function stepAcross({ width, height, data }: Rgba8Image, { axis, at }: Li
 }
 
 /**
- * Computes the mean step (see `stepAcross`) across an image's tile borders, and the mean step
- * across up to eight interior lines on each side of each border. Steps within an LR pixel differ
- * from steps between LR pixels. The interior lines are therefore chosen so that they are between LR
- * pixels, as the borders are.
+ * Computes two mean steps (see `stepAcross`): one across an image's tile borders, and one across
+ * interior lines, up to eight on each side of each border. Between two SR pixels, the typical step
+ * depends on whether both belong to the same LR pixel. At a tile border they never do, so only
+ * interior lines between LR pixels are used.
  * @param borders the borders in SR pixels, which are multiples of `scale`
- * @returns the mean steps in levels; NaN where there is no line.
+ * @returns both means in levels; a mean is NaN if there are no lines for it
  */
 export function seamSteps(
   image: Rgba8Image,

@@ -1,6 +1,6 @@
 import type { Plane } from './luma.ts';
 
-/** The side of the window. Each side of a plane must be at least this long. */
+/** The side length of SSIM's window in pixels. Planes must be at least this wide and high. */
 export const SSIM_WINDOW = 11;
 const SIGMA = 1.5;
 const C1 = (0.01 * 255) ** 2;
@@ -18,9 +18,9 @@ function gaussian(): Float64Array {
 }
 
 /**
- * Computes the mean structural similarity of two equally large planes for a peak of 255, with a
- * Gaussian window of 11x11 and sigma 1.5, K1 = 0.01, K2 = 0.03. Only positions with the whole
- * window inside the plane are used.
+ * Computes the mean structural similarity (SSIM) of two planes of the same size, with values from 0
+ * to 255. The window is an 11x11 Gaussian with sigma 1.5, and the constants are K1 = 0.01 and
+ * K2 = 0.03. The mean covers only positions where the whole window is inside the plane.
  *
  * Source: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error visibility to
  * structural similarity", 2004, equation 13.
@@ -50,7 +50,8 @@ function product(a: Float64Array, b: Float64Array): Float64Array {
 }
 
 /**
- * Computes the Gaussian mean at each of the `(width - 10) * (height - 10)` positions of the window.
+ * Computes the Gaussian-weighted mean of the window's pixels for all `(width - 10) * (height - 10)`
+ * positions of the window.
  */
 function blur(data: Float64Array, width: number, height: number): Float64Array {
   const widthOut = width - SSIM_WINDOW + 1;

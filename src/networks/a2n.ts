@@ -6,8 +6,8 @@ import { upsampler } from './parts/upsampler.ts';
 /** The configuration of an A2N. The defaults are those in the paper. */
 export interface A2NConfig {
   /**
-   * 2, 3 or 4, or 1 for restoration. At 1, the network has no upsampler and adds the input to its
-   * output.
+   * The enlargement factor: 2, 3 or 4, or 1 for restoration. At 1, the network has no upsampler and
+   * adds the input to its output.
    */
   readonly scale: number;
   /** `a2nm` has a 1x1 convolution in the non-attention branch instead of a 3x3 convolution. */
@@ -112,8 +112,8 @@ function attentionInAttention(
   // Attention branch.
   const k1 = b.leakyRelu(`${name}.att.k1_lrelu`, conv('att.k1', t, 'attention.k1', 3), SLOPE);
   const gate = b.sigmoid(`${name}.att.gate`, conv('att.k2', k1, 'attention.k2', 1, true));
-  // The compiler fuses `gated` into the convolution that comes first in the graph. The gate's 1x1
-  // convolution is placed before `k3`, because fusing `gated` into `k3` would be more expensive.
+  // The compiler fuses `gated` into `k2` or `k3`, whichever comes first in the graph. Here, `k2`
+  // comes first, because fusing `gated` into the 3x3 convolution `k3` would be more expensive.
   const k3 = conv('att.k3', t, 'attention.k3', 3);
   const gated = b.mul(`${name}.att.gated`, k3, gate);
   const attention = conv('attention_out', gated, 'attention.k4', 3);
@@ -143,7 +143,7 @@ export const matchA2N =
     const last = shapeOf(outline, 'conv_last.weight', 4);
     if (!head || !hidden || !branch || !last) return null;
     if ((branch[2] === 1) !== (variant === 'a2nm')) return null;
-    // Without an upsampler, the last convolution reads the trunk.
+    // Without an upsampler, the last convolution reads the trunk, so the channel counts must match.
     if (!up && last[1] !== head[0]) return null;
     const [features, channels] = head;
     const config = {
@@ -152,8 +152,8 @@ export const matchA2N =
       channels,
       ...(up && { upsamplerFeatures: up[0] }),
       blocks: countBlocks(outline, 'AAB_trunk.#.'),
-      // Several values of `reduction` result in this number of hidden elements. A value inside
-      // their range is used, so rounding cannot change the number.
+      // `a2n` uses `floor(features / reduction)` hidden elements. With the 0.5, rounding errors
+      // in this division cannot change the result.
       reduction: features / (hidden[0] + 0.5),
     } as const;
     return {

@@ -31,7 +31,7 @@ export interface EdsrAclaConfig extends CrossLayerConfig {
   /**
    * The attention modules are inserted after these blocks, counted from 1, in ascending order. By
    * default, there is one module after each quarter of the blocks. Each module attends to the
-   * head's output and to the outputs of the blocks that precede the earlier modules.
+   * head's output and to the outputs of the blocks at all earlier positions in this list.
    */
   readonly positions?: readonly number[];
   readonly residualScale?: number;
@@ -95,11 +95,11 @@ export function edsrAcla(config: EdsrAclaConfig): Network {
 const quarters = (blocks: number): number[] => [1, 2, 3, 4].map((q) => (q * blocks) / 4);
 
 /**
- * Adds cross-layer attention to a graph: each pixel of the query attends to earlier maps. A 1x1
- * convolution is applied to each earlier map. Each pixel then has a few keys per map: values of the
- * convolution's result at offsets from the pixel. The result is the weighted sum of all keys. One
- * softmax over all keys produces the weights. The logits, offsets and gate are 1x1 convolutions of
- * the query.
+ * Adds cross-layer attention to a graph. Each pixel of the map `query` attends to the maps
+ * `references`, which are outputs of earlier layers. A 1x1 convolution is applied to each of these
+ * maps. The keys of a pixel are a few samples of each convolved map, at offsets from the pixel. The
+ * result is the weighted sum of all keys. One softmax over all keys produces the weights. The
+ * logits, offsets and gate are 1x1 convolutions of the query.
  */
 export function crossLayerAttention(
   b: GraphBuilder,
@@ -112,7 +112,7 @@ export function crossLayerAttention(
     readonly logitsLayer?: string;
     /**
      * The node whose output is used as the mask's logits. By default, the layer `mask_unit`
-     * computes them. Golden tests pass a node that adds noise.
+     * computes them. The golden tests pass their own node, which can add noise or a temperature.
      */
     readonly mask?: NodeId;
   } = {},

@@ -12,9 +12,9 @@ if (!existsSync(folder)) console.warn(`SKIPPED: no ${folder}; set CRISPEN_SHARED
 
 describe('ASID', () => {
   // The expected numbers of parameters, and of multiply-adds per pixel of a single tile, come from
-  // the authors' code. `multiplyAddsPerPixel` differs slightly, because it assumes that the reduced
-  // maps in the spatial gate are exactly a sixth as wide and high as the tile. They are a little
-  // smaller.
+  // the authors' code. `multiplyAddsPerPixel` returns a slightly different number, because it
+  // assumes that the reduced maps in the spatial gate are exactly a sixth as wide and high as the
+  // tile. In fact, they are a little smaller.
   it.each([
     [2, 3, 297_516, 337_508],
     [3, 3, 304_011, 343_988],
@@ -34,7 +34,8 @@ describe('ASID', () => {
     expect(maps(false)).toBe(18);
   });
 
-  // The counts show how much work is saved by sharing attention maps. BENCHMARKS.md has the table.
+  // After the number of blocks, each case lists the multiply-adds per pixel with and without shared
+  // attention maps, and then the numbers of parameters. BENCHMARKS.md has the table.
   it.each([
     [3, 337_668, 372_228, 297_516, 316_344],
     [8, 826_288, 947_248, 732_146, 798_044],

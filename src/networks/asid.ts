@@ -13,8 +13,8 @@ import { FeedForward, LocalBlock, SpatialGate } from './parts/transformer.ts';
 export interface AsidConfig {
   readonly scale: number;
   /**
-   * A multiple of 4, at least 8. In the last step, the layers that compute the channel weights have
-   * only `floor(features / 8)` hidden elements.
+   * The number of channels: a multiple of 4, at least 8. In a block's last step, the hidden layer
+   * that computes channel weights has only `floor(features / 8)` elements.
    */
   readonly features?: number;
   readonly blocks?: number;
@@ -58,8 +58,8 @@ export function asid(config: AsidConfig): Network {
   const { centred = true, shared = true } = config;
   const b = new GraphBuilder();
   // The authors convert the image to -1..1 and then pad it with zeros. Here, the image is padded
-  // first, so the value is 0.5. Each side has at least 16 pixels, because the spatial gate reduces
-  // the map without padding.
+  // first, with 0.5, which the conversion turns into 0. Each side has at least 16 pixels, because
+  // the spatial gate's unpadded layers need at least 15.
   const padding = { multiple: SIDE, least: 2 * SIDE, value: centred ? 0.5 : 0 };
   const image = b.input('input', 3, padding);
   const input = centred
@@ -172,7 +172,10 @@ class Block {
     return forward.append(name, attended);
   }
 
-  /** Appends attention between channels, first in windows and then in a grid. */
+  /**
+   * Appends two layers of attention between channels. The first computes attention within windows,
+   * and the second within groups of pixels that are `SIDE` rows and columns apart.
+   */
   #channelBlock(input: NodeId): NodeId {
     const b = this.#b;
     const channels = this.#features;

@@ -31,9 +31,9 @@ const SLOPE = 0.1;
  * Builds an SRVGGNetCompact: a plain stack of convolutions and a pixel shuffle. The only skip
  * connection enlarges the input by nearest-neighbour interpolation and adds it to the result.
  *
- * Source: the released code of Real-ESRGAN (BSD 3), arXiv 2107.10833. Its general model and its
- * anime video model are Compact networks. The layers are named as in the checkpoints, and the nodes
- * are named like the golden tensors.
+ * Source: the released code of Real-ESRGAN (BSD 3), arXiv 2107.10833. Real-ESRGAN's general model
+ * and its anime video model are Compact networks. The layers are named as in the checkpoints, and
+ * the nodes are named like the reference tensors in `test/golden`.
  */
 export function compact(config: CompactConfig): Network {
   const { scale, features = 64, blocks = 16, activation = 'prelu', inputRange = 1 } = config;

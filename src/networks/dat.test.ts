@@ -27,7 +27,10 @@ const count = (shapes: readonly { readonly shape: readonly number[] }[]): number
 const unsupported = (message: RegExp) =>
   expect.objectContaining({ code: 'MODEL_UNSUPPORTED', message: expect.stringMatching(message) });
 
-/** Returns a checkpoint's tensors. All of them are zero, except for the window offsets. */
+/**
+ * Returns a checkpoint's tensors. They contain only zeros, except for `rpe_biases`, which contains
+ * the offsets between pixels of a window.
+ */
 function checkpoint(config: DatConfig) {
   const { split = [8, 32], features = 180 } = config;
   const tensors = new Map(
@@ -49,8 +52,9 @@ function checkpoint(config: DatConfig) {
 }
 
 describe('DAT', () => {
-  // These counts come from the authors' code. In this project, the spatial gate's last layer is
-  // repeated for all channels, so the test subtracts the multiply-adds of the copies.
+  // These counts come from the authors' code. There, the last layer of a spatial gate has one
+  // output channel. This project repeats that channel for all features, so the test subtracts the
+  // multiply-adds of the copies.
   it.each<[string, DatConfig, number, number]>([
     ['light x2', { scale: 2, ...LIGHT }, 553_290, 804_695],
     ['light x4', { scale: 4, ...LIGHT }, 572_766, 824_135],
@@ -65,8 +69,8 @@ describe('DAT', () => {
     expect(count(learned)).toBe(parameters);
     const blocks = depths.reduce((a, b) => a + b, 0);
     const repeated = blocks * Math.floor(features / 16) * (features - 1);
-    // The published cost omits layers that process vectors, because their cost does not grow with
-    // the image.
+    // `multiplyAddsPerPixel` omits layers that process vectors, because their cost does not grow
+    // with the image.
     const share = (multiplyAddsPerPixel(graph) - repeated) / multiplyAdds;
     expect(Math.abs(share - 1)).toBeLessThan(2e-2);
     expect(windows).toBe(config.split?.[1] ?? 32);
@@ -122,7 +126,8 @@ describe('DAT', () => {
     expect(file.byteLength).toBeGreaterThan(140e6);
     const { tensors } = await readWeights(file, recognise);
     const found = detect(tensors);
-    // Tensors that are not views of the file were created while the file was read.
+    // `detect` computed those tensors that are not views of the file, for example by folding batch
+    // norms into layers.
     const made = [...found.weights.values()].filter(({ bytes }) => bytes.buffer !== file.buffer);
     const bytes = made.reduce((sum, one) => sum + one.bytes.byteLength, 0);
     expect(made.length).toBeGreaterThan(100);

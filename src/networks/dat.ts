@@ -118,9 +118,9 @@ class Block {
   }
 
   /**
-   * Appends attention and, in parallel, a depthwise convolution of the same value channels. A gate
-   * computed from each result scales the other result. One gate has a factor per channel, and the
-   * other has a factor per pixel.
+   * Appends attention and, in parallel, a depthwise convolution of the attention's values. Each of
+   * the two results is multiplied by a gate, which is computed from the other result. One gate
+   * consists of one factor per channel, and the other of one factor per pixel.
    */
   #attention(x: NodeId): NodeId {
     const [b, t, { name, layer }] = [this.#b, this.#t, this.#names];
@@ -232,8 +232,8 @@ const FIRST = 'layers.0.blocks.0';
 const OFFSETS = `${FIRST}.attn.attns.0.rpe_biases`;
 
 /**
- * Recognises a DAT by the tensor names in the authors' checkpoints. The window sides can only be
- * derived from the buffer of offsets, so files without that buffer are not matched.
+ * Recognises a DAT by the tensor names in the authors' checkpoints. The size of the windows can be
+ * derived only from the buffer `rpe_biases`, so a file without this buffer is not recognised.
  */
 export function matchDat(outline: Outline): Match | null {
   const first = shapeOf(outline, 'conv_first.weight', 4);
@@ -269,8 +269,9 @@ export function matchDat(outline: Outline): Match | null {
 }
 
 /**
- * Finds out how many rows and columns a window has for the first half of the channels. The last row
- * of the buffer `rpe_biases` contains a window's largest offsets, rows - 1 and columns - 1.
+ * Returns the numbers of rows and columns in the windows of the first half of the channels. Each
+ * row of the buffer `rpe_biases` is an offset between two pixels of a window. The last row is the
+ * largest offset: the number of rows minus 1, and the number of columns minus 1.
  * @throws CrispenError `MODEL_UNSUPPORTED` if the buffer cannot belong to a window
  */
 function splitOf(tensors: TensorMap): readonly [number, number] {

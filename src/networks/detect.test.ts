@@ -27,8 +27,8 @@ const unsupported = (message: RegExp) =>
   expect.objectContaining({ code: 'MODEL_UNSUPPORTED', message: expect.stringMatching(message) });
 
 /**
- * Columns: file, golden file, architecture, scale, and how much the stored element type changes the
- * output.
+ * Columns: file, golden file, architecture, scale, the largest allowed error of the output, and any
+ * options for `detect`.
  */
 const TABLE: readonly [string, string, string, number, number, DetectOptions?][] = [
   ['compact_x4_params_zip.pth', 'compact_x4_9x8', 'compact', 4, 1e-6],
@@ -76,7 +76,7 @@ describe('small checkpoints: detected, and they compute what they did in PyTorch
     const path = find(CHECKPOINTS, file);
     const golden = find(GOLDENS, `${goldenName}.safetensors`);
     it.skipIf(!path || !golden)(file, async () => {
-      // If the shapes determine the scale, a wrong or missing file name must not matter.
+      // `detect` must find the correct scale, although the file name below says x7.
       const { tensors } = await readWeights(readFileSync(path!), recognise);
       const found = detect(tensors, { ...options, name: 'renamed-x7.pth' });
       expect(found).toMatchObject({ architecture, scale });

@@ -25,8 +25,8 @@ export interface DetectOptions extends Omit<NetworkChoice, 'scale'> {
   /** The file's name. Often, only the name distinguishes x2 from x3. */
   readonly name?: string | undefined;
   /**
-   * The scale to use if the shapes, the option and the name do not determine it. `scaleSource` is
-   * then `default`.
+   * The scale to use if the shapes, the option and the name do not determine it. If this scale is
+   * used, `scaleSource` is `default`.
    */
   readonly likelyScale?: number | undefined;
 }
@@ -40,7 +40,8 @@ export interface Detection {
   readonly inputRangeSource: 'network' | 'weights' | 'option';
   /**
    * Short descriptions of the settings that Crispen assumes because neither the file nor an option
-   * determines them. An example is "the range is 255 inside".
+   * determines them. For example, "the range is 255 inside" means that the network converts its
+   * input to the range 0 to 255.
    */
   readonly assumptions: readonly string[];
   readonly network: Network;
@@ -67,9 +68,9 @@ const TENSORS = shaped('tensors', 'a map of tensors by name, such as readWeights
 const MATCHERS: readonly Matcher[] = Object.values(FAMILIES).map(({ match }) => match);
 
 /**
- * Known networks that Crispen does not run. A pattern in the name of a tensor identifies each
- * network. The number is the second dimension of that tensor. It is given only where the name is
- * not enough.
+ * Known networks that Crispen does not run. Each entry contains a pattern that matches the name of
+ * one of the network's tensors. If that name does not identify the network, the entry also contains
+ * the tensor's second dimension.
  */
 const OTHERS: readonly (readonly [string, RegExp, number?])[] = [
   ['ASID without position tables', /^block0\.residual_layer\.0\.SLA1\./],
@@ -90,8 +91,8 @@ export const recognise = (outline: Outline): boolean =>
   MATCHERS.some((match) => match(outline) !== null);
 
 /**
- * Returns the architecture of a weight file, or null if no network is recognised. The error that
- * `detect` throws in this case also gives the reason.
+ * Returns the architecture of a weight file, or null if no network is recognised. For such a file,
+ * `detect` throws an error that gives the reason.
  */
 export const identify = (outline: Outline): string | null =>
   firstMatch(outline)?.architecture ?? null;

@@ -22,7 +22,10 @@ export interface GlaConfig {
   readonly buckets?: number;
 }
 
-/** The configuration of a DLSN. The defaults are those of the released training command. */
+/**
+ * The configuration of a DLSN. The defaults come from the training command that the authors
+ * released.
+ */
 export interface DlsnConfig extends Partial<GlaConfig> {
   readonly scale: number;
   readonly features?: number;
@@ -43,8 +46,8 @@ const CHUNK = 128;
  * Appends global learnable attention. Each pixel is assigned to a bucket by random projections of
  * its embedding, and the pixels are sorted by bucket. Each pixel attends to its own window of the
  * sorted order and to the two windows next to it. The score of a query and a key is their
- * similarity plus a value that depends on the key and on the query's position in its window. Two
- * layers compute these values from the key, for all positions at once.
+ * similarity plus a value that depends on the key and on the query's position in its window. From
+ * each key, two linear layers compute these values for all positions in a window.
  *
  * The result's node is called `name`, and the names of the layers begin with `layer`. The weight
  * `rotations.KEY`, [rounds, buckets, embedding], contains the projections of all rounds. No
@@ -162,9 +165,9 @@ export function matchDlsn(outline: Outline): Match | null {
 
 /**
  * Returns the tensors after two changes. The mean that the released network adds to its output is
- * folded into the bias of the last convolution. Rotations are added for every module that has none.
- * The released code draws new rotations in every run, but the rotations added here are always the
- * same.
+ * folded into the bias of the last convolution. If a module has no rotations for its hashing, they
+ * are added. The released code draws new rotations in every run, but the rotations added here are
+ * always the same.
  */
 export function prepareDlsn(
   tensors: TensorMap,
@@ -182,8 +185,9 @@ export function prepareDlsn(
 }
 
 /**
- * Creates a tensor [rounds, buckets, width]. Each round has `width` unit vectors of `buckets`
- * numbers. In each group of `buckets` consecutive vectors, the vectors are mutually orthogonal.
+ * Creates the random rotations for `rounds` rounds of hashing: a tensor [rounds, buckets, width]. A
+ * round's rotation consists of `width` unit vectors, each with `buckets` elements. In each group of
+ * `buckets` consecutive vectors, all are mutually orthogonal.
  */
 function seededRotations(seed: number, rounds: number, buckets: number, width: number): Tensor {
   const normal = normals(seed + 1);
@@ -192,8 +196,8 @@ function seededRotations(seed: number, rounds: number, buckets: number, width: n
     const rows: Float64Array[] = [];
     for (let d = 0; d < width; d++) {
       const row = Float64Array.from({ length: buckets }, normal);
-      // At most `buckets` vectors can be mutually orthogonal, so each vector is orthogonal only to
-      // the others in its group of that size.
+      // At most `buckets` vectors can be mutually orthogonal, so the vectors are divided into
+      // groups of `buckets`, and each is orthogonal only to the others in its group.
       for (const other of rows.slice(d - (d % buckets))) {
         const along = row.reduce((sum, v, i) => sum + v * other[i], 0);
         row.forEach((_, i) => {

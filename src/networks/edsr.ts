@@ -119,8 +119,8 @@ function matchOriginal(outline: Outline): Match | null {
       inputRange,
       scale: choice.scale,
       residualScale: choice.residualScale ?? usualResidualScale(features),
-      // The stored mean applies to the range for which the weights were trained. Input in any other
-      // range is converted to that range.
+      // The stored mean applies to the range for which the weights were trained. If the input has a
+      // different range, the network converts it to this range.
       imageRange: stored?.range ?? inputRange,
       mean: stored?.mean ?? null,
       style: 'edsr',

@@ -138,14 +138,15 @@ function findPattern(
   return { order, rank, attention, lse };
 }
 
-/** The number of k-means rounds that compute the centroids for a checkpoint without centroids. */
+/** The number of k-means rounds if a checkpoint's own centroids were never initialised. */
 const INITIAL_ROUNDS = 10;
 
 /**
- * Computes centroids for a checkpoint that has none. The released code starts from random pixels.
- * This code starts from evenly spaced pixels, so results are reproducible. In each of ten rounds,
- * every embedding (not normalised) joins the centroid with the largest dot product. Each centroid
- * then becomes the normalised sum of its members.
+ * Computes centroids if a checkpoint's own centroids were never initialised. The released code
+ * starts from random pixels. This code starts from evenly spaced pixels, so results are
+ * reproducible. Each of ten rounds assigns every embedding, without normalising it, to the centroid
+ * with the largest dot product. Each centroid then becomes the normalised sum of the embeddings
+ * assigned to it.
  */
 function initialMeans(
   nonlocal: NonlocalBuilder,
@@ -214,8 +215,8 @@ export function matchLcoan(outline: Outline): Match | null {
 }
 
 /**
- * Returns whether the centroids were ever set. If the file does not say, they are assumed to have
- * been set.
+ * Returns whether the checkpoint's centroids were initialised. If the `initted` flag is missing,
+ * they are assumed to be initialised.
  */
 function initialised(tensors: TensorMap): boolean {
   const flag = tensors.get('body.0.attention.0.kmeans.initted');

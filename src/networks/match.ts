@@ -2,7 +2,7 @@ import type { Gate, OffsetLayout } from '../graph/nonlocalOp.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import type { Network } from './network.ts';
 
-/** The activations of a Compact network, under the names that its training code uses. */
+/** The activation function of a Compact network, named as in the network's training code. */
 export type CompactActivation = 'prelu' | 'relu' | 'leakyrelu';
 
 /** The names and shapes of the tensors in a weight file, which determine the architecture. */
@@ -15,7 +15,7 @@ export type Outline = ReadonlyMap<string, Pick<Tensor, 'dtype' | 'shape'>>;
 export interface NetworkChoice {
   readonly scale: number;
   readonly inputRange?: number | undefined;
-  /** The activation for a Compact network whose file contains no slopes. */
+  /** The activation function of a Compact network whose file contains no PReLU slopes. */
   readonly activation?: CompactActivation | undefined;
   /** The factor for the residuals of EDSR (with or without ACLA), RCAN, LCoAN and DLSN. */
   readonly residualScale?: number | undefined;
@@ -38,8 +38,8 @@ export interface NetworkChoice {
 }
 
 /**
- * An assumption about a recognised network, as human-readable text. `settledBy` is the option that
- * replaces the assumption, if there is one.
+ * An assumption about a recognised network, as human-readable text. If the user can set an option
+ * instead, `settledBy` is the name of that option.
  */
 export type Assumption =
   | string
@@ -80,8 +80,8 @@ export function shapeOf(outline: Outline, name: string, rank: number): readonly 
 }
 
 /**
- * Returns, in ascending order, the numbers at the position of `#` in all names that begin with
- * `pattern`.
+ * Finds all tensor names that begin with `pattern`, in which `#` stands for a number. Returns these
+ * numbers in ascending order.
  */
 export function indices(outline: Outline, pattern: string): number[] {
   const [before, after = ''] = pattern.split('#');
@@ -96,7 +96,10 @@ export function indices(outline: Outline, pattern: string): number[] {
   return [...found].sort((a, b) => a - b);
 }
 
-/** Counts the blocks 0, 1, ... up to the first missing number. */
+/**
+ * Counts the blocks that are numbered consecutively, starting with 0. Blocks after a gap are not
+ * counted.
+ */
 export function countBlocks(outline: Outline, pattern: string): number {
   const found = indices(outline, pattern);
   const gap = found.findIndex((index, i) => index !== i);
@@ -104,7 +107,7 @@ export function countBlocks(outline: Outline, pattern: string): number {
 }
 
 /**
- * Finds a pixel shuffle's scale and number of output channels from `rows`, its number of input
+ * Finds the scale and the number of output channels of a pixel shuffle that has `rows` input
  * channels. Tries `channels`, 3, 4 and 1 as the number of output channels, until `rows` divided by
  * that number is a perfect square. The square root of the quotient is the scale.
  */

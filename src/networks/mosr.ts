@@ -16,8 +16,8 @@ export interface MosrConfig {
   readonly features?: number;
   readonly blocks?: number;
   /**
-   * The number of channels in each of the two parts that a block's gate combines; default 1.5 times
-   * the features.
+   * The number of channels in each of the two maps that a block multiplies (the gate and the
+   * gated value); default 1.5 times the features.
    */
   readonly hidden?: number;
   /** The number of channels in the depthwise convolution; by default the number of features. */
@@ -26,8 +26,8 @@ export interface MosrConfig {
   readonly kernel?: 3 | 5 | 7;
   /**
    * The last layers of the network. `ps` is a convolution and a pixel shuffle. `gps` is the same,
-   * except that it averages eight convolutions, which `meanOfGroups` turns into one. `dys` is
-   * DySample.
+   * but with the average of eight convolutions, which `meanOfGroups` merges into one convolution.
+   * `dys` is DySample.
    */
   readonly upsampler?: 'ps' | 'gps' | 'dys';
   /**
@@ -46,8 +46,9 @@ const SAMPLING_GROUPS = 4;
 /**
  * Builds a MoSR, a network of gated convolutions.
  *
- * Source: the training code neosr, with the block from "MambaOut", arXiv 2405.07992. The layers are
- * named as in the checkpoints, and the nodes are named like the golden tensors.
+ * MoSR comes from neosr, a training framework. Its blocks are based on "MambaOut", arXiv
+ * 2405.07992. The layers have the same names as in the checkpoints. The nodes have the same names
+ * as the tensors in the golden files.
  */
 export function mosr(config: MosrConfig): Network {
   const { scale, features = 64, blocks = 24, channels = 3, inputRange = 1 } = config;
@@ -152,7 +153,10 @@ export function matchMosr(outline: Outline): Match | null {
   };
 }
 
-/** Finds the scale and the upsampler from the row counts of the last layers' weights. */
+/**
+ * Determines the upsampler from the names of its layers, and the scale from their numbers of
+ * output channels.
+ */
 function endOf(outline: Outline, channels: number) {
   const rows = (layer: string) => shapeOf(outline, `upsampler.${layer}.weight`, 4)?.[0];
   const ends = [

@@ -20,8 +20,8 @@ const prefixed = (tensors: TensorMap, prefix: string): TensorMap =>
   new Map([...tensors].map(([name, tensor]) => [prefix + name, tensor]));
 
 /**
- * Returns the names of the weights that the network needs but `weights` lacks or contains in a
- * different shape.
+ * Returns the names of the network's weights that are missing in `weights` or have a different
+ * shape there.
  */
 const bindable = ({ network, weights }: Detection): string[] =>
   network.graph.weights

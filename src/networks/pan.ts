@@ -55,8 +55,8 @@ export function pan(config: PanConfig): Network {
 }
 
 /**
- * Appends `x + conv3(concat(a, b))`, where `a` and `b` are branches with half of the channels each.
- * Pixel attention gates `b`.
+ * Appends `x + conv3(concat(a, b))`. The branches `a` and `b` each have half as many channels as
+ * `x`. Pixel attention is applied in `b`.
  */
 function selfCalibrated(b: GraphBuilder, x: NodeId, index: number): NodeId {
   const name = `block${index}`;
@@ -90,7 +90,10 @@ function selfCalibrated(b: GraphBuilder, x: NodeId, index: number): NodeId {
   return b.add(`${name}.out`, x, fused);
 }
 
-/** Recognises a PAN of any size. As with A2N, the tensor shapes are the same at x2 and x3. */
+/**
+ * Recognises a PAN of any size. The layers are the same at x2 and x3, so the tensors do not
+ * distinguish these scales.
+ */
 export function matchPan(outline: Outline): Match | null {
   const head = shapeOf(outline, 'conv_first.weight', 4);
   const branch = shapeOf(outline, 'SCPA_trunk.0.PAConv.k3.weight', 4);

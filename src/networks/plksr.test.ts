@@ -9,7 +9,7 @@ import { foldDySample } from './parts/dySample.ts';
 import { type PlksrConfig, plksr } from './plksr.ts';
 
 describe('RealPLKSR and PLKSR', () => {
-  // These counts come from the published code.
+  // The parameter counts and the multiply-adds per pixel come from the published code.
   it.each<[PlksrConfig, number, number]>([
     [{ scale: 1 }, 7_363_715, 7_350_656],
     [{ scale: 2 }, 7_368_908, 7_355_840],
@@ -59,7 +59,7 @@ describe('RealPLKSR and PLKSR', () => {
     'x%i computes the same with the last convolution before the sampling',
     async (scale) => {
       const sizes = { scale, features: 8, blocks: 1, norm: 'layer', sampling: scale + 1 } as const;
-      // The number of channels, `3 * scale^2`, must be divisible by the number of groups.
+      // DySample divides its `3 * scale^2` input channels into `sampling` groups of equal size.
       const config = { ...sizes, sampling: scale === 3 ? 3 : 4 };
       const [plain, folded] = [false, true].map((folded) => plksr({ ...config, folded }));
       const weights = seededWeights(plain);

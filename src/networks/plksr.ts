@@ -8,8 +8,8 @@ import type { Network } from './network.ts';
 import { dySample, dySampleOf, foldDySample } from './parts/dySample.ts';
 
 /**
- * The configuration of a RealPLKSR. The defaults are those of the version with group norms in the
- * training code neosr.
+ * The configuration of a RealPLKSR. The defaults are the settings that neosr, a training
+ * framework, uses for the RealPLKSR with group norms.
  */
 export interface PlksrConfig {
   readonly scale: number;
@@ -37,17 +37,19 @@ export interface PlksrConfig {
 }
 
 const NORM_GROUPS = 4;
-/** Larger kernels do not fit into workgroup memory on every device. */
+/** On some devices, larger kernels would not fit into workgroup memory. */
 const MAX_KERNEL = 21;
 
 /**
  * Builds a PLKSR (partial large kernel network) or a RealPLKSR, its variant with norms and Mish.
  *
  * PLKSR was published by Lee et al., "Partial Large Kernel CNNs for Efficient Super-Resolution",
- * arXiv 2404.11848. RealPLKSR and its use of DySample come from the training code neosr. DySample
- * was published by Liu et al., "Learning to Upsample by Learning to Sample", arXiv 2308.15085.
+ * arXiv 2404.11848. RealPLKSR and its use of DySample come from neosr, a training framework.
+ * DySample was published by Liu et al., "Learning to Upsample by Learning to Sample", arXiv
+ * 2308.15085.
  *
- * The layers are named as in the checkpoints, and the nodes are named like the golden tensors.
+ * The layers have the same names as in the checkpoints. The nodes have the same names as the
+ * tensors in the golden files.
  */
 export function plksr(config: PlksrConfig): Network {
   const { scale, features = 64, blocks = 28, kernel = 17, channels = 3 } = config;
@@ -149,6 +151,6 @@ export function matchPlksr(outline: Outline): Match | null {
   };
 }
 
-/** Renames `feats.1` to block 0, because the file numbers blocks from one. */
+/** Renames `feats.1.` to `block0.` and so on, because `countBlocks` counts blocks from zero. */
 const fromZero = (name: string): string =>
   name.replace(/^feats\.(\d{1,4})\.(?=lk\.)/, (_, index) => `block${Number(index) - 1}.`);

@@ -38,8 +38,8 @@ export interface RcanConfig {
  *
  * Source: Zhang et al., "Image Super-Resolution Using Very Deep Residual Channel Attention
  * Networks", arXiv 1807.02758, section 3. The layers are named as in the authors' code, and the
- * nodes are named like the golden tensors. The pixel unshuffle comes from the training framework
- * traiNNer.
+ * nodes are named like the reference tensors in `test/golden`. The pixel unshuffle comes from the
+ * training framework traiNNer.
  */
 export function rcan(config: RcanConfig): Network {
   const { scale, unshuffle = 1, features = 64, groups = 10, blocks = 20 } = config;

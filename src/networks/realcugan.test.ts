@@ -28,7 +28,7 @@ const tensor = (...shape: number[]): Tensor =>
     'f32',
   );
 
-/** Returns a file in the form that the authors' code writes. */
+/** Returns random weights with the names and shapes that the authors' checkpoints contain. */
 const file = (scale: number, features = 8): Map<string, Tensor> =>
   new Map(
     cuganCheckpoint(realcugan({ scale, features })).map(({ name, shape }) => [
@@ -38,8 +38,9 @@ const file = (scale: number, features = 8): Map<string, Tensor> =>
   );
 
 describe('Real-CUGAN', () => {
-  // The numbers of parameters and multiply-adds come from the published code. Its maps are smaller
-  // than ours, because they lack pixels at the border, so the multiply-adds match only within 10 %.
+  // The numbers of parameters and multiply-adds come from the authors' published code. In that
+  // code, convolutions do not pad, so its maps are smaller than Crispen's, and the multiply-adds
+  // match only within 10 %.
   it.each([
     [2, 1_284_598, 835_063, 19],
     [3, 1_286_326, 1_683_034, 14],
@@ -53,8 +54,8 @@ describe('Real-CUGAN', () => {
     expect(ratio).toBeLessThan(1.1);
     expect(paddingOf(network.graph).border).toBe(border);
     // The CPU backend cuts the image and its border into bands, and drops bands that contain only
-    // border. The overlap must be at least as large as the border, so that the first remaining band
-    // contains all border rows above the image, and the last one all border rows below it.
+    // border rows. The other bands must still read these rows. Each band also reads `overlap` rows
+    // above and below it, so `overlap` must be at least as large as the border.
     const { overlap, approximate } = tileOverlap(network.graph);
     expect(overlap).toBeGreaterThanOrEqual(border);
     expect(approximate).toBe(false);
@@ -182,7 +183,7 @@ describe('layers of Real-CUGAN as convolutions of stride 1', () => {
     const kernel = own.shape[2] as 1 | 3;
     const wide = convReference(x, toFloat32(own), null, 3 * stride ** 2, kernel);
     const y = pixelShuffleReference(wide, stride);
-    // Our map also contains pixels around the authors' result.
+    // Crispen's map has `first` extra pixels on each side of the transposed convolution's result.
     expect((y.width - expected.width) / 2).toBe(first);
     for (let c = 0; c < 3; c++) {
       for (let row = 0; row < expected.height; row++) {

@@ -10,7 +10,9 @@ import { noUpsampler } from './parts/upsampler.ts';
 export interface CuganConfig {
   /** 2, 3 or 4. */
   readonly scale: number;
-  /** Whether the network works on values from 0.15 to 0.85, as in the files called "pro". */
+  /**
+   * Whether pixel values are mapped to the range 0.15 to 0.85, as the authors' "pro" files require.
+   */
   readonly pro?: boolean;
   /** The number of channels in the first layer, a multiple of 4. */
   readonly features?: number;
@@ -33,7 +35,7 @@ interface Plan {
   readonly multiple: number;
   /**
    * Whether the first U-Net's maps begin one pixel later than the second's. At x2 and x4, the
-   * downsampled maps of both U-Nets match the authors' maps only with this shift.
+   * layers that halve the size would otherwise read different 2x2 cells from the authors' layers.
    */
   readonly shifted: boolean;
   /** The first U-Net's scale factor. */
@@ -51,8 +53,8 @@ const TWICE = {
 } as const;
 
 const PLANS: ReadonlyMap<number, Plan> = new Map<number, Plan>([
-  // The authors reflect 18 pixels at x2 and 19 at x4. We reflect one more on each side, because the
-  // first U-Net's input is shifted by one pixel (`shifted`).
+  // The authors reflect 18 pixels at x2 and 19 at x4. We reflect one more pixel on each side,
+  // because the first U-Net's input is shifted by one pixel (`shifted`).
   [2, { ...TWICE, border: 19 }],
   [4, { ...TWICE, border: 20 }],
   [
@@ -69,21 +71,22 @@ const PLANS: ReadonlyMap<number, Plan> = new Map<number, Plan>([
 ]);
 
 const SLOPE = 0.1;
-/** The factor by which the squeeze layer of the channel weights reduces the channel count. */
+/** The first layer of a squeeze-and-excitation block divides the number of channels by this. */
 const REDUCTION = 8;
 /** For "pro" files, the image is multiplied by the factor, and then the shift is added. */
 const [PRO_FACTOR, PRO_SHIFT] = [0.7, 0.15];
 
 /**
  * Builds a Real-CUGAN: two U-Nets without padding. The first enlarges, and the second corrects the
- * result of the first. At x4, both U-Nets work at x2. A last layer then enlarges their result to
- * x4, and the LR image, enlarged with nearest-neighbour interpolation, is added to it.
+ * result of the first. At x4, both U-Nets produce maps at x2, and a last layer enlarges the sum of
+ * these maps to x4. The network then adds the LR image, enlarged with nearest-neighbour
+ * interpolation.
  *
  * Source: bilibili, "Real-CUGAN" (2022). Its U-Nets come from waifu2x. The layers are named as in
- * the authors' checkpoints, and the nodes are named like the golden tensors. Weights have the form
- * that `arrangeCugan` returns. Images smaller than the border are reflected repeatedly; the
- * authors' code refuses them. Channel weights are computed from means over the whole image; the
- * authors' tool uses the mean of each tile.
+ * the authors' checkpoints, and the nodes are named like the tensors in the golden files (the
+ * reference data for tests). Weights have the form that `arrangeCugan` returns. Images smaller than
+ * the border are reflected repeatedly; the authors' code refuses them. Channel weights are computed
+ * from means over the whole image; the authors' tool uses the mean of each tile.
  *
  * @throws CrispenError `MODEL_UNSUPPORTED` for scales other than 2, 3 and 4
  */
@@ -105,8 +108,8 @@ export function realcugan(config: CuganConfig): Network {
     ? b.affine('lifted', image, constant(channels, gain), constant(channels, lift))
     : image;
 
-  // From here on, the image begins at the same pixel as the authors' image, and the layers have the
-  // authors' names.
+  // With `shifted`, the border is one pixel wider than the authors' border. The shift removes the
+  // additional row at the top and column at the left.
   const own = shifted ? t.shift('unet1.input', input, 1) : input;
   const a = doubles('unet1.conv1', own, features, 2 * features);
   const low = doubles(
@@ -186,8 +189,8 @@ function layersOf(b: GraphBuilder, t: TransformerBuilder) {
     up: (name: string, x: NodeId, cOut: number): NodeId =>
       b.pixelShuffle(`${name}.pixels`, active(name, conv(name, x, 4 * cOut, 1)), 2),
     /**
-     * Appends two convolutions. If `inset` is given, also appends channel weights. Their means
-     * leave out the rows and columns that the inset specifies.
+     * Appends two convolutions. If `inset` is given, also appends a squeeze-and-excitation block.
+     * This block computes means without the rows and columns that the inset specifies.
      */
     doubles(name: string, x: NodeId, middle: number, cOut: number, inset?: Inset): NodeId {
       const first = active(`${name}.0`, conv(`${name}.0`, x, middle, 3, `${name}.conv.0`));

@@ -135,7 +135,7 @@ export const isArchitecture = (name: string): name is Architecture => Object.has
 /**
  * Builds a network of the given family from its configuration, which contains the scale.
  * @throws CrispenError `MODEL_UNSUPPORTED` for an unknown family or for a scale that the family
- *   does not support; `INVALID_INPUT` for invalid sizes.
+ *   does not support; `INVALID_INPUT` for other invalid values in the configuration.
  */
 export function createNetwork<K extends Architecture>(
   architecture: K,

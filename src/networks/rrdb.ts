@@ -155,7 +155,8 @@ export function matchRrdb(outline: Outline): Match | null {
   };
   return {
     architecture: 'esrgan',
-    // An old network with one stage enlarges by 2 or, rarely, by 3. Both have the same shapes.
+    // An old network with one stage enlarges by 2 or, rarely, by 3. The shapes of its weights are
+    // the same in both cases.
     scales: old && stages === 1 ? [2, 3] : [scale],
     inputRange: 1,
     build: ({ scale: chosen, inputRange = 1 }) =>
@@ -179,7 +180,9 @@ function renamingOf(outline: Outline): Renaming | null {
   return outline.has('body.0.rdb1.conv1.weight') ? (name) => name : null;
 }
 
-/** Converts a name to BasicSR's style from that of BSRGAN, RealSR and ESRGAN's released code. */
+/**
+ * Converts a name from the style of BSRGAN, RealSR and ESRGAN's released code to BasicSR's style.
+ */
 function trunkName(name: string): string {
   return name
     .replace(/^RRDB_trunk\.(\d+)\.RDB(\d)\./, 'body.$1.rdb$2.')

@@ -12,7 +12,8 @@ export interface SpanConfig {
   readonly channels?: number;
   readonly outputChannels?: number;
   /**
-   * Whether the input is scaled to the range 0 to `imageRange` and the mean is subtracted from it.
+   * Whether the network scales its input to the range 0 to `imageRange` and then subtracts the
+   * mean.
    */
   readonly normalise?: boolean;
   readonly imageRange?: number;

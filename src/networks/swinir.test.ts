@@ -93,8 +93,8 @@ describe('SwinIR and SRFormer', () => {
     expect(found).toMatchObject({ architecture, scale: config.scale, scaleSource: 'shapes' });
     const sizes = { features: 24, depths: [2], heads: [3], upsamplerFeatures: 16, ...config };
     const own = (architecture === 'swinir' ? swinir : srformer)(sizes);
-    // The networks are compared as JSON, which omits functions. Table shapes contain functions,
-    // which are different objects in each network.
+    // The networks are compared as JSON, because JSON omits functions. Some shapes contain a
+    // function `dims`, which is a different object in each network.
     expect(JSON.stringify(found.network)).toBe(JSON.stringify(own));
     for (const { name, shape } of own.graph.weights) {
       expect(found.weights.get(name)?.shape, name).toEqual(shape);

@@ -25,7 +25,7 @@ export interface SwinConfig {
   readonly channels?: number;
   readonly inputRange?: number;
   /**
-   * The upper end of the range of pixel values inside the network. The default is 255 if `window`
+   * The largest pixel value after the network has scaled its input. The default is 255 if `window`
    * is 7, and 1 otherwise, as in the released networks.
    */
   readonly imageRange?: number;
@@ -45,7 +45,8 @@ const EPSILON = 1e-5;
 export const swinir = (config: SwinConfig): Network => swin('swinir', config);
 
 /**
- * Builds an SRFormer, which is a SwinIR with large windows in which 2 x 2 pixels share one key.
+ * Builds an SRFormer. It differs from SwinIR in three ways: its windows are larger, its attention
+ * merges 2 x 2 pixels into one key, and its feed-forward layers contain a depthwise convolution.
  *
  * Source: Zhou et al., "SRFormer: Permuted Self-Attention for Single Image Super-Resolution", arXiv
  * 2303.09735.

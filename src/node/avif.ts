@@ -5,7 +5,7 @@ import type { Rgba8Image } from '../image/image.ts';
 /** Decodes a file with libheif and returns its samples as RGBA. */
 type Decode = (file: Uint8Array) => Promise<Rgba8Image>;
 
-/** The luma weights of red and blue, by the H.273 code of the matrix coefficients. */
+/** The weights of red and blue in luma. The keys are H.273 codes of matrix coefficients. */
 const LUMA: Readonly<Record<number, readonly [red: number, blue: number]>> = {
   1: [0.2126, 0.0722],
   5: [0.299, 0.114],
@@ -14,11 +14,11 @@ const LUMA: Readonly<Record<number, readonly [red: number, blue: number]>> = {
 };
 
 /**
- * Decodes an 8-bit AVIF as Chromium does with libyuv. libheif itself rounds differently and repeats
- * chroma samples instead of interpolating them. In PQ images, a difference of one level can grow to
- * 13 sRGB levels. Therefore, this function interpolates and converts the samples itself. It passes
- * `decode` a copy of the file that declares its samples to be RGB, so libheif does not convert
- * them.
+ * Decodes an 8-bit AVIF in the same way as Chromium, which uses libyuv to convert colours. libheif
+ * rounds differently, and it repeats chroma samples instead of interpolating them. In PQ images, a
+ * difference of one level can grow to 13 sRGB levels. Therefore, this function interpolates and
+ * converts the samples itself. It passes `decode` a copy of the file that declares its samples to
+ * be RGB, so libheif does not convert them.
  *
  * @returns null for files that this function does not support: other depths, grey images, and files
  *   without colour code points or with an unsupported matrix
@@ -49,7 +49,10 @@ export async function decodeAvif(file: Uint8Array, decode: Decode): Promise<Rgba
 
 const [CR, CB] = [0, 2];
 
-/** Interpolates the chroma samples. Each of them is located between two or four pixels. */
+/**
+ * Interpolates the chroma samples. Two pixels in a row or, with `halfHeight`, four pixels in a
+ * square share a sample, which is located in the middle between them.
+ */
 function interpolate({ width, height, data }: Rgba8Image, halfHeight: boolean): void {
   const stored = data.slice();
   /** Returns the positions of the two samples that are nearest to a pixel. */
@@ -82,8 +85,8 @@ function toRgb(
 ): void {
   const green = 1 - red - blue;
   const [light, colour] = isFull ? [1, 1] : [255 / 219, 255 / 224];
-  // libyuv limits these coefficients to 128. In limited-range images, `cbBlue` would otherwise be
-  // larger.
+  // libyuv limits these coefficients to 128. The limit affects only `cbBlue` in limited-range
+  // images, which would otherwise be larger.
   const part = (value: number) => Math.min(128, Math.round(value * colour * 64));
   const [crRed, cbBlue] = [part(2 - 2 * red), part(2 - 2 * blue)];
   const [crGreen, cbGreen] = [

@@ -15,8 +15,8 @@ it.each(['gpu', 'cpu'] as const)(
       const tilesOf = async (...options: Parameters<typeof upscale>[1][]) =>
         (await upscale(image, ...options)).report.tiles;
       expect(await tilesOf()).toBeGreaterThan(1);
-      // This call ignores the tile size from `openBackend`. `quality --seams` makes such a call to
-      // run an image in one piece.
+      // An explicit `undefined` overrides the tile size that was passed to `openBackend`. The image
+      // is then processed in one piece, as `quality --seams` requires.
       expect(await tilesOf({ tileSize: undefined })).toBe(1);
       expect(await tilesOf({ tileSize: 64 })).toBe(1);
     } finally {

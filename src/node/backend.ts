@@ -95,8 +95,8 @@ export interface Backend extends Measurer {
   pass(model: PassModel, precision?: Precision): Pass;
   load(network: Network, weights: TensorMap): Promise<UpscaleFunction>;
   /**
-   * Runs the network once and returns the tensors that are named in `taps`. `input` is planar and
-   * has the network's input range.
+   * Runs the network once and returns the tensors that are named in `taps`. The values in `input`
+   * are planar and in the network's input range.
    */
   trace(
     network: Network,
@@ -105,21 +105,21 @@ export interface Backend extends Measurer {
     taps: readonly string[],
     options?: {
       readonly fuse?: Fusion;
-      /** On the CPU, whether to avoid optimisations that increase rounding errors. */
+      /** Whether the CPU backend avoids optimisations that increase rounding errors. */
       readonly exact?: boolean;
     },
   ): Promise<Map<string, TracedTensor>>;
   /**
    * Estimates how many milliseconds the given runs take. On the CPU, the first call runs a
-   * benchmark and must not run concurrently with other work. For a GPU, the estimate is based on
-   * the last job's speed, and is null if there was no job.
+   * benchmark and must not run concurrently with other work. On a GPU, the estimate is based on the
+   * speed of the last job. Before the first job, it is null.
    */
   estimate(runs: readonly EstimatedRun[]): Promise<number | null>;
   /** The number of pipelines that were compiled for the GPU; 0 on the CPU. */
   readonly pipelines: number;
   /**
-   * Benchmarks kernels briefly if this GPU has not been measured yet. Call this after the first
-   * image.
+   * Benchmarks kernels briefly if the mode is `quick` and this GPU has not been measured yet. Call
+   * this after an image has been upscaled, so that the benchmark does not delay the result.
    */
   tune(signal?: AbortSignal): Promise<void>;
   close(): void;
@@ -153,8 +153,8 @@ export async function openBackend(
 
 /**
  * Like `openBackend`, but also accepts `all`, which opens a backend for each real GPU, or one for
- * the CPU if there is no GPU. Of several GPUs of the same model, only one is used, because Dawn
- * cannot distinguish them.
+ * the CPU if there is no GPU. Dawn cannot distinguish several GPUs of the same model, so only one
+ * of them is used.
  */
 export async function openBackends(
   device: DeviceName | 'auto' | 'all',
@@ -276,8 +276,8 @@ async function openGpuBackend(tiling: TilingChoice, gpu: GPU, mode: TuneMode): P
     adapter,
     resampler: host.device,
     pass({ name, network, weights, f16 }, wish = 'auto') {
-      // For 16-bit images, f16 is not used by default (see below), because it is not precise
-      // enough.
+      // This is the precision for 8-bit images. For 16-bit images, `auto` always selects f32,
+      // because f16 is not precise enough.
       const precision = choosePrecision(wish, f16, adapter);
       const byDepth = {
         8: loading(network, weights, { precision }),

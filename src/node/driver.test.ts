@@ -3,7 +3,10 @@ import { tellApart } from './driver.ts';
 
 type Power = GPUPowerPreference;
 
-/** Creates a fake GPU object. The adapter for each power preference has the given name. */
+/**
+ * Creates a fake GPU object. `names` contains the name of the adapter for each power preference. If
+ * there is no name, there is no adapter.
+ */
 function fake(names: Partial<Record<Power, string>>): GPU {
   return {
     requestAdapter: async ({ powerPreference }: GPURequestAdapterOptions = {}) => {

@@ -78,8 +78,8 @@ export async function openRealGpus(): Promise<GPU[]> {
 }
 
 /**
- * Returns one GPU object for each real adapter. Each object's `requestAdapter` always returns that
- * adapter.
+ * Returns one GPU object for each hardware adapter that the given objects offer. Its
+ * `requestAdapter` returns this adapter for every power preference.
  */
 export async function tellApart(gpus: readonly GPU[]): Promise<GPU[]> {
   const found = new Map<string, GPU>();

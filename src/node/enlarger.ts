@@ -32,7 +32,7 @@ export interface EnlargeSettings {
   readonly model?: string | undefined;
   /** A weight file. If `model` is also given, the file replaces that model's weights. */
   readonly weights?: string | undefined;
-  /** Network properties that the weight file does not determine. */
+  /** The network properties that the weight file does not determine, such as the input range. */
   readonly wish?: NetworkWish | undefined;
   readonly precision?: Precision | undefined;
 }
@@ -64,7 +64,7 @@ export interface ImagePlan {
   /** The exact scale factor, before the sides of the result are rounded to whole pixels. */
   readonly factor: number;
   readonly chain: readonly ChosenModel[];
-  /** The choice that `auto` made; null for other models. */
+  /** The choice that `auto` made; null if `auto` was not used. */
   readonly auto: AutoChoice | null;
   /**
    * Messages about information that is missing from the weight files and the default values that

@@ -50,8 +50,8 @@ const hlg = (x: number): number =>
 function gain(light: number): number {
   const knee = 0.5;
   if (light <= 1) return knee;
-  // This is a Bézier curve from `(1, knee)` to `(MAX, 1)` whose control point is determined by the
-  // parameter 0.65.
+  // Above 1, the tone-mapped value follows a quadratic Bézier curve from `(1, knee)` to `(MAX, 1)`.
+  // Its control point `(x, y)` is 65% of the way from `(1, knee)` to `(1 / knee, 1)`.
   const [x, y] = [0.35 + 0.65 / knee, 0.35 * knee + 0.65];
   const [a, b, c] = [1 - 2 * x + MAX, 2 * x - 2, 1 - Math.min(light, MAX)];
   const t = (Math.sqrt(b * b - 4 * a * c) - b) / (2 * a);

@@ -41,8 +41,9 @@ export const writtenFormat = (extension: string): OutputFormat | undefined =>
 export const DEPTH_NOTE = 'The 16-bit samples became 8-bit ones: only PNG keeps them.';
 
 /**
- * The options for reading with sharp. With `failOn: 'error'`, sharp accepts files that cause only
- * warnings in libjpeg and other decoders, as browsers do. `openSource` checks the size.
+ * The options for reading with sharp. Because of `failOn: 'error'`, sharp accepts files for which a
+ * decoder such as libjpeg only gives warnings. Browsers accept such files too. `openSource` checks
+ * the size.
  */
 const READ = { failOn: 'error', limitInputPixels: MAX_PIXELS } as const;
 
@@ -64,8 +65,8 @@ export async function readImage(path: string): Promise<Rgba8Image> {
 /**
  * Reads a JPEG, PNG or WebP file (or another format that sharp decodes) as RGBA, rotated upright
  * according to its EXIF orientation. Grey images become RGB. For PNG, JPEG, WebP and AVIF files,
- * the values are returned as stored, and the tags describe their colour space. Other formats are
- * converted to sRGB. 16-bit PNGs keep 16 bits per sample.
+ * the values are returned as stored, and the tags describe their colour space. Images in other
+ * formats are converted to sRGB. 16-bit PNGs keep 16 bits per sample.
  * @param output the output format; HDR is kept only for PNG and is converted to sRGB for other
  *   formats
  * @throws CrispenError `INVALID_INPUT` if the file cannot be read, `DECODE_FAILED` if it cannot be
@@ -119,7 +120,7 @@ export async function decodePicture(
     const tags = isConverted ? { ...NO_TAGS, exif, xmp } : source.tags;
     const notes = [
       ...source.notes,
-      // For a TIFF, the decoder applies the colour profile.
+      // If a TIFF has a colour profile, the decoder has already converted its values to sRGB.
       ...(isConverted || (tiff?.icc && !unusual) ? [CONVERTED] : []),
       ...(unusual ? [FLOAT_NOTE] : []),
       ...(depthOf(image) === 16 && output !== 'png' ? [DEPTH_NOTE] : []),
@@ -166,7 +167,8 @@ async function readStandardInput(): Promise<Uint8Array> {
 
 /**
  * Writes an image with its tags. The alpha channel is dropped if every pixel is opaque. 16-bit
- * samples are reduced to 8 bits in all formats except PNG. No partial file is ever visible.
+ * samples are reduced to 8 bits in all formats except PNG. A regular file is created or replaced
+ * only when the new file is complete.
  * @param output a path, or a destination that `findOutput` has checked
  * @throws CrispenError `ENCODE_FAILED`, `WRITE_FAILED`, and the errors of `findOutput`.
  */

@@ -29,7 +29,8 @@ import { readBytes } from './images.ts';
 export const PACKAGE_ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /**
- * The properties of a network, besides the scale, that a weight file's tensors might not determine.
+ * The settings of a network except its scale. The tensors in a weight file might not determine
+ * them.
  */
 export type NetworkWish = Omit<NetworkChoice, 'scale'>;
 
@@ -57,7 +58,10 @@ function shippedFile(model: ModelFile): string {
 }
 
 export interface ChosenModel {
-  /** The id in the manifest, or the name of the weight file. */
+  /**
+   * The id of the shipped model. If the user provided a weight file, this is the name of that file
+   * without its extension.
+   */
   readonly name: string;
   readonly network: Network;
   readonly weights: TensorMap;
@@ -69,8 +73,8 @@ export interface ChosenModel {
   /** The weight file's SHA-256 in hexadecimal digits. */
   readonly sha256: string;
   /**
-   * Messages about information that is missing from the weight file and the default values that
-   * were assumed instead.
+   * Short descriptions of the settings that Crispen assumes because neither the weight file nor an
+   * option determines them.
    */
   readonly assumptions: readonly string[];
 }
@@ -79,12 +83,13 @@ export interface ChosenModel {
 export type PlannedRun = Size & { readonly model: ModelFile; readonly network: Network };
 
 export interface ModelOptions {
-  /** The id of a shipped model. For a chain, it can also be `auto`. */
+  /** The id of a shipped model. `chooseChain` also accepts `auto`. */
   readonly model?: string | undefined;
   readonly weights?: string | undefined;
   readonly scale?: number | undefined;
   /**
-   * Network properties that the weight file does not determine, if they differ from the defaults.
+   * Network settings that the weight file does not determine. Settings that are left out have their
+   * default values.
    */
   readonly wish?: NetworkWish | undefined;
   /**
@@ -134,10 +139,11 @@ const RESTORES = 'it restores the image at its own size';
 
 /**
  * Returns the models that run on an image one after the other, and the size of the result after the
- * final resize. A shipped model's id selects the model's whole family, so models of other scales
- * can run too. A weight file's model runs as many times as the factor requires. A restoration model
- * runs once, and the default models then enlarge its result. `auto` chooses between the best and
- * the fast models, and ignores fast models whose weights are not available.
+ * final resize. If `model` is the id of a shipped model, the requested size determines which models
+ * of the same family run. A model from a weight file runs as many times as the requested size
+ * requires. A restoration model runs once, and the default models then enlarge its result. `auto`
+ * chooses between the best and the fast models, and ignores fast models whose weights are not
+ * available.
  * @param wish the requested size; default: the model's own scale, or x2 without a model
  * @param options.task the task; default: the model's own task
  * @param options.estimate for `auto`: returns how many milliseconds the runs take, or null if this
@@ -211,7 +217,10 @@ function chooseAuto(
   );
 }
 
-/** Reads each shipped model only once. */
+/**
+ * Loads the weights of the shipped models in a chain. If a model occurs several times, its weights
+ * are loaded only once.
+ */
 async function readAll(
   models: readonly (ModelFile | ChosenModel)[],
   options: Omit<ModelOptions, 'scale'> = {},
@@ -224,7 +233,10 @@ async function readAll(
   return models.map((model) => read.get(model) as ChosenModel);
 }
 
-/** Returns a weight file's model, with the requested scale if the file allows it. */
+/**
+ * Returns a weight file's model. If `factor` is one of the scales that fit the file's tensors, the
+ * model has that scale.
+ */
 async function chooseFile(
   options: Omit<ModelOptions, 'scale'>,
   factor: number | null,

@@ -266,7 +266,8 @@ describe('the real command', () => {
     const args = [at('in.png'), at('out.png'), '--model', 'a2n-x2', '--device', 'cpu'];
     const child = start(args);
     const result = ended(child);
-    // The first temporary file is only a test that files can be created.
+    // The command first creates a temporary file only to test whether it can write, and removes it.
+    // The loop waits until it finds the same file twice, which is then the unfinished output.
     for (let last: string | undefined; ; ) {
       const found = (await fs.readdir(folder)).find((name) => name.endsWith('.tmp'));
       if (found !== undefined && found === last) break;

@@ -34,9 +34,9 @@ export const STDIO = '-';
 /** The destination of a command's output. */
 export interface Output {
   /**
-   * A `file` becomes visible only when it is complete. A `place` is a device, or a file that is
-   * already open, such as `/dev/fd/3`. It is overwritten in place. A `pipe` is a named pipe.
-   * `stdout` is `-` or the path of standard output.
+   * A `file` is a regular file, which is created or replaced only when the output is complete. A
+   * `place` is a device, or a file that is already open, such as `/dev/fd/3`. It is written to
+   * directly. A `pipe` is a named pipe. `stdout` is standard output, given as `-` or as a path.
    */
   readonly kind: 'file' | 'place' | 'pipe' | 'stdout';
   /** The name that the user gave. */
@@ -95,7 +95,8 @@ function standardOutput(name: string): Output {
 }
 
 /**
- * Opens an output. The new file is written under a random name in the same folder. When it is
+ * Opens an output. A new file is written under a random name in the same folder, or in the system's
+ * temporary folder if a file is to be replaced in a read-only folder. When the new file is
  * complete, it replaces the existing file and takes over that file's permissions and owner. If this
  * is not possible (for example because the existing file has several hard links, belongs to a
  * different user or is in a read-only folder), only the content of that file is replaced.
@@ -197,7 +198,10 @@ async function moved(from: string, to: string, existing: Stats | null): Promise<
   }
 }
 
-/** An identifier for this machine. It distinguishes machines that write to the same folder. */
+/**
+ * Identifies this machine in the names of temporary files, because several machines can write to
+ * the same folder.
+ */
 export const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 6);
 const TEMPORARY = /^\.crispen-([0-9a-f]{6})-(\d+)-[0-9a-f]{24}\.tmp$/;
 
@@ -227,7 +231,7 @@ async function isRecent(path: string): Promise<boolean> {
   return found !== null && Date.now() - found.mtimeMs < STALE_MS;
 }
 
-/** Returns whether another process with this id is running. */
+/** Returns whether `pid` is the id of a running process other than this one. */
 function isAlive(pid: number): boolean {
   if (pid === process.pid) return false;
   try {
@@ -352,8 +356,8 @@ const MAX_LINKS = 40;
 
 /**
  * Returns the path after following all links, even if the file does not exist yet. `isOpen` means
- * that the path refers to one of this process's open files by number. Such a file might no longer
- * have a name.
+ * that the path names an open file by its number, as `/dev/fd/3` does. Such a path is not resolved
+ * further, because an open file might no longer have a name.
  */
 async function behindLinks(name: string): Promise<{ path: string; isOpen: boolean }> {
   let path = resolve(name);
@@ -407,8 +411,8 @@ const unfit = (message: string, hint = 'Give the output another name.'): Crispen
   new CrispenError('INVALID_INPUT', message, { hint });
 
 /**
- * If a file name caused the system error, returns an error that states the problem. Other errors
- * become `WRITE_FAILED`.
+ * Converts a system error to a `CrispenError`. If the error shows that the file's path is wrong,
+ * the message says what is wrong with it. Other system errors become `WRITE_FAILED`.
  */
 function readable(name: string, cause: unknown): unknown {
   const code = codeOf(cause);

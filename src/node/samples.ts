@@ -6,7 +6,7 @@ import type { Rgba8Image } from '../image/image.ts';
 export const FLOAT_NOTE = 'The floating-point samples, 0 to 1, were rounded to 8 bits.';
 
 /**
- * The sample types that ordinary images do not use. The keys are libvips' names, and the values are
+ * The sample types that `readUnusual` rejects. The keys are libvips' names, and the values are
  * names for error messages.
  */
 const REFUSED: Readonly<Record<string, string>> = {
@@ -34,8 +34,8 @@ export async function readUnusual(input: Sharp): Promise<Rgba8Image | null> {
   const refused = REFUSED[String(depth)];
   if (refused) throw unreadable(`The samples of this TIFF are ${refused}.`);
   if (depth !== 'float' && depth !== 'double') return null;
-  // libvips treats "scrgb" samples as linear light and would convert them to sRGB, so the code
-  // requests "scrgb" output. It returns "b-w" samples unchanged.
+  // libvips treats "scrgb" samples as linear light and would convert them to sRGB. Requesting
+  // "scrgb" output prevents this conversion. "b-w" samples are returned unchanged in any case.
   if (space !== 'scrgb' && space !== 'b-w') {
     throw unreadable(`The floating-point samples of this TIFF are of the kind "${space}".`);
   }

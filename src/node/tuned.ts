@@ -9,7 +9,7 @@ import type { AdapterReport } from '../engine/types.ts';
 import type { TuneMode } from '../worker/protocol.ts';
 import { type TunedPlatform, type TuningStore, tunedFor, tuneOnce } from '../worker/tuned.ts';
 
-/** Returns Crispen's folder in the user's cache folder, which depends on the system. */
+/** Returns the path of Crispen's cache folder, which depends on the operating system. */
 export function cacheFolder(
   platform: NodeJS.Platform = process.platform,
   env: Readonly<Record<string, string | undefined>> = process.env,
@@ -45,8 +45,8 @@ export function fileStore(path: string): TuningStore {
 }
 
 /**
- * Returns Dawn's version, which identifies the shader compiler. The driver is not identified,
- * because the adapter report does not name it.
+ * Returns Dawn's version, which identifies the shader compiler. The driver's version is unknown,
+ * because the adapter report does not contain it.
  */
 function dawnVersion(): string {
   try {
@@ -64,7 +64,7 @@ const platformOf = (gpu: GPU): TunedPlatform => ({
 
 /**
  * Returns the tuning for `Engine.create`. If `mode` is `off` or the adapter is a software adapter,
- * the tuning comes from the table of adapter families, without measurements.
+ * nothing is measured, and the tuning comes from the table of adapter families (`FAMILIES`).
  */
 export const tuningInNode = (gpu: GPU, mode: TuneMode) => (adapter: AdapterReport) =>
   mode === 'off' || adapter.isFallbackAdapter

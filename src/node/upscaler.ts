@@ -33,9 +33,10 @@ export interface NodeUpscalerOptions {
    */
   readonly backend?: 'auto' | 'webgpu' | 'cpu';
   /**
-   * The id of a shipped model, which selects its whole family. Default: the best photo
-   * models. With `auto`, the fast models are used if their weights are available and an estimate
-   * says that the best models would take more than 3 s for an image on this machine.
+   * The id of a shipped model. Models of the same family can also be used, for other scales.
+   * Default: the best photo models. With `auto`, the fast models are used if their weights are
+   * available and an estimate says that the best models would take more than 3 s for an image on
+   * this machine.
    */
   readonly model?: string;
   /**
@@ -64,7 +65,10 @@ export interface NodeRequest extends SizeWish {
   readonly method?: 'network' | 'lanczos';
   /** The path of the result file. If absent, the result is returned in memory. */
   readonly to?: string;
-  /** The file format. By default, the extension of `to` selects it; without `to`, it is PNG. */
+  /**
+   * The file format. By default, it is determined by the extension of `to`. If `to` is absent, the
+   * default is PNG.
+   */
   readonly format?: OutputFormat;
   /** The quality from 1 to 100 for all formats except PNG; default 92. */
   readonly quality?: number;
@@ -143,9 +147,9 @@ const REQUEST_RULES: Rules<NodeRequest> = {
 };
 
 /**
- * Creates an upscaler in Node. The networks run in this thread and in threads that end with the
- * process. The package `sharp` must be installed. To use a GPU, the package `webgpu` must be
- * installed too.
+ * Creates an upscaler in Node. On the CPU, the networks run in this thread and in worker threads,
+ * which do not keep the process running. The package `sharp` must be installed. To use a GPU, the
+ * package `webgpu` must be installed too.
  * @throws CrispenError `INVALID_INPUT`, `MODEL_UNKNOWN`, `NO_WEBGPU` for `backend: 'webgpu'` if
  *   there is no adapter
  */

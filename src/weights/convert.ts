@@ -116,9 +116,11 @@ function halfOfFloat32Bits(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fff_ffff;
   if (magnitude > F32_INFINITY) return sign | 0x7e00 | ((magnitude >>> 13) & 0x1ff);
-  // 65504 is the largest finite binary16 number, and 65520 is half a step above it.
+  // The largest finite binary16 number is 65504. From 65520 on, half a step above it, values are
+  // rounded to infinity.
   if (magnitude >= 0x477f_f000) return sign | 0x7c00;
-  // A carry out of the fraction increases the exponent, which is correct.
+  // Rounding can carry from the fraction into the exponent. The result is then the next power of
+  // two, which is correct.
   if (magnitude >= 0x3880_0000) return sign | (roundToEven(magnitude, 13) - (REBIAS >>> 13));
   // Below 2^-14 the result is subnormal: a multiple of 2^-24. Below 2^-25 it is zero.
   const exponent = magnitude >>> 23;

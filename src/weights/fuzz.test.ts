@@ -9,8 +9,8 @@ import { readWeights, type WeightFile } from './read.ts';
 const MIB = 2 ** 20;
 const MUTATIONS = 10_000;
 /**
- * The limit for the CPU time in milliseconds. CPU time does not depend on the machine's load. The
- * test's timeout catches real hangs.
+ * The maximum CPU time for reading one file, in milliseconds. CPU time does not depend on the
+ * machine's load. The test's timeout catches real hangs.
  */
 const SLOWEST_MS = 2000;
 
@@ -50,8 +50,8 @@ it(`survives ${MUTATIONS} seeded mutations of every format`, async () => {
     try {
       const weights = await readWeights(file);
       outcomes.read++;
-      // In sealed files, a checksum covers every tensor, so what the reader returns must be the
-      // original content.
+      // In sealed files, checksums cover every tensor. If the reader accepts such a file, its
+      // tensors must therefore be the original ones.
       if (kind === 'sealed' && !same(weights, originals[which])) {
         throw new Error(`mutation ${seed} (${mutator.name}) passed and changed a tensor`);
       }
@@ -67,8 +67,8 @@ it(`survives ${MUTATIONS} seeded mutations of every format`, async () => {
   }
   expect(slowest).toBeLessThan(SLOWEST_MS);
   expect(mostMemory).toBeLessThan(64 * MIB);
-  // Each outcome must be frequent. Otherwise, the mutations do not exercise all parts of the
-  // readers.
+  // Each outcome must be frequent. Otherwise, the code that leads to a rare outcome would hardly be
+  // tested.
   for (const count of Object.values(outcomes)) expect(count).toBeGreaterThan(MUTATIONS / 50);
 }, 120_000);
 

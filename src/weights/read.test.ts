@@ -43,7 +43,7 @@ function digest(tensors: TensorMap): string {
   return hash.digest('hex');
 }
 
-/** The text before the tensor names, for files that have such a prefix. */
+/** The expected `wrapper` of each file, by file name. It is empty for files that are not listed. */
 const WRAPPERS: Readonly<Record<string, string>> = {
   compact_x4_params_zip: 'params/',
   compact_x2_params_and_ema_legacy: 'params_ema/',
@@ -110,7 +110,10 @@ describe.skipIf(!existsSync(official))('the authors\u2019 checkpoints, against s
   });
 });
 
-/** Creates a zip, a deflated zip and a legacy checkpoint, each with one tensor `w`. */
+/**
+ * Creates three checkpoints with one tensor `w`: an uncompressed zip, a deflated zip and a legacy
+ * file.
+ */
 function forge(options: ForgedTensor, data: Uint8Array): [string, Uint8Array][] {
   const value = dict({ w: tensor(options) });
   const key = options.key ?? '0';

@@ -21,11 +21,11 @@ export interface WeightFile {
   readonly format: WeightFormat;
   readonly tensors: TensorMap;
   /**
-   * The path and the prefix before the tensors' names in the file, such as `params_ema/` or
-   * `state_dict/module.`. The string is often empty.
+   * The text that precedes every tensor's name in the file and is removed, such as `params_ema/` or
+   * `state_dict/module.`. It is often empty.
    */
   readonly wrapper: string;
-  /** The text entries of a safetensors header; empty for other formats. */
+  /** The `__metadata__` entry of a safetensors header; empty for other formats. */
   readonly metadata: Record<string, string>;
 }
 
@@ -35,8 +35,8 @@ export interface WeightFile {
  *
  * A tensor whose elements are contiguous and row-major in `bytes` is a view into `bytes`, which
  * saves memory. Transposed tensors and tensors in deflated archives are copied. `bytes` must not
- * change afterwards. In addition to `bytes`, reading uses at most 3 times the length of `bytes`
- * plus 56 MiB of memory, whatever the file contains.
+ * change afterwards. Whatever the file contains, reading uses at most 56 MiB of memory plus 3 times
+ * the length of `bytes`, in addition to `bytes` itself.
  *
  * If all tensors' names begin with `model.`, `recognise` decides whether this prefix is removed. If
  * `recognise` is absent, the prefix is kept.
@@ -68,8 +68,8 @@ export function sniff(bytes: Uint8Array): WeightFormat {
   const starts = (text: string, at = 0) =>
     [...text].every((character, i) => bytes[at + i] === character.charCodeAt(0));
   if (bytes.length === 0) throw new CrispenError('MODEL_CORRUPT', 'The weight file is empty.');
-  // This test comes first. A safetensors file starts with a length, and that length's bytes can
-  // look like the signatures of the other formats.
+  // This test comes first. A safetensors file starts with its header's length, and these bytes can
+  // happen to match the signature of another format.
   if (starts('{', 8)) return 'safetensors';
   if (starts('PK')) return 'torch-zip';
   if (starts('\x80')) return 'torch-legacy';

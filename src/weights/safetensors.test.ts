@@ -75,7 +75,7 @@ describe('reading', () => {
       // One of LCoAN's tensors records which centroids are set.
       expect(tensor.dtype).toBe(name.endsWith('initted') ? 'u8' : 'f16');
       expect(tensor.bytes.buffer).toBe(bytes.buffer);
-      // ACLA's mean colour is in the range 0..255.
+      // ACLA's mean colour is in the range 0..255, so it can be larger than the other weights.
       const most = name.endsWith('_mean.bias') ? 255 : 100;
       expect(toFloat32(tensor).every((value) => Math.abs(value) < most)).toBe(true);
     }
@@ -90,15 +90,14 @@ describe('reading', () => {
     } else if (module !== undefined) {
       expect(path).toContain('/acla_');
     } else {
-      // The header contains the network's name, such as `EDSR_CLA (repaired)`. The file's name
-      // begins with it.
+      // The metadata contains the network's name, such as `EDSR_CLA (repaired)`. The file name
+      // begins with the first word of this name, in lower case.
       const [name] = /^\w+/.exec(model ?? arch ?? '') ?? ['no network'];
       expect(path).toContain(`/${name.toLowerCase()}_`);
       const input = first.tensors.get('input')?.shape ?? [];
       expect([1, 3, name === 'gla_module' ? 16 : 3]).toContain(input[1]);
       expect([input.length, input[0]]).toEqual([4, 1]);
-      // The files of EDSR-CLA have the tensors `paired.output` and `released.output` instead of
-      // `output`.
+      // EDSR-CLA files have the tensors `paired.output` and `released.output` instead of `output`.
       if (!name.includes('CLA')) expect(first.tensors.get('output')?.shape[0]).toBe(1);
     }
     const second = readSafetensors(writeSafetensors(first.tensors, first.metadata));
@@ -346,7 +345,8 @@ test('2000 damaged files are refused or read soundly, and never crash', () => {
   for (let run = 0; run < 2000; run++) {
     let bytes = tiny.slice();
     if (run % 4 === 3) bytes = bytes.slice(0, random(bytes.length));
-    // Flips single bits, or writes digits and punctuation, which leave the JSON valid more often.
+    // In half of the files, some bits are flipped. In the other half, some bytes are replaced by
+    // characters that are common in JSON, so that the header is still valid JSON more often.
     for (let flips = 1 + random(3); flips > 0 && bytes.length > 0; flips--) {
       const at = random(bytes.length);
       if (run % 2 === 0) bytes[at] ^= 1 << random(8);
@@ -371,7 +371,8 @@ test('2000 damaged files are refused or read soundly, and never crash', () => {
       refused++;
     }
   }
-  // The reader cannot detect damage to raw data and names. A file's hash detects such damage.
+  // If only the values or the name of a tensor are damaged, the file can still be valid, so
+  // `readSafetensors` does not reject all files.
   expect(refused).toBeGreaterThan(1000);
   expect(refused).toBeLessThan(2000);
 });

@@ -20,8 +20,8 @@ const DTYPES: ReadonlyMap<unknown, DType> = new Map([
   ['BOOL', 'bool'],
 ]);
 /**
- * The format's other element types, with the number of bits per element. Files that contain these
- * types are valid but not supported.
+ * The other element types of the safetensors format, with the number of bits per element. Files
+ * that contain these types are valid but not supported.
  */
 const UNREAD: ReadonlyMap<unknown, number> = new Map([
   ['F4', 4],
@@ -40,8 +40,8 @@ const UNREAD: ReadonlyMap<unknown, number> = new Map([
 export const METADATA = '__metadata__';
 export const LENGTH_BYTES = 8;
 /**
- * About a hundred times the header size of a typical network. A parsed header uses ten times as
- * much memory as its text.
+ * The maximum size of a header, about a hundred times that of a typical network's header. It limits
+ * the memory for parsing, because a parsed header uses ten times as much memory as its text.
  */
 const MAX_HEADER_BYTES = 2 ** 23;
 
@@ -56,8 +56,9 @@ interface Span {
  * Reads a safetensors file: 8 bytes for the header's length (little-endian), a JSON header, and raw
  * data.
  *
- * The tensors are views into `bytes` at any alignment; nothing is copied. The header is not
- * trusted. The tensors must cover the data section without gaps or overlaps, as the format demands.
+ * The tensors are views into `bytes`, so no data is copied. The views can be unaligned. The header
+ * is not trusted. The tensors must cover the data section without gaps or overlaps, as the format
+ * demands.
  *
  * Source: https://github.com/huggingface/safetensors, section "Format".
  * @throws CrispenError `MODEL_CORRUPT` with the tensor's name and a description of the damage;

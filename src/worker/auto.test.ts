@@ -14,7 +14,7 @@ const image = { width: 100, height: 80 };
 const ids = ({ models }: { readonly models: readonly { readonly id: string }[] }) =>
   models.map(({ id }) => id);
 
-/** Creates job services that have no GPU and whose CPU estimate is 1000 ms. */
+/** Creates services for a machine without a GPU. The estimated time on the CPU is 1000 ms. */
 function services(parts: Partial<AutoServices> = {}) {
   const estimate = vi.fn(async (_: readonly object[]) => 1000);
   const retry = vi.fn(() => Promise.reject(new Error('no GPU here')));

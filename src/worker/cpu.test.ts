@@ -8,8 +8,9 @@ import { upscale } from '../cpu/upscale.ts';
 import { createNetwork } from '../networks/registry.ts';
 import { CpuHost } from './cpu.ts';
 
-// The mock starts no threads. Instead, `serve` runs at the other end of a message channel and keeps
-// its own copies of the models. `opened` contains both ports of each channel.
+// The mock starts no threads. Instead, it runs a thread's code (`serve`) in the test's own thread
+// and sends messages to it through a message channel. `opened` contains both ports of each channel,
+// so that they can be closed after the tests.
 const opened = vi.hoisted((): MessagePort[] => []);
 vi.mock('./threads.ts', () => ({
   defaultThreads: () => 1,

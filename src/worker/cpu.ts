@@ -40,8 +40,9 @@ const loadOracle = () => import('./oracle.ts');
  */
 const KEPT_BYTES = 2 ** 28;
 /**
- * The number of models that are kept for later jobs. A job that restores an image and then enlarges
- * it can use three, and frees the first after its run.
+ * The number of models that are kept for later jobs. A job can use more models, such as one that
+ * restores the image and two that enlarge it. In this example, the restoration model is freed as
+ * soon as it has run.
  */
 const KEPT_MODELS = 2;
 
@@ -66,8 +67,8 @@ export class CpuHost {
   /** The models by id. The most recently used model is last. */
   readonly #models = new Map<string, Promise<Loaded>>();
   /**
-   * The milliseconds per LR pixel that each model took in its last job of more than `TELLING_MS`,
-   * by model id.
+   * The time in milliseconds that each model needs per LR pixel, by model id. It is measured in the
+   * model's last job that took more than `TELLING_MS`.
    */
   readonly #paces: Record<string, number> = {};
 
@@ -151,9 +152,9 @@ export class CpuHost {
   }
 
   /**
-   * Estimates how many milliseconds these runs take in total. The estimate for each run is based on
-   * the model's last job of more than `TELLING_MS` or, if there was none, on a short benchmark of
-   * the machine.
+   * Estimates how many milliseconds `runs` take in total. The estimate for each run is based on the
+   * model's last job that took more than `TELLING_MS`. If there was none, or without WebAssembly,
+   * it is based on a short benchmark of the machine.
    * @throws CrispenError `INVALID_INPUT`
    */
   async estimate(
@@ -176,7 +177,7 @@ export class CpuHost {
     let total = 0;
     for (const { model, network, width, height } of runs) {
       total +=
-        // This product is NaN if the model's speed is not known yet.
+        // If the model has not been timed yet, this product is NaN, so the benchmark is used.
         this.#paces[model.id] * width * height ||
         (await estimateMilliseconds(network, width, height, speed, team));
     }

@@ -1,4 +1,7 @@
-/** Threads that share memory, for cross-origin isolated pages. This module is a separate chunk. */
+/**
+ * Threads that share memory, for cross-origin isolated pages. This module is imported dynamically,
+ * so that other pages do not load it.
+ */
 import { type BandThread, Crew } from '../cpu/crew.ts';
 import { startThread } from './threads.ts';
 

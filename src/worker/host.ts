@@ -19,7 +19,7 @@ const MOST_LOSSES = 3;
 /** If a cancelled job does not end within this many milliseconds, its device is destroyed. */
 const CANCEL_MS = 5000;
 /**
- * After a device loss, submissions are shorter by this factor, because drivers abort long
+ * After a device loss, submissions are made this many times shorter, because drivers abort long
  * submissions.
  */
 const SMALLER = 4;
@@ -78,7 +78,7 @@ export class EngineHost {
 
   /** Frees a model, if it is loaded, once earlier jobs have ended. */
   async drop(id: string): Promise<void> {
-    // A later model can get the same id, and its values might fit in f16.
+    // The id might later be given to another model, whose values might fit in f16.
     this.#beyondF16.delete(id);
     const current = this.#current;
     const model = current?.models.get(id);
@@ -243,8 +243,8 @@ export class EngineHost {
     const holding: StripSink = async (strip) => {
       seen.add(strip.data);
       if (seen.colour) {
-        // Most results have several colours in their first strip and do not need `blank.ts`, so it
-        // is loaded lazily.
+        // `blank.ts` is loaded lazily, because it is needed only if the first strip has a single
+        // colour, which is rare.
         held ??= new (await import('../image/blank.ts')).HeldRows(strip);
         return held.add(strip);
       }
@@ -256,8 +256,8 @@ export class EngineHost {
       const slower = recovered.includes('device-lost') ? SMALLER : 1;
       const given = { ...options, checkpoint, submitMs: () => submitMs() / slower };
       if (model.program.element !== 'f16') {
-        // The held rows of a single colour were computed in f16 and might be wrong, so they are
-        // discarded.
+        // The rows that are held back have a single colour and were computed in f16. They might be
+        // wrong, so they are discarded.
         if (held) checkpoint.rows = 0;
         held = null;
         return engine.upscaleStrips(model, image, given, guarded);

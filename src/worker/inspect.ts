@@ -128,8 +128,8 @@ const reducedSize = ({ width, height }: Size, factor: number): Size => ({
 });
 
 /**
- * Returns the smallest whole factor that reduces an image to a size that `fits` accepts. If it
- * accepts no size, the image is reduced to a single pixel.
+ * Returns the smallest whole factor that reduces an image to a size that `fits` accepts. If
+ * `fits` accepts no size, the factor reduces the image to a single pixel.
  */
 function smallestReduction(image: Size, fits: (size: Size) => boolean): number {
   let factor = 1;
@@ -141,8 +141,8 @@ function smallestReduction(image: Size, fits: (size: Size) => boolean): number {
 function reduce(image: Rgba8Image, factor: number): Rgba8Image {
   if (factor === 1) return image;
   const { width, height, data } = image;
-  // `Reduction` computes the factor from this limit and rounds it up. Subtracting 0.5 ensures that
-  // rounding errors do not change the result.
+  // `Reduction` divides the longest side by its last argument and rounds the quotient up. The
+  // quotient is `factor - 0.5` here, so rounding errors cannot lead to a different factor.
   const reduction = new Reduction(width, height, Math.max(width, height) / (factor - 0.5));
   reduction.take(data);
   return reduction.image;

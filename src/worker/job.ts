@@ -49,7 +49,7 @@ export interface JobServices {
   readonly isVisible: () => boolean;
 }
 
-/** Asks the page whether to start a job that would take this many milliseconds. */
+/** Asks the page whether to start a job whose estimated duration is `milliseconds`. */
 type Ask = (milliseconds: number) => Promise<boolean>;
 
 type Found = Pick<WireDetection, 'adapter' | 'reason'>;
@@ -279,7 +279,7 @@ interface Way {
   /** The models, in the order in which they run. */
   readonly chain: readonly Runnable[];
   readonly backend: Backend;
-  /** Whether there is a GPU. If so, it resizes images, even if no network runs. */
+  /** Whether there is a GPU. If so, images are resized on it, even if no network runs. */
   readonly onGpu: boolean;
 }
 

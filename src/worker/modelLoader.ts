@@ -97,7 +97,8 @@ export class ModelLoader {
     signal: AbortSignal,
   ): Promise<LoadedWeights> {
     if (!entry) {
-      // Added files can be large, so they are not kept in memory but read again when needed.
+      // The weights of added models can be large. They are therefore not kept in memory, and each
+      // call reads the file again.
       progress.report('download', 0);
       const loaded = await this.#loadAdded(id);
       progress.report('download', 1);

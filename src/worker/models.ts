@@ -20,7 +20,7 @@ export interface WeightPlatform {
   readonly caches: Pick<CacheStorage, 'open'> | undefined;
   /**
    * Computes a SHA-256 hash. Undefined in insecure contexts, in which this module checks only the
-   * file's length. The structure is checked when the file is parsed.
+   * file's length. The file's structure is checked later, when the file is parsed.
    */
   readonly sha256: ((bytes: Uint8Array<ArrayBuffer>) => Promise<ArrayBuffer>) | undefined;
 }

@@ -47,8 +47,8 @@ it('adds the later stages to the time left of this one', () => {
   progress.report('upscale', 0);
   clock.now = 1000;
   progress.report('upscale', 0.25, 3000);
-  // The upscale stage (weight 80) takes 1000 + 3000 ms, so the estimate for the encode stage
-  // (weight 2) is 100 ms. The remaining time is 3000 + 100 ms.
+  // The upscale stage has taken 1000 ms and needs 3000 ms more. It has weight 80, so one unit of
+  // weight takes 50 ms. The encode stage has weight 2, so the estimate for it is 100 ms.
   expect(seen.at(-1)?.remainingMs).toBe(3100);
   clock.now = 4000;
   progress.report('encode', 0);

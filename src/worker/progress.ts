@@ -18,8 +18,8 @@ export class JobProgress {
   readonly #emit: (progress: UpscaleProgress) => void;
   readonly #now: () => number;
   /**
-   * The milliseconds per stage. The time between two reports is added to the stage of the earlier
-   * report.
+   * The milliseconds per stage. The time between two reports counts towards the stage of the
+   * earlier report.
    */
   readonly timings: Partial<Record<Stage, number>> = {};
   #last = 0;

@@ -1,6 +1,6 @@
 /**
- * The protocol between the page and the worker. This file contains only types and constants. It is
- * compiled for both sides, so it must not use the DOM or the worker's globals.
+ * The protocol between the page and the worker. This file contains only types and constants. The
+ * page's code and the worker's code import it, so it must not use the DOM or the worker's globals.
  */
 
 import type { AutoChoice } from '../catalog/auto.ts';
@@ -19,8 +19,8 @@ import type { ImageTags } from '../image/tags.ts';
 
 /**
  * The largest LR image, in pixels, that can be enlarged without a GPU and without WebAssembly.
- * Plain JavaScript reaches about 1 GFLOP/s. A2N needs 2.1 MFLOP per LR pixel at x2 and more than
- * twice that at x4.
+ * Plain JavaScript reaches about 1 GFLOP/s. A2N needs 2.1 MFLOP per LR pixel at x2, so such an
+ * image takes about 35 seconds. At x4, it takes more than twice as long.
  */
 export const CPU_MAX_PIXELS = 128 * 128;
 
@@ -74,8 +74,8 @@ export interface UpscaleProgress {
 }
 
 /**
- * Whether EXIF and XMP are kept or dropped. If EXIF is kept, its orientation is set to upright, and
- * its sizes and its thumbnail are removed.
+ * Whether EXIF and XMP are kept or dropped. If they are kept, their orientation is set to upright,
+ * and the original image's size and the EXIF thumbnail are removed.
  */
 export type Metadata = 'keep' | 'drop';
 
@@ -108,7 +108,7 @@ export interface Diagnostics extends Omit<UpscaleReport, 'backend'> {
   readonly noGpu: string | null;
   /**
    * The milliseconds per stage. Stages that were not needed are absent. If the file is encoded
-   * strip by strip, the encoding time is part of `upscale`.
+   * while the image is still being enlarged, this encoding time counts as `upscale`.
    */
   readonly timings: Readonly<Partial<Record<Stage, number>>>;
   /** The models that `model: 'auto'` chose, and the reason; absent for other requests. */
@@ -154,7 +154,7 @@ export interface UpscaleOutput<Image = ImageBitmap | Blob> {
 export interface UpscalePlan {
   /** The id of the model; null for the default models. */
   readonly model: string | null;
-  /** Whether the fast models replace the best models if the best would take too long. */
+  /** Whether to use the fast models if the best models would take too long. */
   readonly auto: boolean;
   /** The model's scale. */
   readonly scale: number;
@@ -176,7 +176,7 @@ export interface UpscalePlan {
   /** The longest side of the preview image; null for no preview image. */
   readonly preview: number | null;
   readonly tiling: Tiling;
-  /** Whether the page must be asked before a long job on the CPU. */
+  /** Whether the worker must ask the page before it starts a long job on the CPU. */
   readonly asks: boolean;
 }
 
@@ -194,7 +194,10 @@ export interface AddOptions {
   readonly likelyScale?: number | undefined;
   /** The largest value of the network's input, if it is not the usual 1 or 255. */
   readonly inputRange?: number | undefined;
-  /** The task of a network with scale 1, if the file's name does not contain it. */
+  /**
+   * The network's task. By default, the task of a network with scale 1 is the one that the file's
+   * name indicates.
+   */
   readonly task?: Task | undefined;
   /**
    * One or more hashes of the file, in the format of HTML's `integrity` attribute, such as
@@ -233,8 +236,8 @@ export interface InspectPlan {
 }
 
 /**
- * A value that is used in place of a model id. The worker then chooses the best or the fast models.
- * No model has this id.
+ * A value that is used in place of a model id. The worker then chooses between the best models and
+ * the fast models. No model has this id.
  */
 export const AUTO = 'auto';
 
@@ -275,7 +278,10 @@ export interface AddedModel {
   readonly kept: boolean;
 }
 
-/** A source as it is sent to the worker. Bitmaps and pixels are transferred. */
+/**
+ * A source as it is sent to the worker. Bitmaps and the sample arrays of pixels and mosaics are
+ * transferred, not cloned.
+ */
 export type WireSource =
   | { readonly kind: 'blob'; readonly blob: Blob }
   | { readonly kind: 'url'; readonly url: string }
@@ -304,8 +310,8 @@ export interface WireDetection {
 }
 
 /**
- * The result of a call. Comlink keeps only the name, message and stack of an error, so errors with
- * codes and hints are sent as values.
+ * The result of a call. Comlink keeps only the name, message and stack of a thrown error, so the
+ * worker returns errors as values, which include the code and the hint.
  */
 export type Result<T> =
   | { readonly ok: true; readonly value: T }
@@ -330,7 +336,10 @@ export interface WorkerConfig {
   readonly threads: number | null;
   readonly precision: Precision;
   readonly tune: TuneMode;
-  /** The name of a lock that the worker holds until it ends; null for no lock. */
+  /**
+   * The name of the lock that the worker holds until it ends, or null for no lock. The lock's
+   * release tells the page that the worker has ended.
+   */
   readonly lifeline: string | null;
   readonly visible: boolean;
 }
@@ -358,7 +367,7 @@ export interface ProgressEvent {
  */
 export interface QuestionEvent {
   readonly job: number;
-  /** The job's estimated duration in milliseconds. The page decides whether this is acceptable. */
+  /** The job's estimated duration in milliseconds. The page decides whether to continue. */
   readonly question: number;
 }
 
@@ -373,7 +382,7 @@ export interface ThreadEvent {
 
 /** The worker's interface. The page chooses job ids, which are unique per worker. */
 export interface WorkerApi {
-  /** This must be the first call. It resolves when the worker holds its lock. */
+  /** This must be the first call. It resolves when the worker has acquired the lock `lifeline`. */
   configure(config: WorkerConfig): Promise<void>;
   /** Returns immediately, which shows that the worker is alive. */
   ping(): Result<null>;

@@ -37,7 +37,8 @@ export function fetchFailed(url: string, what: 'image' | 'model', cause: unknown
 export interface ReadOptions {
   readonly signal: AbortSignal;
   /**
-   * Checks the first bytes before the rest is read.
+   * Decides from the first bytes whether the rest of the file is read. To reject the file, it
+   * throws an error.
    * @returns the maximum number of bytes that the file may contain
    */
   readonly judge: (start: Uint8Array) => number;
@@ -79,7 +80,7 @@ export async function readAll(
       if (done) break;
       if (limit !== null && length + value.length > limit) throw tooLarge(limit);
       if (length + value.length > bytes.length) {
-        // The stated length is used only after `judge` has accepted the file.
+        // Memory for the whole file is allocated only after `judge` has accepted the file.
         const wanted = limit === null ? START_BYTES : Math.max(stated, 2 * bytes.length);
         const larger = new Uint8Array(Math.max(length + value.length, wanted));
         larger.set(bytes.subarray(0, length));

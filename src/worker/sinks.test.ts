@@ -8,7 +8,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 const bytes = (length: number, seed = 1): Bytes =>
   Uint8Array.from({ length }, (_, i) => (i * 31 + seed * 57) % 251);
 
-/** Writes parts through `save`. A part that is an error is thrown instead. */
+/** Writes parts through `save`. If a part is an error, throws it instead of writing it. */
 function write<T>(open: () => Promise<Sink<T>>, parts: readonly (Bytes | Error)[]) {
   return save(open, async (to) => {
     const writer = to.getWriter();

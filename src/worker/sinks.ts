@@ -168,8 +168,9 @@ const FOLDER = 'crispen-results';
 let spilled = 0;
 
 /**
- * Opens the folder for large results. A file's name begins with the name of its worker's lock,
- * which the worker holds until it ends. Files of workers that have ended are removed first.
+ * Opens the folder for large results and first removes old files from it. The name of each file
+ * begins with the name of a lock, which the worker that created the file holds until it ends. If
+ * nobody holds the lock, the file is removed.
  *
  * @param lifeline the name of this worker's lock; null if the browser has no locks, because it is
  *   then unknown which workers have ended

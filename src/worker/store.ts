@@ -167,8 +167,9 @@ export class ModelStore {
   }
 
   /**
-   * Repeats a failed write. Before each new attempt, one fetched file that this worker has not used
-   * is removed. If there is none, the error is thrown.
+   * Repeats a write until it succeeds. After each failure, one file is removed to make room: a file
+   * that came from a URL and that this worker has not used. If there is no such file, the error of
+   * the write is thrown.
    */
   async #makingRoom(folder: Folder, id: string, write: () => Promise<void>): Promise<void> {
     for (;;) {
@@ -183,7 +184,10 @@ export class ModelStore {
     }
   }
 
-  /** Returns the models that this worker has not used, least recently used first. */
+  /**
+   * Returns the models that this worker has not used. They are sorted by the time when any worker
+   * last used them, oldest first.
+   */
   #unused(models: readonly StoredFacts[]): readonly StoredFacts[] {
     const lastUse = ({ used, added }: StoredFacts) => used ?? added;
     return models.filter(({ id }) => !this.#inUse.has(id)).sort((a, b) => lastUse(a) - lastUse(b));

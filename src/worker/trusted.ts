@@ -28,8 +28,8 @@ function makePolicy(): ScriptPolicy | null {
   try {
     return trustedTypes?.createPolicy('crispen', { createScriptURL: (url) => url }) ?? null;
   } catch {
-    // The page forbids the policy's name, or another copy of Crispen already uses it. The page
-    // might still have a default policy.
+    // The page forbids the policy's name, or another copy of Crispen already uses it. The URL
+    // then stays a string, which the page's default policy might still accept.
     return null;
   }
 }

@@ -8,8 +8,8 @@ import type { AdapterReport } from '../engine/types.ts';
 import type { TuneMode } from './protocol.ts';
 
 /**
- * A store for JSON values. Its methods can throw (quota, privacy modes). In that case, the value is
- * not stored.
+ * A store for JSON values. Its methods can throw, for example in private windows or when the quota
+ * is exceeded. Callers ignore these errors.
  */
 export interface TuningStore {
   /** Returns the value of a key, or null if there is none. */
@@ -20,11 +20,11 @@ export interface TuningStore {
 /** The platform functions that this module uses. Tests pass fake functions. */
 export interface TunedPlatform {
   readonly measure: (options: TuneOptions) => Promise<TuneResult>;
-  /** The store for results; undefined if they should not be stored. */
+  /** The store for the measurements' results. If it is undefined, results are not stored. */
   readonly store: TuningStore | undefined;
   /**
-   * The user agent is part of each key in the store. After a browser update, which can change how
-   * fast kernels run, measurements of the old version are therefore not used.
+   * The user agent is part of each key in the store. A browser update can change how fast kernels
+   * run, so results that were measured in an older version are not used.
    */
   readonly userAgent: string;
 }
@@ -36,8 +36,8 @@ export interface TunedPlatform {
 const VERSION = 3;
 const CACHE_NAME = 'crispen-tuning';
 /**
- * The time limit for a measurement, in milliseconds. If a measurement exceeds it, the table of
- * adapter families is used.
+ * The time limit for a measurement, in milliseconds. If a measurement exceeds it, the tuning comes
+ * from the table of adapter families (`FAMILIES`).
  */
 const PATIENCE_MS = 120_000;
 
@@ -61,11 +61,11 @@ export const cacheStore = (caches: Pick<CacheStorage, 'open'>, origin: string): 
 /**
  * Finds the tuning for an adapter.
  * - `full`: reads the store. If it has no entry, measures immediately, which takes a few seconds.
- *   On a software adapter, which is slow, only convolutions of 16 x 16 pixels are measured, and the
- *   fusion level comes from the table of adapter families. If anything fails, the table of adapter
- *   families is used, and the next visit measures again.
+ *   A software adapter is slow, so only convolutions are measured, on maps of 16 x 16 pixels, and
+ *   the fusion level comes from the table of adapter families (`FAMILIES`). If the measurement
+ *   fails, the whole tuning comes from this table, and the next call measures again.
  * - `quick`: reads the result of a full measurement or, if there is none, of a quick measurement
- *   from the store. If the store has neither, uses the table of adapter families.
+ *   from the store. If the store has neither, the tuning comes from the table.
  */
 export async function tunedFor(
   adapter: AdapterReport,
@@ -94,8 +94,8 @@ export async function tunedFor(
 
 /**
  * Quickly measures which convolution variants are fastest on an adapter, and stores the result for
- * engines that are created later. Does nothing on a software adapter, if a result is already
- * stored, or if results cannot be stored.
+ * engines that are created later. Does nothing if the adapter is a software adapter, if a result is
+ * already stored, or if there is no store.
  * @returns whether it measured
  * @throws CrispenError `ABORTED`, `DEVICE_LOST`; after an error, nothing is stored
  */

@@ -80,8 +80,9 @@ export class Journal {
   }
 
   /**
-   * Returns whether the result in `wanted` exists and was produced from the same file with the same
-   * settings. Returns false if the result was replaced with a file of a different size.
+   * Returns whether the output file of `wanted` exists and was produced from the same version of
+   * the input file with the same settings. Returns false if the result was replaced with a file of
+   * a different size.
    */
   async isDone(wanted: Entry & { readonly output: string }): Promise<boolean> {
     const entry = this.#entries.get(wanted.input);

@@ -111,8 +111,9 @@ export async function bulkCommand(
   try {
     const enlargers = backends.map((backend) => new Enlarger(backend, settings.models));
     const [enlarger] = enlargers;
-    // Making this plan detects an invalid model before any work begins. A size that is given as a
-    // side or a box is ignored, because its factor can differ between images.
+    // Making this plan detects an invalid model before any work begins. If the requested size is a
+    // width, a height or a box, each image can need a different factor, so the plan uses the
+    // model's own scale.
     const { chain } = await enlarger.plan(SOME, { ...settings.task, size: factorAlone(settings) });
     const hash = settingsHash(settings, chain);
     if (values['dry-run']) {
@@ -130,7 +131,7 @@ export async function bulkCommand(
     }
     const journal = await Journal.open(out, shard);
     try {
-      // Results that already exist do not need any more space.
+      // Only results that are not in the journal need more disk space.
       const missing = work.filter((one) => !journal.lists(one, hash));
       await checkRoom(missing, settings, out);
       journal.append({
@@ -158,7 +159,7 @@ export async function bulkCommand(
         });
         for (const other of found.others) tally.other(other);
       } finally {
-        // The counts are printed even if the run ends early.
+        // The summary of the run is printed even if an error ends the run early.
         const engineMs = enlargers.reduce((sum, { busyMs }) => sum + busyMs, 0);
         const seconds = (performance.now() - started) / 1000;
         const pipelines = backends.reduce((sum, backend) => sum + backend.pipelines, 0);
@@ -234,7 +235,7 @@ async function runAll(
   const jobs = Array.from({ length: options.jobs });
   await Promise.all(jobs.flatMap(() => enlargers.map(worker)));
   if (options.signal?.aborted) throw new CrispenError('ABORTED', 'The run was cancelled.');
-  // With `failFast`, the error has already been reported for its image.
+  // With `failFast`, any image's error ends the run, and `tally` has already printed this error.
   if (fatal !== null && !options.failFast) throw fatal as CrispenError;
 }
 
@@ -264,7 +265,7 @@ async function makeOne(
     try {
       const to = join(out, output);
       await makeFolder(dirname(to));
-      // Whether files can be created in a folder is tested only for the folder's first image.
+      // Only the first image in each folder tests whether files can be created there.
       const tries = !tried.has(dirname(to));
       const place = await findOutput(to, path, { tries });
       tried.add(dirname(to));

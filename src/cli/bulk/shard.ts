@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { UsageError } from '../command.ts';
 
-/** A part of the work. It consists of the images whose hash modulo `of` is `index - 1`. */
+/**
+ * A part of the work. An image belongs to it if the hash of its path, modulo `of`, is `index - 1`.
+ */
 export interface Shard {
   /** The number of the shard, starting from 1. */
   readonly index: number;

@@ -74,7 +74,7 @@ export class Tally {
     readonly engineMs: number;
     /** The number of pipelines that were compiled for GPUs. */
     readonly pipelines: number;
-    /** The number of folders that were skipped. */
+    /** The number of folders that were skipped because `--recursive` was not given. */
     readonly closed: number;
   }): void {
     clearProgress();

@@ -29,8 +29,9 @@ export function embedAvif(
     bytes.at(pitm.body) === 0 ? bytes.u16be(pitm.body + 4) : bytes.u32be(pitm.body + 4);
   const property = properties.length + 1;
 
-  // The association table is rewritten. Its version determines the size of an item id, and its
-  // flags determine the size of a property index.
+  // `rows` becomes the content of the new `ipma` box: the old table, with the profile added to the
+  // primary item's properties. The table's version determines the size of an item id, and its flags
+  // determine the size of a property index.
   const version = bytes.at(ipma.body);
   const wide = (bytes.at(ipma.body + 3) & 1) !== 0;
   const idBytes = version < 1 ? 2 : 4;
@@ -67,14 +68,14 @@ export function embedAvif(
     box('meta', file.subarray(meta.body, iprp.start), newIprp, file.subarray(iprp.end, meta.end)),
     file.subarray(meta.end),
   ]);
-  // If `iloc` precedes the properties, its position is unchanged.
+  // The larger `iprp` box moves `iloc` only if `iloc` comes after it.
   shiftOffsets(whole, iloc.start < iprp.start ? iloc.body : iloc.body + grown, meta.end, grown);
   return whole;
 }
 
 /**
- * In an item location box, adds `by` to all offsets that are at least `from`, the old end of the
- * metadata.
+ * Adds `by` to those file offsets in an item location box (`iloc`) that are at least `from`. The
+ * metadata used to end at `from`, so these offsets refer to data that has moved.
  */
 function shiftOffsets(file: Uint8Array, body: number, from: number, by: number): void {
   const bytes = new Bytes(file);

@@ -5,7 +5,7 @@ import { EXIF_MARK, ICC_MARK, XMP_MARK } from '../container.ts';
 /** The maximum size of a segment in bytes, including its length field. */
 const MAX_SEGMENT = 65535;
 
-/** Replaces the profile, EXIF and XMP in a JPEG with those in the tags. */
+/** Replaces a JPEG's ICC profile, EXIF data and XMP data with those in `tags`. */
 export function embedJpeg(file: Uint8Array<ArrayBuffer>, tags: ImageTags): Uint8Array<ArrayBuffer> {
   const bytes = new Bytes(file);
   const segment = (marker: number, ...content: Uint8Array[]) => {

@@ -53,7 +53,8 @@ async function checkLength(
   }
   const [width, height] = [bytes.u32be(16), bytes.u32be(20)];
   const pixels = width * height * 2 * (CHANNELS[bytes.at(25)] ?? 1);
-  // An interlaced file contains the rows of seven passes, and each row has one extra byte.
+  // Each row has one extra byte, its filter type. An interlaced file has seven passes and thus more
+  // rows than the image.
   const limit = pixels + 8 * (width + height) + 64;
   let inflated = 0;
   const take = (part: Uint8Array) => {

@@ -7,9 +7,9 @@ const KINDS: readonly string[] = ['acTL', 'fcTL', 'fdAT', 'IDAT'];
 
 /**
  * Converts an animated PNG to a still PNG, so that every decoder returns the same image. Normally,
- * that image is the first frame. However, the IDAT chunks can contain a separate image for viewers
- * without animation support. If the first frame then covers only a part of the canvas, the result
- * is that separate image. Source: the PNG specification, W3C, third edition.
+ * the still PNG contains the first frame. However, the IDAT chunks can contain a separate image for
+ * viewers without animation support. If the first frame then covers only a part of the canvas, the
+ * result is that separate image. Source: the PNG specification, W3C, third edition.
  */
 export function stillOf(bytes: Bytes): {
   readonly animation: 'first frame' | 'still picture' | null;

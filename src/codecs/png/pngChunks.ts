@@ -28,8 +28,8 @@ export function headerChunk(
 const PERCEPTUAL_INTENT = 0;
 
 /**
- * Returns the colour type. For a grey image with an RGB profile but without colour chunks, this is
- * an RGB type, because a grey PNG cannot contain an RGB profile.
+ * Returns the colour type. A grey image that has an RGB profile but no colour chunks is stored as
+ * RGB, because a grey PNG cannot contain an RGB profile.
  */
 export function colourType({ grey, icc, pngColours }: ImageTags, hasAlpha: boolean): PngColour {
   const isGrey = grey && (icc === null || pngColours !== null);

@@ -3,7 +3,7 @@ import type { Bytes } from '../bytes.ts';
 /** A chunk of a PNG file. */
 export interface PngPart {
   readonly type: string;
-  /** The start of the whole chunk, which consists of a length, a type, data and a checksum. */
+  /** The offset of the chunk, which consists of a length, a type, data and a checksum. */
   readonly at: number;
   /** The start of the chunk's data. */
   readonly start: number;

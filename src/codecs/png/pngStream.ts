@@ -29,7 +29,7 @@ export interface PngHeader {
   /**
    * The tags of the image. If `grey` is set, the file is grey. If, however, `icc` is set and
    * `pngColours` is null, the file is RGB, because a grey PNG cannot contain an RGB profile.
-   * Default: sRGB without metadata.
+   * By default, the file is sRGB and has no metadata.
    */
   readonly tags?: ImageTags;
 }
@@ -65,8 +65,8 @@ export function pngWriter(
   const filters = new RowFilters(header, colour);
   const orStop = async (work: () => Promise<void>) => {
     try {
-      // If `to` fails, nothing reads from the compressor any more, and `work` alone would never
-      // end.
+      // If `to` fails, nothing reads from the compressor any more, and `work` never ends. `file`
+      // rejects in this case.
       await Promise.race([work(), file]);
     } catch (error) {
       stop.abort(error);
@@ -77,8 +77,8 @@ export function pngWriter(
   return new WritableStream<Rows>(
     {
       start({ signal }) {
-        // This listener runs immediately, whereas `abort` below is called only after the current
-        // write.
+        // This listener stops the output at once, even during a write. The `abort` method below is
+        // called only after the current write.
         signal.addEventListener('abort', () => stop.abort(signal.reason));
       },
       write: (rows) =>
@@ -139,7 +139,7 @@ class Idat implements Transformer<Uint8Array, Uint8Array<ArrayBuffer>> {
   }
 }
 
-/** The channels of RGBA that are stored, by colour type. */
+/** The indices of the RGBA channels that a file of each colour type stores. */
 const STORED: Readonly<Record<PngColour, readonly number[]>> = {
   0: [0],
   2: [0, 1, 2],
@@ -155,8 +155,8 @@ class RowFilters {
   readonly #header: PngHeader;
   readonly #stored: readonly number[];
   /**
-   * The number of bytes per pixel in the file, which is also the distance to the left neighbour in
-   * a filter.
+   * The number of bytes per pixel in the file. Filters compare a byte with the one that is this
+   * many bytes before it, which belongs to the pixel on the left.
    */
   readonly #pixel: number;
   /**
@@ -200,8 +200,8 @@ class RowFilters {
   }
 
   /**
-   * Converts one row to the file's form: only the stored channels, and the high byte of each 16-bit
-   * sample first.
+   * Converts one row to the form in which it is stored in the file. Only the stored channels are
+   * copied, and 16-bit samples become big-endian.
    */
   #read(rows: Rows, from: number): void {
     const [row, stored, isDeep] = [this.#row, this.#stored, this.#header.depth === 16];
@@ -232,7 +232,8 @@ class RowFilters {
 function filterRow(out: Uint8Array, row: Uint8Array, above: Uint8Array, pixel: number): void {
   const end = row.length;
   const sums = [0, 0, 0, 0, 0];
-  // The step is one byte longer than a whole number of pixels, so every channel is sampled.
+  // In long rows, the step is a whole number of pixels plus one byte, so that the sample contains
+  // bytes of every channel.
   const step = end < SAMPLES ? 1 : Math.ceil(end / SAMPLES / pixel) * pixel + 1;
   for (let i = pixel; i < end; i += step) {
     const [value, left, up, corner] = [row[i], row[i - pixel], above[i], above[i - pixel]];

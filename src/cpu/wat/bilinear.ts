@@ -13,8 +13,9 @@ import {
 } from './text.ts';
 
 /**
- * Generates instructions that compute the source positions on either side of output `$<index>`, and
- * the distance from the first of them to the exact position. The exact source position is
+ * Generates instructions that compute which source rows or columns are used for the output row or
+ * column `$<index>`. `$<low>` and `$<high>` become their indices, and `$<f>` becomes the distance
+ * from `$<low>` to the exact source position. The exact source position is
  * `max((index + 0.5) / scale - 0.5, 0)`, which equals
  * `max(2 * index + 1 - scale, 0) / (2 * scale)`.
  */

@@ -24,11 +24,11 @@ export interface ConvTile {
 }
 
 /**
- * Tiles with eight and with four output channels, and single-pixel tiles for narrow maps. Each
- * iteration of the inner loop processes one input channel. V8 up to 12.4 (Node 22) moves all of an
- * iteration's loads to its start. The loads, the sums and one product fill the 15 vector registers
- * that V8 can use on x64. With more channels per iteration or more pixels, V8 keeps sums in memory
- * and reaches only half the speed.
+ * The tile sizes for eight and for four output channels. Single-pixel tiles are used for maps that
+ * are too narrow for the larger tiles. Each iteration of the inner loop processes one input
+ * channel. V8 up to 12.4 (Node 22) moves all of an iteration's loads to its start. The loads, the
+ * sums and one product fill the 15 vector registers that V8 can use on x64. With more channels per
+ * iteration or more pixels, V8 keeps sums in memory and reaches only half the speed.
  */
 const TILES: readonly ConvTile[] = [
   { pixels: 4, channels: 8 },
@@ -42,7 +42,7 @@ const tileName = ({ pixels, channels }: ConvTile): string => `tile${pixels}x${ch
 /**
  * Generates a function that computes one tile at the pixel (`$x`, `$row`). The tile's output
  * channels start at byte `$c` of a pixel. `$w` is the address of their weights. The function
- * returns the address after the weights.
+ * returns the address of the weights for the next output channels.
  */
 function tileText(tile: ConvTile, madd: MultiplyAdd): string {
   const { pixels, channels } = tile;

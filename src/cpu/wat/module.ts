@@ -33,8 +33,8 @@ export const probeText = ({ relaxed }: Variant): string => `(module (func (resul
 ${multiplyAdd(relaxed)(...(Array(3).fill('(v128.const i32x4 0 0 0 0)') as [string, string, string]))}))`;
 
 /**
- * Returns the module's text. The module imports its memory. Every function takes a record and a
- * range of rows as parameters.
+ * Returns the module's text. The module imports its memory. Every exported function takes the
+ * address of a record of parameters (see `RECORDS`) and the range of rows to compute.
  */
 export function moduleText({ relaxed }: Variant): string {
   const madd = multiplyAdd(relaxed);

@@ -13,8 +13,8 @@ import {
 } from './text.ts';
 
 /**
- * sums: see `RECORDS`. It sums four channels at a time. Sums along a row are in f32; the host adds
- * the rows in f64.
+ * sums: see `RECORDS`. The function processes four channels at a time. It adds the pixels of a row
+ * in f32. The host then adds the sums of the rows in f64.
  */
 export function sumsText(): string {
   const body = lines(

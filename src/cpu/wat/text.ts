@@ -21,7 +21,10 @@ export const mul = (a: string, b: string): string => `(i32.mul ${a} ${b})`;
 export const int = (value: number): string => `(i32.const ${value})`;
 /** Adds `value` to the variable `name`. */
 export const advance = (name: string, value: string): string => set(name, add(get(name), value));
-/** Returns an expression for the address of row `$row` in a map that a record describes. */
+/**
+ * Returns an expression for the address of row `$row` of a map. The record's field `base` contains
+ * the map's address, and its field `row` contains the distance between rows.
+ */
 export const rowOf = <R extends RecordName>(record: R, base: Field<R>, row: Field<R>): string =>
   add(field(record, base), mul(get('row'), field(record, row)));
 
@@ -38,7 +41,8 @@ export const leaky = (v: string, slope: string, madd: MultiplyAdd) => {
 };
 
 /**
- * Generates a function that runs `body` for each row from `$row` to `$end - 1` of the record `$d`.
+ * Generates a function that runs `body` for each row from `$row` to `$end - 1`. The function's
+ * parameter `$d` is the address of the record that describes its task.
  */
 export const rowFunction = (
   name: string,

@@ -82,8 +82,8 @@ const inputText = (): string => {
 
 /**
  * Generates code that multiplies the transformed windows by the transformed weights. For each
- * position in a window, this is a 1x1 convolution that treats each window as one pixel. The code
- * calls functions that `convText` generates, such as `$tile4x8`.
+ * of the 16 positions in a window, the code computes a 1x1 convolution in which each window counts
+ * as one pixel. It calls functions that `convText` generates, such as `$tile4x8`.
  */
 const productsText = (): string => {
   const block = (channels: 4 | 8, pixels: 4 | 6) =>
@@ -166,8 +166,9 @@ const outputText = (madd: MultiplyAdd): string => {
 
 /**
  * winograd: a 3x3 convolution with tiles of 2x2 pixels, F(2x2, 3x3) from Lavin and Gray, Fast
- * Algorithms for Convolutional Neural Networks (2015). `$row` counts rows of tiles. The transformed
- * windows and the products of `TILES` tiles stay in the L2 cache.
+ * Algorithms for Convolutional Neural Networks (2015). `$row` counts rows of tiles. `TILES`
+ * tiles are computed at a time, so that their transformed windows and products stay in the L2
+ * cache.
  */
 export function winogradText(madd: MultiplyAdd): string {
   const body = lines(

@@ -35,8 +35,9 @@ function claimAttentionBlocks(fuser: Fuser, patterns: PatternFinder): void {
   const byOutput = new Map(blocks.map((block) => [block.out, block]));
   /**
    * Returns the next block if the last op of `block` can also compute the first map that the next
-   * block needs, `t = lrelu(first(x))`. Returns null if there is no such block, if its number of
-   * features is different, or if its `first(x)` must be written to memory.
+   * block needs, `t = lrelu(first(x))`. Returns null if there is no next block, if the two blocks
+   * have different numbers of features, or if the next block's `first(x)` must be written to
+   * memory.
    */
   const fedBy = (block: AttentionBlock): AttentionBlock | null => {
     const next = byInput.get(block.out);
@@ -113,8 +114,8 @@ function claimSkipOutput(fuser: Fuser, patterns: PatternFinder): void {
 }
 
 /**
- * Fuses pixel attention (a convolution and its gate) into one op, unless the convolution reads the
- * parts of a concatenation.
+ * Fuses pixel attention (a convolution and its gate) into one op. A convolution that reads several
+ * maps as a concatenation is skipped.
  */
 function claimGatedConvs(fuser: Fuser, patterns: PatternFinder): void {
   fuser.graph.nodes.forEach((node, id) => {

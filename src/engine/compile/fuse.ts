@@ -27,11 +27,13 @@ export type Fusion = 'none' | 'ops' | 'blocks';
 export interface FuseOptions {
   /** The default is `ops`. */
   readonly fuse?: Exclude<Fusion, 'blocks'>;
-  /** Nodes that must be written to memory. Fusion stops at them. */
+  /**
+   * Nodes whose values must be written to memory. They are not fused with the nodes that read them.
+   */
   readonly keep?: ReadonlySet<NodeId>;
   /**
-   * If `image` is given, the list of ops starts and ends with pixel conversions. The pixels have 16
-   * bits per sample if `wide` is set.
+   * If `image` is given, the ops also convert the input from pixels and the result to pixels. The
+   * pixels have 16 bits per sample if `wide` is set.
    */
   readonly image?: { readonly wide?: boolean } | undefined;
   /**
@@ -119,9 +121,9 @@ export class Fuser {
    * Fuses `conv [activation] [mul other] [add other] [activation]` into one op. A nearest-neighbour
    * enlargement or a concatenation can come first. The pattern can contain a `mix` instead of `mul`
    * and `add`. If the convolution reads a concatenation, `mul` and `mix` are not fused, because the
-   * kernel for this case has no multiplier. An `add` is then fused only if `other` is one of the
-   * concatenated maps, or if the number of these maps is less than `MAX_PARTS`, because otherwise
-   * the kernel has no binding for `other`.
+   * kernel for concatenated maps has no binding for a multiplier. It can read
+   * `MAX_PARTS` maps. If it already reads that many, an `add` is fused only if `other` is one of
+   * them.
    */
   #claimConv(node: Node<'conv'>, id: NodeId): void {
     const parts = this.partsOf(node);
@@ -166,7 +168,8 @@ export class Fuser {
         mix = follower.inputs[0] === last ? 0 : 1;
       } else if (follower.op === 'add' && addend === null && act1 === null) {
         const summand = other(follower, last);
-        // The sum is `a + factor * b`, but the epilogue can only scale the convolution's result.
+        // An `add` computes `a + factor * b`. The kernel can multiply only the convolution's result
+        // by `factor`, so this result must be `b`.
         const scalable = follower.factor === 1 || follower.inputs[1] === last;
         if (!scalable || !canBind(summand)) break;
         addend = summand;
@@ -247,8 +250,8 @@ export class Fuser {
   }
 
   /**
-   * Fuses the dynamic attention module into one op. The module consists of pool (over whole maps,
-   * as in A2N), linear, relu, linear and softmax.
+   * Fuses the dynamic attention module of A2N into one op. The module consists of five nodes: a
+   * global average pool, a linear layer, a ReLU, another linear layer and a softmax.
    */
   #claimDynamicWeights(pool: Node<'globalAveragePool'>, id: NodeId): void {
     const chain = [id];
@@ -310,8 +313,8 @@ export class Fuser {
   }
 
   /**
-   * Returns a node's reader if there is only one, it is not part of an op yet, and the node's value
-   * does not have to be written to memory. Otherwise, returns null.
+   * Returns the only node that reads `id`. Returns null if there is no such node or several, if the
+   * reader is already part of an op, or if the value of `id` must be written to memory.
    */
   #follower(id: NodeId): NodeId | null {
     if (!this.#isFusing || this.keep.has(id) || id === this.graph.output) return null;
@@ -320,8 +323,8 @@ export class Fuser {
   }
 
   /**
-   * Returns true if a node's value does not have to be written to memory, because only nodes that
-   * satisfy `can` read it.
+   * Returns whether all nodes that read `id` satisfy `can`. Returns false if the value of `id` must
+   * be written to memory in any case.
    */
   #readOnlyBy(id: NodeId, can: (reader: GraphNode) => boolean): boolean {
     if (!this.#isFusing || this.keep.has(id) || id === this.graph.output) return false;
@@ -352,7 +355,7 @@ function pointwise(
   };
 }
 
-/** Whether the registers of one invocation have room for a query and its result. */
+/** Whether one invocation can hold a query and its result in registers. */
 const attendsInOne = ({ channels, heads }: Node<'groupScores'>): boolean => channels / heads <= 64;
 
 const unpackOp = (y: NodeId): FusedOp => ({
@@ -366,6 +369,6 @@ const unpackOp = (y: NodeId): FusedOp => ({
 export const sumOf = (nodes: readonly GraphNode[]): number =>
   nodes.reduce((sum, { multiplyAdds }) => sum + multiplyAdds, 0);
 
-/** Of the node's first two operands, returns the one that is not `id`. */
+/** Takes one of a node's first two operands and returns the other one. */
 const other = (node: GraphNode, id: NodeId): NodeId =>
   node.inputs[0] === id ? node.inputs[1] : node.inputs[0];

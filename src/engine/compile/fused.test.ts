@@ -76,8 +76,8 @@ function seeded({ graph }: Network): Map<string, Float32Array> {
 type Value = PlanarMap | Float32Array;
 
 /**
- * Runs a fused graph with the formulas from the comments on the op types. Values are dropped after
- * their last use.
+ * Computes the result of a fused graph in JavaScript. For each type of op, it uses the formula in
+ * the comment on that type. Values are dropped after their last use.
  */
 function run(
   fused: FusedGraph,

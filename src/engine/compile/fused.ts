@@ -61,9 +61,9 @@ interface Fused {
  * If `mix` is given, `multiplier` is a vector of two weights, and there is an `addend`:
  *   y = act1(multiplier[mix] * act0(conv(x) + bias) + multiplier[1 - mix] * addend)
  *
- * `x` is either a single map or two to five maps of the same size. A single map is enlarged by
- * `upsample` (nearest-neighbour) before the convolution. Several maps are concatenated along their
- * channels, and there is no enlargement or multiplier.
+ * `x` is either a single map or two to five maps of the same size. If `x` is a single map, it is
+ * enlarged by `upsample` (nearest-neighbour) before the convolution. If `x` is several maps, they
+ * are concatenated along their channels, and there is no enlargement or multiplier.
  */
 export interface ConvOp extends Fused, ConvLayer {
   readonly op: 'conv';
@@ -79,11 +79,15 @@ export interface ConvOp extends Fused, ConvLayer {
    */
   readonly upsample: number;
   readonly act0: Activation | PRelu | null;
-  /** Scales the convolution's result in the sum. It is 1 if nothing is added or `mix` is given. */
+  /**
+   * The factor of the convolution's result in the first formula. It is 1 if there is no `addend` or
+   * if `mix` is given.
+   */
   readonly factor: number;
   /**
-   * The position of the convolution's result among the two maps of a fused `mix`. The compiler
-   * fuses a `mix` only if the backend supports it (`FuseOptions.mixes`).
+   * Given if a `mix` node is fused with the convolution: 0 if the convolution's result is the first
+   * input of that node, and 1 if it is the second. The compiler fuses a `mix` only if the backend
+   * supports it (`FuseOptions.mixes`).
    */
   readonly mix?: 0 | 1 | undefined;
   readonly act1: Activation | null;
@@ -120,8 +124,8 @@ export interface DynamicWeightsOp extends Fused, OneToOne {
 }
 
 /**
- * The sizes of the two ops that make up attention within groups, and the first channel of the
- * values.
+ * The parameters of attention within groups: those of `groupScores`, and the channel `first` at
+ * which the values begin.
  */
 export interface AttentionSizes extends Omit<OpOf<'groupScores'>, 'op'> {
   readonly first: number;
@@ -145,8 +149,9 @@ export interface VectorActivationOp extends Fused, OneToOne {
 
 /**
  * The first half of an attention-in-attention block, only at fusion level `blocks`:
- * `gated = k3(t) * sigmoid(k2(lrelu(k1(t))))`. Only `k2` has a bias. The op also adds up partial
- * sums of `t`, because the second half needs these totals for `pool(t)`.
+ * `gated = k3(t) * sigmoid(k2(lrelu(k1(t))))`. Only `k2` has a bias. An earlier kernel
+ * computes the sums of `t` over parts of the image. This op adds them up, because the second half
+ * of the block needs the mean of `t`.
  */
 export interface AttentionGateOp extends Fused {
   readonly op: 'attentionGate';
@@ -166,8 +171,8 @@ export interface AttentionGateOp extends Fused {
  *   out = x + last(lrelu(p[0] * k4(gated) + p[1] * non(t)))
  * Its two weights are `p = softmax(w2(relu(w1(pool(t)))) / temperature)`. If another block with the
  * same number of channels reads the result, the op also computes that block's
- * `nextT = lrelu(first(out))`. It does not do so if `first(out)` itself must be written to memory.
- * No convolution has a bias.
+ * `nextT = lrelu(first(out))`. It does not do so if `first(out)` must be written to memory, because
+ * the op would write only `nextT`. No convolution has a bias.
  */
 export interface AttentionMixOp extends Fused {
   readonly op: 'attentionMix';
@@ -247,8 +252,8 @@ export interface PixelLayer {
 }
 
 /**
- * Only `merge.ts` creates the following ops, and only for the GPU. A `next` is a layer that reads
- * the op's result and is computed together with the op.
+ * Only `merge.ts` creates the following ops, and only for the GPU. In these ops, `next` is a layer
+ * that reads the op's result and that the op computes too.
  *
  * A view of consecutive channels of a map, starting at `first`. Nothing is copied.
  */
@@ -293,8 +298,9 @@ export interface DepthwiseLayer {
 
 /**
  * Computes `y = x + out(groupMix(values(norm(x)), scores))` with one head. If the op writes scores,
- * it computes them as `groupScores(queries(norm(x)), keys(norm(x)))`. The layer `rows` computes
- * either queries, keys and values with `channels` channels each, or only the values.
+ * it computes them as `groupScores(queries(norm(x)), keys(norm(x)))`. In that case, the layer
+ * `rows` computes queries, keys and values, with `channels` channels each. If the op reads scores,
+ * `rows` computes only the values.
  */
 export interface NormedAttentionOp extends Fused {
   readonly op: 'normedAttention';
@@ -379,7 +385,7 @@ type Lone<K extends Op['op']> = K extends K
  */
 export type LoneOp = Lone<Exclude<Op['op'], Woven>>;
 
-/** Ops that only the GPU backend supports. */
+/** The ops that `merge.ts` creates. Only the GPU backend supports them. */
 export type MergedOp =
   | ViewOp
   | PixelLayerOp
@@ -411,7 +417,7 @@ export interface FusedGraph {
   readonly graph: Graph;
   /** Every value is written before it is read. */
   readonly ops: readonly FusedOp[];
-  /** The input nodes. They have values before the first op, unless an `unpack` op computes them. */
+  /** The input nodes. Their values exist before the first op, unless an `unpack` computes them. */
   readonly inputs: readonly ValueId[];
 }
 
@@ -438,7 +444,7 @@ export interface Lifetime {
 }
 
 /**
- * Returns the lifetime of each value. `first` is -1 for values that exist from the start.
+ * Returns the lifetime of each value. `first` is -1 for values that exist before the first op runs.
  * @param keep values that are read after the last op
  */
 export function lifetimes(

@@ -24,8 +24,9 @@ describe('lower', () => {
       expect(program.steps.length).toBe(dispatches);
       for (let i = 0; i < 16; i++) {
         expect(names(program).filter((name) => name.startsWith(`block${i}.`))).toEqual(
-          // The last step of a block also computes the next block's first convolution and its
-          // sums. The first block follows no other block, so it has two separate steps for them.
+          // The last step of a block also computes the next block's first convolution, and sums
+          // up the convolution's results for pooling. No block precedes the first one, so it has
+          // two additional steps that do this.
           i === 0
             ? [
                 'block0.reduce_lrelu',
@@ -63,7 +64,8 @@ describe('lower', () => {
         ...writes,
       ])
       .reduce((sum, id) => sum + program.resources[id].bytes(size), 0);
-    // In addition to the maps, pooling writes and reads 160 bytes of sums per 64 pixels.
+    // The rest is the partial sums for pooling. Writing them moves 160 bytes per 64 pixels, and
+    // reading them moves another 160.
     const sums = bytes / (512 * 512) - 1120;
     expect(sums).toBeGreaterThan(0);
     expect(sums).toBeLessThan(6);
@@ -125,8 +127,8 @@ describe('lower', () => {
     const layer = { layer: 'shared', kernel: 3, cOut: 8, bias: true, shared: true } as const;
     const y = b.relu('relu', b.conv('y', x, layer));
     const graph = b.build(b.conv('z', b.conv('again', y, layer), layer));
-    // Only the layer with an activation uses reversed weights. The other two layers read the same
-    // weights in the normal order.
+    // All three convolutions have the same weights. Only the one with an activation reads them in
+    // reverse order.
     const reversed: ConvVariant = {
       ...plainConv,
       packing: { name: 'reversed', arrange: (packed) => packed.reverse() },

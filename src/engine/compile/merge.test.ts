@@ -56,8 +56,8 @@ describe('merge', () => {
     expect(countOf(network, 'view')).toBe(slices.length + 12);
     const kept = new Set([idOf(network, 'block1.LB2.left')]);
     expect(countOf(network, 'slice', kept)).toBe(1);
-    // Each step of a block splits off 3 of its channels. The slice of the other channels then
-    // begins at channel 3, in the middle of a vector of four, so it must be copied.
+    // With 12 features, each step splits its channels into the first 3 and the rest. The rest
+    // begins in the middle of a vector of four channels, so it cannot be read in place.
     const narrow = asid({ scale: 2, features: 12 });
     expect(countOf(narrow, 'slice')).toBeGreaterThan(0);
   });

@@ -25,7 +25,7 @@ import {
 const MAX_CHANNELS = 64;
 /** The maximum number of maps that `pixelLayer` can bind. */
 const MAX_MAPS = 4;
-/** Every device supports binding offsets that are multiples of this value. */
+/** On every device, a buffer can be bound at offsets that are multiples of this number of bytes. */
 const ALIGNMENT = 256;
 
 /**
@@ -98,7 +98,7 @@ class Merger {
     for (const id of readsOf(op)) this.#readers.set(id, [...(this.#readers.get(id) ?? []), op]);
   }
 
-  /** Replaces `at` with `op`, which also computes the values of `inner`. */
+  /** Replaces `at` with the merged op `op`, and drops the ops in `inner`, which `op` includes. */
   #replace(at: FusedOp, op: FusedOp, inner: readonly FusedOp[]): void {
     for (const absorbed of inner) this.#replaced.set(absorbed, null);
     this.#replaced.set(at, op);
@@ -180,8 +180,8 @@ class Merger {
   }
 
   /**
-   * Merges the ops of `x + out(mix(values(norm(x)), scores))` into one. If the scores are computed
-   * from the result of `values` too, the op that computes them is also merged.
+   * Merges the ops of `x + out(mix(values(norm(x)), scores))` into one. If the result of `values`
+   * also contains the queries and keys, the op that computes the scores from them is merged too.
    */
   #attention(mix: FusedOpOf<'groupMix'>): void {
     const { grouping, heads, merge, channels, first } = mix;
@@ -333,9 +333,9 @@ class Merger {
   }
 
   /**
-   * Merges a 1x1 convolution with the normalisation of its input. A convolution that reads several
-   * maps has no normalisation. Such a convolution is merged with a second 1x1 convolution that
-   * reads a slice of its result, if there is one.
+   * Merges a 1x1 convolution with the normalisation of its input. If the convolution reads several
+   * maps, it is instead merged with a second 1x1 convolution that reads a slice of its result, if
+   * there is one.
    */
   #pixelLayer(conv: ConvOp): void {
     if (conv.kernel !== 1 || !isBare(conv)) return;
@@ -378,8 +378,8 @@ class Merger {
   }
 
   /**
-   * Merges an op with the layer that reads its result through a normalisation, if there is exactly
-   * one such layer.
+   * Extends the merged op `op` with the `pixelLayer` that normalises its result, if there is
+   * exactly one.
    */
   #follow(at: FusedOp, op: FusedOpOf<'gatedProjection' | 'normedAttention'>): void {
     const layers = (this.#readers.get(op.writes.y) ?? [])
@@ -398,8 +398,8 @@ class Merger {
   }
 
   /**
-   * If `op` is a normalisation that is merged with a 1x1 convolution, returns this convolution and
-   * the merged op. Otherwise, returns null.
+   * If `op` is a normalisation that `#pixelLayer` has merged with a 1x1 convolution, returns this
+   * convolution and the merged op. Otherwise, returns null.
    */
   #readersOfNorm(op: FusedOp) {
     if (op.op !== 'layerNorm') return null;
@@ -419,8 +419,8 @@ class Merger {
   }
 
   /**
-   * Whether a slice consists of whole blocks and starts at an offset that can be bound for every
-   * tile size.
+   * Whether a slice can be replaced with a view of its input. The slice must consist of whole
+   * blocks and start at a multiple of `ALIGNMENT` bytes for every tile size.
    */
   #isView({ first, count, reads, writes }: FusedOpOf<'slice'>): boolean {
     const { graph } = this.#fused;

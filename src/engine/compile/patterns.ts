@@ -30,8 +30,8 @@ export interface AttentionBlock {
   readonly slope: number;
   readonly temperature: number;
   /**
-   * The id of `first`. If the previous block's `AttentionMixOp` computes `t`, `first` does not
-   * become an op of its own.
+   * The id of `first`. If the previous block's `AttentionMixOp` computes `t`, it also computes
+   * `first`. No separate op is then created for `first`.
    */
   readonly firstId: NodeId;
   /** Nodes whose values are never written to memory. */
@@ -50,13 +50,16 @@ export interface GatedConv {
 /** The end of a network: a 3x3 convolution to RGB plus the bilinear enlargement of the input. */
 export interface SkipOutput {
   readonly conv: ConvNode;
-  /** The network's input and the factor by which it is enlarged. */
+  /** The network's input, which is enlarged by the factor `scale`. */
   readonly skip: NodeId;
   readonly scale: number;
   readonly inner: readonly NodeId[];
 }
 
-/** Finds patterns in a graph. A pattern matches only if no other node reads its inner nodes. */
+/**
+ * Finds patterns in a graph. A pattern matches only if no node outside it reads the values of its
+ * inner nodes.
+ */
 export class PatternFinder {
   readonly #graph: Graph;
   readonly #readers: ReadonlyMap<NodeId, readonly NodeId[]>;
@@ -201,7 +204,10 @@ export class PatternFinder {
     return { conv, skip: skip.inputs[0], scale: skip.scale, inner };
   }
 
-  /** Whether exactly one node reads this node's value and nothing else needs it in memory. */
+  /**
+   * Returns whether exactly one node reads this node's value, and the value is neither in `#keep`
+   * nor the graph's output.
+   */
   #private(id: NodeId): boolean {
     return (
       !this.#keep.has(id) && id !== this.#graph.output && (this.#readers.get(id) ?? []).length === 1

@@ -15,8 +15,8 @@ export interface Resource {
 }
 
 /**
- * A tile in LR pixels. Its coordinates are relative to the image, or to the part of the image that
- * the source resource holds.
+ * A tile in LR pixels. Its coordinates are relative to the top left of the image, or of the part of
+ * the image that is on the GPU (`ImageResources.source`).
  */
 export interface TileView extends Tile {
   readonly image: Size;
@@ -25,7 +25,10 @@ export interface TileView extends Tile {
    * `ImageResources.status`. The sum shows whether all workgroups have run. The default is 1.
    */
   readonly mark?: number | undefined;
-  /** The tile's position in the whole image, for steps that need it. */
+  /**
+   * The position of the tile's source in the whole image. Steps that average overlapping tiles need
+   * it (`averagedModel.ts`).
+   */
   readonly place?: { readonly x: number; readonly y: number };
 }
 
@@ -53,13 +56,15 @@ export type Operand =
  * sum covers one part of the map.
  */
 export interface Sums {
-  /** The index in `reads` of the operand that contains the sums, as [count][blocks] vec4f. */
+  /**
+   * The index in `Step.reads` of the operand that contains the partial sums. The operand is an
+   * array [count][blocks] of vec4f.
+   */
   readonly operand: number;
   readonly blocks: number;
-  /**
-   * The names of the uniform fields that contain the number of sums and the total number of pixels.
-   */
+  /** The name of the uniform field that contains the number of partial sums. */
   readonly count: string;
+  /** The name of the uniform field that contains the number of pixels in the map. */
   readonly pixels: string;
 }
 
@@ -77,8 +82,8 @@ export interface Step {
   readonly reads: readonly Operand[];
   readonly writes: readonly ResourceId[];
   /**
-   * Set if the step completes a pooling op. The sums of a larger image can then replace the step's
-   * own sums (`statistics.ts`).
+   * Set if the step completes a pooling op. When an image is processed in tiles, `statistics.ts`
+   * replaces the partial sums that the step reads with the mean of the whole image.
    */
   readonly sums?: Sums;
   readonly scale: number;
@@ -91,7 +96,7 @@ export interface Step {
    * scheduling.
    */
   readonly work: number;
-  /** Returns the fraction of `work` that tiles of the given size need. The default is 1. */
+  /** Returns the fraction of `work` that the step does for a tile of `size`. The default is 1. */
   readonly share?: (size: Size) => number;
 }
 
@@ -119,9 +124,9 @@ export interface ImageResources {
   /** The bytes per pixel: 4 for 8 bits per sample, or 8 for 16 bits per sample. */
   readonly pixelBytes: number;
   /**
-   * Two u32 values in an external resource. The first becomes 1 if a value was not finite. Each
-   * workgroup of the last kernel adds `TileView.mark` to the second, so that the sum shows whether
-   * all workgroups have run.
+   * An external resource that contains two u32 values. The first becomes 1 if any value of the
+   * result is NaN or infinite. Each workgroup of the last kernel adds `TileView.mark` to the second
+   * value. The engine compares this sum with the expected sum to check that all workgroups ran.
    */
   readonly status: ResourceId;
 }

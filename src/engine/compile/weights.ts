@@ -13,8 +13,8 @@ export interface NetworkWeights {
 }
 
 /**
- * Checks weights that are only used for selection, such as centroids. A non-finite value among them
- * would not be visible in any result.
+ * Checks that all weights are finite. This is necessary for weights that only select values, such
+ * as cluster centroids. If one of them is not finite, the network's output can still be finite.
  * @throws CrispenError `NON_FINITE`
  */
 export function finite<T extends Float32Array>(weights: T): T {

@@ -129,7 +129,10 @@ export class Arena {
     return this.#buffers[resource];
   }
 
-  /** Writes data to the start of a resource. Call this method within error scopes. */
+  /**
+   * Writes data to the start of a resource. Call this method within `Device.scoped`, which catches
+   * WebGPU errors. The `write` callback of `run` is called there.
+   */
   write(resource: ResourceId, data: ArrayBufferView): void {
     const content = data as ArrayBufferView<ArrayBuffer>;
     this.#device.gpu.queue.writeBuffer(this.#buffers[resource], 0, content);
@@ -163,8 +166,8 @@ export class Arena {
   }
 
   /**
-   * Returns the program's dispatches for a tile. The tile's source can be smaller than the arena's
-   * size.
+   * Returns the program's dispatches for a tile. The tile's source may be smaller than the size for
+   * which the arena was created.
    */
   sized(tile: TileView): SizedDispatch[] {
     const { width, height } = tile.source;
@@ -183,10 +186,11 @@ export class Arena {
   }
 
   /**
-   * Submits dispatches in order. They are cut into pieces, which are grouped into submissions of
-   * about the length that `pace` allows. At most two submissions are in flight at any time. The
-   * function can return while they are still running, so that the next run or a readback can follow
-   * without a gap. When `signal` fires, the run stops between submissions.
+   * Submits dispatches in order. They are cut into pieces, and consecutive pieces are submitted
+   * together as long as their work is within the limit that `pace` sets for a submission. At most
+   * two submissions are in flight at any time. The function can return while they are still
+   * running, so that the next run or a readback can follow without a gap. When `signal` fires, the
+   * run stops between submissions.
    *
    * @returns the number of pieces that the dispatches were cut into.
    * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST`; by then, no work is
@@ -198,7 +202,10 @@ export class Arena {
       readonly pace: Pace;
       readonly signal?: AbortSignal | undefined;
       readonly onWork?: (work: number) => void;
-      /** Proves that all submissions ran. Each submission writes a mark into the receipt. */
+      /**
+       * If given, each submission copies a number, its mark, into the receipt. With the marks, the
+       * caller can check that all submissions ran.
+       */
       readonly receipt?: Receipt;
       /**
        * `start` is called at the start of the first submission, and `finish` at the end of the last
@@ -206,7 +213,10 @@ export class Arena {
        */
       readonly start?: (encoder: GPUCommandEncoder) => void;
       readonly finish?: (encoder: GPUCommandEncoder) => void;
-      /** Performs the run's uploads within its error scopes. */
+      /**
+       * Uploads the run's input. It is called before the first submission, and WebGPU errors of the
+       * upload make the run fail.
+       */
       readonly write?: () => void;
     },
   ): Promise<number> {
@@ -214,13 +224,14 @@ export class Arena {
     const stride = uniformStride(this.#device);
     const pieces = dispatches.flatMap((dispatch) => cut(dispatch, pace.submissionWork()));
     const marksAt = pieces.length * stride;
-    // There is one mark per submission, and at most one submission per piece.
+    // The marks of the submissions follow the uniforms of the pieces. Each submission contains at
+    // least one piece, so there are at most as many marks as pieces.
     const words = new Uint32Array(marksAt / 4 + pieces.length);
     pieces.forEach(({ dispatch, row }, i) => {
       const at = (i * stride) / 4;
       words.set(dispatch.params.slice(0, PARAM_WORDS), at);
-      // A kernel without `group_row` has only one row of workgroups. Its third word could be
-      // another parameter, so it is not overwritten.
+      // Kernels that have no `group_row` always run with one row of workgroups. The third word of
+      // their uniform can be another parameter, which must not be overwritten.
       if (dispatch.grid[1] > 1 || row > 0) words[at + GROUP_ROW_WORD] = row;
     });
     for (let i = marksAt / 4; i < words.length; i++) words[i] = this.#device.mark();
@@ -283,10 +294,7 @@ export const uniformBytes = (device: Device, program: Program, size: Size): numb
 /** Returns the maximum number of bytes that a run's submission marks take up in a receipt. */
 export const markBytes = (program: Program, size: Size): number => 4 * mostPieces(program, size);
 
-/**
- * Returns the maximum number of pieces that a program's dispatches are cut into, for tiles up to
- * `size`.
- */
+/** Returns the maximum total number of pieces in one run of a program on a tile up to `size`. */
 function mostPieces({ steps }: Program, size: Size): number {
   const whole = { x: 0, y: 0, ...size };
   const tile = { image: size, core: whole, source: whole };
@@ -304,9 +312,9 @@ interface Piece {
 }
 
 /**
- * Cuts a dispatch along `y` into as few pieces as possible, because each additional piece leaves
- * threads idle at its end, especially on CPUs. The work of a piece is about `most` or less, unless
- * that would take more than `MAX_PIECES` pieces.
+ * Cuts a dispatch along `y` into as few pieces as possible. While the last workgroups of a piece
+ * run, other threads are idle, and the loss is largest if a CPU emulates the GPU. The work of a
+ * piece is about `most` or less, unless that would take more than `MAX_PIECES` pieces.
  */
 function cut(dispatch: SizedDispatch, most: number): Piece[] {
   const rows = dispatch.grid[1];

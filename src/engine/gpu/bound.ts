@@ -2,7 +2,7 @@ import { type Grid, type Kernel, type Params, paramWords } from '../../kernels/k
 import { type Device, USAGE } from './device.ts';
 import { PARAM_BYTES, type Pipeline } from './pipelines.ts';
 
-/** A kernel that does not belong to a network, together with its buffers. */
+/** A kernel with its bound buffers, for work outside a network, such as resizing an image. */
 export interface BoundKernel<P extends string> {
   readonly uniform: GPUBuffer;
   /**

@@ -4,8 +4,8 @@ import { Buffers, withBuffers } from './buffers.ts';
 import type { Device } from './device.ts';
 
 /**
- * Creates a fake device. Like WebGPU, it reports a refused buffer only at the end of the error
- * scope. It refuses buffers of more than 100 bytes.
+ * Creates a fake device that refuses buffers of more than 100 bytes. Like WebGPU, it reports the
+ * error only at the end of the error scope.
  */
 function device(log: string[]): Device {
   let refused = false;

@@ -64,7 +64,7 @@ export async function withBuffers<T>(
   try {
     return await work(buffers);
   } finally {
-    // Submissions in flight still use the buffers.
+    // Waits for submitted GPU work, because it still uses the buffers.
     await pace?.drain();
     buffers.destroy();
   }

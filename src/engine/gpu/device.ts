@@ -64,8 +64,8 @@ export class Device {
   constructor(gpu: GPUDevice, adapter: AdapterReport, patience: Patience = {}) {
     this.gpu = gpu;
     this.adapter = adapter;
-    // `Polling` is not used for a software adapter. Such an adapter can be so slow that `Polling`
-    // would conclude that the browser polls the queue.
+    // `Polling` measures whether the browser checks for completed work only at long intervals. It
+    // is not used with a software adapter, whose slowness could make the measurement wrong.
     this.#polling = adapter.isFallbackAdapter ? null : new Polling(gpu);
     this.#watchdog = new Watchdog(patience, (what) => this.abandon(`it hung (${what})`));
     this.lost = new Promise((resolve) => {
@@ -293,8 +293,8 @@ export class Device {
   }
 
   /**
-   * Waits, as `race` does, for a promise that settles when submitted work has run. If the browser
-   * polls the queue, this method shortens the wait (see `Polling`).
+   * Calls `race` for a promise that settles when submitted work has run. If the browser checks for
+   * completed work only at long intervals, this method shortens the wait (see `Polling`).
    */
   #wait<T>(what: string, promise: Promise<T>, work?: number): Promise<T> {
     return this.race(what, this.#polling?.hasten(promise) ?? promise, work);
@@ -381,7 +381,7 @@ export class Device {
     return this.mapped(buffer, bytes, (content) => content.slice(0));
   }
 
-  /** Abandons this device, which failed silently. Returns the error to throw. */
+  /** Abandons this device after a failure that it did not report. Returns the error to throw. */
   broken(what: string): CrispenError {
     this.abandon(`it ${what}`);
     return deviceLost(this.#lostReason ?? '');

@@ -13,10 +13,10 @@ export class Pace {
   #lastDone = 0;
 
   /**
-   * @param software whether to start with the speed of a CPU. Otherwise, the pace starts with the
-   *   speed of a small discrete GPU. At this speed, A2N upscales about 32 x 32 pixels in one
-   *   submission of 8 ms. A slow integrated GPU takes about 50 ms for its first submission. From
-   *   then on, the pace uses the measured speed.
+   * @param software whether WebGPU runs on the CPU. If it does, the pace starts with the speed of a
+   *   CPU. Otherwise, it starts with the speed of a small discrete GPU. At this speed, A2N upscales
+   *   about 32 x 32 pixels in one submission of 8 ms. A slow integrated GPU takes about 50 ms for
+   *   its first submission. From then on, the pace uses the measured speed.
    */
   constructor(targetMs: () => number, software: boolean) {
     this.#target = targetMs;
@@ -36,8 +36,8 @@ export class Pace {
   }
 
   /**
-   * Returns the expected time for `work` at the speed of the last job, in milliseconds, or null
-   * before the first job.
+   * Returns the expected time for `work` in milliseconds, based on the speed that was measured
+   * during the last job. Returns null before the first job.
    */
   expect(work: number): number | null {
     return this.#isKnown ? work / this.#rate : null;
@@ -55,8 +55,8 @@ export class Pace {
     const started = performance.now();
     const finished = done.then(() => {
       const now = performance.now();
-      // The GPU started this submission either when it was submitted or when the previous one
-      // ended.
+      // The GPU started this submission when it was submitted or when the previous one ended,
+      // whichever was later.
       const took = now - Math.max(started, this.#lastDone);
       this.#lastDone = now;
       // The time of a tiny submission shows latency, not speed. Therefore, a single measurement can

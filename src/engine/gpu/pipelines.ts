@@ -46,7 +46,8 @@ export class Pipelines {
   }
 
   /**
-   * Compiles a shader that binds textures. The layout is derived from the source.
+   * Compiles a shader that uses textures, which a `Kernel` cannot describe. The bind group layout
+   * is derived from the shader's source.
    * @throws CrispenError `INTERNAL`, `DEVICE_LOST`
    */
   compileShader(label: string, code: string): Promise<Pipeline> {

@@ -1,6 +1,6 @@
 /**
- * The lifetime of a buffer that one dispatch writes and later dispatches read. Times are indices of
- * dispatches.
+ * The lifetime of a buffer. `first` is the index of the first dispatch that writes it, and `last`
+ * is the index of the last dispatch that uses it.
  */
 export interface Lifetime {
   readonly bytes: number;

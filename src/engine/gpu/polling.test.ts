@@ -8,7 +8,7 @@ afterEach(() => vi.useRealTimers());
 
 /**
  * Creates a fake device. Each call of `onSubmittedWorkDone` takes the next value of `latencies` and
- * resolves after this number of milliseconds. Once all values are used, the last one is repeated.
+ * resolves after that many milliseconds. Once all values are used, the last one is repeated.
  */
 function fakeDevice(...latencies: number[]) {
   let asked = 0;

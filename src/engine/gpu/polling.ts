@@ -10,7 +10,7 @@
 const POLLED_MS = 50;
 /**
  * If this many trials in a row take longer than `POLLED_MS`, `Polling` concludes that the browser
- * polls the queue. A machine that is merely busy is slow only once or twice.
+ * polls the queue. Fewer slow trials can also occur because the machine is busy.
  */
 const TRIALS = 3;
 

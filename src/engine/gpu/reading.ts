@@ -5,8 +5,9 @@ import { Receipt, receiptBytes } from './receipt.ts';
 const MARK_BYTES = 4;
 
 /**
- * Runs submissions that do not belong to a network. Each result is read back immediately, together
- * with a receipt, which proves that the GPU did the work (see `receipt.ts`).
+ * Submits GPU commands that are not part of a network's run, such as those for copying or resizing.
+ * Each result is read back immediately, together with a receipt, which proves that the GPU did the
+ * work (see `receipt.ts`).
  */
 export class Reading {
   readonly #device: Device;

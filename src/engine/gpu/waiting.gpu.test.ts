@@ -70,8 +70,9 @@ it('has the next tile computed while one is read back', async () => {
   });
   const { report } = await engine.upscale(model, picture(24, 8), options);
   expect(report.tiles).toBe(3);
-  // Only the last events are compared, because gathering the statistics also submits work and reads
-  // a buffer. There is one submission per tile, and a tile is read after the next one is submitted.
+  // Before the first tile, the engine gathers the statistics of the image, which also submits work
+  // and reads a buffer. Only the events after that are compared. There is one submission per tile,
+  // and a tile is read after the next one is submitted.
   const tiles = ['submitted', 'submitted', 'read', 'submitted', 'read', 'read'];
   expect(events.slice(-tiles.length)).toEqual(tiles);
 });

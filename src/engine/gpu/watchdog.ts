@@ -19,7 +19,7 @@ interface Wait {
 export interface Patience {
   /** How long to wait for the GPU, in milliseconds. The default is `DEFAULT_PATIENCE`. */
   readonly patienceMs?: number | undefined;
-  /** Returns whether the page is hidden. While it is, waits may take ten times as long. */
+  /** Returns whether the page is hidden. In a hidden page, the watchdog waits ten times as long. */
   readonly isHidden?: (() => boolean) | undefined;
 }
 

@@ -28,12 +28,12 @@ export interface AttentionMaps {
   readonly data: Float32Array<ArrayBuffer>;
 }
 
-/** One channel of a feature map, with its values before pixel attention scales them. */
+/** One channel of a feature map, before pixel attention scales its values. */
 export interface GatedFeature {
   readonly channel: number;
   /** The channel's mean attention over the image. */
   readonly mean: number;
-  /** `width * height` values, the same number as in a channel of the block's `attention`. */
+  /** One value per pixel, row by row. The map has the size of the block's `attention`. */
   readonly data: Float32Array<ArrayBuffer>;
 }
 
@@ -49,8 +49,8 @@ export interface AttentionBlock {
    */
   readonly branches: readonly [attention: number, nonAttention: number] | null;
   /**
-   * Pixel attention: the factor of each channel and pixel, from 0 to 1 (-0.5 to 0.5 in SPAN). In an
-   * upsampler, this map is larger than the image.
+   * Pixel attention: the factor of each channel and pixel, from 0 to 1 (-0.5 to 0.5 in SPAN). If
+   * the block is part of an upsampler, this map is larger than the network's input.
    */
   readonly attention: AttentionMaps | null;
   /** The features of the channel with the largest mean attention. */
@@ -75,9 +75,8 @@ export interface AttentionClusters extends Size {
    */
   readonly neighbours: Uint32Array<ArrayBuffer>;
   /**
-   * `[pixels, count]`: the weights of these neighbours. The weights that a pixel gives to all
-   * pixels of the image, including those that are not listed, sum to 1. Entries of weight 0 are
-   * unused.
+   * `[pixels, count]`: the weights of these neighbours. A pixel's weights for all pixels of the
+   * image sum to 1, but only the largest of them are listed. Unused entries are 0.
    */
   readonly weights: Float32Array<ArrayBuffer>;
 }
@@ -130,7 +129,10 @@ export function attentionInput(network: Network, image: Rgba8Image): PlanarInput
   return unpackRgba8Reference(image, pixelFormats(network).input);
 }
 
-/** Returns the total size in bytes of the tensors that `attentionTaps` names, for an LR image. */
+/**
+ * Returns the total size in bytes of the tensors that `attentionTaps` names. `image` is the LR
+ * image's size.
+ */
 export function attentionBytes({ graph }: Network, image: Size): number {
   const padded = paddedSize(graph, image);
   let total = 0;
@@ -277,8 +279,8 @@ function readClusters(
   const [, windows, window, keys] = attention.shape;
   const padded = windows * window;
   /**
-   * The weight that the current pixel gives to every pixel, and a list of the pixels whose weight
-   * is not zero.
+   * `all` contains the weight that the current pixel gives to each pixel of the image. `touched`
+   * lists the pixels whose weight is not zero.
    */
   const all = new Float32Array(length);
   const touched: number[] = [];
@@ -337,7 +339,8 @@ function gateFactors(mask: AttentionMaps, gate: Gate): Float32Array<ArrayBuffer>
   if (gate === 'zero' || gate === 'exclude') return data.map((v) => (v > 0 ? 1 : 0));
   const plane = width * height;
   const factors = new Float32Array(data.length);
-  // The softmax runs along the columns of a row or along the keys of a pixel.
+  // For the gate `columns`, each softmax runs over the pixels of an image row. Otherwise, it runs
+  // over the keys of a pixel.
   const [lines, length, step] =
     gate === 'columns' ? [channels * height, width, 1] : [plane, channels, plane];
   for (let line = 0; line < lines; line++) {

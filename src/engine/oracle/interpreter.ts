@@ -92,7 +92,7 @@ const isVector = <T extends Reals>(value: Value<T>): value is T => !('data' in v
 /**
  * Runs a network on the CPU with the plain reference kernels, which are slow but simple. This is
  * the oracle for testing the other backends. It returns the values of the nodes named in `taps`,
- * and yields to the event loop every few milliseconds, so that a worker can be cancelled.
+ * and regularly yields to the event loop, so that a worker can be cancelled.
  *
  * @throws CrispenError `ABORTED`, `MODEL_UNSUPPORTED`, `INVALID_INPUT`.
  */
@@ -155,8 +155,8 @@ async function evaluate(
 }
 
 /**
- * Applies an op to its inputs, `args`, which are in the order that the op defines. Each step takes
- * at most a few milliseconds on images of a few megapixels.
+ * Applies an op to its inputs, `args`, which are in the order that the op defines. Expensive ops
+ * run in steps, so that the caller can handle other events in between.
  */
 export function* applyOp<T extends Reals>(
   node: Op | Pick<GroupAttentionOp, 'op' | keyof AttentionSizes>,
@@ -167,7 +167,7 @@ export function* applyOp<T extends Reals>(
   return 'next' in value ? yield* value : value;
 }
 
-/** Returns an op's value, or the steps that compute it. */
+/** Returns an op's value or, for an expensive op, a generator that computes the value in steps. */
 function begin<T extends Reals>(
   node: Op | Pick<GroupAttentionOp, 'op' | keyof AttentionSizes>,
   args: readonly Value<T>[],
@@ -341,9 +341,9 @@ export async function upscaleOnCpu<T extends RgbaImage>(
 }
 
 /**
- * Estimates how many milliseconds `upscaleOnCpu` needs for an LR image. The estimate is based on a
- * probe of about 50 ms, which runs a 3x3 convolution of 40 channels, A2N's most expensive layer
- * shape.
+ * Estimates how many milliseconds `upscaleOnCpu` needs for an LR image. The estimate is based on
+ * a test that repeats a 3x3 convolution with 40 channels for about 50 ms. A2N's most expensive
+ * layers have this shape.
  * @throws CrispenError `INVALID_INPUT` for invalid sizes.
  */
 export function estimateCpuMilliseconds(network: Network, width: number, height: number): number {

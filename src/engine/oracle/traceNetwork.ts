@@ -23,8 +23,8 @@ import { findTaps, type PlanarInput, paddedInput, tracedMap } from './trace.ts';
 
 /**
  * Runs a whole network on a planar f32 input. Returns the unclamped values of the nodes named in
- * `taps`. Fusion (default `blocks`) stops at each tap, but a tap on the node `output` does not
- * affect fusion.
+ * `taps`. Fusion (default level `blocks`) stops at each tapped node. It always stops at the output
+ * node, so a tap on that node changes nothing.
  * @throws CrispenError like `Engine.upscale`, and `INVALID_INPUT` if `taps` contains a name that
  *   no node has.
  */
@@ -82,8 +82,8 @@ async function traceNetwork(
       onWork: (work) => meter.advance(work),
       receipt,
       write: () => arena.write(program.input, content),
-      // The receipt proves that the input was uploaded. It copies the input before the run, because
-      // the run may overwrite it.
+      // The uploaded input is copied to the receipt and later compared with `content`, which proves
+      // the upload. The copy is made before the run, because the run may overwrite the input.
       start: (encoder) => receipt.expect(encoder, arena.buffer(program.input), 0, content),
     });
     await device.mapped(proof, receipt.end, (bytes) => receipt.check(bytes));

@@ -43,8 +43,8 @@ export interface EncodableNetwork {
   readonly bytes: number;
   /**
    * Two u32 values, cleared at the start of each run. The first becomes 1 if the network produces a
-   * value that is not finite. The second equals `done` once the whole run has ended. If it has any
-   * other value, the texture does not contain the result.
+   * value that is not finite. After a complete run, the second equals this object's `done`
+   * property. If it has any other value, the output texture does not contain the result.
    */
   readonly status: GPUBuffer;
   readonly done: number;
@@ -111,7 +111,7 @@ export async function prepareNetwork(
       image: held,
       mark,
     });
-    // Some steps have no work for some sizes.
+    // For some image sizes, a step has no workgroups. Its dispatch is left out.
     const dispatches = sized.filter(({ grid }) => grid.every((groups) => groups > 0));
     const stride = uniformStride(device);
     const words = new Uint32Array((dispatches.length * stride) / 4);

@@ -8,8 +8,8 @@ import { upscaleOnCpu } from '../oracle/interpreter.ts';
 import { type EnlargePlan, enlarge, enlargeWhole, type Pass } from './enlarge.ts';
 
 /**
- * Creates a pass of a small network with random weights. If `amplitude` is 0, only its bilinear
- * skip remains.
+ * Creates a pass that runs a small network with made-up weights. If `amplitude` is 0, all weights
+ * are 0, and the network only enlarges its input bilinearly.
  */
 function pass(scale: 2 | 3 | 4, amplitude = 0.15): Pass {
   const network = createNetwork('a2n', {
@@ -171,7 +171,8 @@ describe('enlarge', () => {
       const seen = new Set<number>();
       pixels(cut).forEach(([, , , a], i) => {
         const x = ((i % cut.width) + 0.5) / factor - 0.5;
-        // The Lanczos filter reaches three pixels, or six if the network's output is also resized.
+        // A Lanczos filter changes alpha up to 3 source pixels from the mask's edge. At factor 1.7,
+        // alpha is resized twice, so it can change up to 6 pixels from the edge.
         if (x < 12 - 6) expect(a).toBe(255);
         else if (x > 11 + 6) expect(a).toBe(0);
         else seen.add(a);
@@ -183,7 +184,8 @@ describe('enlarge', () => {
   it('keeps the colour under alpha 3', async () => {
     for (const depth of [8, 16] as const) {
       const flat = image(9, 8, () => [200, 100, 50, 3]);
-      // With zero weights, only the bilinear skip remains, which must preserve a constant image.
+      // With zero weights, the network only enlarges the image bilinearly, which must preserve a
+      // constant image.
       for (const factor of [2, 1.6]) {
         const task = plan(flat, factor, [pass(2, 0)], depth);
         const { data } = (await enlargeWhole(flat, task)).image;

@@ -14,7 +14,7 @@ import type { Progress, Strip, StripSink, UpscaleOptions, UpscaleReport } from '
 import type { RowResizer } from './resize.ts';
 import { WholeImage } from './wholeImage.ts';
 
-/** One run of a network. A 16-bit image yields a 16-bit result. */
+/** One run of a network on an image. The result has as many bits per sample as the image. */
 export interface Pass {
   /** The id of the model, for the report. */
   readonly model: string;
@@ -50,8 +50,8 @@ export interface EnlargeReport extends UpscaleReport {
  * The networks receive opaque colours (`opaqueColours`) and no alpha. The image's own alpha is
  * enlarged with Lanczos. A grey image (`R = G = B` in all visible pixels) stays grey, because all
  * three channels receive the luma of the network's output. Every pass except the last holds its
- * whole result in memory. The last pass and the final resize process strips. After each step,
- * colours are rounded to 8 or 16 bits.
+ * whole result in memory. The results of the last pass and of the final resize are produced strip
+ * by strip. After each pass and after the resize, colours are rounded to 8 or 16 bits.
  *
  * @throws CrispenError with the codes that `Engine.upscale` uses, and `BLANK_RESULT`
  *   (image/blank.ts) after the last row. Errors that the sink throws are passed on.
@@ -210,7 +210,10 @@ function costsOf(passes: readonly Pass[], { width, height }: Size): number[] {
   });
 }
 
-/** Creates a function that adds one part's progress to the whole job's meter. */
+/**
+ * Creates a progress callback for one pass. The callback adds the pass's progress, weighted by
+ * `cost`, to the progress of the whole job.
+ */
 function partOf(meter: ProgressMeter, cost: number): (progress: Progress) => void {
   let told = 0;
   return ({ fraction }) => {

@@ -27,20 +27,23 @@ import type { RunOptions } from '../types.ts';
 export interface ResizeSpec {
   readonly from: Size;
   readonly to: Size;
-  /** The bits per sample of incoming rows and of resized rows. */
+  /** The bits per sample of the source (`depthIn`) and of the result (`depthOut`). */
   readonly depthIn: Depth;
   readonly depthOut: Depth;
   /** If null, the CPU resizes with the reference kernels. */
   readonly device: Device | DeviceSource | null;
-  /** Roughly how many bytes of rows are processed at a time. The default is 16 MiB. */
+  /** The approximate size in bytes of the rows that are processed at a time; default 16 MiB. */
   readonly stripBytes?: number | undefined;
 }
 
-/** The horizontal and vertical passes over rows, on the GPU or the CPU. */
+/**
+ * The two passes of a resize, on the GPU or the CPU. The horizontal pass fills a ring buffer with
+ * rows, and the vertical pass reads them.
+ */
 interface Passes {
   /**
-   * Resizes rows horizontally into the ring buffer. The first row in `pixels` is row `row` of the
-   * source.
+   * Resizes rows horizontally and writes them to the ring buffer. The first row in `pixels` is row
+   * `row` of the source.
    */
   columns(pixels: Samples, row: number): Promise<void>;
   /** Computes `count` rows of the result, starting with row `row`. */
@@ -48,15 +51,15 @@ interface Passes {
   destroy(): void;
 }
 
-/** The data that the passes need on the GPU and on the CPU. */
+/** The specification of a resize, with the filter weights and buffer sizes that its passes use. */
 interface Plan extends ResizeSpec {
   readonly columns: TapRuns;
   readonly rows: TapRuns;
-  /** The number of source rows in the ring. */
+  /** The number of horizontally resized rows that the ring buffer can hold. */
   readonly ringRows: number;
-  /** The number of incoming rows per step. */
+  /** The maximum number of source rows that one call of `columns` resizes. */
   readonly fedRows: number;
-  /** The maximum number of result rows per step. */
+  /** The maximum number of result rows that one call of `rows` computes. */
   readonly madeRows: number;
 }
 
@@ -198,14 +201,17 @@ function cpuPasses({ from, to, columns, rows, ringRows, depthOut }: Plan): Passe
 /** The work fails after this many consecutive device losses. */
 const MOST_LOSSES = 3;
 
-/** Runs the passes on a device and, after a loss, on another device. */
+/** Runs the passes on the GPU. If the device is lost, the passes continue on another device. */
 class GpuPasses implements Passes {
   readonly #open: () => Promise<Passes>;
   readonly #canRenew: boolean;
   readonly #ringRows: number;
   readonly #stride: number;
   #passes: Passes;
-  /** The incoming rows that the ring still contains. */
+  /**
+   * The source rows that belong to the rows in the ring buffer. After a device loss, they are
+   * resized again on the new device.
+   */
   #recent: { readonly pixels: Samples; readonly row: number }[] = [];
 
   private constructor(open: () => Promise<Passes>, passes: Passes, canRenew: boolean, plan: Plan) {
@@ -255,7 +261,7 @@ class GpuPasses implements Passes {
   }
 }
 
-/** Runs `work` up to three times if the device is lost and can be replaced. */
+/** Runs `work`, up to three times in all if the device is lost each time and can be replaced. */
 async function whileLost<T>(work: () => Promise<T>, canRenew: boolean): Promise<T> {
   for (let losses = 1; ; losses++) {
     try {

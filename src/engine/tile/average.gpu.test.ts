@@ -34,8 +34,8 @@ const apart = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
 };
 
 describe('a network in averaged tiles', () => {
-  // The cases are one whole tile, a smaller tile with padding, an image one pixel wider than a
-  // tile, and overlap along both axes.
+  // The images are exactly as large as a tile, smaller than a tile (so that the network pads it),
+  // one pixel wider than a tile, and so large that tiles overlap along both axes.
   it.each([
     [64, 64, 1],
     [9, 13, 1],

@@ -36,7 +36,7 @@ export function startsAlong(length: number, { side, overlap }: AveragedTiles): S
   return { length, tile, starts: [...starts, last] };
 }
 
-/** Counts the tiles that cover each pixel of an axis. */
+/** Counts the tiles that cover each pixel along an axis. */
 export function coverageAlong({ length, tile, starts }: Starts): number[] {
   return Array.from(
     { length },
@@ -105,8 +105,9 @@ export async function meanOfTiles(
 }
 
 /**
- * Checks the edge option for a network whose tiles are averaged. Such a network pads each tile as
- * it padded whole images in training, and the option must not change that.
+ * Checks the `edge` option for a network that runs on tiles and averages their overlaps. Such a
+ * network pads each tile in the same way as it padded training images, and the option must not
+ * change this.
  * @throws CrispenError `INVALID_INPUT` for an edge that would change the padding
  */
 export function checkEdge(edge: Edge = 'zero'): void {

@@ -1,8 +1,9 @@
 /**
  * Runs networks on overlapping tiles on the GPU and averages the results where tiles overlap
- * (`average.ts`). Usually, a program's last step converts the network's output to pixels. Here, it
- * converts the mean of the outputs for all tiles so far. A tile's core contains the pixels that no
- * later tile covers, so the core is finished together with the tile.
+ * (`average.ts`). A program's last step normally converts the network's output to pixels. Here, it
+ * converts the mean, at each pixel, of the outputs of all tiles that have been computed so far. No
+ * later tile covers the pixels of a tile's core, so their means are final as soon as the tile has
+ * been computed.
  */
 import { CrispenError, internal } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
@@ -57,7 +58,7 @@ export function planAveraged(
 
 /**
  * Returns a version of `model` that averages the overlapping tiles of an image of this size. Its
- * additional resource `band` holds the sums of the outputs for one row of tiles.
+ * additional resource `band` holds the sums of overlapping results, for one row of tiles at a time.
  * @throws CrispenError `OUT_OF_MEMORY` if a single binding is too small for the sums of a row of
  * tiles
  */
@@ -100,7 +101,7 @@ export async function averagedModel(
   ];
   const columns = startsAlong(image.width, tiles);
   const rows = startsAlong(image.height, tiles);
-  /** Returns how many columns or rows of a tile the previous tile covers. */
+  /** Returns how many of a tile's columns or rows are also part of the previous tile. */
   const covered = ({ starts, tile }: typeof rows, at: number) => {
     const before = starts[starts.indexOf(at) - 1];
     return before === undefined ? 0 : before + tile - at;

@@ -1,7 +1,7 @@
 /**
  * Plans tiles for networks that read reflected pixels around the image (`Padding.border`). The
- * image is cut into tiles together with its border. The parts of the tiles that lie outside the
- * image are then removed.
+ * border is added to the image, and the result is cut into tiles. The area that each tile computes
+ * is then clipped to the original image.
  */
 import type { Rect, Size } from '../../geometry.ts';
 import { paddedSide, paddingOf } from '../../graph/analysis.ts';
@@ -15,8 +15,7 @@ type Tiler = ReturnType<MakeTiler>;
 
 /**
  * Wraps `tilerFor` from `tiler.ts` so that it also supports networks with a `Padding.border`. If
- * `edge` is not `zero`, no border is added, because `edge` then determines the pixels beyond the
- * image.
+ * `edge` is not `zero`, it already defines the pixels around the image, so no border is added.
  */
 export const around =
   (tilerFor: MakeTiler): MakeTiler =>
@@ -39,8 +38,8 @@ function bordered(
   const tiler = tilerFor(whole, network, 'zero', squares);
   const inside = (strips: readonly StripPlan[]) => withoutBorder(strips, image, border);
   /**
-   * Whether one tile covers the whole image. If so, no separate pass has to compute the image's
-   * statistics first, and `pools` is false.
+   * Whether one tile covers the whole image. If so, `pools` is false, because this tile computes
+   * the statistics of the whole image itself.
    */
   let single = false;
   return {
@@ -49,7 +48,8 @@ function bordered(
       return tiler.pools && !single;
     },
     plan(tileSize, fits) {
-      // The image is not cut into tiles just because of its border.
+      // If the image fits in one tile without its border, the tile is enlarged to include the
+      // border.
       const fitsOne = Math.max(image.width, image.height) <= tileSize;
       const strips = inside(tiler.plan(fitsOne ? tileSize + 2 * border : tileSize, fits));
       single = strips.length === 1 && strips[0].tiles.length === 1;
@@ -106,8 +106,8 @@ function gather(image: RgbaImage, columns: readonly number[], rows: readonly num
 }
 
 /**
- * Maps `length` pixels to indices in a line of `size` pixels by reflection. The first pixel is
- * `border` pixels before the start of the line.
+ * Returns the indices of the pixels that extend a line of `size` pixels to `length` pixels by
+ * reflection at both ends. The first `border` indices are for the pixels before the line.
  */
 function reflected(length: number, border: number, size: number): number[] {
   const period = Math.max(1, 2 * size - 2);
@@ -135,8 +135,9 @@ const moved = (strips: readonly StripPlan[], by: number): StripPlan[] =>
   }));
 
 /**
- * Extends cores to the left and upwards, so that each starts at a multiple of `multiple` pixels, as
- * `tiler.halve` requires. Cores that were clipped by `withoutBorder` might start elsewhere.
+ * Enlarges each core on the left and at the top, so that its position is a multiple of `multiple`
+ * pixels, as `tiler.halve` requires. Cores that `withoutBorder` has clipped can have other
+ * positions.
  */
 const inCells = (strips: readonly StripPlan[], multiple: number): StripPlan[] =>
   strips.map((strip) => ({

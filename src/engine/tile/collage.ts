@@ -5,7 +5,7 @@
 import type { Size } from '../../geometry.ts';
 import type { RgbaImage } from '../../image/image.ts';
 
-/** The number of parts along a side of a collage, unless only a smaller collage fits into memory. */
+/** The number of parts along each side of a collage. The smallest collages have fewer. */
 const PARTS = 4;
 /**
  * The minimum side length of a part. The accuracy of estimated statistics was measured with parts
@@ -25,8 +25,8 @@ export interface Sample {
 }
 
 /**
- * Yields samples of an image. If one needs too much memory, the caller can try the next one. The
- * first is the whole image if it fits into memory. Smaller and smaller collages follow.
+ * Yields samples of an image. If a sample needs too much memory, the caller can try the next one.
+ * The first sample is the whole image if it fits into memory. Smaller and smaller collages follow.
  * @param multiple the parts' side lengths are multiples of this number
  * @param kind `estimated` yields only collages
  */
@@ -42,16 +42,15 @@ export function* samplesOf(
     // pixels. Each part therefore consists of whole cells.
     const side = parts * Math.ceil(wanted / multiple) * multiple;
     const size = { width: Math.min(image.width, side), height: Math.min(image.height, side) };
-    // The last collage is yielded even if it does not fit, because the image cannot be enlarged
-    // without statistics.
+    // The last collage is yielded even if it does not fit, so that the caller always gets a sample.
     if (fits(size) || parts === 1) yield { kind: 'estimated', image: collage(image, parts, size) };
   }
 }
 
 /**
- * Yields the collages to try: the number of parts along a side, and the side length of a part in
- * pixels. Each collage has about half as many pixels as the previous one until the parts have their
- * minimum size. The collages after that have fewer parts.
+ * Yields the dimensions of the collages to try: `parts` is the number of parts along each side, and
+ * `side` is the side length of a part in pixels. Each collage has about half as many pixels as the
+ * previous one until the parts have their minimum size. The collages after that have fewer parts.
  */
 function* collagesOf({ width, height }: Size): Generator<[parts: number, side: number]> {
   let side = Math.sqrt(width * height * COLLAGE_SHARE) / PARTS;
@@ -60,8 +59,8 @@ function* collagesOf({ width, height }: Size): Generator<[parts: number, side: n
 }
 
 /**
- * Builds a collage. Divides the image into a grid of `parts` x `parts` cells and joins the pixels
- * from the centre of each cell.
+ * Builds a collage. Divides the image into a grid of `parts` x `parts` cells, cuts one part out of
+ * the centre of each cell, and joins these parts.
  */
 function collage(image: RgbaImage, parts: number, { width, height }: Size): RgbaImage {
   const data = image.data.slice(0, width * height * 4);
@@ -80,8 +79,9 @@ function collage(image: RgbaImage, parts: number, { width, height }: Size): Rgba
 }
 
 /**
- * Divides a row or column of `size` pixels into `parts` equal sections and chooses a piece from the
- * centre of each for a collage. The lengths of the pieces sum to `total` pixels.
+ * Chooses where a collage's parts lie along one axis. Divides the `size` pixels of the image into
+ * `parts` equal sections and takes a piece from the centre of each. The pieces' lengths sum to
+ * `total` pixels.
  */
 function spread(size: number, total: number, parts: number) {
   return Array.from({ length: parts }, (_, i) => {

@@ -4,7 +4,7 @@ import { difference, picture } from '../../../test/pictures.ts';
 import { readGoldenCase, SEEDED_GOLDENS } from '../../cli/golden-cases.ts';
 import { Engine, type Model } from '../engine.ts';
 
-/** The requests that a device with little memory refuses. */
+/** Determines when the test device reports that it is out of memory. */
 interface Shortage {
   /** The device refuses feature maps that are larger than this many bytes. */
   largest: number;
@@ -83,8 +83,8 @@ describe('a device that is short of memory', () => {
         return null;
       });
       if (result) {
-        // The engine refused a budget that was only 10,000 bytes lower, so these tiles are about
-        // as small as tiles can be.
+        // The engine refused the previous budget, which was only 10,000 bytes lower. These tiles
+        // are therefore about as small as the engine allows.
         expect(memoryBudget).toBeGreaterThan(300_000);
         expect(result.report.tiles).toBeGreaterThan(10);
         expect(result.report.gpuBytes).toBeLessThanOrEqual(memoryBudget);
@@ -118,8 +118,9 @@ describe('a device that is short of memory', () => {
       data.set(strip.data, strip.y * strip.width * 4);
     });
     expect(shortage.submission).toBeLessThan(0);
-    // The first strip is not delivered again. Two tiles of the second strip are kept. The other
-    // two, of 38 x 45 pixels, are cut into six tiles each, with sides of at most 22 pixels.
+    // When memory runs out, the first strip and two tiles of the second strip are finished. The
+    // engine does not compute them again. It cuts the other two tiles of the second strip, of
+    // 38 x 45 pixels, into six smaller tiles each, with sides of at most 22 pixels.
     expect(delivered).toEqual([0, 90]);
     expect(report.tiles).toBe(6 + 2 * 6);
     expect(difference({ ...whole.image, data }, whole.image).worst).toBe(0);

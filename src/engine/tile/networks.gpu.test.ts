@@ -1,6 +1,6 @@
 /**
  * Tests tiling for networks whose group norms or channel attention use means over the whole image.
- * Similar networks without such means are tested too.
+ * Similar networks that compute no such means are tested too.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { testGpu } from '../../../test/gpu.ts';
@@ -24,7 +24,8 @@ afterAll(() => engine.destroy());
 
 const plksr = { features: 8, blocks: 2, kernel: 5 } as const;
 /**
- * These networks have a small reach, so even a small image is larger than a tile with its overlap.
+ * These networks have small receptive fields, so tiles need only a small overlap, and even a small
+ * image is divided into several tiles.
  */
 const NETWORKS: readonly (readonly [string, Network])[] = [
   ['RealPLKSR', createNetwork('realplksr', { ...plksr, scale: 2, attention: false })],
@@ -45,8 +46,8 @@ const strong = (weights: TensorMap): TensorMap =>
   new Map(
     [...weights].map(([name, tensor]) => {
       const gates = /(conv_du\.\d|seblock\.conv\d)\.weight$/.test(name);
-      // These convolutions of Real-CUGAN are scaled too. Otherwise, the values would be too small
-      // when they reach the channel attention.
+      // Some convolutions of Real-CUGAN are scaled too. Otherwise, the input of its channel
+      // attention would be so small that the means hardly affect the attention.
       const inner = /^unet\d\.conv\d(\.conv\.\d)?\.weight$/.test(name);
       const factor = gates ? 8 : inner ? 2 : 1;
       return [
@@ -93,9 +94,9 @@ describe.each(NETWORKS)('%s in tiles', (_, network) => {
       statistics: 'estimated',
     });
     expect(estimated.report.statistics).toBe('estimated');
-    // The statistics of a part differ from those of the whole image. If the part is upscaled as a
-    // separate image, its result is therefore different too. The comparison of `tiled` with `whole`
-    // above would fail if tiles used their own statistics.
+    // This makes sure that the comparison of `tiled` with `whole` above would fail if each tile
+    // used its own statistics. The left half of the image has different statistics from the whole
+    // image, so upscaling it as a separate image must give a different result.
     const rect = { x: 0, y: 0, width: 36, height: 29 };
     const part = await engine.upscale(model, regionOf(image, rect, 'zero') as Rgba8Image);
     const { scale } = network;

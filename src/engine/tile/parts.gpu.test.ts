@@ -12,9 +12,8 @@ import type { Network } from '../../networks/network.ts';
 import { Engine } from '../engine.ts';
 
 /**
- * Builds a network with a layer normalisation, because the compiler avoids copying slices only in
- * networks that contain one. The normalisation reads a slice, the last 8 of a convolution's 16
- * channels.
+ * Builds a network with a layer normalisation. In networks without one, the compiler always copies
+ * slices. Here, the normalisation reads a slice: the last 8 of a convolution's 16 channels.
  */
 function sliced(): Network {
   const b = new GraphBuilder();

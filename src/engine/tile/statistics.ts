@@ -27,13 +27,13 @@ import { imageResources, wholeImage, workOf } from './strips.ts';
 interface GivenModel {
   readonly model: Model;
   /**
-   * External resources for the means, in the order of use. Each contains [channels] f32, padded to
-   * whole blocks.
+   * The resources that receive the means: one per pooling op, in the order of the steps. Each
+   * contains [channels] f32, padded to whole blocks.
    */
   readonly inputs: readonly ResourceId[];
 }
 
-/** A step that completes a pooling op. */
+/** A step that computes the result of a pooling op from partial sums. */
 interface PoolingStep {
   readonly step: Step;
   readonly sums: Sums;
@@ -44,8 +44,8 @@ interface PoolingStep {
 const givenModels = new WeakMap<Model, GivenModel>();
 
 /**
- * Returns the variant of a model that reads given means. Every call with the same model returns the
- * same object.
+ * Returns the variant of a model that reads its pooling means from `inputs` instead of computing
+ * them. Every call with the same model returns the same object.
  */
 function givenModel(model: Model): GivenModel {
   const known = givenModels.get(model);
@@ -63,8 +63,9 @@ function givenModel(model: Model): GivenModel {
     return {
       ...step,
       reads: step.reads.map((read, i) => (i === sums.operand ? { resource: id } : read)),
-      // The step adds the partial sums and divides the result by the number of pixels. If the mean
-      // is given as the only sum and the number of pixels is 1, the result is the mean itself.
+      // The step adds the partial sums and divides the total by the number of pixels. Here, the
+      // mean is the only partial sum and the number of pixels is set to 1, so the step returns the
+      // mean unchanged.
       params: (size, tile) => ({
         ...step.params(size, tile),
         [sums.count]: 1,
@@ -116,7 +117,7 @@ export interface Statistics {
    */
   readonly model: Model;
   readonly inputs: readonly (readonly [ResourceId, Float32Array<ArrayBuffer>])[];
-  /** The GPU memory that gathering the means used, in bytes, including the model's weights. */
+  /** The bytes of GPU memory that were used to gather the means, including the model's weights. */
   readonly bytes: number;
 }
 
@@ -124,7 +125,8 @@ export interface Statistics {
  * Plans how to gather the statistics of a model over an image.
  * @param kind `exact` gathers the statistics over the whole image if there is enough memory;
  *   `estimated` always uses a collage of the image's parts.
- * @returns the expected work, and a function that gathers the statistics.
+ * @returns the amount of work that gathering takes, in the units of `Step.work`, and the function
+ *   `gather`.
  */
 export function planStatistics(
   device: Device,
@@ -141,8 +143,9 @@ export function planStatistics(
   const binding = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
   const sumBytes = (size: Size): number[] =>
     poolings.map(({ resource }) => pass.program.resources[resource].bytes(size));
-  // The staging buffer receives the sums and a `Receipt`. The receipt consists of a copy of the
-  // pixels and of marks, which prove that no submission was dropped.
+  // The staging buffer receives the sums and a `Receipt`. The receipt consists of the uploaded
+  // pixels and one mark per submission, read back from the GPU. It proves that the upload and all
+  // submissions took place.
   const stagingBytes = (size: Size): number =>
     sumBytes(size).reduce((sum, bytes) => sum + bytes, 0) +
     size.width * size.height * 4 * image.data.BYTES_PER_ELEMENT +
@@ -159,8 +162,8 @@ export function planStatistics(
     work: workOf(pass.program, [wholeImage(paddedSize(padding, first), multiple)]),
 
     /**
-     * @throws CrispenError like `Arena.run`, with `OUT_OF_MEMORY` only if not even the smallest
-     * collage fits into memory.
+     * @throws CrispenError for the same reasons as `Arena.run`, and `NON_FINITE`. The code is
+     *   `OUT_OF_MEMORY` only if even the smallest collage does not fit into memory.
      */
     async gather(options: {
       readonly pace: Pace;
@@ -228,7 +231,10 @@ export function planStatistics(
   };
 }
 
-/** Returns the means over `pixels` pixels. The partial sums [count][channels] are added in f64. */
+/**
+ * Returns each channel's mean, which is the total of its partial sums divided by `pixels`. The
+ * array `sums` is [count][channels]. Its values are added in f64.
+ */
 function mean(
   sums: Float32Array,
   channels: number,

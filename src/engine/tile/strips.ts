@@ -24,7 +24,7 @@ export interface Job {
   readonly buffers: Buffers;
 }
 
-/** The size of the status at the start of a staging buffer, padded so that copies stay aligned. */
+/** The number of bytes at the start of a staging buffer that are reserved for the status. */
 const STATUS_BYTES = 16;
 const [FINITE_WORD, DONE_WORD] = [0, 1];
 
@@ -82,7 +82,7 @@ export function wholeImage({ width, height }: Size, multiple: number): StripPlan
   };
 }
 
-/** Returns the part of the strips that lies below the first `rows` LR rows. */
+/** Returns the strips without the first `rows` LR rows of the image. */
 export const rest = (strips: readonly StripPlan[], rows: number): readonly StripPlan[] =>
   strips
     .filter(({ y, height }) => y + height > rows)
@@ -90,7 +90,7 @@ export const rest = (strips: readonly StripPlan[], rows: number): readonly Strip
       ...below(strip, rows),
       tiles: strip.tiles
         .filter(({ core }) => core.y + core.height > rows)
-        // The sources stay the same, even though they now contain more than the cores need.
+        // The sources keep all their rows, although a shortened core needs fewer of them.
         .map(({ core, source }) => ({ core: below(core, rows), source })),
     }));
 
@@ -132,8 +132,8 @@ export async function makeJob(
 }
 
 /**
- * Copies the part of a map that belongs to a tile's source into the tile's arena. The GPU holds
- * this map for the whole image.
+ * Copies a tile's part of a map into the tile's arena. The map covers the whole image and stays on
+ * the GPU.
  */
 export type TileFill = (encoder: GPUCommandEncoder, source: Tile['source'], arena: Arena) => void;
 
@@ -174,7 +174,10 @@ export class StripRun {
     return this.#left;
   }
 
-  /** Replaces the remaining strips with newly cut ones after a failure. Finished tiles are kept. */
+  /**
+   * Replaces the remaining strips after a failure, for example with the same strips cut into
+   * smaller tiles. Finished tiles are kept.
+   */
   set left(strips: readonly StripPlan[]) {
     this.#left = strips;
   }
@@ -187,10 +190,10 @@ export class StripRun {
   }
 
   /**
-   * Computes the remaining strips. While a tile is read and its strip is delivered, the GPU
-   * computes only the next tile.
-   * @throws CrispenError with a code of `Arena.run` or `NON_FINITE`; also any error that the sink
-   *   throws. By then, the GPU is idle.
+   * Computes the remaining strips. While one tile is read back and delivered, the GPU already
+   * computes the next tile, but no later ones.
+   * @throws CrispenError with the code `NON_FINITE` or any code that `Arena.run` throws; also any
+   *   error that the sink throws. When this method throws, the GPU is idle.
    */
   async run(
     job: Job,
@@ -207,7 +210,7 @@ export class StripRun {
        * image: copies the tile's part of the trunk's last map.
        */
       readonly fill?: TileFill | undefined;
-      /** The contents of external resources that all tiles share. */
+      /** The pooling means that were computed in advance for all tiles, by resource. */
       readonly inputs: readonly (readonly [ResourceId, Float32Array<ArrayBuffer>])[];
     },
   ): Promise<void> {
@@ -230,7 +233,8 @@ export class StripRun {
         const to = staging[i % staging.length];
         const packed = arena.buffer(resources.packed);
         const bytes = draw ? 0 : core.width * core.height * this.#scale ** 2 * resources.pixelBytes;
-        // The GPU has only this region of the image, so coordinates are relative to the region.
+        // Only the region `held` of the image is uploaded, so the coordinates of `core` and
+        // `source` are relative to this region.
         const view = {
           image: pixels,
           core: { ...core, x: core.x - held.x, y: core.y - held.y },
@@ -268,7 +272,7 @@ export class StripRun {
     }
   }
 
-  /** Reads a tile into its strip and passes the strip to the sink once it is complete. */
+  /** Reads a tile into its strip. If the strip is then complete, passes it to the sink. */
   async #deliver(
     buffer: GPUBuffer,
     bytes: number,
@@ -308,7 +312,8 @@ export class StripRun {
 }
 
 /**
- * Returns the value of the status at `DONE_WORD` after all workgroups of the last kernel have run.
+ * Returns the value that the status must have at `DONE_WORD`. It proves that all workgroups of the
+ * last kernel have run, because each of them adds `mark` to this word.
  */
 export function doneWord(dispatches: readonly SizedDispatch[], mark: number): number {
   const [x, y, z] = (dispatches.at(-1) as SizedDispatch).grid;
@@ -317,7 +322,8 @@ export function doneWord(dispatches: readonly SizedDispatch[], mark: number): nu
 
 /**
  * Returns the resources that hold a program's source pixels, its upscaled pixels and its status.
- * Only programs that convert images to images have them. Programs for traces do not.
+ * A program for a trace reads and writes feature maps instead of images, so it has no such
+ * resources.
  */
 export function imageResources({ image }: Program): ImageResources {
   if (!image) throw internal('the model was lowered without image conversion');

@@ -8,7 +8,7 @@ const cutting = (overlap: number, edge: 'zero' | 'replicate' | 'wrap' = 'zero', 
   multiple,
 });
 
-/** Counts, for each pixel, the tiles whose core (the tile without its overlap) contains it. */
+/** Returns how many tiles cover each pixel. The overlap around a tile's core does not count. */
 function coverage(strips: readonly StripPlan[], width: number, height: number): Uint8Array {
   const seen = new Uint8Array(width * height);
   for (const { y: top, height: rows, tiles } of strips) {
@@ -128,8 +128,8 @@ describe('halveTiles', () => {
       [45, 45],
     ]);
     const seen = coverage(halved ?? [], 100, 90);
-    // The first tile is already finished and is not cut again. The new tiles cover each of the
-    // other pixels once.
+    // `left` does not contain the first tile, so no new tile covers that tile's pixels. All other
+    // pixels are covered once.
     expect(seen.every((count, i) => count === (i % 100 < 50 && i < 4500 ? 0 : 1))).toBe(true);
     expect(longestSide(halved ?? [])).toBeLessThanOrEqual(25);
     expect(halveTiles(image, halved ?? [], cutting(3))).toBeNull();

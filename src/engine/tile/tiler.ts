@@ -7,7 +7,7 @@ import type { RgbaImage } from '../../image/image.ts';
 import type { Network } from '../../networks/network.ts';
 import type { Edge } from '../types.ts';
 
-/** Full-width rows of an image that are delivered together, with their tiles. */
+/** A full-width strip of an image and its tiles. The enlarged image is delivered in strips. */
 export interface StripPlan {
   readonly y: number;
   readonly height: number;
@@ -19,8 +19,8 @@ export interface Cutting {
   /** The number of pixels that a tile reads beyond its core on each side. */
   readonly overlap: number;
   /**
-   * Networks that unshuffle pixels process cells with this side length. Cores start at cell
-   * boundaries, and sources consist of whole cells.
+   * The side length of a cell in pixels, such as a network's unshuffle factor or window size. Cores
+   * start at cell boundaries, and sources consist of whole cells.
    */
   readonly multiple: number;
   /** Each tile's `source` starts at a multiple of this many cells. The default is 1. */
@@ -43,18 +43,18 @@ const STRIP_BYTES = 2 ** 27;
 /**
  * Returns functions that cut one image into tiles for one network. Each tile's `source` starts at
  * a boundary of the network's attention windows (`Network.windows`).
- * @param squares the side length, in cells, of the squares of pixels that the CPU's Winograd
- *   convolutions compute together. Each tile's `source` also starts at a boundary of these squares.
- *   A tile and the whole image are therefore divided into the same squares, and the results of
- *   their convolutions are bit-identical.
+ * @param squares the side length of a square, in cells. The CPU's Winograd convolutions process
+ *   maps square by square. Each tile's `source` also starts at a boundary of these squares. A tile
+ *   and the whole image are therefore divided into the same squares, and the results of their
+ *   convolutions are bit-identical.
  */
 export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares = 1) {
   const { graph, scale, windows = 1 } = network;
   const { overlap, approximate } = tileOverlap(graph);
   const { multiple } = paddingOf(graph);
   const grid = windows % squares === 0 ? windows : windows * squares;
-  // A tile's pixels also provide its alpha and colour differences, which are enlarged bilinearly
-  // and therefore need an overlap of 1.
+  // Alpha and colour differences are enlarged bilinearly from the tile's own pixels, so the overlap
+  // must be at least 1.
   const cutting = { overlap: Math.max(1, overlap), multiple, grid, edge };
   return {
     // In a tile, attention that normally covers the whole image sees only that tile, so its result
@@ -62,7 +62,7 @@ export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares
     approximate: approximate || graph.nodes.some((node) => opRules(node).global(node) === 'pixels'),
     /** Whether pixels attend to distant pixels. If so, the trunk should process the whole image. */
     far: graph.nodes.some(looksFar),
-    /** Whether all tiles need the same statistics of the whole image. */
+    /** Whether the network uses means over the whole image, which all tiles must share. */
     pools: graph.nodes.some((node) => opRules(node).global(node) === 'means'),
     plan: (tileSize: number, fits: (width: number, height: number) => boolean) =>
       planStrips(image, scale, cutting, tileSize, fits),
@@ -72,8 +72,9 @@ export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares
     bands: (count: number) =>
       cutTiles(
         image,
-        // `cutTiles` rounds the sides of a core down to whole cells. Even after this rounding, a
-        // core is as wide as the image, and at most `count` cores cover the image's height.
+        // `cutTiles` rounds the width down to whole cells. Adding one cell ensures that the rounded
+        // width is not smaller than the image. The height is a whole number of cells, chosen so
+        // that at most `count` cores cover the image.
         {
           width: image.width + multiple,
           height: Math.ceil(image.height / multiple / count) * multiple,
@@ -130,8 +131,8 @@ export function cutTiles(
 }
 
 /**
- * Cuts an image into strips of the largest tiles that satisfy `fits`. The sides of their cores are
- * at most `tileSize` pixels.
+ * Cuts an image into strips of tiles. The tiles are as large as `fits` allows, but the sides of
+ * their cores are at most `tileSize` pixels.
  * @throws CrispenError `OUT_OF_MEMORY` if even the smallest tile does not fit.
  */
 export function planStrips(
@@ -174,7 +175,8 @@ export function halveTiles(
   cutting: Cutting,
 ): StripPlan[] | null {
   let side = 0;
-  // An image can have more tiles than a call can have arguments, so this is a loop.
+  // This loop does not use `Math.max(...sides)`, because an image can have more tiles than a call
+  // can have arguments.
   for (const { tiles } of strips) {
     for (const { core } of tiles) side = Math.max(side, core.width, core.height);
   }
@@ -191,8 +193,8 @@ export function halveTiles(
 
 /**
  * Returns the pixels of a rectangle. If the edge is `zero`, the rectangle is clipped to the image.
- * Otherwise, pixels beyond the image are copies of the nearest pixel or of pixels on the opposite
- * side.
+ * With `replicate`, a pixel beyond the image is a copy of the nearest pixel in the image. With
+ * `wrap`, it is copied from the opposite side.
  */
 export function regionOf(image: RgbaImage, rect: Rect, edge: Edge): RgbaImage {
   const columns = indices(rect.x, rect.width, image.width, edge);

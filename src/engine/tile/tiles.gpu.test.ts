@@ -26,8 +26,8 @@ const SCALES = [2, 3, 4] as const;
 type Scale = (typeof SCALES)[number];
 
 /**
- * Creates an A2N with two blocks. Its reach is small, so even a small image is larger than a tile
- * with its overlap.
+ * Creates an A2N with two blocks. Its receptive field is small, so a tile needs little overlap, and
+ * even a small image can be cut into several tiles.
  */
 const tiny = (scale: Scale): Network =>
   createNetwork('a2n', {
@@ -40,11 +40,12 @@ const tiny = (scale: Scale): Network =>
   });
 
 /**
- * The seeded weights of the x4 network. The x2 and x3 networks have no second upsampling stage, so
- * they do not use its weights. The last layer of each dynamic attention module (`ADM.2`) and the
- * convolution after the mix of the two branches (`conv_last`) are scaled up, so that the image-wide
- * statistics affect the result as much as in trained networks. Otherwise, the branch weights would
- * stay near one half.
+ * The seeded weights of the x4 network. The x2 and x3 networks use them too, except those of the
+ * second upsampling stage, which only the x4 network has. In each block, the weights of two layers
+ * are multiplied by 5 and 3: the last layer of the dynamic attention module (`ADM.2`) and the
+ * convolution that reads the sum of the two branches (`conv_last`). This makes the image-wide
+ * statistics affect the result as much as in trained networks. Otherwise, the factors of both
+ * branches would stay near one half for every image.
  */
 const weights: TensorMap = new Map(
   [...readSafetensors(read('test/golden/tiny_a2n_x4_8x8.safetensors')).tensors]
@@ -74,13 +75,16 @@ afterAll(() => {
   device.destroy();
 });
 
-/** Submissions may be long, because no page has to stay responsive. */
+/**
+ * Each GPU submission may take 200 ms, because no page has to stay responsive during these tests.
+ */
 const submitMs = () => 200;
 
 const modelOf = (scale: Scale) => models.get(scale) as Model;
 
 /**
- * Creates an image whose parts differ, so that one part's statistics would be wrong for the whole.
+ * Creates an image that becomes brighter from left to right, so that the statistics of a tile
+ * differ from those of the whole image.
  */
 function uneven(width: number, height: number, alpha: boolean): Rgba8Image {
   const image = picture(width, height, alpha);
@@ -120,8 +124,8 @@ describe('tiles with image-wide statistics', () => {
     expect(off / values).toBeLessThanOrEqual(1e-4);
   });
 
-  // The full network has a reach of 35 or 36 pixels. A core of 21 pixels with this overlap on both
-  // sides is at most 93 pixels wide, which is less than the width of the image.
+  // Tiles of a full-size A2N overlap by 35 or 36 pixels. A tile with a core of 21 pixels and this
+  // overlap on both sides is at most 93 pixels wide, so it is narrower than the image.
   it.each(SCALES)('equal the whole through the full network at x%i', async (scale) => {
     const { tensors } = readSafetensors(read(`public/models/a2n-x${scale}.safetensors`));
     const model = await engine.loadModel(createNetwork('a2n', { scale }), tensors);
@@ -146,7 +150,9 @@ describe('tiles with image-wide statistics', () => {
     const tiler = tilerFor(image, network, 'zero');
     const output = program.resourceOf.get(network.graph.output) as number;
 
-    /** Runs the network in tiles and returns its output before the conversion to pixels. */
+    /**
+     * Runs the network on each tile and joins the outputs, which are not yet converted to pixels.
+     */
     const outputs = async (running: Model, strips: ReturnType<typeof tiler.plan>) => {
       const all = new Float32Array(3 * image.width * image.height * scale ** 2);
       const { source, status } = imageResources(program);
@@ -186,7 +192,8 @@ describe('tiles with image-wide statistics', () => {
     expect(strips.flatMap(({ tiles }) => tiles).length).toBe(6);
     const whole = await outputs(model, [wholeImage(image, 1)]);
     const tiled = await outputs(statistics.model, strips);
-    // Run once with per-tile statistics, to show that the check would detect them.
+    // In this run, each tile uses its own statistics. The result must be clearly wrong, which shows
+    // that the test would detect this error.
     const perTile = await outputs(model, strips);
     const worst = (values: Float32Array) =>
       values.reduce(
@@ -198,7 +205,6 @@ describe('tiles with image-wide statistics', () => {
     expect(worst(perTile)).toBeGreaterThan(1e-3);
   });
 
-  // `npm run quality -- --seams` also measures seams with `seamSteps`, but for a data set and a
   it('are gathered within the memory budget, however large the image is', async () => {
     const image = picture(900, 700);
     const options = { memoryBudget: 4e6, submitMs };
@@ -207,6 +213,7 @@ describe('tiles with image-wide statistics', () => {
     expect(report.gpuBytes).toBeLessThanOrEqual(options.memoryBudget);
   });
 
+  // `npm run quality -- --seams` also measures seams with `seamSteps`, but for a data set and a
   // network of full size.
   it('leave no seam where they are estimated from parts of a photo', async () => {
     const image = await readImage('public/samples/coffee.jpg');

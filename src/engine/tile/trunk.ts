@@ -3,8 +3,8 @@
  * trunk (everything up to the last attention layer) does. The upsampling layers at the end need
  * most of the memory. Therefore, the trunk processes the whole image, and its last map stays on the
  * GPU. Only the end of the network runs in tiles. Each tile reads its part of that map. The result
- * is exact, because the cluster codes, the sorted order and the attention are computed for the
- * whole image.
+ * is exact, because all non-local attention, including its clustering and sorting of pixels, covers
+ * the whole image.
  */
 import { CrispenError } from '../../errors.ts';
 import type { Rect, Size } from '../../geometry.ts';
@@ -24,8 +24,9 @@ import { imageResources, type TileFill, wholeImage, workOf } from './strips.ts';
 import { type StripPlan, tilerFor } from './tiler.ts';
 
 /**
- * A model that is split into two parts. The trunk writes the resource `between`, and the end reads
- * it. In the programs of both parts, `between` has its own buffer instead of a shared one.
+ * A model that is split into two parts, `trunk` and `end`. The trunk's program writes the resource
+ * `between`, and the end's program reads it. Both programs store `between` in a buffer that no
+ * other resource uses.
  */
 interface CutModel {
   readonly trunk: Model;
@@ -33,7 +34,10 @@ interface CutModel {
   readonly between: ResourceId;
 }
 
-/** The result of a trunk and the data that the tiles need afterwards. */
+/**
+ * The result of `runTrunk`: the rest of the model, the plan of its tiles, and access to the trunk's
+ * last map.
+ */
 export interface Trunk {
   /** The part of the model after the trunk. It runs on each tile. */
   readonly model: Model;
@@ -53,8 +57,8 @@ export interface Trunk {
 const cutModels = new WeakMap<Model, CutModel | null>();
 
 /**
- * Splits a model into its trunk and its end, or returns null if that is not possible. Every call
- * with the same model returns the same objects.
+ * Splits a model after its trunk, or returns null if that is not possible. Every call with the same
+ * model returns the same objects.
  */
 function cutModel(model: Model): CutModel | null {
   let cut = cutModels.get(model);
@@ -103,7 +107,10 @@ export async function runTrunk(
     readonly budget: number;
     /** The maximum side length of a tile's core, which is the tile without the overlap. */
     readonly side: number;
-    /** Returns a function that checks whether tiles of a model fit a budget. */
+    /**
+     * Returns a function that checks whether a model can process tiles of a given size within a
+     * budget of GPU memory, in bytes.
+     */
     readonly fits: (model: Model, budget: number) => (size: Size, stagings: number) => boolean;
     readonly meter: ProgressMeter;
     readonly pace: Pace;

@@ -40,9 +40,10 @@ beforeAll(async () => {
 afterAll(() => engine.destroy());
 
 /**
- * Enlarges both textures. For each line between LR pixels, measures the step across the line in
- * both results and computes the relative difference of the two steps. Returns the maximum over the
- * lines that are at the border of one of the results, and the maximum over all other lines.
+ * Enlarges both textures. Each line between two LR rows or columns is in both enlarged textures, at
+ * different positions. Measures the step in colour across the line in each of them, and computes
+ * the relative difference of the two steps. Returns two maxima of this difference: `border` for the
+ * lines that are at the border of either texture, and `within` for all other lines.
  */
 async function changes(edge: Edge): Promise<{ border: number; within: number }> {
   const options = { edge, submitMs: () => 200 };
@@ -70,8 +71,8 @@ it('an enlarged texture tiles: its border differs no more than a line within', a
   console.info(
     `${SIDE} x ${SIDE}, steps across lines when the texture begins elsewhere: borders change by ${percent(wrap.border)}, others by ${percent(wrap.within)} at most; with zeros beyond the border by ${percent(zero.border)} and ${percent(zero.within)}`,
   );
-  // `wrap.border` is not zero, because the pass that computes channel means over the whole image
-  // reads zeros beyond the border.
+  // `wrap.border` is not zero, because the channel means of the two textures differ slightly. The
+  // pass that computes these means always reads zeros beyond the border.
   expect(wrap.border).toBeLessThan(0.02);
   expect(wrap.border).toBeLessThanOrEqual(wrap.within);
   expect(zero.border).toBeGreaterThan(0.1);

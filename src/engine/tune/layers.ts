@@ -41,7 +41,8 @@ export interface Measurement {
   readonly width: number;
   readonly height: number;
   /**
-   * The median of the repeats, or null if the result was wrong or the device rejected the variant.
+   * The median time of the repeats, or null if the result was wrong or the device rejected the
+   * variant.
    */
   readonly milliseconds: number | null;
   readonly compileMs: number;
@@ -71,8 +72,9 @@ const BAND = 4;
 
 /**
  * Creates a layer filled with noise.
- * @param isChecked whether to compute the expected result in plain loops. For a map with many rows,
- *   only the first, middle and last rows are computed. Computing all of them would take minutes.
+ * @param isChecked whether to compute the expected result on the CPU (`convReference`). For a map
+ *   with many rows, only the first, middle and last rows are computed. Computing all of them would
+ *   take minutes.
  */
 export function makeLayer(
   spec: ConvSpec,

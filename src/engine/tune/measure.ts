@@ -35,9 +35,9 @@ export interface TuneOptions {
   readonly sizes: readonly Size[];
   readonly repeats: number;
   /**
-   * The fusion levels to compare on a small A2N. The level `blocks` is measured with tiles of 8
-   * columns and, if they fit the device, of 16 columns. If the list is empty, only convolutions are
-   * measured.
+   * The fusion levels to compare on a small A2N. The level `blocks` is measured with tiles that
+   * are 8 columns wide, and also with tiles of 16 columns if they fit the device. If the list is
+   * empty, only convolutions are measured.
    */
   readonly fusions: readonly Fusion[];
   readonly signal?: AbortSignal | undefined;
@@ -91,7 +91,8 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
     device.destroy();
   }
   const { family, fuse, tileColumns, half } = familyOf(adapter);
-  // If the device has no room for the large tile, both candidates would use the small one.
+  // If tiles of 16 columns do not fit the device, the engine would use 8 columns instead, so only 8
+  // columns are measured.
   const room = tileColumnsFor(A2N_FEATURES, device.workgroup) ?? 8;
   const choose = async (element: ElementType, otherwise: MethodChoice): Promise<MethodChoice> => {
     const own = () => measurements.filter((measurement) => measurement.element === element);
@@ -122,7 +123,7 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
   return { adapter, clock, measurements, family, best };
 }
 
-/** A choice, and the name under which its measurements are listed. */
+/** The methods to measure, and the name of the variant in the list of measurements. */
 type Candidate = readonly [name: string, choice: MethodChoice];
 
 const levelName = (fuse: Fusion, tileColumns: TileColumns): string =>
@@ -152,7 +153,10 @@ interface Contest {
   readonly size: Size;
 }
 
-/** Runs a small A2N with each choice. The first result is the reference for the others. */
+/**
+ * Measures a small A2N with each candidate. The results of the others are compared with the first
+ * candidate's result.
+ */
 async function measureFusions(
   gpu: GPU,
   { adapter, element, candidates, size }: Contest,

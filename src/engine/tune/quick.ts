@@ -37,7 +37,10 @@ export interface QuickResult {
 
 const BUDGET_MS = 250;
 const SIDE = 256;
-/** The size for checks is odd, larger than a workgroup's tile and small enough for plain loops. */
+/**
+ * The size at which results are checked. It is odd and larger than a workgroup's tile, but small
+ * enough to compute the expected result with plain loops on the CPU.
+ */
 const CHECKED = { width: 35, height: 33 };
 /** Browsers round timestamps to 0.1 ms, so runs are repeated until they take this long. */
 const SAMPLE_MS = 3;
@@ -160,8 +163,8 @@ async function timeCandidates(
 }
 
 /**
- * Returns the milliseconds of one run, or null if no time is left. The time is the mean of several
- * runs, which together take about `SAMPLE_MS`.
+ * Returns the time of one run in milliseconds, or null if the budget has too little time left. The
+ * time is the mean of several runs, which together take about `SAMPLE_MS`.
  */
 async function sample(
   time: (times?: number) => Promise<number>,
@@ -169,7 +172,8 @@ async function sample(
   signal: AbortSignal | undefined,
 ): Promise<number | null> {
   if (!budget.allows(0)) return null;
-  // The first run also includes uploads. Because of rounding, its time can be zero.
+  // The first run also includes uploads. The measured time can be zero, because browsers round
+  // timestamps.
   const once = Math.max(0.02, budget.spend(await time()));
   const times = Math.max(1, Math.min(MOST_RUNS, Math.round(SAMPLE_MS / once)));
   throwIfAborted(signal);

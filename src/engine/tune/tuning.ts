@@ -24,8 +24,8 @@ export interface Methods {
    */
   readonly quads: boolean;
   /**
-   * The preferred maximum number of columns in a workgroup's tile at the fusion level `blocks`. The
-   * default is 16.
+   * The preferred maximum width, in pixels, of the tile that a workgroup computes at the fusion
+   * level `blocks`. The default is 16.
    */
   readonly tileColumns?: TileColumns;
 }
@@ -36,8 +36,9 @@ export interface Methods {
  */
 export interface VariantInfo {
   /**
-   * Whether the variant is less precise than the others. The precision of models in f16 was
-   * measured without such variants, so they are used only if they are selected by name.
+   * Whether the variant adds products in f16 and is therefore less precise than the others. The
+   * precision of models in f16 was measured without such variants, so neither `npm run tune` nor
+   * the option `tune: 'quick'` selects them.
    */
   readonly isRough: boolean;
   readonly offered: (adapter: Offering) => boolean;
@@ -56,7 +57,7 @@ const quad = (blocks: 3 | 5): VariantInfo => ({
 const strips = (cut: StripCut): VariantInfo => ({
   isRough: cut.half ?? false,
   offered: ({ features }) => !cut.half || features.includes('shader-f16'),
-  // Most GPUs use these variants, so they are not in a separate chunk.
+  // Most GPUs use these variants, so their code is not in a chunk that is loaded on demand.
   load: async () => stripConv(cut),
 });
 
@@ -73,8 +74,8 @@ export const CONV_VARIANTS = {
   shared: strips({ pixels: 8, blocks: 2, weights: 'workgroup' }),
   wide: strips({ pixels: 4, blocks: 5, weights: 'workgroup' }),
   halo: strips({ pixels: 8, blocks: 2, weights: 'workgroup', halo: true }),
-  // The next two variants are only for f16 maps. They add products in f16, so the precision of a
-  // model must be measured again before the model uses them.
+  // The next two variants are only for f16 maps. They add products in f16. Before a model runs with
+  // one of them, the precision of its results must be measured with that variant.
   half: strips({ pixels: 8, blocks: 2, weights: 'workgroup', half: true }),
   halfUniform: strips({ pixels: 8, blocks: 2, weights: 'uniform', half: true }),
   quad3: quad(3),
@@ -87,14 +88,17 @@ export const CONV_VARIANTS = {
   },
 } as const satisfies Readonly<Record<string, VariantInfo>>;
 
-/** The methods for convolutions of feature maps. `quad` selects `quad3` or `quad5` per layer. */
+/**
+ * The methods for convolutions of feature maps. `quad` uses `quad3` or `quad5`, depending on the
+ * layer.
+ */
 export type ConvMethod = keyof typeof CONV_VARIANTS | 'quad';
 
 /** A tuning as plain data. */
 export interface Choice extends MethodChoice {
   /**
-   * The choice for f16 feature maps. If it is absent or needs a feature that the adapter lacks, the
-   * choice for f32 maps is used.
+   * The choice of methods for f16 feature maps. If it is absent or needs a feature that the adapter
+   * lacks, the choice for f32 maps is used.
    */
   readonly half?: MethodChoice | undefined;
 }
@@ -122,14 +126,14 @@ export interface Family extends Choice {
  * `npm run tune` measures an adapter and prints a line for this table. SwiftShader was measured,
  * and so were earlier versions of the kernels on one NVIDIA H200 (BENCHMARKS.md). On the H200, the
  * fusion level `blocks` moved a third as many bytes as `ops` but was no faster, so no family uses
- * `blocks`. The other choices are based on the adapters' properties. The option `tune: 'quick'`
- * measures the convolution variants on the user's adapter.
+ * `blocks`. The choices for the other families are based on known properties of their hardware. The
+ * option `tune: 'quick'` measures the convolution variants on the user's adapter.
  */
 export const FAMILIES: readonly Family[] = [
   { family: 'swiftshader', matches: /swiftshader/i, fuse: 'ops', conv: 'quad', tileColumns: 8 },
   {
-    // On software adapters, workgroup memory is ordinary memory, and large kernels take a long time
-    // to compile.
+    // On software adapters, workgroup memory is no faster than other memory, and large kernels take
+    // a long time to compile.
     family: 'software',
     matches: /llvmpipe|lavapipe|basic render|warp/i,
     fuse: 'ops',
@@ -137,8 +141,8 @@ export const FAMILIES: readonly Family[] = [
     tileColumns: 8,
   },
   {
-    // Loads were the bottleneck. With workgroup memory, one load broadcasts a weight to a whole
-    // subgroup.
+    // Loads from memory were the bottleneck. If the weights are in workgroup memory, a single load
+    // provides a weight to a whole subgroup.
     family: 'nvidia',
     matches: /nvidia|geforce/i,
     fuse: 'ops',
@@ -150,10 +154,10 @@ export const FAMILIES: readonly Family[] = [
   { family: 'amd', matches: /\bamd\b|radeon|rdna/i, fuse: 'ops', conv: 'uniform', tileColumns: 16 },
   { family: 'apple', matches: /apple/i, fuse: 'ops', conv: 'shared', tileColumns: 8 },
   { family: 'intel', matches: /intel/i, fuse: 'ops', conv: 'shared', tileColumns: 16 },
-  // This family has separate constant memory and few registers.
+  // These GPUs have few registers. With `short`, each invocation computes only 4 pixels.
   { family: 'qualcomm', matches: /qualcomm|adreno/i, fuse: 'ops', conv: 'short', tileColumns: 8 },
-  // In this family, workgroup memory is ordinary cached memory, as on software adapters, and there
-  // are few registers.
+  // These GPUs have few registers, too. Their workgroup memory is ordinary cached memory, so it
+  // would not be faster to read weights from there.
   {
     family: 'arm',
     matches: /\barm\b|mali|immortalis/i,
@@ -193,8 +197,8 @@ export async function tuningOf({ half, ...own }: Choice, adapter: Offering): Pro
   if (half && variantOf(half).offered(adapter)) {
     return { ...methods, half: await methodsOf(half, adapter) };
   }
-  // If `half` is absent or the adapter does not support it, f16 maps use the methods for f32 maps,
-  // as far as these methods support f16.
+  // If `half` is absent or the adapter does not support it, f16 maps use the methods for f32 maps.
+  // Convolution variants that do not support f16 are then replaced by `plainConv`.
   return methods;
 }
 

@@ -38,7 +38,7 @@ import {
 const slope = 0.2;
 const lrelu = (x: PlanarMap) => activationReference(x, { fn: 'leakyRelu', slope });
 
-/** Returns the sums of `x` in the form that the pooling kernel produces. */
+/** Computes the partial sums of `x` with the pooling kernel. */
 async function partialSums(
   x: PlanarMap,
 ): Promise<{ partials: Float32Array<ArrayBuffer>; chunks: number }> {

@@ -80,7 +80,7 @@ export const attentionGroups = (
   return x * y;
 };
 
-/** Returns the number of sums that the gate kernel writes for the mix kernel. */
+/** Returns the number of workgroups of the gate kernel that write sums to `stats`. */
 export const statGroups = (tileColumns: TileColumns, width: number, height: number): number =>
   Math.min(MAX_STAT_GROUPS, attentionGroups(tileColumns, width, height));
 

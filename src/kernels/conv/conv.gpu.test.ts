@@ -59,8 +59,9 @@ const HALF_UNIT = 2 ** -11;
 /**
  * Returns the expected rounding error of each output value for a kernel that sums the products of
  * each block of four input channels in f16. The error is two standard deviations of a random walk
- * with `4 * kernel^2` roundings. The size of a sum is estimated as the root sum square of its
- * products. A missing product causes an error about ten times as large.
+ * with `4 * kernel^2` roundings. Each rounding error is relative to the typical size of the sum,
+ * which is the square root of the sum of the squared products. If a kernel leaves out a product,
+ * the error is about ten times as large as the returned one.
  */
 function halfSums(x: PlanarMap, w: Float32Array<ArrayBuffer>, spec: ConvSpec): Float32Array {
   const squares = { ...x, data: x.data.map((v) => v * v) };
@@ -159,8 +160,9 @@ if (ELEMENT === 'f16' && !OFFER.matrix) {
 }
 
 describe.each(ALL)('convolution (%s), side %i', (_, kernel, variant) => {
-  // The sizes cover a single pixel, thin and odd shapes, exactly one workgroup tile (32 x 8, 32 x
-  // 16, 32 x 32, or 16 x 8 for matrices), and one pixel more than a tile.
+  // The sizes cover a single pixel, a single row or column, and odd widths and heights. They also
+  // cover exactly one workgroup tile (32 x 8, 32 x 16, 32 x 32, or 16 x 8 for matrices), and sizes
+  // that differ from a tile by one pixel in each direction.
   it.each([
     [1, 1],
     [1, 7],
@@ -203,7 +205,8 @@ describe.each(ALL)('convolution (%s), side %i', (_, kernel, variant) => {
     ['everything', { act0: lrelu, multiply: true, add: true, act1: { fn: 'relu' } }],
   ])('with the epilogue %s', async (_, epilogue) => {
     const spec = { ...plain, ...epilogue, kernel, cIn: 6, cOut: 8 };
-    // The engine uses the plain kernel for layers whose epilogue a variant does not support.
+    // The test skips epilogues that the variant does not support. For layers with such an epilogue,
+    // the engine uses another variant.
     if (variant.takes?.(spec) === false) return;
     await check(variant, { spec, width: 10, height: 9 });
   });

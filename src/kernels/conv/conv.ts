@@ -62,8 +62,9 @@ export interface ConvSpec {
   readonly factor: number;
   readonly act1: Activation | null;
   /**
-   * Which of the two weights in the vector `m` multiplies the result of `act0`. The other weight
-   * multiplies the addend `r`. If `mix` is given, `multiply` and `add` are false.
+   * If given, `m` is a vector of two weights, and `mix` is the index of the weight that multiplies
+   * the result of `act0`. The other weight multiplies the addend `r`. In this case, `multiply` and
+   * `add` are false.
    */
   readonly mix?: 0 | 1 | undefined;
   /** Whether workgroups also sum their results for a pooling op (`ConvVariant.pools`). */
@@ -94,8 +95,8 @@ export const CONV = contract(['x', 'weights', 'bias', 'multiplier', 'addend'], [
 const POOLING = contract(CONV.reads, ['y', 'partials'], CONV_WORDS);
 
 /**
- * A kernel that computes a convolution. With `pool`, it also writes `partials`, [workgroups along
- * `x` and `y`][blocks] vec4f.
+ * A kernel that computes a convolution. With `pool`, it also writes the sums of each workgroup's
+ * results to `partials`, [workgroups along `x` and `y`][blocks] vec4f.
  */
 export type ConvKernel = Kernel<
   (typeof CONV.reads)[number],
@@ -118,16 +119,16 @@ export interface ConvVariant {
   readonly only?: ElementType;
   /**
    * Whether the variant's workgroups can sum their results (`ConvSpec.pool`). The property is
-   * absent where a separate summing step is better: on software drivers, the barriers take longer
-   * than that step, and small workgroups produce too many sums.
+   * absent where a separate summing step is better: software drivers take longer for the barriers
+   * than for that step, and small workgroups produce too many sums.
    */
   readonly pools?: boolean;
   readonly kernel: (spec: ConvSpec, element: ElementType) => ConvKernel;
   readonly grid: (spec: ConvSpec, width: number, height: number) => Grid;
   /**
-   * Returns the shape for the two kernels of conv.wgsl that are not variants: one reads a
-   * concatenation (PARTS), and one stores the final image (PACK). If absent, these kernels use
-   * their default shapes.
+   * Returns the shape for two other kernels that conv.wgsl contains. One reads a concatenation
+   * (PARTS), and the other stores the final image (PACK). If this function is absent, the two
+   * kernels use their default shapes.
    */
   readonly shape?: (layer: Pick<ConvSpec, 'kernel' | 'cIn' | 'cOut'>) => ConvShape;
   /**
@@ -141,7 +142,7 @@ export interface ConvVariant {
 export interface ConvPacking {
   /** The name of the order. Variants that read weights in the same order use the same name. */
   readonly name: string;
-  /** Rearranges the array from `packConvWeights`, possibly in place. */
+  /** Rearranges weights from `packConvWeights`. The given array may be changed and returned. */
   readonly arrange: (
     packed: Float32Array<ArrayBuffer>,
     spec: ConvSpec,
@@ -198,8 +199,8 @@ export const padUniform = (packed: Float32Array<ArrayBuffer>): Float32Array<Arra
 };
 
 /**
- * The maximum number of matrices that a workgroup copies at a time, unless a single input block has
- * more. This many take 4 KiB in f32.
+ * The maximum number of weight matrices that a workgroup copies at a time, unless a single input
+ * block has more. In f32, 64 matrices take 4 KiB.
  */
 const STAGED_MATRICES = 64;
 /** The maximum number of input blocks whose matrices a workgroup copies at a time. */
@@ -233,8 +234,8 @@ export const extras = ({ mix, pool }: ConvSpec): Constants => ({
 const MAX_UNROLLED = 8;
 
 /**
- * Returns the expanded source of conv.wgsl for a shape. `constants` override those of a plain
- * convolution.
+ * Returns the expanded source of conv.wgsl for a shape. `constants` override the defaults, which
+ * are those of a plain convolution of this shape.
  */
 export const convSource = (
   element: ElementType,
@@ -352,17 +353,17 @@ export function convParams(spec: ConvSpec, width: number, height: number): ConvP
     factor,
     out_blocks: blocksOf(cOut),
     upsample,
-    // Only convolutions of concatenations use `ends01` and `ends23` (convParts.ts).
+    // `convPartsParams` sets `ends01` and `ends23`, which only convolutions of concatenations use.
     ends01: 0,
     ends23: 0,
   };
 }
 
 /**
- * Converts oihw weights to [OUT_BLOCKS][IN_BLOCKS][k * k] matrices of 4 x 4. The matrices are
- * column-major, so column `c` contains the taps of input channel `c`. If a number of channels is
- * not a multiple of 4, the last block is padded with zeros. If the input is a concatenation of
- * `parts`, the channels of each part start at a new block.
+ * Packs oihw weights as an array [OUT_BLOCKS][IN_BLOCKS][k * k] of 4 x 4 matrices. The matrices are
+ * column-major. Column `c` contains the weights for the input block's channel `c`. If the number of
+ * input or output channels is not a multiple of 4, the last block is padded with zeros. If the
+ * input is a concatenation of `parts`, the channels of each part start at a new block.
  */
 export function packConvWeights(
   oihw: Float32Array,
@@ -372,7 +373,7 @@ export function packConvWeights(
   parts: readonly number[] = [cIn],
 ): Float32Array<ArrayBuffer> {
   const taps = kernel * kernel;
-  // The index of each input channel after every part has been padded to whole blocks.
+  // `slots[i]` is the index of input channel `i` after every part has been padded to whole blocks.
   const slots: number[] = [];
   let end = 0;
   for (const channels of parts) {

@@ -139,9 +139,9 @@ describe('3x3 convolution with bilinear skip to 8 bits', () => {
             if (difference > 0 && i % 4 < 3) off++;
           }
         }
-        // Values may only round differently if they are within rounding error of a tie. In the
-        // upper half of the range, f16 numbers are an eighth of a level apart, so up to an eighth
-        // of the values can be affected.
+        // A value can round to a different integer only if it is almost halfway between two
+        // integers. On the scale from 0 to 255, f16 numbers in the upper half are 1/8 apart, so up
+        // to an eighth of the values can be that close.
         const share = ELEMENT === 'f16' ? 1 / 8 : 1 / 1000;
         expect(off).toBeLessThanOrEqual(1 + bytes.length * share);
       }

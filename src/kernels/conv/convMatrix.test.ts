@@ -21,8 +21,9 @@ const noise = (length: number, seed: number) =>
   Float32Array.from({ length }, (_, i) => Math.sin(seed + i * 12.9898) % 1);
 
 /**
- * Computes the convolution from the arranged weights, one matrix product at a time, as the kernel
- * does. The sizes of the matrices and chunks are read from the constants in the kernel's source.
+ * Computes the convolution one matrix product at a time, as the kernel does. The weights are in the
+ * order in which the kernel reads them. The sizes of the matrices and chunks are read from the
+ * constants in the kernel's source.
  */
 function byMatrices(
   x: ReturnType<typeof planarMap>,

@@ -25,8 +25,8 @@ export interface MatrixUnit {
   readonly n: number;
   readonly k: number;
   /**
-   * A smaller `k` with the same `m` and `n`. The last step uses it if exactly `rest` values remain
-   * after the steps of `k` values. It is 0 if the adapter offers none.
+   * A smaller value that the adapter also supports in place of `k`, or 0 if there is none. If
+   * exactly this many values remain after the steps of `k` values, a last step multiplies them.
    */
   readonly rest: number;
   /** The fixed number of invocations in a subgroup. */
@@ -50,8 +50,8 @@ const COLUMNS = 5;
 const CHANNELS = 40;
 
 /**
- * Whether conv/matrix.wgsl supports the unit. The rows of its matrices must start at multiples of
- * 16 bytes.
+ * Whether conv/matrix.wgsl supports matrices of these sizes. The rows of the matrices must start at
+ * multiples of 16 bytes in memory.
  */
 export const fitsMatrix = ({ m, n, k }: Pick<MatrixUnit, 'm' | 'n' | 'k'>): boolean =>
   ACROSS % m === 0 && n % 8 === 0 && (k === 8 || k === 16);
@@ -59,24 +59,26 @@ export const fitsMatrix = ({ m, n, k }: Pick<MatrixUnit, 'm' | 'n' | 'k'>): bool
 /** Describes how a layer's channels are divided among workgroups, chunks and matrices. */
 interface Division {
   /**
-   * The output channels are divided into columns of `n`. `columns` is the number of columns that a
-   * workgroup computes, and `groups` is the number of workgroups that together compute all columns.
+   * A column is `n` output channels. A workgroup computes `columns` columns. Together, `groups`
+   * workgroups compute all columns.
    */
   readonly columns: number;
   readonly groups: number;
-  /**
-   * The number of chunks of input channels, and the number of channels per chunk, a multiple of 8.
-   */
+  /** The number of chunks into which the input channels are divided. */
   readonly chunks: number;
+  /** The number of channels per chunk, which is a multiple of 8. */
   readonly channels: number;
   /** The distance between consecutive pixels in workgroup memory, in values. */
   readonly pitch: number;
-  /** The number of runs of consecutive values in a row of taps, and the length of a run. */
+  /**
+   * In workgroup memory, the values for a row of the kernel's taps form `runs` runs of `length`
+   * consecutive values.
+   */
   readonly runs: number;
   readonly length: number;
   /**
-   * The number of steps in which the values of a run are multiplied by the weights, `k` values per
-   * step. If `last` is not 0, another step multiplies `last` values.
+   * A run is multiplied by the weights in `steps` steps of `k` values. If `last` is not 0, one more
+   * step multiplies the remaining `last` values.
    */
   readonly steps: number;
   readonly last: number;
@@ -86,16 +88,16 @@ function divide(
   { kernel, cIn, cOut }: Pick<ConvSpec, 'kernel' | 'cIn' | 'cOut'>,
   { n, k, rest }: MatrixUnit,
 ): Division {
-  // Divides the output columns evenly among workgroups, and the input channels among chunks.
+  // Columns are divided evenly among workgroups, and input channels evenly among chunks.
   const all = Math.ceil((blocksOf(cOut) * 4) / n);
   const groups = Math.ceil(all / COLUMNS);
   const padded = Math.ceil(cIn / 8) * 8;
   const chunks = Math.ceil(padded / CHANNELS);
   const channels = Math.ceil(padded / chunks / 8) * 8;
   // To avoid bank conflicts in workgroup memory, the distance between pixels must be an odd
-  // multiple of 16 bytes (8 values). If `channels` is already such a multiple, the pixels need no
-  // padding, so the values for all taps in a row of the kernel are consecutive and form a single
-  // run.
+  // multiple of 16 bytes (8 values). If `channels` is already an odd multiple of 8, the pixels need
+  // no padding. The values for all taps in a row of the kernel are then consecutive and form a
+  // single run.
   const isOdd = (channels / 8) % 2 === 1;
   const length = isOdd ? kernel * channels : channels;
   const left = length % k;
@@ -114,8 +116,9 @@ function divide(
 }
 
 /**
- * Finds the largest workgroup whose data fits in workgroup memory. Returns its number of subgroups
- * and the number of passes (`goes`) in which the sums are exchanged through workgroup memory.
+ * Finds the largest workgroup whose data fits in workgroup memory. At the end, the kernel copies
+ * its sums to workgroup memory, all at once or one half after the other. `goes` is the number of
+ * these copies, 1 or 2.
  */
 function fitting(
   { kernel }: ConvSpec,
@@ -135,7 +138,7 @@ function fitting(
  * Computes convolutions of f16 maps with subgroup matrices. On hardware GPUs, matrix products are
  * several times faster than the same products computed with vectors. Two kernels have no matrix
  * version: the convolution of a concatenation (PARTS), and the one that stores the final image
- * (PACK). They compute strips of pixels with vectors, in a shape from `stripConv`.
+ * (PACK). These two compute strips of pixels with vectors. `stripConv` determines their shapes.
  */
 export const matrixConv = (unit: MatrixUnit): ConvVariant => {
   const { m, n, k, subgroup } = unit;

@@ -19,13 +19,11 @@ import {
 export interface PartsConvSpec extends ConvSpec {
   /** The number of channels of each part. Their sum is `cIn`. */
   readonly parts: readonly number[];
-  /** The index of the addend among the five bound maps. */
+  /** The index, among `x0` to `x4`, of the map that is added to the convolution's output. */
   readonly addend: number;
 }
 
-/**
- * Returns the default shape. It divides the work in a way that every WebGPU device supports.
- */
+/** Returns the default shape for `convPartsKernel`. Every WebGPU device supports it. */
 export const partsShape = (kernel: 1 | 3): ConvShape => ({
   strip: 4,
   lines: kernel === 3 ? 2 : 1,
@@ -67,7 +65,7 @@ export function convPartsParams(spec: PartsConvSpec, width: number, height: numb
     end += blocksOf(channels);
     ends.push(end);
   }
-  // An absent part starts after the last block.
+  // If there are fewer than `MAX_PARTS` parts, each unused end is the total number of blocks.
   while (ends.length < MAX_PARTS) ends.push(end);
   return {
     ...words,

@@ -20,21 +20,24 @@ export type QuadBlocks = 3 | 5;
 const HEAD = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
 
 /**
- * Creates the variant (QUAD in conv.wgsl) for devices that support `subgroups` and have expensive
- * memory loads. 1x1 layers always use 5 blocks, and 3x3 layers with a multiplication, an addition
- * or a PReLU always use 3. `blocks` applies to the other layers.
- * @param blocks if null, `quadBlocks` chooses the number for each layer
+ * Creates the variant (QUAD in conv.wgsl) for devices that support `subgroups` and load from memory
+ * slowly. An invocation always computes 5 blocks of a 1x1 layer, and 3 blocks of a 3x3 layer with a
+ * multiplication, an addition or a PReLU.
+ * @param blocks the number of blocks for all other layers; if null, `quadBlocks` chooses it for
+ *   each layer
  */
 export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
   takes: isQuadSpec,
-  // The adapters that need this variant do not support f16.
+  // An f16 version is not needed. This variant is the default only for SwiftShader, which does not
+  // support f16.
   only: 'f32',
   kernel: (spec, element) => {
     const { kernel, act0, multiply, add, mix } = spec;
     const shape = quadShape(spec, blocks);
-    // These constants select the supported epilogues. A 3x3 kernel takes a second or two to
-    // compile, so one kernel supports multiplication, addition and PReLU together. The kernel that
-    // most layers use supports none of these. 1x1 kernels are specialised for each layer.
+    // These constants determine which operations the epilogue supports. A 3x3 kernel takes a second
+    // or two to compile, so the kernel with 3 blocks supports multiplication, addition and PReLU
+    // together. The kernel with 5 blocks supports none of them, because the layers that use it need
+    // none. 1x1 kernels are specialised for each layer.
     const whole = kernel === 3 && shape.blocks === 3 && mix === undefined;
     const sigmoid = typeof act0 === 'object' && act0?.fn === 'sigmoid';
     const constants = {
@@ -44,7 +47,8 @@ export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
       MULTIPLY: whole || multiply,
       ADD: whole || add,
       PRELU: !sigmoid && (whole || act0 === 'prelu'),
-      // With 0, the kernel reads the factor from the uniform, so layers share a pipeline.
+      // With UPSAMPLE 0, the kernel reads the factor from its uniform buffer, so that layers with
+      // different factors share a pipeline.
       UPSAMPLE: kernel === 1 ? 1 : 0,
     };
     return {
@@ -78,13 +82,14 @@ function isQuadSpec({ act0, act1 }: ConvSpec): boolean {
 }
 
 /**
- * Returns 3 or 5 blocks per invocation, whichever takes less time for the layer. Blocks beyond the
- * layer's last one take as much time as the others.
+ * Returns how many blocks an invocation computes, 3 or 5, whichever takes less time for the layer.
+ * If the layer's blocks are not a multiple of this number, the last invocation also computes unused
+ * blocks, which take as much time as the others.
  */
 export function quadBlocks({ cOut }: ConvSpec): QuadBlocks {
   const blocks = blocksOf(cOut);
   const waste = (by: number) => Math.ceil(blocks / by) * by;
-  // With 3 blocks, a kernel takes about 10% more time per block.
+  // A kernel that computes 3 blocks takes about 10% more time per block than one that computes 5.
   return waste(3) * 1.1 < waste(5) ? 3 : 5;
 }
 

@@ -13,10 +13,11 @@ import {
 
 /** Describes how a convolution is divided into strips. */
 export interface StripCut {
-  /** The length of a strip in pixels and the number of output channel blocks per invocation. */
+  /** The length of a strip in pixels. */
   readonly pixels: number;
+  /** The number of output channel blocks that each invocation computes. */
   readonly blocks: number;
-  /** The type of memory from which weights are read. The default is a storage buffer. */
+  /** The kernel reads the weights from this type of memory. The default is a storage buffer. */
   readonly weights?: 'uniform' | 'workgroup';
   /**
    * Whether each workgroup copies the input pixels that it needs, including those around its strips
@@ -30,8 +31,8 @@ export interface StripCut {
 }
 
 /**
- * The number of invocations along `x`. It equals the largest common subgroup size, so that a
- * subgroup reads a single row.
+ * The number of invocations along `x` in a workgroup. It equals the largest common subgroup size,
+ * so all invocations of a subgroup are in the same row.
  */
 const ACROSS = 32;
 
@@ -45,8 +46,8 @@ export function stripConv({ pixels, blocks, weights, halo, half }: StripCut): Co
     strip: pixels,
     down: true,
     lines: 1,
-    // If the layer has fewer output channel blocks than `blocks`, an invocation computes all of
-    // them. For example, a layer with RGB output has one block.
+    // A layer can have fewer output channel blocks than `blocks`. For example, a layer with RGB
+    // output has one block. Each invocation then computes all blocks of the layer.
     blocks: Math.min(blocks, blocksOf(cOut)),
     // With a halo, a workgroup has half as many rows, so that the halo takes only 10 KiB.
     workgroup: [ACROSS, halo ? 2 : 4],

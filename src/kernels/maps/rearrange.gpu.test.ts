@@ -114,8 +114,8 @@ describe('pixel shuffle', () => {
   });
 
   it('has the order of channels of PyTorch', () => {
-    // There are two channels of 2 x 2 pixels. Input channel `c * 4 + dy * 2 + dx` becomes row `dy`
-    // and column `dx` of channel `c`.
+    // The result has two channels of 2 x 2 pixels. The value in row `dy` and column `dx` of channel
+    // `c` comes from input channel `c * 4 + dy * 2 + dx`.
     const x = {
       channels: 8,
       height: 1,
@@ -137,15 +137,15 @@ interface Case {
   readonly width: number;
   readonly height: number;
   /**
-   * Which map is added to the result: the part with this index, or, if `own`, a map that is not one
-   * of the parts.
+   * The index of the part that is added to the result. If `own`, the test creates an additional map
+   * and adds that one.
    */
   readonly addend?: number | 'own';
   readonly prelu?: boolean;
   readonly rowsPerDispatch?: number;
   /**
-   * How the kernel divides the layer into strips. By default, `partsShape` determines how the work
-   * is divided.
+   * How the kernel divides the layer into strips. If absent, the kernel divides it as `partsShape`
+   * specifies.
    */
   readonly cut?: StripCut | undefined;
 }

@@ -19,8 +19,9 @@ const CONCAT = contract(['x0', 'x1', 'x2', 'x3', 'x4'], ['y'], MAP_WORDS);
 const SHUFFLE = contract(['x'], ['y'], MAP_WORDS);
 
 /**
- * Returns the constants `<name>0` to `<name>4`, which contain the end of each part. If there are
- * fewer than five parts, the remaining constants repeat the end of the last part.
+ * Returns the constants `<name>0` to `<name>4` for the parts of a concatenation. Each constant is
+ * the total size of all parts up to and including the part with its number. If there are fewer than
+ * five parts, the remaining constants repeat the total size of all parts.
  */
 function partEnds(name: string, sizes: readonly number[]): Record<string, number> {
   let end = 0;
@@ -72,7 +73,7 @@ export function pixelShuffleKernel(
 interface ChannelsSpec {
   /** The first channel that is read. */
   readonly first: number;
-  /** The number of consecutive output channels to which each input channel is copied. */
+  /** Each input channel is copied to this many consecutive output channels. */
   readonly times: number;
   /** The number of output channels. */
   readonly count: number;

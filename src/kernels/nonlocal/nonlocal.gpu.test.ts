@@ -47,8 +47,8 @@ import { packRows, unpackRows } from './rows.ts';
 type Words = Uint32Array<ArrayBuffer>;
 
 /**
- * Returns the integers that a kernel wrote. The initial values of the buffer are much larger, so
- * values that were not written are detected.
+ * Returns the integers that a kernel wrote. Before a kernel runs, all values in its output buffer
+ * are above 1e9. If such a value is left, the kernel has not written it, and the test fails.
  */
 function whole(words: Uint32Array): Uint32Array {
   expect(words.some((word) => word > 1e9)).toBe(false);
@@ -239,7 +239,7 @@ describe.each(PRODUCTS)('clustering (%s)', (_, products) => {
   );
 });
 
-/** Creates a random order for each round, with its inverse. */
+/** Returns a random order of `length` pixels for each round, and `rank`, the inverse of `order`. */
 function shuffled(length: number, rounds: number) {
   const next = randomStream(11);
   const keys = Uint32Array.from(
@@ -402,7 +402,8 @@ describe.each(PRODUCTS)('attention in windows of sorted rows (%s)', (_, products
     [9, 7, 33, 3, 1],
     [16, 6, 32, 3, 1],
     [9, 5, 64, 1, 1],
-    // Released models use windows of 384 pixels. These pixel counts are close to 384 or to 192.
+    // Released models use windows of 384 pixels. These pixel counts are equal or close to the size
+    // of half a window or of a whole window.
     [191, 1, 384, 3, 1],
     [64, 3, 384, 3, 1],
     [383, 1, 384, 3, 1],

@@ -1,4 +1,7 @@
-/** Computes the ops from `graph/nonlocalOp.ts` in plain loops. For the value types, see `Reals`. */
+/**
+ * Reference implementations of the ops that `graph/nonlocalOp.ts` defines, written as plain loops.
+ * Values are f32 or f64 (see `Reals`).
+ */
 import { bucketsOf, type Gate, type OffsetLayout, paddedRow } from '../../graph/nonlocalOp.ts';
 import { mapLike, type PlanarMap, type Reals, realsLike } from '../planar.ts';
 import { atOnce, each, type Steps } from '../steps.ts';

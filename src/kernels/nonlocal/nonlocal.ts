@@ -255,8 +255,8 @@ const WINDOW_WORDS = {
 
 export const SCORES = contract(['rows', 'inverse'], ['p', 'lse'], WINDOW_WORDS);
 /**
- * The contract of kernels that add a bias to the scores. In `bias`, each key has a row of values,
- * one for each position in a query's window.
+ * The bindings and the uniform of kernels that add a bias to the scores. `bias` contains one row
+ * per key. Each row contains one value for each position that a query can have in its window.
  */
 const BIASED_SCORES = contract(['rows', 'inverse', 'bias'], ['p', 'lse'], {
   ...WINDOW_WORDS,
@@ -266,7 +266,7 @@ export const MIX = contract(['p', 'rows'], ['y'], WINDOW_WORDS);
 
 /**
  * Returns the uniform's words. `windows` is the number of windows in a round. `first` is the
- * dispatch's first window, counted across all rounds.
+ * index of the first window that the dispatch processes, counted across all rounds.
  */
 export const windowParams = (
   spec: WindowSpec,
@@ -285,11 +285,15 @@ export const windowParams = (
 type KernelOf<C> = C extends Contract<infer R, infer W, infer P> ? Kernel<R, W, P> : never;
 
 /**
- * A set of kernels that compute products of rows, such as scores. All sets have the same bindings
- * and uniforms.
+ * Three kernels that compute products of vectors: `similarity` compares pixels with centroids,
+ * `scores` computes attention weights, and `mix` applies them. All implementations have the same
+ * bindings and uniforms.
  */
 export interface RowProducts {
-  /** The bindings are `x`, `means` and `similar`. Only the uniform's field `length` is used. */
+  /**
+   * The bindings are `x`, `means` and `similar`. The uniform's fields are `length`, `unused` (any
+   * value) and `group_row`.
+   */
   readonly similarity: (spec: SimilaritySpec, element: ElementType) => KernelOf<typeof SIMILARITY>;
   readonly similarityGrid: (length: number, clusters: number, rounds: number) => Grid;
   /**
@@ -297,14 +301,14 @@ export interface RowProducts {
    * uniform comes from `windowParams`.
    */
   readonly scores: (element: ElementType) => KernelOf<typeof SCORES>;
-  /** Returns the grid for `count` windows, as `mixGrid` does. */
+  /** Returns the grid of the `scores` kernel for `count` windows. */
   readonly scoresGrid: (window: number, count: number) => Grid;
   /** The bindings are `p` (weights), `rows` and `y`. The uniform comes from `windowParams`. */
   readonly mix: (element: ElementType) => KernelOf<typeof MIX>;
   readonly mixGrid: (spec: WindowSpec, count: number) => Grid;
 }
 
-/** The kernels that run well on every device. */
+/** Kernels that run on every device, because they do not need subgroups. */
 export const plainProducts: RowProducts = {
   similarity: (spec, element) =>
     kernel(
@@ -373,7 +377,7 @@ export const keySoftmaxKernel = (
 
 /**
  * The bindings are `w`, `offsets`, `x`, `before` (the sum so far, or `x` again if there is none)
- * and `y`. The grid is `mapGrid(width, height, blocks)` for `y`.
+ * and `y`. The grid is `mapGrid(width, height, blocks)` with the size of `y`.
  */
 export const sampleKeysKernel = (
   spec: { first: number; keys: number; offsets: OffsetLayout; add: boolean },

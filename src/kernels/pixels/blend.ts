@@ -14,7 +14,10 @@ const BLEND = contract(['x'], ['band', 'mean'], {
   core_height: 'u32',
 });
 
-/** Adds overlapping tiles and writes their mean. The grid is `mapGrid(width, height, 1)`. */
+/**
+ * Adds a tile's result to the sums of overlapping tiles, and writes the mean of each pixel that no
+ * later tile covers. The grid is `mapGrid(width, height, 1)`.
+ */
 export const blendKernel = (element: ElementType = 'f32') => ({
   label: 'blend tiles',
   code: assemble(element, {}, 'pixels/blend', { 'pixels/blend': blendSource }),

@@ -7,9 +7,9 @@ import { resampleColumnsReference, resampleRowsReference } from './resample.refe
 import { packTaps, resampleColumnsKernel, resampleRowsKernel } from './resample.ts';
 
 /**
- * Each case lists the input size, the output size and the number of rows or columns. The cases
- * cover one pixel, thin images, reduction, enlargement, exactly one workgroup and more than one
- * workgroup.
+ * Each case lists the length of the resampled side before and after, and the length of the other
+ * side. The cases cover one pixel, thin images, reduction, enlargement, exactly one workgroup and
+ * more than one workgroup.
  */
 const SIZES = [
   [1, 1, 1],
@@ -24,7 +24,8 @@ const DEPTHS = [8, 16] as const;
 function samples(depth: 8 | 16, pixels: number, seed: number) {
   const next = randomStream(seed);
   const data = depth === 16 ? new Uint16Array(pixels * 4) : new Uint8ClampedArray(pixels * 4);
-  // Every fifth pixel is transparent. Every third pixel is opaque, unless it is transparent.
+  // Every fifth pixel is transparent. Of the other pixels, those whose index is a multiple of 3 are
+  // opaque, and the rest have a random alpha value.
   return data.map((_, i) => {
     const pixel = Math.floor(i / 4);
     if (i % 4 === 3 && pixel % 5 === 0) return 0;
@@ -40,8 +41,8 @@ describe.each(DEPTHS)('resampling %i bits', (depth) => {
   it.each(SIZES)('columns: %i to %i, %i rows, in a ring', async (width, out, rows) => {
     const pixels = samples(depth, width * rows, 7);
     const taps = tapRuns(width, out, 'lanczos3');
-    // `pixels` starts with row 4 of an image. The ring has only as many rows as `pixels`, so the
-    // row numbers wrap around in it.
+    // The rows of `pixels` are numbered from 4 on. The ring stores each row at its number modulo
+    // `rows`.
     const ring = { rows, data: new Float32Array(rows * out * 4) };
     resampleColumnsReference(pixels, width, 4, taps, ring);
     const [made] = await runKernel(resampleColumnsKernel(depth === 16), {

@@ -9,8 +9,9 @@ const SHADERS: Sources = {
 };
 
 /**
- * The taps of a resize. Output `i` is the sum over `t` of `weights[i * count + t]` times source
- * `first[i] + t`.
+ * The taps of a resize along one axis. Each output pixel is a weighted sum of `count` source
+ * pixels: pixel `i` of the output is the sum of `weights[i * count + t]` times pixel `first[i] + t`
+ * of the source, for `t` from 0 to `count - 1`.
  */
 export interface TapRuns {
   readonly count: number;
@@ -57,8 +58,8 @@ export const resampleRowsKernel = (wide: boolean) => ({
 });
 
 /**
- * Packs the taps. For each output position, the result contains the first source position (u32) and
- * the bits of the weights.
+ * Packs the taps into 32-bit words for the GPU. For each output position, the result contains the
+ * first source position (u32), followed by the weights (the bits of f32 values).
  */
 export function packTaps({ count, first, weights }: TapRuns): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(first.length * (count + 1));

@@ -32,7 +32,10 @@ export function reflect(i: number, size: number): number {
   return Math.min(at, period - at);
 }
 
-/** Pads a map. A padding value, if given, is multiplied by `range`. */
+/**
+ * Pads a map. `padding.value` is in 0..1 and is multiplied by `range`, the upper end of the map's
+ * range of values.
+ */
 export function padReference<T extends Reals>(
   map: PlanarMap<T>,
   padding: Padding,
@@ -41,7 +44,7 @@ export function padReference<T extends Reals>(
   const [width, height] = [map.width, map.height].map((side) => paddedSide(padding, side));
   const y = mapLike(map, map.channels, height, width);
   const { value, border = 0 } = padding;
-  // Reflection is symmetric about the first pixel.
+  // Negative positions, which lie before the first pixel, are mirrored to positive positions.
   const at = (i: number, size: number) => reflect(Math.abs(i - border), size);
   for (let c = 0; c < y.channels; c++) {
     for (let i = 0; i < y.height; i++) {
@@ -101,7 +104,8 @@ export const unpackRgba8Reference = atOnce(unpackRgba8Steps);
 /**
  * Converts planar RGB or luma (values from 0 to `range`) to RGBA with the bit depth of the LR image.
  * Values are clamped and rounded half to even. Alpha is enlarged bilinearly from the LR image. If
- * the map is luma, the colour differences of the LR image are enlarged in the same way and added.
+ * the map is luma, the colours of the LR image are enlarged in the same way, and their differences
+ * from their own luma are added to the map.
  */
 export function* packRgba8Steps(
   map: PlanarMap<Reals>,

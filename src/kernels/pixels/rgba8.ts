@@ -12,8 +12,8 @@ const SHADERS: Sources = {
 export const bytesPerPixel = (wide: boolean): number => (wide ? 8 : 4);
 
 /**
- * The format of pixels and of the map that they are converted to. A map with three channels is RGB,
- * and a map with one channel is luma.
+ * The format of an image's pixels and of the feature map that the image is converted to or from. A
+ * map with three channels is RGB, and a map with one channel is luma.
  */
 export interface PixelFormat {
   /** The map's values are in the range from 0 to this number. */
@@ -76,12 +76,12 @@ export function unpackRgba8Kernel(
 /**
  * Converts a rectangle of a feature map to an 8-bit or 16-bit image. Values are clamped and rounded
  * half to even. Alpha comes from the LR image, enlarged by `scale`. For a luma map, the colour
- * differences also come from the LR image. The bindings are `x`, `source` (the LR image), `image`,
- * and `status` (two u32; the first becomes 1 if a value is not finite, and each workgroup adds
- * `mark` to the second). The uniform's fields are `width`, `height`, `group_row`, `map_width`,
- * `col0`, `row0`, `image_width` and `image_height` (the LR image's size), `out_col0` and `out_row0`
- * (the rectangle's position in the whole output), and `mark`. The grid is `mapGrid(width, height,
- * 1)`.
+ * differences also come from the LR image. The bindings are `x`, `source` (the LR image), `image`
+ * and `status`. `status` consists of two u32: the first becomes 1 if a value is not finite, and
+ * each workgroup adds `mark` to the second. The uniform's fields are `width`, `height`,
+ * `group_row`, `map_width`, `col0`, `row0`, `image_width` and `image_height` (the LR image's size),
+ * `out_col0` and `out_row0` (the rectangle's position in the whole output), and `mark`. The grid is
+ * `mapGrid(width, height, 1)`.
  */
 export function packRgba8Kernel(
   format: PixelFormat & { readonly scale: number },

@@ -9,7 +9,8 @@ import textureToPixelsSource from '../../shaders/pixels/textureToPixels.wgsl?raw
 
 /**
  * Returns the shader that converts a texture to an image of the given size. The texture starts at
- * row and column `border` of the image. The pixels around it are a reflection of the texture.
+ * row and column `border` of the image. The remaining pixels are filled by reflecting the texture
+ * at its edges.
  */
 export const textureToPixels = ({ width, height }: Size, border: number): string =>
   `const WIDTH = ${width}u;\nconst HEIGHT = ${height}u;\nconst BORDER = ${border};\n${textureToPixelsSource}`;

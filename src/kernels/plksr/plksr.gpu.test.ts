@@ -42,9 +42,9 @@ const SIZES = [
 ] as const;
 
 describe.each(SIZES)('at %i x %i', (width, height) => {
-  // The convolved channels take up part of a block, one block, one group of blocks, or several
-  // groups with an incomplete last group. The 21 x 21 kernel needs shorter strips than the other
-  // kernels.
+  // Depending on the case, the convolved channels fill part of a block, one block, one group of
+  // blocks, or several groups of which the last is incomplete. The 21 x 21 kernel needs shorter
+  // strips than the other kernels.
   it.each([
     [13, 3, 10],
     [17, 4, 16],
@@ -85,8 +85,8 @@ describe.each(SIZES)('at %i x %i', (width, height) => {
   });
 
   // The cases cover groups of channels that lie within a block of 4 channels, that cross blocks,
-  // and that consist of whole blocks. In the last two cases, the samples of all groups are added
-  // up.
+  // and that consist of whole blocks. In the last two cases, the kernel adds the samples of all
+  // groups together, so the result has only 3 or 1 channels.
   it.each([
     [1, 3, 3, null],
     [2, 4, 12, null],
@@ -97,7 +97,8 @@ describe.each(SIZES)('at %i x %i', (width, height) => {
   ] as const)('DySample x%i in %i groups of %i channels', async (scale, groups, channels, sum) => {
     const z = randomMap(channels, height, width);
     const o = randomMap(2 * groups * scale ** 2, height, width, 5);
-    // The offsets are increased to as much as 4 pixels, so that some samples are outside the map.
+    // The offsets are multiplied by 8, so that they shift samples by up to 4 pixels and some
+    // samples are outside the map.
     for (let i = 0; i < o.data.length; i++) o.data[i] *= 8;
     const spec = { scale, groups, sum };
     const expected = dySampleReference(z, o, spec);

@@ -31,10 +31,13 @@ const SHADERS: Sources = {
 const source = (name: string, element: ElementType, constants: Constants): string =>
   assemble(element, constants, `plksr/${name}`, SHADERS);
 
-/** The number of pixels in the column that an invocation computes. */
+/** Each invocation of the partial convolution computes a column of this many pixels. */
 type Strip = 4 | 2;
 
-/** The size in bytes of the workgroup memory that every device has, and the size of a `vec4f`. */
+/**
+ * Sizes in bytes. `MEMORY` is the workgroup memory that every device has, and `VECTOR` is a
+ * `vec4f`.
+ */
 const [MEMORY, VECTOR] = [16384, 16];
 
 /**
@@ -100,8 +103,9 @@ export function partialConvGrid(
 const GROUP_AFFINE = contract(['v', 'norm'], ['y']);
 
 /**
- * `norm` contains the weights and then the biases, in whole blocks of f32. It is only read if there
- * is an epsilon. The grid is [1, 1, 1].
+ * The operand `norm` contains the weights of a group norm and then its biases, in f32, each padded
+ * to a multiple of four values. The kernel reads `norm` only if `epsilon` is not null. The grid is
+ * [1, 1, 1].
  */
 export const groupAffineKernel = (channels: number, groups: number, epsilon: number | null) => ({
   label: epsilon === null ? 'group centre' : 'group norm',
@@ -121,8 +125,8 @@ export const groupAffineBytes = (channels: number): number => blocksOf(channels)
 const DY_SAMPLE = contract(['z', 'o'], ['y'], MAP_WORDS);
 
 /**
- * `channels` is the number of channels of `z`. The grid is `mapGrid(width, height, blocks)` for
- * `y`.
+ * `channels` is the number of channels of the map `z`, which is sampled. The grid is
+ * `mapGrid(width, height, blocks)` for the size of the result `y`.
  */
 export const dySampleKernel = (
   {

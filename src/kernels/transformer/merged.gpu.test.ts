@@ -84,7 +84,10 @@ const unit = (x: PlanarMap) => {
   return layerNormReference(x, ones, new Float32Array(x.channels), EPSILON);
 };
 
-/** Creates a layer whose sums have magnitudes of about 1. */
+/**
+ * Creates a layer with random weights. They are divided by `sqrt(cIn)`, so that the outputs do not
+ * grow with the number of inputs.
+ */
 const layer = (cOut: number, cIn: number, seed: number) => ({
   rows: randomValues(cOut * cIn, seed).map((v) => v / Math.sqrt(cIn)) as Float32Array<ArrayBuffer>,
   bias: randomValues(cOut, seed + 1),
@@ -280,7 +283,8 @@ describe.each(LOADINGS)('with %j', (loading) => {
     const [width, height] = [32, 24];
     it.each([
       [6, NEXTS[1]],
-      // Pipelines take seconds to compile, so the other cases are tested with one grouping only.
+      // Pipelines take seconds to compile, so the next three cases run with only one of the
+      // groupings.
       ...(grouping.kind === 'spread'
         ? ([
             [6, NEXTS[0]],
@@ -297,8 +301,8 @@ describe.each(LOADINGS)('with %j', (loading) => {
         9,
       );
       const sizes = { grouping, heads: 1, channels, merge: 1 };
-      // The reference divides scores by `sqrt(channels)`. The kernel's queries already include that
-      // factor.
+      // The reference divides the scores by `sqrt(channels)`, but the kernel does not. The
+      // reference's queries are therefore multiplied by `sqrt(channels)` first.
       const q = apply(normed, {
         rows: queries.rows.map((v) => v * Math.sqrt(channels)) as Float32Array<ArrayBuffer>,
         bias: queries.bias.map((v) => v * Math.sqrt(channels)) as Float32Array<ArrayBuffer>,

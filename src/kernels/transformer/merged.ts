@@ -1,7 +1,7 @@
 /**
- * Kernels for merged ops (`engine/compile/merge.ts`). In most of them, each invocation holds all
- * channels of its pixels. Each shader states its formula. The weights are matrices from
- * `packMatrices`, one after another.
+ * Kernels for merged ops (`engine/compile/merge.ts`). In most of these kernels, each invocation
+ * processes all channels of its pixels. Each shader states its formula. The weights of all layers
+ * of a kernel are in one buffer, layer by layer, as matrices from `packMatrices`.
  */
 import type { Activation } from '../../graph/graph.ts';
 import { type Grouping, windowOf } from '../../graph/transformerOp.ts';
@@ -53,13 +53,14 @@ const SHADERS: Sources = {
 
 /**
  * The lanes of a quad take the same branches and load the same matrices. A WGSL compiler cannot
- * prove this, so its check is turned off.
+ * prove this, so the diagnostic `subgroup_uniformity` is turned off.
  */
 const QUADS = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
 
 /**
- * Describes how matrices are loaded. With `quads`, the lanes of a quad load them together. This
- * requires the WebGPU feature `subgroups` and is intended for devices where loads are expensive.
+ * Describes how a kernel loads matrices. With `quads`, each of the four invocations in a quad loads
+ * one column of a matrix and gets the other columns from its neighbours. This requires the WebGPU
+ * feature `subgroups` and is intended for devices where loads are expensive.
  */
 export interface Loading {
   readonly quads: boolean;
@@ -82,8 +83,8 @@ const source = (
 const STRIP = 2;
 
 /**
- * Packs the weights [cOut][cIn] of a 1x1 convolution like `packConvWeights`. With `quads`, the
- * matrices are transposed.
+ * Packs the weights of a 1x1 convolution, [cOut][cIn], in the same order as `packConvWeights`. With
+ * `quads`, each 4 x 4 matrix is transposed.
  */
 export function packMatrices(
   weights: Float32Array,
@@ -97,7 +98,7 @@ export function packMatrices(
   return packed.map((_, i) => packed[(i & ~15) | ((i & 3) << 2) | ((i >> 2) & 3)]);
 }
 
-/** The next layer, which the same kernel computes. */
+/** A 1x1 convolution that follows an op. The op's kernel also computes this convolution. */
 export interface Next {
   readonly channels: number;
   /** The epsilon of the layer norm before the layer, or null if there is no norm. */
@@ -116,8 +117,8 @@ const PIXEL_LAYER = contract(['x0', 'x1', 'x2', 'x3', 'weights', 'bias'], ['next
 
 export interface PixelLayerSpec extends Next {
   /**
-   * The number of channels of each map. Rounded up to whole blocks, they total at most 64. With a
-   * norm, there is only one map.
+   * The number of channels of each input map. The sum of these numbers, each rounded up to a
+   * multiple of 4, is at most 64. If the layer has a norm, there is only one input map.
    */
   readonly parts: readonly number[];
   /**
@@ -218,8 +219,8 @@ export interface NormedAttentionSpec {
 }
 
 /**
- * The grid is `groupGrid(grouping, width, height, 1)`. Groupings of the kinds `windows` and
- * `spread` share a shader, which reads the kind from the uniform's field `spread`.
+ * The grid is `groupGrid(grouping, width, height, 1)`. `windows` and `spread` groupings share a
+ * shader. In its uniform, the field `spread` is 1 for `spread` groupings, and 0 for `windows`.
  */
 export function normedAttentionKernel(
   { grouping, channels, epsilon, own, next }: NormedAttentionSpec,
@@ -235,8 +236,8 @@ export function normedAttentionKernel(
       WEIGHTS_BINDING: 2,
       CHANNELS: channels,
       BLOCKS: blocks,
-      // With more pixels per invocation, there are fewer loads, which are expensive on devices that
-      // use quads.
+      // With `quads`, each invocation multiplies every loaded matrix by two pixels, because loads
+      // are expensive on the devices that use quads.
       STRIP: loading.quads ? 2 : 1,
       OWN: own !== null,
       TABLE: own?.table ?? false,
@@ -256,7 +257,7 @@ const DEPTHWISE_SUMS = contract(['x', 'weights', 'bias'], ['y', 'partials'], MAP
 
 /**
  * The weights come from `packDepthwise`. The grid is `columnGrid(width, height, blocks)`. Each
- * workgroup writes partial sums.
+ * workgroup writes the sums of its results to `partials`.
  */
 export const depthwiseSumsKernel = (
   channels: number,
@@ -316,8 +317,8 @@ export const weighedWeightsKernel = (
 const SPATIAL_GATE = contract(['x', 'a', 'weights', 'bias', 'map'], ['y'], REDUCED_WORDS);
 
 /**
- * The first argument contains the channel counts of `a`, `x` and `map`. `x` has a lower resolution
- * than the other two maps. The grid comes from `spatialGateGrid`.
+ * `direct`, `inner` and `channels` are the channel counts of the maps `a`, `x` and `map`. `x` has a
+ * lower resolution than the other two maps. The grid comes from `spatialGateGrid`.
  */
 export const spatialGateKernel = (
   [direct, inner, channels]: readonly [number, number, number],

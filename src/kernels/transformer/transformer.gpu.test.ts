@@ -166,8 +166,8 @@ describe.each(GROUPED)('groups %j of %i x %i', (grouping, width, height) => {
 });
 
 /**
- * Each case lists the grouping, width, height, heads, channels, and the number of pixels along each
- * axis that are merged into a key.
+ * Each case lists the grouping, width, height, heads, channels and `merge`. A key consists of
+ * `merge` x `merge` pixels.
  */
 const ATTENTIONS: readonly (readonly [Grouping, number, number, number, number, number])[] = [
   [{ kind: 'windows', side: 8 }, 8, 8, 1, 8, 1],
@@ -187,7 +187,8 @@ describe.each(ATTENTIONS)(
   'attention in %j of %i x %i',
   (grouping, width, height, heads, channels, merge) => {
     const keys = channels / merge ** 2;
-    // Queries and keys do not start at vector boundaries.
+    // The queries start at channel 1 and the keys at channel 2, so neither starts at a block of
+    // four channels.
     const spec = { grouping, heads, channels, query: 1, key: 2, merge };
     const first = 2 + keys;
     const q = randomMap(channels + 1, height, width, 3);

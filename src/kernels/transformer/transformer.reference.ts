@@ -21,7 +21,7 @@ export function sliceReference<T extends Reals>(
   return y;
 }
 
-/** Computes `y[c, i, j] = x[c, i + by, j + by]`. The result is zero where `x` has no such pixel. */
+/** Computes `y[c, i, j] = x[c, i + by, j + by]`. Pixels outside of `x` count as zero. */
 export function shiftReference<T extends Reals>(x: PlanarMap<T>, by: number): PlanarMap<T> {
   const { channels, height, width } = x;
   const y = mapLike(x, channels, height, width);
@@ -148,9 +148,9 @@ export interface ScoreSpec {
 }
 
 /**
- * Returns a function that locates channel `c` of a key. A key consists of all channels of `merge` x
- * `merge` pixels. The function returns a pixel's position in the window and the channel of that
- * pixel.
+ * Returns a function that finds out which pixel of a window contains channel `c` of a key. A key
+ * consists of all channels of `merge` x `merge` pixels. The function returns the position of the
+ * pixel, and the index of the channel within the pixel.
  */
 function keyElement({ grouping, channels, merge }: Omit<ScoreSpec, 'query' | 'key' | 'heads'>) {
   const { columns } = windowOf(grouping);
@@ -174,9 +174,9 @@ function tableRow(query: number, key: number, grouping: Grouping, merge: number)
 }
 
 /**
- * Returns a function that labels positions in a window. If the map is rolled by `shift`, the
- * windows in the last row and column contain pixels from opposite borders of the map, and pixels
- * from different borders get different labels.
+ * Returns a function that labels positions in a window. Scores between positions with different
+ * labels are reduced by 100. If the map is rolled by `shift`, the windows in the last row and
+ * column contain pixels from opposite borders of the map, which get different labels.
  */
 function labelOf(grouping: Grouping, group: number, windows: Size) {
   const { rows, columns } = windowOf(grouping);

@@ -252,7 +252,10 @@ export const attentionGrid = (
 
 const GROUP_MIX = contract(['x', 'scores'], ['y'], MAP_WORDS);
 
-/** The grid is `groupGrid(grouping, width, height, blocks)`, with the number of blocks in `y`. */
+/**
+ * The grid is `groupGrid(grouping, width, height, blocks)`, where `blocks` is the number of blocks
+ * of the output map `y`.
+ */
 export const groupMixKernel = (
   spec: GroupSpec & { readonly first: number; readonly merge: number },
   element: ElementType = 'f32',
@@ -271,14 +274,18 @@ const CHANNEL_ATTENTION = contract(['x', 'temperature', 'weights', 'r'], ['y'], 
 /** The number of pixels whose queries and keys are in workgroup memory at a time. */
 const CHUNK = 32;
 
-/** Whether the channels of a head fit in a workgroup and heads start at block boundaries. */
+/**
+ * Returns whether one head's queries and keys fit in workgroup memory and each head starts at the
+ * first channel of a block.
+ */
 const channelAttentionFits = (channels: number, heads: number): boolean =>
   channels / heads <= 60 && (heads === 1 || (channels / heads) % 4 === 0);
 
 /**
  * The kernel reads `weights` and `r` only if `project` is true. The grid is `groupGrid(grouping,
  * width, height, heads)`.
- * @throws CrispenError `INTERNAL` if the channels of a head do not fit in a workgroup
+ * @throws CrispenError `INTERNAL` if a head has more than 60 channels, or if there are several
+ *   heads and the number of channels per head is not a multiple of 4
  */
 export function channelAttentionKernel(
   { grouping, heads, channels }: GroupSpec,
@@ -365,7 +372,10 @@ export const channelWeightsKernel = (spec: Omit<GroupSpec, 'grouping'>) => ({
 
 const CHANNEL_MIX = contract(['x', 'weights'], ['y'], MAP_WORDS);
 
-/** The grid is `mapGrid(width, height, blocks)`, with the number of blocks in `y`. */
+/**
+ * The grid is `mapGrid(width, height, blocks)`, where `blocks` is the number of blocks of the
+ * output map `y`.
+ */
 export const channelMixKernel = (
   spec: Omit<GroupSpec, 'grouping'>,
   element: ElementType = 'f32',
@@ -382,7 +392,7 @@ const STRIDED_CONV = contract(['x', 'weights', 'bias'], ['y'], REDUCED_WORDS);
 
 /**
  * The weights come from `packConvWeights` and the bias from `packBias`. The grid is `mapGrid(width,
- * height, blocks)`, with the number of blocks in `y`.
+ * height, blocks)`, where `blocks` is the number of blocks of the output map `y`.
  */
 export const stridedConvKernel = (
   { kernel, stride, cIn }: Record<'kernel' | 'stride' | 'cIn', number>,

@@ -6,12 +6,14 @@ const SHADERS: Sources = {
   'vector/poolPartial': poolPartialSource,
 };
 
-/** The number of pixels that one first-stage workgroup sums. */
+/**
+ * The number of pixels that each workgroup adds up in the first stage of global average pooling.
+ */
 export const POOL_CHUNK = 4096;
 
 export const poolChunks = (pixels: number): number => Math.ceil(pixels / POOL_CHUNK);
 
-/** Returns the size of a map's partial sums in bytes. */
+/** Returns the size in bytes of a map's partial sums. */
 export const poolPartialBytes = (channels: number, pixels: number): number =>
   poolChunks(pixels) * blocksOf(channels) * 16;
 

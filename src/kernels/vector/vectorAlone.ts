@@ -53,10 +53,10 @@ export function poolFinishKernel(channels: number) {
 }
 
 /**
- * The first stage of pooling a rectangle that starts at row and column `first`. The bindings are
- * `x` and `partials`. The uniform's fields are the rectangle's `pixels` and `inner_width`,
- * `chunks`, `group_row`, and the map's `width` and `plane`. The grid is `poolPartialGrid` for the
- * rectangle's pixels.
+ * The first stage of average pooling over a rectangle of a map. `first` is the rectangle's first
+ * row, and also its first column. The bindings are `x` and `partials`. The uniform's fields are
+ * `pixels` and `inner_width` (for the rectangle), `width` and `plane` (for the map), `chunks` and
+ * `group_row`. The grid is `poolPartialGrid` for the rectangle's pixels.
  */
 export const poolInnerKernel = (channels: number, first: number, element: ElementType = 'f32') => ({
   label: 'pool inner',

@@ -11,7 +11,8 @@ import type { Tensor, TensorMap } from '../../weights/tensor.ts';
  * - A transposed 4x4 layer of stride 2 and padding 3, or a transposed 5x5 layer of stride 3 and
  *   padding 2, becomes a 3x3 layer, [stride^2 * cOut, cIn, 3, 3].
  *
- * Other tensors are returned unchanged.
+ * The biases of transposed layers are repeated for the new output channels. Other tensors are
+ * returned unchanged.
  */
 export function arrangeCugan(tensors: TensorMap): TensorMap {
   const result = new Map(tensors);
@@ -40,10 +41,12 @@ const STRIDES: ReadonlyMap<number, number> = new Map([
 ]);
 
 /**
- * Turns a transposed convolution into a convolution of stride 1. Output `s * i + p` has the phase
- * `p`, where `s` is the original stride. For this output, tap `t` of the new convolution reads
- * pixel `i + t - 1`. In the original, pixel `n` contributes to the outputs `s * n + k - 1` for `k`
- * from 0 to `side - 1` (for side 2, to `s * n + k`). Therefore, `k` is `p + s * (1 - t) + 1`.
+ * Turns a transposed convolution of stride `s` into a convolution of stride 1. Along each axis, the
+ * new convolution has `s` phases, and phase `p` computes the outputs `s * i + p`. For such an
+ * output, its tap `t` reads pixel `i + t - 1`. In the original, pixel `n` contributes to output
+ * `s * n + k - 1` through tap `k`, apart from a constant shift of the output. Therefore, tap `t` of
+ * phase `p` is the original tap `k = p + s * (1 - t) + 1`, or zero if that tap does not exist. For
+ * side 2, there is one tap per phase, and `k` is `p`.
  */
 function transposed(tensor: Tensor, stride: number): Tensor {
   const [cIn, cOut, side] = tensor.shape;

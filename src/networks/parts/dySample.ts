@@ -12,7 +12,8 @@ export interface DySample {
   readonly channels: number;
   /**
    * Whether the last 1x1 convolution runs before the sampling, with weights from `foldDySample`.
-   * Sampling is linear, so the result is the same, but only four channels per group are sampled.
+   * Sampling is linear, so the result is the same, but only four channels per group must be
+   * sampled.
    */
   readonly folded: boolean;
 }
@@ -24,8 +25,8 @@ export interface DySample {
 export const dySampleGroups = (scale: number): number => (scale % 2 === 1 ? 3 : 4);
 
 /**
- * Appends the layers that compute the image from a map by sampling at learned offsets. At scale 1,
- * the last convolution is omitted.
+ * Appends the layers of a DySample upsampler, which samples the map `z` at learned offsets. At
+ * scale 1, the last convolution is omitted.
  */
 export function dySample(
   b: GraphBuilder,
@@ -69,8 +70,8 @@ export function dySampleOf(
 /**
  * Rearranges the weights of the last 1x1 convolution, so that it can run before the sampling
  * instead of after it. The moved convolution has `4 * groups` output channels. Row `4 * q + k` of
- * its weights contains the weights of the original row `k` for the channels of group `q`. Only the
- * first group has the bias.
+ * its weights contains the weights of the original row `k` for the channels of group `q`. The
+ * groups' results are added up after the sampling, so only the first group has the bias.
  */
 export function foldDySample(tensors: TensorMap, layer: string, groups: number): TensorMap {
   const weight = tensors.get(`${layer}.end_conv.weight`);

@@ -12,10 +12,11 @@ import type { Tensor, TensorMap } from '../../weights/tensor.ts';
  *   W[o,i,y,x] = sum_n W3[o,n] sum_m W2[n,m,y,x] W1[m,i]  + S[o,i] in the centre
  *   b[o]       = sum_n W3[o,n] (sum_{m,y,x} W2[n,m,y,x] b1[m] + b2[n]) + b3[o] + bS[o]
  *
- * The fold is also exact at the image's border. The published layer pads before the first 1x1
- * convolution, which therefore adds its bias to the padding too. Sums are computed in f64. A
- * checkpoint can also contain the folded convolution as `eval_conv`. This copy becomes stale during
- * training, so it is replaced. If a file contains only `eval_conv`, that copy is used.
+ * The fold is also exact at the image's border. The published layer pads its input before the first
+ * 1x1 convolution, so the padding pixels also get the bias `b1`, as the formula for `b` assumes.
+ * Sums are computed in f64. A checkpoint can also contain the folded convolution as `eval_conv`.
+ * This copy becomes stale during training, so it is replaced. If a file contains only `eval_conv`,
+ * that copy is used.
  */
 export function foldSpan(tensors: TensorMap): TensorMap {
   const result = new Map<string, Tensor>();

@@ -5,9 +5,9 @@ import type { Tensor, TensorMap } from '../../weights/tensor.ts';
 const EPSILON = 1e-5;
 
 /**
- * `NORMED` matches the name of each batch norm's running mean. The name contains the norm's index,
- * and the layer before the norm has the next lower index. `GATE` matches the weight of the layer
- * that computes the spatial gate.
+ * `NORMED` matches the name of each batch norm's running mean and captures the norm's index. If the
+ * index is `i`, the layer before the norm has the index `i - 1`. `GATE` matches the weight of the
+ * layer that computes the spatial gate.
  */
 const NORMED =
   /^(.*\.attn\.(?:dwconv|channel_interaction|spatial_interaction)\.)(\d)\.running_mean$/;
@@ -17,11 +17,11 @@ const POSITIONS = /^(.*\.attns\.([01]))\.pos\.pos_proj\.weight$/;
 /**
  * Converts the weights of a DAT to the form that its graph needs. Sums are computed in f64.
  * - Batch norms (with their stored statistics) are folded into the layers before them.
- * - The last layer of a spatial gate has one output channel, which is repeated for all features.
+ * - The last layer of a spatial gate has one output channel. Its weights and its bias are repeated,
+ *   so that the layer has one output channel per feature.
  * - `attns.#.table` is the position table, which a small network computes from the offsets within a
- *   window. The offset of `dy` rows and `dx` columns belongs to the table row
- *   `(dy + rows - 1) * (2 * columns - 1) + dx + columns - 1`, for a window of `rows` x `columns`
- *   pixels.
+ *   window. For a window of `rows` x `columns` pixels, the offset of `dy` rows and `dx` columns is
+ *   in row `(dy + rows - 1) * (2 * columns - 1) + dx + columns - 1` of the table.
  *
  * Other tensors are unchanged.
  * @param split the numbers of rows and columns in a window, for the first half of the channels
@@ -88,8 +88,8 @@ function foldNorm(
 }
 
 /**
- * Computes the rows of a window's position table. A linear layer is followed by three repetitions
- * of norm, ReLU and a linear layer.
+ * Computes the rows of a window's position table. Each offset passes through a linear layer and
+ * then three times through a layer norm, a ReLU and a linear layer.
  */
 function positionTable(
   values: (part: string) => Float64Array,

@@ -33,7 +33,8 @@ export function bodyConv(
 
 /**
  * Appends the layers that turn a body's features into a map with the output image's channels and
- * size. Its values are shifted and scaled like the body's input, so the caller converts them back.
+ * size. The values in this map are normalised (shifted and scaled) like the body's input, so the
+ * caller must undo the normalisation.
  */
 export function swinTail(
   b: GraphBuilder,

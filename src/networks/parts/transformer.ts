@@ -27,8 +27,8 @@ export class LocalBlock {
   }
 
   /**
-   * Appends the block. The result's node is called `name`, and the node of the channel weights is
-   * called `name.se`.
+   * Appends the block. Its output node is called `name`, and the node that computes the channel
+   * weights is called `name.se`.
    */
   append(name: string, x: NodeId, hidden: number): NodeId {
     const b = this.#b;

@@ -3,7 +3,7 @@ import type { Graph, GraphBuilder, NodeId } from '../../graph/graph.ts';
 
 const SLOPE = 0.2;
 
-/** The factor of each nearest-neighbour enlargement, by scale. */
+/** For each scale, the enlargement factor of each stage. */
 const STAGES: ReadonlyMap<number, readonly number[]> = new Map([
   [1, []],
   [2, [2]],
@@ -18,9 +18,9 @@ export const noUpsampler = (scale: number): CrispenError =>
 
 /**
  * Appends the upsampler that PAN and A2N use. A stage is a nearest-neighbour enlargement, a
- * convolution, pixel attention and another convolution. x4 has two stages. At the end, the bilinear
- * skip is added to the last convolution's output. At x1, for restoration, the upsampler is only the
- * last convolution plus the input.
+ * convolution, pixel attention and another convolution. x4 has two stages. At the end, the
+ * bilinearly enlarged input is added to the last convolution's output. At x1, for restoration,
+ * there are no stages, and the input is added as it is.
  * @throws CrispenError `MODEL_UNSUPPORTED` for a scale other than 1 to 4
  */
 export function upsampler(

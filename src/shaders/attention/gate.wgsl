@@ -11,7 +11,7 @@
 //   partials [chunks][DEPTH] vec4f: sums of t over parts of the image
 //   stats    [stat_groups][DEPTH] vec4f: sums of the partials
 //
-// lib/exchange.wgsl describes the workgroups.
+// lib/exchange.wgsl describes which part of the map each workgroup and each invocation computes.
 // The prelude defines E, E4, E4x4, DEPTH, TILE_COLUMNS and SLOPE.
 
 #import lib/activation

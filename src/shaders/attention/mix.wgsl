@@ -5,7 +5,8 @@
 //   out = x + last(m)
 //   next_t = lrelu(first(out)), and its sums for the next block          (has_next)
 // `k4` is 3x3. `non` is 3x3 in A2N (NON_REACH = 1) and 1x1 in A2N-M (NON_REACH = 0). `last` and
-// `first` are 1x1. All of them use zero padding, keep the number of channels and have no bias.
+// `first` are 1x1. These four convolutions use zero padding, keep the number of channels and have
+// no bias.
 //
 //   gated, t, x, out, next_t [DEPTH][H][W] vectors of 4 channels (Chw4c)
 //   weights  mat4x4, column c = input channel c: k4 [DEPTH][DEPTH][9], non [DEPTH][DEPTH][its taps],
@@ -14,7 +15,7 @@
 //   stats    [stat_groups][DEPTH] vec4f: sums of t over parts of the image (attention/gate.wgsl)
 //   partials [workgroups][DEPTH] vec4f: sums of next_t over each workgroup's pixels
 //
-// lib/exchange.wgsl describes the workgroups.
+// lib/exchange.wgsl explains which pixels and channels each invocation computes.
 // The prelude defines E, E4, E4x4, DEPTH, TILE_COLUMNS, HIDDEN_BLOCKS, NON_REACH, TEMPERATURE and
 // SLOPE.
 

@@ -1,5 +1,5 @@
-// Products are f32 or, with HALF, have the type of the maps and weights. If that type is f16, real
-// GPUs compute two products at a time.
+// Products are f32. With HALF, they instead have the type of the maps and weights. If that type is
+// f16, GPU hardware can compute two products at a time.
 // The prelude defines E4, E4x4 and HALF.
 
 #if HALF

@@ -8,12 +8,12 @@
 // pixel attention (arXiv 2010.01073, section 3.2).
 //
 // One invocation computes BLOCKS blocks of output channels for LINES strips of STRIP pixels
-// (conv/strip.wgsl). If these three numbers are larger, the kernel needs fewer loads but more
-// registers. A workgroup has WIDTH x HEIGHT x 1 invocations. Each `z` of the grid covers BLOCKS
-// blocks, so weights are uniform across a workgroup. The numbers of channels and the epilogue's
-// operations are uniforms, not constants, so that layers share a pipeline. Branching on uniforms
-// costs less time than compiling one pipeline per layer. Weights and pixels are loaded by
-// conv/weights.wgsl.
+// (conv/strip.wgsl). With larger BLOCKS, LINES and STRIP, the kernel needs fewer loads but more
+// registers. A workgroup has WIDTH x HEIGHT x 1 invocations. They all compute the same BLOCKS
+// blocks, which the grid's `z` selects, so they use the same weights. The numbers of channels and
+// the epilogue's operations are uniforms, not constants, so that layers share a pipeline. Branching
+// on uniforms costs less time than compiling one pipeline per layer. Weights and pixels are loaded
+// by conv/weights.wgsl.
 // The prelude defines E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT,
 // PACK, PARTS, QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER, POOL and STAYS (STAGED or
 // POOL).
@@ -59,9 +59,9 @@ fn main(
   #if QUAD
     let lane = subgroup_lane & 3u;
   #end
-  // Invocations that help to load or sum must not return early. With QUAD, the four lanes of a quad
-  // load weights together, so they must return together. Therefore, only the row is checked, which
-  // is the same for all four lanes.
+  // With STAYS, all invocations load data for their workgroup or add up its results, so none of
+  // them returns early. With QUAD, the four lanes of a quad load weights together, so they must
+  // return together. Therefore, only the row is checked, which is the same for all four lanes.
   #if STAYS
   #else
     if first_row >= params.height {
@@ -123,10 +123,10 @@ fn main(
   #import conv/product s=s x=x reach=REACH first=0
 
   #if GATHER
-    // The epilogue is in a loop, so that it is compiled only once. A switch selects the sum,
-    // because real GPUs would store an indexed array in memory instead of registers. With QUAD, the
-    // sums are in an array, because QUAD is for software drivers, which execute every branch of a
-    // switch.
+    // The epilogue is in a loop, so that it is compiled only once. Each iteration selects one sum
+    // with a switch. An array of sums would be slower on real GPUs, because they store an array in
+    // memory, not in registers, if its index is a variable. QUAD is for software drivers, where a
+    // switch is slower because they execute all of its cases, so QUAD uses an array.
     #if QUAD
       var sums: array<vec4f, BLOCKS * LINES * STRIP>;
       #for b in 0..BLOCKS

@@ -1,14 +1,17 @@
-// A 3x3 convolution and pixel attention (arXiv 2010.01073, section 3.4), fused:
+// Computes a 3x3 convolution, followed by pixel attention (arXiv 2010.01073, section 3.4).
+//
 //   u = w3 * x + b3;  y = act1( u * sigmoid(w1 u + b1) )
-// The 3x3 convolution has zero padding. It enlarges `x` by UPSAMPLE (nearest-neighbour) while
-// reading it. The enlarged map is never stored. `w1` is 1x1 and keeps the number of channels.
+//
+// The 3x3 convolution has zero padding. It reads `x` as if `x` were enlarged by UPSAMPLE
+// (nearest-neighbour). The enlarged map is never stored. `w1` is 1x1 and keeps the number of
+// channels.
 //
 //   x       [IN_BLOCKS][h][w] vectors of 4 channels (Chw4c), H = h * UPSAMPLE, W = w * UPSAMPLE
 //   weights mat4x4, column c = input channel c: w3 [DEPTH][IN_BLOCKS][9], w1 [DEPTH][DEPTH]
 //   bias    b3 [DEPTH], b1 [DEPTH]
 //   y       [DEPTH][H][W]
 //
-// lib/exchange.wgsl describes the workgroups.
+// lib/exchange.wgsl explains which pixels and channels each invocation computes.
 // The prelude defines E, E4, E4x4, IN_BLOCKS, DEPTH, TILE_COLUMNS, UPSAMPLE, ACT1 and SLOPE1.
 
 #import lib/activation

@@ -1,4 +1,5 @@
-// Stores the sums that conv/matrix.wgsl computed for the fragments `first` to `end - 1`.
+// A part of conv/matrix.wgsl. It stores the sums for the fragments `first` to `end - 1`, where a
+// fragment is M of the subgroup's pixels.
 workgroupBarrier();
 #for f in first..end
   #for c in 0..COLUMNS

@@ -4,16 +4,21 @@
 //   sum = sum_{c,ky,kx} w[o,c,ky,kx] * x[c, i+ky-SIDE/2, j+kx-SIDE/2]
 // Bindings and epilogue are those of conv/store.wgsl. Maps and weights are f16, and sums are f32.
 //
-// A left matrix contains K channels of M pixels in a row. A right matrix contains the taps from K
-// input channels to N output channels. A subgroup computes COLUMNS columns of N output channels for
-// 16 x 4 pixels, which are divided into FRAGMENTS fragments of M pixels. A workgroup of SUBGROUP x
-// SUBGROUPS x 1 invocations covers 16 x (4 * SUBGROUPS) pixels. Each `z` of the grid covers COLUMNS
-// columns. For each chunk of 4 * QUADS input channels, the workgroup copies its pixels and their
-// halo to workgroup memory. There, channels are innermost, and each pixel has PITCH vectors.
-// Together, these vectors take an odd multiple of 16 bytes, so that the rows of a matrix are in
-// different banks. If there is no padding between pixels, the channels of the three pixels in a row
-// of taps form one run, and RUNS is 1. A run has STEPS matrices of K channels. If REST channels
-// remain, one matrix of REST channels follows.
+// A subgroup computes COLUMNS * N output channels of 16 x 4 pixels. It divides the pixels into
+// FRAGMENTS fragments of M pixels, and the channels into COLUMNS columns of N channels. A workgroup
+// has SUBGROUP x SUBGROUPS x 1 invocations and computes 16 x (4 * SUBGROUPS) pixels. The grid's z
+// dimension divides the output channels among workgroups.
+//
+// The input channels are processed in chunks of 4 * QUADS channels. The workgroup first copies a
+// chunk of its pixels, and of the pixels around them that the kernel reads, to workgroup memory. In
+// this copy, the channels of a pixel are consecutive, and adjacent pixels are PITCH vectors apart.
+// This distance is an odd multiple of 16 bytes, so adjacent pixels are in different memory banks.
+//
+// For each output pixel, a row of the kernel reads SIDE adjacent input pixels. If there is no
+// padding between them, their values form a single run (RUNS is 1). Otherwise, each pixel is a run
+// of its own (RUNS is SIDE). A run is processed in STEPS steps of K values and, if REST is not 0, a
+// last step of REST values. Each step multiplies left matrices (K values of the run for each of M
+// adjacent output pixels) by right matrices (K x N weights).
 //
 //   weights [grid z][chunks][SIDE][RUNS][steps][COLUMNS][K or REST][N], in the order of use
 // The prelude defines E, E4, SIDE, UPSAMPLE (0: the uniform's factor), M, N, K, REST (0: none),
@@ -29,9 +34,11 @@ const SPAN = 16u + 2u * REACH;
 const SPAN_PIXELS = SPAN * (SUBGROUPS * 4u + 2u * REACH);
 const STEP = COLUMNS * K * N;
 const LAST_STEP = COLUMNS * REST * N;
-// Sums are exchanged through workgroup memory, because the mapping of matrix elements to
-// invocations is implementation-defined. The exchange takes GOES passes (1 or 2) of GO_FRAGMENTS
-// fragments. One vector of padding per pixel avoids bank conflicts.
+// A subgroup writes its sums to workgroup memory (`leaving`), where each invocation can read the
+// sums of any pixel. It cannot read them from the matrices, because the mapping of matrix elements
+// to invocations is implementation-defined. To save memory, the sums can be written in two passes
+// (GOES is 2), each with GO_FRAGMENTS fragments. One vector of padding after each pixel's sums
+// avoids bank conflicts.
 const GO_PIXELS = GO_FRAGMENTS * M;
 const WIDE = COLUMNS * N / 4u + 1u;
 
@@ -43,7 +50,8 @@ alias Right = subgroup_matrix_right<E, N, K>;
 #end
 alias Sums = subgroup_matrix_result<f32, N, M>;
 
-// A left matrix can extend past the last pixel. The weights for that part are zero.
+// The last left matrix of a run can extend past the run's end, so the array has K extra values
+// after the last pixel. The weights that multiply values past a run's end are zero.
 var<workgroup> pixels: array<E4, SPAN_PIXELS * PITCH + K / 4u>;
 var<workgroup> leaving: array<vec4f, SUBGROUPS * GO_PIXELS * WIDE>;
 

@@ -1,14 +1,14 @@
 // The bindings and epilogue of conv.wgsl for a network's last layer. This layer is a 3x3
 // convolution to RGB. It adds the bilinear skip connection and stores the sum as 8-bit RGBA:
-//   image = round(clamp((w * x + b + bilinear(lr)) * 255 / RANGE, 0, 255))
+//   image = round(clamp((w * x + b + bilinear(lr)) * 255 / RANGE, 0, 255)).
 // The convolution has zero padding. The skip has half-pixel centres and clamped edges. Ties round
 // to even.
 //
 //   x       [IN_BLOCKS][H][W] vectors of 4 channels (Chw4c), H = h * SCALE, W = w * SCALE
 //   weights [1][IN_BLOCKS][9] mat4x4, column c = input channel c
 //   bias    [1]
-//   lr      [1][h][w]: red, green, blue, alpha in 0..RANGE. The convolution has no weights for
-//           alpha, so only the skip enlarges it.
+//   lr      [1][h][w]: red, green, blue, alpha in 0..RANGE. The convolution computes only red,
+//           green and blue. The output's alpha is the bilinearly enlarged alpha of `lr`.
 //   image   [cropHeight][cropWidth] u32, red in the lowest byte: the rectangle of the output at
 //           (col0, row0).
 //   status  [2] u32.
@@ -57,7 +57,8 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
     return vec4f(0.0);
   }
   let v = sum + skip(row + params.row0, col + params.col0);
-  // The bits are tested, because a compiler may assume that floats are finite.
+  // NaN and infinity are recognised by their exponent bits, because a compiler may assume that all
+  // floats are finite.
   let exponents = bitcast<vec4u>(v) & vec4u(0x7f800000u);
   if any(exponents == vec4u(0x7f800000u)) {
     atomicStore(&status[0], 1u);

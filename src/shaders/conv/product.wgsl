@@ -5,14 +5,15 @@
 //   s=PREFIX of the sums; x=BUFFER of the map; reach=0 (1x1) or 1 (3x3); first=INDEX of the first matrix
 // This code needs the variables from conv/strip.wgsl and also `block`, `in_blocks` and `plane`.
 // With `reach=1`, each input strip contributes to up to 3 output strips, one for each line of the
-// 3x3 kernel. With HALF, the products of each block of input channels are summed in E, the type of
-// the maps and weights, and these sums are added in f32.
+// 3x3 kernel. With HALF, the products for one block of input channels are summed in E, the type of
+// the maps and weights. The resulting sums of all blocks are added in f32.
 // The prelude defines E4, BLOCKS, STRIP, LINES, DOWN, PARTS, QUAD, STAGED, SHARED, CHUNK, HALO,
 // WIDTH, HEIGHT and HALF.
 for (var i = 0u; i < in_blocks; i++) {
   const SIDE = {1+reach+reach}u;
   const TAPS = SIDE * SIDE;
-  // The distances from one tap to the next, along a strip and across strips.
+  // The distances between the weight matrices of neighbouring taps, along a strip and across
+  // strips.
   #if DOWN
     const ALONG_TAPS = SIDE;
     const ACROSS_TAPS = 1u;

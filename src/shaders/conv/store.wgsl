@@ -2,8 +2,9 @@
 //   y = act1( act0( sum + b[o] ) * m * factor + r ) or, with MIX,
 //   y = act1( act0( sum + b[o] ) * m[own] + r * m[1 - own] )    (arXiv 2104.09497, eq. 5)
 // `m` and `r` are feature maps with the output's shape. Either can be absent. With MIX, `m` is a
-// vector of two weights. With PARTS, `x` is a concatenation, and there is no `m`. Up to five maps
-// are then bound: the parts of `x` and, if it is not one of them, `r`.
+// vector of two weights. With PARTS, `x` is the concatenation of several feature maps, and `m` is
+// absent. The shader then reads up to five maps: the parts of `x`, and `r` if it is not one of
+// these parts.
 //
 // Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, with zeros in absent channels.
 //   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
@@ -13,9 +14,9 @@
 //
 // Drivers that emulate a GPU on the CPU execute every branch of a switch, and one `exp()` can cost
 // them as much time as the convolution itself. LINEAR therefore replaces each switch with a leaky
-// ReLU, whose slope can also make it a ReLU or the identity. With SIGMOID, `act0` is always a
-// sigmoid. MULTIPLY, ADD and PRELU determine which operations the epilogue supports. The uniform
-// selects those that a layer needs.
+// ReLU, whose slope can also make it a ReLU or the identity. SIGMOID replaces the switch for `act0`
+// with a sigmoid. MULTIPLY, ADD and PRELU each add the code of one operation to the epilogue. A
+// layer runs only those operations that `epilogue` in its uniform selects.
 // The prelude defines PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, MIX and PRELU.
 
 #import lib/activation
@@ -52,8 +53,8 @@ struct Params {
   @group(0) @binding(6) var<storage, read_write> y: array<E4>;
 #end
 
-// Returns the bias of a block. Blocks beyond the last one get the last block's bias and are not
-// stored.
+// Returns the bias of a block. Blocks beyond the last one get the last block's bias, but their
+// results are not stored.
 fn bias_of(block: u32) -> vec4f {
   return vec4f(bias[min(block, params.out_blocks - 1u)]);
 }

@@ -1,13 +1,14 @@
-// Defines the strips of an invocation. A strip is STRIP pixels in a row or, with DOWN, in a column.
-// With DOWN, neighbouring invocations read neighbouring pixels, which is fast on real GPUs. For
-// each `C` from 1 to STRIP, `atC` (`at1`, `at2`, ...) is the offset of the strip's pixel `C - 1` in
-// the map `x`, measured from the start of the row or column that contains the strip. If `reach` is
-// 1, `C` also takes the values 0 and STRIP + 1, for the pixels before and after the strip. `inC`
-// states whether pixel `C - 1` is inside the map. `start` is the row or column where the strip
-// begins, and `extent` is the map's size in the direction of the strip. `across` and `breadth` are
-// the position and the size in the other direction. The code that imports this file must define
-// `row` and `left` (the position of the first pixel), `width`, `height`, `upsample` and `in_width`.
-// Positions are clamped, because branches are expensive on software drivers.
+// Locates one invocation's strip in the map `x`. A strip is STRIP pixels in a row or, with DOWN, in
+// a column. With DOWN, neighbouring invocations read neighbouring pixels, which is fast on real
+// GPUs. The variables `at1`, `at2` and so on are the offsets of the strip's pixels in `x`, counted
+// from the start of the row or column that contains the strip. If `reach` is 1, there are two more
+// offsets: `at0` for the pixel before the strip, and one for the pixel after it. In this case,
+// `in0`, `in1` and so on state whether these pixels are inside the map. `start` is the row or
+// column where the strip begins, and `extent` is the map's height or width in that direction.
+// `across` and `breadth` are the strip's position and the map's size in the other direction. The
+// code that imports this file must define `row` and `left` (the position of the first pixel),
+// `width`, `height`, `upsample` and `in_width`. Positions are clamped, because branches are
+// expensive on software drivers.
 #if DOWN
   let start = row;
   let extent = height;

@@ -1,12 +1,13 @@
 // Declares a convolution's weights, and workgroup memory for weights and input pixels. The weights
 // are 4 x 4 matrices [out_blocks][in_blocks][taps]. By default, each invocation loads its own
-// matrices from a storage buffer. With UNIFORM, it loads them from a uniform buffer. The value of
-// UNIFORM is the number of matrices in that buffer. With QUAD, the four lanes of a quad load them
-// together. With SHARED, the workgroup copies the matrices of CHUNK input blocks to workgroup
-// memory. With HALO, it copies the pixels that it reads, one input block at a time. STAGED means
-// SHARED or HALO. Column `c` of a matrix contains the taps of input channel `c` for the block's
-// four output channels, so the product of a matrix and a pixel is a sum over input channels. With
-// QUAD, matrices are transposed, so column `o` contains the taps of output channel `o`.
+// matrices from a storage buffer. With UNIFORM, the matrices are in a uniform buffer, which holds
+// UNIFORM matrices. With QUAD, each of the four lanes of a quad loads one column of a matrix, and
+// the lanes exchange their columns. With SHARED, the workgroup copies the matrices to workgroup
+// memory, CHUNK input blocks at a time. With HALO, it copies the input pixels that it needs to
+// workgroup memory, one input block at a time. STAGED means SHARED or HALO. Column `c` of a matrix
+// contains the taps of input channel `c` for the block's four output channels, so the product of a
+// matrix and a pixel is a sum over input channels. With QUAD, matrices are transposed, so column
+// `o` contains the taps of output channel `o`.
 // The prelude defines PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT,
 // STRIP, LINES and DOWN.
 
@@ -23,8 +24,8 @@
     return mat4x4f(own, quadSwapX(own), below, quadSwapX(below));
   }
 
-  // Converts four channels between their natural order and the order of the columns that
-  // `load_matrix` returns. The function is its own inverse.
+  // Reorders four output channels from their natural order to the order in which `load_matrix`
+  // returns their columns. The same function also restores the natural order.
   fn reorder(v: vec4f, lane: u32) -> vec4f {
     let pairs = select(v, v.yxwz, (lane & 1u) != 0u);
     return select(pairs, pairs.zwxy, (lane & 2u) != 0u);
@@ -41,7 +42,8 @@
   var<workgroup> shared_weights: array<E4x4, SHARED_MATRICES>;
 #end
 #if HALO
-  // The number of columns and rows of pixels per invocation, and the area that a workgroup reads.
+  // Each invocation computes HALO_RIGHT columns and HALO_DOWN rows of pixels. The workgroup reads
+  // the pixels of all its invocations and REACH more pixels on each side.
   #if DOWN
     const HALO_RIGHT = LINES;
     const HALO_DOWN = STRIP;

@@ -1,7 +1,7 @@
-// Code for kernels whose workgroups each compute a tile of TILE_COLUMNS x 8 pixels with all DEPTH
-// blocks of channels. A workgroup has TILE_COLUMNS x DEPTH invocations. Invocation `(l, b)`
-// computes block `b` of the eight pixels in column `l`. Invocations exchange values through
-// workgroup memory.
+// Code shared by kernels in which each workgroup computes a tile of TILE_COLUMNS x 8 pixels with
+// all DEPTH blocks of channels. A workgroup has TILE_COLUMNS x DEPTH invocations. Invocation
+// `(l, b)` computes block `b` of the eight pixels in column `l`. Invocations exchange values
+// through workgroup memory.
 // The prelude defines DEPTH and TILE_COLUMNS (TILE_COLUMNS * DEPTH is at most 256).
 
 const_assert DEPTH > 0u && TILE_COLUMNS * DEPTH <= 256u;
@@ -9,8 +9,9 @@ const PIXELS = 8u * TILE_COLUMNS;
 
 var<workgroup> exchange: array<vec4f, PIXELS * DEPTH>;
 
-// Returns the sum over all columns of a block. Only lane 0 gets a valid result. Every invocation of
-// the workgroup must call this function.
+// Adds up the values `own` of all columns of the tile, separately for each block. Only the
+// invocations in column 0 (`lane` 0) get the sum. Every invocation of the workgroup must call this
+// function.
 fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   var sum = own;
   workgroupBarrier();

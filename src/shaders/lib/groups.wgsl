@@ -1,9 +1,10 @@
-// Finds the pixels of a group. graph/transformerOp.ts defines groups: windows (GROUPING 0), spread
-// (1) or grid (2) in a map of `width` x `height` pixels. Kernels pass their workgroup id as
-// `group`, with `params.group_row` added to `y`.
-// The prelude defines GROUPING, ROWS, COLUMNS (the size of a group or, for a grid, the distance
-// between its pixels), MOVED (windows are shifted or extend past the map), SHIFT_X, SHIFT_Y and
-// MULTIPLE (the map is padded with zeros to multiples of this number).
+// Finds the pixels of a group in a map of `width` x `height` pixels. GROUPING is the kind of group:
+// 0 for windows, 1 for spread and 2 for grid, as defined in graph/transformerOp.ts. Kernels pass
+// their workgroup id as `group`, with `params.group_row` added to `y`.
+// The prelude (code that is put before this shader) defines GROUPING, ROWS, COLUMNS, MOVED,
+// SHIFT_X, SHIFT_Y and MULTIPLE. ROWS and COLUMNS are the size of a group or, for a grid, the
+// distance between the pixels of a group. MOVED is true if windows are shifted or extend past the
+// map. The map is padded with zeros to multiples of MULTIPLE.
 
 // Represents a pixel beyond the map.
 const ABSENT = 0xffffffffu;

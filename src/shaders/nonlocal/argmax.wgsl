@@ -1,5 +1,5 @@
 // Finds the cluster of each pixel `i`. `codes[r, i]` is `r * CLUSTERS` plus the index of the
-// largest similarity. Among equal values, the lowest index is used.
+// largest similarity. If several similarities are equally large, the lowest index is used.
 //   similar [R][length][BLOCKS * 4] f32, codes [R][length] u32
 // Each invocation processes one pixel. Workgroups have 64 invocations. The grid's `z` selects the
 // round of clustering, `r`. The prelude defines CLUSTERS and BLOCKS.

@@ -4,9 +4,9 @@
 //   rows [R][windows * w][blocks] vectors of 4 channels
 //   y    has the layout of rows
 // One workgroup computes 64 channels of 32 rows, with 32 keys at a time. Each of its 8 x 8
-// invocations computes 4 rows and 8 channels. In the grid, each `x` selects 32 rows and one of
-// `ceil(blocks / 16)` parts of the channels, and `y` selects the window. Sizes are uniforms, so
-// maps of all sizes share one pipeline. The prelude defines E and E4.
+// invocations computes 4 rows and 8 channels. In the grid, `y` selects the window, and
+// `ceil(blocks / 16)` consecutive values of `x` cover all channels of 32 rows. Sizes are uniforms,
+// so maps of all sizes share one pipeline. The prelude defines E and E4.
 
 #import nonlocal/keyRow
 

@@ -1,10 +1,13 @@
-// Computes the same weighted sums as rowMix.wgsl, for devices with `subgroups` on which loads are
-// expensive. Four neighbouring invocations compute different rows with the same keys. Each of them
-// loads the values of one key and shares them with the others.
+// Computes the same weighted sums as rowMix.wgsl. This version is for devices that support
+// `subgroups` and where memory loads are expensive. Four neighbouring invocations compute different
+// rows but need the same keys, so each of them loads the values of one key and shares them with the
+// others.
+//
 //   y[q] = sum_k p[q, k] * rows[k], with the keys k of q's window
+//
 // One invocation computes 16 channels of 4 rows without workgroup memory. A workgroup computes 64
-// rows. In the grid, each `x` selects 64 rows and one of `ceil(blocks / 4)` parts of the channels,
-// and `y` selects the window. The prelude defines E and E4.
+// rows. In the grid, `x` selects 64 rows and one of `ceil(blocks / 4)` groups of 16 channels, and
+// `y` selects the window. The prelude defines E and E4.
 
 #import nonlocal/quadColumns
 #import nonlocal/keyQuad
@@ -14,9 +17,9 @@
 @group(0) @binding(2) var<storage, read> rows: array<E4>;
 @group(0) @binding(3) var<storage, read_write> y: array<E4>;
 
-// Returns one block of four channels for each of four keys, with one key per column. For a block
-// beyond the last one, the values are arbitrary, and `store` does not write the sums that are
-// computed from them.
+// Returns the values of four keys for one block of four channels. Each column holds one key. Beyond
+// the last block, the values are arbitrary, but `store` does not write the sums that are computed
+// from them.
 fn load_values(at: u32) -> mat4x4f {
   return quad_columns(vec4f(rows[at]));
 }

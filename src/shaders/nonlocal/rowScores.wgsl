@@ -8,10 +8,11 @@
 //   lse     [R][windows * w] f32
 //   bias    [R][windows * w][bias_blocks] vectors of 4 positions, with BIASED
 // One workgroup computes 32 rows of a window against all keys of the window, with 32 keys at a
-// time. Each of the workgroup's 8 x 8 invocations computes the scores of 4 rows with 4 keys at a
-// time. `p` contains the scores until the row's sum is known. Each invocation reads back only its
-// own values. In the grid, each `x` covers 32 rows, and `y` selects the window. Sizes are uniforms,
-// so maps of all sizes share one pipeline.
+// time. Each of the workgroup's 8 x 8 invocations computes 4 x 4 scores at a time: those of 4 rows
+// for 4 keys. The scores are stored in `p` and, when the row's sum is known, replaced by the
+// weights. Each invocation reads back only its own values. The workgroup's index `x` in the grid
+// selects 32 rows of the window, and its index `y` selects the window. Sizes are uniforms, so maps
+// of all sizes share one pipeline.
 // The prelude defines E, E4 and BIASED.
 
 #import nonlocal/keyRow
@@ -41,7 +42,7 @@ struct Params {
   @group(0) @binding(4) var<storage, read_write> lse: array<f32>;
 #end
 
-// The number of vectors of 4 channels that are copied to workgroup memory at a time.
+// Each row and key is copied to workgroup memory in parts of this many vectors of 4 channels.
 const PART = 8u;
 const LOWEST = -3.0e38;
 

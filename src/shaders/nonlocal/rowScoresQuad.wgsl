@@ -2,10 +2,10 @@
 // neighbouring invocations compute different rows with the same keys, and each loads a quarter of
 // the keys.
 //   s[q, k] = rows[q] . rows[k] * inverse[k];  lse[q] = log sum_k exp s[q, k];  p = exp(s - lse)
-// One invocation computes 4 rows against all keys, with 16 keys at a time. `p` contains each row's
-// scores until their maximum is known, then the exponentials until their sum is known. A workgroup
-// computes 64 rows. In the grid, each `x` covers 64 rows, and `y` selects the window. The prelude
-// defines E and E4.
+// One invocation computes 4 rows against all keys, with 16 keys at a time. First, it writes the
+// scores to `p`. Then it replaces them with their exponentials, and finally with the attention
+// weights. A workgroup computes 64 rows. Its index `x` in the grid selects the rows, and its index
+// `y` selects the window. The prelude defines E and E4.
 
 #import nonlocal/quadColumns
 #import nonlocal/keyQuad
@@ -18,7 +18,7 @@
 
 const LOWEST = -3.0e38;
 
-// Loads one block of channels of four keys, with one key per column.
+// Returns the values of four keys for one block of four channels. Each column holds one key.
 fn load_keys(at: u32) -> mat4x4f {
   return quad_columns(vec4f(rows[at]));
 }
@@ -78,8 +78,8 @@ fn main(
         #end
       #end
     }
-    // The loop below indexes the sums, so they are copied to an array. If the loop were unrolled
-    // instead, its body would be compiled four times.
+    // The loop below selects the sums by index, so they are copied to an array. An unrolled loop
+    // would not need the array, but its body would be compiled four times.
     var s = array<vec4f, 16>(s0_0, s0_1, s0_2, s0_3, s1_0, s1_1, s1_2, s1_3, s2_0, s2_1, s2_2, s2_3, s3_0, s3_1, s3_2, s3_3);
     let own = vec4f(inverse[row_a], inverse[row_b], inverse[row_c], inverse[row_d]);
     for (var i = 0u; i < 4u; i++) {

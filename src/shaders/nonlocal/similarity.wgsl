@@ -26,7 +26,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if pixel >= params.length {
     return;
   }
-  // Clusters beyond the last one repeat the last cluster. Their results are never read.
+  // If the last block has fewer than 4 clusters, the last cluster is used for the missing ones.
+  // Their results are never read.
   let first = group.z * CLUSTERS;
   let k = vec4u(block * 4u) + vec4u(0u, 1u, 2u, 3u);
   let at = (vec4u(first) + min(k, vec4u(CLUSTERS - 1u))) * DEPTH;

@@ -1,6 +1,6 @@
 // Computes the same dot products as similarity.wgsl, but four neighbouring invocations share their
-// loads, as in rowMixQuad.wgsl. They compute different pixels with the same centroids, and each
-// loads a quarter of the centroids.
+// loads, as in rowMixQuad.wgsl. The four invocations process different pixels but need the same
+// centroids, so each of them loads only a quarter of the centroids.
 //   similar[r, i, k] = sum_c x[c, i] * means[r, k, c] / max(|x[:, i]|, 1e-12)
 // One invocation computes the dot products of 4 pixels with 16 centroids. A workgroup covers 64
 // pixels. In the grid, `y` selects a group of 16 clusters, and `z` selects the round of clustering,

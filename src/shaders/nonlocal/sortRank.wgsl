@@ -1,7 +1,7 @@
 // The last step of the stable counting sort. It computes the position of each element in the sorted
 // order. Within a block, elements with the same code keep their order.
-//   codes [R][length], starts [R][CLUSTERS][blocks], rank [R][length] u32, with r * length added
-// Each workgroup has 256 invocations and processes one block. In the grid, `x` selects the block,
+//   codes [R][length], starts [R][CLUSTERS][blocks], rank [R][length], all u32
+// In round `r`, `r * length` is added to each position. Each workgroup has 256 invocations and processes one block. In the grid, `x` selects the block,
 // and `z` selects the round `r`. The prelude defines CLUSTERS.
 
 struct Params {

@@ -1,9 +1,9 @@
-// The second step of the stable counting sort. It computes an exclusive prefix sum of the counts,
-// by code and then by block. The sum for a code and a block is the position, in the sorted order,
-// of the block's first element with that code.
+// The second step of the stable counting sort. For each code and each block, it computes the sorted
+// position of the block's first element with that code. This position is the exclusive prefix sum
+// of the counts, which are ordered by code and, for the same code, by block.
 //   counts, starts [R][total] u32
-// Each workgroup has 256 invocations and processes one round. Each invocation scans one contiguous
-// range. The grid's `z` selects the round `r`. The kernel needs no constants.
+// Each workgroup has 256 invocations and processes one round. Each invocation processes a range of
+// consecutive counts. The workgroup's `z` index is the round `r`. The kernel needs no constants.
 
 struct Params {
   total: u32,

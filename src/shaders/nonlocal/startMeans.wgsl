@@ -1,8 +1,8 @@
 // The start of k-means. The initial centroids are the channel values of evenly spaced pixels:
 //   means[r, k] = x[:, k * length / CLUSTERS].
 //   x [DEPTH][length] vectors of 4 channels, means [R][CLUSTERS][DEPTH] vectors of f32.
-// Each invocation computes one vector of means. Workgroups have 64 invocations. The grid's `z`
-// selects the round `r`. The prelude defines E4, DEPTH and CLUSTERS.
+// Each invocation computes one vector of means. Workgroups have 64 invocations. The workgroup's `z`
+// index is the round `r`. The prelude defines E4, DEPTH and CLUSTERS.
 
 struct Params {
   length: u32,

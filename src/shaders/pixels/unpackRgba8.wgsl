@@ -7,9 +7,8 @@
 //   image [image_height][image_width] pixels: one u32 (with WIDE, two), red in the lowest bits
 //   y     [1][H][W] vectors: red, green, blue and, in the fourth lane, alpha. With GREY, the first
 //         lane is the BT.601 luma, and the other lanes are zero. Convolutions ignore the fourth
-//         lane, because its weights are zero. The bilinear skip of conv/pack.wgsl enlarges it to
-//         obtain the output's alpha. packRgba8.wgsl does not read it, but enlarges the alpha of the
-//         LR image instead.
+//         lane, because their weights for it are zero. conv/pack.wgsl obtains the output's alpha by
+//         enlarging the alpha in `y`. packRgba8.wgsl enlarges the alpha of the LR image instead.
 // One invocation converts one pixel. Workgroups have 8 x 8 x 1 invocations.
 // The prelude defines E, E4, RANGE, GREY, WIDE, PADDED and PADDING.
 

@@ -3,10 +3,11 @@
 //
 //   z, o [..][H / SCALE][W / SCALE], y [..][H][W] vectors of 4 channels (Chw4c)
 //
-// If SUM is 0, one invocation computes 4 channels of one pixel, and the grid's `z` selects the
-// block. Otherwise, each group has 4 channels. One invocation then adds up all groups at one pixel
-// and keeps the first SUM channels of the result. Workgroups have 8 x 8 x 1 invocations. The
-// prelude defines E, E4, SCALE, GROUPS, DEPTH (the number of channels per group), CHANNELS and SUM.
+// If SUM is 0, each invocation computes one block of 4 channels at one pixel, and the third
+// dimension of the grid selects the block. Otherwise, each group has 4 channels, and each
+// invocation adds up the samples of all groups at one pixel. It stores the first SUM channels of
+// this sum and sets the others to zero. Workgroups have 8 x 8 x 1 invocations. The prelude defines
+// E, E4, SCALE, GROUPS, DEPTH (the number of channels per group), CHANNELS and SUM.
 
 #import lib/map
 #import lib/nan

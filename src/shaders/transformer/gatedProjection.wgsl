@@ -45,8 +45,9 @@ fn main(
   let top = ((group.y + params.group_row) * 8u + local.y) * STRIP;
   let col = min(left, width - 1u);
   // The window covers the rows `top - 1` to `top + STRIP` and the columns `left - 1` to `left + 1`.
-  // Rows above the map and columns left of it wrap to huge numbers. For positions outside the map,
-  // the nearest pixel is read, and its value is replaced by zero.
+  // Positions are unsigned, so a row above the map or a column left of it wraps around to a huge
+  // number. If a position is outside the map, the kernel reads the nearest pixel but uses zero
+  // instead of its value.
   #for k in 0..STRIP+2
     let in_row{k} = top + {k}u - 1u < height;
     let row{k} = min(max(top + {k}u, 1u) - 1u, height - 1u) * width;

@@ -7,13 +7,13 @@
 //   y     [ceil(CHANNELS / 4)][H][W]
 // One workgroup of 64 invocations computes 64 queries of one head of one group, with one query per
 // invocation. Keys and values are copied to workgroup memory, CHUNK at a time. No score is stored.
-// Instead, the sums are relative to the largest score so far and are rescaled whenever a larger
-// score appears. In the grid, `x` and `y` select the group, and `z` is `head + HEADS * part`, where
-// `part` is the index of a part of 64 queries. The prelude defines E, E4, CHANNELS, QUERY, KEY,
-// FIRST, DEPTH (the number of channels per head), BLOCKS (the number of blocks per head), HEADS,
-// PER_PIXEL (the number of channels of keys per pixel), TOKENS, KEYS, CHUNK, TABLE, ALIGNED (each
-// head starts at a vector boundary), MERGED (MERGE is not 1) and the constants of
-// transformer/groupKeys.
+// Instead, the softmax is computed relative to the largest score so far, and its sums are rescaled
+// whenever a larger score appears. A workgroup's `x` and `y` select the group. Its `z` is
+// `head + HEADS * part`, and it computes the 64 queries from `64 * part` on. The prelude defines E,
+// E4, CHANNELS, QUERY, KEY, FIRST, DEPTH (the number of channels per head), BLOCKS (the number of
+// blocks per head), HEADS, PER_PIXEL (the number of channels of keys per pixel), TOKENS, KEYS,
+// CHUNK, TABLE, ALIGNED (each head starts at a vector boundary), MERGED (MERGE is not 1) and the
+// constants of transformer/groupKeys.
 
 #import lib/groups
 #import lib/map
@@ -61,8 +61,8 @@ fn query_vector(c: u32, pixel: u32) -> vec4f {
   #end
 }
 
-// Returns the channels `c` to `c + 3` of a key or a value. Its channels start at channel `first` of
-// the map.
+// Returns the channels `c` to `c + 3` of a key or a value. `first` is KEY for keys and FIRST for
+// values.
 fn key_vector(first: u32, c: u32, place: vec2u, key: u32) -> vec4f {
   let plane = params.width * params.height;
   #if MERGED

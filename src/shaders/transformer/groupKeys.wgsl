@@ -1,8 +1,8 @@
-// The queries and keys of a group. A key merges MERGE x MERGE pixels.
+// The queries and keys of a group. Each key combines channels from MERGE x MERGE pixels.
 // The prelude defines MERGE and the constants of lib/groups.
 
-// Returns the position of a merged key's pixel within the window. `part` is the number of this
-// pixel, counted row by row within the key.
+// Returns the position, within the window, of one of the pixels that a key combines. `part` is the
+// number of this pixel, counted row by row within the key.
 fn key_position(key: u32, part: u32) -> u32 {
   let across = COLUMNS / MERGE;
   return (key / across * MERGE + part / MERGE) * COLUMNS + key % across * MERGE + part % MERGE;
@@ -15,9 +15,10 @@ fn table_row(query: u32, key: u32) -> u32 {
   return dy * (2u * across - 1u) + dx;
 }
 
-// Shifted windows at the lower and right borders contain pixels from opposite borders of the map.
-// This function returns a number that identifies the border from which the pixel at `position`
-// comes. If a query and a key have different numbers, 100 is subtracted from their score.
+// Because windows are shifted, those at the lower and right borders of the map also contain pixels
+// from the opposite borders. Such a window has up to four parts, each with pixels from a different
+// area of the map. This function returns the number of the part that contains `position`. If a
+// query and a key are in different parts, 100 is subtracted from their attention score.
 fn border_part(group: vec2u, windows: vec2u, position: u32) -> u32 {
   let beyond = position / COLUMNS >= ROWS - SHIFT_Y && group.y + 1u == windows.y;
   let right = position % COLUMNS >= COLUMNS - SHIFT_X && group.x + 1u == windows.x;

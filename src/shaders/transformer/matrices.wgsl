@@ -1,7 +1,7 @@
 // Loads 4 x 4 matrices in the layout of conv/weights.wgsl, for kernels whose invocations multiply
-// each matrix by several pixels. With QUAD, each lane of a quad loads one column, so all four lanes
-// must request the same matrix.
-// The prelude defines QUAD and WEIGHTS_BINDING.
+// each matrix by several pixels. With QUAD, the four lanes of a subgroup quad load a matrix
+// together: each lane loads one column. All four lanes must therefore request the same matrix.
+// The prelude (code that is put before this shader) defines QUAD and WEIGHTS_BINDING.
 
 #if QUAD
   @group(0) @binding({WEIGHTS_BINDING}) var<storage, read> weights: array<E4>;
@@ -16,8 +16,9 @@
     return v * m;
   }
 
-  // Puts the components of `v` in channel order. `v` is a sum of products that `times` computed,
-  // and component `k` of this sum belongs to channel `lane ^ k`.
+  // Puts the components of `v` in channel order. `v` is a result of `times`, or a sum of such
+  // results. Its component `k` belongs to channel `lane^k`, because `matrix` returns the columns in
+  // this order.
   fn ordered(v: vec4f, lane: u32) -> vec4f {
     let pairs = select(v, v.yxwz, (lane & 1u) != 0u);
     return select(pairs, pairs.zwxy, (lane & 2u) != 0u);

@@ -1,7 +1,8 @@
-// Applies a 1x1 convolution to the pixels of an invocation. With NEXT_NORM, a layer norm comes
-// first: transformer/norm has subtracted each pixel's mean, and this code multiplies the weighted
-// sums by `root`. The weights and biases include the norm's learned factors and shifts. With
-// `on=1`, the activation follows:
+// Applies a 1x1 convolution to the pixels of an invocation. With NEXT_NORM, the convolution's input
+// is layer-normalised. transformer/norm has already subtracted each pixel's mean. This code
+// multiplies the weighted sums, not the input, by the norm's factor `root`. The norm's learned
+// factors and shifts are already part of the convolution's weights and biases. With `on=1`, the
+// activation follows:
 //   next[o] = act( root * sum_i w[o,i] * v[i] + bias[o] )   for the blocks o from begin to end
 //   v=PREFIX of the values vC_B; root=PREFIX of the norm's factors; begin, end; on;
 //   matrices=INDEX of the first matrix, [NEXT_BLOCKS][BLOCKS]; biases=INDEX of the first bias

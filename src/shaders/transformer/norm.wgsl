@@ -1,6 +1,6 @@
-// Subtracts each pixel's mean over its CHANNELS channels from the variables `vC_B`, which contain
-// block B (four channels) of pixel C. Also declares `rootC`, the factor of a layer norm:
-// `1 / sqrt(variance + epsilon)`.
+// The first part of a layer norm for STRIP pixels. The variable `vC_B` contains block B (four
+// channels) of pixel C. This code subtracts the mean of each pixel's CHANNELS channels from these
+// variables. It also declares `rootC`, the factor `1 / sqrt(variance + epsilon)` of pixel C.
 //   v=PREFIX of the values; root=PREFIX of the factors; epsilon=NAME of the constant
 #for c in 0..STRIP
   var {root}{c} = 0.0;

@@ -1,9 +1,12 @@
 // Attention with one head (`groupMix` in graph/transformerOp.ts) within groups of 64 pixels that
-// need no padding. It includes the layer norm before the attention and the residual after it:
-//   y[i] = x[i] + V sum_j P[i,j] n[j] + bias,  n[j] = layer norm of x[j] without factors and shifts
-// `V` is the product of the output layer, the value layer and the norm's factors. The bias includes
-// the norm's shifts, because each row of `P` sums to 1. With OWN, the kernel also computes:
-//   P[i,j] = softmax_j( (Q n[i] + b).n[j] + T )
+// need no padding. The kernel also applies the layer norm before the attention and adds the
+// residual after it:
+//   y[i] = x[i] + V sum_j P[i,j] n[j] + bias.
+// `n[j]` is the normalised pixel `x[j]` before the norm's factors and shifts are applied. `V` is
+// the product of the weights of the output and value layers and the norm's factors. `bias` includes
+// the effect of the norm's shifts. This effect is the same for all pixels, because each row of `P`
+// sums to 1. With OWN, the kernel also computes the attention weights:
+//   P[i,j] = softmax_j( (Q n[i] + b).n[j] + T ).
 // `Q` is the product of the query and key layers, the norm's factors and `1 / sqrt(CHANNELS)`.
 // Terms that do not depend on `j` are left out, because the softmax cancels them. With NEXT, a
 // layer that reads `y` follows (transformer/nextLayer).
@@ -14,11 +17,11 @@
 //   table   [rows] f32: T, with TABLE
 //   scores  [groups][64][16] vec4f: P
 // A workgroup computes one group. Each invocation computes STRIP pixels of the group. In the grid,
-// `x` and `y` select the group. The pixels of a group either form a window or are spread over the
-// whole map. One pipeline serves both kinds of group, because the kernel reads the kind from
-// `params.spread`. The prelude defines E, E4, E4x4, CHANNELS, BLOCKS, STRIP, ROWS, COLUMNS, OWN,
-// TABLE, EPSILON, NEXT, NEXT_BLOCKS, NEXT_NORM, NEXT_EPSILON, FIRST_MATRIX, FIRST_BIAS, ACT1,
-// SLOPE1 and QUAD.
+// `x` and `y` select the group. A group consists of the pixels of a window, or of pixels at equal
+// distances across the whole map. One pipeline serves both kinds of group, because the kernel reads
+// the kind from `params.spread`. The prelude defines E, E4, E4x4, CHANNELS, BLOCKS, STRIP, ROWS,
+// COLUMNS, OWN, TABLE, EPSILON, NEXT, NEXT_BLOCKS, NEXT_NORM, NEXT_EPSILON, FIRST_MATRIX,
+// FIRST_BIAS, ACT1, SLOPE1 and QUAD.
 
 #import lib/activation
 #import transformer/matrices

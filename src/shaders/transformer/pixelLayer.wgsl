@@ -1,12 +1,14 @@
 // A 1x1 convolution of the concatenation of up to four maps, with a layer norm before it
 // (NEXT_NORM) and an activation after it:
 //   next[o] = act( sum_i w[o,i] * norm(x)[i] + bias[o] )
-// The activation applies only to the blocks of the result from ACTIVE on.
-//   x0 .. x3 [B0], [B1], ... [H][W] vectors of 4 channels (Chw4c). Absent maps have no blocks.
+// The activation applies only to the result's blocks ACTIVE to NEXT_BLOCKS - 1.
+//   x0 .. x3 [B0][H][W] .. [B3][H][W] vectors of 4 channels (Chw4c). If there are fewer than four
+//            maps, the unused ones have 0 blocks.
 //   weights  [NEXT_BLOCKS][BLOCKS] matrices (transformer/matrices), bias [NEXT_BLOCKS]. With
 //            NEXT_NORM, the norm's factors are folded into the weights, and its shifts into the
 //            bias.
 //   next     [NEXT_BLOCKS][H][W]
+//
 // One invocation computes all channels of STRIP pixels that are 64 pixels apart. Workgroups have 64
 // invocations. A workgroup covers `64 * STRIP` pixels. The grid is (1, workgroups, 1), with a
 // larger `x` if there are more than 65535 workgroups. The prelude defines E, E4, E4x4, CHANNELS,

@@ -1,5 +1,7 @@
-// Multiplies the weights of a 1x1 convolution of `u * f` by the factors `f`, so that the
-// convolution can read `u` directly. The factors of the channels depend on the means of `u`:
+// A 1x1 convolution reads a product `u * f`, where `f` contains one factor per channel. This
+// kernel multiplies the weights of the convolution by `f`, so that the convolution can read `u`
+// directly. The factors are computed from the mean of each channel of `u`.
+//
 //   f = sigmoid( W2 act(W1 mean(u)) ),  weighed[o,i] = weights[o,i] * f[i]
 //   partials [chunks][BLOCKS] vec4f: sums of u
 //   w1 [HIDDEN][LENGTH_IN], w2 [LENGTH_IN][HIDDEN] row-major f32

@@ -4,7 +4,8 @@
 //   x        [BLOCKS][H][W] vectors of 4 channels (Chw4c)
 //   partials [chunks][BLOCKS] vec4f, chunks = ceil(pixels / CHUNK); always f32
 // One workgroup of 64 invocations sums one chunk of one block by a tree reduction. The grid is
-// (chunks, 1, BLOCKS). Chunks beyond 65535 continue in `y`.
+// (chunks, 1, BLOCKS). A grid dimension has at most 65535 workgroups, so if there are more chunks,
+// the grid has several rows along `y`.
 // The prelude defines E, E4, BLOCKS, CHUNK, and FIRST (the first row and column).
 
 struct Params {

@@ -34,7 +34,7 @@ const UNREAD: Readonly<Record<string, string>> = {
   'torch QUInt4x2Storage': 'quantised integers',
   'torch QUInt2x4Storage': 'quantised integers',
   'torch._utils _rebuild_qtensor': 'quantised integers',
-  // The next two names are used for element types that have no storage class.
+  // PyTorch uses the next two names for element types that have no storage class of their own.
   'torch._utils _rebuild_tensor_v3': 'float8, uint16, uint32 or uint64',
   'torch.storage UntypedStorage': 'float8, uint16, uint32 or uint64',
 };
@@ -42,8 +42,9 @@ const UNREAD: Readonly<Record<string, string>> = {
 const MAX_RANK = 16;
 
 /**
- * Functions and classes whose calls are not executed. Training checkpoints contain these calls in
- * addition to the weights. The reader does not need their results, so it keeps only the names.
+ * Python functions and classes that the reader does not call. Training checkpoints contain calls to
+ * them, in addition to the weights. The reader does not need the results, so it keeps only the
+ * names.
  */
 const INERT_CALLS = [
   'torch device',
@@ -67,9 +68,9 @@ const INERT_NAMES = [
 ];
 
 /**
- * The names that a checkpoint may mention, as `module name`, and their stand-ins. The names are the
- * subset of PyTorch's `weights_only` allowlist that state dictionaries and training scripts need,
- * plus argparse's Namespace.
+ * The Python names that a checkpoint may refer to, such as `collections OrderedDict`, with a
+ * stand-in for each. These are the names on PyTorch's `weights_only` allowlist that state
+ * dictionaries and training checkpoints need, and also `argparse Namespace`.
  */
 export const KNOWN_GLOBALS: ReadonlyMap<string, KnownGlobal> = new Map<string, KnownGlobal>([
   ...Object.entries(STORAGE_TYPES).map(
@@ -92,9 +93,9 @@ export const KNOWN_GLOBALS: ReadonlyMap<string, KnownGlobal> = new Map<string, K
 ]);
 
 /**
- * Reads persistent ids, which are tuples `('storage', type, key, location, count)`. The legacy
- * format adds a sixth entry, the window: the part of a shared storage that is used. The storages
- * are kept by key.
+ * Reads persistent ids, which are tuples `('storage', type, key, location, count)`. In the legacy
+ * format, they have a sixth entry, the window. If it is not null, it states which part of the
+ * storage is used. The storages are kept by key.
  */
 export class StorageTable {
   readonly storages = new Map<string, Storage>();
@@ -157,8 +158,8 @@ function firstList(args: readonly PickleValue[]): PickleValue {
 }
 
 /**
- * Reads a tensor from `(storage, offset, shape, strides, ...)`. Ignores gradients, hooks and
- * metadata.
+ * Creates a tensor from `_rebuild_tensor`'s arguments, `(storage, offset, shape, strides, ...)`.
+ * Ignores gradients, hooks and metadata.
  */
 function rebuildTensor(args: readonly PickleValue[]): PickleValue {
   const [view, offset, shape, strides] = args;
@@ -166,7 +167,7 @@ function rebuildTensor(args: readonly PickleValue[]): PickleValue {
   return new TensorRef(view, toSize(offset), toSizes(shape), toSizes(strides));
 }
 
-/** Reads a parameter from `(tensor, requires_grad, hooks)`. */
+/** Returns the tensor from `_rebuild_parameter`'s arguments, `(tensor, requires_grad, hooks)`. */
 function rebuildParameter(args: readonly PickleValue[]): PickleValue {
   if (!(args[0] instanceof TensorRef)) throw corrupt('a parameter has no tensor');
   return args[0];

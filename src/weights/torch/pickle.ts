@@ -12,8 +12,8 @@ declare const TextDecoder: new (
   options: { fatal: boolean; ignoreBOM: boolean },
 ) => { decode(bytes: Uint8Array): string };
 
-// The bytes that are charged to the memory budget for each opcode, value and so on. The numbers are
-// rounded up from V8's object sizes.
+// The estimated memory use, in bytes, of each opcode, value, item of a list or tuple, map and map
+// entry. It is charged to the memory budget. The numbers are rounded up from V8's object sizes.
 const PER_OPCODE = 16;
 const PER_VALUE = 96;
 const PER_ITEM = 16;
@@ -51,10 +51,10 @@ const REFUSED_OPCODES: ReadonlyMap<number, string> = new Map([
 
 /**
  * Reads one pickle of protocol 2 to 5 that starts at byte `start` of `bytes`. Returns its value and
- * its end position. Nothing in the pickle is executed. A name that is not in `options.globals` is
- * an error, and only stand-ins from `options.globals` are ever called. `options.budget` limits
- * memory use. Together with the pickle's length, it also limits the running time. There is no
- * recursion.
+ * its end position. Nothing in the pickle is executed. A Python name that is not in
+ * `options.globals` is an error. If the pickle calls a Python function or class, its stand-in from
+ * `options.globals` is called instead. `options.budget` limits memory use. Every opcode is charged
+ * to it, so it also limits the running time. There is no recursion.
  *
  * Source: the opcode table of CPython's Lib/pickletools.py.
  * @throws CrispenError `MODEL_CORRUPT` for malformed bytes; `MODEL_UNSUPPORTED` for an unsupported
@@ -244,8 +244,8 @@ class PickleMachine {
         this.#call(at);
         return;
       case 0x62: {
-        // BUILD. The reader never needs an object's attributes (such as an OrderedDict's
-        // `_metadata`), so the state is dropped.
+        // BUILD sets an object's attributes, such as an OrderedDict's `_metadata`. They are never
+        // needed, so they are dropped.
         const [target] = this.#popCount(2);
         if (!(target instanceof Map || target instanceof Inert)) {
           throw corrupt(`its pickle gives attributes to a plain value at byte ${at}`);

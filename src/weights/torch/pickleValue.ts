@@ -4,7 +4,8 @@ import type { StorageType, StorageView, TensorRef } from './storage.ts';
 /**
  * A Python value. Dictionaries are Maps, so keys from a file cannot reach a JavaScript prototype.
  * Lists and sets are arrays, and tuples are frozen arrays. Integers beyond 2^53 are bigints.
- * Several parents can share a value. In a hostile file, values can also be cyclic.
+ * Several lists or dictionaries can contain the same object. In a hostile file, an object can even
+ * contain itself.
  */
 export type PickleValue =
   | null
@@ -46,7 +47,7 @@ export class PickleGlobal {
 
 /**
  * A stand-in for a Python name that PyTorch uses for tensors of an unsupported element type. A file
- * that contains such a name can be valid, but is rejected.
+ * that contains such a name is rejected as unsupported, not as damaged.
  */
 export class UnreadElements {
   /** A description for messages, such as `complex numbers`. */
@@ -60,7 +61,8 @@ export type KnownGlobal = PickleGlobal | StorageType | UnreadElements;
 
 /**
  * Limits the memory that pickle values use. One byte of a pickle can create an object of hundreds
- * of bytes, so each value's approximate size in memory is charged before the value is created.
+ * of bytes. Therefore, before a value is created, its approximate size in memory is subtracted from
+ * the budget.
  */
 export class Budget {
   #left: number;
@@ -84,8 +86,8 @@ export interface PickleOptions {
    */
   readonly globals: ReadonlyMap<string, KnownGlobal>;
   /**
-   * Returns the value of a persistent id. If this function is absent, the pickle must not contain
-   * such ids.
+   * Returns the object that a persistent id stands for. In a checkpoint, this is a storage outside
+   * the pickle. If this function is absent, a pickle with persistent ids is rejected.
    */
   readonly persistent?: (id: PickleValue) => PickleValue;
   readonly budget: Budget;

@@ -39,8 +39,8 @@ export class TensorRef {
   readonly offset: number;
   readonly shape: readonly number[];
   /**
-   * The step between elements for each axis of `shape`, in elements. The step is zero for an axis
-   * whose elements repeat.
+   * For each axis of `shape`, the distance in the storage between neighbouring elements, in
+   * elements. It is zero for an axis along which one element is repeated.
    */
   readonly strides: readonly number[];
 
@@ -74,7 +74,7 @@ export class TensorRef {
   }
 }
 
-/** Loads a storage's bytes. Their length is exactly that of `storage.count` elements. */
+/** Loads a storage and returns exactly as many bytes as its `count` elements take. */
 export type StorageLoader = (storage: Storage) => Promise<Uint8Array> | Uint8Array;
 
 /**

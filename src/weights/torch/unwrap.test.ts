@@ -7,8 +7,8 @@ const view = new StorageView({ key: '0', dtype: 'f32', count: 1 }, 0, 1);
 const tensor = (): TensorRef => new TensorRef(view, 0, [1], [1]);
 
 /**
- * A concise description of a dictionary. An object describes a dictionary with these entries. A
- * list of strings describes a dictionary of tensors with these names.
+ * A short notation for a dictionary. An object stands for a dictionary with the same entries. A
+ * list of strings stands for a dictionary of tensors, and the strings are the tensors' names.
  */
 type Sketch = readonly string[] | { readonly [name: string]: Sketch | number | null };
 function draw(sketch: Sketch): Map<PickleValue, PickleValue> {
@@ -134,8 +134,8 @@ describe('long names', () => {
   const outline = (names: readonly string[]) =>
     new Map(names.map((name) => [name, { dtype: 'f32', shape: [1] } as const]));
   /**
-   * Counts calls instead of measuring time, because the running time depends on how busy the
-   * machine is.
+   * Creates a recogniser that counts its calls and recognises nothing. The test checks this count,
+   * because the running time depends on how busy the machine is.
    */
   const counting = () => {
     let calls = 0;

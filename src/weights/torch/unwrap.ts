@@ -11,8 +11,8 @@ export type TensorOutline = ReadonlyMap<string, Pick<Tensor, 'dtype' | 'shape'>>
 export type Recognise = (tensors: TensorOutline) => boolean;
 
 /**
- * Names of entries that can contain the network, in order of preference. Averaged weights come
- * before plain weights.
+ * Names of entries that can contain the network, in order of preference. Moving averages of the
+ * weights (`params_ema`) come before the weights of the last training step (`params`).
  */
 const WRAPPERS = [
   'params_ema',
@@ -45,8 +45,9 @@ const MAX_DEPTH = 8;
  * a single entry. Omits entries that are not tensors. `stripPrefixes` removes the prefixes of
  * training wrappers.
  *
- * The returned `path` is the text that precedes the names in the file: `params_ema/` for an entry,
- * `state_dict/module.` for an entry and a prefix, or an empty string for a plain state dictionary.
+ * The returned `path` shows where the tensors are in the file. It consists of the names of the
+ * entries that contain them, and the removed prefix. Examples are `params_ema/` and
+ * `state_dict/module.`. For a plain state dictionary, `path` is an empty string.
  * @throws CrispenError `MODEL_UNSUPPORTED` if there are no tensors; the message describes the
  *   content
  */
@@ -122,7 +123,10 @@ function sharedStart(tensors: ReadonlyMap<string, unknown>): string {
   return shared ?? '';
 }
 
-/** Returns the position after the training wrappers' prefixes that begin at `start`. */
+/**
+ * Skips the prefixes of training wrappers that `shared` contains from index `start`. Returns the
+ * index of the character after them.
+ */
 function afterWrappers(shared: string, start: number): number {
   let at = start;
   for (;;) {
@@ -147,7 +151,10 @@ function unsupportedNames(what: string): CrispenError {
   });
 }
 
-/** Returns a phrase for error messages: a dictionary's entries, "a list" or "a single value". */
+/**
+ * Describes a file's content for an error message, for example "the entries epoch, optimizer" or "a
+ * list".
+ */
 function describe(root: PickleValue): string {
   if (!(root instanceof Map)) {
     return Array.isArray(root) ? 'a list' : 'a single value';

@@ -83,8 +83,8 @@ export class ZipArchive {
   }
 
   /**
-   * Returns the content of an entry after checking its CRC-32. A stored entry is a view of the
-   * file's bytes. A deflated entry is unpacked again on each call.
+   * Returns the content of an entry after checking its CRC-32. For a stored entry, the result is
+   * a view of the file's bytes. A deflated entry is unpacked again on each call.
    * @throws CrispenError `MODEL_CORRUPT` if there is no such entry, or if the size or the checksum
    *   does not match; `MODEL_UNSUPPORTED` if the archive unpacks to more than the limit.
    */
@@ -288,7 +288,8 @@ async function inflate(packed: Uint8Array, size: number, name: string): Promise<
 }
 
 /**
- * Reads a 64-bit number. Above 2^53 the result is inexact, but such a number exceeds every limit.
+ * Reads a 64-bit number. Above 2^53 the result is inexact, but the callers reject such a number
+ * because no archive is that large.
  */
 function u64(view: DataView, at: number): number {
   return Number(view.getBigUint64(at, true));

@@ -41,8 +41,8 @@ export interface UpscalerOptions {
    */
   readonly baseUrl?: string | URL;
   /**
-   * Creates the worker, for bundlers with special requirements. For a worker script on another
-   * site, see `inlineWorker`.
+   * Creates the worker. This function is needed only if the bundler does not find the library's own
+   * worker script. For a worker script on another site, see `inlineWorker`.
    */
   readonly worker?: () => Worker;
   /** Whether to store weights in the Cache API; default true. */
@@ -102,7 +102,7 @@ export interface InspectOptions extends ModelChoice, JobOptions {
   /**
    * The maximum number of pixels in the network's input, 256 to 65536; default 16384. A larger
    * region is first reduced by the factor that the result reports as `reduction`. This limit also
-   * bounds the size of the result: A2N returns 3 KB per pixel.
+   * bounds the memory that the result uses. For an A2N at scale 2, that is about 3 KB per pixel.
    */
   readonly maxPixels?: number | undefined;
 }
@@ -143,7 +143,8 @@ export interface PlanChoice extends ModelChoice, Tiling {
   /**
    * Any factor up to 16. Default: the model's scale, or 2 if there is neither a model nor a task.
    * If the scale is above 1 and no model in the same family has it, Crispen uses the model with the
-   * next larger scale, or makes several passes. If the result is too large, it is then resized.
+   * next larger scale, or makes several passes. If the output is larger than requested, it is then
+   * reduced.
    */
   readonly scale?: number | undefined;
   /**

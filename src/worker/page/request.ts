@@ -7,7 +7,7 @@ import type { ModelChoice, PlanChoice } from './options.ts';
 
 export const DEFAULT_QUALITY = 0.92;
 
-/** The properties by which a model is chosen. */
+/** The part of a model's description that is needed to choose a model for a request. */
 export interface Choosable {
   readonly id: string;
   readonly scale: number;

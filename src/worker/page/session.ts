@@ -13,7 +13,7 @@ import type {
 /** The number of milliseconds within which an idle worker must answer. */
 const ANSWER_MS = 10_000;
 
-/** The callbacks of a job, which receive its progress and answer its questions. */
+/** A job's callbacks. `onProgress` receives progress, and `confirm` decides whether it starts. */
 export interface JobListener {
   readonly onProgress?: ((progress: UpscaleProgress) => void) | undefined;
   readonly confirm?: ((milliseconds: number) => boolean | Promise<boolean>) | undefined;
@@ -34,7 +34,7 @@ export class WorkerSession {
   #isConfigured = false;
   #greeting: Promise<null> | null = null;
   readonly #start: () => Worker;
-  /** The threads that the page started, because the worker could not start them itself. */
+  /** The threads that the page started for the worker, which could not start them itself. */
   readonly #threads: Worker[] = [];
   readonly #onEnd: () => void;
 
@@ -96,8 +96,8 @@ export class WorkerSession {
 
   /**
    * Checks that the worker is alive. An idle worker is pinged, because it might have died without
-   * an event. A worker that is busy or starting is not pinged, because its pending calls are
-   * rejected if it dies.
+   * an event. A worker that is busy or starting needs no ping: if it dies, its pending calls are
+   * rejected.
    * @throws CrispenError the reason why the session ended
    */
   async alive(): Promise<void> {
@@ -125,8 +125,8 @@ export class WorkerSession {
   }
 
   /**
-   * Starts a thread. Errors are ignored, because the worker stops waiting for the thread's first
-   * message after a few seconds.
+   * Starts a thread. Errors are ignored here, because the worker notices if the thread fails: the
+   * thread's first message then does not arrive within a few seconds.
    */
   #startThread(port: MessagePort): void {
     const worker = this.#start();
@@ -178,8 +178,8 @@ export class WorkerSession {
         this.end(workerFailed('It ended unexpectedly.'));
       });
     } catch {
-      // Either `end` was called, or the lock is unavailable. Without the lock, only error events
-      // and unanswered pings reveal a dead worker.
+      // Either `end` cancelled the request, or the lock cannot be requested. In the second case,
+      // only error events and unanswered pings reveal that the worker has died.
     }
   }
 }

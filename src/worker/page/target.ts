@@ -25,7 +25,10 @@ export function sendable(stream: WritableStream<Uint8Array>): WritableStream | M
   }
 }
 
-/** Writes all data that arrives at a port to a stream. Like a transfer, this locks the stream. */
+/**
+ * Writes all data that is sent to the returned port to a stream. The stream stays locked, so
+ * nothing else can write to it.
+ */
 function pumpInto(stream: WritableStream<Uint8Array>): MessagePort {
   const { port1, port2 } = new MessageChannel();
   const writer = stream.getWriter();

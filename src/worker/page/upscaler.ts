@@ -70,9 +70,9 @@ export interface Upscaler {
   /**
    * Like `upscale`, but draws the result on a canvas and sets the size of the canvas. If the image
    * is opaque and in colour, and is enlarged by the model's own scale, its result stays on the GPU.
-   * The complete image appears in one step, and only a few rows are read back. Results that have
-   * alpha, are grey, have a different size or come from the CPU are read back and then drawn. The page
-   * sees the canvas's new size in its next frame.
+   * The complete image appears in one step. Only a few of its rows are read back, to check that it
+   * is not blank. Results that have alpha, are grey, have a different size or come from the CPU are
+   * read back and then drawn. The page sees the canvas's new size in its next frame.
    *
    * After this call, the canvas belongs to the worker, even after an error. The canvas must be new,
    * must not have a context, and can be used for only one result. It shows the result until the

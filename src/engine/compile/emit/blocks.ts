@@ -30,13 +30,13 @@ import {
   optional,
 } from './emission.ts';
 
-// This module also exports the fusing pass, so one lazy import loads the pass and the emitters.
+// This module also exports the fusion pass, so one lazy import loads the pass and the emitters.
 export { fuseBlocks } from '../blocks.ts';
 
 /**
- * The emitters for the ops that only the fusion level `blocks` creates: the two halves of an
- * attention-in-attention block, pixel attention, and a network's last convolution together with its
- * bilinear skip.
+ * The emitters for the ops that exist only at the fusion level `blocks`. These ops are the two
+ * halves of an attention-in-attention block, pixel attention, and the last convolution of a network
+ * combined with its bilinear skip.
  */
 export const blockEmitters: EmitterGroup<
   'attentionGate' | 'attentionMix' | 'gatedConv' | 'skipPack'
@@ -53,8 +53,8 @@ export const blockEmitters: EmitterGroup<
 class AttentionBlocks {
   readonly #emission: Emission;
   /**
-   * The `stats` buffer for each gated map. The gate kernel that computes the map also writes
-   * partial sums of each channel of its input `t` to this buffer.
+   * The `stats` buffer for each gated map. The kernel that computes the gated map from `t` also
+   * writes to this buffer. The buffer contains partial sums of each channel of `t`.
    */
   readonly #statsOf = new Map<ValueId, ResourceId>();
 

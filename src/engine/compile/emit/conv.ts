@@ -84,7 +84,10 @@ function oneMap(emission: Emission, op: ConvOp, layer: ConvSpec) {
   };
 }
 
-/** Creates a resource for partial sums. Each workgroup of the convolution sums its own results. */
+/**
+ * Creates a buffer for partial sums, which a pooling op later adds up. Each workgroup of the
+ * convolution stores the sums of the pixels that it computed.
+ */
 function sums(emission: Emission, { name, writes: { y } }: ConvOp, grid: (size: Size) => Grid) {
   const shape = emission.map(y);
   const count = (size: Size) => {
@@ -97,7 +100,10 @@ function sums(emission: Emission, { name, writes: { y } }: ConvOp, grid: (size: 
   return partials;
 }
 
-/** Describes the dispatch of a convolution that reads the parts of a concatenation as one map. */
+/**
+ * Returns the dispatch of a convolution that reads a concatenation. The kernel reads each part from
+ * its own buffer, so the parts are not copied to a single map.
+ */
 function overParts(emission: Emission, op: ConvOp, spec: ConvSpec) {
   const { x, addend } = op.reads;
   const channels = x.map((id) => emission.map(id).channels);
@@ -126,7 +132,7 @@ function overParts(emission: Emission, op: ConvOp, spec: ConvSpec) {
 
 /**
  * Returns the `ConvShape` for a kernel that reads a concatenation or stores the final image. Also
- * returns a function that adapts the packed weights to this shape.
+ * returns a function that pads the packed weights if this shape needs them in a uniform buffer.
  */
 export function shapeFor(emission: Emission, spec: ConvSpec, otherwise: ConvShape) {
   const wanted = emission.conv(spec);

@@ -40,7 +40,8 @@ import type { NetworkWeights } from '../weights.ts';
 export type Emitter<K extends FusedOp['op']> = (op: FusedOpOf<K>) => void;
 
 /**
- * Creates the emitters for a group of ops. Emitters can have state, so each emission has its own.
+ * Creates the emitters for a group of ops. It is called once for each emission, because emitters
+ * can have state.
  */
 export type EmitterGroup<K extends FusedOp['op']> = (emission: Emission) => {
   readonly [Op in K]: Emitter<Op>;
@@ -53,7 +54,10 @@ export interface EmitOptions {
   readonly workgroup?: WorkgroupLimits | undefined;
   /** Chooses a variant for each convolution. By default, all convolutions use `plainConv`. */
   readonly conv?: ConvChoice | undefined;
-  /** If given, the program converts pixels to map values from 0 to `range`, and back. */
+  /**
+   * If given, the program converts input pixels to map values from 0 to `range`, and converts the
+   * values of the result to pixels.
+   */
   readonly image?: Pick<PixelFormat, 'range' | 'wide'> | undefined;
   /**
    * The maximum number of bytes of attention weights that are kept in memory (see `planSlabs`). By
@@ -75,8 +79,8 @@ export interface Dispatch<R extends string, W extends string, P extends string>
   readonly writes: Readonly<Record<NoInfer<W>, ResourceId>>;
   readonly params: (size: Size, tile: TileView) => Params<NoInfer<P>>;
   /**
-   * The reductions that turn the tile's size into the size of the step's map. `grid` and `params`
-   * receive the reduced size.
+   * If given, the step works on a map that these reductions have made smaller than the tile. `grid`
+   * and `params` are called with the reduced size.
    */
   readonly reduced?: readonly Reduction[] | undefined;
   readonly sums?: {
@@ -87,9 +91,15 @@ export interface Dispatch<R extends string, W extends string, P extends string>
   };
 }
 
-/** Sums over parts of a map, and the number of parts for a map of a given size. */
+/**
+ * Sums of a map's values, with a separate sum for each part of the map. `count` returns the number
+ * of parts for a map of a given size.
+ */
 export interface PartialSums {
-  /** The sums as [count][blocks] vec4f. They are f32 even if maps are f16. */
+  /**
+   * The resource that holds the sums as an array [count][blocks] of vec4f. The sums are f32 even if
+   * maps are f16.
+   */
   readonly partials: ResourceId;
   readonly count: (size: Size) => number;
 }
@@ -152,8 +162,8 @@ export class Emission {
   }
 
   /**
-   * Records where a map is stored. The map begins at block `first` of the given resource or part of
-   * a resource.
+   * Records that a map is stored in a resource, starting at block `first`. If `part` is given,
+   * `first` is counted from the start of that part.
    */
   place(id: ValueId, { resource, part }: Stored, first: number): void {
     const { channels } = this.map(id);
@@ -183,14 +193,18 @@ export class Emission {
     return resource;
   }
 
-  /** Creates a resource that does not hold a value of the graph. */
+  /**
+   * Creates a resource without assigning a value of the graph to it, for example for intermediate
+   * results.
+   */
   scratch(name: string, bytes: (size: Size) => number, external = false): ResourceId {
     this.#resources.push({ name, bytes, external });
     return this.#resources.length - 1;
   }
 
   /**
-   * Registers weights in the form that a kernel reads.
+   * Registers weights and the function `pack`, which converts them to the layout that a kernel
+   * reads.
    * @param packing identifies this layout; weights with the same layout are uploaded only once
    */
   constant(
@@ -209,8 +223,8 @@ export class Emission {
   }
 
   /**
-   * Returns how many columns of pixels a workgroup computes, for a kernel in which each workgroup
-   * computes all `channels` of a map.
+   * Returns the number of pixel columns per workgroup, for kernels whose workgroups compute all
+   * channels of each pixel.
    */
   tileColumns(channels: number): TileColumns {
     const rows = tileColumnsFor(channels, this.workgroup);
@@ -274,8 +288,8 @@ export class Emission {
   }
 
   /**
-   * Appends the first stage of a pooling op, optionally over squared values. Returns the resource
-   * that holds the sums, one for each part of the map.
+   * Appends the first stage of a pooling op, which sums the values of a map, or their squares if
+   * `squares` is true. Returns the resource that holds the sums, one for each part of the map.
    */
   poolPartial(from: ValueId, name: string, squares = false): ResourceId {
     const { channels, scale } = this.map(from);
@@ -326,7 +340,10 @@ export const mapStep = ({ channels, scale, reduced }: Omit<MapShape, 'kind'>) =>
   work: memoryWork(2 * channels, scale),
 });
 
-/** Returns the common properties of steps that write the map of an op. */
+/**
+ * Creates the resource for an op's output map. Returns default properties for the step that writes
+ * the map.
+ */
 export const writesMap = (
   emission: Emission,
   {
@@ -347,8 +364,9 @@ export const poolParams = (size: Size) => ({
 });
 
 /**
- * Returns the property `sums` of a step that completes a pooling op. The step's kernel must read
- * `partials` and take the parameters that `poolParams` returns.
+ * Returns the value of `Dispatch.sums` for a step that computes the result of a pooling op from
+ * partial sums. The step's kernel must read `partials` and take the parameters that `poolParams`
+ * returns.
  */
 export const poolSums = (channels: number) =>
   ({ operand: 'partials', blocks: blocksOf(channels), count: 'chunks', pixels: 'pixels' }) as const;

@@ -185,8 +185,8 @@ function emitPixelLayer(emission: Emission, loading: Loading, op: FusedOpOf<'pix
 }
 
 /**
- * Merges two 1x1 convolutions into one that returns the results of both. `next` reads the result of
- * `own`, starting at channel `first`.
+ * Merges the 1x1 convolutions `own` and `next` into one that returns the results of both. The input
+ * of `next` is part of the result of `own`: consecutive channels, starting at `first`.
  */
 function stacked(own: Dense, next: Dense, first: number): Dense {
   const inner = next.rows.length / next.bias.length;
@@ -200,8 +200,9 @@ function stacked(own: Dense, next: Dense, first: number): Dense {
 }
 
 /**
- * Returns the additions to a step whose kernel also computes the layer `next`: its output, its
- * weights, and the work of writing the output. If `next` is null, there are no additions.
+ * Returns what a step needs in addition if its kernel also computes the layer `next`: a buffer for
+ * that layer's output, the layer's weights, and the work of writing the output. If `next` is null,
+ * the step needs nothing more.
  */
 function followed(emission: Emission, next: PixelLayer | null, id: ValueId | null) {
   const writes = id === null ? {} : { next: emission.write(id) };
@@ -322,9 +323,9 @@ function valuesOf(
 
 /**
  * Combines the query layer and the key layer into one layer with the weights `Q` and the bias `b`.
- * Let `v` and `u` be the normalised pixels of the query `q` and the key `k`, with `n` channels.
- * Then `q.k / sqrt(n)` is `(Q * v + b).u` plus a term that depends only on `v`. The softmax over
- * the keys cancels this term.
+ * Let `v` be the normalised pixel that the query `q` is computed from, `u` the one that the key `k`
+ * is computed from, and `n` the number of channels. Then `q.k / sqrt(n)` is `(Q * v + b).u` plus a
+ * term that depends only on `v`. This term is the same for all keys, so the softmax cancels it.
  */
 function queriesOf(
   w: NetworkWeights,
@@ -409,8 +410,9 @@ function emitWeighedProjection(emission: Emission, op: FusedOpOf<'weighedProject
     ...{ add: true, factor: 1, act1: null },
   };
   const wanted = emission.conv(spec);
-  // `weighedWeightsKernel` writes this convolution's weights to a storage buffer as matrices. If
-  // the wanted variant cannot read weights from such a buffer, `plainConv` replaces it.
+  // The convolution's weights are computed on the GPU: `weighedWeightsKernel` writes them to a
+  // storage buffer, as matrices. If the kernel variant `wanted` needs its weights in another form,
+  // `plainConv` is used instead.
   const { packing } = wanted;
   const transposed = packing?.name === 'transposed';
   const isPlain = (wanted.only ?? element) === element && (!packing || transposed);
@@ -455,7 +457,8 @@ function emitWeighedProjection(emission: Emission, op: FusedOpOf<'weighedProject
   const { writes, ...step } = writesMap(emission, op);
   emission.dispatch({
     ...step,
-    // The type requires `partials`, but only pooling kernels write to it. This one does not pool.
+    // The type of `writes` requires `partials`, but only kernels that pool write to it. This kernel
+    // does not pool, so the buffer of `y` serves as a placeholder.
     writes: { ...writes, partials: writes.y },
     kernel: variant.kernel(spec, element),
     reads: {

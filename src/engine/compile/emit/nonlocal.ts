@@ -34,21 +34,19 @@ import { finite } from '../weights.ts';
 import { type Dispatch, type Emission, type EmitterGroup, exact, mapParams } from './emission.ts';
 import { planSlabs, SLABS, type SlabPlan } from './slabs.ts';
 
-/**
- * The buffers and sizes of an `attention` op. Later ops use them to apply its attention weights.
- */
+/** The buffers and sizes of an `attention` op. The `attend` and `logSumExp` ops also use them. */
 interface Pattern {
   readonly spec: WindowSpec & { readonly rounds: number };
   readonly rows: ResourceId;
   readonly norms: ResourceId;
   readonly weights: ResourceId;
   readonly lse: ResourceId;
-  /** The rows of the optional bias map, whose values are added to the scores. */
+  /** The rows of the bias map, which is added to the scores, or null if the op has no bias. */
   readonly bias: ResourceId | null;
   readonly plan: (size: Size) => SlabPlan;
 }
 
-/** The emitters for non-local attention, both over sorted clusters and over sparse keys. */
+/** The emitters for the two kinds of non-local attention: over sorted clusters and sparse keys. */
 export const nonlocalEmitters: EmitterGroup<'nonlocal'> = (emission) => {
   const steps = new NonlocalSteps(emission);
   return { nonlocal: (op) => steps.emit(op) };
@@ -64,7 +62,7 @@ class NonlocalSteps {
   readonly #emission: Emission;
   readonly #products: RowProducts;
   readonly #patterns = new Map<ValueId, Pattern>();
-  /** The results of `#gather`. Each key consists of the ids of the map and of the sort order. */
+  /** The results of `#gather`. A key contains the map's id and the sort order's id. */
   readonly #rows = new Map<string, ResourceId>();
 
   constructor(emission: Emission) {
@@ -390,8 +388,8 @@ class NonlocalSteps {
   }
 
   /**
-   * Returns the rows of a map in sorted order. Only the first call for a map and an order appends
-   * the step that gathers the rows.
+   * Returns the rows of a map in sorted order. The first call for a given map and order appends a
+   * step that gathers the rows. Later calls return the same rows.
    */
   #gather(map: ValueId, order: ValueId, spec: Pattern['spec']): ResourceId {
     const key = `${map}/${order}`;

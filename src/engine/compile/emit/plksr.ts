@@ -79,7 +79,8 @@ function emitGroupAffine(
     kernel: groupAffineKernel(channels, op.groups, norm?.epsilon ?? null),
     reads: {
       v,
-      // A binding that the kernel does not read still needs a buffer.
+      // Without a norm, the kernel does not read this binding. WebGPU still requires a buffer for
+      // it, so `v` is bound.
       norm:
         norm === null
           ? v

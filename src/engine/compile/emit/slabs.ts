@@ -1,8 +1,8 @@
 import { keyBlocks, type WindowSpec } from '../../../kernels/nonlocal/nonlocal.ts';
 
 /**
- * The maximum number of slabs into which attention weights are divided if the weights are not
- * kept. Each group of layers then recomputes them, one slab of windows at a time.
+ * The maximum number of slabs per `attend` op. If the attention weights do not fit in memory, each
+ * `attend` op recomputes them for one slab, which is a range of windows, at a time.
  */
 export const SLABS = 8;
 
@@ -10,19 +10,15 @@ export const SLABS = 8;
 export interface SlabPlan {
   readonly windows: number;
   readonly perSlab: number;
-  /**
-   * Whether the attention weights are computed once and kept for all groups of layers that share
-   * them.
-   */
+  /** Whether all attention weights are computed once and kept for every `attend` op. */
   readonly kept: boolean;
   readonly bytes: number;
 }
 
 /**
- * Decides whether to keep the attention weights (`spans * window` values per row). The alternative
- * is to recompute them from the embeddings, one slab of windows at a time. They are kept if they
- * fit in `limit` bytes. Keeping them saves `spans * window` multiply-adds per row, channel and
- * group.
+ * Decides whether to keep all attention weights in memory. Each row (one pixel in one round of
+ * clustering) has `spans * window` weights. The weights are kept if they fit in `limit` bytes.
+ * Otherwise, each `attend` op that uses them computes them again, one slab of windows at a time.
  */
 export function planSlabs(
   { window, spans, rounds }: Omit<WindowSpec, 'channels'> & { readonly rounds: number },

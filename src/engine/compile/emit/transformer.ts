@@ -188,8 +188,8 @@ function emitChannelAttention(emission: Emission, op: FusedOpOf<'channelAttentio
 }
 
 /**
- * Emits channel attention over the whole map. Separate steps compute the sums, as in pooling, so
- * that all tiles can use the same sums.
+ * Emits channel attention over the whole map. The attention weights depend on sums over all pixels.
+ * A separate step computes these sums, so that all tiles of an image can use the same sums.
  */
 function emitWholeAttention(
   emission: Emission,
@@ -283,8 +283,8 @@ function betweenSizes(emission: Emission, { reads, writes }: Emitted) {
   };
   const [from, to] = [sizeOf(reads.inputs[0]), sizeOf(writes.y)];
   return {
-    // The list of reductions is empty, so `grid` and `params` receive the size before any
-    // reduction. From this size, they compute the sizes of the input and the output.
+    // With an empty list, `grid` and `params` receive the tile's own size. From this size, they
+    // compute the sizes of the step's input and output.
     reduced: [],
     grid: (size: Size) => {
       const { width, height } = to(size);

@@ -18,8 +18,8 @@ type Inset = readonly [first: number, last: number];
 
 /**
  * Returns the size of a map without its first and last rows and columns, at least 1 x 1. A small
- * tile might have no inner pixels. Its own means are not used, because all tiles of an image use
- * the same means.
+ * tile might have no other pixels, and a mean needs at least one. The tile's own means are not
+ * used, because all tiles of an image use the same means.
  */
 const innerOf = ({ width, height }: Size, [first, last]: Inset): Size => ({
   width: Math.max(1, width - first - last),
@@ -27,13 +27,13 @@ const innerOf = ({ width, height }: Size, [first, last]: Inset): Size => ({
 });
 
 /**
- * The emitters for unfused pooling ops and for unfused ops on vectors, such as the means from a
- * pooling op.
+ * The emitters for pooling ops and vector ops that are not fused with other ops. The vectors are,
+ * for example, the means from a pooling op.
  */
 export const vectorAloneEmitters: EmitterGroup<
   'globalAveragePool' | 'meanOfSquares' | 'linear' | 'softmax' | 'vectorActivation'
 > = (emission) => {
-  /** Appends a step with one workgroup that writes a vector. */
+  /** Appends a step whose single workgroup computes a vector. */
   const push = <R extends string>(
     { name, writes }: { name: string; writes: { y: number } },
     kernel: Kernel<R, 'y', never>,
@@ -56,8 +56,8 @@ export const vectorAloneEmitters: EmitterGroup<
     return shape.length;
   };
   /**
-   * Appends the first stage of a pooling op that leaves out a map's first and last rows and
-   * columns.
+   * Appends the first stage of a pooling op with an inset: partial sums over a map without its
+   * first and last rows and columns.
    */
   const poolInner = (x: number, name: string, inset: Inset): number => {
     const { channels, scale } = emission.map(x);
@@ -115,7 +115,7 @@ export const vectorAloneEmitters: EmitterGroup<
       push(op, linearKernel(lengthOf(x), op.lengthOut, bias !== null), {
         x: emission.read(x),
         w,
-        // A binding that the kernel does not read still needs a buffer.
+        // Without a bias, the kernel does not read this binding, but it still needs a buffer.
         bias: bias === null ? w : emission.constant('linear', [bias], 'f32', (v) => exact(v, bias)),
       });
     },
