@@ -89,8 +89,8 @@ export class CpuHost {
 
   /**
    * Returns a function that runs a model. The model is kept for later jobs.
-   * @throws CrispenError `MODEL_UNSUPPORTED`, `OUT_OF_MEMORY`, and any error of `load`; without
-   *   WebAssembly, also `IMAGE_TOO_LARGE`
+   * @throws CrispenError `MODEL_UNSUPPORTED`, `OUT_OF_MEMORY`, `IMAGE_TOO_LARGE` (only without
+   *   WebAssembly), and any error of `load`
    */
   async pass(
     id: string,

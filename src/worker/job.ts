@@ -94,7 +94,10 @@ export function chainOf(
   return { ...chain, models };
 }
 
-/** Like `chainOf`, but also handles `model: 'auto'`. @throws CrispenError also `ABORTED` */
+/**
+ * Like `chainOf`, but also handles `model: 'auto'`.
+ * @throws CrispenError `ABORTED`, and the errors of `chainOf`
+ */
 export async function chosenChain(
   services: JobServices,
   image: Size,

@@ -42,8 +42,9 @@ export interface WrittenResult<R> {
 /**
  * Writes a result to a file. PNG is written strip by strip, so the whole image is never in memory.
  * For other formats, the browser's encoder needs the whole image in memory.
- * @throws CrispenError `WRITE_FAILED`, `ABORTED`; for formats other than PNG also `IMAGE_TOO_LARGE`
- *   and `ENCODE_FAILED`; any error of `produce`. After an error, no partial file is left behind.
+ * @throws CrispenError `WRITE_FAILED` and `ABORTED`, and any error of `produce`. For formats other
+ *   than PNG, `IMAGE_TOO_LARGE` and `ENCODE_FAILED` are possible too. After an error, no partial
+ *   file is left behind.
  */
 export async function writeResult<R>(request: ResultRequest<R>): Promise<WrittenResult<R>> {
   const {

@@ -224,8 +224,8 @@ export class Arena {
     const stride = uniformStride(this.#device);
     const pieces = dispatches.flatMap((dispatch) => cut(dispatch, pace.submissionWork()));
     const marksAt = pieces.length * stride;
-    // The marks of the submissions follow the uniforms of the pieces. Each submission contains at
-    // least one piece, so there are at most as many marks as pieces.
+    // The buffer contains each piece's uniforms and then each submission's mark. A submission
+    // contains at least one piece, so there are at most as many marks as pieces.
     const words = new Uint32Array(marksAt / 4 + pieces.length);
     pieces.forEach(({ dispatch, row }, i) => {
       const at = (i * stride) / 4;

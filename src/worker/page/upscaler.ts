@@ -122,8 +122,8 @@ export interface Upscaler {
   removeModel(id: string): Promise<void>;
   /**
    * Writes an added model's tensors to a safetensors file.
-   * @throws CrispenError `MODEL_UNKNOWN`; with `f16` also `INVALID_INPUT` for values that are too
-   *   large for f16.
+   * @throws CrispenError `MODEL_UNKNOWN`, or `INVALID_INPUT` if `f16` is set and a value is too large
+   *   for f16.
    */
   exportModel(id: string, options?: ExportOptions): Promise<Blob>;
   /**
