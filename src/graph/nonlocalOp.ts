@@ -119,9 +119,9 @@ export type NonlocalOp =
   /**
    * Reads weights [N], offsets [2 * N] and a reference [C] (and optionally a previous sum [C]).
    * Returns a map [C]: for each pixel, the previous sum plus a term for each of the keys `first` to
-   * `first + keys - 1`. The term is the key's weight times the value of the reference at the
-   * pixel's position plus the key's offset. Sampling is bilinear, with zeros outside the map. Keys
-   * with a weight of zero are skipped.
+   * `first + keys - 1`. For each term, the reference is sampled at the pixel's position, moved by
+   * the key's offset, and the sample is multiplied by the key's weight. Sampling is bilinear, with
+   * zeros outside the map. Keys with a weight of zero are skipped.
    */
   | {
       readonly kind: 'sampleKeys';

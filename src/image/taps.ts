@@ -45,8 +45,8 @@ export interface Taps {
 /**
  * Computes the taps for one dimension, like MATLAB's imresize. Pixel centres are at half-integer
  * positions, and a reduction widens the kernel by the reduction factor (antialiasing). The image is
- * mirrored at its edges, so that the edge pixel occurs twice in a row, and the weights of each
- * output position add up to 1.
+ * mirrored at its edges, and the pixel at an edge is repeated. The weights of each output position
+ * add up to 1.
  */
 export function axisTaps(lengthIn: number, lengthOut: number, name: ResampleKernel): Taps {
   const kernel = KERNELS[name];

@@ -33,9 +33,9 @@ export async function decodePng16(
 }
 
 /**
- * Rejects data that inflates to more bytes than an image of the stated size needs, because the
- * decoder keeps all bytes in memory. Also rejects data that inflates to fewer bytes, before memory
- * is allocated for the pixels.
+ * Checks that the compressed data inflates to exactly the number of bytes that an image of the
+ * stated size needs. The decoder keeps all bytes in memory, so longer data could use up the memory.
+ * For shorter data, the file is rejected before memory is allocated for the pixels.
  */
 async function checkLength(
   file: Uint8Array<ArrayBuffer>,

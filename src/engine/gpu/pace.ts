@@ -16,7 +16,7 @@ export class Pace {
    * @param software whether WebGPU runs on the CPU. If it does, the pace starts with the speed of a
    *   CPU. Otherwise, it starts with the speed of a small discrete GPU. At this speed, A2N upscales
    *   about 32 x 32 pixels in one submission of 8 ms. A slow integrated GPU takes about 50 ms for
-   *   its first submission. From then on, the pace uses the measured speed.
+   *   its first submission. After that, the measured speed is used.
    */
   constructor(targetMs: () => number, software: boolean) {
     this.#target = targetMs;
