@@ -57,8 +57,8 @@ export interface Run extends Pick<RunOptions, 'signal'> {
   readonly threads: number;
   readonly means?: Means | undefined;
   /**
-   * The `Map` in which the run stores computed values such as attention weights. Only feature maps
-   * and vectors are stored in `floats`. By default, the run creates a `Map`.
+   * The `Map` in which the run stores values that are neither feature maps nor vectors, such as
+   * attention weights. By default, the run creates one.
    */
   readonly tables?: Tables | undefined;
   readonly onWork?: ((multiplyAdds: number) => void) | undefined;

@@ -37,8 +37,8 @@ export const windowBytes = (channels: number): number =>
 export const worthTiles = (cIn: number, cOut: number): boolean => (cIn * cOut) / (cIn + cOut) >= 6;
 
 /**
- * Multiplies Winograd's filter matrix `G` by a column of three numbers. Multiplying a row of the
- * same numbers by the transposed `G` gives the same result.
+ * Multiplies Winograd's filter matrix `G` by a vector of three numbers. The product of the vector,
+ * written as a row, and the transposed `G` consists of the same numbers.
  */
 const spread = ([a, b, c]: readonly number[]): number[] => [a, (a + b + c) / 2, (a - b + c) / 2, c];
 
