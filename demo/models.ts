@@ -35,6 +35,7 @@ const KINDS: readonly string[] = [
   'photo-auto',
   'photo',
   'photo-fast',
+  'sharp',
   'clean',
   'clean-fast',
   'lcoan',
@@ -52,7 +53,7 @@ const KINDS: readonly string[] = [
  * photo for all other models, including restoration.
  */
 export const thumbnailOf = (kind: string): string =>
-  /photo|denoise|jpeg/.test(kind) || !/^(clean|lcoan|acla|asid|a2n)/.test(kind)
+  /photo|sharp|denoise|jpeg/.test(kind) || !/^(clean|lcoan|acla|asid|a2n)/.test(kind)
     ? './samples/cat.jpg'
     : './samples/drawing.svg';
 

@@ -3,6 +3,8 @@ measures the same; reports use its figures. This script is for training curves a
 look at a weight file:
 
 evaluate.py FOLDER WEIGHTS... [--features FILE]    # e.g. ../../shared/images/Set5 starts/*/weights.safetensors
+
+Files without a recipe next to them, such as the shipped ones, need --network, --scale and --task.
 """
 
 import argparse
@@ -23,10 +25,12 @@ import tensors
 from perceptual import HELD, Features
 
 
-def opened(path: str) -> tuple[torch.nn.Module, dict]:
-    """The network of a weight file, as named by the recipe next to it (run.json)."""
-    with open(os.path.join(os.path.dirname(path), "run.json")) as file:
-        recipe = json.load(file)
+def opened(path: str, recipe: dict | None = None) -> tuple[torch.nn.Module, dict]:
+    """The network of a weight file, as named by the given recipe or by the one next to it
+    (run.json)."""
+    if recipe is None:
+        with open(os.path.join(os.path.dirname(path), "run.json")) as file:
+            recipe = json.load(file)
     sizes = {k: recipe[k] for k in ("features", "blocks") if recipe.get(k)}
     network = networks.create(recipe["network"], recipe["scale"], **sizes).eval()
     missing = tensors.fill(network, tensors.load(path))
@@ -120,10 +124,16 @@ def main() -> None:
     p.add_argument("folder")
     p.add_argument("weights", nargs="+")
     p.add_argument("--features", metavar="FILE", help="SqueezeNet's tensors, for the distance by held maps")
+    p.add_argument("--network", choices=networks.NETWORKS, help="instead of the recipes")
+    p.add_argument("--scale", type=int)
+    p.add_argument("--task", choices=INPUTS)
     a = p.parse_args()
+    given = {"network": a.network, "scale": a.scale, "task": a.task} if a.network else None
+    if given and not all(given.values()):
+        p.error("--network needs --scale and --task")
     features = Features(a.features) if a.features else None
     for path in a.weights:
-        network, recipe = opened(path)
+        network, recipe = opened(path, given)
         print(json.dumps({"weights": path, **figures(network, a.folder, recipe["task"], "cpu", features)}), flush=True)
 
 

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import nn
 
 # Maps used in training, and maps used only for evaluation.
-TRAINED = ("conv1", "fire3", "fire5", "fire7")
-HELD = ("fire2", "fire4", "fire6", "fire8", "fire9")
+TRAINED = ("conv1", "fire3", "fire5", "fire7", "fire9")
+HELD = ("fire2", "fire4", "fire6", "fire8")
 # The means that the Caffe network subtracts from B, G and R.
 _MEANS = (104.0, 117.0, 123.0)
 

@@ -177,6 +177,10 @@ export const de: Texts = {
       text: 'Aus dem Web oder vom Handy: entfernt auch JPEG-Spuren und Rauschen.',
     },
     'photo-fast': { title: 'Foto (schnell)', text: 'Fast dasselbe in einem Drittel der Zeit.' },
+    sharp: {
+      title: 'Scharf',
+      text: 'Schärfere Haare, Stoffe und Buchstaben. Erfindet Details, die das Bild nicht enthält.',
+    },
     clean: {
       title: 'Sauber',
       text: 'Renderings, Grafiken, verlustfreie Bilder: erhält jedes Detail.',

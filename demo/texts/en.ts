@@ -177,6 +177,10 @@ export const en = {
       text: 'From the web or a phone: removes JPEG traces and noise as well.',
     },
     'photo-fast': { title: 'Photo (fast)', text: 'Almost the same in a third of the time.' },
+    sharp: {
+      title: 'Sharp',
+      text: 'Crisper hair, fabric and letters. It invents detail that the picture does not have.',
+    },
     clean: { title: 'Clean', text: 'Renders, artwork, lossless pictures: keeps every detail.' },
     'clean-fast': { title: 'Clean (fast)', text: 'Almost the same in a third of the time.' },
     lcoan: { title: 'Clean (LCoAN)', text: 'Repeats of a texture help each other. Slow.' },

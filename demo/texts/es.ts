@@ -176,6 +176,10 @@ export const es: Texts = {
       text: 'De la web o del móvil: también quita restos de JPEG y ruido.',
     },
     'photo-fast': { title: 'Foto (rápida)', text: 'Casi lo mismo en un tercio del tiempo.' },
+    sharp: {
+      title: 'Nítido',
+      text: 'Pelo, telas y letras más nítidos. Inventa detalles que la imagen no contiene.',
+    },
     clean: {
       title: 'Limpia',
       text: 'Renders, ilustraciones, imágenes sin pérdida: conserva cada detalle.',

@@ -172,6 +172,10 @@ export const ja: Texts = {
     },
     photo: { title: '写真', text: 'ウェブやスマートフォンの写真。JPEG の乱れとノイズも除きます。' },
     'photo-fast': { title: '写真（高速）', text: 'ほぼ同じ結果を 3 分の 1 の時間で。' },
+    sharp: {
+      title: 'シャープ',
+      text: '髪や布、文字がくっきりします。元の画像にない細部を作り出します。',
+    },
     clean: { title: 'きれいな画像', text: 'CG、イラスト、可逆圧縮の画像。細部をすべて残します。' },
     'clean-fast': { title: 'きれいな画像（高速）', text: 'ほぼ同じ結果を 3 分の 1 の時間で。' },
     lcoan: {

@@ -169,6 +169,10 @@ export const zh: Texts = {
     },
     photo: { title: '照片', text: '来自网络或手机：同时去除 JPEG 痕迹和噪点。' },
     'photo-fast': { title: '照片（快速）', text: '效果几乎相同，只需三分之一的时间。' },
+    sharp: {
+      title: '锐利',
+      text: '头发、织物和文字更清晰。会生成原图中没有的细节。',
+    },
     clean: { title: '干净图片', text: '渲染图、插画、无损图片：保留每个细节。' },
     'clean-fast': { title: '干净图片（快速）', text: '效果几乎相同，只需三分之一的时间。' },
     lcoan: { title: '干净图片（LCoAN）', text: '重复的纹理互相补充。较慢。' },

@@ -120,6 +120,15 @@ export const MODEL_FILES: readonly ModelFile[] = [
     sha256: '948f8fa20c971fbf5925a44d1d15cc461c4310d03689f5e3d44f787069023f2d',
   }),
   model({
+    id: 'a2n-sharp-x4',
+    scale: 4,
+    kind: 'sharp',
+    best: true,
+    fast: true,
+    bytes: 2_114_006,
+    sha256: '564e7fd7b20f9ec79a548fdf0a022136f9d0c646d4bbb1a1fd40e95d5ccbe565',
+  }),
+  model({
     id: 'a2nm-x2',
     network: 'a2nm',
     scale: 2,

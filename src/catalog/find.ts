@@ -7,9 +7,10 @@ import type { Restoration, Task } from './task.ts';
 
 /**
  * The kind of images that a model enlarges best. `photo` means ordinary photos, which are usually
- * JPEG files. `clean` means lossless images.
+ * JPEG files. `clean` means lossless images. `sharp` models enlarge photos and invent detail, so
+ * they run only on request.
  */
-export type Kind = 'photo' | 'clean';
+export type Kind = 'photo' | 'clean' | 'sharp';
 
 /** One shipped weight file, and the information that is needed to run its network. */
 export interface ModelFile {

@@ -30,27 +30,27 @@ const SCENES: readonly LargeScene[] = [
   {
     name: 'text',
     title: 'Text',
-    seen: 'Letters and seams have sharp edges. Letters that the photo hardly resolves are guessed, some of them wrongly (ASHBY), and the weave of the suit is smoother than in the plain enlargement.',
+    seen: 'Letters and seams have sharp edges. Letters that the photo hardly resolves are guessed, some of them wrongly (ASHBY), and the weave of the suit is smoother than in the plain enlargement. The sharp model gives the cloth a weave and small wrinkles, and guesses the same letters.',
   },
   {
     name: 'face',
     title: 'A face',
-    seen: 'Eyes, teeth and outlines are sharp. Hair looks a little painted, and the skin loses some of its texture.',
+    seen: 'Eyes, teeth and outlines are sharp. With the photo model, hair looks a little painted, and the skin loses some of its texture. With the sharp model, hair and skin have fine detail. Some of the lines on the skin are invented.',
   },
   {
     name: 'leaves',
     title: 'Leaves and fur',
-    seen: 'The edges of leaves are clean. Fine hairs of the fur grow together into thicker strokes; there the plain enlargement looks softer but more natural.',
+    seen: 'The edges of leaves are clean. Fine hairs of the fur grow together into thicker strokes; there the plain enlargement looks softer but more natural. The sharp model separates the hairs again and gives the leaves a light grain.',
   },
   {
     name: 'building',
     title: 'A building',
-    seen: 'Bars are straight, without steps and halos. The faint slats in the shadow on the right are weaker than in the plain enlargement, and the edge of the post is uneven.',
+    seen: 'Bars are straight, without steps and halos. The faint slats in the shadow on the right are weaker than in the plain enlargement, and the edge of the post is uneven. The sharp model shows the slats more clearly. It adds a little grain to the walls, and some edges are rougher.',
   },
   {
     name: 'cat',
     title: 'The cat',
-    seen: 'The whiskers stay, and the eye is sharper. Short fur becomes a pattern of small curls that the photo does not have.',
+    seen: 'The whiskers stay, and the eye is sharper. With the photo model, short fur becomes a pattern of small curls that the photo does not have. With the sharp model, the fur is finer, and smooth areas have a light grain.',
   },
 ];
 
@@ -59,28 +59,30 @@ const SCENES: readonly LargeScene[] = [
  * @returns a section about the images, as lines of Markdown
  */
 export async function drawLargeCrops(measurer: Measurer, folder: string): Promise<string[]> {
-  const sharps = MODEL_FILES.filter(({ id }) => id.endsWith(`-sharp-x${SCALE}`));
+  const sharps = MODEL_FILES.filter(({ kind, scale }) => kind === 'sharp' && scale === SCALE);
   const ids = [defaultModel(SCALE).id, ...sharps.map(({ id }) => id)];
-  const runs = await Promise.all(
-    ids.map(async (id) => {
-      const { network, weights } = await chooseModel({ model: id });
-      return measurer.load(network, weights);
-    }),
+  const photos = await Promise.all(
+    SCENES.map(({ name }) => readImage(join(PHOTOS, `${name}.png`))),
   );
+  const rows = photos.map((photo) => [
+    resample(photo, photo.width * SCALE, photo.height * SCALE, 'bicubic'),
+  ]);
+  // One model at a time, because PyTorch keeps only the last one.
+  for (const id of ids) {
+    const { network, weights } = await chooseModel({ model: id });
+    const run = await measurer.load(network, weights);
+    for (const [i, photo] of photos.entries()) rows[i].push((await run(photo)).image);
+  }
   await mkdir(folder, { recursive: true });
-  for (const { name } of SCENES) {
-    const photo = await readImage(join(PHOTOS, `${name}.png`));
-    const [width, height] = [photo.width * SCALE, photo.height * SCALE];
-    const columns = [resample(photo, width, height, 'bicubic')];
-    for (const run of runs) columns.push((await run(photo)).image);
-    await writeColumns(join(folder, `${name}-large.webp`), columns);
+  for (const [i, { name }] of SCENES.entries()) {
+    await writeColumns(join(folder, `${name}-large.webp`), rows[i]);
   }
   const names = ['plain enlargement (bicubic)', ...ids].join(' · ');
   return [
     ...['', TITLE, ''],
     'These photos are shown as they are, so there is no reference image to compare with. `npm run quality:crops` makes the pictures from',
     `[docs/quality/photos](docs/quality/photos/README.md). From left to right: ${names}.`,
-    'The remarks state what one person saw at 100 % on 29 November 2026.',
+    'The remarks state what one person saw at 100 % on 30 November 2026.',
     ...SCENES.flatMap(({ name, title, seen }) => [
       ...['', `### ${title}`, '', ...(seen ? [seen, ''] : [])],
       `![${title}: ${names}](docs/quality/${name}-large.webp)`,
