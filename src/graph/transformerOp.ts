@@ -1,6 +1,7 @@
 /**
  * The ops of lightweight transformers (ASID, OmniSR, SwinIR and similar networks): norms, depthwise
- * convolutions, attention within groups of pixels or between channels, and maps of reduced size.
+ * convolutions, attention within groups of pixels or between channels, strided convolutions and
+ * pooling.
  *
  * Notation: a map has `C` channels, `H` rows and `W` columns, and `w` is the side of a window.
  * Pixel `(y, x)` is in row `y` and column `x`. `H` and `W` are multiples of `w`. A *grouping*

@@ -33,8 +33,8 @@ export const atOnce =
 const SLICE_MS = 20;
 
 /**
- * Creates a `pause` function for `paced`. If `SLICE_MS` have passed since its last wait, the
- * function waits for a timer, so that other events are handled.
+ * Creates a `pause` function for `paced`. Every `SLICE_MS` milliseconds, the function waits for a
+ * timer, so that other events are handled.
  * @param check is called after each wait and may throw
  */
 export function timerPause(check: () => void): () => Promise<void> | undefined {

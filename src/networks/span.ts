@@ -85,7 +85,8 @@ export function span(config: SpanConfig): Network {
 }
 
 /**
- * Recognises a SPAN that has its training weights, or a SPAN that contains only its folded layers.
+ * Recognises a SPAN, either with the separate layers that are used for training or with the folded
+ * layers that replace them.
  */
 export function matchSpan(outline: Outline): Match | null {
   const trained = shapeOf(outline, 'conv_1.sk.weight', 4);

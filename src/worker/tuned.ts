@@ -63,7 +63,7 @@ export const cacheStore = (caches: Pick<CacheStorage, 'open'>, origin: string): 
  * - `full`: reads the store. If it has no entry, measures immediately, which takes a few seconds.
  *   A software adapter is slow, so only convolutions are measured, on maps of 16 x 16 pixels, and
  *   the fusion level comes from the table of adapter families (`FAMILIES`). If the measurement
- *   fails, the whole tuning comes from this table, and the next call measures again.
+ *   fails, all choices come from this table, and the next call measures again.
  * - `quick`: reads the result of a full measurement or, if there is none, of a quick measurement
  *   from the store. If the store has neither, the tuning comes from the table.
  */

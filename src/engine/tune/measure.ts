@@ -123,7 +123,7 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
   return { adapter, clock, measurements, family, best };
 }
 
-/** The methods to measure, and the name of the variant in the list of measurements. */
+/** A choice of methods to measure, and its name in the list of measurements. */
 type Candidate = readonly [name: string, choice: MethodChoice];
 
 const levelName = (fuse: Fusion, tileColumns: TileColumns): string =>

@@ -138,7 +138,7 @@ function fitting(
  * Computes convolutions of f16 maps with subgroup matrices. On hardware GPUs, matrix products are
  * several times faster than the same products computed with vectors. Two kernels have no matrix
  * version: the convolution of a concatenation (PARTS), and the one that stores the final image
- * (PACK). These two compute strips of pixels with vectors. `stripConv` determines their shapes.
+ * (PACK). For these two, each invocation computes a strip of pixels, as in `stripConv`.
  */
 export const matrixConv = (unit: MatrixUnit): ConvVariant => {
   const { m, n, k, subgroup } = unit;
