@@ -310,8 +310,8 @@ export function channelAttentionKernel(
 }
 
 /**
- * The number of pixels that each `channelSumsKernel` workgroup sums, and the number of pixels in
- * its memory at a time.
+ * Each workgroup of `channelSumsKernel` adds up `SUM_PIXELS` pixels. It loads `SUM_STEP` of them at
+ * a time.
  */
 const [SUM_PIXELS, SUM_STEP] = [1024, 32];
 

@@ -59,8 +59,8 @@ export interface Upscaler {
    *   `FETCH_FAILED`, `DECODE_FAILED`, `IMAGE_TOO_LARGE`, `NO_WEBGPU`, `INSECURE_CONTEXT`,
    *   `MODEL_CORRUPT`, `DEVICE_LOST`, `OUT_OF_MEMORY`, `NON_FINITE`, `BLANK_RESULT`,
    *   `ENCODE_FAILED`, `WRITE_FAILED`, `WORKER_FAILED`, `ABORTED`. After any of these errors, the
-   *   upscaler can process the next image. No partial result file is left behind. A target file
-   *   that was empty before the call is removed.
+   *   upscaler can process the next image. No partial result file is left behind. If the
+   *   target file was empty before the call, it is removed.
    */
   upscale(
     source: UpscaleSource,
