@@ -85,7 +85,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
     scale: 4,
     kind: 'photo',
     bytes: 2_114_006,
-    sha256: 'ea867362c0171811c0aeb108d366159e950685f94b89de31b3a279657f6eeb23',
+    sha256: 'fafbb985310e0203bf7b218e2002cc34e682dae303b1c8ce22cece0f6febdea5',
   }),
   model({
     id: 'pan-photo-x2',
@@ -125,8 +125,9 @@ export const MODEL_FILES: readonly ModelFile[] = [
     kind: 'sharp',
     best: true,
     fast: true,
+    f16: false,
     bytes: 2_114_006,
-    sha256: '564e7fd7b20f9ec79a548fdf0a022136f9d0c646d4bbb1a1fd40e95d5ccbe565',
+    sha256: '13194185db4bc7ee4b0b7cb30ea99f360bf8d9430d0ec107d002ba6186e9ecc2',
   }),
   model({
     id: 'a2nm-x2',
