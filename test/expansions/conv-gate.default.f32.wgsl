@@ -27,17 +27,20 @@ const UPSAMPLE = 2u;
 const ACT1 = 1u;
 const SLOPE1 = 0.20000000298023224f;
 
-// A 3x3 convolution and pixel attention (arXiv 2010.01073, section 3.4), fused:
+// Computes a 3x3 convolution, followed by pixel attention (arXiv 2010.01073, section 3.4).
+//
 //   u = w3 * x + b3;  y = act1( u * sigmoid(w1 u + b1) )
-// The 3x3 convolution has zero padding. It enlarges `x` by UPSAMPLE (nearest-neighbour) while
-// reading it. The enlarged map is never stored. `w1` is 1x1 and keeps the number of channels.
+//
+// The 3x3 convolution has zero padding. It reads `x` as if `x` were enlarged by UPSAMPLE
+// (nearest-neighbour). The enlarged map is never stored. `w1` is 1x1 and keeps the number of
+// channels.
 //
 //   x       [IN_BLOCKS][h][w] vectors of 4 channels (Chw4c), H = h * UPSAMPLE, W = w * UPSAMPLE
 //   weights mat4x4, column c = input channel c: w3 [DEPTH][IN_BLOCKS][9], w1 [DEPTH][DEPTH]
 //   bias    b3 [DEPTH], b1 [DEPTH]
 //   y       [DEPTH][H][W]
 //
-// lib/exchange.wgsl describes the workgroups.
+// lib/exchange.wgsl explains which pixels and channels each invocation computes.
 // The prelude defines E, E4, E4x4, IN_BLOCKS, DEPTH, TILE_COLUMNS, UPSAMPLE, ACT1 and SLOPE1.
 
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
@@ -56,8 +59,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN is not below 0, so
-// it stays NaN.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN stays NaN, because
+// `NaN < 0` is false.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -87,15 +90,16 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would lose it.
+    // Near zero, `tanh` stays precise, but the equivalent `1 / (1 + exp(-v)) - 0.5` would not.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }
 }
 
-// Code for workgroups of TILE_COLUMNS x DEPTH invocations that compute all DEPTH blocks of channels
-// of TILE_COLUMNS x 8 pixels. Invocation `(l, b)` computes block `b` of the eight pixels in column
-// `l`. Invocations exchange values through workgroup memory.
+// Code shared by kernels in which each workgroup computes a tile of TILE_COLUMNS x 8 pixels with
+// all DEPTH blocks of channels. A workgroup has TILE_COLUMNS x DEPTH invocations. Invocation
+// `(l, b)` computes block `b` of the eight pixels in column `l`. Invocations exchange values
+// through workgroup memory.
 // The prelude defines DEPTH and TILE_COLUMNS (TILE_COLUMNS * DEPTH is at most 256).
 
 const_assert DEPTH > 0u && TILE_COLUMNS * DEPTH <= 256u;
@@ -103,8 +107,9 @@ const PIXELS = 8u * TILE_COLUMNS;
 
 var<workgroup> exchange: array<vec4f, PIXELS * DEPTH>;
 
-// Returns the sum over all columns of a block. Only lane 0 gets a valid result. Every invocation of
-// the workgroup must call this function.
+// Adds up the `own` values of all columns of the tile, separately for each block. Only the
+// invocations in column 0 (`lane` 0) get the sum. Every invocation of the workgroup must call this
+// function.
 fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   var sum = own;
   workgroupBarrier();
@@ -118,8 +123,8 @@ fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   return sum;
 }
 
-// Products are f32 or, with HALF, have the type of the maps and weights. If that type is f16, real
-// GPUs compute two products at a time.
+// Products are f32. With HALF, they instead have the type of the maps and weights. If that type is
+// f16, GPU hardware can compute two products at a time.
 // The prelude defines E4, E4x4 and HALF.
 
 alias P4 = vec4f;
@@ -207,7 +212,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   for (var i = 0u; i < in_blocks; i++) {
     const SIDE = 3u;
     const TAPS = SIDE * SIDE;
-    // The distances from one tap to the next, along a strip and across strips.
+    // The distances between the weight matrices of neighbouring taps, along a strip and across
+    // strips.
     const ALONG_TAPS = SIDE;
     const ACROSS_TAPS = 1u;
     let base = i * plane;

@@ -43,16 +43,21 @@ const ACTIVATION_PRELU = 8u;
 //   sum = sum_{c,ky,kx} w[o,c,ky,kx] * x[c, i+ky-SIDE/2, j+kx-SIDE/2]
 // Bindings and epilogue are those of conv/store.wgsl. Maps and weights are f16, and sums are f32.
 //
-// A left matrix contains K channels of M pixels in a row. A right matrix contains the taps from K
-// input channels to N output channels. A subgroup computes COLUMNS columns of N output channels for
-// 16 x 4 pixels, which are divided into FRAGMENTS fragments of M pixels. A workgroup of SUBGROUP x
-// SUBGROUPS x 1 invocations covers 16 x (4 * SUBGROUPS) pixels. Each `z` of the grid covers COLUMNS
-// columns. For each chunk of 4 * QUADS input channels, the workgroup copies its pixels and their
-// halo to workgroup memory. There, channels are innermost, and each pixel has PITCH vectors. These
-// take an odd multiple of 16 bytes, so that the rows of a matrix are in different banks. If there
-// is no padding between pixels, the channels of the three pixels in a row of taps form one run, and
-// RUNS is 1. A run has STEPS matrices of K channels. If REST channels remain, one matrix of REST
-// channels follows.
+// A subgroup computes COLUMNS * N output channels of 16 x 4 pixels. It divides the pixels into
+// FRAGMENTS fragments of M pixels, and the channels into COLUMNS columns of N channels. A workgroup
+// has SUBGROUP x SUBGROUPS x 1 invocations and computes 16 x (4 * SUBGROUPS) pixels. The grid's z
+// dimension divides the output channels among workgroups.
+//
+// The input channels are processed in chunks of 4 * QUADS channels. The workgroup first copies a
+// chunk of its pixels, and of the pixels around them that the kernel reads, to workgroup memory. In
+// this copy, the channels of a pixel are consecutive, and adjacent pixels are PITCH vectors apart.
+// This distance is an odd multiple of 16 bytes, so adjacent pixels are in different memory banks.
+//
+// For each output pixel, a row of the kernel reads SIDE adjacent input pixels. If there is no
+// padding between them, their values form a single run (RUNS is 1). Otherwise, each pixel is a run
+// of its own (RUNS is SIDE). A run is processed in STEPS steps of K values and, if REST is not 0, a
+// last step of REST values. Each step multiplies left matrices (K values of the run for each of M
+// adjacent output pixels) by right matrices (K x N weights).
 //
 //   weights [grid z][chunks][SIDE][RUNS][steps][COLUMNS][K or REST][N], in the order of use
 // The prelude defines E, E4, SIDE, UPSAMPLE (0: the uniform's factor), M, N, K, REST (0: none),
@@ -63,8 +68,9 @@ const ACTIVATION_PRELU = 8u;
 //   y = act1( act0( sum + b[o] ) * m * factor + r ) or, with MIX,
 //   y = act1( act0( sum + b[o] ) * m[own] + r * m[1 - own] )    (arXiv 2104.09497, eq. 5)
 // `m` and `r` are feature maps with the output's shape. Either can be absent. With MIX, `m` is a
-// vector of two weights. With PARTS, `x` is a concatenation, `r` is one of the five bound maps, and
-// there is no `m`.
+// vector of two weights. With PARTS, `x` is the concatenation of several feature maps, and `m` is
+// absent. The shader then reads up to five maps: the parts of `x`, and `r` if it is not one of
+// these parts.
 //
 // Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, with zeros in absent channels.
 //   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
@@ -72,10 +78,11 @@ const ACTIVATION_PRELU = 8u;
 //   m, r, y [out_blocks][H][W]
 // The code that reads the weights declares them.
 //
-// Software drivers execute every branch of a switch, and one `exp()` costs them as much time as a
-// convolution. LINEAR therefore limits both activations to none, ReLU and leaky ReLU, and SIGMOID
-// allows a sigmoid as `act0`. MULTIPLY, ADD and PRELU determine which operations the epilogue
-// supports. The uniform selects those that a layer needs.
+// Drivers that emulate a GPU on the CPU execute every branch of a switch, and one `exp()` can cost
+// them as much time as the convolution itself. LINEAR therefore replaces each switch with a leaky
+// ReLU, whose slope can also make it a ReLU or the identity. SIGMOID replaces the switch for `act0`
+// with a sigmoid. MULTIPLY, ADD and PRELU each add the code of one operation to the epilogue. A
+// layer runs only those operations that `epilogue` in its uniform selects.
 // The prelude defines PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, MIX and PRELU.
 
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
@@ -94,8 +101,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN is not below 0, so
-// it stays NaN.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN stays NaN, because
+// `NaN < 0` is false.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -125,7 +132,7 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would lose it.
+    // Near zero, `tanh` stays precise, but the equivalent `1 / (1 + exp(-v)) - 0.5` would not.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }
@@ -153,8 +160,8 @@ struct Params {
 @group(0) @binding(5) var<storage, read> addend: array<E4>;
 @group(0) @binding(6) var<storage, read_write> y: array<E4>;
 
-// Returns the bias of a block. Blocks beyond the last one get the last block's bias and are not
-// stored.
+// Returns the bias of a block. Blocks beyond the last one get the last block's bias, but their
+// results are not stored.
 fn bias_of(block: u32) -> vec4f {
   return vec4f(bias[min(block, params.out_blocks - 1u)]);
 }
@@ -187,9 +194,11 @@ const SPAN = 16u + 2u * REACH;
 const SPAN_PIXELS = SPAN * (SUBGROUPS * 4u + 2u * REACH);
 const STEP = COLUMNS * K * N;
 const LAST_STEP = COLUMNS * REST * N;
-// Sums are exchanged through workgroup memory, because the mapping of matrix elements to
-// invocations is implementation-defined. The exchange takes GOES passes (1 or 2) of GO_FRAGMENTS
-// fragments. One vector of padding per pixel avoids bank conflicts.
+// A subgroup writes its sums to workgroup memory (`leaving`), where each invocation can read the
+// sums of any pixel. It cannot read them from the matrices, because the mapping of matrix elements
+// to invocations is implementation-defined. To save memory, the sums can be written in two passes
+// (GOES is 2), each with GO_FRAGMENTS fragments. One vector of padding after each pixel's sums
+// avoids bank conflicts.
 const GO_PIXELS = GO_FRAGMENTS * M;
 const WIDE = COLUMNS * N / 4u + 1u;
 
@@ -199,7 +208,8 @@ alias LastLeft = subgroup_matrix_left<E, REST, M>;
 alias LastRight = subgroup_matrix_right<E, N, REST>;
 alias Sums = subgroup_matrix_result<f32, N, M>;
 
-// A left matrix can extend past the last pixel. The weights for that part are zero.
+// The last left matrix of a run can extend past the run's end, so the array has K extra values
+// after the last pixel. The weights that multiply values past a run's end are zero.
 var<workgroup> pixels: array<E4, SPAN_PIXELS * PITCH + K / 4u>;
 var<workgroup> leaving: array<vec4f, SUBGROUPS * GO_PIXELS * WIDE>;
 

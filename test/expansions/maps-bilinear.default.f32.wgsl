@@ -8,7 +8,8 @@ const SCALE = 2u;
 //   the upper neighbour of this coordinate is clamped to the last row or column.
 //   x [BLOCKS][H / SCALE][W / SCALE], y [BLOCKS][H][W], vectors of 4 channels (Chw4c)
 // One invocation computes 4 channels of one output pixel. Workgroups have 8 x 8 x 1 invocations.
-// The grid's `z` selects the block. The prelude defines E, E4 and SCALE.
+// A workgroup's `z` coordinate is the index of its block of 4 channels. The prelude defines E, E4
+// and SCALE.
 
 // The uniform of kernels that process one feature map.
 

@@ -11,7 +11,7 @@ const CHANNELS = 3u;
 //   x, y [ceil(C / 4)][height][width] vectors of 4 channels (Chw4c), each with its own C and size
 // One invocation computes 4 channels of one output pixel. Workgroups have 8 x 8 x 1 invocations.
 // The grid's `z` selects the output block. The prelude defines E, E4, S, UNSHUFFLE and CHANNELS
-// (the channels of `y`).
+// (the number of channels of `y`).
 
 // The uniform of kernels that process one feature map.
 

@@ -5,10 +5,10 @@ const CLUSTERS = 128u;
 const BLOCKS = 32u;
 
 // Finds the cluster of each pixel `i`. `codes[r, i]` is `r * CLUSTERS` plus the index of the
-// largest similarity. Among equal values, the lowest index is used.
+// largest similarity. If several similarities are equally large, the lowest index is used.
 //   similar [R][length][BLOCKS * 4] f32, codes [R][length] u32
 // Each invocation processes one pixel. Workgroups have 64 invocations. The grid's `z` selects the
-// round `r`. The prelude defines CLUSTERS and BLOCKS.
+// round of clustering, `r`. The prelude defines CLUSTERS and BLOCKS.
 
 struct Params {
   length: u32,

@@ -3,14 +3,16 @@ alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 const BLOCKS = 8u;
 
-// Copies a map's pixels to rows in sorted order. The last rows are repeated to fill the last
-// window:
-//   rows[r, j] = x[:, order[r, padded(j)] - r * length]
+// Copies a map's pixels to rows. The buffer `order` contains the order of the rows. The last rows
+// are repeated to fill the last window. `sorted(j)` is `j` or the position of the repeated row.
+//   rows[r, j] = x[:, order[r, sorted(j)] - r * length]
 //   x     [BLOCKS][length] vectors of 4 channels (Chw4c)
 //   order [R][length] u32, with r * length added
 //   rows  [R][padded][BLOCKS] vectors of 4 channels
-// One invocation copies 4 channels of one row. Workgroups have 4 x 16 invocations. In the grid,
-// each `y` covers 16 rows, and `z` selects the round `r`. The prelude defines E4 and BLOCKS.
+// One invocation copies 4 channels of one row. A workgroup has 4 x 16 invocations and copies up to
+// 16 channels of 16 rows. In the grid, `x` selects the channels, `y` selects the rows, and `z`
+// selects the round of clustering, `r`. The prelude (code that is put before this shader) defines
+// the type E4 and BLOCKS, the number of blocks of 4 channels.
 
 struct Params {
   length: u32,

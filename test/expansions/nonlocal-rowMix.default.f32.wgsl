@@ -8,13 +8,14 @@ alias E4x4 = mat4x4f;
 //   rows [R][windows * w][blocks] vectors of 4 channels
 //   y    has the layout of rows
 // One workgroup computes 64 channels of 32 rows, with 32 keys at a time. Each of its 8 x 8
-// invocations computes 4 rows and 8 channels. In the grid, each `x` selects 32 rows and one of
-// `ceil(blocks / 16)` parts of the channels, and `y` selects the window. Sizes are uniforms, so
-// maps of all sizes share one pipeline. The prelude defines E and E4.
+// invocations computes 4 rows and 8 channels. In the grid, `y` selects the window, and
+// `ceil(blocks / 16)` consecutive values of `x` cover all channels of 32 rows. Sizes are uniforms,
+// so maps of all sizes share one pipeline. The prelude defines E and E4.
 
-// Returns the row of key `k` of a window. The keys are the window's own rows. With 3 spans, the
-// rows of the window before it and of the window after it follow. The first and last windows of a
-// round count as neighbours. `window` is counted across all rounds.
+// Returns the index of the row that serves as key `k` for a window. The keys are the window's own
+// rows. If attention spans three windows, these are followed by the rows of the previous window and
+// then by the rows of the next window. The first and last windows of a round count as neighbours.
+// `window` is an index into the windows of all rounds.
 fn key_row(window: u32, k: u32) -> u32 {
   let round = window / params.windows;
   let own = window % params.windows;

@@ -3,13 +3,16 @@ alias E = f32;
 alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 
-// Computes the same weighted sums as rowMix.wgsl, for devices with `subgroups` on which loads are
-// expensive. Four neighbouring invocations compute different rows with the same keys. Each of them
-// loads the values of one key and shares them with the others.
+// Computes the same weighted sums as rowMix.wgsl. This version is for devices that support
+// `subgroups` and where memory loads are expensive. Four neighbouring invocations compute different
+// rows but need the same keys, so each of them loads the values of one key and shares them with the
+// others.
+//
 //   y[q] = sum_k p[q, k] * rows[k], with the keys k of q's window
+//
 // One invocation computes 16 channels of 4 rows without workgroup memory. A workgroup computes 64
-// rows. In the grid, each `x` selects 64 rows and one of `ceil(blocks / 4)` parts of the channels,
-// and `y` selects the window. The prelude defines E and E4.
+// rows. In the grid, `x` selects 64 rows and one of `ceil(blocks / 4)` groups of 16 channels, and
+// `y` selects the window. The prelude defines E and E4.
 
 // Builds a matrix from four columns. Each invocation of a quad has loaded one of them. All four
 // invocations must be active.
@@ -22,10 +25,12 @@ fn quad_columns(own: vec4f) -> mat4x4f {
   );
 }
 
-// Defines the uniform for attention within windows of sorted rows, and finds the row of a key. A
-// window's keys are its own rows. With 3 spans, the rows of the window before it and of the window
-// after it follow. The first and last windows of a round count as neighbours. Divisions run only
-// once per window, because software drivers divide one lane at a time.
+// Declares the uniform for attention within windows of sorted rows, and functions that find the
+// row of a key. The first keys of a window are its own rows. If attention spans three windows, it
+// also has the rows of the previous window and then the rows of the next window as keys. Within a
+// round of clustering, windows wrap around: the first and last windows are neighbours. Division is
+// slow on software drivers, which divide one SIMD lane at a time. Only `spans_of` divides, so each
+// invocation calls it once and passes the result to `key_row`.
 
 struct Params {
   windows: u32, // The number of windows in a round.
@@ -37,7 +42,8 @@ struct Params {
   blocks: u32, // The number of vectors of 4 channels in a row.
 }
 
-// Returns the first row of each of the three windows, minus the number of keys before that window.
+// Returns the offsets of the three windows that contain keys: `window` itself, the previous window
+// and the next one. The row of key `k` is `k` plus the offset of the window that contains the key.
 fn spans_of(window: u32) -> vec3u {
   let round = window / params.windows * params.windows;
   let own = window - round;
@@ -59,8 +65,9 @@ fn key_row(spans: vec3u, k: u32) -> u32 {
 @group(0) @binding(2) var<storage, read> rows: array<E4>;
 @group(0) @binding(3) var<storage, read_write> y: array<E4>;
 
-// Loads one block of channels of four keys. Beyond the last block, the values are arbitrary, and
-// the sums are not stored.
+// Returns the values of four keys for one block of four channels. Each column holds one key. Beyond
+// the last block, the values are arbitrary, but `store` does not write the sums that are computed
+// from them.
 fn load_values(at: u32) -> mat4x4f {
   return quad_columns(vec4f(rows[at]));
 }

@@ -4,8 +4,8 @@ alias E4x4 = mat4x4f;
 const BLOCKS = 8u;
 
 // Computes the reciprocal of each row's norm, for attention keys. Norms below 5e-5 count as 5e-5.
-//   rows [count][BLOCKS] vectors of 4 channels, inverse [count] f32
-// Each invocation processes one row. Workgroups have 64 invocations.
+// `rows` is [count][BLOCKS] vectors of 4 channels, and `inverse` is [count] f32. Each invocation
+// processes one row. Workgroups have 64 invocations.
 // The prelude defines E4 and BLOCKS.
 
 struct Params {

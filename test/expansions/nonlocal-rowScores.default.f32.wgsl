@@ -13,14 +13,17 @@ const BIASED = false;
 //   lse     [R][windows * w] f32
 //   bias    [R][windows * w][bias_blocks] vectors of 4 positions, with BIASED
 // One workgroup computes 32 rows of a window against all keys of the window, with 32 keys at a
-// time. Each of its 8 x 8 invocations computes 4 rows and 4 keys. `p` contains the scores until the
-// row's sum is known. Each invocation reads back only its own values. In the grid, each `x` covers
-// 32 rows, and `y` selects the window. Sizes are uniforms, so maps of all sizes share one pipeline.
+// time. Each of the workgroup's 8 x 8 invocations computes 4 x 4 scores at a time: those of 4 rows
+// for 4 keys. The scores are stored in `p` and, when the row's sum is known, replaced by the
+// weights. Each invocation reads back only its own values. The workgroup's index `x` in the grid
+// selects 32 rows of the window, and its index `y` selects the window. Sizes are uniforms, so maps
+// of all sizes share one pipeline.
 // The prelude defines E, E4 and BIASED.
 
-// Returns the row of key `k` of a window. The keys are the window's own rows. With 3 spans, the
-// rows of the window before it and of the window after it follow. The first and last windows of a
-// round count as neighbours. `window` is counted across all rounds.
+// Returns the index of the row that serves as key `k` for a window. The keys are the window's own
+// rows. If attention spans three windows, these are followed by the rows of the previous window and
+// then by the rows of the next window. The first and last windows of a round count as neighbours.
+// `window` is an index into the windows of all rounds.
 fn key_row(window: u32, k: u32) -> u32 {
   let round = window / params.windows;
   let own = window % params.windows;
@@ -50,7 +53,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> p: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> lse: array<f32>;
 
-// The number of vectors of 4 channels that are copied to workgroup memory at a time.
+// Each row and key is copied to workgroup memory in parts of this many vectors of 4 channels.
 const PART = 8u;
 const LOWEST = -3.0e38;
 
@@ -65,8 +68,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let lane = local.x % 8u;
   let team = local.x / 8u;
   let first_row = group.x * 32u;
-  // In place of a row or key beyond the last one, the last one is used again. The results of such
-  // rows are not stored, and such keys get the score LOWEST.
+  // Rows beyond the last one repeat the last row, and their results are not stored. Keys beyond the
+  // last one repeat the last key and get the score LOWEST.
   let rows_at = window * params.window;
   let at = ((window - params.first) * params.window + first_row + team * 4u) * params.stride + lane;
   let rest = params.window - min(params.window, first_row + team * 4u);

@@ -7,10 +7,10 @@ alias E4x4 = mat4x4f;
 // neighbouring invocations compute different rows with the same keys, and each loads a quarter of
 // the keys.
 //   s[q, k] = rows[q] . rows[k] * inverse[k];  lse[q] = log sum_k exp s[q, k];  p = exp(s - lse)
-// One invocation computes 4 rows against all keys, with 16 keys at a time. `p` contains each row's
-// scores until their maximum is known, then the exponentials until their sum is known. A workgroup
-// computes 64 rows. In the grid, each `x` covers 64 rows, and `y` selects the window. The prelude
-// defines E and E4.
+// One invocation computes 4 rows against all keys, with 16 keys at a time. First, it writes the
+// scores to `p`. Then it replaces them with their exponentials, and finally with the attention
+// weights. A workgroup computes 64 rows. Its index `x` in the grid selects the rows, and its index
+// `y` selects the window. The prelude defines E and E4.
 
 // Builds a matrix from four columns. Each invocation of a quad has loaded one of them. All four
 // invocations must be active.
@@ -23,10 +23,12 @@ fn quad_columns(own: vec4f) -> mat4x4f {
   );
 }
 
-// Defines the uniform for attention within windows of sorted rows, and finds the row of a key. A
-// window's keys are its own rows. With 3 spans, the rows of the window before it and of the window
-// after it follow. The first and last windows of a round count as neighbours. Divisions run only
-// once per window, because software drivers divide one lane at a time.
+// Declares the uniform for attention within windows of sorted rows, and functions that find the
+// row of a key. The first keys of a window are its own rows. If attention spans three windows, it
+// also has the rows of the previous window and then the rows of the next window as keys. Within a
+// round of clustering, windows wrap around: the first and last windows are neighbours. Division is
+// slow on software drivers, which divide one SIMD lane at a time. Only `spans_of` divides, so each
+// invocation calls it once and passes the result to `key_row`.
 
 struct Params {
   windows: u32, // The number of windows in a round.
@@ -38,7 +40,8 @@ struct Params {
   blocks: u32, // The number of vectors of 4 channels in a row.
 }
 
-// Returns the first row of each of the three windows, minus the number of keys before that window.
+// Returns the offsets of the three windows that contain keys: `window` itself, the previous window
+// and the next one. The row of key `k` is `k` plus the offset of the window that contains the key.
 fn spans_of(window: u32) -> vec3u {
   let round = window / params.windows * params.windows;
   let own = window - round;
@@ -63,7 +66,7 @@ fn key_row(spans: vec3u, k: u32) -> u32 {
 
 const LOWEST = -3.0e38;
 
-// Loads one block of channels of four keys, with one key per column.
+// Returns the values of four keys for one block of four channels. Each column holds one key.
 fn load_keys(at: u32) -> mat4x4f {
   return quad_columns(vec4f(rows[at]));
 }
@@ -145,7 +148,8 @@ fn main(
       s3_2 += v2 * m3;
       s3_3 += v3 * m3;
     }
-    // The sums are copied to an array, so that the loop below is compiled only once.
+    // The loop below selects the sums by index, so they are copied to an array. An unrolled loop
+    // would not need the array, but its body would be compiled four times.
     var s = array<vec4f, 16>(s0_0, s0_1, s0_2, s0_3, s1_0, s1_1, s1_2, s1_3, s2_0, s2_1, s2_2, s2_3, s3_0, s3_1, s3_2, s3_3);
     let own = vec4f(inverse[row_a], inverse[row_b], inverse[row_c], inverse[row_d]);
     for (var i = 0u; i < 4u; i++) {

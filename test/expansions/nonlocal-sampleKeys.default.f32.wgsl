@@ -11,10 +11,11 @@ const STEP = 2u;
 // Sampling is bilinear, and corners outside the map count as zero. Keys with a weight of zero are
 // not read.
 //   w       [ceil(N / 4)][height][width] vectors of 4 keys (Chw4c)
-//   offsets in the same layout, 2 N channels: key t has t * STEP (dy) and t * STEP + 1 (dx), in pixels
+//   offsets in the same layout, 2 N channels, in pixels: for key t, channel t * STEP is dy, and
+//           channel t * STEP + 1 is dx
 //   x, before, y [BLOCKS][height][width] vectors of 4 channels
 // One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
-// grid's `z` selects the block. The prelude defines E, E4, FIRST, KEYS, STEP and ADD.
+// grid's `z` selects the block of 4 channels. The prelude defines E, E4, FIRST, KEYS, STEP and ADD.
 
 // The uniform of kernels that process one feature map.
 
@@ -60,7 +61,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if ADD {
     sum = vec4f(before[first + pixel]);
   }
-  // Beyond this bound, all corners are outside the map. The bound also fits in an i32.
+  // Sample positions are clamped to the range -2 to `far`, so that they fit in an i32. At both ends
+  // of this range, the four pixels around the position are outside the map and count as zero.
   let far = vec2f(f32(params.height) + 2.0, f32(params.width) + 2.0);
   for (var t = FIRST; t < FIRST + KEYS; t++) {
     var weight = f32(w[(t >> 2u) * plane + pixel][t & 3u]);

@@ -11,9 +11,9 @@ const NORMALISED = true;
 //   x       [DEPTH][length] vectors of 4 channels (Chw4c, pixels in one row)
 //   means   [R][CLUSTERS][DEPTH] vectors of 4 channels, with zeros in absent channels
 //   similar [R][length][ceil(CLUSTERS / 4)] vectors of 4 clusters
-// One invocation computes 4 clusters of one pixel. Workgroups have 64 invocations. In the grid, `y`
-// selects the block of clusters, and `z` selects the round `r`. The prelude defines E, E4, DEPTH,
-// CLUSTERS and NORMALISED.
+// One invocation computes the dot products of one pixel with 4 centroids. Workgroups have 64
+// invocations. In the grid, `y` selects the block of clusters, and `z` selects the round `r`. The
+// prelude defines E, E4, DEPTH, CLUSTERS and NORMALISED.
 
 struct Params {
   length: u32,
@@ -33,7 +33,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if pixel >= params.length {
     return;
   }
-  // Clusters beyond the last one repeat the last cluster. Their results are never read.
+  // If the last block has fewer than 4 clusters, the last cluster is used for the missing ones.
+  // Their results are never read.
   let first = group.z * CLUSTERS;
   let k = vec4u(block * 4u) + vec4u(0u, 1u, 2u, 3u);
   let at = (vec4u(first) + min(k, vec4u(CLUSTERS - 1u))) * DEPTH;

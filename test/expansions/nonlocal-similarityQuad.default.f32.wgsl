@@ -6,13 +6,14 @@ const DEPTH = 8u;
 const CLUSTERS = 128u;
 const NORMALISED = true;
 
-// Computes the same dot products as similarity.wgsl, by the method of rowMixQuad.wgsl. Four
-// neighbouring invocations compute different pixels with the same centroids, and each loads a
-// quarter of the centroids.
+// Computes the same dot products as similarity.wgsl, but four neighbouring invocations share their
+// loads, as in rowMixQuad.wgsl. The four invocations process different pixels but need the same
+// centroids, so each of them loads only a quarter of the centroids.
 //   similar[r, i, k] = sum_c x[c, i] * means[r, k, c] / max(|x[:, i]|, 1e-12)
-// One invocation computes 16 clusters of 4 pixels. A workgroup computes 64 pixels. In the grid,
-// each `y` covers 16 clusters, and `z` selects the round `r`. The prelude defines E, E4, DEPTH,
-// CLUSTERS and NORMALISED.
+// One invocation computes the dot products of 4 pixels with 16 centroids. A workgroup covers 64
+// pixels. In the grid, `y` selects a group of 16 clusters, and `z` selects the round of clustering,
+// `r`. The prelude (code that is put before this shader) defines the types E and E4 and the
+// constants DEPTH, CLUSTERS and NORMALISED.
 
 // Builds a matrix from four columns. Each invocation of a quad has loaded one of them. All four
 // invocations must be active.
@@ -47,8 +48,8 @@ fn main(
   let lane = subgroup_lane & 3u;
   let pixel = group.x * 64u + local.x;
   let block = (group.y + params.group_row) * 4u;
-  // In place of a pixel or cluster beyond the last one, the last one is used again. These results
-  // are never read.
+  // An index beyond the last pixel or cluster is replaced with the last index. The results for such
+  // an index are never read.
   let last = params.length - 1u;
   let i0 = min(pixel, last);
   let i1 = min(pixel + 16u, last);

@@ -3,10 +3,10 @@ alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 const CLUSTERS = 128u;
 
-// The last step of the stable counting sort. It computes the target of each position. Within a
-// block, positions with the same code keep their order.
-//   codes [R][length], starts [R][CLUSTERS][blocks], rank [R][length] u32, with r * length added
-// Each workgroup has 256 invocations and processes one block. In the grid, `x` selects the block,
+// The last step of the stable counting sort. It computes the position of each element in the sorted
+// order. Within a block, elements with the same code keep their order.
+//   codes [R][length], starts [R][CLUSTERS][blocks], rank [R][length], all u32
+// In round `r`, `r * length` is added to each position. Each workgroup has 256 invocations and processes one block. In the grid, `x` selects the block,
 // and `z` selects the round `r`. The prelude defines CLUSTERS.
 
 struct Params {

@@ -2,12 +2,12 @@ alias E = f32;
 alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 
-// The second step of the stable counting sort. It computes an exclusive prefix sum of the counts,
-// by code and then by block. Each sum is the target of the first position in a block with that
-// code.
+// The second step of the stable counting sort. For each code and each block, it computes the sorted
+// position of the block's first element with that code. This position is the exclusive prefix sum
+// of the counts, which are ordered by code and, for the same code, by block.
 //   counts, starts [R][total] u32
-// Each workgroup has 256 invocations and processes one round. Each invocation scans one contiguous
-// range. The grid's `z` selects the round `r`. The kernel needs no constants.
+// Each workgroup has 256 invocations and processes one round. Each invocation processes a range of
+// consecutive counts. The workgroup's `z` index is the round `r`. The kernel needs no constants.
 
 struct Params {
   total: u32,

@@ -4,11 +4,11 @@ alias E4x4 = mat4x4f;
 const DEPTH = 8u;
 const CLUSTERS = 128u;
 
-// The start of k-means. The first centroids are the channels of evenly spaced pixels.
-//   means[r, k] = x[:, k * length / CLUSTERS]
-//   x [DEPTH][length] vectors of 4 channels, means [R][CLUSTERS][DEPTH] vectors of f32
-// Each invocation computes one vector of means. Workgroups have 64 invocations. The grid's `z`
-// selects the round `r`. The prelude defines E4, DEPTH and CLUSTERS.
+// The start of k-means. The initial centroids are the channel values of evenly spaced pixels:
+//   means[r, k] = x[:, k * length / CLUSTERS].
+//   x [DEPTH][length] vectors of 4 channels, means [R][CLUSTERS][DEPTH] vectors of f32.
+// Each invocation computes one vector of means. Workgroups have 64 invocations. The workgroup's `z`
+// index is the round `r`. The prelude defines E4, DEPTH and CLUSTERS.
 
 struct Params {
   length: u32,
@@ -24,7 +24,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if i >= CLUSTERS * DEPTH {
     return;
   }
-  // This is `floor(k * length / CLUSTERS)` without a product that could overflow.
+  // `pixel` is `floor(k * length / CLUSTERS)`, computed without a product that could overflow.
   let k = i / DEPTH;
   let pixel = k * (params.length / CLUSTERS) + k * (params.length % CLUSTERS) / CLUSTERS;
   means[group.z * CLUSTERS * DEPTH + i] = vec4f(x[(i % DEPTH) * params.length + pixel]);

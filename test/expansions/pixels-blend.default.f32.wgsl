@@ -2,14 +2,18 @@ alias E = f32;
 alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 
-// Adds a tile's result to the sums over all tiles. Also writes the mean at each pixel that no later
-// tile covers.
+// Adds a tile's result to the sums over all tiles. Also writes the mean at each pixel of the tile's
+// core, which no later tile covers.
+//
 //   x     [height][map_width] vectors: red, green, blue (Chw4c)
-//   band  [band_rows][band_width] vec4f: sums. The fourth lane counts the tiles in them. Row r of
-//         the whole result is stored at row r % band_rows.
-//   mean  [core_height][core_width] vectors: the mean, from the tile's first pixel on
-// No earlier tile covers this tile's pixels from row `fresh_row` and column `fresh_col` on. There,
-// the band still contains finished rows, which are overwritten. One invocation adds one pixel.
+//   band  [band_rows][band_width] vec4f: the sums of red, green and blue, and the number of tiles
+//         that have been added at this pixel
+//   mean  [core_height][core_width] vectors: the means. The core starts at the tile's first pixel.
+//
+// Row r of the whole result is stored at row r % band_rows of the band. Earlier tiles cover only
+// the first `fresh_row` rows and the first `fresh_col` columns of this tile. Elsewhere, the band
+// can still contain the sums of an earlier row of the result, so the kernel overwrites them instead
+// of adding to them. One invocation adds one pixel.
 // Workgroups have 8 x 8 x 1 invocations.
 // The prelude defines E and E4.
 

@@ -11,11 +11,11 @@ const WIDE = false;
 // bilinearly (half-pixel centres, clamped edges). With GREY, the network's single channel is luma,
 // and the colour differences of the LR image are enlarged in the same way.
 //   x      [1][map_height][map_width] vectors: red, green, blue; with GREY: luma
-//   source [image_height][image_width] pixels of the LR image: one u32, with WIDE two, red lowest
-//   image  [H][W] pixels: one u32, with WIDE two
-//   status two u32. The first becomes 1 if any value is NaN or infinite, because a broken result must
-//          cause an error instead of a black image. Each workgroup adds `mark` to the second, which
-//          proves that all of them ran.
+//   source [image_height][image_width] pixels of the LR image, in the same layout as `image`
+//   image  [H][W] pixels: one u32 (with WIDE, two), red in the lowest bits
+//   status two u32. `status[0]` becomes 1 if any value is NaN or infinite, because a broken result
+//          must cause an error instead of a black image. Each workgroup adds `mark` to `status[1]`,
+//          so the sum shows whether all workgroups ran.
 // One invocation converts one pixel. Workgroups have 8 x 8 x 1 invocations.
 // The prelude defines E, E4, RANGE, SCALE, GREY and WIDE.
 
@@ -68,8 +68,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     return;
   }
   let v = vec4f(x[(params.row0 + row) * params.map_width + params.col0 + col]);
-  // The bits are tested, because a compiler may assume that floats are finite and drop comparisons
-  // with infinity.
+  // NaN and infinity are recognised by their exponent bits. Comparing floats with infinity would
+  // not be reliable: a compiler may assume that floats are finite and drop the comparison.
   let exponents = bitcast<vec4u>(v) & vec4u(0x7f800000u);
   if any(exponents == vec4u(0x7f800000u)) {
     atomicStore(&status[0], 1u);

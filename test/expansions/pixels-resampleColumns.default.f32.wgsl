@@ -6,7 +6,7 @@ const WIDE_IN = false;
 // The first half of a resize. It resizes the rows of an RGBA image horizontally, in linear light.
 //   ring[r, i] = sum over t of weight[i, t] * premultiplied(linear(image[r, first[i] + t]))
 //   image [rows][in_width] pixels: one u32 of 8-bit samples, with WIDE_IN two u32 of 16-bit samples,
-//         red lowest, alpha not premultiplied
+//         red in the lowest bits, not premultiplied
 //   taps  [width][1 + count] u32: first, then the bits of the weights, which sum to one
 //   ring  [ring_rows][width] vec4f: linear red, green, blue, premultiplied, and alpha, 0..1. Row r
 //         of the whole image is stored at row r % ring_rows.
@@ -20,7 +20,7 @@ struct Params {
   height: u32, // The number of rows in the bound image.
   group_row: u32,
   in_width: u32,
-  row0: u32, // The first of these rows within the whole image.
+  row0: u32, // The first row of the bound image within the whole image.
   ring_rows: u32,
   count: u32,
 }

@@ -18,7 +18,7 @@ struct Params {
   width: u32,
   height: u32, // The number of rows to compute.
   group_row: u32,
-  row0: u32,        // The first of these rows within the whole result.
+  row0: u32,        // The first row to compute within the whole result.
   ring_rows: u32,
   count: u32,
 }

@@ -7,13 +7,16 @@ const DEPTH = 4u;
 const CHANNELS = 16u;
 const SUM = 3u;
 
-// Implements DySample (graph/plksrOp.ts). The kernel enlarges a map by SCALE. It samples the map
-// bilinearly at learned offsets.
+// Implements DySample (graph/plksrOp.ts). The kernel enlarges the map `z` by SCALE. It samples `z`
+// bilinearly, at positions shifted by the learned offsets `o`.
+//
 //   z, o [..][H / SCALE][W / SCALE], y [..][H][W] vectors of 4 channels (Chw4c)
-// If SUM is 0, one invocation computes 4 channels of one pixel, and the grid's `z` selects the
-// block. Otherwise, each group is one block, and one invocation computes the sums of the groups'
-// first SUM channels at one pixel. Workgroups have 8 x 8 x 1 invocations. The prelude defines E,
-// E4, SCALE, GROUPS, DEPTH (the channels of a group), CHANNELS and SUM.
+//
+// If SUM is 0, each invocation computes one block of 4 channels at one pixel, and the third
+// dimension of the grid selects the block. Otherwise, each group has 4 channels, and each
+// invocation adds up the samples of all groups at one pixel. It stores the first SUM channels of
+// this sum and sets the others to zero. Workgroups have 8 x 8 x 1 invocations. The prelude defines
+// E, E4, SCALE, GROUPS, DEPTH (the number of channels per group), CHANNELS and SUM.
 
 // The uniform of kernels that process one feature map.
 

@@ -16,9 +16,11 @@ const STRIP = 4u;
 //   weights [DENSE][DENSE][K * K] matrices in the layout of conv/weights.wgsl, bias [DENSE]
 // A workgroup of 16 x 4 invocations computes PER blocks of 16 x (4 * STRIP) pixels. It copies one
 // block of `x` at a time to workgroup memory. Each invocation computes a column of STRIP pixels.
-// Its window slides down, so each load is used for the products of STRIP pixels. The grid's `z`
-// covers GROUPS groups of PER blocks, then the blocks that are only copied. The prelude defines E,
-// E4, E4x4, CHANNELS, DENSE (the blocks of CHANNELS), PER, GROUPS, K and STRIP.
+// For each column of the kernel, it slides a window of STRIP input pixels down the tile, so it can
+// use each loaded pixel for up to STRIP output pixels. In the grid, each of the first GROUPS values
+// of `z` selects a group of up to PER blocks to convolve. Each further value selects a block that
+// is only copied. The prelude defines E, E4, E4x4, CHANNELS, DENSE (the number of blocks that
+// contain these channels), PER, GROUPS, K and STRIP.
 
 // The uniform of kernels that process one feature map.
 
@@ -39,7 +41,8 @@ const TILE_WIDTH = 15u + K;
 const TILE_PIXELS = TILE_WIDTH * (4u * STRIP - 1u + K);
 var<workgroup> tile: array<E4, TILE_PIXELS>;
 
-// Stores one pixel. In the last block, channels from CHANNELS on are copied from `x`.
+// Stores one pixel of a convolved block. If the last of these blocks also contains channels that
+// are not convolved, they are copied from `x`.
 fn store(block: u32, row: u32, col: u32, sum: vec4f) {
   if block >= DENSE || row >= params.height || col >= params.width {
     return;

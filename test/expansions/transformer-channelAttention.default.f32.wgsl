@@ -26,18 +26,20 @@ const MULTIPLE = 1u;
 //   temperature [HEADS] f32
 //   weights [CHANNELS][CHANNELS] f32, with PROJECT: W in row-major order
 //   r, y    [ceil(CHANNELS / 4)][H][W], where r is read only with PROJECT
-// One workgroup of 256 invocations computes one head of one group. It sums over CHUNK pixels at a
-// time. Their queries and keys are in workgroup memory, where `A` replaces them later. In the grid,
-// `x` and `y` select the group, and `z` selects the head. The prelude defines E, E4, CHANNELS,
-// DEPTH (the channels of a head, a multiple of 4 unless HEADS is 1), HEADS, CHUNK, MEMORY (the
-// larger of `2 * DEPTH * CHUNK` and `DEPTH^2`), PROJECT and the constants of lib/groups.
+// One workgroup of 256 invocations computes one head of one group. For the dot products `q[c].k[d]`
+// and the norms, the workgroup copies the queries and keys of CHUNK pixels at a time to workgroup
+// memory. Afterwards, `A` is stored in the same memory. In the grid, `x` and `y` select the group,
+// and `z` selects the head. The prelude defines E, E4, CHANNELS, DEPTH (the number of channels per
+// head, a multiple of 4 unless HEADS is 1), HEADS, CHUNK, MEMORY (the larger of
+// `2 * DEPTH * CHUNK` and `DEPTH^2`), PROJECT and the constants of lib/groups.
 
-// Finds the pixels of a group. graph/transformerOp.ts defines groups: windows (GROUPING 0), spread
-// (1) or grid (2) in a map of `width` x `height` pixels. A workgroup's `x` and `y` select its
-// group.
-// The prelude defines GROUPING, ROWS, COLUMNS (the size of a window or, for a grid, the distance
-// between its pixels), MOVED (windows are shifted or extend past the map), SHIFT_X, SHIFT_Y and
-// MULTIPLE (the map is padded with zeros to multiples of this number).
+// Finds the pixels of a group in a map of `width` x `height` pixels. GROUPING is the kind of group:
+// 0 for windows, 1 for spread and 2 for grid, as defined in graph/transformerOp.ts. Kernels pass
+// their workgroup id as `group`, with `params.group_row` added to `y`.
+// The prelude (code that is put before this shader) defines GROUPING, ROWS, COLUMNS, MOVED,
+// SHIFT_X, SHIFT_Y and MULTIPLE. ROWS and COLUMNS are the size of a group or, for a grid, the
+// distance between the pixels of a group. MOVED is true if windows are shifted or extend past the
+// map. The map is padded with zeros to multiples of MULTIPLE.
 
 // Represents a pixel beyond the map.
 const ABSENT = 0xffffffffu;
@@ -95,7 +97,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   let head = group.z * DEPTH;
 
-  // The products and squares of this invocation's channel pairs.
+  // `sums` contains the dot products q[c].k[d] of the channel pairs (c, d) that this invocation
+  // computes. `squares` is the squared norm of channel `lane`, counted over the head's queries and
+  // then its keys.
   var sums: array<f32, PAIRS>;
   var squares = 0.0;
   for (var start = 0u; start < positions; start += CHUNK) {
@@ -159,8 +163,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   workgroupBarrier();
 
-  // Each step computes one block of a head at one pixel. If HEADS is 1, the last block can extend
-  // past the end of the head.
+  // Each iteration computes a block of 4 output channels at one pixel. If HEADS is 1, the last
+  // block can extend past the last channel of the head.
   let blocks = (DEPTH + 3u) / 4u;
   for (var i = lane; i < positions * blocks; i += 256u) {
     let pixel = group_pixel(place, i % positions, params.width, params.height);

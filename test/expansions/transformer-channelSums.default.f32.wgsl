@@ -14,11 +14,13 @@ const PER_LANE = 4u;
 //   q[c] k[d]        for the channels c and d of each head, then
 //   q[c]^2, k[c]^2   for the channels of each head
 //   x        [..][H * W] vectors of 4 channels (Chw4c): CHANNELS queries, then CHANNELS keys
-//   partials [chunks][SUMS] f32. SUMS is a multiple of 4. Head h starts at h (DEPTH^2 + 2 DEPTH).
-// One workgroup of 256 invocations sums PIXELS consecutive pixels of one head. STEP of these pixels
-// are in workgroup memory at a time. In the grid, `x` selects the chunk, and `z` selects the head.
-// Chunks beyond 65535 continue in `y`. The prelude defines E, E4, CHANNELS, DEPTH (the channels of
-// a head), HEADS, PIXELS, STEP, SUMS and PER_LANE (the sums per invocation).
+//   partials [chunks][SUMS] f32. SUMS is a multiple of 4. The sums of head h start at index
+//            h * (DEPTH^2 + 2 * DEPTH) of a chunk.
+// One workgroup of 256 invocations computes the sums of one head over a chunk of PIXELS consecutive
+// pixels. It loads STEP pixels at a time into workgroup memory. In the grid, `x` selects the chunk,
+// and `z` selects the head. If there are more than 65535 chunks, the grid has several rows (`y`) of
+// chunks. The prelude defines E, E4, CHANNELS, DEPTH (the number of channels per head), HEADS,
+// PIXELS, STEP, SUMS and PER_LANE (the number of sums per invocation).
 
 struct Params {
   pixels: u32, // The number of pixels, `H * W`.
@@ -36,8 +38,8 @@ const_assert PER_LANE * 256u >= ALL;
 
 var<workgroup> memory: array<f32, 2u * DEPTH * STEP>;
 
-// Returns sum number `i` over the pixels in workgroup memory. Depending on `i`, the terms are
-// products of a query and a key, or squares.
+// Computes sum number `i` of the head for the pixels that are in workgroup memory. The first
+// PRODUCTS sums add up products of a query and a key, and the other sums add up squares.
 fn step_sum(i: u32) -> f32 {
   var sum = 0.0;
   if i < ALL {

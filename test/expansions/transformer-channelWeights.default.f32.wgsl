@@ -6,15 +6,16 @@ const DEPTH = 30u;
 const HEADS = 6u;
 const SUMS = 5760u;
 
-// The second stage of attention between channels over a whole map. It takes the sums from
+// The second stage of attention between channels. Each channel c has a query vector q[c] and a key
+// vector k[c], which contain one value for each pixel of the map. This stage takes the sums from
 // channelSums.wgsl and computes:
 //   weights[c][d] = softmax_d( t[head] * q[c].k[d] / (max(|q[c]|, 1e-12) max(|k[d]|, 1e-12)) )
 //   partials    [chunks][SUMS] f32
 //   temperature [HEADS] f32
 //   weights     [HEADS][DEPTH][DEPTH] f32
-// One workgroup of 64 invocations computes one head. Each invocation computes one row at a time.
-// The sums are not divided by the number of pixels, because this factor would cancel. The grid is
-// (HEADS, 1, 1).
+// One workgroup of 64 invocations computes one head. Each invocation computes one row `weights[c]`
+// at a time. The sums are not divided by the number of pixels, because this factor would cancel out
+// when the products are divided by the norms. The grid is (HEADS, 1, 1).
 // The prelude defines E, E4, DEPTH, HEADS and SUMS.
 
 struct Params {

@@ -29,8 +29,8 @@ const SLOPE1 = 1.0f;
 
 // The end of a gated feed-forward layer:
 //   y = r + conv( act(u) * v ) + bias
-// `u` and `v` are the halves of a 3x3 depthwise convolution of `x`. With NEXT, a layer that reads
-// `y` follows (transformer/nextLayer).
+// where `u` and `v` are the halves of a 3x3 depthwise convolution of `x`, and `r` is the residual.
+// With NEXT, a layer that reads `y` follows (transformer/nextLayer).
 //   x       [2 HIDDEN][H][W] vectors of 4 channels (Chw4c): the input of u, then the input of v
 //   taps    [2 HIDDEN][9]
 //   weights matrices (transformer/matrices): [BLOCKS][HIDDEN], then [NEXT_BLOCKS][BLOCKS]
@@ -57,8 +57,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN is not below 0, so
-// it stays NaN.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN stays NaN, because
+// `NaN < 0` is false.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -88,7 +88,7 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would lose it.
+    // Near zero, `tanh` stays precise, but the equivalent `1 / (1 + exp(-v)) - 0.5` would not.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }
@@ -105,9 +105,9 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 
 // Loads 4 x 4 matrices in the layout of conv/weights.wgsl, for kernels whose invocations multiply
-// each matrix by several pixels. With QUAD, each lane of a quad loads one column, so all four lanes
-// must request the same matrix.
-// The prelude defines QUAD and WEIGHTS_BINDING.
+// each matrix by several pixels. With QUAD, the four lanes of a subgroup quad load a matrix
+// together: each lane loads one column. All four lanes must therefore request the same matrix.
+// The prelude (code that is put before this shader) defines QUAD and WEIGHTS_BINDING.
 
 @group(0) @binding(3) var<storage, read> weights: array<E4x4>;
 
@@ -142,8 +142,9 @@ fn main(
   let top = ((group.y + params.group_row) * 8u + local.y) * STRIP;
   let col = min(left, width - 1u);
   // The window covers the rows `top - 1` to `top + STRIP` and the columns `left - 1` to `left + 1`.
-  // Rows above the map and columns left of it wrap to huge numbers. For positions outside the map,
-  // the nearest pixel is read, and its value is replaced by zero.
+  // Positions are unsigned, so a row above the map or a column left of it wraps around to a huge
+  // number. If a position is outside the map, the kernel reads the nearest pixel but uses zero
+  // instead of its value.
   let in_row0 = top + 0u - 1u < height;
   let row0 = min(max(top + 0u, 1u) - 1u, height - 1u) * width;
   let in_row1 = top + 1u - 1u < height;

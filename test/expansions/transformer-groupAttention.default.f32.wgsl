@@ -33,19 +33,21 @@ const MERGED = false;
 //   y     [ceil(CHANNELS / 4)][H][W]
 // One workgroup of 64 invocations computes 64 queries of one head of one group, with one query per
 // invocation. Keys and values are copied to workgroup memory, CHUNK at a time. No score is stored.
-// Instead, the sums are relative to the largest score so far and are scaled whenever a larger score
-// appears. In the grid, `x` and `y` select the group, and `z` is `head + HEADS * part`, where
-// `part` is the index of a part of 64 queries. The prelude defines E, E4, CHANNELS, QUERY, KEY,
-// FIRST, DEPTH (the channels of a head), BLOCKS (the blocks of a head), HEADS, PER_PIXEL (the
-// channels of keys per pixel), TOKENS, KEYS, CHUNK, TABLE, ALIGNED (each head starts at a vector
-// boundary), MERGED (MERGE is not 1) and the constants of transformer/groupKeys.
+// Instead, the softmax is computed relative to the largest score so far, and its sums are rescaled
+// whenever a larger score appears. A workgroup's `x` and `y` select the group. Its `z` is
+// `head + HEADS * part`, and it computes the 64 queries from `64 * part` on. The prelude defines E,
+// E4, CHANNELS, QUERY, KEY, FIRST, DEPTH (the number of channels per head), BLOCKS (the number of
+// blocks per head), HEADS, PER_PIXEL (the number of channels of keys per pixel), TOKENS, KEYS,
+// CHUNK, TABLE, ALIGNED (each head starts at a vector boundary), MERGED (MERGE is not 1) and the
+// constants of transformer/groupKeys.
 
-// Finds the pixels of a group. graph/transformerOp.ts defines groups: windows (GROUPING 0), spread
-// (1) or grid (2) in a map of `width` x `height` pixels. A workgroup's `x` and `y` select its
-// group.
-// The prelude defines GROUPING, ROWS, COLUMNS (the size of a window or, for a grid, the distance
-// between its pixels), MOVED (windows are shifted or extend past the map), SHIFT_X, SHIFT_Y and
-// MULTIPLE (the map is padded with zeros to multiples of this number).
+// Finds the pixels of a group in a map of `width` x `height` pixels. GROUPING is the kind of group:
+// 0 for windows, 1 for spread and 2 for grid, as defined in graph/transformerOp.ts. Kernels pass
+// their workgroup id as `group`, with `params.group_row` added to `y`.
+// The prelude (code that is put before this shader) defines GROUPING, ROWS, COLUMNS, MOVED,
+// SHIFT_X, SHIFT_Y and MULTIPLE. ROWS and COLUMNS are the size of a group or, for a grid, the
+// distance between the pixels of a group. MOVED is true if windows are shifted or extend past the
+// map. The map is padded with zeros to multiples of MULTIPLE.
 
 // Represents a pixel beyond the map.
 const ABSENT = 0xffffffffu;
@@ -78,11 +80,11 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// The queries and keys of a group. A key merges MERGE x MERGE pixels.
+// The queries and keys of a group. Each key combines channels from MERGE x MERGE pixels.
 // The prelude defines MERGE and the constants of lib/groups.
 
-// Returns the position within the window of one pixel of a merged key. `part` is the number of this
-// pixel, counted row by row within the key.
+// Returns the position, within the window, of one of the pixels that a key combines. `part` is the
+// number of this pixel, counted row by row within the key.
 fn key_position(key: u32, part: u32) -> u32 {
   let across = COLUMNS / MERGE;
   return (key / across * MERGE + part / MERGE) * COLUMNS + key % across * MERGE + part % MERGE;
@@ -95,9 +97,10 @@ fn table_row(query: u32, key: u32) -> u32 {
   return dy * (2u * across - 1u) + dx;
 }
 
-// Shifted windows at the lower and right borders contain pixels from opposite borders of the map.
-// This function returns a number that identifies the border from which a position comes. If a query
-// and a key have different numbers, 100 is subtracted from their score.
+// Because windows are shifted, those at the lower and right borders of the map also contain pixels
+// from the opposite borders. Such a window has up to four parts, each with pixels from a different
+// area of the map. This function returns the number of the part that contains `position`. If a
+// query and a key are in different parts, 100 is subtracted from their attention score.
 fn border_part(group: vec2u, windows: vec2u, position: u32) -> u32 {
   let beyond = position / COLUMNS >= ROWS - SHIFT_Y && group.y + 1u == windows.y;
   let right = position % COLUMNS >= COLUMNS - SHIFT_X && group.x + 1u == windows.x;
@@ -112,7 +115,7 @@ fn border_part(group: vec2u, windows: vec2u, position: u32) -> u32 {
 var<workgroup> keys: array<vec4f, CHUNK * BLOCKS>;
 var<workgroup> values: array<vec4f, CHUNK * BLOCKS>;
 
-// Sets the lanes of block `b` that are beyond the head's channels to zero.
+// Returns `v`, which is block `b` of a head, with zeros in the lanes beyond the head's channels.
 fn present(b: u32, v: vec4f) -> vec4f {
   return select(vec4f(0.0), v, vec4u(0u, 1u, 2u, 3u) + 4u * b < vec4u(DEPTH));
 }
@@ -137,8 +140,8 @@ fn query_vector(c: u32, pixel: u32) -> vec4f {
   return vec4f(q[at]);
 }
 
-// Returns the channels `c` to `c + 3` of a key or a value. Its channels start at channel `first` of
-// the map.
+// Returns the channels `c` to `c + 3` of a key or a value. `first` is KEY for keys and FIRST for
+// values.
 fn key_vector(first: u32, c: u32, place: vec2u, key: u32) -> vec4f {
   let plane = params.width * params.height;
   let pixel = group_pixel(place, key, params.width, params.height);

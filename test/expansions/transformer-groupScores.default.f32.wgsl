@@ -28,15 +28,17 @@ const TABLE = true;
 //   scores [groups][HEADS][TOKENS][KEY_BLOCKS] vec4f: one row per query, zeros after its last key
 // One workgroup of 64 invocations computes one head of one group. Each invocation computes one
 // query at a time. In the grid, `x` and `y` select the group, and `z` selects the head. The prelude
-// defines E, E4, QUERY, KEY, DEPTH (the channels of a head), PER_PIXEL (the channels of keys per
-// pixel), HEADS, TOKENS, KEYS, KEY_BLOCKS, TABLE and the constants of transformer/groupKeys.
+// defines E, E4, QUERY, KEY, DEPTH (the number of channels per head), PER_PIXEL (the number of
+// channels of keys per pixel), HEADS, TOKENS, KEYS, KEY_BLOCKS, TABLE and the constants of
+// transformer/groupKeys.
 
-// Finds the pixels of a group. graph/transformerOp.ts defines groups: windows (GROUPING 0), spread
-// (1) or grid (2) in a map of `width` x `height` pixels. A workgroup's `x` and `y` select its
-// group.
-// The prelude defines GROUPING, ROWS, COLUMNS (the size of a window or, for a grid, the distance
-// between its pixels), MOVED (windows are shifted or extend past the map), SHIFT_X, SHIFT_Y and
-// MULTIPLE (the map is padded with zeros to multiples of this number).
+// Finds the pixels of a group in a map of `width` x `height` pixels. GROUPING is the kind of group:
+// 0 for windows, 1 for spread and 2 for grid, as defined in graph/transformerOp.ts. Kernels pass
+// their workgroup id as `group`, with `params.group_row` added to `y`.
+// The prelude (code that is put before this shader) defines GROUPING, ROWS, COLUMNS, MOVED,
+// SHIFT_X, SHIFT_Y and MULTIPLE. ROWS and COLUMNS are the size of a group or, for a grid, the
+// distance between the pixels of a group. MOVED is true if windows are shifted or extend past the
+// map. The map is padded with zeros to multiples of MULTIPLE.
 
 // Represents a pixel beyond the map.
 const ABSENT = 0xffffffffu;
@@ -69,11 +71,11 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// The queries and keys of a group. A key merges MERGE x MERGE pixels.
+// The queries and keys of a group. Each key combines channels from MERGE x MERGE pixels.
 // The prelude defines MERGE and the constants of lib/groups.
 
-// Returns the position within the window of one pixel of a merged key. `part` is the number of this
-// pixel, counted row by row within the key.
+// Returns the position, within the window, of one of the pixels that a key combines. `part` is the
+// number of this pixel, counted row by row within the key.
 fn key_position(key: u32, part: u32) -> u32 {
   let across = COLUMNS / MERGE;
   return (key / across * MERGE + part / MERGE) * COLUMNS + key % across * MERGE + part % MERGE;
@@ -86,9 +88,10 @@ fn table_row(query: u32, key: u32) -> u32 {
   return dy * (2u * across - 1u) + dx;
 }
 
-// Shifted windows at the lower and right borders contain pixels from opposite borders of the map.
-// This function returns a number that identifies the border from which a position comes. If a query
-// and a key have different numbers, 100 is subtracted from their score.
+// Because windows are shifted, those at the lower and right borders of the map also contain pixels
+// from the opposite borders. Such a window has up to four parts, each with pixels from a different
+// area of the map. This function returns the number of the part that contains `position`. If a
+// query and a key are in different parts, 100 is subtracted from their attention score.
 fn border_part(group: vec2u, windows: vec2u, position: u32) -> u32 {
   let beyond = position / COLUMNS >= ROWS - SHIFT_Y && group.y + 1u == windows.y;
   let right = position % COLUMNS >= COLUMNS - SHIFT_X && group.x + 1u == windows.x;

@@ -42,7 +42,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let mean = dot(sum, vec4f(1.0)) / f32(CHANNELS);
   var squares = 0.0;
   for (var b = 0u; b < BLOCKS; b++) {
-    // The variance excludes absent channels.
+    // The last block can have lanes without a channel. They do not count towards the variance.
     let present = vec4u(0u, 1u, 2u, 3u) + 4u * b < vec4u(CHANNELS);
     let d = select(vec4f(0.0), vec4f(x[b * plane + pixel]) - mean, present);
     squares += dot(d, d);

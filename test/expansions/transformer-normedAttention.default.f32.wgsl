@@ -30,11 +30,14 @@ const ACT1 = 0u;
 const SLOPE1 = 1.0f;
 
 // Attention with one head (`groupMix` in graph/transformerOp.ts) within groups of 64 pixels that
-// need no padding. It includes the layer norm before the attention and the residual after it:
-//   y[i] = x[i] + V sum_j P[i,j] n[j] + bias,  n[j] = layer norm of x[j] without factors and shifts
-// `V` is the product of the output layer, the value layer and the norm's factors. The bias includes
-// the norm's shifts, because each row of `P` sums to 1. With OWN, the kernel also computes:
-//   P[i,j] = softmax_j( (Q n[i] + b).n[j] + T )
+// need no padding. The kernel also applies the layer norm before the attention and adds the
+// residual after it:
+//   y[i] = x[i] + V sum_j P[i,j] n[j] + bias.
+// `n[j]` is the normalised pixel `x[j]` before the norm's factors and shifts are applied. `V` is
+// the product of the weights of the output and value layers and the norm's factors. `bias` includes
+// the effect of the norm's shifts. This effect is the same for all pixels, because each row of `P`
+// sums to 1. With OWN, the kernel also computes the attention weights:
+//   P[i,j] = softmax_j( (Q n[i] + b).n[j] + T ).
 // `Q` is the product of the query and key layers, the norm's factors and `1 / sqrt(CHANNELS)`.
 // Terms that do not depend on `j` are left out, because the softmax cancels them. With NEXT, a
 // layer that reads `y` follows (transformer/nextLayer).
@@ -44,11 +47,12 @@ const SLOPE1 = 1.0f;
 //   bias    [BLOCKS] of V, with OWN [BLOCKS] b, [NEXT_BLOCKS]
 //   table   [rows] f32: T, with TABLE
 //   scores  [groups][64][16] vec4f: P
-// A workgroup computes one group. Each invocation computes STRIP of its pixels. In the grid, `x`
-// and `y` select the group. Windows and spread groups share a pipeline, because the kind of group
-// is in the uniform. The prelude defines E, E4, E4x4, CHANNELS, BLOCKS, STRIP, ROWS, COLUMNS, OWN,
-// TABLE, EPSILON, NEXT, NEXT_BLOCKS, NEXT_NORM, NEXT_EPSILON, FIRST_MATRIX, FIRST_BIAS, ACT1,
-// SLOPE1 and QUAD.
+// A workgroup computes one group. Each invocation computes STRIP pixels of the group. In the grid,
+// `x` and `y` select the group. A group consists of the pixels of a window, or of pixels at equal
+// distances across the whole map. One pipeline serves both kinds of group, because the kernel reads
+// the kind from `params.spread`. The prelude defines E, E4, E4x4, CHANNELS, BLOCKS, STRIP, ROWS,
+// COLUMNS, OWN, TABLE, EPSILON, NEXT, NEXT_BLOCKS, NEXT_NORM, NEXT_EPSILON, FIRST_MATRIX,
+// FIRST_BIAS, ACT1, SLOPE1 and QUAD.
 
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...
@@ -66,8 +70,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN is not below 0, so
-// it stays NaN.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN stays NaN, because
+// `NaN < 0` is false.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -97,16 +101,16 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would lose it.
+    // Near zero, `tanh` stays precise, but the equivalent `1 / (1 + exp(-v)) - 0.5` would not.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }
 }
 
 // Loads 4 x 4 matrices in the layout of conv/weights.wgsl, for kernels whose invocations multiply
-// each matrix by several pixels. With QUAD, each lane of a quad loads one column, so all four lanes
-// must request the same matrix.
-// The prelude defines QUAD and WEIGHTS_BINDING.
+// each matrix by several pixels. With QUAD, the four lanes of a subgroup quad load a matrix
+// together: each lane loads one column. All four lanes must therefore request the same matrix.
+// The prelude (code that is put before this shader) defines QUAD and WEIGHTS_BINDING.
 
 @group(0) @binding(2) var<storage, read> weights: array<E4x4>;
 

@@ -30,15 +30,18 @@ const SLOPE1 = 0.0f;
 // A 1x1 convolution of the concatenation of up to four maps, with a layer norm before it
 // (NEXT_NORM) and an activation after it:
 //   next[o] = act( sum_i w[o,i] * norm(x)[i] + bias[o] )
-// The activation applies only to the blocks of the result from ACTIVE on.
-//   x0 .. x3 [B0], [B1], ... [H][W] vectors of 4 channels (Chw4c). Absent maps have no blocks.
+// The activation applies only to the result's blocks ACTIVE to NEXT_BLOCKS - 1.
+//   x0 .. x3 [B0][H][W] .. [B3][H][W] vectors of 4 channels (Chw4c). If there are fewer than four
+//            maps, the unused ones have 0 blocks.
 //   weights  [NEXT_BLOCKS][BLOCKS] matrices (transformer/matrices), bias [NEXT_BLOCKS]. With
-//            NEXT_NORM, they contain the factors and shifts of the norm.
+//            NEXT_NORM, the norm's factors are folded into the weights, and its shifts into the
+//            bias.
 //   next     [NEXT_BLOCKS][H][W]
+//
 // One invocation computes all channels of STRIP pixels that are 64 pixels apart. Workgroups have 64
-// invocations. A workgroup covers `64 * STRIP` pixels, and the grid's `y` counts the workgroups.
-// Workgroups beyond 65535 continue in `x`. The prelude defines E, E4, E4x4, CHANNELS, BLOCKS, B0 ..
-// B3, STRIP, NEXT_BLOCKS, NEXT_NORM, EPSILON, ACTIVE, ACT1, SLOPE1 and QUAD.
+// invocations. A workgroup covers `64 * STRIP` pixels. The grid is (1, workgroups, 1), with a
+// larger `x` if there are more than 65535 workgroups. The prelude defines E, E4, E4x4, CHANNELS,
+// BLOCKS, B0 .. B3, STRIP, NEXT_BLOCKS, NEXT_NORM, EPSILON, ACTIVE, ACT1, SLOPE1 and QUAD.
 
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...
@@ -56,8 +59,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN is not below 0, so
-// it stays NaN.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN stays NaN, because
+// `NaN < 0` is false.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -87,7 +90,7 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would lose it.
+    // Near zero, `tanh` stays precise, but the equivalent `1 / (1 + exp(-v)) - 0.5` would not.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }
@@ -104,9 +107,9 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 
 // Loads 4 x 4 matrices in the layout of conv/weights.wgsl, for kernels whose invocations multiply
-// each matrix by several pixels. With QUAD, each lane of a quad loads one column, so all four lanes
-// must request the same matrix.
-// The prelude defines QUAD and WEIGHTS_BINDING.
+// each matrix by several pixels. With QUAD, the four lanes of a subgroup quad load a matrix
+// together: each lane loads one column. All four lanes must therefore request the same matrix.
+// The prelude (code that is put before this shader) defines QUAD and WEIGHTS_BINDING.
 
 @group(0) @binding(5) var<storage, read> weights: array<E4x4>;
 

@@ -4,8 +4,8 @@ alias E4x4 = mat4x4f;
 const FORWARD = true;
 
 // Shifts a map by one pixel along both axes:
-//   y[c, i, j] = x[c, i + by, j + by], where by is 1 (FORWARD) or -1
-// Where `x` has no such pixel, `y` is zero.
+//   y[c, i, j] = x[c, i + d, j + d]
+// Here, d is 1 if FORWARD is true, otherwise -1. Where `x` has no such pixel, `y` is zero.
 //   x, y [BLOCKS][H][W] vectors of 4 channels (Chw4c)
 // One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
 // grid's `z` selects the block. The prelude defines E, E4 and FORWARD.

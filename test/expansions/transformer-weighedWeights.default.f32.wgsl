@@ -19,8 +19,10 @@ const ACTIVATION_PRELU = 8u;
 const ACT0 = 4u;
 const SLOPE0 = 0.0f;
 
-// Multiplies the weights of a 1x1 convolution of `u * f` by the factors `f`, so that the
-// convolution can read `u` directly. The factors of the channels depend on the means of `u`:
+// A 1x1 convolution reads a product `u * f`, where `f` contains one factor per channel. This
+// kernel multiplies the weights of the convolution by `f`, so that the convolution can read `u`
+// directly. The factors are computed from the mean of each channel of `u`.
+//
 //   f = sigmoid( W2 act(W1 mean(u)) ),  weighed[o,i] = weights[o,i] * f[i]
 //   partials [chunks][BLOCKS] vec4f: sums of u
 //   w1 [HIDDEN][LENGTH_IN], w2 [LENGTH_IN][HIDDEN] row-major f32
@@ -44,8 +46,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN is not below 0, so
-// it stays NaN.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN stays NaN, because
+// `NaN < 0` is false.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -75,13 +77,13 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would lose it.
+    // Near zero, `tanh` stays precise, but the equivalent `1 / (1 + exp(-v)) - 0.5` would not.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }
 }
 
-// Computes the mean of one block of channels from the partial sums that poolPartial.wgsl computes.
+// Computes the mean of one block of channels from partial sums such as those of poolPartial.wgsl.
 // It uses a tree reduction over one workgroup of 64 invocations. Every invocation must call this
 // function. Only invocation 0 gets a valid result.
 var<workgroup> sums: array<vec4f, 64>;

@@ -9,7 +9,7 @@ const BLOCKS = 10u;
 // One workgroup of 64 invocations computes one block. The grid is (BLOCKS, 1, 1).
 // The prelude defines BLOCKS.
 
-// Computes the mean of one block of channels from the partial sums that poolPartial.wgsl computes.
+// Computes the mean of one block of channels from partial sums such as those of poolPartial.wgsl.
 // It uses a tree reduction over one workgroup of 64 invocations. Every invocation must call this
 // function. Only invocation 0 gets a valid result.
 var<workgroup> sums: array<vec4f, 64>;

@@ -5,12 +5,14 @@ const BLOCKS = 16u;
 const CHUNK = 4096u;
 const FIRST = 3u;
 
-// The first stage of average pooling over a rectangle of a map. It computes sums of CHUNK pixels of
-// the rectangle in row-major order. The second stage is poolFinish.wgsl.
+// The first stage of average pooling over a rectangle of a map. It divides the rectangle's pixels,
+// in row-major order, into chunks of CHUNK pixels and sums each chunk. The second stage is
+// poolFinish.wgsl.
 //   x        [BLOCKS][H][W] vectors of 4 channels (Chw4c)
 //   partials [chunks][BLOCKS] vec4f, chunks = ceil(pixels / CHUNK); always f32
 // One workgroup of 64 invocations sums one chunk of one block by a tree reduction. The grid is
-// (chunks, 1, BLOCKS). Chunks beyond 65535 continue in `y`.
+// (chunks, 1, BLOCKS). A grid dimension has at most 65535 workgroups, so if there are more chunks,
+// the grid has several rows along `y`.
 // The prelude defines E, E4, BLOCKS, CHUNK, and FIRST (the first row and column).
 
 struct Params {

@@ -34,7 +34,8 @@ const SLOPE = 0.20000000298023224f;
 //   out = x + last(m)
 //   next_t = lrelu(first(out)), and its sums for the next block          (has_next)
 // `k4` is 3x3. `non` is 3x3 in A2N (NON_REACH = 1) and 1x1 in A2N-M (NON_REACH = 0). `last` and
-// `first` are 1x1. All of them use zero padding, keep the number of channels and have no bias.
+// `first` are 1x1. These four convolutions use zero padding, keep the number of channels and have
+// no bias.
 //
 //   gated, t, x, out, next_t [DEPTH][H][W] vectors of 4 channels (Chw4c)
 //   weights  mat4x4, column c = input channel c: k4 [DEPTH][DEPTH][9], non [DEPTH][DEPTH][its taps],
@@ -43,7 +44,7 @@ const SLOPE = 0.20000000298023224f;
 //   stats    [stat_groups][DEPTH] vec4f: sums of t over parts of the image (attention/gate.wgsl)
 //   partials [workgroups][DEPTH] vec4f: sums of next_t over each workgroup's pixels
 //
-// lib/exchange.wgsl describes the workgroups.
+// lib/exchange.wgsl explains which pixels and channels each invocation computes.
 // The prelude defines E, E4, E4x4, DEPTH, TILE_COLUMNS, HIDDEN_BLOCKS, NON_REACH, TEMPERATURE and
 // SLOPE.
 
@@ -63,8 +64,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN is not below 0, so
-// it stays NaN.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN stays NaN, because
+// `NaN < 0` is false.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -94,15 +95,16 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would lose it.
+    // Near zero, `tanh` stays precise, but the equivalent `1 / (1 + exp(-v)) - 0.5` would not.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }
 }
 
-// Code for workgroups of TILE_COLUMNS x DEPTH invocations that compute all DEPTH blocks of channels
-// of TILE_COLUMNS x 8 pixels. Invocation `(l, b)` computes block `b` of the eight pixels in column
-// `l`. Invocations exchange values through workgroup memory.
+// Code shared by kernels in which each workgroup computes a tile of TILE_COLUMNS x 8 pixels with
+// all DEPTH blocks of channels. A workgroup has TILE_COLUMNS x DEPTH invocations. Invocation
+// `(l, b)` computes block `b` of the eight pixels in column `l`. Invocations exchange values
+// through workgroup memory.
 // The prelude defines DEPTH and TILE_COLUMNS (TILE_COLUMNS * DEPTH is at most 256).
 
 const_assert DEPTH > 0u && TILE_COLUMNS * DEPTH <= 256u;
@@ -110,8 +112,9 @@ const PIXELS = 8u * TILE_COLUMNS;
 
 var<workgroup> exchange: array<vec4f, PIXELS * DEPTH>;
 
-// Returns the sum over all columns of a block. Only lane 0 gets a valid result. Every invocation of
-// the workgroup must call this function.
+// Adds up the `own` values of all columns of the tile, separately for each block. Only the
+// invocations in column 0 (`lane` 0) get the sum. Every invocation of the workgroup must call this
+// function.
 fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   var sum = own;
   workgroupBarrier();
@@ -125,8 +128,8 @@ fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   return sum;
 }
 
-// Products are f32 or, with HALF, have the type of the maps and weights. If that type is f16, real
-// GPUs compute two products at a time.
+// Products are f32. With HALF, they instead have the type of the maps and weights. If that type is
+// f16, GPU hardware can compute two products at a time.
 // The prelude defines E4, E4x4 and HALF.
 
 alias P4 = vec4f;
@@ -256,7 +259,8 @@ fn main(
   for (var i = 0u; i < in_blocks; i++) {
     const SIDE = 3u;
     const TAPS = SIDE * SIDE;
-    // The distances from one tap to the next, along a strip and across strips.
+    // The distances between the weight matrices of neighbouring taps, along a strip and across
+    // strips.
     const ALONG_TAPS = SIDE;
     const ACROSS_TAPS = 1u;
     let base = i * plane;
@@ -312,7 +316,8 @@ fn main(
   for (var i = 0u; i < in_blocks; i++) {
     const SIDE = 3u;
     const TAPS = SIDE * SIDE;
-    // The distances from one tap to the next, along a strip and across strips.
+    // The distances between the weight matrices of neighbouring taps, along a strip and across
+    // strips.
     const ALONG_TAPS = SIDE;
     const ACROSS_TAPS = 1u;
     let base = i * plane;

@@ -51,11 +51,12 @@ const RANGE = 1.0f;
 // pixel attention (arXiv 2010.01073, section 3.2).
 //
 // One invocation computes BLOCKS blocks of output channels for LINES strips of STRIP pixels
-// (conv/strip.wgsl). If these three numbers are larger, the kernel needs fewer loads but more
-// registers. A workgroup has WIDTH x HEIGHT x 1 invocations. Each `z` of the grid covers BLOCKS
-// blocks, so weights are uniform across a workgroup. The numbers of channels and the epilogue's
-// operations are uniforms, not constants, so that layers share a pipeline. Compiling one pipeline
-// per layer would take more time than the branches do. conv/weights.wgsl loads weights and pixels.
+// (conv/strip.wgsl). With larger BLOCKS, LINES and STRIP, the kernel needs fewer loads but more
+// registers. A workgroup has WIDTH x HEIGHT x 1 invocations. They all compute the same BLOCKS
+// blocks, which the grid's `z` selects, so they use the same weights. The numbers of channels and
+// the epilogue's operations are uniforms, not constants, so that layers share a pipeline. Branching
+// on uniforms costs less time than compiling one pipeline per layer. Weights and pixels are loaded
+// by conv/weights.wgsl.
 // The prelude defines E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT,
 // PACK, PARTS, QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER, POOL and STAYS (STAGED or
 // POOL).
@@ -63,21 +64,22 @@ const RANGE = 1.0f;
 // With POOL, a workgroup also sums its results for global average pooling:
 //   partials [workgroups of x and y][out_blocks] vec4f
 
-// The bindings and epilogue of conv.wgsl for a network's last layer. This layer adds the bilinear
-// skip to a 3x3 convolution to RGB and stores the sum as 8-bit RGBA:
-//   image = round(clamp((w * x + b + bilinear(lr)) * 255 / RANGE, 0, 255))
+// The bindings and epilogue of conv.wgsl for a network's last layer. This layer is a 3x3
+// convolution to RGB. It adds the bilinear skip connection and stores the sum as 8-bit RGBA:
+//   image = round(clamp((w * x + b + bilinear(lr)) * 255 / RANGE, 0, 255)).
 // The convolution has zero padding. The skip has half-pixel centres and clamped edges. Ties round
 // to even.
 //
 //   x       [IN_BLOCKS][H][W] vectors of 4 channels (Chw4c), H = h * SCALE, W = w * SCALE
 //   weights [1][IN_BLOCKS][9] mat4x4, column c = input channel c
 //   bias    [1]
-//   lr      [1][h][w]: red, green, blue, alpha in 0..RANGE. The alpha lane has no weights, so only the
-//           skip enlarges it.
+//   lr      [1][h][w]: red, green, blue, alpha in 0..RANGE. The convolution computes only red,
+//           green and blue. The output's alpha is the bilinearly enlarged alpha of `lr`.
 //   image   [cropHeight][cropWidth] u32, red in the lowest byte: the rectangle of the output at
-//           (col0, row0)
-//   status  two u32. The first becomes 1 if any value is NaN or infinite. Each workgroup adds `mark`
-//           to the second.
+//           (col0, row0).
+//   status  [2] u32.
+// The kernel sets `status[0]` to 1 if any value is NaN or infinite. Each workgroup adds `mark` to
+// `status[1]`, so that the CPU can check whether all workgroups ran.
 // The prelude defines E4, IN_BLOCKS, SCALE and RANGE.
 
 struct Params {
@@ -121,7 +123,8 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
     return vec4f(0.0);
   }
   let v = sum + skip(row + params.row0, col + params.col0);
-  // The bits are tested, because a compiler may assume that floats are finite.
+  // NaN and infinity are recognised by their exponent bits, because a compiler may assume that all
+  // floats are finite.
   let exponents = bitcast<vec4u>(v) & vec4u(0x7f800000u);
   if any(exponents == vec4u(0x7f800000u)) {
     atomicStore(&status[0], 1u);
@@ -132,22 +135,23 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   return v;
 }
 
-// Products are f32 or, with HALF, have the type of the maps and weights. If that type is f16, real
-// GPUs compute two products at a time.
+// Products are f32. With HALF, they instead have the type of the maps and weights. If that type is
+// f16, GPU hardware can compute two products at a time.
 // The prelude defines E4, E4x4 and HALF.
 
 alias P4 = vec4f;
 alias P4x4 = mat4x4f;
 
-// Loads the pixels of a convolution and its weights, which are 4 x 4 matrices
-// [out_blocks][in_blocks][taps]. By default, each invocation loads its own matrices from a storage
-// buffer. With UNIFORM (the number of matrices in the buffer), it loads them from a uniform buffer.
-// With QUAD, the four lanes of a quad load them together. With SHARED, the workgroup copies the
-// matrices of CHUNK input blocks to workgroup memory. With HALO, it copies the pixels that it
-// reads, one input block at a time. STAGED means SHARED or HALO. Column `c` of a matrix contains
-// the taps of input channel `c` for the block's four output channels, so a matrix times a pixel
-// sums over input channels. With QUAD, matrices are transposed, so column `o` contains the taps of
-// output channel `o`.
+// Declares a convolution's weights, and workgroup memory for weights and input pixels. The weights
+// are 4 x 4 matrices [out_blocks][in_blocks][taps]. By default, each invocation loads its own
+// matrices from a storage buffer. With UNIFORM, the matrices are in a uniform buffer, which holds
+// UNIFORM matrices. With QUAD, each of the four lanes of a quad loads one column of a matrix, and
+// the lanes exchange their columns. With SHARED, the workgroup copies the matrices to workgroup
+// memory, CHUNK input blocks at a time. With HALO, it copies the input pixels that it needs to
+// workgroup memory, one input block at a time. STAGED means SHARED or HALO. Column `c` of a matrix
+// contains the taps of input channel `c` for the block's four output channels, so the product of a
+// matrix and a pixel is a sum over input channels. With QUAD, matrices are transposed, so column
+// `o` contains the taps of output channel `o`.
 // The prelude defines PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT,
 // STRIP, LINES and DOWN.
 
@@ -161,8 +165,9 @@ fn main(
   let col = (group.x * WIDTH + local.x) * LINES;
   let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * STRIP;
   let block = group.z * BLOCKS;
-  // Invocations that help to load or sum must not return early. The lanes of a quad have the same
-  // row, so they return together.
+  // With STAYS, all invocations load data for their workgroup or add up its results, so none of
+  // them returns early. With QUAD, the four lanes of a quad load weights together, so they must
+  // return together. Therefore, only the row is checked, which is the same for all four lanes.
   if first_row >= params.height {
     return;
   }
@@ -202,8 +207,9 @@ fn main(
   let at9 = min(max(start + 9u, 1u) - 1u, extent - 1u) / upsample * in_width;
   let in9 = start + 9u - 1u < extent;
 
-  // In a 1x1 convolution, the bias is added last, as in the reference implementation. Sums before a
-  // gate can be nearly zero, so the order of additions affects the result.
+  // In a 1x1 convolution, the bias is added last, as in the reference implementation. The input of
+  // a sigmoid gate can be a small sum of large terms, so the order of the additions changes the
+  // rounded result.
   let bias0 = bias_of(block + 0u);
   var s0_0_0 = bias0;
   var s0_0_1 = bias0;
@@ -216,7 +222,8 @@ fn main(
   for (var i = 0u; i < in_blocks; i++) {
     const SIDE = 3u;
     const TAPS = SIDE * SIDE;
-    // The distances from one tap to the next, along a strip and across strips.
+    // The distances between the weight matrices of neighbouring taps, along a strip and across
+    // strips.
     const ALONG_TAPS = SIDE;
     const ACROSS_TAPS = 1u;
     let base = i * plane;

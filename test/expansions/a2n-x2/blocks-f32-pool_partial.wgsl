@@ -9,9 +9,9 @@ const SQUARES = false;
 // SQUARES, of their squares.
 //   x        [BLOCKS][H * W] vectors of 4 channels (Chw4c)
 //   partials [chunks][BLOCKS] vec4f, chunks = ceil(H * W / CHUNK); always f32
-// One workgroup of 64 invocations sums one chunk of one block by a tree reduction. The error
-// therefore grows much more slowly than the number of pixels, so sums stay accurate for images of
-// many megapixels. The grid is (chunks, 1, BLOCKS). Chunks beyond 65535 continue in `y`.
+// One workgroup of 64 invocations sums one chunk of one block by a tree reduction. Rounding
+// errors therefore stay small, even for images of many megapixels. The grid is (chunks, 1, BLOCKS).
+// A grid dimension has at most 65535 workgroups, so further chunks continue in `y`.
 // The prelude defines E, E4, BLOCKS, CHUNK and SQUARES.
 
 struct Params {

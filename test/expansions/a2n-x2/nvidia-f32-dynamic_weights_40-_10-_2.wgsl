@@ -23,7 +23,7 @@ fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
 
-// Computes the mean of one block of channels from the partial sums that poolPartial.wgsl computes.
+// Computes the mean of one block of channels from partial sums such as those of poolPartial.wgsl.
 // It uses a tree reduction over one workgroup of 64 invocations. Every invocation must call this
 // function. Only invocation 0 gets a valid result.
 var<workgroup> sums: array<vec4f, 64>;

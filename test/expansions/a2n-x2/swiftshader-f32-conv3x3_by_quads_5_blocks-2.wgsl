@@ -50,11 +50,12 @@ const UPSAMPLE = 0u;
 // pixel attention (arXiv 2010.01073, section 3.2).
 //
 // One invocation computes BLOCKS blocks of output channels for LINES strips of STRIP pixels
-// (conv/strip.wgsl). If these three numbers are larger, the kernel needs fewer loads but more
-// registers. A workgroup has WIDTH x HEIGHT x 1 invocations. Each `z` of the grid covers BLOCKS
-// blocks, so weights are uniform across a workgroup. The numbers of channels and the epilogue's
-// operations are uniforms, not constants, so that layers share a pipeline. Compiling one pipeline
-// per layer would take more time than the branches do. conv/weights.wgsl loads weights and pixels.
+// (conv/strip.wgsl). With larger BLOCKS, LINES and STRIP, the kernel needs fewer loads but more
+// registers. A workgroup has WIDTH x HEIGHT x 1 invocations. They all compute the same BLOCKS
+// blocks, which the grid's `z` selects, so they use the same weights. The numbers of channels and
+// the epilogue's operations are uniforms, not constants, so that layers share a pipeline. Branching
+// on uniforms costs less time than compiling one pipeline per layer. Weights and pixels are loaded
+// by conv/weights.wgsl.
 // The prelude defines E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT,
 // PACK, PARTS, QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER, POOL and STAYS (STAGED or
 // POOL).
@@ -66,8 +67,9 @@ const UPSAMPLE = 0u;
 //   y = act1( act0( sum + b[o] ) * m * factor + r ) or, with MIX,
 //   y = act1( act0( sum + b[o] ) * m[own] + r * m[1 - own] )    (arXiv 2104.09497, eq. 5)
 // `m` and `r` are feature maps with the output's shape. Either can be absent. With MIX, `m` is a
-// vector of two weights. With PARTS, `x` is a concatenation, `r` is one of the five bound maps, and
-// there is no `m`.
+// vector of two weights. With PARTS, `x` is the concatenation of several feature maps, and `m` is
+// absent. The shader then reads up to five maps: the parts of `x`, and `r` if it is not one of
+// these parts.
 //
 // Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, with zeros in absent channels.
 //   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
@@ -75,10 +77,11 @@ const UPSAMPLE = 0u;
 //   m, r, y [out_blocks][H][W]
 // The code that reads the weights declares them.
 //
-// Software drivers execute every branch of a switch, and one `exp()` costs them as much time as a
-// convolution. LINEAR therefore limits both activations to none, ReLU and leaky ReLU, and SIGMOID
-// allows a sigmoid as `act0`. MULTIPLY, ADD and PRELU determine which operations the epilogue
-// supports. The uniform selects those that a layer needs.
+// Drivers that emulate a GPU on the CPU execute every branch of a switch, and one `exp()` can cost
+// them as much time as the convolution itself. LINEAR therefore replaces each switch with a leaky
+// ReLU, whose slope can also make it a ReLU or the identity. SIGMOID replaces the switch for `act0`
+// with a sigmoid. MULTIPLY, ADD and PRELU each add the code of one operation to the epilogue. A
+// layer runs only those operations that `epilogue` in its uniform selects.
 // The prelude defines PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, MIX and PRELU.
 
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
@@ -97,8 +100,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN is not below 0, so
-// it stays NaN.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN stays NaN, because
+// `NaN < 0` is false.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -128,7 +131,7 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
       let n = e * (e + 2.0);
       return v * (n / (n + 2.0));
     }
-    // `tanh` keeps its relative precision near zero, where `1 / (1 + exp(-v)) - 0.5` would lose it.
+    // Near zero, `tanh` stays precise, but the equivalent `1 / (1 + exp(-v)) - 0.5` would not.
     case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }
@@ -156,8 +159,8 @@ struct Params {
 @group(0) @binding(5) var<storage, read> addend: array<E4>;
 @group(0) @binding(6) var<storage, read_write> y: array<E4>;
 
-// Returns the bias of a block. Blocks beyond the last one get the last block's bias and are not
-// stored.
+// Returns the bias of a block. Blocks beyond the last one get the last block's bias, but their
+// results are not stored.
 fn bias_of(block: u32) -> vec4f {
   return vec4f(bias[min(block, params.out_blocks - 1u)]);
 }
@@ -176,37 +179,40 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   return v;
 }
 
-// Products are f32 or, with HALF, have the type of the maps and weights. If that type is f16, real
-// GPUs compute two products at a time.
+// Products are f32. With HALF, they instead have the type of the maps and weights. If that type is
+// f16, GPU hardware can compute two products at a time.
 // The prelude defines E4, E4x4 and HALF.
 
 alias P4 = vec4f;
 alias P4x4 = mat4x4f;
 
-// Loads the pixels of a convolution and its weights, which are 4 x 4 matrices
-// [out_blocks][in_blocks][taps]. By default, each invocation loads its own matrices from a storage
-// buffer. With UNIFORM (the number of matrices in the buffer), it loads them from a uniform buffer.
-// With QUAD, the four lanes of a quad load them together. With SHARED, the workgroup copies the
-// matrices of CHUNK input blocks to workgroup memory. With HALO, it copies the pixels that it
-// reads, one input block at a time. STAGED means SHARED or HALO. Column `c` of a matrix contains
-// the taps of input channel `c` for the block's four output channels, so a matrix times a pixel
-// sums over input channels. With QUAD, matrices are transposed, so column `o` contains the taps of
-// output channel `o`.
+// Declares a convolution's weights, and workgroup memory for weights and input pixels. The weights
+// are 4 x 4 matrices [out_blocks][in_blocks][taps]. By default, each invocation loads its own
+// matrices from a storage buffer. With UNIFORM, the matrices are in a uniform buffer, which holds
+// UNIFORM matrices. With QUAD, each of the four lanes of a quad loads one column of a matrix, and
+// the lanes exchange their columns. With SHARED, the workgroup copies the matrices to workgroup
+// memory, CHUNK input blocks at a time. With HALO, it copies the input pixels that it needs to
+// workgroup memory, one input block at a time. STAGED means SHARED or HALO. Column `c` of a matrix
+// contains the taps of input channel `c` for the block's four output channels, so the product of a
+// matrix and a pixel is a sum over input channels. With QUAD, matrices are transposed, so column
+// `o` contains the taps of output channel `o`.
 // The prelude defines PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT,
 // STRIP, LINES and DOWN.
 
 @group(0) @binding(2) var<storage, read> weights: array<E4>;
 
 // Returns the columns `lane`, `lane^1`, `lane^2` and `lane^3` of a matrix. Each lane of the quad
-// loads one column. All four lanes must request the same matrix. Beyond the last matrix, the
-// values are arbitrary, and results that use them are not stored.
+// loads one column. All four lanes must request the same matrix. If `at` is beyond the last
+// matrix, the values are arbitrary. This happens only for blocks of output channels that the
+// layer does not have, and their results are not stored.
 fn load_matrix(at: u32, lane: u32) -> mat4x4f {
   let own = vec4f(weights[at * 4u + lane]);
   let below = quadSwapY(own);
   return mat4x4f(own, quadSwapX(own), below, quadSwapX(below));
 }
 
-// Converts between channel order and the order of `load_matrix`. The function is its own inverse.
+// Reorders four output channels from their natural order to the order in which `load_matrix`
+// returns their columns. The same function also restores the natural order.
 fn reorder(v: vec4f, lane: u32) -> vec4f {
   let pairs = select(v, v.yxwz, (lane & 1u) != 0u);
   return select(pairs, pairs.zwxy, (lane & 2u) != 0u);
@@ -222,8 +228,9 @@ fn main(
   let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * LINES;
   let block = group.z * BLOCKS;
   let lane = subgroup_lane & 3u;
-  // Invocations that help to load or sum must not return early. The lanes of a quad have the same
-  // row, so they return together.
+  // With STAYS, all invocations load data for their workgroup or add up its results, so none of
+  // them returns early. With QUAD, the four lanes of a quad load weights together, so they must
+  // return together. Therefore, only the row is checked, which is the same for all four lanes.
   if first_row >= params.height {
     return;
   }
@@ -260,8 +267,9 @@ fn main(
   let at9 = min(max(start + 9u, 1u) - 1u, extent - 1u) / upsample;
   let in9 = start + 9u - 1u < extent;
 
-  // In a 1x1 convolution, the bias is added last, as in the reference implementation. Sums before a
-  // gate can be nearly zero, so the order of additions affects the result.
+  // In a 1x1 convolution, the bias is added last, as in the reference implementation. The input of
+  // a sigmoid gate can be a small sum of large terms, so the order of the additions changes the
+  // rounded result.
   let bias0 = reorder(bias_of(block + 0u), lane);
   var s0_0_0 = bias0;
   var s0_0_1 = bias0;
@@ -310,7 +318,8 @@ fn main(
   for (var i = 0u; i < in_blocks; i++) {
     const SIDE = 3u;
     const TAPS = SIDE * SIDE;
-    // The distances from one tap to the next, along a strip and across strips.
+    // The distances between the weight matrices of neighbouring taps, along a strip and across
+    // strips.
     const ALONG_TAPS = 1u;
     const ACROSS_TAPS = SIDE;
     let base = i * plane;
@@ -483,9 +492,10 @@ fn main(
     }
   }
 
-  // The epilogue is in a loop, so that it is compiled only once. A switch selects the sum,
-  // because real GPUs would store an indexed array in memory. With QUAD, the sums are in an
-  // array, because QUAD is for software drivers, which execute every branch of a switch.
+  // The epilogue is in a loop, so that it is compiled only once. Each iteration selects one sum
+  // with a switch. An array of sums would be slower on real GPUs, because they store an array in
+  // memory, not in registers, if its index is a variable. QUAD is for software drivers, where a
+  // switch is slower because they execute all of its cases, so QUAD uses an array.
   var sums: array<vec4f, BLOCKS * LINES * STRIP>;
   sums[(0u * LINES + 0u) * STRIP + 0u] = s0_0_0;
   sums[(0u * LINES + 0u) * STRIP + 1u] = s0_0_1;

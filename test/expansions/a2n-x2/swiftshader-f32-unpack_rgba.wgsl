@@ -13,10 +13,11 @@ const PADDING = 0.0f;
 // Beyond the right and lower edges, the image is reflected without repeating the edge, because
 // networks that unshuffle pixels need whole cells. With PADDED, the pixels there get the value
 // PADDING.
-//   image [image_height][image_width] pixels: one u32, with WIDE two, red lowest
-//   y     [1][H][W] vectors: red, green, blue and, in the fourth lane, alpha. With GREY: BT.601
-//         luma and zeros. Networks have zero weights for alpha. The bilinear skip of conv/pack.wgsl
-//         needs the alpha lane, but packRgba8.wgsl takes alpha from the image.
+//   image [image_height][image_width] pixels: one u32 (with WIDE, two), red in the lowest bits
+//   y     [1][H][W] vectors: red, green, blue and, in the fourth lane, alpha. With GREY, the first
+//         lane is the BT.601 luma, and the other lanes are zero. Convolutions ignore the fourth
+//         lane, because their weights for it are zero. conv/pack.wgsl obtains the output's alpha by
+//         enlarging the alpha in `y`. packRgba8.wgsl enlarges the alpha of the LR image instead.
 // One invocation converts one pixel. Workgroups have 8 x 8 x 1 invocations.
 // The prelude defines E, E4, RANGE, GREY, WIDE, PADDED and PADDING.
 
