@@ -391,7 +391,7 @@ class Training(Folder):
         generator = torch.Generator().manual_seed(1)
         shapes = {"conv1": (64, 3, 3)}
         wide = 64
-        for i, (squeeze, expand) in enumerate(zip((16, 16, 32, 32, 48, 48), (64, 64, 128, 128, 192, 192)), 2):
+        for i, (squeeze, expand) in enumerate(zip((16, 16, 32, 32, 48, 48, 64, 64), (64, 64, 128, 128, 192, 192, 256, 256)), 2):
             shapes[f"fire{i}/squeeze1x1"] = (squeeze, wide, 1)
             shapes |= {f"fire{i}/expand{k}x{k}": (expand, squeeze, k) for k in (1, 3)}
             wide = 2 * expand
