@@ -100,16 +100,19 @@ def inputs_of(folder: str, scale: int, task: str) -> list[tuple[np.ndarray, dict
 
 
 def figures(
-    network: torch.nn.Module, folder: str, task: str, device: str = "cpu", features: Features | None = None
-) -> dict[str, float]:
-    """Mean PSNR of a data set (HR/NAME.png) for each input of the task. With `features`, also the
-    mean distance for the last input, by maps that training does not use. SystemExit without images."""
+    network: torch.nn.Module, folder: str, task: str, device: str = "cpu", features: Features | None = None,
+    only: str | None = None,
+) -> dict[str, float]:  # fmt: skip
+    """Mean PSNR of a data set (HR/NAME.png) for each input of the task, or only for one of them.
+    With `features`, also the mean distance for the last of these inputs, by maps that training does
+    not use. SystemExit without images."""
     images = inputs_of(folder, network.scale, task)
-    sums = dict.fromkeys(INPUTS[task], 0.0)
+    names = [only] if only else list(INPUTS[task])
+    sums = dict.fromkeys(names, 0.0)
     distance = 0.0
     for hr, inputs in images:
-        for name, worn in inputs.items():
-            made = run(network, worn, device)
+        for name in names:
+            made = run(network, inputs[name], device)
             sums[name] += psnr(made, hr, network.scale)
         if features:
             both = (torch.from_numpy(v.astype(np.float32)).permute(2, 0, 1)[None].to(device) for v in (made, hr))
@@ -127,6 +130,7 @@ def main() -> None:
     p.add_argument("--network", choices=networks.NETWORKS, help="instead of the recipes")
     p.add_argument("--scale", type=int)
     p.add_argument("--task", choices=INPUTS)
+    p.add_argument("--only", metavar="INPUT", help="one of the task's inputs, such as jpeg80")
     a = p.parse_args()
     given = {"network": a.network, "scale": a.scale, "task": a.task} if a.network else None
     if given and not all(given.values()):
@@ -134,7 +138,9 @@ def main() -> None:
     features = Features(a.features) if a.features else None
     for path in a.weights:
         network, recipe = opened(path, given)
-        print(json.dumps({"weights": path, **figures(network, a.folder, recipe["task"], "cpu", features)}), flush=True)
+        if a.only and a.only not in INPUTS[recipe["task"]]:
+            p.error(f"--only takes one of {', '.join(INPUTS[recipe['task']])}")
+        print(json.dumps({"weights": path, **figures(network, a.folder, recipe["task"], "cpu", features, a.only)}), flush=True)
 
 
 if __name__ == "__main__":
