@@ -132,12 +132,12 @@ def main() -> None:
     p.add_argument("--task", choices=INPUTS)
     p.add_argument("--only", metavar="INPUT", help="one of the task's inputs, such as jpeg80")
     a = p.parse_args()
-    given = {"network": a.network, "scale": a.scale, "task": a.task} if a.network else None
-    if given and not all(given.values()):
-        p.error("--network needs --scale and --task")
+    given = {"network": a.network, "scale": a.scale, "task": a.task}
+    if any(given.values()) and not all(given.values()):
+        p.error("--network, --scale and --task need each other")
     features = Features(a.features) if a.features else None
     for path in a.weights:
-        network, recipe = opened(path, given)
+        network, recipe = opened(path, given if a.network else None)
         if a.only and a.only not in INPUTS[recipe["task"]]:
             p.error(f"--only takes one of {', '.join(INPUTS[recipe['task']])}")
         print(json.dumps({"weights": path, **figures(network, a.folder, recipe["task"], "cpu", features, a.only)}), flush=True)

@@ -489,6 +489,7 @@ describe('quality:crops', () => {
           plain.reduce((sum, value, i) => sum + Math.abs(value - result[i]), 0) / plain.length,
       );
       expect(differences[0]).toBeGreaterThan(0.3);
+      expect(differences[0]).toBeLessThan(8);
       expect(differences[1]).toBeGreaterThan(differences[0]);
       expect(differences[1]).toBeLessThan(10);
     }

@@ -40,11 +40,10 @@ const loadOracle = () => import('./oracle.ts');
  */
 const KEPT_BYTES = 2 ** 28;
 /**
- * The number of models that are kept for later jobs. A job can use more models, such as one that
- * restores the image and two that enlarge it. In this example, the restoration model is freed as
- * soon as it has run.
+ * The number of models that are kept. All models of an image are loaded before the first one runs,
+ * and an image needs at most three: one that restores it and two that enlarge it.
  */
-const KEPT_MODELS = 2;
+const KEPT_MODELS = 3;
 
 /**
  * Jobs that take fewer milliseconds than this are not used to estimate the duration of later jobs.
@@ -59,7 +58,7 @@ interface Loaded {
 /** Runs models on the CPU. Keeps the threads and the most recently used models. */
 export class CpuHost {
   readonly #threads: number;
-  readonly #memoryBudget: number | null;
+  readonly #memoryBudget: number | undefined;
   /** The compiled module, or the reason why WebAssembly is unavailable. */
   #module: Promise<WebAssembly.Module | CrispenError> | null = null;
   #crew: Promise<Crew> | undefined;
@@ -74,7 +73,7 @@ export class CpuHost {
 
   constructor({ threads, memoryBudget }: Pick<WorkerConfig, 'threads' | 'memoryBudget'>) {
     this.#threads = threads ?? defaultThreads();
-    this.#memoryBudget = memoryBudget;
+    this.#memoryBudget = memoryBudget ?? undefined;
   }
 
   async report(): Promise<WireDetection['cpu']> {
@@ -109,20 +108,17 @@ export class CpuHost {
       return loading;
     };
     await open();
+    for (const old of [...this.#models.keys()].slice(0, -KEPT_MODELS)) await this.drop(old);
     return async (image, options, sink) => {
       // An image can need the same model several times, and the previous run may have freed it.
-      const { model } = await (this.#models.get(id) ?? open());
+      const { model } = await open();
       try {
-        const memoryBudget = options.memoryBudget ?? this.#memoryBudget ?? undefined;
+        const memoryBudget = options.memoryBudget ?? this.#memoryBudget;
         const report = await upscaleStrips(model, image, { ...options, memoryBudget }, sink);
-        if (report.milliseconds > TELLING_MS) {
-          this.#paces[id] = report.milliseconds / image.width / image.height;
-        }
+        const { milliseconds } = report;
+        if (milliseconds > TELLING_MS) this.#paces[id] = milliseconds / image.width / image.height;
         return report;
       } finally {
-        // Old models are freed after a run and not when a model is loaded, because one image may
-        // need more than `KEPT_MODELS` models.
-        for (const old of [...this.#models.keys()].slice(0, -KEPT_MODELS)) await this.drop(old);
         if (model.held > KEPT_BYTES) await this.drop(id);
       }
     };
@@ -216,4 +212,4 @@ export class CpuHost {
 }
 
 /** Returns whether threads can share memory. */
-const isIsolated = (): boolean => !!self.crossOriginIsolated;
+const isIsolated = (): boolean => self.crossOriginIsolated === true;
