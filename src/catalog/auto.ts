@@ -22,7 +22,7 @@ export interface AutoChoice {
 
 /**
  * Chooses between the best models and the fast models, once for all runs of an image. If the fast
- * models run, each best model is replaced with the fast model of the same kind (`photo` or `clean`)
+ * models run, each best model is replaced with the fast model of the same kind (such as `photo`)
  * and scale. Restoration models have no kind, so they are never replaced. If there is no estimate,
  * the best models run.
  *
