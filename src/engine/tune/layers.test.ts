@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { convReference } from '../../kernels/conv/conv.reference.ts';
 import { nearestReference } from '../../kernels/maps/enlarge.reference.ts';
-import { LAYERS, makeLayer } from './layers.ts';
+import { LAYERS, makeLayer, relativeDifference } from './layers.ts';
 
 it.each(LAYERS.map((spec) => [spec.kernel, spec.upsample, spec] as const))(
   'of a large %ix%i layer, the rows at both ends and in the middle are as in the whole',
@@ -28,4 +28,13 @@ it.each(LAYERS.map((spec) => [spec.kernel, spec.upsample, spec] as const))(
 it('of a small layer, all rows are checked', () => {
   const { expected } = makeLayer(LAYERS[0], { width: 2, height: 64 }, 'f32');
   expect(expected?.map(({ first, rows }) => [first, rows.height])).toEqual([[0, 64]]);
+});
+
+it('a difference relative to the largest value is NaN if any value is NaN', () => {
+  expect(relativeDifference([1, 2, 3], [1, 2.5, -4])).toBe(7 / 4);
+  for (let i = 0; i < 3; i++) {
+    const actual = [1, 1, 1];
+    actual[i] = Number.NaN;
+    expect(relativeDifference(actual, [1, 1, 2])).toBeNaN();
+  }
 });

@@ -312,7 +312,7 @@ export function relativeDifference(actual: ArrayLike<number>, expected: ArrayLik
   let [most, largest] = [0, 0];
   for (let i = 0; i < expected.length; i++) {
     const difference = Math.abs(actual[i] - expected[i]);
-    if (!(difference <= most)) most = difference; // Keeps NaN.
+    most = Math.max(most, difference); // NaN if any difference is NaN.
     largest = Math.max(largest, Math.abs(expected[i]));
   }
   return most / largest;
