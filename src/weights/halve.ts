@@ -17,8 +17,9 @@ export function halve(tensors: TensorMap): TensorMap {
       continue;
     }
     const values = toFloat32(tensor);
-    // Values of 65520 and above round to infinity.
-    const large = values.find((v) => Math.abs(v) >= 65520 && Number.isFinite(v));
+    // Values of 65520 and above round to infinity. An f64 value can become infinite in f32 already.
+    const exact = tensor.dtype === 'f64' ? f64Values(tensor) : values;
+    const large = exact.find((v) => Math.abs(v) >= 65520 && Number.isFinite(v));
     if (large !== undefined) {
       throw new CrispenError(
         'INVALID_INPUT',
@@ -31,4 +32,8 @@ export function halve(tensors: TensorMap): TensorMap {
     result.set(name, fromFloat32(values, tensor.shape, 'f16'));
   }
   return result;
+}
+
+function f64Values({ bytes }: Tensor): Float64Array {
+  return new Float64Array(bytes.slice().buffer);
 }
