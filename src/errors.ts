@@ -3,7 +3,7 @@
  * from the worker, and keeps its meaning within a major version.
  */
 export type ErrorCode =
-  | 'NO_WEBGPU' // the browser, its flags or the machine provide no adapter
+  | 'NO_WEBGPU' // there is no GPU adapter, because of the browser, its flags or the machine
   | 'NO_WASM' // WebAssembly SIMD is missing, or the page's policy forbids WebAssembly
   | 'INSECURE_CONTEXT' // plain http on a host other than localhost: no WebGPU, no hashes, no cache
   | 'DEVICE_LOST' // the GPU device was lost during the work
@@ -11,17 +11,17 @@ export type ErrorCode =
   | 'MODEL_UNKNOWN' // the manifest has no model with this id
   | 'MODEL_CORRUPT' // a weight file is truncated or malformed, or does not match its hash
   | 'MODEL_UNSUPPORTED' // the weight file is valid, but Crispen does not know its network
-  | 'FETCH_FAILED' // a URL could not be read because of the network, the status or CORS
-  | 'CROSS_ORIGIN' // pixels or weights from another origin, which this origin may not use
+  | 'FETCH_FAILED' // a URL could not be read because of the connection, the HTTP status or CORS
+  | 'CROSS_ORIGIN' // pixels or weights belong to another origin, and the page may not use them
   | 'DECODE_FAILED' // the bytes are not an image that this decoder can read
   | 'ENCODE_FAILED' // this platform cannot encode the requested output format
-  | 'WRITE_FAILED' // the file could not be written: the disk is full or the permission was withdrawn
+  | 'WRITE_FAILED' // the file could not be written: the disk is full, or permission was withdrawn
   | 'IMAGE_TOO_LARGE' // the input or the output exceeds a stated limit
   | 'INVALID_INPUT' // an argument is outside its documented range
   | 'NON_FINITE' // the network produced NaN or infinity
   | 'BLANK_RESULT' // the network returned one colour for an image that has several
   | 'ABORTED' // the caller's AbortSignal fired
-  | 'WORKER_FAILED' // the worker could not start or died
+  | 'WORKER_FAILED' // the worker could not start, or it died
   | 'INTERNAL'; // a bug in Crispen, such as a WebGPU validation error
 
 /**

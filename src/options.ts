@@ -13,8 +13,8 @@ export interface Rule {
   readonly wants: string;
   readonly accepts: (value: unknown) => boolean;
   /**
-   * Returns a plain copy of an object, so that later changes to the object have no effect. A copy
-   * can also be sent to a worker. The proxy objects of some frameworks cannot.
+   * Returns a plain copy of an object, so that later changes to the object have no effect. Unlike
+   * the proxy objects of some frameworks, a plain copy can also be sent to a worker.
    */
   readonly copy?: (value: never) => unknown;
 }

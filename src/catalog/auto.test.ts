@@ -8,7 +8,7 @@ const image = { width: 300, height: 200 };
 
 /**
  * Calls `chooseSpeed` for shipped models. The fake `estimate` returns `bestMs` as the time that the
- * best models take. If `bestMs` is an error, it throws the error instead.
+ * best models take. If `bestMs` is an error, `estimate` throws it instead.
  */
 async function choose(
   best: readonly string[],

@@ -1,6 +1,6 @@
 import { kindIn, type ModelFile } from './find.ts';
 
-/** If the best models would take longer than this, the fast models run instead. */
+/** If the best models would take more milliseconds than this, the fast models run instead. */
 export const AUTO_MS = 3000;
 
 /** The choice that `model: 'auto'` made for an image. */
@@ -21,14 +21,14 @@ export interface AutoChoice {
 }
 
 /**
- * Chooses between the best models and the fast models, once for all runs of an image. If the fast
- * models run, each best model is replaced with the fast model of the same kind (such as `photo`)
- * and scale. Restoration models have no kind, so they are never replaced. If there is no estimate,
- * the best models run.
+ * Chooses between the best models and the fast models. One choice applies to all models that run
+ * for an image. If the fast models run, each best model is replaced with the fast model of the same
+ * kind (such as `photo`) and scale. Restoration models have no kind, so they are never replaced. If
+ * there is no estimate, the best models run.
  *
  * @param files the shipped models
- * @param best the best models, in the order of the runs
- * @param made turns a shipped model into one of the chain's models
+ * @param best the best models, in the order in which they run
+ * @param made converts a shipped model to the type of the models in `best`
  * @param estimate returns the estimated time in milliseconds that the given models take, or null if
  *   it is unknown; may reject. It is called only if the best and the fast models differ.
  */

@@ -27,7 +27,8 @@ export interface Chain<M> {
  * @param wish the requested size, specified in exactly one way
  * @param by the id of a shipped model, or a user's own model; if neither is given, the default
  *   models run
- * @throws CrispenError `INVALID_INPUT` for a factor above `MAX_FACTOR`; `MODEL_UNKNOWN`
+ * @throws CrispenError `INVALID_INPUT` for a factor above `MAX_FACTOR`; `MODEL_UNKNOWN` for an
+ *   unknown id
  */
 export function planChain<M extends { readonly scale: number } = ModelFile>(
   files: readonly ModelFile[],

@@ -3,7 +3,7 @@ import type { Restoration } from './task.ts';
 
 export type { Kind, ModelFile };
 
-/** Creates the entry of a model. Each optional field that `own` lacks gets a default value. */
+/** Creates a model's entry. The values listed here are defaults, which `own` can override. */
 const model = (
   own: Pick<ModelFile, 'id' | 'scale' | 'bytes' | 'sha256'> & Partial<ModelFile>,
 ): ModelFile => ({
@@ -19,8 +19,8 @@ const model = (
 });
 
 /**
- * The shipped weight files. `manifest.ts` adds a description of each model, its training and its
- * measured quality.
+ * The shipped weight files. `manifest.ts` adds each model's description, training and measured
+ * quality.
  */
 export const MODEL_FILES: readonly ModelFile[] = [
   model({
@@ -219,10 +219,11 @@ export const modelOfKind = (
 ): ModelFile | undefined => kindIn(MODEL_FILES, kind, scale, speed);
 
 /**
- * Finds the default among the shipped models. @throws CrispenError in the same cases as `defaultIn`
+ * Finds the default shipped model for a scale.
+ * @throws CrispenError in the same cases as `defaultIn`
  */
 export const defaultModel = (scale: number, speed?: 'best' | 'fast'): ModelFile =>
   defaultIn(MODEL_FILES, scale, speed);
 
-/** Finds the shipped model for a task. @throws CrispenError as `restorationIn` does */
+/** Finds the shipped model for a task. @throws CrispenError in the same case as `restorationIn` */
 export const restorationModel = (task: Restoration): ModelFile => restorationIn(MODEL_FILES, task);

@@ -15,18 +15,24 @@ export type Kind = 'photo' | 'clean' | 'sharp';
 /** One shipped weight file, and the information that is needed to run its network. */
 export interface ModelFile {
   readonly id: string;
-  /** The family's id, for `createNetwork`. */
+  /** The id of the network family. It is passed to `createNetwork`. */
   readonly network: 'a2n' | 'a2nm' | 'pan' | 'lcoan' | 'edsr-acla' | 'asid';
   readonly task: Task;
   /** 1 for every task except `upscale`. */
   readonly scale: 1 | 2 | 3 | 4;
   /** Null for restoration models. */
   readonly kind: Kind | null;
-  /** Whether this is the best shipped model of its kind and scale, measured on Set5 and Set14. */
+  /**
+   * Whether this is the best shipped model of its kind and scale. This is measured on the image
+   * sets Set5 and Set14.
+   */
   readonly best: boolean;
   /** Whether this is the fastest shipped model of its kind and scale. */
   readonly fast: boolean;
-  /** Size options for `createNetwork`, if they differ from the family's defaults. */
+  /**
+   * `features` and `blocks` are options for `createNetwork`. They are set only if they differ from
+   * the family's defaults.
+   */
   readonly features?: number;
   readonly blocks?: number;
   /** LCoAN only: the number of groups. Each group has residual blocks and attention. */
@@ -46,7 +52,7 @@ export interface ModelFile {
 }
 
 /**
- * Finds the model with an id.
+ * Finds a model by its id.
  * @throws CrispenError `MODEL_UNKNOWN`; the hint lists the known ids.
  */
 export function findIn(files: readonly ModelFile[], id: string): ModelFile {
@@ -68,8 +74,8 @@ export const kindIn = (
 
 /**
  * Finds the model that suits most images at a scale. This is the photo model if there is one. On
- * JPEG files, clean models produce worse results. At quality 60 and below, they are worse than
- * bicubic.
+ * JPEG files, clean models produce worse results. At a JPEG quality of 60 or less, the results are
+ * even worse than those of bicubic interpolation.
  * @throws CrispenError `INVALID_INPUT` for a scale that no model has.
  */
 export function defaultIn(
@@ -84,7 +90,7 @@ export function defaultIn(
   });
 }
 
-/** Finds the model for a task. @throws CrispenError `MODEL_UNKNOWN` */
+/** Finds a model for a restoration task. @throws CrispenError `MODEL_UNKNOWN` if there is none */
 export function restorationIn(files: readonly ModelFile[], task: Restoration): ModelFile {
   const entry = files.find((file) => file.task === task);
   if (entry) return entry;

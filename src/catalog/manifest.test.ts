@@ -8,9 +8,10 @@ import { MODELS } from './manifest.ts';
 import { shippedModel, shippedNetwork } from './network.ts';
 
 /**
- * Matches the LCoAN tensors that are not weights of the network: the image means that are
- * subtracted and added, the convolution into which the added mean is folded, and the flag that says
- * whether the centroids were ever set.
+ * Matches the names of tensors in LCoAN and ACLA files that are not weights of the network. Both
+ * families' files contain the image means that are subtracted and added. LCoAN files also contain
+ * the convolution into which the added mean is folded, and a flag that says whether the k-means
+ * centroids were ever set.
  */
 const FOLDED = /^(sub_mean|add_mean|tail\.1)\.|\.kmeans\.initted$/;
 const folder = new URL('../../public/models/', import.meta.url);

@@ -15,15 +15,17 @@ export interface ModelEntry extends ModelFile {
     readonly startedFrom: string | null;
   };
   /**
-   * The mean PSNR in dB on BT.601 luma, which is computed from the 8-bit output and is not rounded.
-   * Borders of `scale` pixels are excluded. The LR images were made by bicubic reduction. Photo
-   * models also handle degraded images, but their PSNR on these clean LR images is a little lower.
-   * The inputs of models with scale 1 are the images at their original size, with added JPEG
-   * artefacts or noise (see `input`).
+   * The mean PSNR in dB, computed from the BT.601 luma of the 8-bit output. The luma values are not
+   * rounded. A border of `scale` pixels is excluded. The low-resolution input images were made by
+   * bicubic reduction. Photo models also handle degraded images, but their PSNR on these clean
+   * images is a little lower. The inputs of models with scale 1 are the images at their original
+   * size, with added JPEG artifacts or noise (see `input`).
    */
   readonly quality: SetFigures & {
     /**
-     * The PSNR of the network's input. Measured by `npm run quality` with `--jpeg` or `--noise`.
+     * The PSNR of the network's input, which is degraded by JPEG compression at the quality `jpeg`,
+     * or by noise with the standard deviation `noise`. `npm run quality` measures this with the
+     * option `--jpeg` or `--noise`.
      */
     readonly input?: SetFigures & { readonly jpeg?: number; readonly noise?: number };
   };
@@ -43,7 +45,7 @@ const SMALLER = `${SAMPLES} made smaller, 360 pictures of shapes and 150 of patt
 const CLEANED = `${SMALLER}, reduced by bicubic`;
 /** The images in `SMALLER` and tiles of large pictures, all reduced by bicubic interpolation. */
 const WIDENED = `${SMALLER}, 445 tiles of large pictures, reduced by bicubic`;
-/** The newer photos. THIRD-PARTY.md lists their sources. */
+/** A newer set of training photos. THIRD-PARTY.md lists their sources. */
 const SHARP_PHOTOS = '407 photos of 318 megapixels';
 const SHARED_CORES = 'two CPU cores, shared with other work';
 const ONE_CORE = 'one CPU core';

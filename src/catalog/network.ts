@@ -5,8 +5,8 @@ import { pan } from '../networks/pan.ts';
 import type { ModelFile } from './files.ts';
 
 /**
- * Returns a shipped model's network, which does not depend on the weights. This module imports the
- * code for A2N and PAN, which most shipped models use. For any other network, the code for all
+ * Returns a shipped model's network. The weight file is not needed for this. This module imports
+ * the code for A2N and PAN, which most shipped models use. For any other network, the code for all
  * network families is imported when it is needed.
  */
 export async function shippedNetwork({ network, ...sizes }: ModelFile): Promise<Network> {
@@ -32,8 +32,8 @@ export async function shippedModel(
 }
 
 /**
- * Returns whether the tensors in the file are already named after the network's layers, so that no
- * tensor is renamed or folded.
+ * Returns whether the tensors in the file are already named after the network's layers. If they
+ * are, no tensor has to be renamed or combined with another.
  */
 const isSelfNamed = ({ network }: ModelFile): boolean =>
   network === 'pan' || network === 'a2n' || network === 'a2nm';

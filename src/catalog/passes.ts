@@ -17,7 +17,7 @@ export function choosePasses(factor: number, scales: readonly number[]): number[
     throw internal(`no networks of ${scales} reach ${factor}`);
   }
   const sorted = [...new Set(scales)].sort((a, b) => a - b);
-  // The tolerance allows for the rounding of factors such as 1 / 3 * 3.
+  // The tolerance allows for rounding errors in `factor`.
   const enough = (product: number) => product >= factor * (1 - 1e-9);
   let chains: number[][] = [[]];
   for (;;) {

@@ -4,8 +4,8 @@ import { CrispenError } from '../errors.ts';
  * The task for an image. `upscale` enlarges it. The other tasks keep its size and use a network of
  * scale 1: `denoise` removes noise, `dejpeg` removes JPEG artifacts, `dehalo` removes sharpening
  * halos, `deband` removes steps in gradients, `deblur` sharpens, and `demosaic` computes the
- * missing colours of raw Bayer data (see `BayerMosaic`). Shipped models exist for `denoise` and
- * `dejpeg`. The other tasks need a model that the user adds.
+ * missing colours of raw Bayer data (see `BayerMosaic`). Shipped models exist for `upscale`,
+ * `denoise` and `dejpeg`. For any other task, the user has to add a model.
  */
 export type Task = 'upscale' | Restoration;
 
@@ -23,8 +23,8 @@ const NAMED: readonly (readonly [Restoration, RegExp])[] = [
 ];
 
 /**
- * The task of an added model. `restore` means that the scale is 1 and the file does not name the
- * task.
+ * The task of an added model. `restore` means that the scale is 1 and the file's name does not
+ * indicate the task.
  */
 export type AddedTask = Task | 'restore';
 
@@ -32,7 +32,7 @@ export const TASKS: readonly Task[] = ['upscale', ...NAMED.map(([task]) => task)
 
 /**
  * Checks that a model can do a task.
- * @param model the model, whose `task` is the task that it performs
+ * @param model the model's id, and the task that the model was made for
  * @throws CrispenError `INVALID_INPUT` if the model cannot do the task.
  */
 export function checkServes(

@@ -12,7 +12,7 @@ export class UsageError extends CrispenError {
 /** The signals that ask a process to terminate, with their numbers. */
 const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 
-/** How long the work can take to stop after a signal, in milliseconds. */
+/** How much time a command has to stop after a signal, in milliseconds. */
 const GRACE_MS = 2000;
 
 /**
@@ -28,8 +28,8 @@ export async function runCommand(
 ): Promise<void> {
   const args = process.argv.slice(2);
   // Errors of these streams are ignored, because the program that reads the output might have
-  // exited, as with "| head". When an image is written to stdout, the image's sink handles the
-  // errors.
+  // exited, as with "| head". When an image is written to stdout, the code that writes it handles
+  // the errors.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   // Arguments after "--" are file names.
   const options = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
@@ -46,7 +46,7 @@ export async function runCommand(
         process.removeAllListeners(signal);
         process.kill(process.pid, signal);
       };
-      // A second signal ends the process immediately. The timer below does the same if the work
+      // A second signal ends the process immediately. The timer below does the same if the command
       // does not stop in time.
       if (stopped !== null) return end();
       stopped = 128 + number;
@@ -96,6 +96,6 @@ export const choice = <T extends string>(option: string, text: string, choices: 
 export const positiveInteger = (option: string, text: string): number =>
   parsed(option, text, whole(1));
 
-/** @throws UsageError if the value is not a number above 0. */
+/** @throws UsageError if the value is not a number above 0 and up to 2^32. */
 export const positiveNumber = (option: string, text: string): number =>
   parsed(option, text, inputRange);

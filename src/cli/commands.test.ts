@@ -22,7 +22,7 @@ import { upscaleCommand } from './upscale.ts';
 let folder: string;
 const at = (name: string): string => join(folder, name);
 
-/** Generates a smooth image without symmetry. */
+/** Generates a smooth image that is not symmetric. */
 function picture(width: number, height: number): Rgba8Image {
   const data = new Uint8ClampedArray(width * height * 4);
   for (let i = 0; i < data.length; i++) {
@@ -36,7 +36,7 @@ let printed: string[];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'crispen-commands-'));
   await writeImage(at('in.png'), picture(6, 4));
-  // Each ground truth has one pixel more in width and height than twice its LR image.
+  // The sides of each ground truth are one pixel longer than twice the sides of its LR image.
   await mkdir(at('set/HR'), { recursive: true });
   await mkdir(at('set/LR_bicubic/X2'), { recursive: true });
   for (const name of ['b', 'a']) {
@@ -482,8 +482,8 @@ describe('quality:crops', () => {
           .raw()
           .toBuffer();
       const [plain, ...made] = await Promise.all([0, 1, 2].map(column));
-      // The results must be similar to the plain enlargement but not identical, and the sharp one
-      // must be further from it.
+      // The results must be similar to the plain enlargement but not identical, and the sharp
+      // model's result must differ from it more.
       const differences = made.map(
         (result) =>
           plain.reduce((sum, value, i) => sum + Math.abs(value - result[i]), 0) / plain.length,

@@ -13,8 +13,9 @@ export interface ImagePair {
 const EXTENSIONS = ['.png', '.jpg', '.jpeg', '.webp', '.bmp'];
 
 /**
- * Finds a data set's image pairs in the usual layout: `HR/NAME.png` and `LR_bicubic/X2/NAMEx2.png`,
- * sorted by name. At scale 1, the LR images are the HR images themselves.
+ * Finds the image pairs of a data set and sorts them by name. The data set must have the usual
+ * layout, which is `HR/NAME.png` and `LR_bicubic/X2/NAMEx2.png` for scale 2. At scale 1, the LR
+ * images are the HR images themselves.
  * @throws CrispenError `INVALID_INPUT` if the folder has a different layout or if an LR image is
  *   missing.
  */
@@ -45,7 +46,7 @@ export function findPairs(folder: string, scale: number): ImagePair[] {
 /**
  * Crops an image to its upper left part. A ground truth whose sides are not multiples of the scale
  * is cropped to the area that its LR image covers.
- * @throws CrispenError `INVALID_INPUT` if the image is smaller.
+ * @throws CrispenError `INVALID_INPUT` if the image is smaller than that part.
  */
 export function cropTo(image: Rgba8Image, width: number, height: number): Rgba8Image {
   if (width > image.width || height > image.height) {

@@ -4,8 +4,8 @@ import { loadSharp } from '../node/images.ts';
 /** The degradation that is applied to a measurement's input. */
 export interface Degradation {
   /**
-   * The JPEG quality, from 1 to 100. The JPEG has 4:2:0 chroma, like the files that cameras and
-   * Pillow write.
+   * The JPEG quality, from 1 to 100. The JPEG has 4:2:0 chroma, like the files that Pillow and
+   * many cameras write.
    */
   readonly jpeg?: number | undefined;
   /**

@@ -1,7 +1,7 @@
 /**
- * Golden cases for the networks with non-local attention. Each file contains the results of one
- * network or module: an LCoAN, an EDSR with cross-layer attention (for both values of
- * `OffsetLayout`), or a single attention module. Some files contain no weights.
+ * Golden cases for the networks with non-local attention. Each golden file contains the expected
+ * results of one network or module: an LCoAN, an EDSR with cross-layer attention (for both values
+ * of `OffsetLayout`), or a single attention module. Some files contain no weights.
  */
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import type { Gate, OffsetLayout } from '../graph/nonlocalOp.ts';
@@ -17,8 +17,8 @@ import { hashedValues } from './golden-hash.ts';
 type Metadata = Readonly<Record<string, string>>;
 
 /**
- * Returns a file's cases, or null if the file is of a different kind. `weights` contains the file's
- * weights.
+ * Returns a golden file's cases, or null if the file is not for one of these networks and modules.
+ * `weights` contains the file's weights.
  */
 export function attentionCases(
   name: string,
@@ -239,7 +239,7 @@ function moduleCases(
 }
 
 /**
- * Computes the weights of a golden file that contains none. Except for `sub_mean.bias`, they are
+ * Computes the weights for a golden file that contains none. Except for `sub_mean.bias`, they are
  * pseudorandom values that depend on each tensor's name and shape, on `seed` and on `gain`.
  */
 function hashedWeights(network: Network, seed: number, gain: number): TensorMap {

@@ -9,11 +9,11 @@ export interface GoldenCase {
   readonly weights: TensorMap;
   /** The input, [1, channels, H, W], in the network's input range. */
   readonly input: Tensor;
-  /** The expected tensors, by the names of the graph's nodes. */
+  /** The expected tensors, by name. Most of the names are names of nodes in the graph. */
   readonly expected: TensorMap;
   /**
-   * The offsets of golden maps that cover only a part of Crispen's map, by node name. An offset is
-   * the row of the part's top-left pixel, which equals its column.
+   * The position of each golden map that covers only a part of Crispen's map, by node name. The
+   * number is both the first row and the first column of that part.
    */
   readonly starts?: ReadonlyMap<string, number> | undefined;
   /** If set, the network runs on these overlapping tiles, and the results are averaged. */

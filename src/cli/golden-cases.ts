@@ -37,7 +37,7 @@ const WEIGHTS = 'weights.';
 const FOLDED = 'folded.';
 
 /**
- * Returns the folder that contains files that are not in the repository because of their size or
+ * Returns the folder for files that are not in the repository because of their size or their
  * licence.
  */
 export function sharedFolder(): string {
@@ -74,7 +74,8 @@ export function findGoldenCases(pattern = '*'): string[] {
 /**
  * Reads a golden file. If Crispen does not support the file's network, returns
  * `{ name, missing }`, where `missing` is the name of the network.
- * @throws CrispenError `MODEL_CORRUPT`, `INVALID_INPUT` if the file or its weights cannot be used.
+ * @throws CrispenError `MODEL_CORRUPT` or `INVALID_INPUT` if the file or its weights cannot be
+ *   used.
  */
 export async function readGoldenCase(
   path: string,

@@ -7,7 +7,8 @@ import type { WeightSpec } from '../graph/graph.ts';
 import type { Network } from '../networks/network.ts';
 
 /**
- * Returns the names and shapes that the graph's weights have in a checkpoint; see `arrangeCugan`.
+ * Returns the names and shapes that the graph's weights have in a checkpoint, before `arrangeCugan`
+ * rewrites them.
  */
 export const cuganCheckpoint = ({ graph, scale }: Network): WeightSpec[] => {
   const [factor, side] = scale === 3 ? [3, 5] : [2, 4];
@@ -24,8 +25,8 @@ export const cuganCheckpoint = ({ graph, scale }: Network): WeightSpec[] => {
 };
 
 /**
- * Returns where the smaller feature map of the golden files starts within Crispen's map, by node
- * name. Each value is both the first row and the first column.
+ * Returns where each golden feature map starts within Crispen's larger map, by node name. Each
+ * value is both the first row and the first column.
  */
 export function cuganStarts({ graph }: Network): ReadonlyMap<string, number> {
   const means = graph.nodes.flatMap((node) =>

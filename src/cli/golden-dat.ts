@@ -1,6 +1,6 @@
 /**
- * `datCheckpoint` returns the names and shapes that DAT's weights have in a checkpoint; see
- * `foldDat`.
+ * `datCheckpoint` returns the names and shapes that DAT's weights have in a checkpoint, before
+ * `foldDat` converts them.
  */
 import type { WeightSpec } from '../graph/graph.ts';
 

@@ -1,6 +1,7 @@
 /**
- * Golden cases for global learnable attention. The authors' code draws random rotations in every
- * run, so each golden file also contains the rotations with which its tensors were computed.
+ * Golden cases for global learnable attention. The authors' code draws random rotations for its
+ * hashing in every run, so each golden file also contains the rotations with which its tensors were
+ * computed.
  */
 import { GraphBuilder } from '../graph/graph.ts';
 import { dlsn, globalAttention, prepareDlsn } from '../networks/dlsn.ts';
@@ -11,7 +12,7 @@ import type { GoldenCase } from './golden-case.ts';
 
 type Metadata = Readonly<Record<string, string>>;
 
-/** Matches the golden tensors that are not compared, because no node outputs them. */
+/** Matches the names of golden tensors that are not compared, because no node outputs them. */
 const NOT_COMPARED = /^(rotations\.|round_weights$|round0\.out$)/;
 
 /** Returns a golden file's cases, or null if the file is not for global learnable attention. */

@@ -1,6 +1,6 @@
 /**
- * Computes weights for golden files that contain none, using the rules in the READMEs next to the
- * files.
+ * Computes weights for golden files that contain none, using the rules in the READMEs of the shared
+ * golden folders.
  */
 import type { Network } from '../networks/network.ts';
 import { fromFloat32 } from '../weights/convert.ts';
@@ -24,7 +24,7 @@ const NORMS =
   /norm|before_RG|\.pos[123]\.0\.|\.dwconv\.1\.|channel_interaction\.2\.|spatial_interaction\.1\./;
 
 /**
- * Computes weights with the formula that the README next to the golden files calls recipe 2.
+ * Computes weights with the formula that the README of the shared folder `golden2` calls recipe 2.
  * @param gains pairs of a substring and the factor for layers whose names contain it; the first
  *   match applies
  */

@@ -59,7 +59,7 @@ export async function goldenCommand(args: string[]): Promise<number> {
         else console.log(`${cases.name.padEnd(36)} missing: no network "${cases.missing}"`);
         continue;
       }
-      // The oracle has no fused kernels, so no case runs a second time with fusion.
+      // The oracle has no fused kernels, so cases do not run a second time to test them.
       const fuse = device !== 'oracle' && !values['no-fuse'];
       for (const golden of cases) {
         for (const comparison of await compareGolden(golden, backend, { fuse })) {

@@ -1,7 +1,7 @@
 /**
- * Golden cases for lightweight transformers and newer convolutional networks. The weights are
- * stored in the golden file or in a separate file, or they are pseudorandom numbers that are
- * computed from the tensors' names and a seed.
+ * Golden cases for transformers and for some convolutional networks. The weights are stored in the
+ * golden file or in a separate file, or they are pseudorandom numbers that are computed from the
+ * tensors' names and a seed.
  */
 import { asid } from '../networks/asid.ts';
 import { dat } from '../networks/dat.ts';
@@ -128,15 +128,15 @@ function swinOf(metadata: Metadata): SwinConfig {
 }
 
 /**
- * Matches golden tensors about dividing an image into tiles, such as the positions of the tiles.
- * They are not compared, because no node computes them.
+ * Matches the names of golden tensors that belong to the division of an image into tiles, such as
+ * the tiles' positions. They are not compared, because no node computes them.
  */
 const NOT_COMPARED = /^(coverage|tile_positions|tile_means|tile.*\.output\.crop|whole\.output)$/;
 
 /**
  * Matches the names of golden tensors that contain the input of a network's last step. If this step
- * changes nothing (a pixel shuffle by 1, or no mean to add), the graph omits it. No node then has
- * such a name, and the tensor is not compared.
+ * changes nothing (a pixel shuffle by 1, or no mean to add), the graph omits it. In that case, no
+ * node has this name, and the tensor is not compared.
  */
 const BEFORE_END = /^(before_shuffle|tail_conv)$/;
 

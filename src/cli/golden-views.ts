@@ -12,7 +12,7 @@ interface View {
 
 const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
-/** @returns null for the name of a whole tensor */
+/** Returns the part that a golden tensor's name describes, or null if it names a whole tensor. */
 export function viewOf(name: string): View | null {
   const found = /^(.*)\.(mean|crop|first(\d+)|group0|last_group)$/.exec(name);
   if (!found) return scoresOf(name);

@@ -1,4 +1,4 @@
-/** Counts the keys that across-layer attention (ACLA) uses. */
+/** Counts the keys that adaptive cross-layer attention (ACLA) uses. */
 import { attentionInput, attentionTaps, readAttention } from '../engine/oracle/attention.ts';
 import { CrispenError } from '../errors.ts';
 import { openBackend } from '../node/backend.ts';

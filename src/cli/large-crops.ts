@@ -67,7 +67,8 @@ export async function drawLargeCrops(measurer: Measurer, folder: string): Promis
   const rows = photos.map((photo) => [
     resample(photo, photo.width * SCALE, photo.height * SCALE, 'bicubic'),
   ]);
-  // One model at a time, because PyTorch keeps only the last one.
+  // Each model enlarges all photos before the next one is loaded, because the PyTorch measurer
+  // keeps only the last model.
   for (const id of ids) {
     const { network, weights } = await chooseModel({ model: id });
     const run = await measurer.load(network, weights);

@@ -12,8 +12,8 @@ export const RECOVERIES: Readonly<Record<Recovery, string>> = {
 };
 
 /**
- * Returns a message about the choice that `--model auto` made, or an empty string if there was no
- * choice.
+ * Returns a message about the choice that `--model auto` made, or an empty string if there were no
+ * other models to choose from.
  */
 export function autoWords({ speed, bestMs, others }: AutoChoice): string {
   if (others.length === 0) return '';

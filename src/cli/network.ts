@@ -34,7 +34,8 @@ type Values = {
 };
 
 /**
- * Parses the options that describe a weight file's network. @throws UsageError for invalid values.
+ * Parses the options that describe a weight file's network.
+ * @throws UsageError for invalid values.
  */
 export function networkOf(values: Values): NetworkWish {
   const given = <T>(name: keyof Values, read: (option: string, value: string) => T) => {

@@ -29,7 +29,7 @@ export interface PrecisionFigures {
    * f32, because f16 cannot represent magnitudes above `F16_MAX`.
    */
   readonly largest: number;
-  /** Whether all f16 output values were finite. If not, the other figures are meaningless. */
+  /** Whether all output values were finite. If not, only `largest` is meaningful. */
   readonly finite: boolean;
 }
 
@@ -38,9 +38,10 @@ export const holds = ({ within, finite, largest }: PrecisionFigures): boolean =>
 
 /**
  * Enlarges an image in f16 and in f32, and compares the 8-bit results. The f16 run uses the fusion
- * level `blocks`. The f32 run uses the adapter's default fusion level. With `blocks`, it would
- * take several minutes on llvmpipe, a software renderer.
- * @throws CrispenError like `Engine.upscale`; `INVALID_INPUT` for a device without f16.
+ * level `blocks`. The f32 run uses the adapter's default fusion level. With `blocks`, the f32
+ * run would take several minutes on llvmpipe, a software renderer.
+ * @throws CrispenError like `Engine.upscale`, but not `NON_FINITE`; `INVALID_INPUT` for a device
+ *   without f16.
  */
 export async function measurePrecision(
   engine: Engine,

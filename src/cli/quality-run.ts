@@ -181,7 +181,11 @@ function withoutWeights(model: ChosenModel, names: string): ChosenModel {
 /** The values of `--device` in the commands that measure quality. */
 export const MEASURERS = [...DEVICES, 'oracle', 'torch'] as const;
 
-/** @throws CrispenError like `openBackend` and `openTorch`. */
+/**
+ * Opens the device that `--device` selects.
+ * @throws UsageError for tiling options with PyTorch, and the errors of `openBackend` and
+ *   `openTorch`
+ */
 export async function openMeasurer(
   device: (typeof MEASURERS)[number],
   tiling: TilingChoice = {},
@@ -204,7 +208,7 @@ export interface Measuring {
   /** The number of images to measure, starting with the first. */
   readonly limit?: number | undefined;
   readonly worse?: Degradation | undefined;
-  /** The tiling of the backend. */
+  /** The tiling options that the backend was opened with. */
   readonly tiling?: TilingChoice | undefined;
   /** Whether to compare the tiled result with a result that is computed without tiles. */
   readonly seams?: boolean;
@@ -312,7 +316,7 @@ async function measure(
 }
 
 /**
- * Returns the lines in the result at which tiles meet.
+ * Returns the lines of the result along which tiles meet.
  * @throws UsageError if the image was computed as a single tile, or if its tiles were smaller than
  *   `side`, which happens when memory is short.
  */
@@ -355,7 +359,7 @@ interface RunKey {
   readonly dataset: string;
   readonly scale: number;
   readonly network: string;
-  /** The SHA-256 of the weight file. */
+  /** The SHA-256 of the weight file, followed by the pattern of `--without`, if given. */
   readonly weights: string;
   readonly device: string;
   readonly jpeg?: number;
@@ -370,7 +374,7 @@ const RUN_KEYS = [
   ...['tileSize', 'statistics', 'seams'],
 ] as (keyof RunKey)[];
 
-/** A file with one JSON line per result. With it, a run that takes hours can be resumed. */
+/** A file with one JSON line per result, so that a run that takes hours can be resumed. */
 class ResultFile {
   readonly #path: string | undefined;
   readonly #key: RunKey;

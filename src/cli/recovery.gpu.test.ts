@@ -35,7 +35,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** Runs the command with tiles of 8 x 8 pixels. */
+/** Runs the command `crispen` with tiles of 8 x 8 pixels. */
 async function run(faulty: FaultyGpu, output: string, ...more: string[]): Promise<Buffer> {
   vi.mocked(openGpu).mockResolvedValue(faulty.gpu);
   said.length = 0;

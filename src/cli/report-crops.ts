@@ -8,7 +8,7 @@ import { loadSharp, readImage } from '../node/images.ts';
 import { chooseModel } from '../node/model.ts';
 import { type Degradation, degrade } from './degrade.ts';
 
-/** A part of a sample photo, in pixels of the photo. Positions are multiples of 4. */
+/** A square part of a sample photo. `left` and `top` are in pixels and are multiples of 4. */
 interface Crop {
   readonly photo: string;
   readonly left: number;
@@ -20,7 +20,10 @@ const EYE: Crop = { photo: 'chelsea.jpg', left: 104, top: 64 };
 const CUP: Crop = { photo: 'coffee.jpg', left: 216, top: 112 };
 const FACE: Crop = { photo: 'astronaut.jpg', left: 152, top: 40 };
 
-/** A row of images: the input, the models' results, and the photo itself. */
+/**
+ * A row of images: the input (enlarged by bicubic interpolation if `scale` is above 1), the models'
+ * results, and the original crop of the photo.
+ */
 interface Scene {
   readonly file: string;
   readonly title: string;
@@ -81,8 +84,8 @@ export interface Picture {
 }
 
 /**
- * Draws scenes from photos in `samples` and writes them to `folder`. A scene is drawn only if
- * `models` contains all of its models.
+ * Draws the scenes from the photos in `samples` and writes them to `folder`. A scene is drawn only
+ * if `models` contains all of its models.
  */
 export async function drawCrops(
   measurer: Measurer,

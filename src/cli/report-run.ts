@@ -165,8 +165,8 @@ class Report {
   }
 
   /**
-   * Compares each photo model with the corresponding model for lossless images. The inputs are JPEG
-   * files.
+   * Compares each photo model with the corresponding model for lossless images. The inputs are the
+   * LR images, both lossless and saved as JPEG at several qualities.
    */
   async worn(models: readonly ModelEntry[], sets: readonly DataSet[]): Promise<string[]> {
     const photo = models.filter(({ id }) => id.includes('-photo-'));

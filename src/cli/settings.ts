@@ -52,7 +52,10 @@ export interface ImageSettings {
   readonly tiling: TilingChoice;
   readonly models: EnlargeSettings;
   readonly task: EnlargeTask;
-  /** The output format; undefined to choose it from the output's file extension. */
+  /**
+   * The output format. If undefined, it depends on the extension of the output file or, with
+   * `--out`, of the input file.
+   */
   readonly format: OutputFormat | undefined;
   readonly quality: number | undefined;
   readonly keepsMetadata: boolean;

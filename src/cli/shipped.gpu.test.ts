@@ -1,4 +1,4 @@
-/** Tests shipped models with the `upscale` command, on the GPU and on the CPU. */
+/** Tests shipped models with the command `crispen`, on the GPU and on the CPU. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

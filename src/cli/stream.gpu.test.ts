@@ -9,7 +9,7 @@ import { picture } from '../../test/pictures.ts';
 import { PACKAGE_ROOT } from '../node/model.ts';
 
 /**
- * With `CRISPEN_LARGE=1`, the test enlarges an image of 24 megapixels by a factor of four, which
+ * With `CRISPEN_LARGE=1`, the tests use an image of 24 megapixels. Enlarging it by a factor of four
  * takes about ten minutes on a software adapter.
  */
 const IS_LARGE = process.env.CRISPEN_LARGE === '1';

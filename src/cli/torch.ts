@@ -21,7 +21,7 @@ const NETWORKS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Returns the command of a Python installation that has the packages that `training/` needs, or
+ * Returns the command of a Python installation with the packages that `training/` needs, or
  * undefined if there is none.
  */
 export function findPython(): string | undefined {
@@ -31,11 +31,11 @@ export function findPython(): string | undefined {
 }
 
 /**
- * Runs the networks in PyTorch (`training/networks.py`), in f32 on the CPU. This is about thirty
- * times faster than the engine on a software adapter, and the results can be compared with those of
- * the engine. Each network needs its own process, and only the process of the most recently loaded
- * network is kept running.
- * @throws CrispenError `INVALID_INPUT` if there is no python3 with torch.
+ * Returns a measurer that runs the networks in PyTorch (`training/networks.py`), in f32 on the CPU.
+ * PyTorch is about thirty times faster than the engine on a software adapter, and its results can
+ * be compared with those of the engine. Each network needs its own process, and only the process of
+ * the most recently loaded network is kept running.
+ * @throws CrispenError `INVALID_INPUT` if there is no Python with torch, numpy and Pillow.
  */
 export function openTorch(): Measurer {
   const python = findPython();

@@ -62,9 +62,9 @@ ${BULK_USAGE}
 `;
 
 /**
- * Returns whether the arguments are the command `status DIR`. They could instead be the names of an
- * input file `status` and an output file. They are the command if DIR is a folder or if no file
- * named `status` exists.
+ * Returns whether the arguments are the command `status DIR`. They could instead name an input file
+ * called `status` and an output file. They are the command if DIR is a folder or if no file named
+ * `status` exists.
  */
 async function isStatus([first, ...rest]: readonly string[]): Promise<boolean> {
   const [folder, ...more] = rest.filter((arg) => arg !== '--json');

@@ -12,8 +12,8 @@ const STRIP_PIXELS = 2 ** 22;
 const MAX_SIDE = 8192;
 
 /**
- * Reads the pixels of a bitmap and closes it. A 2D canvas stores premultiplied colours. Rounding
- * then changes colours with low alpha: (200, 100, 50) at alpha 3 is returned as (170, 85, 85).
+ * Reads the pixels of a bitmap and closes it. A 2D canvas stores premultiplied colours, so rounding
+ * changes colours with low alpha: (200, 100, 50) at alpha 3 is returned as (170, 85, 85).
  * Bitmaps with any transparency are therefore read through WebGL. If WebGL2 is unavailable, the
  * canvas's rounded colours are used.
  */

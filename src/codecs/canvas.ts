@@ -5,15 +5,15 @@ import type { Embed } from './embed.ts';
 import type { OutputType } from './formats.ts';
 
 /**
- * Encodes an image with the browser's own encoder and writes the tags to the file. The values are
+ * Encodes an image with the browser's own encoder and writes the tags to the file. The samples are
  * passed to the canvas as if they were sRGB, so the browser does not convert them.
  *
  * @param quality 0 to 1
  * @param embed writes the tags to files of the given `type`
  * @param background a CSS colour on which transparent pixels are drawn, or null to keep the
  *   transparency
- * @throws CrispenError `ENCODE_FAILED` if the browser has no encoder for `type` (in which case it
- *   silently produces a PNG) or cannot create a canvas of this size
+ * @throws CrispenError `ENCODE_FAILED` if the browser cannot create a canvas of this size, or if it
+ *   has no encoder for `type` (the canvas then silently produces a PNG)
  */
 export async function encodeByCanvas(
   image: Rgba8Image,

@@ -39,9 +39,9 @@ export interface Container {
    */
   readonly animation: 'first frame' | 'still picture' | null;
   /**
-   * Returns the file without EXIF, because decoders differ in how they apply the EXIF orientation.
-   * If `colours` is true, everything that could make a decoder convert values is also removed, so
-   * that the decoder returns the stored values.
+   * Returns the file in parts. EXIF is removed from PNG, JPEG and WebP files, because decoders
+   * differ in how they apply the EXIF orientation. If `colours` is true, everything that could make
+   * a decoder convert values is also removed, so that the decoder returns the stored values.
    */
   bare(colours: boolean): Uint8Array<ArrayBuffer>[];
 }
@@ -89,10 +89,11 @@ const READERS: Readonly<Record<string, Reader>> = {
 };
 
 /**
- * For each format, a function that finds the end of the image in a file. A file can contain more
+ * For three formats, a function that finds the end of the image in a file. A file can contain more
  * bytes after the image, for example padding, a second image or a second file. Decoders ignore
- * these bytes. The readers in this module must also ignore them, because a reassembled file would
- * otherwise contain them. The readers for other formats stop at the right place without this table.
+ * these bytes. The readers for the three formats must also ignore them, because the result of
+ * `bare` would otherwise contain them. The other readers stop at the right place without this
+ * table.
  */
 const ENDS: Readonly<Record<string, (bytes: Bytes) => number>> = {
   PNG: pngEnd,
@@ -140,9 +141,9 @@ function pngEnd(bytes: Bytes): number {
 }
 
 /**
- * Returns the offset at which a second file begins. A file contains only one `ftyp` and one `meta`
- * box, so a second box of either type belongs to another file. Some decoders would nevertheless
- * read that box as a part of the first file.
+ * Returns the offset at which a second file begins, or the length of the data if there is none. A
+ * file contains only one `ftyp` and one `meta` box, so a second box of either type belongs to
+ * another file. Some decoders would nevertheless read that box as a part of the first file.
  */
 function avifEnd(bytes: Bytes): number {
   const seen = new Set<string>();

@@ -18,9 +18,9 @@ import type { Carrier } from './source.ts';
  * @param carrier how the result stores its colour space; colours that cannot be stored in this way
  *   are converted to sRGB
  *
- * @throws CrispenError `DECODE_FAILED` for bytes that are not an image, a damaged image or a format
- *   that this browser does not support; `IMAGE_TOO_LARGE` above `MAX_PIXELS`, which is detected
- *   before decoding if the header contains the size; `ABORTED`.
+ * @throws CrispenError `DECODE_FAILED` if the source is not an image, if it is damaged or if this
+ *   browser does not support its format; `IMAGE_TOO_LARGE` if it has more than `MAX_PIXELS` pixels,
+ *   which is detected before decoding if the header contains the size; `ABORTED`.
  */
 export async function decodeImage(
   source: Blob | ImageBitmap | RgbaImage,

@@ -1,15 +1,14 @@
 /**
- * Updates the metadata of images that were rotated upright and enlarged. The functions modify
- * copies and never move a value, so all offsets stay valid, including those in maker notes.
+ * Updates the metadata of images that were rotated upright and enlarged. The functions work on
+ * copies. In EXIF data, nothing that an offset refers to is moved, so all offsets stay valid,
+ * including those in maker notes.
  * Sources: EXIF 2.32 (TIFF 6.0), XMP parts 1 and 2.
  */
 
 import { ascii, join, latin1 } from './bytes.ts';
 import { type Edit, edited } from './edits.ts';
 
-/**
- * The EXIF orientation of the stored pixels, 1 to 8. 1 means that the pixels are already upright.
- */
+/** The EXIF orientation of the stored pixels. The value 1 means that they are already upright. */
 export type Orientation = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 
 const ORIENTATION = 0x0112;
@@ -24,7 +23,7 @@ const SIZES = new Set([0x0100, 0x0101, 0xa002, 0xa003]);
 export interface CleanExif {
   /** The stored orientation, or 1 if there is none. */
   readonly orientation: Orientation;
-  /** The updated structure, as in `ImageTags.exif`; null if the structure is damaged. */
+  /** The updated TIFF structure for `ImageTags.exif`, or null if the stored one is damaged. */
   readonly exif: Uint8Array<ArrayBuffer> | null;
 }
 
@@ -41,8 +40,8 @@ export function cleanExif(stored: Uint8Array): CleanExif {
     const u32 = (at: number) => view.getUint32(at, little);
 
     /**
-     * Removes the size entries from an image file directory (IFD). @returns the remaining entries
-     * by tag.
+     * Removes the size entries from the image file directory (IFD) at the offset `folder`.
+     * @returns the offsets of the remaining entries, by tag
      */
     const tidy = (folder: number): Map<number, number> => {
       const count = u16(folder);
@@ -56,7 +55,7 @@ export function cleanExif(stored: Uint8Array): CleanExif {
         kept += 12;
       }
       const end = folder + 2 + count * 12;
-      // After the last entry of an IFD comes the offset of the next IFD.
+      // The last entry of an IFD is followed by the offset of the next IFD.
       const next = u32(end);
       view.setUint16(folder, (kept - folder - 2) / 12, little);
       bytes.fill(0, kept, end + 4);
@@ -75,8 +74,8 @@ export function cleanExif(stored: Uint8Array): CleanExif {
     const exif = entries.get(EXIF_FOLDER);
     if (exif !== undefined) tidy(u32(exif + 8));
 
-    // The second IFD describes the thumbnail. Both are removed, because the thumbnail shows the
-    // original image.
+    // The second IFD describes the thumbnail. The IFD and the thumbnail are removed, because the
+    // thumbnail shows the original image.
     const link = first + 2 + u16(first) * 12;
     const second = u32(link);
     view.setUint32(link, 0, little);

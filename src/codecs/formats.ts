@@ -9,7 +9,7 @@ export interface FormatFacts {
   readonly name: string;
   /** The file extensions, with the usual one first. */
   readonly extensions: readonly string[];
-  /** The largest width and height that the format allows. */
+  /** The largest width and height, in pixels, that encoders of this format support. */
   readonly maxSide: number;
 }
 

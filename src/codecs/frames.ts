@@ -6,8 +6,8 @@ import { isoBoxes } from './iso.ts';
 /**
  * Returns whether a file contains more than a single still image. This is true for an animation
  * with at least two frames. An animated PNG also has a default image, for viewers that do not
- * support animation. If the default image is not the first frame, one frame is enough. Sources: PNG
- * third edition 11.3.6, RFC 9649, ISO 14496-12 8.7.3, GIF89a.
+ * support animation. If the default image is not the first frame, the result is true even for a
+ * single frame. Sources: PNG third edition 11.3.6, RFC 9649, ISO 14496-12 8.7.3, GIF89a.
  */
 export function isMoving(format: ImageFormat, data: Uint8Array): boolean {
   return MOVING[format]?.(new Bytes(data)) ?? false;
@@ -51,5 +51,8 @@ const MOVING: Partial<Record<ImageFormat, (bytes: Bytes) => boolean>> = {
   GIF: (bytes) => [...gifFrames(bytes, 2)].length > 1,
 };
 
-/** The types of nested boxes. The innermost box contains the sizes of a track's samples. */
+/**
+ * The types of nested boxes in an AVIF file, from the outermost to the innermost. The innermost box
+ * contains the number of samples (frames) in a track.
+ */
 const TRACK = ['moov', 'trak', 'mdia', 'minf', 'stbl', 'stsz'];

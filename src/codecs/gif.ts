@@ -1,6 +1,6 @@
 import type { Bytes } from './bytes.ts';
 
-/** A frame of a GIF, which covers a rectangle of the GIF's screen. */
+/** A frame of a GIF. It covers a rectangle of the GIF's screen. */
 export interface GifFrame {
   readonly x: number;
   readonly y: number;

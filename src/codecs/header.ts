@@ -157,8 +157,8 @@ function jxlSize(bytes: Bytes, offset: number): Size {
 }
 
 /**
- * Finds a JPEG file's markers up to EOI or the end of the data. `offset` is the position of the
- * segment's length field.
+ * Finds a JPEG file's markers up to the end-of-image marker (EOI) or the end of the data. `offset`
+ * is the position of the length field that follows the marker.
  */
 function* jpegSegments(bytes: Bytes): Generator<{ marker: number; offset: number }> {
   let at = 2;

@@ -1,4 +1,7 @@
-/** Tests small files that could use excessive time or memory, and files with many small parts. */
+/**
+ * Tests files that could take excessive time or memory to read. Some are small but inflate to many
+ * megabytes, and others have many small parts.
+ */
 import { deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
@@ -18,7 +21,7 @@ const SLOWEST_MS = 2000;
 
 /**
  * Fills an array with copies of a part. Each step doubles the filled range by copying it, which is
- * fast even for 60 MB.
+ * fast even for many megabytes.
  */
 function repeated(part: Uint8Array, bytes: number): Bytes {
   const whole = new Uint8Array(Math.floor(bytes / part.length) * part.length);

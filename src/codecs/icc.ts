@@ -33,8 +33,8 @@ export interface Profile {
   readonly isRgb: boolean;
   readonly colorSpace: ImageTags['colorSpace'];
   /**
-   * The matrix and the curves, which map 0..1 to 0..1. Null if the profile is not for RGB values,
-   * has lookup tables or cannot be read.
+   * The matrix and the curves. Each curve maps the range 0..1 to the range 0..1. Null if the
+   * profile is not for RGB values, has lookup tables or cannot be read.
    */
   readonly shape: {
     readonly primaries: Primaries;
@@ -90,7 +90,7 @@ function readTags(bytes: Bytes): Map<string, number> | null {
   return tags.size > 0 ? tags : null;
 }
 
-/** Returns the curve tag of a grey profile, or null for any other profile. */
+/** Returns a grey profile's curve tag, or null if the profile is not grey or is damaged. */
 export function readGreyCurve(icc: Uint8Array): Uint8Array | null {
   const bytes = new Bytes(icc);
   if (bytes.ascii(16, 8) !== 'GRAYXYZ ') return null;

@@ -4,7 +4,8 @@ import type { ImageHeader } from './header.ts';
 
 /**
  * The maximum number of pixels in an input or output image: 2^28, which is 1 GiB of RGBA. This is
- * also the maximum size of a canvas in Chromium. A tab cannot hold several images of this size.
+ * also the maximum size of a canvas in Chromium. The memory of a browser tab cannot hold several
+ * images of this size.
  */
 export const MAX_PIXELS = 2 ** 28;
 
@@ -42,8 +43,8 @@ const OTHER_BYTES = 2 ** 28;
 const UNKNOWN_BYTES = 2 ** 24;
 
 /**
- * Returns the maximum size in bytes of an image file. It depends on the image's format and number
- * of pixels, which the header contains.
+ * Returns the maximum number of bytes in an image file with the given header, which contains the
+ * image's format and size in pixels.
  */
 export function mostBytes({ format, size }: ImageHeader): number {
   if (format === 'unknown' || format === 'text') return UNKNOWN_BYTES;

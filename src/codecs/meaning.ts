@@ -45,7 +45,7 @@ export async function meaningOf(
   container: Container,
 ): Promise<Meaning | null> {
   const { cicp, icc, gamma, chunks, isGrey, isCmyk } = container;
-  // JPEG XL files compress profiles with a special method, which this module does not support.
+  // JPEG XL profiles are compressed with a special method, which this module does not support.
   if (isCmyk || format === 'JPEG XL' || format === 'BMP') return null;
   if (cicp && isKnown(cicp)) {
     if (isHdr(cicp)) {

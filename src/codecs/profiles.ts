@@ -94,7 +94,7 @@ export function profileOfGamma({
 
 /**
  * Converts a grey profile to an RGB profile, in which `R = G = B = v` has the colour of the grey
- * value `v`. Returns null if the given profile is not grey.
+ * value `v`. Returns null if the given profile is not grey or is damaged.
  */
 export function rgbOfGrey(icc: Uint8Array): Uint8Array<ArrayBuffer> | null {
   const curve = readGreyCurve(icc);
@@ -110,7 +110,7 @@ const WHITE_D50: Vector = [0.9642, 1, 0.8249];
 
 /**
  * Computes the XYZ coordinates of the primaries, adapted to D50 with the Bradford matrix. Returns
- * null for degenerate primaries.
+ * null for degenerate chromaticities.
  */
 function toD50([wx, wy, rx, ry, gx, gy, bx, by]: Chromaticities): Primaries | null {
   const primaries: Matrix = [

@@ -7,7 +7,7 @@ export interface Sink<T> {
   write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   /** Completes the file. Called after the last byte. */
   close(): Promise<T>;
-  /** Removes the partial file. Called instead of `close`. */
+  /** Removes the partial file after a failure or a cancellation. */
   abort(reason: unknown): Promise<void>;
 }
 

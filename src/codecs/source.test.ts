@@ -124,7 +124,7 @@ describe('metadata', () => {
       expect(again.tags).toEqual({ ...tags, icc: displayP3(), colorSpace: 'display-p3' });
       const raw = (one: Uint8Array) => sharp(one, { ignoreIcc: true }).raw().toBuffer();
       expect((await raw(full)).equals(await raw(plain))).toBe(true);
-      // With empty tags, the profile and the metadata are removed from the file.
+      // If the tags are empty, `embed` removes the profile and the metadata from the file.
       const dropped = await sharp(await embed(bytes(full), type, NO_TAGS)).metadata();
       expect([dropped.exif, dropped.xmp, dropped.icc]).toEqual([undefined, undefined, undefined]);
     },
@@ -178,7 +178,7 @@ describe('metadata', () => {
   });
 });
 
-/** Builds a small TIFF structure with two directories, and with text at the end. */
+/** Builds a small TIFF structure that consists of two directories, followed by text. */
 function tiff(first: [number, number][], second: [number, number][], tail: string): Uint8Array {
   const out = new Uint8Array(68 + tail.length);
   const view = new DataView(out.buffer);
@@ -232,7 +232,7 @@ describe('colours', () => {
       .toBuffer();
     const p3 = await sharp(await picture().png().toBuffer()).metadata();
     expect(p3.icc).toBeUndefined();
-    // libvips' own Display P3 profile results in the same sRGB values.
+    // With libvips' own Display P3 profile, the sRGB values must be the same within rounding.
     const theirs = await picture()
       .withIccProfile('p3')
       .png()
@@ -375,7 +375,7 @@ describe('animations', () => {
     expect(found).toEqual(Array(3).fill(count > 1 ? 'first frame' : null));
   });
 
-  /** Creates an animated PNG. The image in IDAT is blue, and the frames are red and green. */
+  /** Creates an animated PNG. The IDAT image is blue, and the fdAT images are red and green. */
   function apng({ isFirst = false, width = 4 } = {}): Uint8Array<ArrayBuffer> {
     const pixels = (wide: number, ...colour: number[]) =>
       deflateSync(

@@ -16,8 +16,9 @@ export interface SourceFile {
   /** The EXIF orientation of the decoded pixels. */
   readonly orientation: Orientation;
   /**
-   * The file for the decoder. If `isRaw` is true, the decoder returns the stored values, and the
-   * tags describe their colour space. Otherwise the decoder must convert the values to sRGB.
+   * The file for the decoder, as consecutive parts. If `isRaw` is true, the decoder returns the
+   * stored values, and the tags describe their colour space. Otherwise the decoder must convert the
+   * values to sRGB.
    */
   readonly bare: readonly Uint8Array<ArrayBuffer>[];
   readonly isRaw: boolean;
@@ -87,8 +88,8 @@ export function checkStart(
 
 /**
  * Inspects a file without decoding it, and separates the encoded pixels from the description of
- * their colour space. If a file cannot be decoded, it is rejected with an error that states the
- * cause, before memory for pixels is allocated.
+ * their colour space. Before memory for pixels is allocated, files that cannot be decoded are
+ * rejected with an error that states the cause.
  *
  * @throws CrispenError `DECODE_FAILED`, `IMAGE_TOO_LARGE`, `ABORTED`
  */

@@ -12,7 +12,7 @@ const files = await everyFormat();
 async function read(file: Buffer) {
   const { bare, ...rest } = await openSource(Uint8Array.from(file), { refused: [] });
   const joined = Buffer.concat(bare);
-  // libvips does not read BMP.
+  // libvips does not read BMP, so the bytes of the BMP file, up to its end, are compared instead.
   const isRead = rest.format !== 'BMP';
   const pixels = isRead
     ? await sharp(joined).raw().toBuffer()

@@ -1,6 +1,6 @@
 /**
- * The side length, in pixels, of the tiles that a bitmap is divided into. They are read one at a
- * time to limit the additional memory use.
+ * The side length, in pixels, of the tiles that a bitmap is divided into. The tiles are read one at
+ * a time to limit the additional memory use.
  */
 const TILE_SIDE = 2048;
 
@@ -30,8 +30,8 @@ export async function readThroughWebGl(
       gl.framebufferTexture2D(gl.FRAMEBUFFER, target, gl.TEXTURE_2D, texture, 0);
       const pixels = new Uint8Array(w * h * 4);
       gl.readPixels(0, 0, w, h, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
-      // After a context loss, all pixels would be read as zeros, so the colours that were read
-      // through the canvas are kept.
+      // After a context loss, all pixels are read as zeros, so `data` keeps the colours that the
+      // caller read through a 2D canvas.
       if (gl.getError() !== gl.NO_ERROR) return;
       for (let row = 0; row < h; row++) {
         const at = ((y + row) * width + x) * 4;
@@ -39,7 +39,7 @@ export async function readThroughWebGl(
       }
     }
   }
-  // Browsers allow only a few contexts, so the context is freed without waiting for the garbage
-  // collector.
+  // Browsers allow only a few WebGL contexts at a time, so the context is freed without waiting for
+  // the garbage collector.
   gl.getExtension('WEBGL_lose_context')?.loseContext();
 }

@@ -1,8 +1,8 @@
 /** The indices of the words in a crew's control block. All accesses to these words are atomic. */
 export const WORDS = {
   /**
-   * The number of threads that are inside the gate and work on the task. -1 means that the gate is
-   * closed, because there is no task.
+   * The number of worker threads that have passed the gate and are working on the task. -1 means
+   * that the gate is closed, because there is no task.
    */
   gate: 0,
   /** A counter that increases with each task. Threads sleep until it changes. */
@@ -12,7 +12,7 @@ export const WORDS = {
   /** A flag that is set to 1 when a module function fails in a thread. */
   fault: 3,
   /**
-   * The task: the function's index, its record's address, the first row that no thread has taken,
+   * The task: the function's index, the record's address, the first row that no thread has taken,
    * the end of the rows, and how many rows a thread takes at a time.
    */
   fn: 4,
@@ -30,7 +30,7 @@ export interface Seat {
   readonly module: WebAssembly.Module;
   /** The memory that the threads share. */
   readonly memory: WebAssembly.Memory;
-  /** The thread's number. The host is number 0. */
+  /** The thread's number. The host, which publishes the tasks, is number 0. */
   readonly thread: number;
   /** The names of the module's functions. */
   readonly functions: readonly string[];
@@ -40,7 +40,8 @@ export interface Seat {
  * Runs one thread. The function computes rows for each task that the crew's host publishes, and
  * returns when the host switches to another model. It blocks the thread until then.
  *
- * The function uses nothing outside its own body, because Node runs its source text in a worker.
+ * The function uses nothing outside its own body, because a Node worker receives only its source
+ * text.
  */
 export function serveBands({
   control,

@@ -23,7 +23,7 @@ export type Emitter<K extends FusedOp['op'] = FusedOp['op']> = (
  * the remaining emitters.
  */
 export const COMMON = {
-  // The host converts pixels, so these ops need no tasks.
+  // `CpuModel` converts the pixels before and after the tasks, so these ops need no tasks.
   unpack: () => ({ tasks: () => [] }),
   pack: () => ({ tasks: () => [] }),
   conv: emitConv,
@@ -41,8 +41,8 @@ export const COMMON = {
 } satisfies { readonly [K in FusedOp['op']]?: Emitter<K> };
 
 /**
- * Ops that compute means over the image. For a tile, these means can be supplied instead of
- * computed.
+ * Ops that compute means over the image. If the image is a tile of a larger image, the caller can
+ * supply the means of the larger image.
  */
 export const POOLS: ReadonlySet<FusedOp['op']> = new Set([
   'globalAveragePool',
@@ -56,8 +56,8 @@ export type CommonOp = keyof typeof COMMON;
 export interface Emitters {
   of(op: FusedOp): Emitter;
   /**
-   * Returns whether the WebAssembly module has no function for this op. JavaScript loops compute
-   * such an op.
+   * Returns whether JavaScript loops compute this op, because the WebAssembly module has no
+   * function for it.
    */
   isSlow(op: FusedOp): boolean;
 }
@@ -83,8 +83,8 @@ function emitBilinear({ reads, writes, scale }: FusedOpOf<'bilinear'>): Emission
 }
 
 /**
- * Emits a pooling op. The module sums rows, and the host computes the mean and runs the vector ops
- * that follow.
+ * Emits a pooling op. A module function sums the pixels of each row. A host task then computes the
+ * mean of each channel and passes the means to `then`, which runs the vector ops that follow.
  */
 export function emitPool(
   { reads, writes }: Pick<FusedOpOf<'dynamicWeights'>, 'reads' | 'writes'>,

@@ -2,7 +2,7 @@ import type { NetworkWeights } from '../engine/compile/weights.ts';
 import { internal } from '../errors.ts';
 import { padded } from './layout.ts';
 
-/** The alignment of packed weights and other constants: a cache line. */
+/** The alignment of packed weights and other constants: the size of a cache line in bytes. */
 const ALIGN = 64;
 
 export const aligned = (address: number): number => Math.ceil(address / ALIGN) * ALIGN;
@@ -76,8 +76,8 @@ export class Constants {
 
 /**
  * An input pixel that a convolution kernel covers along one axis: its distance from the output
- * pixel, and the kernel positions that cover it. If the map is first enlarged (nearest-neighbour),
- * several positions can cover the same pixel.
+ * pixel, in input pixels, and the kernel positions that cover it. If the map is first enlarged
+ * (nearest-neighbour), several kernel positions can cover the same input pixel.
  */
 export interface Tap {
   readonly distance: number;
@@ -101,10 +101,11 @@ export function tapsOf(kernel: 1 | 3, upsample = 1, phase = 0): readonly Tap[] {
 }
 
 /**
- * Packs weights [cOut][cIn][kernel][kernel] in the module's order: [blocks of 8 channels][k][8],
- * and then [k][4] if four channels remain. The index `k` runs over the layer's input maps, the taps
- * in `rows`, the taps in `columns`, and the map's channels including padding. The channel varies
- * fastest. `parts` contains the number of channels of each input map.
+ * Packs weights [cOut][cIn][kernel][kernel] in the module's order: [blocks of 8 output
+ * channels][k][8], and then [k][4] if four output channels remain. The index `k` runs over the
+ * layer's input maps, the taps in `rows`, the taps in `columns`, and the input map's channels
+ * including padding. The input channel varies fastest. `parts` contains the number of channels of
+ * each input map.
  */
 export function packWeights(
   oihw: Float32Array,

@@ -62,7 +62,8 @@ interface Shared {
 }
 
 /**
- * Returns whether a convolution uses tiles of 2x2 pixels. This does not depend on the image's size.
+ * Returns whether a convolution uses tiles of 2x2 pixels if `Constants.exact` is false. The result
+ * does not depend on the image's size.
  */
 const byTiles = ({ kernel, upsample, cIn, cOut }: ConvOp): boolean =>
   kernel === 3 && upsample === 1 && worthTiles(cIn, cOut);
@@ -71,7 +72,7 @@ const byTiles = ({ kernel, upsample, cIn, cOut }: ConvOp): boolean =>
 const TILE_ENDS = 10;
 
 /**
- * Returns a convolution's cost per LR pixel, without the cost of writing its result. `values` is
+ * Returns a convolution's cost per LR pixel, excluding the cost of writing its result. `values` is
  * the cost of activations and of transforming tiles, given as the number of values that could be
  * written in the same time.
  */
@@ -96,8 +97,8 @@ export function costOf(op: ConvOp): { readonly multiplyAdds: number; readonly va
 
 /**
  * Emits a convolution without tiles. If it enlarges its input, each input pixel yields `upsample` x
- * `upsample` output pixels. For each offset (`dy`, `dx`) of these pixels, a separate task with its
- * own weights computes the output pixels at that offset.
+ * `upsample` output pixels. Each offset (`dy`, `dx`) among these pixels has its own weights and its
+ * own task, which computes all output pixels at that offset.
  */
 function emitRuns(
   op: ConvOp,
@@ -154,9 +155,9 @@ function emitRuns(
 
 /**
  * Emits a convolution that uses tiles (see `winograd.ts`). Each tile's input window is transformed
- * to 16 values per channel. For each of these 16 positions, the values of all tiles are multiplied
- * by the transformed filters, and the products are summed over the input channels. A `conv` record
- * does this like a 1x1 convolution whose pixels are the tiles.
+ * to 16 values per channel, one for each position. At each position, the values are multiplied by
+ * the transformed filters, and the products are summed over the input channels. The `conv` record
+ * describes this step as a 1x1 convolution whose pixels are the tiles.
  */
 function emitTiles(
   op: ConvOp,
@@ -223,8 +224,8 @@ function emitTiles(
 }
 
 /**
- * Transforms 3x3 filters to 4x4 positions (see `winograd.ts`) and packs them position by position.
- * At each position, the weights are in the order that `packWeights` uses.
+ * Transforms 3x3 filters to 4x4 values (see `winograd.ts`) and packs them position by position. At
+ * each position, the weights are in the order that `packWeights` uses.
  */
 function packTiles(
   oihw: Float32Array,

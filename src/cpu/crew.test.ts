@@ -44,7 +44,7 @@ it('divides the rows of a task among its threads, each once', async () => {
   new Uint32Array(memory.buffer).set([x, 16, y, 1, 16], at / 4);
   for (let i = 0; i < rows * 4; i++) numbers[x / 4 + i] = i;
   let all = 0;
-  // Other threads need time to start, so the task is repeated until one of them takes rows.
+  // The other threads need time to start, so the task is repeated until one of them takes rows.
   for (let round = 0; round < 2000 && own() === all; round++) {
     numbers.fill(-1, y / 4, y / 4 + rows * 4);
     run({ fn: 'sums', record: at, rows }, 0, rows);

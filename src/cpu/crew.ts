@@ -26,10 +26,10 @@ const SHARES = 16;
 const LOOKS = 20_000;
 
 /**
- * Threads that share a model's memory and divide the rows of each task. The host also computes
- * rows. Each thread takes the next free rows, so if a thread starts late or not at all, the task
- * only takes longer. Rows depend only on the task's inputs, so the results are identical to those
- * of a single thread.
+ * Threads that share a model's memory and divide the rows of each task. One of them is the host,
+ * which is the thread that runs the model. Each thread takes the next free rows, so if a thread
+ * starts late or not at all, the task only takes longer. Rows depend only on the task's inputs, so
+ * the results are identical to those of a single thread.
  */
 export class Crew {
   /** The requested number of threads, including the host. */

@@ -15,7 +15,7 @@ import { CpuModel } from './model.ts';
 import { activates } from './pointwise.ts';
 import { TILE_SIDE } from './winograd.ts';
 
-/** How long the convolution is measured, in milliseconds. */
+/** How long `measureSpeed` times the convolution, in milliseconds. */
 const PROBE_MS = 20;
 /** With most memory budgets, images of up to this number of pixels are not cut into tiles. */
 const WHOLE_PIXELS = 6e5;
@@ -68,9 +68,9 @@ async function workOf(graph: Graph) {
 }
 
 /**
- * Measures this machine's speed, which takes about 25 ms. It times a 3x3 convolution, because
- * networks spend most of their time in such convolutions. It also times a ReLU, which spends most
- * of its time reading and writing memory.
+ * Measures this machine's speed, which takes about 25 ms. The function times a 3x3 convolution,
+ * because networks spend most of their time in such convolutions. It also times a ReLU, which
+ * spends most of its time reading and writing memory.
  * @param crew the threads that will do the work
  * @throws CrispenError `NO_WASM`, `OUT_OF_MEMORY`
  */
@@ -90,8 +90,8 @@ export async function measureSpeed(crew?: Crew): Promise<Speed> {
 
 /**
  * Times a network with one op, in milliseconds per pixel. Other work on the machine slows down the
- * measurement and the estimated job equally. The time is the mean of all runs, but at most twice
- * the median, so one long interruption has little effect.
+ * measurement and the estimated job equally, so the time is the mean of all runs. It is at most
+ * twice the median, so that one long interruption has little effect.
  */
 async function probe(
   crew: Crew | undefined,
@@ -174,7 +174,7 @@ export async function estimateMilliseconds(
 async function shareOf(network: Network, size: Size, threads: number): Promise<number> {
   if (threads === 1) return 1;
   const { tilerFor } = await import('../engine/tile/tiler.ts');
-  // Only the image's size matters for this plan.
+  // The division into bands depends only on the image's size, so the image needs no pixels.
   const image = { ...size, data: new Uint8ClampedArray() };
   const { approximate, bands } = tilerFor(image, network, 'zero', TILE_SIDE);
   if (approximate) return 1;

@@ -21,7 +21,7 @@ import type { TileRunner } from './tiles.ts';
 export interface ModelOptions {
   /**
    * The compiled module. Default: the best variant that the runtime supports (see `compileModule`).
-   * If there is a crew, the module must be compiled for a shared memory.
+   * If there is a crew, the module must be compiled for shared memory.
    */
   readonly module?: WebAssembly.Module | undefined;
   /** The threads that help with each task; default none. */
@@ -35,12 +35,12 @@ export interface ModelOptions {
   /**
    * Whether 3x3 convolutions avoid the Winograd method F(2x2, 3x3), which saves time but increases
    * rounding errors. Set this if users see values from inside the network, such as attention
-   * weights: a softmax can magnify small rounding errors of its input.
+   * weights: a softmax can magnify small rounding errors in its input.
    */
   readonly exact?: boolean | undefined;
 }
 
-/** A part of a network: all ops, or the ops up to and including the last pooling. */
+/** A part of a network: all ops, or the ops up to and including the last pooling op. */
 type Part = 'all' | 'pooling';
 
 /**
@@ -112,8 +112,8 @@ export class CpuModel {
   }
 
   /**
-   * Returns the memory in bytes, including the weights, for an image or tile whose sides are
-   * multiples of `sizeMultiple`.
+   * Returns how many bytes of memory an image or tile needs, including the weights. The sides in
+   * `size` must be multiples of the graph's `sizeMultiple`.
    */
   bytes(size: Size, part: Part = 'all'): number {
     return this.#compiled.program(size, this.#countOf(part)).bytes;

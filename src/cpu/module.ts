@@ -31,7 +31,7 @@ const LOADERS: Readonly<Record<VariantName, () => Promise<{ readonly MODULE: str
   simd: () => import('./generated/simd.ts'),
 };
 
-/** The maximum size of a module's memory in pages of 64 KiB, which is 4 GiB. */
+/** The maximum size of a module's memory: 4 GiB, given in pages of 64 KiB. */
 const MAX_PAGES = 65536;
 
 /**

@@ -45,8 +45,8 @@ export function emitUnshuffle({ reads, writes, scale }: FusedOpOf<'pixelUnshuffl
 }
 
 /**
- * Creates a task that copies channels from the map `from` to the map `y`. The record `move` in
- * `records.ts` defines from where each pixel of `y` is copied. Distances are in bytes.
+ * Creates a task that copies channels from the map `from` to the map `y`. The description of `move`
+ * in `records.ts` explains which numbers are copied to each pixel. Distances are in bytes.
  */
 export function move(
   place: Place,
@@ -83,8 +83,9 @@ export function move(
 }
 
 /**
- * Fills a map with zeros if it has padding channels. Convolutions multiply these channels by zero,
- * and the products are zero only if the channels contain finite values.
+ * Returns a task that fills a map with zeros, or no task if the map has no padding channels.
+ * Convolutions multiply padding channels by zero, and the products are zero only if the channels
+ * contain finite values.
  */
 export function clearPadding(map: MapView): HostTask[] {
   if (map.channels % 4 === 0) return [];

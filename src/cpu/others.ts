@@ -1,4 +1,7 @@
-/** The emitters for ops that A2N and PAN do not use. This file is loaded only when it is needed. */
+/**
+ * The emitters for ops that the families A2N and PAN do not use. This file is loaded only when it
+ * is needed.
+ */
 import type {
   FusedOp,
   FusedOpOf,
@@ -28,7 +31,7 @@ import type { Band, Emission, HostTask, Place } from './tasks.ts';
 /** Ops that occur only at the fusion level `blocks` or in the GPU backend. */
 type Elsewhere = 'attentionGate' | 'attentionMix' | 'gatedConv' | 'skipPack' | MergedOp['op'];
 
-/** An op's emitter. Null means that the op runs in plain loops. */
+/** An op's emitter. Null means that the op runs in plain TypeScript loops (see `loops.ts`). */
 type Entry<K extends FusedOp['op']> = Emitter<K> | (K extends SlowOp['op'] ? null : never);
 
 const OTHERS: {
@@ -220,8 +223,8 @@ function emitMean(
       /**
        * Converts the band's LR rows so that they are counted from the first row of `inner`, which
        * is the map without the excluded rows and columns. The array indices that `emitPool`
-       * computes from `from` and `to` are rounded down. A small value is added to both, so that a
-       * rounding error cannot decrease an index.
+       * computes from `from` and `to` are rounded down. A small value is therefore added to each
+       * row number, so that a rounding error cannot decrease an index.
        */
       const within = ({ from, to, combine }: Band): Band => {
         const row = (at: number) =>
@@ -240,7 +243,10 @@ function emitMean(
   };
 }
 
-/** Emits tasks that write the squares of a map's values to scratch memory and average them. */
+/**
+ * Emits tasks that write the squares of a map's values to scratch memory, and then average the
+ * squares of each channel.
+ */
 function emitMeanOfSquares(
   { reads, writes }: FusedOpOf<'meanOfSquares'>,
   constants: Constants,

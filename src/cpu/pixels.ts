@@ -4,8 +4,8 @@ import { type MapView, pixelAt } from './layout.ts';
 const topOf = (data: RgbaImage['data']): number => (data instanceof Uint16Array ? 65535 : 255);
 
 /**
- * Mirrors a position outside the image into the range 0 to `size - 1`, without repeating the edge
- * pixel.
+ * Mirrors a position beyond the image's right or bottom edge into the range 0 to `size - 1`,
+ * without repeating the edge pixel. Other positions do not change.
  */
 function reflected(i: number, size: number): number {
   const period = Math.max(1, 2 * size - 2);
@@ -65,8 +65,8 @@ export interface Packing {
 }
 
 /**
- * Converts the values of a network's result to pixels. They are clamped and rounded to integers,
- * with ties rounded to even. Alpha is enlarged bilinearly. If the network only computes luma, the
+ * Converts a network's result to pixels. Values are scaled, clamped, and rounded to integers, with
+ * ties rounded to even. Alpha is enlarged bilinearly. If the network only computes luma, the
  * differences between the colours and luma are enlarged bilinearly too.
  * @returns false if a value was not finite
  */

@@ -125,7 +125,7 @@ export function pointwiseOf(constants: Constants, channels: number, spec: Pointw
 
 /**
  * Returns the slope for negative inputs if the activation is a ReLU or a leaky ReLU, and 1 if there
- * is no activation. Returns null for others.
+ * is no activation. Returns null for other activations.
  */
 export function slopeOf(activation: ConvOp['act0']): number | null {
   if (activation === null) return 1;

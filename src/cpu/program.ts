@@ -28,7 +28,7 @@ export interface Program {
    * told to keep are intact, because ops can overwrite values that no later op reads.
    */
   readonly places: Places;
-  /** The address of `words`. */
+  /** The address of the records. `words` contains their data. */
   readonly records: number;
   readonly words: Uint32Array;
   /** The size of the program's memory in bytes, including the constants. */
@@ -75,7 +75,7 @@ export class Compiled {
     this.#emissions = fused.ops.map((op) => emitters.of(op)(op, constants, fused.graph));
   }
 
-  /** The number of ops up to and including the last pooling. */
+  /** The number of ops up to and including the last pooling op, or 0 if there is none. */
   get poolingOps(): number {
     return this.fused.ops.findLastIndex(({ op }) => POOLS.has(op)) + 1;
   }

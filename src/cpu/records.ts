@@ -1,7 +1,7 @@
 /**
- * The records that the host writes into linear memory for the module's functions. Each record
- * consists of 32-bit words in the order listed here. Addresses and distances are in bytes. The word
- * `slope1` is f32.
+ * The records that the host writes to memory for the functions of the WebAssembly module. Each
+ * record consists of 32-bit words in the order listed here. Addresses and distances are in bytes.
+ * The word `slope1` is an f32. All other words are integers.
  *
  * A map in memory consists of rows of pixels, with the channels innermost (see `layout.ts`). A
  * record describes it by the address of its pixel (0, 0), the distance between rows (`…Row`), and
@@ -10,7 +10,8 @@
 export const RECORDS = {
   /**
    * conv: `y = act(sum + bias)`, where `sum` is the weighted sum of the numbers in all segments. If
-   * `slopes` is 0, `act(v)` is `v`. Otherwise, it is `v >= 0 ? v : slope[channel] * v`.
+   * `slopes` is 0, `act(v)` is `v`. Otherwise, `slopes` is the address of one slope per channel,
+   * and `act(v)` is `v >= 0 ? v : slope * v`.
    */
   conv: [
     'segments',
@@ -39,8 +40,9 @@ export const RECORDS = {
   winograd: [
     ...['parts', 'partsEnd'],
     /**
-     * A `conv` record for the products at one of the 16 positions in a transformed window. It reads
-     * `v` and writes `m`. Both have one row per thread. A row is [positions][tiles][channels].
+     * The `conv` record that is used for the products at each of the 16 positions in a transformed
+     * window. It reads `v` and writes `m`. Both have one row per thread. A row is
+     * [positions][tiles][channels].
      */
     ...['conv', 'v', 'm'],
     /** The distance from one thread's row to the next thread's row, in both `v` and `m`. */
@@ -57,16 +59,19 @@ export const RECORDS = {
     ...['width', 'height'],
     ...['channelBytes', 'epilogue'],
   ],
-  /** A map that a tiled convolution reads. `x` is the address of its pixel (-1, -1). */
+  /** A map that `winograd` reads. `x` is the address of the map's pixel (-1, -1). */
   part: ['x', 'row', 'pixel'],
-  /** `count` consecutive numbers that a convolution reads for each pixel, starting at `base`. */
+  /**
+   * `count` consecutive numbers that `conv` reads for each output pixel. `base` is the address of
+   * the numbers for pixel (0, 0).
+   */
   segment: ['base', 'row', 'pixel', 'count'],
   /**
    * pointwise: `y = act1(act0(a) * m * factorA + r * factorR)`. `kind0` selects the activation
-   * `act0`, and `kind1` selects `act1` (see `KINDS`). If they have slopes, those of `act0` are in
-   * `slopes`, and that of `act1` is `slope1`. Each of `m` and `r` is a map, or a single pixel that
-   * is repeated. For a single pixel, `…Row` is 0, and `…Skip` is minus the size of the pixel, so
-   * that the next pixel is read from the same address.
+   * `act0`, and `kind1` selects `act1` (see `KINDS`). `slopes` is the address of one slope per
+   * channel for `act0`, and `slope1` is the slope for `act1`. Each of `m` and `r` is either a map
+   * or a single pixel that is repeated. For a single pixel, `…Row` is 0, and `…Skip` is minus the
+   * size of the pixel, so that the next pixel is read from the same address.
    */
   pointwise: [
     ...['a', 'aRow', 'aSkip'],
@@ -112,9 +117,8 @@ export function fieldOffset<R extends RecordName>(record: R, field: Field<R>): n
 }
 
 /**
- * The values of `kind0` and `kind1`. `slope` selects `v >= 0 ? v : slope * v`, and each of the
- * others selects the function that it names. Functions that no family in the catalogue uses, such
- * as Mish, are computed by the host.
+ * The values of `kind0` and `kind1`. `slope` selects `v >= 0 ? v : slope * v`, and every other name
+ * selects the function that it names. The host computes all other activations, such as Mish.
  */
 export const KINDS = {
   slope: 0,

@@ -5,8 +5,8 @@ import type { Program, Step } from './program.ts';
 import type { HostTask, Means, RowTask, Tables } from './tasks.ts';
 
 /**
- * The number of multiply-adds per thread in the first call to a function. They take a few ms on a
- * slow core.
+ * The number of multiply-adds per thread in a run's first call to each of the WebAssembly module's
+ * functions. They take a few ms on a slow core.
  */
 const FIRST_CALL = 2e7;
 /**
@@ -37,8 +37,8 @@ export const onThisThread =
     functions[fn](record, from, to);
 
 /**
- * Lets other events run. It waits for a message instead of a timer, because browsers delay repeated
- * timers by at least four milliseconds.
+ * Lets the thread handle other events. It waits for a message instead of a timer, because browsers
+ * delay repeated timers by at least four milliseconds.
  */
 function breathe(): Promise<void> {
   return new Promise((resolve) => {

@@ -18,8 +18,8 @@ interface Sampling extends Pick<UpscaleOptions, 'signal' | 'statistics'> {
 
 /**
  * Returns the channel means that the network's pooling ops compute from the whole image. If there
- * is too little memory to run these ops on the whole image, or if `statistics` is `estimated`, the
- * means are computed from a collage of some of the image's parts.
+ * is too little memory for this, or if `statistics` is `estimated`, the means are computed from a
+ * collage of some of the image's parts.
  */
 export async function sampleMeans(
   model: CpuModel,

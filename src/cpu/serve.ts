@@ -54,7 +54,7 @@ export function serve(port: Port): void {
   port.onmessage = ({ data }: MessageEvent<Request>) => {
     if ('load' in data) {
       const loading = CpuModel.load(data.network, data.tensors);
-      // A failure is reported by the first job that uses this model.
+      // A failure is reported when a job uses this model.
       loading.catch(() => {});
       models.set(data.load, loading);
     } else if ('drop' in data) models.delete(data.drop);

@@ -25,8 +25,8 @@ export interface RowTask {
  */
 export interface Means {
   /**
-   * The means to use instead of the current image's own if that image is a tile of a larger image.
-   * They are the means of the larger image or estimates of them.
+   * Set if the current image is a tile of a larger image. These means are used instead of the
+   * tile's own. They are the means of the larger image or estimates of them.
    */
   readonly given?: ReadonlyMap<ValueId, Float32Array<ArrayBuffer>> | undefined;
   /** Receives the computed means. */
@@ -47,7 +47,8 @@ export interface Band {
   readonly from: number;
   readonly to: number;
   /**
-   * Returns the means over all parts, after all parts have reached the pooling op that writes `id`.
+   * Returns the means over all parts after all parts have reached the pooling op that writes the
+   * value `id`. `sums` contains the sums of this part's rows.
    */
   readonly combine: (id: ValueId, sums: RowSums) => Promise<Float32Array<ArrayBuffer>>;
 }
@@ -80,7 +81,7 @@ export function meansOf(parts: readonly RowSums[]): Float32Array<ArrayBuffer> {
  */
 export type Tables = Map<ValueId, Value>;
 
-/** A step that runs on the host. */
+/** A task that runs in JavaScript on the host. `floats` is the memory of the WebAssembly module. */
 export type HostTask = (
   floats: Float32Array,
   run: {
@@ -96,7 +97,7 @@ export type HostTask = (
 
 export type Task = RowTask | HostTask;
 
-/** The addresses of an op's values for one image size. */
+/** The addresses of a network's values for one image size. */
 export interface Places {
   map(id: ValueId): MapView;
   /** Returns the address of a vector. */

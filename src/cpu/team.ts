@@ -10,7 +10,7 @@ import type { Packing } from './pixels.ts';
 import type { Band } from './tasks.ts';
 import type { Port, Reply, Request, TileRunner } from './tiles.ts';
 
-/** Creates a thread at the other end of the returned port. Returns null if this fails. */
+/** Starts a thread. Returns a port for messages to and from the thread, or null on failure. */
 export type StartThread = () => Promise<Port | null>;
 
 /** Threads that all have the same models in memory. */
@@ -27,7 +27,8 @@ export class Team {
   }
 
   /**
-   * Sends a model to all threads, which load the model in the background. `drop` frees the model.
+   * Sends a model to all threads, which load it in the background. The returned function `drop`
+   * frees the model in all threads.
    */
   async load(
     network: Network,
@@ -98,8 +99,8 @@ class TileThread {
         else if ('sums' in reply)
           combine?.(reply.id, reply.sums).then(
             (mean) => this.send({ mean }),
-            // Nothing to do: if the job has failed in another thread, its abort signal also cancels
-            // the work in this thread.
+            // Nothing to do: `combine` fails only if the job has failed. The job's abort signal
+            // then cancels the work in this thread.
             () => {},
           );
       };

@@ -39,12 +39,12 @@ export type Request =
       readonly given: Means['given'];
       readonly band: Pick<Band, 'from' | 'to'> | null;
     }
-  /** The answer to `sums`. */
+  /** The answer to a `sums` message from the thread. */
   | { readonly mean: Vector }
   | { readonly cancel: true };
 
 /**
- * A message from a thread. Threads do not reply to `load` and `drop`. If a `load` failed, the next
+ * A message from a thread. Threads do not reply to `load` and `drop`. If a `load` failed, each
  * `run` with that model reports the error.
  */
 export type Reply =
@@ -89,7 +89,7 @@ export class Pooling {
       });
   }
 
-  /** Called if a band fails. Rejects all pending and later requests for means with this error. */
+  /** Called if a band fails. Rejects all pending and later requests for means with `error`. */
   fail(error: unknown): void {
     this.#failure = error;
     for (const { asking } of this.#waiting.values()) {

@@ -30,15 +30,15 @@ const WORTHWHILE = 0.9;
  * Upscales an image and passes rows to `sink` when they are finished. The image is processed as a
  * whole if it fits into memory. Otherwise, it is processed in overlapping tiles. The overlap is the
  * radius of the network's receptive field, or less if that radius is large (see `tileOverlap`).
- * With tiles, the channel means that pooling ops need are computed first. They come from the whole
- * image if the part of the network that computes them fits into memory. Otherwise, or if the option
- * `statistics` is `estimated`, they come from a collage: a smaller image, joined from parts of the
- * image.
+ * If there are tiles, the channel means that pooling ops return are computed first. They come from
+ * the whole image if the part of the network that computes them fits into memory. Otherwise, or if
+ * the option `statistics` is `estimated`, they come from a collage, which is a smaller image that
+ * consists of parts of the whole image.
  *
- * The model's helpers share the work. An image that fits into memory can be divided into bands that
- * are processed at the same time. Pooling ops then compute means over all bands together, so the
- * result is identical to that of an undivided image. If the image does not fit, the helpers share
- * the tiles.
+ * The model's helpers, which are copies of it in other threads, share the work. An image that fits
+ * into memory can be divided into bands that are processed at the same time. Pooling ops then
+ * compute means over all bands together, so the result is identical to that of an undivided image.
+ * If the image does not fit, the helpers share the tiles.
  *
  * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `NON_FINITE`, `INVALID_INPUT`; errors of the
  *   sink
@@ -92,7 +92,7 @@ export async function upscaleStrips(
 
 interface Plan {
   readonly strips: readonly StripPlan[];
-  /** The number of tiles that run concurrently. */
+  /** The number of tiles that are processed concurrently. */
   readonly threads: number;
   /**
    * Whether the whole image is processed at once, either as a single tile or as bands. Pooling ops
@@ -106,8 +106,8 @@ interface Plan {
 }
 
 /**
- * Plans how to cut an image into tiles. The tiles that are processed at the same time need at most
- * `budget` bytes of memory together.
+ * Plans how to cut an image into tiles. Together, the tiles that are processed at the same time
+ * need at most `budget` bytes of memory.
  * @throws CrispenError `OUT_OF_MEMORY`
  */
 async function plan(
@@ -224,7 +224,8 @@ async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promis
       const [x, y] = [core.x - source.x, core.y - source.y];
       const offset = ((core.y - strip.y) * width + core.x) * scale * 4;
       const band = pooling && {
-        // The padding rows above the image belong to the first band, and those below to the last.
+        // The padding rows above the image belong to the first band, and those below it to the
+        // last.
         from: index ? y : 0,
         to: index + 1 < strips.length ? y + core.height : source.height,
         combine: pooling.combine(index),

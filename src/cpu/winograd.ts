@@ -13,8 +13,8 @@ export const TILE_SIDE = 2;
 /** The number of tiles that are transformed together. */
 export const TILES = 16;
 /**
- * The number of tiles for which memory is reserved. Products are computed for 4 or 6 tiles at a
- * time, so they can include up to 2 unused tiles after the first `TILES` tiles.
+ * The number of tiles for which memory is reserved. Products are computed for groups of 4 or 6
+ * tiles, so the last group can extend 2 tiles past the first `TILES` tiles.
  */
 export const TILE_SLOTS = TILES + 2;
 /** The number of values in a transformed window. */
@@ -37,8 +37,8 @@ export const windowBytes = (channels: number): number =>
 export const worthTiles = (cIn: number, cOut: number): boolean => (cIn * cOut) / (cIn + cOut) >= 6;
 
 /**
- * Multiplies Winograd's filter matrix `G` by a vector of three numbers. The product of the vector,
- * written as a row, and the transposed `G` consists of the same numbers.
+ * Multiplies Winograd's filter matrix `G` by a vector of three numbers. Multiplying the vector, as
+ * a row, by the transposed `G` gives the same numbers.
  */
 const spread = ([a, b, c]: readonly number[]): number[] => [a, (a + b + c) / 2, (a - b + c) / 2, c];
 

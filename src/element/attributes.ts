@@ -2,7 +2,7 @@
 
 import type { Restoration } from '../catalog/task.ts';
 
-/** The default size limit for results: 4096 x 4096 pixels. */
+/** The default maximum number of pixels in a result: 4096 x 4096. */
 const MAX_PIXELS = 2 ** 24;
 
 /** The attributes that require a new result when they change. */
@@ -12,8 +12,8 @@ export const INPUTS = [
 ];
 
 /**
- * The base class. On servers, which have no `HTMLElement`, it is an empty class, so that servers
- * can import this module to render the tag.
+ * The base class of `ImageAttributes`. On servers, which have no `HTMLElement`, it is an empty
+ * class, so that servers can import this module to render the tag.
  */
 const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
 
@@ -121,7 +121,7 @@ export class ImageAttributes extends Base {
     try {
       return new URL(value, document.baseURI).href;
     } catch {
-      return value; // an invalid URL is returned unchanged, as for an image
+      return value; // like `img.src`, return an invalid URL unchanged
     }
   }
 }

@@ -24,7 +24,7 @@ export interface CrispenImageEventMap {
   /** The enlarged image is visible. `detail` contains the result without the bitmap. */
   load: CustomEvent<Omit<UpscaleOutput, 'image'>>;
   progress: CustomEvent<UpscaleProgress>;
-  /** The job failed. The original stays visible. */
+  /** The image could not be loaded or enlarged. If the original was loaded, it stays visible. */
   error: CustomEvent<CrispenError>;
   /**
    * The element stopped waiting or working before it had a result. It was removed or changed, or it
@@ -50,7 +50,7 @@ const LONG_MS = 1000;
  * Content: an optional `<img>` (or a `<picture>` with an `<img>`). It is shown first, and remains
  * visible if scripts do not run. If it is absent, the element creates its own image for `src`.
  *
- * Attributes, each with a property of the same name:
+ * Attributes, each with a property of the same name in camel case, such as `baseUrl`:
  * - `src`: the image's URL; default: the URL of the inner `<img>`. `alt`, `crossorigin`, `width`
  *   and `height` have the same meaning as for `<img>`.
  * - `scale`: 2 (default), 3, 4 or `auto`, which is the smallest scale that fills the image's box on
@@ -219,8 +219,9 @@ export class CrispenImage extends ImageAttributes {
    * even if the screen cannot show more pixels than the original has. If the original has a colour
    * profile or 16 bits per sample, the image is enlarged again so that the file keeps them.
    *
-   * @param options.quality 0 to 1 for all formats except PNG, default 0.92
-   * @throws CrispenError like `Upscaler.upscale`
+   * @param options.quality the quality from 0 to 1, ignored for PNG; default 0.92
+   * @throws CrispenError in the same cases as `Upscaler.upscale`, and `INVALID_INPUT` if the
+   *   element does not enlarge the image
    */
   async toBlob(options: { type?: OutputType; quality?: number } = {}): Promise<Blob> {
     const { type = 'image/png', quality } = options;

@@ -20,7 +20,10 @@ export interface Divided {
   readonly onSlide: (value: number) => void;
 }
 
-/** If the pointer moves less than this many CSS pixels during a press, the press is a click. */
+/**
+ * If the pointer moves less than this many CSS pixels during a press on a link, the press is a
+ * click.
+ */
 const CLICK_DISTANCE = 4;
 
 interface Press {

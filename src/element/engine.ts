@@ -10,7 +10,7 @@ export { createUpscaler } from '../worker/page/client.ts';
  * `photo`, and `clean` is for images that were never saved as JPEG. `denoise` and `dejpeg` each
  * have one model for all scales.
  * @throws CrispenError `INVALID_INPUT` for other tasks and for scales that no model has,
- *   `MODEL_UNKNOWN` if no shipped model performs this restoration
+ *   `MODEL_UNKNOWN` for a restoration that no shipped model performs
  */
 export function modelFor(task: string, scale: number): string {
   if (task === 'denoise' || task === 'dejpeg') return restorationModel(task).id;

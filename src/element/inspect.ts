@@ -13,8 +13,8 @@ export interface Inspected extends Look {
 }
 
 /**
- * Reads the file, if the browser allows it. The file is usually in the browser's cache, because the
- * page has just loaded it.
+ * Reads the file at the URL `source`, if the browser allows it, and returns information about it.
+ * The file is usually in the browser's cache, because the page has just loaded it.
  * @param image the image that shows the file
  */
 export async function inspect(

@@ -8,8 +8,8 @@ import { type ImageAttributes, restorationOf } from './attributes.ts';
 import { isAddress, type ReadyModel, readyModel, type Tool } from './shared.ts';
 
 /**
- * The same value as `AUTO` in the protocol. Importing that constant at run time would add a
- * separate chunk.
+ * The same value as `AUTO` in `worker/protocol.ts`. Importing that constant at run time would add a
+ * separate chunk to the build.
  */
 const AUTO: typeof Auto = 'auto';
 
@@ -20,7 +20,7 @@ export interface Events {
    * minute on the CPU does not run.
    */
   readonly isWanted: () => boolean;
-  /** Called when the work begins. Not called for invalid attributes or an unsupported browser. */
+  /** Called when the work begins, after `scale`, `model` and the browser have been checked. */
   readonly onStart: () => void;
   readonly onModel: (model: ReadyModel) => void;
   readonly onProgress: (progress: UpscaleProgress) => void;
@@ -28,10 +28,11 @@ export interface Events {
 
 /**
  * Enlarges or restores an image according to the element's attributes.
- * @returns null if the job would take more than a minute and no call is waiting for the result
+ * @returns null if the job would take more than a minute on the CPU and no `toBlob` call is waiting
+ *   for the result
  * @throws CrispenError `INVALID_INPUT` if `scale` is not above 0; the tool's `refusal`;
  *   `CROSS_ORIGIN` for weights from another site that the element does not allow; and the errors of
- *   `readyModel` and `Upscaler.upscale`
+ *   `Tool.modelFor`, `readyModel` and `Upscaler.upscale`
  */
 export async function enlarge(
   tool: Tool,
@@ -109,7 +110,7 @@ function checkModel({ model, integrity, allowModels }: ImageAttributes): void {
  * Encodes a result as a file.
  * @param shown the element that shows the result
  * @param address the URL of the original
- * @throws CrispenError like `Upscaler.upscale` and `Upscaler.encode`
+ * @throws CrispenError in the same cases as `Upscaler.upscale` and `Upscaler.encode`
  */
 export async function encodeResult(
   upscaler: Upscaler,

@@ -79,10 +79,10 @@ export function innerRadii(
 }
 
 /**
- * Builds a CSS `path()` with a hole. The hole is the part of a rounded box to the right of `split`
- * (0 to 1 of the box's width), or below `split` if `isVertical` is set. As a clip path, it hides
- * the original's pixels that are under the result, but not the original's border, outline and
- * shadow.
+ * Builds a CSS `path()` with a hole. The hole is the part of a rounded box to the right of `split`,
+ * a fraction (0 to 1) of the box's width. If `isVertical` is set, the hole is the part below
+ * `split`, a fraction of the box's height. As a clip path, the path hides the original's pixels
+ * that are under the result, but not the original's border, outline or shadow.
  */
 export function hole(box: Box, corners: Radii, split: number, isVertical = false): string {
   // A vertical split is a horizontal split of the transposed box.
@@ -97,7 +97,7 @@ export function hole(box: Box, corners: Radii, split: number, isVertical = false
   const from = Math.max(x, Math.min(right, x + width * split));
   const [a, b, c, d] = radii;
   /**
-   * Returns how far a rounded corner's outline is from the box's upper edge. `into` is the
+   * Returns how far a rounded corner's outline is from the box's upper or lower edge. `into` is the
    * horizontal distance from the box's side edge.
    */
   const drop = ([rx, ry]: Radius, into: number) =>
@@ -139,7 +139,7 @@ export function ownSize(
 ): Box | null {
   const fits = natural.width <= content.width && natural.height <= content.height;
   if (fit !== 'none' && !(fit === 'scale-down' && fits)) return null;
-  // `position` has two values, such as "50%", "8px" and "calc(100% - 8px)".
+  // `position` has two values. Each is in a form such as "50%", "8px" or "calc(100% - 8px)".
   const [across, down] = position.match(/calc\([^)]*\)|\S+/g) ?? [];
   const place = (value = '50%', room: number) => {
     const flat = value.replaceAll(/([+-]) /g, '$1');

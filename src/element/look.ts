@@ -10,10 +10,10 @@ import { readAll } from '../worker/reading.ts';
 export interface Look {
   /**
    * Whether `<crispen-image>` leaves the image as it is, because the file is an animation or an SVG
-   * drawing. If scripts cannot read the file, this is true if the URL is that of a GIF.
+   * drawing. For a file that scripts cannot read, this is true if the URL is that of a GIF.
    */
   readonly isLeft: boolean;
-  /** The stored size in pixels; null if the header does not contain it. */
+  /** The stored size in pixels; null if the file or its header cannot be read. */
   readonly size: readonly [width: number, height: number] | null;
 }
 

@@ -18,7 +18,7 @@ export interface PreviewOptions {
   readonly upscaler?: Upscaler;
   /**
    * The model or the scale for images that are smaller than the canvas. The default is the best
-   * photo model at x2. The model `auto` has the same meaning as for `upscale`.
+   * photo model at x2. The model `auto` has the same meaning as for `Upscaler.upscale`.
    */
   readonly request?: Pick<UpscaleRequest, 'model' | 'scale' | 'onProgress'>;
   /**
@@ -33,14 +33,14 @@ export interface PreviewOptions {
 export interface FileOptions {
   /** The file type; default `image/png`. */
   readonly type?: OutputType;
-  /** The quality from 0 to 1 for all formats except PNG; default 0.92. */
+  /** The quality from 0 to 1, ignored for PNG; default 0.92. */
   readonly quality?: number;
 }
 
 export interface Preview {
   /**
-   * Returns the selected image as a file. The image is enlarged if it is smaller than the canvas,
-   * otherwise reduced to the canvas's size.
+   * Returns the selected image as a file. The image is enlarged if it is smaller than the canvas;
+   * otherwise, it is reduced to the canvas's size.
    * @throws CrispenError `INVALID_INPUT` if no image is selected; any error from enlarging or
    *   encoding
    */

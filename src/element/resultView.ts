@@ -14,7 +14,7 @@ export interface Viewed {
   readonly host: HTMLElement;
   /** Returns the image under the result. */
   readonly image: () => HTMLImageElement;
-  /** The fraction of the original that stays visible on the left or at the top, 0 to 1. */
+  /** Returns the fraction (0 to 1) of the original that stays visible on the left or at the top. */
   readonly split: () => number;
   readonly isVertical: () => boolean;
 }

@@ -10,7 +10,7 @@ const tools: Tool[] = [];
 let scheduler: Scheduler<Tool>;
 let ran: string[];
 
-/** Adds a task that takes ten milliseconds unless it is aborted. */
+/** Adds a task that takes ten milliseconds. */
 function task(name: string, rank: number | (() => number) = 0, signal?: AbortSignal, key = 'a') {
   return scheduler.add({
     key,

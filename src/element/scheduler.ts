@@ -24,8 +24,8 @@ interface Waiting<Tool> {
 
 /**
  * Runs tasks one at a time, most urgent first, and manages the tools that they need. There is one
- * tool per key. A tool is opened for its first task and closed after it has been idle for some
- * time.
+ * tool per key. A tool is opened for its first task. All tools are closed when the scheduler has
+ * been idle for some time.
  */
 export class Scheduler<Tool> {
   readonly #open: (key: string) => Promise<Tool>;
@@ -60,8 +60,8 @@ export class Scheduler<Tool> {
       task.signal.addEventListener('abort', abort, { once: true });
       this.#waiting.push(waiting);
       clearTimeout(this.#timer);
-      // The next task is chosen in a microtask, so that all tasks that are added before the
-      // microtask runs take part in the choice.
+      // The next task is chosen in a microtask, so that the choice includes all tasks that are
+      // added before the microtask runs.
       queueMicrotask(() => this.#next());
     });
   }

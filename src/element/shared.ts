@@ -1,6 +1,6 @@
 /**
- * The state that all elements on a page share: the settings, and for each base URL an upscaler with
- * its worker and GPU device.
+ * The state that all elements on a page share: the settings, and one upscaler for each base URL,
+ * with its worker and GPU device.
  */
 
 import type { Restoration } from '../catalog/task.ts';
@@ -27,7 +27,7 @@ export interface Tool {
   readonly refusal: CrispenError | null;
   /**
    * Returns the id of the shipped model for a task at a scale.
-   * @throws CrispenError `INVALID_INPUT`
+   * @throws CrispenError in the same cases as `modelFor` in `engine.ts`
    */
   readonly modelFor: (task: string, scale: number) => string;
   readonly models: Map<string, ReadyModel>;
@@ -118,7 +118,7 @@ export const isAddress = (model: string): boolean => /\/|\.(pth|pt|ckpt|safetens
  * Loads a model by id or by URL, unless the tool has already loaded it.
  * @param scale for URLs: the scale that is used if the file does not determine it
  * @param options.task the task for a file with scale 1
- * @throws CrispenError like `Upscaler.addModel` and `Upscaler.preload`
+ * @throws CrispenError in the same cases as `Upscaler.addModel` and `Upscaler.preload`
  */
 export async function readyModel(
   { upscaler, models }: Tool,

@@ -26,7 +26,7 @@ export interface Sizing {
   readonly scale: number | 'auto';
   /** Whether the image is also restored, which is useful even if its size does not change. */
   readonly restores: boolean;
-  /** The size of the largest allowed result, in pixels. */
+  /** The maximum number of pixels in a result. */
   readonly maxPixels: number;
   /** Whether to make a result even if the layout does not need it. */
   readonly forced: boolean;
@@ -36,8 +36,8 @@ export interface Sizing {
  * Chooses the scale for an image, or gives the reason why the image stays unchanged. The screen
  * cannot show more than `shownWidth * ratio` by `shownHeight * ratio` pixels. Of the scales whose
  * results are within `maxPixels`, `auto` chooses the smallest that produces enough pixels for the
- * screen, or the largest if none does. If restoration is requested, a visible image is always
- * restored, but it is not enlarged if the screen could not show the difference.
+ * screen, or the largest if none does. If restoration is requested, a visible image is restored
+ * even if the screen cannot show more pixels than the file has. The scale is then 1.
  */
 export function chooseScale(sizing: Sizing): { scale: number } | { skip: SkipReason } {
   const { width, height, shownWidth, shownHeight, ratio, fit, maxPixels, restores, forced } =

@@ -1,10 +1,10 @@
 import { type ImageAttributes, reflect } from './attributes.ts';
 
 /**
- * The styles of the element's shadow tree. They never change the image's own box, so the page
- * layout does not shift when the element is upgraded. The variables `--x`, `--y`, `--w` and `--h`,
- * which contain the image's measured box, position everything that is drawn over it. The style
- * sheet is constructed in a script, so a content security policy does not have to allow
+ * The styles of the shadow tree of `<crispen-image>`. They never change the image's own box, so the
+ * page layout does not shift when the element is upgraded. The variables `--x`, `--y`, `--w` and
+ * `--h`, which contain the image's measured box, position everything that is drawn over the image.
+ * The style sheet is constructed in a script, so a content security policy does not have to allow
  * `unsafe-inline`.
  */
 const CSS = `
@@ -12,7 +12,7 @@ const CSS = `
 :host([hidden]) { display: none }
 [hidden] { display: none !important }
 ::slotted(img) { max-width: 100%; height: auto }
-/* As large as the element, so that its content has the same layout as without a shadow root. */
+/* This part fills the element, so its content has the same layout as without a shadow root. */
 [part='before'] { display: block; height: 100% }
 /* Once the result is visible, the original must not show through it. */
 :host(:state(done)) :is([part='original'], [part='before']) {
@@ -108,11 +108,11 @@ let sheet: CSSStyleSheet | undefined;
 export interface Shadow {
   readonly root: ShadowRoot;
   readonly size: CSSStyleSheet;
-  /** The wrapper of the element's content. */
+  /** The wrapper around the element's content. */
   readonly before: HTMLElement;
   /**
-   * The element that contains all the others. Its CSS variables position them. It has no box of its
-   * own (`display: contents`).
+   * The element that contains all the others. Its CSS variables position the stage and the divider.
+   * It has no box of its own (`display: contents`).
    */
   readonly frame: HTMLElement;
   readonly original: HTMLImageElement;

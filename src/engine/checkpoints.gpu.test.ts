@@ -10,7 +10,7 @@ import type { TensorMap } from '../weights/tensor.ts';
 import { Engine } from './engine.ts';
 import { upscaleOnCpu } from './oracle/interpreter.ts';
 
-/** Reads the network and the seeded weights from a golden file. */
+/** Reads the weights in a golden file and detects the network that they belong to. */
 function golden(name: string): Detection {
   const bytes = new Uint8Array(readFileSync(`test/golden/${name}.safetensors`));
   const weights: TensorMap = new Map(
@@ -53,8 +53,8 @@ describe('networks of checkpoints on 8-bit images', () => {
 
   it.each([
     ['compact_x2_11x7', 40, 28],
-    // Cells are 2 x 2 pixels. Tiles start at cell boundaries, and the last tiles extend past the
-    // image.
+    // This network processes cells of 2 x 2 pixels. Tiles start at cell boundaries, and the last
+    // tiles extend past the image.
     ['rrdb_x2_unshuffle_13x9_pad', 131, 99],
   ])('%s in tiles equals the whole', async (name, width, height) => {
     const { network, weights } = golden(name);
@@ -87,8 +87,8 @@ describe('networks of checkpoints on 8-bit images', () => {
   it('runs a network of luma and keeps the colours', async () => {
     const network = createNetwork('compact', { scale: 2, features: 4, blocks: 1, channels: 1 });
     // If all weights are zero, only the skip connection remains. Each result pixel then has the
-    // luma of the nearest input pixel. Its colour channels' differences from luma are bilinearly
-    // interpolated.
+    // luma of the nearest input pixel. The differences between its colour channels and its luma are
+    // interpolated bilinearly.
     const weights: TensorMap = new Map(
       network.graph.weights.map(({ name, shape }) => {
         const count = shape.reduce((a, b) => a * b, 1);
@@ -107,8 +107,8 @@ describe('networks of checkpoints on 8-bit images', () => {
       for (let x = 0; x < 18; x++) {
         const at = (y * 18 + x) * 4;
         const from = ((y >> 1) * 9 + (x >> 1)) * 4;
-        // A colour is clamped if its new luma moves it outside 0..255, and its luma then changes.
-        // All other colours must have the luma of the nearest input pixel.
+        // A colour with a channel outside 0..255 is clamped, which changes its luma. All other
+        // colours must have the luma of the nearest input pixel.
         const inside = [0, 1, 2].every((c) => gpu.image.data[at + c] % 255 !== 0);
         if (inside && Math.abs(luma(gpu.image.data, at) - luma(image.data, from)) > 1.5) off++;
       }

@@ -13,8 +13,8 @@ import { tuningOf } from './tune/tuning.ts';
 import type { Strip } from './types.ts';
 
 /**
- * An A2N x4 with two blocks and seeded random weights. It is tiny, so that tests with images of
- * several tiles take little time.
+ * An A2N x4 with two blocks and seeded random weights. It is tiny, so that tests that divide an
+ * image into several tiles take little time.
  */
 const tiny = createNetwork('a2n', {
   scale: 4,

@@ -52,12 +52,13 @@ export interface EngineOptions {
   /** The limits on how long the GPU may take to respond. */
   readonly patience?: Patience | undefined;
   /**
-   * The default is the adapter's entry in the table of adapter families (engine/tune/tuning.ts).
+   * The kernel variants and the fusion level, or a function that chooses them for the adapter. By
+   * default, they come from the table of adapter families (engine/tune/tuning.ts).
    */
   readonly tuning?: Tuning | ((adapter: AdapterReport) => Promise<Tuning>) | undefined;
 }
 
-/** The GPU time per submission, in milliseconds, while the page is visible. */
+/** The default GPU time per submission, in milliseconds. */
 const DEFAULT_SUBMIT_MS = 8;
 
 export interface ModelOptions {
@@ -110,7 +111,7 @@ export class Engine {
     return this.#tuning.fuse;
   }
 
-  /** The device, for kernels that do not belong to a network, such as those in `resize.ts`. */
+  /** The device, for kernels that belong to no network, such as those in pipeline/resize.ts. */
   get device(): Device {
     return this.#device;
   }
@@ -140,7 +141,7 @@ export class Engine {
    * @param options.precision the precision of feature maps and weights in memory. The default is
    *   f32. Sums are always f32.
    * @param options.wide whether input and output images have 16 bits per sample. The default is 8
-   * bits.
+   *   bits.
    * @throws CrispenError `MODEL_UNSUPPORTED` if weights are missing or have the wrong shape,
    *   `INVALID_INPUT` if f16 is requested but the device does not support it, `OUT_OF_MEMORY`,
    *   `DEVICE_LOST`.
@@ -195,9 +196,9 @@ export class Engine {
 
   /**
    * Upscales like `upscale`, but passes finished rows to `sink` strip by strip, from top to bottom,
-   * and never holds the whole result. A strip is a row of tiles and takes at most about 128 MiB. An
-   * image that is not divided into tiles is a single strip of any size. While `sink` processes a
-   * strip, the GPU computes one more tile.
+   * instead of collecting the whole result. A strip is a row of tiles. With 8 bits per sample, it
+   * usually takes at most 128 MiB. If an image is not divided into tiles, its whole result is a
+   * single strip of any size. While `sink` processes a strip, the GPU computes one more tile.
    * @throws CrispenError with the same codes as `upscale`. If the sink throws an error, the job
    *   ends and rethrows it.
    */
@@ -211,8 +212,8 @@ export class Engine {
   }
 
   /**
-   * Runs other work on the device, such as `trace` in traceNetwork.ts, after earlier jobs have
-   * ended.
+   * Runs other work on the device, such as `trace` in oracle/traceNetwork.ts, after earlier jobs
+   * have ended.
    */
   run<T>(work: (parts: EngineParts) => Promise<T>): Promise<T> {
     return this.#enqueue(() => work(this.#parts()));
@@ -342,8 +343,8 @@ export class Engine {
           });
         } catch (error) {
           if (!run.refused(error) || averagedTiles) throw error;
-          // The GPU ran out of memory, although the tiles fit the budget. Continue with tiles of
-          // half the size, down to the minimum.
+          // The GPU ran out of memory, although the tiles fit within the budget. Continue with
+          // tiles of half the size, down to the minimum.
           tiler ??= await loadTiler();
           const smaller = tiler.halve(run.left);
           if (!smaller) throw error;
@@ -400,6 +401,7 @@ export class Engine {
 }
 
 /**
- * The bytes reserved for uniforms and for everything else that does not grow with the tile size.
+ * The minimum memory, in bytes, that `#fits` reserves for uniforms and for everything else that
+ * does not grow with the tile size.
  */
 const SMALL_BYTES = 2 ** 18;

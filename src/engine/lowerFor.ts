@@ -45,7 +45,7 @@ export const methodsFor = (tuning: Tuning, element: ElementType): Methods =>
 /**
  * Lowers a network for a device and its tuning. All code that runs networks on a GPU uses this
  * function.
- * @throws CrispenError `INVALID_INPUT` for f16 on a device without it
+ * @throws CrispenError `INVALID_INPUT` for f16 on a device that does not support it
  */
 export async function lowerFor(
   { device, tuning, memoryBudget }: LoweringTarget,

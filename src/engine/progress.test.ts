@@ -69,12 +69,12 @@ describe('recorded jobs', () => {
       for (const told of [replay(reports), replayJob(reports)]) {
         const known = told.filter(({ left }) => left !== null);
         expect(known.length).toBeGreaterThan(0.7 * told.length);
-        // The delay is measured from the first report, because the meter cannot determine a rate
-        // before that.
+        // The delay of the first estimate is measured from the first report, because the meter
+        // cannot determine a rate before that.
         expect(known[0].at - reports[0][0]).toBeLessThan(5000);
         for (const { at, left } of known) {
           const actual = endMs - at;
-          // The last seconds of a job also include the encoder's time.
+          // The end of a job is not checked, because it also includes the encoder's time.
           if (actual < Math.max(1000, 0.03 * endMs)) continue;
           expect(left, `at ${at} ms`).toBeGreaterThan(actual / 3);
           expect(left, `at ${at} ms`).toBeLessThan(actual * 3);

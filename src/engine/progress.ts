@@ -8,8 +8,8 @@ const LEAST_MS = 2000;
 const LEAST_REPORTS = 8;
 /**
  * `TimeLeft` compares how fast the work proceeds in the two halves of the observed time. Estimates
- * start once one half is at most `STEADY` times as fast as the other. They continue while it is at
- * most `UNSTEADY` times as fast.
+ * start once the faster half is at most `STEADY` times as fast as the slower half. They continue
+ * while it is at most `UNSTEADY` times as fast.
  */
 const STEADY = 1.5;
 const UNSTEADY = 3;
@@ -51,7 +51,8 @@ export class TimeLeft {
     const before = (meanwhile - begun) / (middle - start);
     const after = (done - meanwhile) / (now - middle);
     const ratio = Math.max(before, after) / Math.min(before, after);
-    // If no work was done in one of the halves, the ratio is infinite or NaN, so this is false.
+    // If no work was done in one of the halves, the ratio is infinite or NaN, and the rate does not
+    // count as steady.
     this.#steady = ratio <= (this.#steady ? UNSTEADY : STEADY);
     return this.#steady ? (total - done) / after : null;
   }
@@ -68,7 +69,7 @@ export class TimeLeft {
 }
 
 /**
- * Converts finished work to progress that never decreases, and adds the time left once this can be
+ * Converts finished work to progress that never decreases, and adds the time left once it can be
  * estimated. The caller chooses the unit of work.
  */
 export class ProgressMeter {

@@ -2,7 +2,7 @@ import type { Rgba8Image, RgbaImage } from '../image/image.ts';
 import type { MatrixUnit } from '../kernels/conv/convMatrix.ts';
 import type { ElementType } from '../kernels/kernel.ts';
 
-/** Information about the GPU. A string is empty if the browser does not provide the information. */
+/** Information about the GPU. Strings that the browser does not provide are empty. */
 export interface AdapterReport {
   readonly vendor: string;
   readonly architecture: string;
@@ -32,8 +32,8 @@ export interface RunOptions {
 
 export interface UpscaleOptions extends RunOptions {
   /**
-   * The maximum tile side length in LR pixels, excluding overlap. The default is the largest side
-   * that fits the memory budget.
+   * The maximum side length of a tile in LR pixels, excluding overlap. The default is the largest
+   * side length that fits the memory budget.
    */
   readonly tileSize?: number | undefined;
   /** How many bytes of GPU buffers the job may allocate. The default is the engine's budget. */
@@ -77,8 +77,8 @@ export interface Checkpoint {
 
 /**
  * A problem from which a job recovered. `device-lost`: the device was lost and replaced.
- * `f16-overflow`: values were too large for f16, so the model ran in f32. `f16-blank`: in f16, the
- * model gave the whole image a single colour, so it ran in f32.
+ * `f16-overflow`: values were too large for f16, so the job switched to f32. `f16-blank`: in f16,
+ * the model gave the whole image a single colour, so the job switched to f32.
  */
 export type Recovery = 'device-lost' | 'f16-overflow' | 'f16-blank';
 
@@ -114,8 +114,8 @@ export interface UpscaleReport {
   readonly statistics: 'exact' | 'estimated';
   /**
    * True if tiles overlap by less than the network's reach, because the full overlap would be
-   * impractical. Pixels near the seams then differ slightly from a result that was computed without
-   * tiles (ARCHITECTURE.md, Tiles and memory).
+   * impractical. Pixels near the seams then differ slightly from those of a result that was
+   * computed without tiles (ARCHITECTURE.md, Tiles and memory).
    */
   readonly approximate: boolean;
   /** The peak total size in bytes of this job's GPU buffers, including weights. */
@@ -144,8 +144,8 @@ export type Strip = RgbaImage & {
 };
 
 /**
- * Takes the strips of a result from top to bottom. The sink owns their data. The next strip is only
- * delivered after the promise for the previous strip has settled.
+ * Takes the strips of a result from top to bottom. The sink owns their data. If the sink returns a
+ * promise, the next strip is delivered only after that promise has settled.
  */
 export type StripSink = (strip: Strip) => Promise<void> | void;
 
@@ -154,7 +154,10 @@ export interface UpscaleResult<T extends RgbaImage = Rgba8Image> {
   readonly report: UpscaleReport;
 }
 
-/** A traced tensor in the layout of the golden files: planar, row-major, f32. */
+/**
+ * The result of one node, recorded while a network ran. Like the tensors in the golden files of the
+ * tests, it is planar, row-major and f32.
+ */
 export interface TracedTensor {
   /** [channels, height, width] for a feature map, [length] for a vector. */
   readonly shape: readonly number[];

@@ -1,5 +1,5 @@
 /**
- * All activations, as functions of a single value. `shaders/lib/activation.wgsl` has one line for
+ * All activations, as functions of a single value. `shaders/lib/activation.wgsl` has one case for
  * each.
  */
 export const ACTIVATIONS = {

@@ -5,7 +5,7 @@
 import type { Graph, GraphNode, NodeId } from './graph.ts';
 import type { Gate, OffsetLayout } from './nonlocalOp.ts';
 
-/** The branch weights and the gates of one block, which depend on the image. */
+/** The nodes with the branch weights and gates of one block. Their values depend on the image. */
 export interface BlockPoints {
   readonly name: string;
   /**

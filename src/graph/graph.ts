@@ -3,8 +3,8 @@
  * nothing. The engine lowers ops to GPU dispatches, and the interpreter runs them as plain loops.
  *
  * Shapes are symbolic. A *feature map* has `channels` and a `scale`. For an LR image with the width
- * `W` and the height `H`, the map is [channels][H * scale][W * scale]. The scale is a whole number.
- * After a pixel unshuffle, it can also be 1/2, 1/4 and so on. `W` and `H` must then be multiples of
+ * `W` and the height `H`, the map is [channels][H * scale][W * scale]. The scale is a whole number
+ * or, after a pixel unshuffle, a fraction such as 1/2 or 1/4. `W` and `H` must be multiples of
  * `sizeMultiple`. A *vector* has `length` elements and no spatial extent. Pooled statistics and all
  * values computed from them are vectors.
  */
@@ -208,7 +208,7 @@ export class GraphBuilder {
     return name;
   }
 
-  /** Appends a node with any op. The shape and the cost come from the op table. */
+  /** Appends a node with any op. The shape and the cost come from the op's rules (`opRules`). */
   append(name: string, op: Op, inputs: readonly NodeId[]): NodeId {
     if (this.#names.has(name)) throw new GraphError(`node name ${name} is used twice`);
     const shapes = inputs.map((id) => this.shape(id));

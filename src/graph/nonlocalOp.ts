@@ -141,7 +141,10 @@ export interface NonlocalRules<O extends NonlocalOp> {
   readonly shape: (spec: O, inputs: readonly Shape[], name: string) => Shape;
   readonly multiplyAdds?: (spec: O, inputs: readonly Shape[]) => number;
   readonly global?: (spec: O) => boolean;
-  /** The number of pixels that a local op reads on each side. Infinity if offsets are learned. */
+  /**
+   * The number of pixels that the op reads on each side of a result pixel. It is infinite if the
+   * offsets are learned.
+   */
   readonly reach?: number;
 }
 
@@ -210,8 +213,8 @@ export const NONLOCAL: { readonly [K in Kind]: NonlocalRules<SpecOf<K>> } = {
 };
 
 /**
- * Returns the number of hash buckets: about one per chunk of pixels, always even, and from 2 to
- * `most`.
+ * Returns the number of hash buckets: one per `chunk` pixels, rounded up to an even number, but at
+ * least 2 and at most `most`.
  */
 export function bucketsOf(pixels: number, chunk: number, most: number): number {
   const buckets = Math.floor(pixels / chunk);

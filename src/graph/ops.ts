@@ -24,7 +24,7 @@ export interface Padding {
    * padding. If absent, none are added.
    */
   readonly border?: number;
-  /** The padding's value in 0..1. If absent, the padding consists of reflected pixels. */
+  /** The value of the added pixels, from 0 to 1. If absent, reflected pixels are added. */
   readonly value?: number;
 }
 

@@ -1,6 +1,7 @@
 /**
- * The ops of RealPLKSR and related networks: large-kernel convolutions of a few channels, group
- * norm over the image in three steps, repeated channels, and sampling at learned offsets.
+ * The ops of RealPLKSR and related networks: large-kernel convolutions of some of the channels,
+ * group norm over the whole image in three steps, repetition of channels, and sampling at learned
+ * offsets.
  *
  * Notation: a map `x` has `C` channels.
  */
@@ -19,18 +20,18 @@ export type PlksrOp =
       readonly weight: string;
       readonly bias: string | null;
     }
-  /** Reads a map and returns a vector: the mean of each channel's squares over all pixels. */
+  /** Reads a map and returns a vector: the mean square of each channel over all pixels. */
   | { readonly op: 'meanOfSquares' }
   /**
-   * Reads a map and a vector [C] of its means, and returns `x[c]` minus the vector's mean over the
-   * group that contains channel `c`. A group has `C / groups` consecutive channels.
+   * Reads a map and a vector [C] of its channels' means, and returns `x[c]` minus the vector's mean
+   * over the group that contains channel `c`. A group has `C / groups` consecutive channels.
    */
   | { readonly op: 'centre'; readonly groups: number }
   /**
-   * Reads a map and a vector [C] of its mean squares, and returns
+   * Reads a map and a vector [C] of its channels' mean squares, and returns
    * `x[c] / sqrt(m + epsilon) * weight[c] + bias[c]`. Here, `m` is the vector's mean over the group
-   * that contains channel `c`. A group norm (with the biased variance) consists of `centre`
-   * followed by this op.
+   * that contains channel `c`. A group norm (with the biased variance) consists of `centre`,
+   * `meanOfSquares` and this op. The last two read the map that `centre` returns.
    */
   | {
       readonly op: 'groupNorm';
@@ -49,8 +50,8 @@ export type PlksrOp =
    *   o_y  = channel g * s^2 + q * s^2 + i * s + j of o at row Y, column X
    *   h(k) = (k - (s - 1) / 2) / s
    * The `C / g` channels of the group are sampled bilinearly at row `Y + o_y / 2 + h(i)` and column
-   * `X + o_x / 2 + h(j)`. This position is clamped to the range between the
-   * centres of the outermost pixels.
+   * `X + o_x / 2 + h(j)`. This position is clamped to the range between the centres of the
+   * outermost pixels.
    *
    * If `sum` is not null, each group has 4 channels. The groups are then added up channel by
    * channel, and the result consists of the first `sum` channels of this total.

@@ -15,13 +15,13 @@ export interface ReceptiveField {
 
 /**
  * Walks from the output to the input. In each node's map, one LR pixel corresponds to a block of
- * one or more pixels. For each node, `need` contains the number of pixels beyond this block that
- * affect the output, counted on each side. The input of a pixel shuffle or a nearest-neighbour
- * enlargement is smaller than its output, so this number is divided by the factor and rounded up.
- * This is exact, because the edges of the block are also edges of pixels in the smaller map. After
- * a pixel unshuffle by `u`, one pixel stands for a cell of `u` x `u` LR pixels, and tiles consist
- * of whole cells. An op that averages over the whole image does not increase the radius. Instead,
- * `global` is set to true.
+ * one or more pixels. For each node, `need` contains the number of pixels on each side of this
+ * block that affect the output. The input of a pixel shuffle or a nearest-neighbour enlargement is
+ * smaller than its output, so this number is divided by the factor and rounded up. This is exact,
+ * because the edges of the block are also edges of pixels in the smaller map. After a pixel
+ * unshuffle by `u`, one pixel stands for a cell of `u` x `u` LR pixels, and tiles consist of whole
+ * cells. An op that averages over the whole image does not increase the radius. Instead, `global`
+ * is set to true.
  */
 export function receptiveField(graph: Graph): ReceptiveField {
   const need = new Map<NodeId, number>([[graph.output, 0]]);
@@ -53,8 +53,9 @@ const MAX_EXACT_RADIUS = 72;
 const APPROXIMATE_OVERLAP = 32;
 
 /**
- * Returns the number of LR pixels that a tile reads beyond its core. Also returns whether this
- * number is less than the network's reach.
+ * Returns the number of LR pixels that a tile reads on each side of its core, which is the part of
+ * the tile that is kept. Also returns whether this number is less than the radius of the network's
+ * receptive field.
  */
 export function tileOverlap(graph: Graph): { overlap: number; approximate: boolean } {
   const { radius } = receptiveField(graph);

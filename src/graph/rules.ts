@@ -8,8 +8,8 @@ export interface Rules<O> {
    */
   readonly shape: (op: O, inputs: readonly Shape[], name: string) => Shape;
   /**
-   * Returns the multiply-adds per LR pixel. Ops on vectors, such as `linear`, count as 0, because
-   * their cost does not depend on the size of the image.
+   * Returns the number of multiply-adds per LR pixel. Ops on vectors, such as `linear`, count as 0,
+   * because their cost does not depend on the size of the image.
    */
   readonly multiplyAdds: (op: O, shape: Shape, inputs: readonly Shape[]) => number;
   /**
@@ -20,7 +20,7 @@ export interface Rules<O> {
   /**
    * Returns what the op needs from pixels beyond its `reach`. `means` stands for means over the
    * whole image, which a separate pass can compute in advance. `pixels` stands for the values of
-   * individual pixels anywhere in the image. Null means that the op needs nothing from there.
+   * individual pixels anywhere in the image. Null means that the op needs neither.
    */
   readonly global: (op: O) => 'means' | 'pixels' | null;
 }

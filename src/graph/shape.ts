@@ -33,8 +33,8 @@ export interface VectorShape {
 }
 
 /**
- * Numbers that are not arranged by pixel and channel, such as cluster codes, orders and attention
- * weights. Only the ops of `nonlocalOp.ts` and `transformerOp.ts` use them.
+ * Numbers that are not arranged by pixel and channel, such as cluster codes, sort orders and
+ * attention weights. Only the ops of `nonlocalOp.ts` and `transformerOp.ts` use tables.
  */
 export interface TableShape {
   readonly kind: 'table';
@@ -45,7 +45,7 @@ export interface TableShape {
 
 export type Shape = MapShape | VectorShape | TableShape;
 
-/** Returns the number of map pixels per LR pixel. */
+/** Returns the number of map pixels per LR pixel, or 0 if the shape is not that of a map. */
 export const areaOf = (shape: Shape): number => {
   if (shape.kind !== 'map') return 0;
   const strides = shape.reduced?.reduce((product, { stride }) => product * stride, 1) ?? 1;

@@ -34,7 +34,8 @@ export interface Grouping {
    */
   readonly shift?: { readonly y: number; readonly x: number };
   /**
-   * Only for windows: the map is zero-padded on the right and below to multiples of this number.
+   * Only for windows: the map is zero-padded on the right and at the bottom, so that its width and
+   * height are multiples of this number.
    */
   readonly multiple?: number;
 }
@@ -83,15 +84,16 @@ export type TransformerOp =
   /** Reads a map `x` and a vector `v` [C], and returns the map `v[c] * x[c]`. */
   | { readonly op: 'scaleChannels' }
   /**
-   * Computes attention scores within groups. The first input contains the queries in channels
-   * `query` to `query + C - 1`. The second input, which can be the same map, contains the keys from
-   * channel `key` on. Returns [groups, heads, tokens, keys]: for each query `q`, the softmax of
-   * `q.k / sqrt(C / heads) + T` over the keys `k` of the group. A head has `C / heads` consecutive
-   * channels. The grouping is `windows` or `spread`.
+   * Computes attention scores within groups. Here, `C` is the op's number of `channels`. The first
+   * input contains the queries in channels `query` to `query + C - 1`. The second input, which can
+   * be the same map, contains the keys from channel `key` on. Returns [groups, heads, tokens,
+   * keys]: for each query `q`, the softmax of `q.k / sqrt(C / heads) + T` over the keys `k` of the
+   * group. A head has `C / heads` consecutive channels. The grouping is `windows` or `spread`.
    *
    * `T` is a position bias. It is read from the weight with the name `table`, which has the shape
    * [(2 * rows - 1) * (2 * w - 1), heads]. If the query is `dy` rows below the key and `dx` columns
-   * to its right, `T` is in row `(dy + rows - 1) * (2 * w - 1) + dx + w - 1` of this weight.
+   * to its right, `T` is in row `(dy + rows - 1) * (2 * w - 1) + dx + w - 1` of this weight. If
+   * `table` is null, `T` is 0.
    *
    * If `merge` is greater than 1, a square of `merge` x `merge` pixels forms one key of `C`
    * channels. Each pixel contributes `C / merge^2` of them, and the pixels are taken row by row. A
@@ -111,9 +113,9 @@ export type TransformerOp =
     }
   /**
    * Reads a map and the scores that `groupScores` returns. The map's channels from `first` on
-   * contain the values. Returns a map [C]: for each pixel, the sum of its group's values, weighted
-   * by the pixel's scores. If `merge` is greater than 1, a square of pixels forms one value, just
-   * as it forms one key in `groupScores`.
+   * contain the values. Returns a map of `channels` channels: for each pixel, the sum of its
+   * group's values, weighted by the pixel's scores. If `merge` is greater than 1, a square of
+   * pixels forms one value, just as it forms one key in `groupScores`.
    */
   | {
       readonly op: 'groupMix';
@@ -126,10 +128,10 @@ export type TransformerOp =
   /**
    * Computes channel attention within each group of pixels: every channel attends to all channels
    * of its head. The op reads a map of queries, keys and values [3 * C] and returns a map [C].
-   * Queries and keys are divided by their norm over the group's pixels (at least 1e-12). The result
-   * for channel `c` is a weighted sum of the values `v[d]` of all channels `d` of its head. The
-   * weights are the softmax over `d` of `t[head] * q[c].k[d]`. `temperature` is the name of the
-   * weight `t`, [heads, 1, 1].
+   * Each channel of the queries and keys is divided by its norm over the group's pixels, or by
+   * 1e-12 if the norm is smaller. The result for channel `c` is a weighted sum of the values `v[d]`
+   * of all channels `d` of its head. The weights of this sum are the softmax over `d` of
+   * `t[head] * q[c].k[d]`. `temperature` is the name of the tensor `t`, [heads, 1, 1].
    */
   | {
       readonly op: 'channelAttention';
@@ -149,7 +151,7 @@ export type TransformerOp =
       readonly weight: string;
       readonly bias: string | null;
     }
-  /** Max pooling with a `kernel` x `kernel` kernel and without padding. */
+  /** Max pooling over squares of `kernel` x `kernel` pixels, without padding. */
   | { readonly op: 'maxPool'; readonly kernel: number; readonly stride: number }
   /**
    * Reads two maps. Returns the first map, enlarged bilinearly to the second map's size (half-pixel
@@ -176,7 +178,7 @@ export const TRANSFORMER: { readonly [K in TransformerOp['op']]: Rules<OpOf<K>> 
     ...local,
     shape: ({ scale }, [x], name) => {
       const shape = mapOf(x, name);
-      // The factor must be a power of two, so that the map's scale is always an exact number.
+      // The factor must be a power of two, so that dividing the map's scale by it is exact.
       if (!Number.isInteger(Math.log2(scale)) || scale < 1) {
         throw new GraphError(`${name}: unshuffled by ${scale}, which is not a power of two`);
       }

@@ -17,7 +17,7 @@ describe('bilinear demosaicking', () => {
     const { data: made } = demosaicBilinear(given);
     const pixel = (x: number, y: number) =>
       Array.from(made.subarray((y * 3 + x) * 4, (y * 3 + x) * 4 + 4), (v) => v / 257);
-    // The comments show how R, G and B of a pixel are computed.
+    // The comments on the next lines show how R, G and B are computed.
     expect(pixel(1, 1)).toEqual([50, 50, 50, 255]); // (10+30+70+90)/4, (20+40+60+80)/4, own sample
     expect(pixel(1, 0)).toEqual([20, 20, 50, 255]); // (10+30)/2, own sample, sample below
     expect(pixel(0, 0)).toEqual([10, 30, 50, 255]); // own sample, (20+40)/2, diagonal sample

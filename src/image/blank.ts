@@ -6,13 +6,13 @@ import { OneColour } from './oneColour.ts';
 type Rows = RgbaImage & { readonly y: number };
 
 /**
- * The number of adjacent pixels that are averaged. Single pixels are not compared, because
- * restoration can legitimately remove isolated pixels and noise.
+ * The number of adjacent pixels whose average is compared with the result's colour. Single pixels
+ * are not compared, because restoration can legitimately remove isolated pixels and noise.
  */
 const RUN = 16;
 /**
  * The largest permitted difference between the result's colour and the average of `RUN` pixels, as
- * a fraction of the range.
+ * a fraction of the full range of the samples.
  */
 const FAR = 24 / 255;
 
@@ -63,8 +63,9 @@ export class HeldRows {
   }
 
   /**
-   * @throws CrispenError `BLANK_RESULT` like `checkBlank`, which applies if the added rows are the
-   *   whole result
+   * Applies `checkBlank` to a result that consists only of the added rows.
+   * @param image the network's input, as in `checkBlank`
+   * @throws CrispenError `BLANK_RESULT`
    */
   check(image: RgbaImage): void {
     checkBlank(image, this.#pixel.slice(0, 3));

@@ -13,14 +13,14 @@ interface Level {
 /**
  * Returns an opaque image with the same visible colours. Pixels that are not fully transparent keep
  * their exact colours. Fully transparent pixels are filled with the colours of nearby visible
- * pixels. Otherwise, their hidden colour, which is usually black, would darken the edges, because
- * networks have large receptive fields.
+ * pixels. Otherwise, their hidden colour, which is usually black, would darken the edges of the
+ * visible areas, because networks have large receptive fields.
  *
  * The function averages blocks of 2 x 2 pixels, weighted by alpha, and repeats this with the
- * averages until no pixel is empty. It then goes back from the coarsest to the finest level, and
- * interpolates each empty pixel from the next coarser level. The image is filled before it is
- * divided into tiles, so that overlapping tiles contain the same colours. An image without any
- * visible pixel keeps its colours.
+ * averages until no pixel has a weight of 0. It then goes back from the coarsest to the finest
+ * level, and interpolates each pixel of weight 0 from the next coarser level. The image is filled
+ * before it is divided into tiles, so that overlapping tiles contain the same colours. An image
+ * without any visible pixel keeps its colours.
  */
 export function opaqueColours(image: RgbaImage): RgbaImage {
   const { width, height } = image;

@@ -8,10 +8,11 @@ export type { ResampleKernel } from './taps.ts';
  * Resizes an image to `width` x `height` pixels, using the gamma-encoded values.
  *
  * The function matches MATLAB's imresize. Pixel centres are at half-integer positions, the kernel
- * is widened by the reduction factor (antialiasing), edges are mirrored with the edge pixel
- * doubled, and weights are normalised to a sum of 1. The image is resized vertically first, then
- * horizontally. Opaque images are rounded (half up) and clamped to 8 bits after each of the two
- * steps. Bicubic results are therefore identical to the low-resolution images of the Set5 test set.
+ * is widened by the reduction factor (antialiasing), the image is mirrored at its edges, the pixel
+ * at an edge is repeated, and weights are normalised to a sum of 1. The image is resized vertically
+ * first, then horizontally. Opaque images are rounded (half up) and clamped to 8 bits after each of
+ * the two steps. Bicubic reductions of the Set5 test images are therefore identical to the test
+ * set's low-resolution images.
  *
  * An image with any translucent pixel is filtered with premultiplied alpha and rounded only once,
  * at the end. The hidden colours of transparent pixels therefore do not affect visible pixels. In
@@ -19,7 +20,7 @@ export type { ResampleKernel } from './taps.ts';
  *
  * Source: Keys, "Cubic convolution interpolation for digital image processing", 1981.
  * @throws CrispenError `INVALID_INPUT` for sizes that are not positive integers or do not match the
- *   length of the data, `OUT_OF_MEMORY` if the result cannot be allocated.
+ *   length of the data, and `OUT_OF_MEMORY` if the result cannot be allocated.
  */
 export function resample(
   image: Rgba8Image,

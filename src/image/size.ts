@@ -1,6 +1,6 @@
 import { CrispenError } from '../errors.ts';
 
-/** The requested size of the result. Exactly one of the four fields must be set. */
+/** The requested size of the result. At most one of the four fields may be set. */
 export interface SizeWish {
   /** The factor by which both sides are multiplied. */
   readonly scale?: number | undefined;

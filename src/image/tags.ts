@@ -1,8 +1,8 @@
 import type { RgbaImage } from './image.ts';
 
 /**
- * The colour information and metadata from an image file, already adapted for the enlarged file.
- * Byte arrays are copies that nothing else refers to.
+ * The colour information and metadata from an image file, already adapted for the file of the
+ * enlarged image. Byte arrays are copies that nothing else refers to.
  */
 export interface ImageTags {
   /**
@@ -11,9 +11,9 @@ export interface ImageTags {
    */
   readonly icc: Uint8Array<ArrayBuffer> | null;
   /**
-   * Chunks that state the colour space in a PNG file. They are copied unchanged from a PNG, or
-   * built for an HDR image or a grey profile. They describe the same colour space as `icc`, or an
-   * HDR colour space, which an ICC profile cannot express.
+   * PNG chunks that state the colour space. They are copied unchanged from a PNG file, or built for
+   * an HDR image or a grey profile. They describe the same colour space as `icc`, or an HDR colour
+   * space, which an ICC profile cannot express.
    */
   readonly pngColours: Uint8Array<ArrayBuffer> | null;
   /**

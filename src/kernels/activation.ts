@@ -1,7 +1,10 @@
 import { ACTIVATIONS, type Activation, type ActivationName } from '../graph/activations.ts';
 import type { Constants } from './kernel.ts';
 
-/** An activation or a PReLU. A PReLU's slopes are stored after the convolution's biases. */
+/**
+ * An activation, a PReLU, or null for no activation. A PReLU's slopes are stored after the biases
+ * of the convolution that it follows.
+ */
 type Any = Activation | 'prelu' | null;
 
 const NAMES = [null, ...(Object.keys(ACTIVATIONS) as ActivationName[]), 'prelu'] as const;
@@ -14,7 +17,7 @@ export const ACTIVATION_IDS: Constants = Object.fromEntries(
   NAMES.map((name, id) => [`ACTIVATION_${upperSnake(name ?? 'none')}`, id]),
 );
 
-/** Returns the id of an activation in lib/activation.wgsl. */
+/** Returns the id that lib/activation.wgsl uses for an activation. */
 export const activationId = (activation: Any): number =>
   NAMES.indexOf(activation === 'prelu' ? activation : (activation?.fn ?? null));
 

@@ -46,8 +46,8 @@ test('no expansion is kept that nothing has any more', () => {
   expect(files.filter((name) => !kept.has(name))).toEqual([]);
 });
 
-// The f16 tests load the files of the kernel tests again, with f16 as the element type. If the
-// machine has no adapter for f16, `requestKernelAdapter()` returns null, and the tests are skipped.
+// The f16 tests load the files of the kernel tests again, with f16 as the element type. If no
+// adapter supports f16, `requestKernelAdapter()` returns null, and the tests are skipped.
 test('kernel tests that need an adapter while they load ask requestKernelAdapter()', () => {
   const files = readdirSync('src/kernels', { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.gpu.test.ts'))

@@ -1,6 +1,6 @@
 /**
  * Examples of kernels: at least one for every compute shader that binds no texture. The command
- * `npm run shader` prints their WGSL, and the expansion and contract tests use them.
+ * `npm run shader` prints their WGSL, and several unit tests use them.
  */
 import type { Activation } from '../graph/graph.ts';
 import { attentionGateKernel, attentionMixKernel } from './attention/attentionBlock.ts';
@@ -58,8 +58,8 @@ const SHIFTED = {
 const DAT = { heads: 6, channels: 180 } as const;
 const GRID = { kind: 'grid', side: 8 } as const;
 /**
- * The layer after ASID's first attention layer: a normalisation and a convolution to twice as many
- * channels.
+ * A normalisation and a convolution follow ASID's first attention layer. The convolution doubles
+ * the number of channels.
  */
 const NEXT = { channels: 72, epsilon: 1e-6, activation: null } as const;
 const NORMED = { ...ASID, epsilon: 1e-5, own: null, next: null } as const;

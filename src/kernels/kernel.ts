@@ -6,17 +6,17 @@ export type Word = 'u32' | 'f32';
 
 /**
  * The bindings and the uniform words of a kernel, with their names in its shader.
- * contracts.test.ts compares a contract with the shader.
+ * contracts.test.ts compares each contract with its shader.
  *
  * All kernels follow these conventions:
  * - Binding 0 is a uniform of at most `PARAM_WORDS` words. All other bindings except those in
  *   `uniforms` are storage buffers. The buffers that are read come first, followed by those that
  *   are written.
- * - Feature maps are `Chw4c`: [ceil(C / 4)][H][W] vectors of four channels, with zeros in absent
+ * - Feature maps are `Chw4c`: [ceil(C / 4)][H][W] vectors of four channels, with zeros in unused
  *   channels. Values that are vectors instead of maps are f32 and padded with zeros to a multiple
  *   of four.
- * - The third word of the uniform is `group_row`. A dispatch can be cut into pieces along `y`, and
- *   `group_row` is the first row of workgroups in a piece. The engine sets this word.
+ * - A dispatch can be cut into pieces along `y` if the third word of the uniform is `group_row`.
+ *   For each piece, the engine sets this word to the piece's first row of workgroups.
  */
 export interface Contract<
   R extends string = string,
@@ -65,8 +65,8 @@ export interface Kernel<
 > extends Contract<R, W, P> {
   readonly label: string;
   /**
-   * The final source, which contains the constants and the expanded shader. It is also the key of
-   * the pipeline cache.
+   * The final source, which contains the constants and the expanded shader. It is also the
+   * kernel's key in the pipeline cache.
    */
   readonly code: string;
 }
@@ -116,7 +116,7 @@ export const blocksOf = (channels: number): number => Math.ceil(channels / 4);
  */
 export type Constants = Readonly<Record<string, number | boolean | { readonly f32: number }>>;
 
-/** Returns the WGSL text of an f32 constant. WGSL requires a decimal point or an exponent. */
+/** Returns the WGSL text of an f32 constant, such as `0.5f` or `8.0f`. */
 function f32Literal(value: number): string {
   const text = String(Math.fround(value));
   return /[.e]/.test(text) ? `${text}f`.replace('e+', 'e') : `${text}.0f`;

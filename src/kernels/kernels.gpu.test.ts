@@ -201,7 +201,8 @@ describe('global average pooling', () => {
   });
 
   it('stays accurate over a megapixel of nearly equal values', async () => {
-    // With a running f32 sum, the mean of a million values near 1000 would lose its third decimal.
+    // With a running f32 sum, the mean of a million values near 1000 would not be accurate to three
+    // decimal places.
     const [width, height] = [1024, 1025];
     const data = Float32Array.from({ length: width * height }, (_, i) => 1000 + (i % 7) / 7);
     const x = { channels: 1, height, width, data };
@@ -297,7 +298,8 @@ describe('vectors', () => {
     const z = vectorActivationReference(linearReference(v, w1, hidden), { fn: 'relu' });
     const expected = softmaxReference(linearReference(z, w2, 2), 30);
     expectClose(written(p), padded(expected), { abs: 1e-5 });
-    expect(Math.abs(expected[0] - 0.5)).toBeGreaterThan(1e-3); // A constant would fail here.
+    // If both expected weights were 0.5, a kernel that always returns 0.5 would pass this test.
+    expect(Math.abs(expected[0] - 0.5)).toBeGreaterThan(1e-3);
   });
 });
 

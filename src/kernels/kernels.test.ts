@@ -9,7 +9,7 @@ const read = (name: string) => readFileSync(folder + name, 'utf8');
 const tests = names.filter((name) => name.endsWith('.gpu.test.ts')).map(read);
 const BUILDER = /export (?:function|const) (\w+(?:Kernel|Conv))\b/g;
 const builders = names.filter((name) => !name.includes('.test.') && read(name).match(BUILDER));
-// This file lists all convolution variants. `conv.gpu.test.ts` tests every variant in the list.
+// tuning.ts lists all convolution variants, and conv.gpu.test.ts tests every variant in the list.
 const variants = readFileSync('src/engine/tune/tuning.ts', 'utf8');
 
 it.each(builders)('the kernels of %s have a test on a GPU', (name) => {

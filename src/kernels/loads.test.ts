@@ -1,6 +1,7 @@
 /**
- * Reads expanded shader sources, and tests how many loads the hot loops of convolutions perform
- * from storage, uniform and workgroup memory.
+ * Tests the memory accesses of convolution shaders: how they index arrays, which pixels they read,
+ * and how many loads their hot loops perform. The tests parse each shader's source after its
+ * directives (see wgsl.ts) have been expanded.
  */
 import { describe, expect, it } from 'vitest';
 import { CONV_VARIANTS, FAMILIES } from '../engine/tune/tuning.ts';
@@ -78,8 +79,8 @@ describe('no private array is indexed by anything but a literal', () => {
 });
 
 /**
- * Returns the indices of the pixels that invocation `(x, y)` reads. Its workgroup is in the middle
- * of the map.
+ * Returns the indices of the pixels that invocation `(x, y)` of a workgroup reads. The workgroup is
+ * not at an edge of the map.
  */
 function pixelsRead(code: string, x: number, y: number): number[] {
   const shader = parseShader(code);

@@ -1,6 +1,6 @@
 /**
- * Counts the loads in the hot loops of an expanded shader. The parser only supports the WGSL
- * features that this project uses.
+ * Counts the loads in the hot loops of a shader whose directives (see wgsl.ts) have been expanded.
+ * The parser supports only the WGSL features that this project uses.
  */
 
 /**
@@ -274,9 +274,8 @@ type Visit = (tokens: readonly string[], values: Values, times: number) => void;
 /**
  * Visits the simple statements that one invocation runs. A loop with known bounds runs all its
  * iterations. A loop with an unknown bound, such as the loop over input blocks, counts as one
- * iteration, the average of its first `CHUNK` iterations. They are all visited, with `times`
- * divided by `CHUNK`. A switch runs its first case. An `if` with an unknown condition runs both
- * branches.
+ * iteration: its first `CHUNK` iterations are visited, each with `times` divided by `CHUNK`. A
+ * switch runs its first case. An `if` with an unknown condition runs both branches.
  * @param given the known built-in values and uniforms
  */
 export function walk(shader: ParsedShader, given: Values, visit: Visit): void {
@@ -335,7 +334,7 @@ export function countLoads(code: string): Loads {
   const shader = parseShader(code);
   const { arrays, matrices, functions } = shader;
   const count = { storage: 0, uniform: 0, workgroup: 0, multiplyAdds: 0 };
-  /** The loaded matrices by variable name. */
+  /** The sizes of the loaded matrices by variable name. */
   const held = new Map<string, { columns: number; rows: number }>();
   const add = (tokens: readonly string[], times: number): void => {
     for (const { name, isWritten } of accessesOf(tokens)) {
@@ -400,7 +399,10 @@ export function hotLoops({ functions }: ParsedShader): Statement {
   return { kind: 'block', body: main.body.filter((one) => isHot(one) || declares(one)) };
 }
 
-/** Returns the simple statements of a function, with only the first case of each switch. */
+/**
+ * Returns the simple statements of a function. A `switch` contributes only its first case, and an
+ * `if` contributes only its first branch.
+ */
 function firstStatements(statement: Statement): (readonly string[])[] {
   if (statement.kind === 'simple') return [statement.tokens];
   if (statement.kind === 'block') return statement.body.flatMap(firstStatements);

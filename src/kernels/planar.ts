@@ -1,8 +1,8 @@
 import { blocksOf } from './kernel.ts';
 
 /**
- * The value arrays of the reference kernels. Sums are f64. A result has the type of its input: f32,
- * or f64 to avoid rounding errors.
+ * The arrays of values that the reference kernels read and return. A result has the type of its
+ * input: f32, or f64 to avoid rounding errors. Sums are always f64.
  */
 export type Reals = Float32Array | Float64Array;
 
@@ -18,12 +18,12 @@ export interface PlanarMap<T extends Reals = Float32Array<ArrayBuffer>> {
   readonly data: T;
 }
 
-/** A map of zeros, in f32. */
+/** Creates a map of zeros in f32. */
 export function planarMap(channels: number, height: number, width: number): PlanarMap {
   return { channels, height, width, data: new Float32Array(channels * height * width) };
 }
 
-/** Creates a map of zeros whose values have the type of the given map. */
+/** Creates a map of zeros with the same type of values as the given map. */
 export const mapLike = <T extends Reals>(
   { data }: PlanarMap<T>,
   channels: number,
@@ -31,7 +31,10 @@ export const mapLike = <T extends Reals>(
   width: number,
 ): PlanarMap<T> => ({ channels, height, width, data: realsLike(data, channels * height * width) });
 
-/** Converts chw to Chw4c. The last block of four channels is padded with zeros. */
+/**
+ * Converts a planar map to the layout Chw4c of the GPU kernels. The last block of four channels is
+ * padded with zeros.
+ */
 export function toBlocked(map: PlanarMap): Float32Array<ArrayBuffer> {
   const { channels, height, width, data } = map;
   const plane = height * width;
@@ -43,7 +46,7 @@ export function toBlocked(map: PlanarMap): Float32Array<ArrayBuffer> {
   return blocked;
 }
 
-/** Converts Chw4c to chw, without the padding in the last block of four channels. */
+/** Converts Chw4c to a planar map, without the padding in the last block of four channels. */
 export function fromBlocked(
   blocked: Float32Array,
   channels: number,

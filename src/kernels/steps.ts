@@ -27,14 +27,14 @@ export const atOnce =
     finish(begin(...args));
 
 /**
- * How many milliseconds a job runs before it pauses so that other events are handled. This time is
- * short, because it must be possible to cancel a job within 100 ms.
+ * How many milliseconds a job runs before it pauses so that other events can be handled. This time
+ * is short, because it must be possible to cancel a job within 100 ms.
  */
 const SLICE_MS = 20;
 
 /**
  * Creates a `pause` function for `paced`. Every `SLICE_MS` milliseconds, the function waits for a
- * timer, so that other events are handled.
+ * timer, so that other events can be handled.
  * @param check is called after each wait and may throw
  */
 export function timerPause(check: () => void): () => Promise<void> | undefined {
@@ -47,7 +47,7 @@ export function timerPause(check: () => void): () => Promise<void> | undefined {
   return () => (performance.now() - since < SLICE_MS ? undefined : rest());
 }
 
-/** Runs the steps. Calls `pause` after each step, and awaits the promise that it may return. */
+/** Runs the steps. Calls `pause` after each step. If `pause` returns a promise, awaits it. */
 export async function paced<T>(
   steps: Steps<T>,
   pause: () => Promise<void> | undefined,

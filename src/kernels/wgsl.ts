@@ -1,16 +1,16 @@
 /**
  * Shaders are WGSL with three kinds of directives, each on a separate line:
  *
- * - `#import lib/activation` inserts declarations, once per shader. With arguments, as in `#import
- *   conv/product s=p reach=1`, every occurrence inserts a part of a function body. The comment at
- *   the start of the imported file is then left out. The inserted code can use the constants and
- *   the arguments. An argument is a word or an integer.
+ * - `#import lib/activation` inserts declarations, once per shader. An `#import` with arguments,
+ *   such as `#import conv/product s=p reach=1`, inserts a part of a function body at every
+ *   occurrence. It leaves out the comment at the start of the imported file. The inserted code can
+ *   use the arguments and the constants in `Defines`. An argument's value is a word or an integer.
  * - `#if QUAD`, `#else`, `#end` insert the first part if the value of `QUAD` is not 0. Otherwise,
  *   they insert the second part.
  * - `#for p in 0..PIXELS`, `#end` insert the body for each integer from 0 to `PIXELS - 1`.
  *
- * `{p}` in a line is replaced by the value of `p`. A number can also be a sum of integers and
- * names: `{p+1}`, `#for k in 0..1+REACH+REACH`, `#if ROWS-1`.
+ * `{p}` in a line is replaced by the value of `p`. A number can also be written as a sum or
+ * difference of integers and names: `{p+1}`, `#for k in 0..1+REACH+REACH`, `#if ROWS-1`.
  */
 
 /**
@@ -52,7 +52,7 @@ const SUBSTITUTION = new RegExp(String.raw`\{\s*(${SUM})\s*\}`, 'g');
 const RANGE = new RegExp(String.raw`^([A-Za-z_]\w*) in (${SUM})\s*\.\.\s*(${SUM})$`);
 
 /**
- * Expands shader `name` to WGSL.
+ * Expands the shader `name` to WGSL.
  * @param sources the shader and all shaders that it imports, directly or indirectly
  * @throws Error with the file, the line and a description of the problem
  */
@@ -77,7 +77,7 @@ export function expand(name: string, sources: Sources, defines: Defines = {}): s
     open.pop();
   }
 
-  /** @param margin columns of indentation that the directives around the nodes add */
+  /** @param margin the number of columns of indentation (from enclosing directives) to remove */
   function emit(nodes: readonly Node[], scope: Scope, indent: string, margin: number): void {
     for (const node of nodes) {
       const { at } = node;
@@ -138,8 +138,8 @@ function withArguments(at: Line, args: readonly string[], scope: Scope, constant
 /** Parses a file into a tree of its lines. */
 function parse(file: string, source: string): Node[] {
   const root: Node[] = [];
-  // The root list and the lists of all blocks that are still open, with the innermost block last.
-  // New nodes are added to the last list. `opener` is the directive that opened the block.
+  // The root list and the lists of all `#if` and `#for` blocks that are still open, with the
+  // innermost block last. New nodes are added to the last list. `opener` is the block's directive.
   const lists: { into: Node[]; opener?: Node & { kind: 'if' | 'for' }; inElse?: boolean }[] = [
     { into: root },
   ];
@@ -192,7 +192,7 @@ function substitute(at: Line, text: string, scope: Scope): string {
   return replaced + rest;
 }
 
-/** Returns the value of a sum of integers and names. */
+/** Returns the value of a sum or difference of integers and names. */
 function sum(at: Line, expression: string, scope: Scope): number {
   let total = 0;
   for (const [, sign, term] of expression.matchAll(/([+-]?)\s*(\w+)/g)) {

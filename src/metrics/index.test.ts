@@ -80,8 +80,8 @@ describe('PSNR', () => {
 
 describe('SSIM', () => {
   /**
-   * Computes equation 13 of the SSIM paper directly for each window, with a two-dimensional
-   * Gaussian.
+   * Computes equation 13 of the SSIM paper (see ssim.ts) directly for each window, with a
+   * two-dimensional Gaussian. Returns the mean over all windows.
    */
   function slowSsim(a: Rgba8Image, b: Rgba8Image): number {
     const [pa, pb] = [luma(a, 0), luma(b, 0)];

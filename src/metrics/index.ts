@@ -5,9 +5,9 @@ import { psnr } from './psnr.ts';
 import { SSIM_WINDOW, ssim } from './ssim.ts';
 
 /**
- * Computes PSNR (in dB, Infinity for equal images) and SSIM of a result against the ground truth,
- * on unrounded BT.601 Y. `border` pixels (usually the scale) are shaved from every side. Alpha is
- * ignored.
+ * Compares a result with the ground truth. Computes the PSNR (in dB, Infinity for equal images) and
+ * the SSIM from the unrounded BT.601 luma of both images. `border` pixels (usually as many as the
+ * scale factor) are shaved from every side. Alpha is ignored.
  *
  * At least 11x11 pixels must remain after the border is removed. SSIM is not defined for images
  * smaller than its window, and values computed with a smaller window would not be comparable.

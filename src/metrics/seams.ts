@@ -14,7 +14,7 @@ const NEIGHBOURS = 8;
 
 /**
  * Computes the mean absolute difference between the RGB values of the two rows or columns next to a
- * line, in levels.
+ * line, in 8-bit levels.
  */
 export function stepAcross({ width, height, data }: Rgba8Image, { axis, at }: Line): number {
   const [length, along, across] = axis === 'x' ? [height, width * 4, 4] : [width, 4, width * 4];
@@ -30,10 +30,10 @@ export function stepAcross({ width, height, data }: Rgba8Image, { axis, at }: Li
 /**
  * Computes two mean steps (see `stepAcross`): one across an image's tile borders, and one across
  * interior lines, up to eight on each side of each border. Between two SR pixels, the typical step
- * depends on whether both belong to the same LR pixel. At a tile border they never do, so only
- * interior lines between LR pixels are used.
- * @param borders the borders in SR pixels, which are multiples of `scale`
- * @returns both means in levels; a mean is NaN if there are no lines for it
+ * depends on whether both belong to the same LR pixel. Two pixels on opposite sides of a tile
+ * border never do, so only interior lines between LR pixels are used.
+ * @param borders the tile borders; their positions, in SR pixels, are multiples of `scale`
+ * @returns both means in 8-bit levels; a mean is NaN if there are no lines for it
  */
 export function seamSteps(
   image: Rgba8Image,

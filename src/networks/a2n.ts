@@ -7,7 +7,7 @@ import { upsampler } from './parts/upsampler.ts';
 export interface A2NConfig {
   /**
    * The enlargement factor: 2, 3 or 4, or 1 for restoration. At 1, the network has no upsampler and
-   * adds the input to its output.
+   * adds the unscaled input to the last convolution's output.
    */
   readonly scale: number;
   /** `a2nm` has a 1x1 convolution in the non-attention branch instead of a 3x3 convolution. */
@@ -18,13 +18,13 @@ export interface A2NConfig {
   readonly upsamplerFeatures?: number;
   /** The number of attention-in-attention blocks (`nb` in the authors' code). */
   readonly blocks?: number;
-  /** The dynamic attention module has `features / reduction` hidden elements. */
+  /** The dynamic attention module has `floor(features / reduction)` hidden elements. */
   readonly reduction?: number;
   /** The number of image channels: 3, or 1 for luma. */
   readonly channels?: number;
   /**
-   * 255 for the released and the shipped checkpoints, or 1 for networks that were trained on values
-   * in 0..1.
+   * The upper end of the range of pixel values: 255 for the authors' checkpoints and for those
+   * shipped with Crispen, or 1 for networks that were trained on values in 0..1.
    */
   readonly inputRange?: number;
 }
@@ -33,11 +33,11 @@ const SLOPE = 0.2;
 const TEMPERATURE = 30;
 
 /**
- * Builds an attention in attention network for super-resolution (A2N or its smaller variant A2N-M).
+ * Builds an attention-in-attention network for super-resolution (A2N or its smaller variant A2N-M).
  *
  * Source: Chen, Gu, Zhang, "Attention in Attention Network for Image Super-Resolution", arXiv
  * 2104.09497, section 3. The layers are named as in the authors' checkpoints, and the nodes are
- * named like the golden tensors.
+ * named like the reference tensors in `test/golden`.
  * @throws CrispenError `MODEL_UNSUPPORTED` for scales other than 1, 2, 3 and 4.
  */
 export function a2n(config: A2NConfig): Network {
@@ -77,8 +77,9 @@ export function a2n(config: A2NConfig): Network {
 }
 
 /**
- * Appends one attention-in-attention block: `x + last(lrelu(p[0] * attention + p[1] * non))`. The
- * weights `p` of the two branches come from the dynamic attention module.
+ * Appends one attention-in-attention block:
+ * `x + conv_last(lrelu(p[0] * attention + p[1] * nonAttention))`. The weights `p` of the two
+ * branches come from the dynamic attention module.
  */
 function attentionInAttention(
   b: GraphBuilder,
@@ -96,8 +97,8 @@ function attentionInAttention(
   const linear = conv('reduce_linear', x, 'conv_first', 1);
   const t = b.leakyRelu(`${name}.reduce_lrelu`, linear, SLOPE);
 
-  // The dynamic attention module computes the weights of the two branches from the mean over the
-  // image.
+  // The dynamic attention module computes the weights of the two branches from each channel's mean
+  // over the image.
   const pooled = b.globalAveragePool(`${name}.pooled`, t);
   const hidden = b.relu(
     `${name}.adm_relu`,

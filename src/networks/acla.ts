@@ -112,7 +112,8 @@ export function crossLayerAttention(
     readonly logitsLayer?: string;
     /**
      * The node whose output is used as the mask's logits. By default, the layer `mask_unit`
-     * computes them. The golden tests pass their own node, which can add noise or a temperature.
+     * computes them. The test cases in `cli/golden-attention.ts` pass their own node, which can add
+     * noise or a temperature.
      */
     readonly mask?: NodeId;
   } = {},
@@ -213,8 +214,8 @@ const EPSILON = 1e-5;
 /**
  * Folds the batch norm after each depthwise convolution into that convolution. The result is a
  * plain 3x3 convolution called `<layer>.depthwise`. Its weights between different channels are
- * zero. The logits layer of the adaptive module is also renamed: it gets the name that other
- * modules use.
+ * zero. The logits layer of the adaptive module is also renamed from `conv_attn` to `conv_attn.0`,
+ * which is its name in other modules.
  */
 export function prepareAcla(tensors: TensorMap): TensorMap {
   const result = new Map<string, Tensor>();

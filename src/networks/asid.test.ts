@@ -11,10 +11,10 @@ const folder = join(shared, 'weights/checkpoints2');
 if (!existsSync(folder)) console.warn(`SKIPPED: no ${folder}; set CRISPEN_SHARED to test it.`);
 
 describe('ASID', () => {
-  // The expected numbers of parameters, and of multiply-adds per pixel of a single tile, come from
-  // the authors' code. `multiplyAddsPerPixel` returns a slightly different number, because it
-  // assumes that the reduced maps in the spatial gate are exactly a sixth as wide and high as the
-  // tile. In fact, they are a little smaller.
+  // The last two columns come from the authors' code: the number of parameters, and the
+  // multiply-adds per pixel of a single tile. `multiplyAddsPerPixel` returns a slightly different
+  // number, because it assumes that the reduced maps in the spatial gate are exactly a sixth as
+  // wide and high as the tile. In fact, they are a little smaller.
   it.each([
     [2, 3, 297_516, 337_508],
     [3, 3, 304_011, 343_988],
@@ -35,7 +35,8 @@ describe('ASID', () => {
   });
 
   // After the number of blocks, each case lists the multiply-adds per pixel with and without shared
-  // attention maps, and then the numbers of parameters. BENCHMARKS.md has the table.
+  // attention maps, and then the number of parameters with and without them. BENCHMARKS.md contains
+  // these numbers.
   it.each([
     [3, 337_668, 372_228, 297_516, 316_344],
     [8, 826_288, 947_248, 732_146, 798_044],

@@ -13,8 +13,8 @@ import { FeedForward, LocalBlock, SpatialGate } from './parts/transformer.ts';
 export interface AsidConfig {
   readonly scale: number;
   /**
-   * The number of channels: a multiple of 4, at least 8. In a block's last step, the hidden layer
-   * that computes channel weights has only `floor(features / 8)` elements.
+   * The number of channels: a multiple of 4, and at least 8. With fewer channels, a hidden layer of
+   * `floor(features / 8)` elements would be empty.
    */
   readonly features?: number;
   readonly blocks?: number;
@@ -37,8 +37,8 @@ const SPREAD: Grouping = { kind: 'spread', side: SIDE };
 const GRID: Grouping = { kind: 'grid', side: SIDE };
 
 /**
- * The authors' tiles: the side length used in training, and the overlap in which results are
- * averaged.
+ * The authors' tiles, in LR pixels: the side length used in training, and the width of the overlap,
+ * in which results are averaged.
  */
 const TILES = { side: 64, overlap: 24 };
 
@@ -58,8 +58,8 @@ export function asid(config: AsidConfig): Network {
   const { centred = true, shared = true } = config;
   const b = new GraphBuilder();
   // The authors convert the image to -1..1 and then pad it with zeros. Here, the image is padded
-  // first, with 0.5, which the conversion turns into 0. Each side has at least 16 pixels, because
-  // the spatial gate's unpadded layers need at least 15.
+  // first, with the middle of the input range, which the conversion turns into 0. The padded sides
+  // have at least 16 pixels, because the spatial gate's unpadded layers need at least 15.
   const padding = { multiple: SIDE, least: 2 * SIDE, value: centred ? 0.5 : 0 };
   const image = b.input('input', 3, padding);
   const input = centred
@@ -100,7 +100,7 @@ class Block {
   /** The name prefix of the distillation layers, such as `block0.residual_layer.0`. */
   readonly #layers: string;
   readonly #features: number;
-  /** The maps of the first block; null if this block computes its own. */
+  /** The attention maps of the first block; null if this block computes its own. */
   readonly #known: readonly NodeId[] | null;
 
   constructor(b: GraphBuilder, index: number, features: number, known: readonly NodeId[] | null) {

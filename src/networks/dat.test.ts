@@ -52,9 +52,9 @@ function checkpoint(config: DatConfig) {
 }
 
 describe('DAT', () => {
-  // These counts come from the authors' code. There, the last layer of a spatial gate has one
-  // output channel. This project repeats that channel for all features, so the test subtracts the
-  // multiply-adds of the copies.
+  // The numbers of parameters and multiply-adds come from the authors' code. There, the last layer
+  // of a spatial gate has one output channel. This project repeats that channel for all features,
+  // so the test subtracts the multiply-adds of the copies.
   it.each<[string, DatConfig, number, number]>([
     ['light x2', { scale: 2, ...LIGHT }, 553_290, 804_695],
     ['light x4', { scale: 4, ...LIGHT }, 572_766, 824_135],

@@ -269,9 +269,9 @@ export function matchDat(outline: Outline): Match | null {
 }
 
 /**
- * Returns the numbers of rows and columns in the windows of the first half of the channels. Each
- * row of the buffer `rpe_biases` is an offset between two pixels of a window. The last row is the
- * largest offset: the number of rows minus 1, and the number of columns minus 1.
+ * Returns the numbers of rows and columns in a window, for the first half of the channels. Each row
+ * of the buffer `rpe_biases` is an offset between two pixels of a window. The last row is the
+ * largest offset: the window's number of rows minus 1, and its number of columns minus 1.
  * @throws CrispenError `MODEL_UNSUPPORTED` if the buffer cannot belong to a window
  */
 function splitOf(tensors: TensorMap): readonly [number, number] {

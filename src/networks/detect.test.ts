@@ -27,8 +27,8 @@ const unsupported = (message: RegExp) =>
   expect.objectContaining({ code: 'MODEL_UNSUPPORTED', message: expect.stringMatching(message) });
 
 /**
- * Columns: file, golden file, architecture, scale, the largest allowed error of the output, and any
- * options for `detect`.
+ * Columns: checkpoint, golden file (with an input and the expected output), architecture, scale,
+ * the largest allowed error of the output, and any options for `detect`.
  */
 const TABLE: readonly [string, string, string, number, number, DetectOptions?][] = [
   ['compact_x4_params_zip.pth', 'compact_x4_9x8', 'compact', 4, 1e-6],
@@ -172,8 +172,8 @@ describe('sizes', () => {
   });
 
   // The last three columns are the number of parameters, the multiply-adds per LR pixel and the
-  // reach in LR pixels. Where the authors did not publish the parameters or the multiply-adds, we
-  // counted them.
+  // reach in LR pixels. If the authors did not publish the number of parameters or of
+  // multiply-adds, we counted them.
   it.each<
     [Architecture, NetworkConfigs[Architecture] & { unshuffle?: number }, number, number, number]
   >([

@@ -15,7 +15,7 @@ import type { Network } from './network.ts';
 import { FAMILIES } from './registry.ts';
 
 /**
- * The source of the scale. `default` means that nothing determined the scale, so the more likely
+ * The source of the scale. `default` means that nothing determined the scale, so the most likely
  * scale was used.
  */
 export type ScaleSource = 'shapes' | 'name' | 'option' | 'default';
@@ -25,8 +25,8 @@ export interface DetectOptions extends Omit<NetworkChoice, 'scale'> {
   /** The file's name. Often, only the name distinguishes x2 from x3. */
   readonly name?: string | undefined;
   /**
-   * The scale to use if the shapes, the option and the name do not determine it. If this scale is
-   * used, `scaleSource` is `default`.
+   * The scale to use if the shapes, the option `scale` and the name do not determine it. If this
+   * scale is used, `scaleSource` is `default`.
    */
   readonly likelyScale?: number | undefined;
 }
@@ -69,8 +69,8 @@ const MATCHERS: readonly Matcher[] = Object.values(FAMILIES).map(({ match }) => 
 
 /**
  * Known networks that Crispen does not run. Each entry contains a pattern that matches the name of
- * one of the network's tensors. If that name does not identify the network, the entry also contains
- * the tensor's second dimension.
+ * one of the network's tensors. If that name alone does not identify the network, the entry also
+ * contains the tensor's second dimension.
  */
 const OTHERS: readonly (readonly [string, RegExp, number?])[] = [
   ['ASID without position tables', /^block0\.residual_layer\.0\.SLA1\./],
@@ -91,7 +91,7 @@ export const recognise = (outline: Outline): boolean =>
   MATCHERS.some((match) => match(outline) !== null);
 
 /**
- * Returns the architecture of a weight file, or null if no network is recognised. For such a file,
+ * Returns the architecture of a weight file, or null if no network is recognised. In that case,
  * `detect` throws an error that gives the reason.
  */
 export const identify = (outline: Outline): string | null =>
@@ -100,7 +100,8 @@ export const identify = (outline: Outline): string | null =>
 /**
  * Recognises the network in a weight file. The tensors' names and shapes determine the architecture
  * and its sizes. The scale comes from the shapes, from `options.scale` or from the file's name. The
- * input range comes from the option, from the weights, or from the architecture's usual value.
+ * input range comes from `options.inputRange` or from the weights, or it is the architecture's
+ * usual value.
  *
  * @throws CrispenError `MODEL_UNSUPPORTED` for unknown networks, for an undetermined scale and for
  *   a scale that the file cannot have; `INVALID_INPUT` for invalid options.
@@ -194,7 +195,7 @@ function chooseScale(
   );
 }
 
-/** Returns the scales that a name contains, in the form `x4` or `4x`. */
+/** Returns the scales that are written as `x4` or `4x` in a name. */
 export function scaleInName(name: string): number[] {
   const found = new Set<number>();
   for (const [, after, before] of name.matchAll(/x([1-8])(?!\d|x\d)|(?<!\d)([1-8])x(?!\d)/gi)) {

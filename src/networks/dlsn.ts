@@ -18,7 +18,7 @@ export interface GlaConfig {
    */
   readonly chunk: number;
   readonly rounds?: number;
-  /** The largest number of buckets per hash. `bucketsOf` computes the number for an image. */
+  /** The maximum number of buckets. `bucketsOf` computes the number that an image uses. */
   readonly buckets?: number;
 }
 
@@ -46,12 +46,12 @@ const CHUNK = 128;
  * Appends global learnable attention. Each pixel is assigned to a bucket by random projections of
  * its embedding, and the pixels are sorted by bucket. Each pixel attends to its own window of the
  * sorted order and to the two windows next to it. The score of a query and a key is their
- * similarity plus a value that depends on the key and on the query's position in its window. From
+ * similarity plus a value that depends on the key and on the query's position in its window. For
  * each key, two linear layers compute these values for all positions in a window.
  *
  * The result's node is called `name`, and the names of the layers begin with `layer`. The weight
- * `rotations.KEY`, [rounds, buckets, embedding], contains the projections of all rounds. No
- * checkpoint contains this weight; `prepareDlsn` adds it.
+ * `rotations.KEY`, [rounds, buckets, embedding], contains the projections of all rounds. The
+ * authors' checkpoints do not contain this weight; `prepareDlsn` adds it.
  *
  * Source: "Global Learnable Attention for Single Image Super-Resolution", TPAMI 2022.
  */
@@ -186,8 +186,9 @@ export function prepareDlsn(
 
 /**
  * Creates the random rotations for `rounds` rounds of hashing: a tensor [rounds, buckets, width]. A
- * round's rotation consists of `width` unit vectors, each with `buckets` elements. In each group of
- * `buckets` consecutive vectors, all are mutually orthogonal.
+ * round's rotation consists of `width` unit vectors, each with `buckets` elements. The vectors are
+ * divided into groups of `buckets` consecutive vectors. Within a group, all vectors are mutually
+ * orthogonal.
  */
 function seededRotations(seed: number, rounds: number, buckets: number, width: number): Tensor {
   const normal = normals(seed + 1);

@@ -32,11 +32,11 @@ export interface EdsrConfig {
    */
   readonly imageRange?: number;
   /**
-   * The mean for values in 0..1. It is subtracted from the input and added to the output. If
-   * absent, the input is not shifted.
+   * The mean colour on a scale of 0 to 1. It is subtracted from the input and added to the output.
+   * If absent, the input is not shifted.
    */
   readonly mean?: readonly number[] | null;
-  /** The naming style for the golden tensors: EDSR-PyTorch's or BasicSR's. */
+  /** Whether nodes are named like the reference tensors from EDSR-PyTorch or from BasicSR. */
   readonly style?: 'edsr' | 'basicsr';
 }
 
@@ -120,7 +120,7 @@ function matchOriginal(outline: Outline): Match | null {
       scale: choice.scale,
       residualScale: choice.residualScale ?? usualResidualScale(features),
       // The stored mean applies to the range for which the weights were trained. If the input has a
-      // different range, the network converts it to this range.
+      // different range, the network first converts the input.
       imageRange: stored?.range ?? inputRange,
       mean: stored?.mean ?? null,
       style: 'edsr',
@@ -168,7 +168,7 @@ function matchBasicSr(outline: Outline): Match | null {
   };
 }
 
-/** Converts one of BasicSR's layer names to EDSR-PyTorch's name. */
+/** Converts BasicSR's name of a layer to EDSR-PyTorch's name of the same layer. */
 function originalName(name: string, blocks: number): string {
   return name
     .replace(/^conv_first\./, 'head.0.')

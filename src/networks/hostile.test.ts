@@ -28,7 +28,8 @@ const SIZES: Partial<{ readonly [K in Architecture]: Partial<NetworkConfigs[K]> 
 };
 const MUTATIONS = 2000;
 /**
- * Files for `lcoan` and `dlsn` are left out, because their tensor names differ from the network's.
+ * `lcoan` and `dlsn` are left out, because the tensor names in their files differ from the
+ * network's.
  */
 const ARCHITECTURES = (Object.keys(FAMILIES) as Architecture[]).filter(
   (name) => name !== 'lcoan' && name !== 'dlsn',

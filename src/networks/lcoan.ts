@@ -18,24 +18,27 @@ export interface LcoanConfig {
   /** The embedding has `features / reduction` channels. */
   readonly reduction?: number;
   readonly clusters?: number;
-  /** The number of pixels in each window of the sorted order. */
+  /**
+   * The number of pixels per window. Pixels are sorted by cluster, and the sorted list is divided
+   * into windows.
+   */
   readonly window?: number;
   readonly rounds?: number;
   readonly residualScale?: number;
   readonly inputRange?: number;
   /**
-   * The mean to subtract from the input, for values in 0..1. The bias of the last layer contains
-   * the mean to add at the end.
+   * The mean colour, on a scale of 0 to 1, that is subtracted from the input. The bias of the last
+   * layer contains the mean that is added at the end.
    */
   readonly mean?: readonly number[];
   /**
-   * If false, the centroids are computed for each image from fixed starting points (see
-   * `initialMeans`).
+   * Whether the checkpoint contains initialised centroids; default true. If false, the centroids
+   * are computed for each image (see `initialMeans`).
    */
   readonly initialised?: boolean;
   /**
-   * If false, every group computes its own attention. This is used to measure the gain from
-   * sharing.
+   * Whether all groups use the attention of the first group; default true. If false, every group
+   * computes its own attention.
    */
   readonly shared?: boolean;
 }
@@ -138,11 +141,11 @@ function findPattern(
   return { order, rank, attention, lse };
 }
 
-/** The number of k-means rounds if a checkpoint's own centroids were never initialised. */
+/** The number of k-means rounds for a checkpoint whose centroids were never initialised. */
 const INITIAL_ROUNDS = 10;
 
 /**
- * Computes centroids if a checkpoint's own centroids were never initialised. The released code
+ * Computes centroids for a checkpoint whose own centroids were never initialised. The released code
  * starts from random pixels. This code starts from evenly spaced pixels, so results are
  * reproducible. Each of ten rounds assigns every embedding, without normalising it, to the centroid
  * with the largest dot product. Each centroid then becomes the normalised sum of the embeddings

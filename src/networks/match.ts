@@ -51,8 +51,8 @@ export interface Match {
   readonly architecture: string;
   /**
    * The scales that fit the shapes, starting with the most likely scale. If there are several and
-   * neither the file's name nor an option determines the scale, the most likely one is used. If
-   * `ask` is true, this is an error instead.
+   * neither the file's name nor an option determines the scale, the most likely one is used or, if
+   * `ask` is true, an error is thrown.
    */
   readonly scales: readonly number[];
   readonly ask?: boolean;

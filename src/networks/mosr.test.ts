@@ -9,7 +9,8 @@ import { type MosrConfig, mosr } from './mosr.ts';
 describe('MoSR', () => {
   // The expected numbers of parameters and of multiply-adds per pixel come from the published code.
   // The upsampler `gps` of that code averages the results of eight convolutions. `mosr` uses a
-  // single convolution with the mean of their weights, so the numbers for seven are subtracted.
+  // single convolution with the mean of their weights, so the numbers for the other seven are
+  // subtracted.
   it.each<[MosrConfig, number, number]>([
     [{ scale: 4, upsampler: 'ps' }, 4_287_600, 4_276_288],
     [

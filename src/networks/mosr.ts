@@ -17,10 +17,10 @@ export interface MosrConfig {
   readonly blocks?: number;
   /**
    * The number of channels in each of the two maps that a block multiplies (the gate and the
-   * gated value); default 1.5 times the features.
+   * gated value); default 1.5 times `features`.
    */
   readonly hidden?: number;
-  /** The number of channels in the depthwise convolution; by default the number of features. */
+  /** The number of channels in the depthwise convolution; default `features`. */
   readonly local?: number;
   /** The side length of the depthwise kernel. */
   readonly kernel?: 3 | 5 | 7;
@@ -48,7 +48,7 @@ const SAMPLING_GROUPS = 4;
  *
  * MoSR comes from neosr, a training framework. Its blocks are based on "MambaOut", arXiv
  * 2405.07992. The layers have the same names as in the checkpoints. The nodes have the same names
- * as the tensors in the golden files.
+ * as the tensors in the golden files (stored outputs of the original code).
  */
 export function mosr(config: MosrConfig): Network {
   const { scale, features = 64, blocks = 24, channels = 3, inputRange = 1 } = config;

@@ -4,7 +4,7 @@ import type { Graph } from '../graph/graph.ts';
 export interface Network {
   /** The family, which is a key of `FAMILIES` in `registry.ts`. */
   readonly architecture: string;
-  /** The integer factor from the LR size to the SR size. */
+  /** The integer by which the network multiplies the width and the height of an image. */
   readonly scale: number;
   /**
    * RGB input and output values range from 0 to this value: 255 for A2N's checkpoints, 1 for PAN's.
@@ -12,8 +12,8 @@ export interface Network {
   readonly inputRange: number;
   readonly graph: Graph;
   /**
-   * Tiles begin at multiples of this number of LR pixels, so no tile begins inside a window;
-   * default 1.
+   * Tiles begin at multiples of this number of input pixels, so no tile begins inside an attention
+   * window; default 1.
    */
   readonly windows?: number;
   /**

@@ -20,7 +20,7 @@ const prefixed = (tensors: TensorMap, prefix: string): TensorMap =>
   new Map([...tensors].map(([name, tensor]) => [prefix + name, tensor]));
 
 /**
- * Returns the names of the network's weights that are missing in `weights` or have a different
+ * Returns the names of the network's weights that are missing from `weights` or have a different
  * shape there.
  */
 const bindable = ({ network, weights }: Detection): string[] =>

@@ -13,8 +13,8 @@ if (!existsSync(folder)) console.warn(`SKIPPED: no ${folder}; set CRISPEN_SHARED
 describe('OmniSR', () => {
   // The expected numbers of parameters and of multiply-adds per pixel come from the authors' code,
   // for a single tile. `multiplyAddsPerPixel` differs slightly, because it assumes that the
-  // smallest maps in the spatial gate are exactly a sixth as wide and high as the tile. They are a
-  // little smaller.
+  // smallest maps in the spatial gate are exactly a sixth as wide and high as the tile. In fact,
+  // they are a little smaller.
   it.each([
     [1, 779_411, 835_253],
     [2, 784_604, 840_437],

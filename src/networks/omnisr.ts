@@ -27,8 +27,8 @@ export interface OmniSrConfig {
 const TILES = { side: 64, overlap: 24 };
 
 /**
- * Builds an OmniSR. It uses attention between pixels and attention between channels, each within
- * windows and over the whole map.
+ * Builds an OmniSR. It uses attention between pixels and attention between channels. Each kind is
+ * used within windows and across the whole map.
  *
  * Source: Wang et al., "Omni Aggregation Networks for Lightweight Image Super-Resolution", arXiv
  * 2304.10244. The layers are named as in the authors' checkpoints.

@@ -5,7 +5,7 @@ import { noUpsampler, upsampler } from './parts/upsampler.ts';
 
 /** The configuration of a PAN. The defaults are those in the paper. */
 export interface PanConfig {
-  /** 2, 3 or 4. */
+  /** Must be 2, 3 or 4. */
   readonly scale: number;
   /** The number of channels in the trunk (`nf` in the authors' code), which must be even. */
   readonly features?: number;
@@ -25,7 +25,7 @@ const SLOPE = 0.2;
  *
  * Source: Zhao, Kong, He, Qiao, Dong, "Efficient Image Super-Resolution Using Pixel Attention",
  * arXiv 2010.01073, section 3. The layers are named as in the authors' checkpoints, and the nodes
- * are named like the golden tensors.
+ * are named like the reference tensors in `test/golden`.
  * @throws CrispenError `MODEL_UNSUPPORTED` for scales other than 2, 3 and 4.
  */
 export function pan(config: PanConfig): Network {

@@ -8,8 +8,8 @@ import type { Network } from './network.ts';
 import { dySample, dySampleOf, foldDySample } from './parts/dySample.ts';
 
 /**
- * The configuration of a RealPLKSR. The defaults are the settings that neosr, a training
- * framework, uses for the RealPLKSR with group norms.
+ * The configuration of a PLKSR or a RealPLKSR. The defaults are the settings that the training
+ * framework neosr uses for RealPLKSR with group norms.
  */
 export interface PlksrConfig {
   readonly scale: number;
@@ -21,11 +21,11 @@ export interface PlksrConfig {
   readonly partial?: number;
   /** Whether blocks have element-wise attention. */
   readonly attention?: boolean;
-  /** `group` and `layer` are the norms that RealPLKSR can use. PLKSR has no norm. */
+  /** The norm in each block: `group` or `layer` in RealPLKSR, `none` in PLKSR. */
   readonly norm?: 'group' | 'layer' | 'none';
   /** The side lengths of a channel mixer's two kernels. */
   readonly mixer?: readonly [1 | 3, 1 | 3];
-  /** The number of groups in DySample. If absent, the network ends with a pixel shuffle. */
+  /** The number of groups in DySample. If null (the default), a pixel shuffle replaces it. */
   readonly sampling?: number | null;
   /**
    * Whether the last convolution runs before DySample's sampling (see `foldDySample`); default
@@ -49,7 +49,7 @@ const MAX_KERNEL = 21;
  * 2308.15085.
  *
  * The layers have the same names as in the checkpoints. The nodes have the same names as the
- * tensors in the golden files.
+ * reference tensors in `test/golden`.
  */
 export function plksr(config: PlksrConfig): Network {
   const { scale, features = 64, blocks = 28, kernel = 17, channels = 3 } = config;

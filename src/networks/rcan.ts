@@ -8,7 +8,7 @@ import { shuffleUp } from './parts/shuffleUp.ts';
 /** The configuration of an RCAN. The defaults are the published values. */
 export interface RcanConfig {
   /**
-   * The factor from input image to output image. If `unshuffle` is not 1, the scale is
+   * The factor by which the whole network enlarges an image. If `unshuffle` is not 1, the scale is
    * `4 / unshuffle`.
    */
   readonly scale: number;
@@ -29,7 +29,10 @@ export interface RcanConfig {
   readonly inputRange?: number;
   /** The upper end of the range of pixel values inside the network; default `inputRange`. */
   readonly imageRange?: number;
-  /** The mean for values in 0..1. It is subtracted from the input and added to the output. */
+  /**
+   * The mean of each channel, on a scale of 0 to 1. It is subtracted from the input and added to
+   * the output.
+   */
   readonly mean?: readonly number[] | null;
 }
 
@@ -106,7 +109,7 @@ export function matchRcan(outline: Outline): Match | null {
   const [channels] = tail;
   const unshuffle = direct ? 1 : Math.sqrt(taken / channels);
   if (![1, 2, 4].includes(unshuffle)) return null;
-  // Without an upsampler, the features are not enlarged after the pixel unshuffle.
+  // A network without an upsampler does not enlarge its maps after the pixel unshuffle.
   const enlarged = shuffleScale(outline, 'tail.0.') ?? 1;
   const groups = indices(outline, 'body.#.').at(-1) ?? 0;
   const blocks = indices(outline, 'body.0.body.#.').at(-1) ?? 0;

@@ -128,7 +128,8 @@ describe('Real-CUGAN', () => {
 });
 
 /**
- * Computes a transposed convolution by its definition: each pixel adds its kernel to the output.
+ * Computes a transposed convolution by its definition: for each input pixel,
+ * the kernel is multiplied by the pixel's value and added to the output.
  */
 function transposedReference(x: PlanarMap, weight: Tensor, stride: number, padding: number) {
   const [cIn, cOut, side] = weight.shape;
@@ -183,7 +184,7 @@ describe('layers of Real-CUGAN as convolutions of stride 1', () => {
     const kernel = own.shape[2] as 1 | 3;
     const wide = convReference(x, toFloat32(own), null, 3 * stride ** 2, kernel);
     const y = pixelShuffleReference(wide, stride);
-    // Crispen's map has `first` extra pixels on each side of the transposed convolution's result.
+    // On each side, Crispen's map has `first` more pixels than the transposed convolution's result.
     expect((y.width - expected.width) / 2).toBe(first);
     for (let c = 0; c < 3; c++) {
       for (let row = 0; row < expected.height; row++) {

@@ -8,7 +8,7 @@ import { noUpsampler } from './parts/upsampler.ts';
 
 /** The configuration of a Real-CUGAN. The defaults are the published values. */
 export interface CuganConfig {
-  /** 2, 3 or 4. */
+  /** Must be 2, 3 or 4. */
   readonly scale: number;
   /**
    * Whether pixel values are mapped to the range 0.15 to 0.85, as the authors' "pro" files require.
@@ -23,19 +23,19 @@ type Inset = readonly [first: number, last: number];
 
 /**
  * The settings that depend on the scale. The authors' convolutions have no padding, so their maps
- * shrink. Our maps always have the size of the padded image. Where our map and the authors' map
- * overlap, their values are the same. Means are taken only over the part of our map that the
+ * shrink. Our convolutions have padding, so our maps do not shrink. Where our map and the authors'
+ * map overlap, their values are the same. Means are taken only over the part of our map that the
  * authors' map covers. An `Inset` gives the number of rows and columns to leave out at the top and
  * left (`first`) and at the bottom and right (`last`).
  */
 interface Plan {
-  /** The number of reflected pixels on each side of the image. */
+  /** The number of reflected pixels that are added on each side of the image. */
   readonly border: number;
   /** The sides of the padded image are multiples of this number. */
   readonly multiple: number;
   /**
    * Whether the first U-Net's maps begin one pixel later than the second's. At x2 and x4, the
-   * layers that halve the size would otherwise read different 2x2 cells from the authors' layers.
+   * layers that halve the size would otherwise not read the same 2x2 cells as the authors' layers.
    */
   readonly shifted: boolean;
   /** The first U-Net's scale factor. */
@@ -77,9 +77,9 @@ const REDUCTION = 8;
 const [PRO_FACTOR, PRO_SHIFT] = [0.7, 0.15];
 
 /**
- * Builds a Real-CUGAN: two U-Nets without padding. The first enlarges, and the second corrects the
- * result of the first. At x4, both U-Nets produce maps at x2, and a last layer enlarges the sum of
- * these maps to x4. The network then adds the LR image, enlarged with nearest-neighbour
+ * Builds a Real-CUGAN, which consists of two U-Nets. The first enlarges, and the second corrects
+ * the result of the first. At x4, both U-Nets produce maps at x2, and a last layer enlarges the sum
+ * of these maps to x4. The network then adds the LR image, enlarged with nearest-neighbour
  * interpolation.
  *
  * Source: bilibili, "Real-CUGAN" (2022). Its U-Nets come from waifu2x. The layers are named as in
@@ -160,8 +160,8 @@ export function realcugan(config: CuganConfig): Network {
 }
 
 /**
- * Returns functions that append the kinds of layers that both U-Nets use. A layer and its node have
- * the same name.
+ * Returns functions that append the layers that both U-Nets use. By default, a layer and its node
+ * have the same name.
  */
 function layersOf(b: GraphBuilder, t: TransformerBuilder) {
   const conv = (name: string, x: NodeId, cOut: number, kernel: 1 | 3 = 3, layer = name): NodeId =>

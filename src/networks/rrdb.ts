@@ -5,7 +5,7 @@ import type { Network } from './network.ts';
 
 /** The configuration of an RRDBNet. The defaults are ESRGAN's. */
 export interface RrdbConfig {
-  /** The factor from input image to output image: `2^upsamplings / unshuffle`. */
+  /** The factor by which the whole network enlarges: `stage^n / unshuffle` with n stages. */
   readonly scale: number;
   /** The factor of the pixel unshuffle at the start: 1, 2 or 4. */
   readonly unshuffle?: number;
@@ -122,7 +122,7 @@ function denseBlock(
 /** Converts a name to BasicSR's style. Returns null for a name that belongs to no layer. */
 type Renaming = (name: string) => string | null;
 
-/** Recognises an RRDBNet in any of the three naming styles. */
+/** Recognises an RRDBNet in any of the three naming styles that `renamingOf` knows. */
 export function matchRrdb(outline: Outline): Match | null {
   const rename = renamingOf(outline);
   if (rename === null) return null;

@@ -12,8 +12,8 @@ export interface SpanConfig {
   readonly channels?: number;
   readonly outputChannels?: number;
   /**
-   * Whether the network scales its input to the range 0 to `imageRange` and then subtracts the
-   * mean.
+   * Whether the network first subtracts the mean from its input and multiplies the difference by
+   * `imageRange`.
    */
   readonly normalise?: boolean;
   readonly imageRange?: number;
@@ -27,9 +27,9 @@ const BLOCKS = 6;
  * training weights into one 3x3 convolution per layer.
  *
  * Source: Wan et al., "Swift Parameter-free Attention Network for Efficient Super-Resolution",
- * arXiv 2311.12770, section 3. The nodes have the same names as the tensors in the golden files, so
- * that tests can compare them. The names of the folded layers end in `eval_conv`, as in checkpoints
- * without training weights.
+ * arXiv 2311.12770, section 3. The nodes have the same names as the reference tensors in
+ * `test/golden`, so that tests can compare them. The names of the folded layers end in `eval_conv`,
+ * as in checkpoints without training weights.
  */
 export function span(config: SpanConfig): Network {
   const { scale, features = 48, normalise = true, imageRange = 255, inputRange = 1 } = config;

@@ -14,7 +14,7 @@ export interface SwinConfig {
   readonly depths?: readonly number[];
   /** The number of heads in each layer. */
   readonly heads?: readonly number[];
-  /** The side length of a window. */
+  /** The side length of a window. The default is 8 for SwinIR and 24 for SRFormer. */
   readonly window?: number;
   /** The number of channels inside the feed-forward layers, as a multiple of `features`. */
   readonly ratio?: number;

@@ -21,7 +21,7 @@ const LUMA: Readonly<Record<number, readonly [red: number, blue: number]>> = {
  * be RGB, so libheif does not convert them.
  *
  * @returns null for files that this function does not support: other depths, grey images, and files
- *   without colour code points or with an unsupported matrix
+ *   without `nclx` colour information or with an unsupported matrix
  */
 export async function decodeAvif(file: Uint8Array, decode: Decode): Promise<Rgba8Image | null> {
   const bytes = new Bytes(file);
@@ -51,7 +51,7 @@ const [CR, CB] = [0, 2];
 
 /**
  * Interpolates the chroma samples. Two pixels in a row or, with `halfHeight`, four pixels in a
- * square share a sample, which is located in the middle between them.
+ * square share a sample, which is located at their centre.
  */
 function interpolate({ width, height, data }: Rgba8Image, halfHeight: boolean): void {
   const stored = data.slice();
@@ -75,8 +75,8 @@ function interpolate({ width, height, data }: Rgba8Image, halfHeight: boolean): 
 }
 
 /**
- * Converts Cr, Y, Cb to R, G, B with libyuv's fixed-point coefficients, which are multiples of
- * 1/64.
+ * Converts Cr, Y, Cb to R, G, B with libyuv's fixed-point coefficients. The coefficients of Cr and
+ * Cb are multiples of 1/64.
  */
 function toRgb(
   data: Rgba8Image['data'],
@@ -85,8 +85,8 @@ function toRgb(
 ): void {
   const green = 1 - red - blue;
   const [light, colour] = isFull ? [1, 1] : [255 / 219, 255 / 224];
-  // libyuv limits these coefficients to 128. The limit affects only `cbBlue` in limited-range
-  // images, which would otherwise be larger.
+  // libyuv limits these coefficients to 128. The limit affects only `cbBlue`, and only in
+  // limited-range images.
   const part = (value: number) => Math.min(128, Math.round(value * colour * 64));
   const [crRed, cbBlue] = [part(2 - 2 * red), part(2 - 2 * blue)];
   const [crGreen, cbGreen] = [

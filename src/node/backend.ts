@@ -83,7 +83,7 @@ export interface Measurer {
   close(): void;
 }
 
-/** An engine on the GPU or CPU, with the interface that the commands need. */
+/** Runs networks on one device, for the command line and for the library in Node. */
 export interface Backend extends Measurer {
   readonly device: DeviceName;
   /** The GPU device that resizes images and alpha channels; null for the CPU. */
@@ -128,7 +128,7 @@ export interface Backend extends Measurer {
 /**
  * Opens a backend.
  * @param mode how kernels for a GPU are chosen; default `off`
- * @param threads the number of CPU threads; default: one per core
+ * @param threads the number of CPU threads; default: one per core, but at most 8
  * @throws CrispenError `NO_WEBGPU` for `gpu` on a machine without an adapter.
  */
 export async function openBackend(
@@ -153,8 +153,8 @@ export async function openBackend(
 
 /**
  * Like `openBackend`, but also accepts `all`, which opens a backend for each real GPU, or one for
- * the CPU if there is no GPU. Dawn cannot distinguish several GPUs of the same model, so only one
- * of them is used.
+ * the CPU if there is no GPU. Dawn (WebGPU for Node) cannot distinguish several GPUs of the same
+ * model, so only one of them is used.
  */
 export async function openBackends(
   device: DeviceName | 'auto' | 'all',

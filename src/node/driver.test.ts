@@ -4,8 +4,8 @@ import { tellApart } from './driver.ts';
 type Power = GPUPowerPreference;
 
 /**
- * Creates a fake GPU object. `names` contains the name of the adapter for each power preference. If
- * there is no name, there is no adapter.
+ * Creates a fake GPU object. `names` contains the name of the adapter for each power preference. A
+ * preference without a name has no adapter.
  */
 function fake(names: Partial<Record<Power, string>>): GPU {
   return {

@@ -2,8 +2,8 @@ import { reportAdapter } from '../engine/gpu/adapter.ts';
 import { CrispenError } from '../errors.ts';
 import { findSwiftShader, findVulkanDrivers, loadVulkan } from './drivers.mjs';
 
-// These variables keep Dawn's instances alive. If an instance is garbage-collected before its
-// adapters and devices, the process crashes.
+// These variables keep the instances of Dawn (the npm package `webgpu`) alive. If an instance is
+// garbage-collected before its adapters and devices, the process crashes.
 let opened: GPU | undefined;
 const kept: GPU[] = [];
 
@@ -14,7 +14,7 @@ const kept: GPU[] = [];
 const FLAGS = ['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia'] as const;
 
 /**
- * Opens WebGPU in Node with the npm package `webgpu` (Dawn). It uses the first driver that works: a
+ * Opens WebGPU in Node with the npm package `webgpu` (Dawn). Uses the first driver that works: a
  * hardware driver, SwiftShader from an installed Chromium, or lavapipe. The environment variable
  * `VK_DRIVER_FILES` overrides the search. The returned GPU always has an adapter.
  * @throws CrispenError `NO_WEBGPU`, with a hint about the packages to install.

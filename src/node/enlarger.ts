@@ -30,7 +30,7 @@ import {
 export interface EnlargeSettings {
   /** The id of a shipped model, or `auto`. By default, the best photo models are used. */
   readonly model?: string | undefined;
-  /** A weight file. If `model` is also given, the file replaces that model's weights. */
+  /** A weight file's path. If `model` is also given, the file replaces that model's weights. */
   readonly weights?: string | undefined;
   /** The network properties that the weight file does not determine, such as the input range. */
   readonly wish?: NetworkWish | undefined;
@@ -67,8 +67,8 @@ export interface ImagePlan {
   /** The choice that `auto` made; null if `auto` was not used. */
   readonly auto: AutoChoice | null;
   /**
-   * Messages about information that is missing from the weight files and the default values that
-   * were assumed instead.
+   * Short descriptions of the network properties that Crispen assumes because the weight files do
+   * not determine them.
    */
   readonly assumptions: readonly string[];
 }
@@ -108,7 +108,7 @@ export class Enlarger {
     return this.#busyMs;
   }
 
-  /** @throws CrispenError like `chooseChain`, `IMAGE_TOO_LARGE` */
+  /** @throws CrispenError like `chooseChain` */
   async plan(
     image: Size,
     { size, task, method, signal }: EnlargeTask & Pick<EnlargeRequest, 'signal'>,
@@ -132,9 +132,10 @@ export class Enlarger {
   }
 
   /**
-   * Enlarges a decoded image into a file. A PNG is written strip by strip, so it can be larger than
-   * the available memory. Other formats need the whole result in memory.
-   * @throws CrispenError the errors of the plan, the engine, the encoder and the sink; `ABORTED`
+   * Enlarges a decoded image and writes the result to a file. A PNG is written strip by strip, so
+   * it can be larger than the available memory. Other formats need the whole result in memory.
+   * @throws CrispenError the errors of `plan`, the engine, the encoder and the sink;
+   *   `IMAGE_TOO_LARGE` if the format does not support the size; `ABORTED`
    */
   async enlarge<T>(
     { image, tags: found }: Pick<DecodedImage, 'image' | 'tags'>,

@@ -45,7 +45,7 @@ const hlg = (x: number): number =>
 
 /**
  * Returns the tone mapping factor for a light value, where 1 is diffuse white. The factor is one
- * half for values up to 1 and decreases above 1.
+ * half for values up to 1, and decreases for larger values.
  */
 function gain(light: number): number {
   const knee = 0.5;
@@ -78,7 +78,7 @@ export function hdrToSrgb<Image extends RgbaImage>(
   for (let i = 0; i < data.length; i += 4) {
     const stored: Vector = [curve[data[i]], curve[data[i + 1]], curve[data[i + 2]]];
     const scene = times(toBt2020, stored);
-    // For HLG, display light is scene light times the scene's luminance to the power of 0.2, scaled
+    // For HLG, display light is scene light times the pixel's luminance to the power of 0.2, scaled
     // to the peak luminance.
     const bright = isPq ? 1 : Math.max(dot(LUMA, scene), 0) ** 0.2 * MAX;
     const light = scene.map((v) => v * bright) as unknown as Vector;

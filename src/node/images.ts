@@ -32,7 +32,7 @@ const EXTENSIONS = new Map<string, OutputFormat>(
 
 /**
  * Returns the format for a file extension such as `.jpg` (in upper or lower case), or undefined if
- * Crispen does not write such files.
+ * Crispen cannot write files with this extension.
  */
 export const writtenFormat = (extension: string): OutputFormat | undefined =>
   EXTENSIONS.get(extension.toLowerCase());
@@ -42,8 +42,8 @@ export const DEPTH_NOTE = 'The 16-bit samples became 8-bit ones: only PNG keeps 
 
 /**
  * The options for reading with sharp. Because of `failOn: 'error'`, sharp accepts files for which a
- * decoder such as libjpeg only gives warnings. Browsers accept such files too. `openSource` checks
- * the size.
+ * decoder such as libjpeg only gives warnings. Browsers accept such files too. `openSource` applies
+ * the same limit to the number of pixels.
  */
 const READ = { failOn: 'error', limitInputPixels: MAX_PIXELS } as const;
 
@@ -66,7 +66,7 @@ export async function readImage(path: string): Promise<Rgba8Image> {
  * Reads a JPEG, PNG or WebP file (or another format that sharp decodes) as RGBA, rotated upright
  * according to its EXIF orientation. Grey images become RGB. For PNG, JPEG, WebP and AVIF files,
  * the values are returned as stored, and the tags describe their colour space. Images in other
- * formats are converted to sRGB. 16-bit PNGs keep 16 bits per sample.
+ * formats are converted to sRGB. 16-bit PNGs and TIFFs keep 16 bits per sample.
  * @param output the output format; HDR is kept only for PNG and is converted to sRGB for other
  *   formats
  * @throws CrispenError `INVALID_INPUT` if the file cannot be read, `DECODE_FAILED` if it cannot be
@@ -96,7 +96,7 @@ export async function decodePicture(
     const isDeep = (bits === 16 && isRaw) || tiff?.depth === 'ushort';
     const decode = async <Image extends RgbaImage>(file: Uint8Array): Promise<Image> => {
       const { data, info } = await sharp(file, READ)
-        // This affects only formats whose EXIF data `openSource` keeps, such as TIFF.
+        // This affects only formats whose EXIF data `openSource` leaves in the file, such as TIFF.
         .autoOrient()
         .toColourspace(isDeep ? 'rgb16' : 'srgb')
         .ensureAlpha()

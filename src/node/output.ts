@@ -41,7 +41,7 @@ export interface Output {
   readonly kind: 'file' | 'place' | 'pipe' | 'stdout';
   /** The name that the user gave. */
   readonly name: string;
-  /** The path after following all links. */
+  /** For a `file`, the path after following all links; otherwise the same as `name`. */
   readonly path: string;
 }
 
@@ -51,10 +51,10 @@ export interface Output {
  *
  * @param name a path, or `-` for standard output
  * @param input the input, which must not be overwritten: a path or `-`
- * @param options `tries`: whether a one-block file is written as a test; default true
- * @throws CrispenError `INVALID_INPUT` for an impossible destination: a folder, a socket, a missing
- *   folder, a name that is too long, standard output if it is a terminal, or the input itself;
- *   `WRITE_FAILED` if permissions or a full disk prevent writing.
+ * @param options `tries`: whether a file of 4096 bytes is written as a test; default true
+ * @throws CrispenError `INVALID_INPUT` for an impossible destination: a folder, a socket, a file in
+ *   a missing folder, a name that is too long, standard output if it is a terminal, or the input
+ *   itself; `WRITE_FAILED` if permissions or a full disk prevent writing.
  */
 export async function findOutput(
   name: string,
@@ -253,9 +253,9 @@ export function removeUnfinished(): void {
 process.on('exit', removeUnfinished);
 
 /**
- * Creates a file with an unguessable name, so that nobody can place a link there in advance. The
- * name is short and does not contain the output's name, because that name might already have the
- * maximum length.
+ * Creates a file with an unguessable name, so that nobody can create a link with this name in
+ * advance. The name is short and does not contain the output's name, because the output's name
+ * might already have the maximum length.
  */
 async function openTemporary(
   folder: string,
@@ -287,8 +287,8 @@ export async function makeFolder(path: string): Promise<void> {
 }
 
 /**
- * Returns the output's folder if files can be created in it, otherwise the system's temporary
- * folder.
+ * Returns the folder for the temporary file: the output's folder or, if an existing file is to be
+ * replaced in a read-only folder, the system's temporary folder.
  */
 async function scratchFolder(path: string, existing: Stats | null): Promise<string> {
   if (!existing) return dirname(path);
@@ -301,8 +301,8 @@ async function scratchFolder(path: string, existing: Stats | null): Promise<stri
 }
 
 /**
- * Checks that an output can be written. If the file exists, it is opened for writing. A one-block
- * test file is also written, because only this detects exceeded quotas and full disks.
+ * Checks that an output can be written. If the file exists, it is opened for writing. A test file
+ * of 4096 bytes is also written, because only this detects exceeded quotas and full disks.
  */
 async function tryWriting(path: string, exists: boolean): Promise<void> {
   if (exists) await (await open(path, constants.O_WRONLY)).close();
@@ -387,8 +387,8 @@ async function statOf(path: string): Promise<Stats | null> {
 }
 
 /**
- * Returns the input's stats. Returns null after an error, because reading the input reports the
- * error later.
+ * Returns the input's stats, or null if they cannot be determined. In that case, reading the input
+ * reports the error later.
  */
 async function inputStat(input: string): Promise<Stats | null> {
   return input === STDIO ? descriptor(0) : stat(input).catch(() => null);

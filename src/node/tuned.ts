@@ -45,8 +45,8 @@ export function fileStore(path: string): TuningStore {
 }
 
 /**
- * Returns Dawn's version, which identifies the shader compiler. The driver's version is unknown,
- * because the adapter report does not contain it.
+ * Returns the version of Dawn (the package `webgpu`), which identifies the shader compiler. The
+ * driver's version is unknown, because the adapter report does not contain it.
  */
 function dawnVersion(): string {
   try {
@@ -63,8 +63,9 @@ const platformOf = (gpu: GPU): TunedPlatform => ({
 });
 
 /**
- * Returns the tuning for `Engine.create`. If `mode` is `off` or the adapter is a software adapter,
- * nothing is measured, and the tuning comes from the table of adapter families (`FAMILIES`).
+ * Returns the function that `Engine.create` calls to get an adapter's tuning. If `mode` is `off` or
+ * the adapter is a software adapter, nothing is measured, and the tuning comes from the table of
+ * adapter families (`FAMILIES`).
  */
 export const tuningInNode = (gpu: GPU, mode: TuneMode) => (adapter: AdapterReport) =>
   mode === 'off' || adapter.isFallbackAdapter
@@ -72,8 +73,8 @@ export const tuningInNode = (gpu: GPU, mode: TuneMode) => (adapter: AdapterRepor
     : tunedFor(adapter, mode, platformOf(gpu));
 
 /**
- * Benchmarks the GPU after the first image; see `tuneOnce`. If an error occurs, it is ignored and
- * nothing is stored.
+ * Benchmarks the GPU if no result is stored for it yet; see `tuneOnce`. If an error occurs, it is
+ * ignored and nothing is stored.
  */
 export async function tuneInNode(gpu: GPU, device: Device, signal?: AbortSignal): Promise<void> {
   try {

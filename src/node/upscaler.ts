@@ -33,19 +33,18 @@ export interface NodeUpscalerOptions {
    */
   readonly backend?: 'auto' | 'webgpu' | 'cpu';
   /**
-   * The id of a shipped model. Models of the same family can also be used, for other scales.
-   * Default: the best photo models. With `auto`, the fast models are used if their weights are
-   * available and an estimate says that the best models would take more than 3 s for an image on
-   * this machine.
+   * The id of a shipped model. For other scales, models of the same family are used. Default: the
+   * best photo models. With `auto`, the fast models are used if their weights are available and an
+   * estimate says that the best models would take more than 3 s for an image on this machine.
    */
   readonly model?: string;
   /**
    * The path of a weight file. If `model` is also given, the file replaces that model's weights.
    */
   readonly weights?: string;
-  /** The number of CPU threads, from 1 to 8; default: one per core. */
+  /** The number of CPU threads, from 1 to 8; default: one per core, up to 8. */
   readonly threads?: number;
-  /** The maximum memory that one image may use, in bytes; default 1 GiB. */
+  /** The maximum memory that networks may use for one image, in bytes; default 1 GiB. */
   readonly memoryBudget?: number;
   /**
    * The precision on the GPU. `auto` (default) uses f16 for shipped models whose f16 output is
@@ -147,11 +146,11 @@ const REQUEST_RULES: Rules<NodeRequest> = {
 };
 
 /**
- * Creates an upscaler in Node. On the CPU, the networks run in this thread and in worker threads,
- * which do not keep the process running. The package `sharp` must be installed. To use a GPU, the
- * package `webgpu` must be installed too.
- * @throws CrispenError `INVALID_INPUT`, `MODEL_UNKNOWN`, `NO_WEBGPU` for `backend: 'webgpu'` if
- *   there is no adapter
+ * Creates an upscaler in Node. On the CPU, the networks run in the calling thread and in worker
+ * threads, which do not keep the process running. The package `sharp` must be installed. To use a
+ * GPU, the package `webgpu` must be installed too.
+ * @throws CrispenError `INVALID_INPUT`, or `NO_WEBGPU` for `backend: 'webgpu'` if there is no
+ *   adapter
  */
 export async function createUpscaler(options: NodeUpscalerOptions = {}): Promise<NodeUpscaler> {
   const {

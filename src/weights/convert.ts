@@ -4,7 +4,7 @@ import { DTYPE_BYTES, elementCount, type Tensor } from './tensor.ts';
 /**
  * Copies a tensor's elements as f32 in row-major order.
  *
- * The conversion is exact for f16, bf16, i16, i8, u8 and bool (0 or 1). f64, i64 and i32 are
+ * The conversion is exact for f32, f16, bf16, i16, i8, u8 and bool (0 or 1). f64, i64 and i32 are
  * rounded to nearest. Infinities and NaN are kept.
  * @throws CrispenError `INVALID_INPUT` if the tensor's bytes do not fit its shape.
  */
@@ -58,8 +58,9 @@ export function toFloat32(tensor: Tensor): Float32Array {
 }
 
 /**
- * Creates a tensor of the given type from row-major f32 values, which are copied. Rounds to
- * nearest, ties to even. Values that are too large become infinity, and NaN becomes a quiet NaN.
+ * Creates a tensor of the given type from row-major f32 values, which are copied. The conversion to
+ * f16 and bf16 rounds to nearest, ties to even. Values that are too large become infinity, and NaN
+ * becomes a quiet NaN.
  * @throws CrispenError `INVALID_INPUT` if the number of values does not fit the shape.
  */
 export function fromFloat32(

@@ -5,7 +5,7 @@ import type { Tensor, TensorMap } from './tensor.ts';
 const REAL: ReadonlySet<string> = new Set(['f64', 'f32', 'bf16']);
 
 /**
- * Converts floating-point tensors to f16, rounding to nearest. Integer tensors are unchanged.
+ * Converts floating-point tensors to f16, rounding to nearest. Other tensors are unchanged.
  * @throws CrispenError `INVALID_INPUT` with the name of a tensor that contains a finite value too
  *   large for f16.
  */
@@ -17,7 +17,7 @@ export function halve(tensors: TensorMap): TensorMap {
       continue;
     }
     const values = toFloat32(tensor);
-    // Values of 65520 and above round to infinity. An f64 value can become infinite in f32 already.
+    // Magnitudes of 65520 and above round to infinity. An f64 value can already be infinite in f32.
     const exact = tensor.dtype === 'f64' ? f64Values(tensor) : values;
     const large = exact.find((v) => Math.abs(v) >= 65520 && Number.isFinite(v));
     if (large !== undefined) {

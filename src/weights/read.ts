@@ -21,7 +21,7 @@ export interface WeightFile {
   readonly format: WeightFormat;
   readonly tensors: TensorMap;
   /**
-   * The text that precedes every tensor's name in the file and is removed, such as `params_ema/` or
+   * The prefix that is removed from the name of every tensor in the file, such as `params_ema/` or
    * `state_dict/module.`. It is often empty.
    */
   readonly wrapper: string;
@@ -38,8 +38,8 @@ export interface WeightFile {
  * change afterwards. Whatever the file contains, reading uses at most 56 MiB of memory plus 3 times
  * the length of `bytes`, in addition to `bytes` itself.
  *
- * If all tensors' names begin with `model.`, `recognise` decides whether this prefix is removed. If
- * `recognise` is absent, the prefix is kept.
+ * If the names of all tensors begin with `model.`, `recognise` decides whether this prefix is
+ * removed. If `recognise` is absent, the prefix is kept.
  * @throws CrispenError `MODEL_CORRUPT` if the file is damaged; `MODEL_UNSUPPORTED` for another
  *   format or for unsupported content, with details in the message; `INVALID_INPUT` if the argument
  *   is not a `Uint8Array`.
@@ -62,14 +62,14 @@ export async function readWeights(bytes: Uint8Array, recognise?: Recognise): Pro
 /**
  * Determines the format from the first bytes of a file.
  * @throws CrispenError `MODEL_UNSUPPORTED` for anything but weights; `MODEL_CORRUPT` for an empty
- *   file
+ *   file.
  */
 export function sniff(bytes: Uint8Array): WeightFormat {
   const starts = (text: string, at = 0) =>
     [...text].every((character, i) => bytes[at + i] === character.charCodeAt(0));
   if (bytes.length === 0) throw new CrispenError('MODEL_CORRUPT', 'The weight file is empty.');
-  // This test comes first. A safetensors file starts with its header's length, and these bytes can
-  // happen to match the signature of another format.
+  // This test comes first, because a safetensors file starts with the length of its header, and the
+  // bytes of this number can happen to match the signature of another format.
   if (starts('{', 8)) return 'safetensors';
   if (starts('PK')) return 'torch-zip';
   if (starts('\x80')) return 'torch-legacy';

@@ -346,7 +346,7 @@ test('2000 damaged files are refused or read soundly, and never crash', () => {
     let bytes = tiny.slice();
     if (run % 4 === 3) bytes = bytes.slice(0, random(bytes.length));
     // In half of the files, some bits are flipped. In the other half, some bytes are replaced by
-    // characters that are common in JSON, so that the header is still valid JSON more often.
+    // characters that are common in JSON, so that the header stays valid JSON more often.
     for (let flips = 1 + random(3); flips > 0 && bytes.length > 0; flips--) {
       const at = random(bytes.length);
       if (run % 2 === 0) bytes[at] ^= 1 << random(8);

@@ -1,4 +1,4 @@
-/** The element types that weight files can contain. */
+/** The element types that can be read from weight files. */
 export type DType = 'f64' | 'f32' | 'f16' | 'bf16' | 'i64' | 'i32' | 'i16' | 'i8' | 'u8' | 'bool';
 
 /** The number of bytes per element. */
@@ -29,7 +29,7 @@ export interface Tensor {
 /** The tensors of one weight file by name. */
 export type TensorMap = ReadonlyMap<string, Tensor>;
 
-/** Returns the number of elements of a tensor with this shape, which is 1 for a scalar (rank 0). */
+/** Returns the number of elements of a tensor with this shape. A scalar (rank 0) has one. */
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((count, size) => count * size, 1);
 }

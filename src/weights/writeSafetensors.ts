@@ -7,10 +7,10 @@ declare const TextEncoder: new () => { encode(text: string): Uint8Array };
 
 /**
  * Writes a safetensors file. Tensors are sorted by element size, from largest to smallest. Tensors
- * with the same element size keep their order in the map. The header is padded to a multiple of 8
+ * with the same element size keep their order in `tensors`. The header is padded to a multiple of 8
  * bytes, so every tensor starts at a multiple of its element size.
- * @throws CrispenError `INVALID_INPUT` if a tensor's bytes do not fit its shape or a tensor is
- *   named `__metadata__`.
+ * @throws CrispenError `INVALID_INPUT` if a tensor has too many or too few bytes for its shape, or
+ *   if it is named `__metadata__`.
  */
 export function writeSafetensors(
   tensors: TensorMap,

@@ -13,8 +13,8 @@ const CHECKPOINT = 'compact_x2_params_and_ema_legacy.pth';
 const bytes = readFileSync(`test/checkpoints/${CHECKPOINT}`);
 
 /**
- * An in-memory folder with the OPFS methods that the store calls. Several stores can use it in
- * turn.
+ * An in-memory folder with the methods of the origin private file system (OPFS) that the store
+ * calls. Several stores can use it one after another.
  */
 class MemoryFolder {
   readonly files = new Map<string, Uint8Array<ArrayBuffer>>();
@@ -188,7 +188,7 @@ it('does not use a stored file whose bytes have changed', async () => {
   const { id } = await add(bytes, CHECKPOINT);
   const folder = root.folders.get('crispen-models')!;
   const changed = Uint8Array.from(bytes);
-  // This byte is part of a weight, so the file can still be parsed.
+  // The changed byte is part of a weight, so the file can still be parsed.
   changed[changed.length - 8] ^= 64;
   await expect(readWeights(changed, () => true)).resolves.toBeDefined();
   folder.files.set(`${id}.weights`, changed);
@@ -239,7 +239,7 @@ describe('files from addresses', () => {
     'compact_x2_orig_mod_legacy.pth',
   ].map((name) => ({ name, data: new Uint8Array(readFileSync(`test/checkpoints/${name}`)) }));
   const sizes = files.map(({ data }) => data.length);
-  /** A quota that is enough for any two of the files, but not for all of them. */
+  /** A quota in bytes that is enough for any two of the files, but not for all three. */
   const room = sizes.reduce((sum, size) => sum + size) - Math.min(...sizes);
   const parts = { digest, signal: new AbortController().signal, onProgress: () => {} };
   const addTo = (to: ModelStore, i: number, fetched = true) =>

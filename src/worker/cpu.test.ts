@@ -8,9 +8,9 @@ import { upscale } from '../cpu/upscale.ts';
 import { createNetwork } from '../networks/registry.ts';
 import { CpuHost } from './cpu.ts';
 
-// The mock starts no threads. Instead, it runs a thread's code (`serve`) in the test's own thread
-// and sends messages to it through a message channel. `opened` contains both ports of each channel,
-// so that they can be closed after the tests.
+// The mock starts no threads. Instead, it runs a thread's code (`serve`) in the test's own thread.
+// The host communicates with it through a message channel. `opened` contains both ports of each
+// channel, so that they can be closed after the tests.
 const opened = vi.hoisted((): MessagePort[] => []);
 vi.mock('./threads.ts', () => ({
   defaultThreads: () => 1,
@@ -41,7 +41,10 @@ async function run(pass: Awaited<ReturnType<CpuHost['pass']>>) {
   return { tiles: report.tiles, data: strips.flatMap((strip) => [...strip]) };
 }
 
-/** Returns a function that opens a model of a new host by its id, and the ids of all loads. */
+/**
+ * Creates a host. Returns a function `open`, which opens one of the host's models by its id, and an
+ * array `loads`, which collects the ids of the models that the host loads.
+ */
 function opener() {
   const host = new CpuHost({ threads: 2, memoryBudget: null });
   const loads: string[] = [];

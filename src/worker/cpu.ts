@@ -1,7 +1,7 @@
 /**
- * Runs networks in WebAssembly, without a GPU. This module is loaded lazily. If the page's policy
- * forbids WebAssembly or the browser has no SIMD, the reference implementation in plain JavaScript
- * runs instead.
+ * Runs networks in WebAssembly, without a GPU. This module is loaded lazily. If the page's content
+ * security policy forbids WebAssembly or the browser does not support its SIMD instructions, the
+ * reference implementation in plain JavaScript runs instead.
  */
 import type { Crew } from '../cpu/crew.ts';
 import { estimateMilliseconds, measureSpeed } from '../cpu/estimate.ts';
@@ -22,8 +22,8 @@ import { defaultThreads, startThread } from './threads.ts';
 declare const self: DedicatedWorkerGlobalScope;
 
 /**
- * Runs this worker as one of a host's threads. If the host can share memory, the thread computes
- * bands in the shared memory. Otherwise, it computes tiles in its own memory.
+ * Runs this worker as one of the threads of a `CpuHost`. If the host can share memory, the thread
+ * computes bands in the shared memory. Otherwise, it computes tiles in its own memory.
  */
 export async function serveThread(port: Port): Promise<void> {
   if (!isIsolated()) return serve(port);
@@ -40,7 +40,7 @@ const loadOracle = () => import('./oracle.ts');
  */
 const KEPT_BYTES = 2 ** 28;
 /**
- * The number of models that are kept. All models of an image are loaded before the first one runs,
+ * The number of models that are kept. All models for an image are loaded before the first one runs,
  * and an image needs at most three: one that restores it and two that enlarge it.
  */
 const KEPT_MODELS = 3;
@@ -149,8 +149,8 @@ export class CpuHost {
 
   /**
    * Estimates how many milliseconds `runs` take in total. The estimate for each run is based on the
-   * model's last job that took more than `TELLING_MS`. If there was none, or without WebAssembly,
-   * it is based on a short benchmark of the machine.
+   * model's last job that took more than `TELLING_MS`. If there was no such job, or if WebAssembly
+   * is unavailable, the estimate is based on a short benchmark of the machine.
    * @throws CrispenError `INVALID_INPUT`
    */
   async estimate(

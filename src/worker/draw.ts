@@ -97,7 +97,7 @@ export async function drawOn(
   }
 }
 
-/** Returns the input rows from which the given result rows were computed. */
+/** Returns an image that consists of the input rows at the positions of the given result rows. */
 function rowsOf({ width, data }: Rgba8Image, rows: readonly number[], scale: number): Rgba8Image {
   const stacked = new Uint8ClampedArray(rows.length * width * 4);
   rows.forEach((row, i) => {

@@ -6,8 +6,8 @@ afterEach(() => void vi.unstubAllGlobals());
 const MIB = 2 ** 20;
 
 /**
- * Stubs `fetch` to return a body of `bytes` bytes that begins with `start`. Returns a function that
- * returns the number of bytes read so far.
+ * Stubs `fetch` to return a response of `bytes` bytes that begins with `start`. The returned
+ * function tells how many bytes have been read so far.
  */
 function answer(start: string, bytes: number): () => number {
   let read = 0;

@@ -5,9 +5,9 @@ import { CrispenError } from '../errors.ts';
 import { fetchFailed, readAll, request } from './reading.ts';
 
 /**
- * Fetches the image file at a URL. If the first bytes do not belong to a supported image format,
- * the rest is not read. The download stops at the largest file size that is possible for the
- * image's dimensions.
+ * Fetches the image file at a URL. If the first bytes show that the file cannot be decoded, the
+ * rest is not read. A file that is larger than its format and dimensions allow is not read to the
+ * end.
  * @throws CrispenError `FETCH_FAILED`, `DECODE_FAILED`, `IMAGE_TOO_LARGE`, `ABORTED`
  */
 export async function fetchImage(url: string, signal: AbortSignal): Promise<Blob> {

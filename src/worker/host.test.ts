@@ -8,7 +8,7 @@ import { EngineHost, type LoadModel } from './host.ts';
 const network = createNetwork('a2n', { scale: 2 });
 
 /**
- * Creates a fake engine with the methods that the host calls, because a real engine needs a GPU.
+ * Creates a fake engine with some of the methods that the host calls. A real engine needs a GPU.
  */
 function fakeEngine() {
   let lose!: (reason: string) => void;
@@ -98,7 +98,7 @@ it('compiles ahead on the engine that will load, and leaves errors to the loadin
   expect(create).toHaveBeenCalledTimes(1);
 });
 
-/** Creates a fake engine. Each run calls the next of the given functions. */
+/** Creates a fake engine that can run jobs. Each run calls the next of the given functions. */
 function runningEngine(...runs: ((options: UpscaleOptions, sink: StripSink) => Promise<void>)[]) {
   const fake = fakeEngine();
   const seen: UpscaleOptions[] = [];
@@ -174,7 +174,7 @@ it('computes in f32 what overflows f16, from then on', async () => {
   expect((await run('m')).recovered).toEqual(['f16-overflow']);
   expect(asked).toEqual([false, true]);
   asked.length = 0;
-  // Later jobs with this model do not try f16 again, but jobs with another model do.
+  // Later jobs with this model start in f32, but a job with another model starts in f16.
   expect((await run('m')).recovered).toEqual([]);
   await host.load('m', load);
   await run('other');

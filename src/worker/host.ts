@@ -87,7 +87,7 @@ export class EngineHost {
     await (await current.engine).unloadModel(await model);
   }
 
-  /** Returns the model on the GPU. A model is loaded only once per engine. */
+  /** Loads a model onto the GPU, or returns the model that the current engine already has. */
   async model(
     id: string,
     network: Network,
@@ -208,11 +208,11 @@ export class EngineHost {
   }
 
   /**
-   * Upscales an image like `Engine.upscaleStrips`. After a device loss, the job continues with the
-   * first strip that the sink has not received. If f16 overflows, the rest of the image is computed
-   * in f32. If the f16 result has a single colour although the image clearly has several, the whole
-   * image is computed again in f32. That is possible because the sink receives no row until the
-   * result contains a second colour or is complete.
+   * Upscales an image like `Engine.upscaleStrips`. After a device loss, the job continues after the
+   * last strip that it completed. If f16 overflows, all rows that the sink has not received are
+   * computed in f32. If the f16 result has a single colour although the image clearly has several,
+   * the whole image is computed again in f32. That is possible because the sink receives no row
+   * until the result contains a second colour or is complete.
    * @param id identifies the model and its weights
    * @throws CrispenError like `Engine.upscaleStrips`; `DEVICE_LOST` after three consecutive losses;
    *   any error that the sink throws

@@ -25,7 +25,7 @@ import { partOf } from './region.ts';
 /** The maximum total size, in bytes, of the tensors that a run may keep. */
 const MOST_BYTES = 2 ** 28;
 
-/** @throws CrispenError like `upscale`; `INVALID_INPUT` for a region outside the image */
+/** @throws CrispenError like `Upscaler.upscale`; `INVALID_INPUT` for a region outside the image */
 export async function inspect(
   { host, loader, cpu, config }: JobServices,
   track: (stages: readonly Stage[]) => JobProgress,
@@ -86,7 +86,7 @@ export async function inspect(
   };
 }
 
-/** Computes the named tensors in one run on the CPU. The model is not kept in memory. */
+/** Computes the tensors named in `taps` in one run on the CPU, without keeping the model. */
 async function traceWithoutGpu(
   cpu: CpuHost,
   network: Network,

@@ -39,7 +39,7 @@ export class ModelLoader {
   readonly #config: WorkerConfig;
   readonly #host: EngineHost;
   readonly #weightsById = new Map<string, TensorMap>();
-  /** The store is opened when an added model is used for the first time. */
+  /** The store of the added models. Null until it is first used. */
   #store: ModelStore | null = null;
 
   constructor(config: WorkerConfig, host: EngineHost) {
@@ -121,7 +121,8 @@ export class ModelLoader {
   }
 
   /**
-   * Returns the model on the GPU. Its kernels compile while its weights are loading.
+   * Loads a model onto the GPU, unless it is already there, and returns it. The kernels of a
+   * shipped model compile while its weights are loading.
    * @param isF32 whether the model must run in f32, regardless of the configured precision
    */
   async onGpu(

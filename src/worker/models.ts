@@ -43,9 +43,10 @@ const CACHE_NAME = 'crispen-weights';
  * Loads the bytes of a weight file from the Cache API or the network, and checks them against the
  * manifest.
  *
- * Cached files are found by URL and hash, so an outdated file is never used for a changed model. If
- * a file does not match, it is downloaded once more without any cache. This replaces incomplete
- * cache entries and stale files in HTTP caches. Cache errors (quota, privacy modes) are ignored.
+ * Cached files are found by URL and hash, so an outdated file is never used for a changed model. A
+ * cached file that does not match the manifest is deleted and downloaded again. A download that
+ * does not match is repeated once without the HTTP cache, which might contain an outdated file.
+ * Cache errors (quota, privacy modes) are logged and otherwise ignored.
  *
  * @throws CrispenError `FETCH_FAILED`, `MODEL_CORRUPT`, `ABORTED`
  */
@@ -130,8 +131,8 @@ async function download(
 
 /**
  * Reads the body. Progress is relative to the length in the manifest, because Content-Length can be
- * the length of the compressed file. Reading stops one byte beyond the length in the manifest, so a
- * file that is too long is never read completely.
+ * the length of the compressed file. Reading stops one byte beyond the length in the manifest. That
+ * is enough to detect a file that is too long.
  */
 async function readBody(
   response: Response,
@@ -153,7 +154,7 @@ async function readBody(
   return bytes.subarray(0, length);
 }
 
-/** The cached copy of one file. Cache errors are ignored, because the cache is optional. */
+/** The cached copy of one file. Cache errors are only logged, because the cache is optional. */
 class WeightCache {
   readonly #file: WeightFile;
   readonly #caches: Pick<CacheStorage, 'open'> | undefined;

@@ -2,7 +2,8 @@ import type { Stage, UpscaleProgress } from './protocol.ts';
 
 /**
  * Each stage's share of the total time in percent, for a photo that takes a few seconds. The shares
- * affect only the progress bar. Stages that a job does not need are left out of the total.
+ * affect only the reported progress and the estimate of the remaining time. Stages that a job does
+ * not need are left out of the total.
  */
 const WEIGHTS: Readonly<Record<Stage, number>> = {
   decode: 2,
@@ -18,8 +19,8 @@ export class JobProgress {
   readonly #emit: (progress: UpscaleProgress) => void;
   readonly #now: () => number;
   /**
-   * The milliseconds per stage. The time between two reports counts towards the stage of the
-   * earlier report.
+   * The milliseconds that each stage has taken. The time between two reports counts towards the
+   * stage of the earlier report.
    */
   readonly timings: Partial<Record<Stage, number>> = {};
   #last = 0;
@@ -48,7 +49,7 @@ export class JobProgress {
    */
   report(stage: Stage, fraction: number, remainingMs: number | null = null): void {
     const index = this.#stages.indexOf(stage);
-    // After a device loss, models are reloaded, but the job has no stage for this.
+    // If a model is reloaded after a device loss, the job might have no stage for this.
     if (index < 0) return;
     const now = this.#now();
     const before = this.#stage;
@@ -70,7 +71,7 @@ export class JobProgress {
   }
 
   #left(stage: Stage, fraction: number, remainingMs: number | null): number | null {
-    // If the stage's remaining time is no longer known, the job's is not known either.
+    // If the stage's remaining time is no longer known, the job's remaining time is unknown too.
     if (!this.#rate || (remainingMs === null && this.#rate.stage === stage)) return null;
     const { msPerWeight } = this.#rate;
     const later = sum(this.#stages.slice(this.#stages.indexOf(stage) + 1));

@@ -18,13 +18,13 @@ import type { SizeWish } from '../image/size.ts';
 import type { ImageTags } from '../image/tags.ts';
 
 /**
- * The largest LR image, in pixels, that can be enlarged without a GPU and without WebAssembly.
- * Plain JavaScript reaches about 1 GFLOP/s. A2N needs 2.1 MFLOP per LR pixel at x2, so such an
- * image takes about 35 seconds. At x4, it takes more than twice as long.
+ * The maximum number of pixels in an image that is enlarged without a GPU and without WebAssembly.
+ * Plain JavaScript reaches about 1 GFLOP/s. A2N needs 2.1 MFLOP per input pixel at x2, so an image
+ * of this size takes about 35 seconds. At x4, it takes more than twice as long.
  */
 export const CPU_MAX_PIXELS = 128 * 128;
 
-/** The output is a bitmap, or a file of the given type. */
+/** Either `bitmap` or the type of the output file. */
 export type OutputFormat = 'bitmap' | OutputType;
 
 /**
@@ -40,8 +40,8 @@ export type UpscaleTarget = FileSystemFileHandle | WritableStream<Uint8Array>;
 export type WireTarget = UpscaleTarget | MessagePort;
 
 /**
- * The worker's request that the page write to, close or abort a stream that cannot be transferred.
- * The page answers every request, in order.
+ * A request from the worker to the page: write to, close or abort a stream that cannot be
+ * transferred. The page answers every request, in order.
  */
 export type PumpRequest =
   | { readonly kind: 'write'; readonly bytes: Uint8Array }
@@ -60,7 +60,7 @@ export type Method = 'network' | 'lanczos';
  */
 export type BackendChoice = 'auto' | 'webgpu' | 'cpu';
 
-/** The worker asks the page before it starts a job that would take more milliseconds than this. */
+/** If a CPU job would take more than this many milliseconds, the worker asks the page first. */
 export const LONG_MS = 60_000;
 
 export type Stage = 'decode' | 'download' | 'prepare' | 'upscale' | 'encode';
@@ -107,8 +107,8 @@ export interface Diagnostics extends Omit<UpscaleReport, 'backend'> {
   /** The reason why no GPU was used. Null if a GPU was used, or if none was requested. */
   readonly noGpu: string | null;
   /**
-   * The milliseconds per stage. Stages that were not needed are absent. If the file is encoded
-   * while the image is still being enlarged, this encoding time counts as `upscale`.
+   * The milliseconds that each stage took. Stages that were not needed are absent. If the file is
+   * encoded while the image is still being enlarged, this encoding time counts as `upscale`.
    */
   readonly timings: Readonly<Partial<Record<Stage, number>>>;
   /** The models that `model: 'auto'` chose, and the reason; absent for other requests. */
@@ -135,8 +135,8 @@ export interface UpscaleOutput<Image = ImageBitmap | Blob> {
   /** The first model that ran; null for Lanczos, which is not a network. */
   readonly model: string | null;
   /**
-   * The models, in the order in which they ran. If there are several, each run after the first
-   * enlarged the previous run's output, which adds pixels but no true detail.
+   * The models, in the order in which they ran. Each model after the first one ran on the previous
+   * model's output. These additional passes add pixels but no true detail.
    */
   readonly passes: readonly string[];
   /**
@@ -186,8 +186,8 @@ export type Tiling = Pick<UpscaleOptions, 'tileSize' | 'edge'>;
 /** Information about a weight file that the file itself might not contain. */
 export interface AddOptions {
   /**
-   * The scale. It can be required if neither the file nor its name determines the scale: some
-   * networks have the same layers for x2 and x3.
+   * The scale. Some networks have the same layers for x2 and x3. If the file's name does not state
+   * the scale of such a network, this option or `likelyScale` is required.
    */
   readonly scale?: number | undefined;
   /** The scale that is used if neither the file nor its name determines it. */
@@ -241,7 +241,7 @@ export interface InspectPlan {
  */
 export const AUTO = 'auto';
 
-/** The prefix of the ids of added models. Ids in the manifest never have it. */
+/** The prefix of the ids of added models. The ids of shipped models never have it. */
 export const ADDED_PREFIX = 'own-';
 
 /** An added weight file and the properties that were detected in it. */
@@ -252,8 +252,8 @@ export interface AddedModel {
   readonly name: string;
   readonly architecture: string;
   /**
-   * The task of the network. `restore` means that the scale is 1 and the file does not name the
-   * task.
+   * The task of the network. `restore` means that the scale is 1 and the file's name does not
+   * indicate the task.
    */
   readonly task: AddedTask;
   readonly scale: number;
@@ -293,7 +293,7 @@ export type WireSource =
 export interface CpuReport {
   /**
    * The kind of code: WebAssembly with or without relaxed SIMD, or plain JavaScript (`loops`),
-   * which accepts images up to 128x128 pixels and takes a hundred times as long.
+   * which takes about a hundred times as long and accepts at most 128 x 128 pixels.
    */
   readonly code: 'relaxed-simd' | 'simd' | 'loops';
   /** The number of threads that a job may use. */
@@ -305,7 +305,7 @@ export interface CpuReport {
 export interface WireDetection {
   readonly adapter: AdapterReport | null;
   readonly reason: SerializedError | null;
-  /** Null if the GPU runs networks. */
+  /** Null if the CPU does not run networks. */
   readonly cpu: (CpuReport & { readonly reason: SerializedError | null }) | null;
 }
 
@@ -346,8 +346,8 @@ export interface WorkerConfig {
 
 /**
  * How the fastest kernels are chosen. `off` uses the kernels that a built-in table lists for the
- * GPU's family. `quick` runs a short benchmark after the first image. `full` runs a long benchmark
- * on first use.
+ * GPU's family. `quick` runs a short benchmark after the first image. `full` runs a longer
+ * benchmark before the first image.
  */
 export type TuneMode = 'off' | 'quick' | 'full';
 

@@ -40,8 +40,8 @@ export interface WrittenResult<R> {
 }
 
 /**
- * Writes a result to a file. PNG is written strip by strip, so the whole image is never in memory.
- * For other formats, the browser's encoder needs the whole image in memory.
+ * Writes a result to a file. PNG is written strip by strip, so the whole image does not have to be
+ * in memory. For other formats, the browser's encoder needs the whole image in memory.
  * @throws CrispenError `WRITE_FAILED` and `ABORTED`, and any error of `produce`. For formats other
  *   than PNG, `IMAGE_TOO_LARGE` and `ENCODE_FAILED` are possible too. After an error, no partial
  *   file is left behind.

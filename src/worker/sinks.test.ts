@@ -26,8 +26,8 @@ function write<T>(open: () => Promise<Sink<T>>, parts: readonly (Bytes | Error)[
 }
 
 /**
- * Creates a fake file that behaves as in the File System API: its content changes only when the
- * stream is closed.
+ * Creates a fake file that behaves like a file in the File System API: its content changes only
+ * when the stream is closed.
  */
 function fakeFile(content: Bytes = bytes(0), room = Number.POSITIVE_INFINITY) {
   const file = { content, open: 0 };

@@ -168,12 +168,12 @@ const FOLDER = 'crispen-results';
 let spilled = 0;
 
 /**
- * Opens the folder for large results and first removes old files from it. The name of each file
- * begins with the name of a lock, which the worker that created the file holds until it ends. If
+ * Opens the folder for large results and removes old files from it. The name of each file begins
+ * with the name of a lock. The worker that created the file holds this lock until it ends. If
  * nobody holds the lock, the file is removed.
  *
- * @param lifeline the name of this worker's lock; null if the browser has no locks, because it is
- *   then unknown which workers have ended
+ * @param lifeline the name of this worker's lock, or null if the browser has no locks; without
+ *   locks, the folder is not used, because it is unknown which workers have ended
  */
 export async function spillFolder(
   lifeline: string | null,

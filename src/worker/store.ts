@@ -233,7 +233,7 @@ async function removeFiles(folder: Folder, id: string): Promise<void> {
   for (const name of [id + FACTS, id + WEIGHTS]) await folder.removeEntry(name).catch(() => {});
 }
 
-/** Writes a file with a synchronous handle. Every browser with OPFS supports these in workers. */
+/** Writes a file with a synchronous handle, which every browser with OPFS supports in workers. */
 async function writeFile(folder: Folder, name: string, bytes: Uint8Array<ArrayBuffer>) {
   const handle = await folder.getFileHandle(name, { create: true });
   const access = await handle.createSyncAccessHandle();

@@ -1,4 +1,4 @@
-/** Supports Trusted Types, for pages with the policy `require-trusted-types-for 'script'`. */
+/** Supports Trusted Types, for pages with the directive `require-trusted-types-for 'script'`. */
 
 interface ScriptPolicy {
   createScriptURL(url: string): object;
@@ -13,9 +13,9 @@ interface PolicyFactory {
 let policy: ScriptPolicy | null | undefined;
 
 /**
- * Returns the URL of one of Crispen's own scripts in the form that the page's policy requires. The
- * `crispen` policy converts the URL to a trusted one. A page can allow this policy with
- * `trusted-types crispen`.
+ * Returns the URL of one of Crispen's own scripts in a form that the page accepts. The Trusted
+ * Types policy `crispen` converts the URL to a trusted one. A page can allow this policy with the
+ * directive `trusted-types crispen`.
  */
 export function trustedUrl(url: string | URL): string {
   policy ??= makePolicy();

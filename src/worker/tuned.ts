@@ -42,8 +42,7 @@ const CACHE_NAME = 'crispen-tuning';
 const PATIENCE_MS = 120_000;
 
 /**
- * @param origin the page's origin, from which the URLs that serve as cache keys are built; these
- *   URLs are never fetched
+ * @param origin the page's origin; the cache keys are URLs of this origin, which are never fetched
  */
 export const cacheStore = (caches: Pick<CacheStorage, 'open'>, origin: string): TuningStore => {
   const urlOf = (key: string) => new URL(`/crispen-tuning?${key}`, origin).href;
@@ -61,11 +60,11 @@ export const cacheStore = (caches: Pick<CacheStorage, 'open'>, origin: string): 
 /**
  * Finds the tuning for an adapter.
  * - `full`: reads the store. If it has no entry, measures immediately, which takes a few seconds.
- *   A software adapter is slow, so only convolutions are measured, on maps of 16 x 16 pixels, and
- *   the fusion level comes from the table of adapter families (`FAMILIES`). If the measurement
+ *   Software adapters are slow, so only their convolutions are measured, on maps of 16 x 16 pixels,
+ *   and the fusion level comes from the table of adapter families (`FAMILIES`). If the measurement
  *   fails, all choices come from this table, and the next call measures again.
- * - `quick`: reads the result of a full measurement or, if there is none, of a quick measurement
- *   from the store. If the store has neither, the tuning comes from the table.
+ * - `quick`: reads the result of a full measurement from the store or, if there is none, the result
+ *   of a quick measurement. If the store has neither, the tuning comes from the table.
  */
 export async function tunedFor(
   adapter: AdapterReport,
@@ -96,7 +95,7 @@ export async function tunedFor(
  * Quickly measures which convolution variants are fastest on an adapter, and stores the result for
  * engines that are created later. Does nothing if the adapter is a software adapter, if a result is
  * already stored, or if there is no store.
- * @returns whether it measured
+ * @returns whether a new result was measured
  * @throws CrispenError `ABORTED`, `DEVICE_LOST`; after an error, nothing is stored
  */
 export async function tuneOnce(

@@ -170,7 +170,7 @@ const api: WorkerApi = {
     // closed here.
     if (source.kind === 'bitmap') source.bitmap.close();
     // If the job never used the stream, the stream must be aborted here. Otherwise, it is already
-    // closed or aborted, and this has no effect.
+    // closed or aborted, and aborting it has no effect.
     if (target instanceof WritableStream) await target.abort().catch(() => {});
     if (target instanceof MessagePort) {
       const { portSink } = await import('./sinks.ts');

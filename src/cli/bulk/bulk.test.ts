@@ -130,7 +130,7 @@ describe('many pictures', () => {
     await run(at('in'), '--out', at('out'));
     const random = '0123456789abcdef01234567';
     const { HOST } = await import('../../node/output.ts');
-    // No process has the id 99999999, because ids on Linux are below 2^22.
+    // No process has the id 99999999, because process ids on Linux are at most 2^22.
     await writeFile(at(`out/.crispen-${HOST}-99999999-${random}.tmp`), 'old');
     await writeFile(at(`out/.crispen-ffffff-99999999-${random}.tmp`), 'of another machine');
     await writeFile(at(`out/.crispen-eeeeee-99999999-${random}.tmp`), 'the same, days ago');

@@ -32,8 +32,8 @@ export interface CollectOptions {
 }
 
 /**
- * The names of files and folders that operating systems create. System files whose names begin with
- * a dot are not listed, because all such files are skipped.
+ * The names of files and folders that operating systems create. Names that begin with a dot are not
+ * listed, because all files and folders with such names are skipped.
  */
 const SYSTEM = new Set(
   [
@@ -57,8 +57,8 @@ const START = 512;
 /**
  * Finds the image files in a list of files and folders. Hidden and system files are skipped. Links
  * are followed, and each folder is entered only once. A file that is named directly is always
- * included. A file in a folder is included if it has an image extension or if its first bytes are
- * those of an image format.
+ * included. A file in a folder is included if it has an image extension or if `readHeader`
+ * recognises a format other than text from the file's first bytes.
  */
 export async function collect(
   inputs: readonly string[],
@@ -116,7 +116,7 @@ const isSameFile = async (one: string, other: string): Promise<boolean> =>
 
 /**
  * Returns the relative path of the result for a file that was named directly. This is the given
- * path if it is inside the current folder, otherwise the file's name.
+ * path if it is relative and inside the current folder. Otherwise, it is the file's name.
  */
 function placeOf(path: string): string {
   const clean = normalize(path);

@@ -29,8 +29,8 @@ const PLACES = ['name', 'scale', 'ext'] as const;
 /**
  * Chooses the names and formats of the results. The format is the value of `--format`, if given.
  * Otherwise, it is the input's format if Crispen can write that format, or PNG if not.
- * @throws UsageError for an invalid template; `INVALID_INPUT` if two results would have the same
- *   path, or if a result would overwrite an input
+ * @throws UsageError for an invalid template; CrispenError `INVALID_INPUT` if two results would
+ *   have the same path, or if a result would overwrite an input
  */
 export async function planWork(
   items: readonly Item[],
@@ -108,8 +108,7 @@ async function checkApart(work: readonly Work[], out: string): Promise<void> {
 /**
  * Returns a hash of everything that affects a result besides its input.
  * @param chain the models that run; used only if a weight file is given. Without a weight file, the
- *   hash covers all shipped models. Which of them run depends on the factor, and the factor can
- *   differ between images.
+ *   hash covers all shipped models, because different images can need different models.
  */
 export function settingsHash(settings: ImageSettings, chain: readonly ChosenModel[]): string {
   const { models, task, quality, keepsMetadata, tiling } = settings;
@@ -138,7 +137,7 @@ export async function stampOf(path: string): Promise<{ size: number; time: numbe
   return { size, time: Math.round(mtimeMs) };
 }
 
-/** Formats a path for messages. The path is quoted if it contains terminal control characters. */
+/** Formats a path for messages. It is quoted if it contains control characters or double quotes. */
 export const show = (path: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: names may hold them
   /[\u0000-\u001f\u007f-\u009f"]/.test(path) ? JSON.stringify(path) : path;

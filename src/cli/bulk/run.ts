@@ -210,7 +210,7 @@ interface RunOptions {
 /**
  * Processes all images. Each device processes several images concurrently, and the first free
  * device takes the next image.
- * @throws CrispenError if the run cannot continue; `ABORTED`
+ * @throws CrispenError if the run cannot continue; `ABORTED` if `options.signal` is aborted
  */
 async function runAll(
   work: readonly Work[],
@@ -265,7 +265,7 @@ async function makeOne(
     try {
       const to = join(out, output);
       await makeFolder(dirname(to));
-      // Only the first image in each folder tests whether files can be created there.
+      // A test file is written only for the first result in each folder.
       const tries = !tried.has(dirname(to));
       const place = await findOutput(to, path, { tries });
       tried.add(dirname(to));
@@ -363,8 +363,9 @@ const UNCOMPRESSED = 4;
 const SAMPLED = 400;
 
 /**
- * Estimates the total pixels of the inputs and results, and the total bytes of the results, from a
- * sample of the images.
+ * Estimates the total number of pixels in the inputs and in the results, and the total size of the
+ * results in bytes. The estimates come from a sample of the images. `largest` is the number of
+ * pixels in the largest input of the sample.
  */
 async function estimateSizes(work: readonly Work[], { task: { size } }: ImageSettings) {
   const step = Math.max(1, Math.ceil(work.length / SAMPLED));
@@ -452,7 +453,7 @@ async function dryRun(
   const data = Uint8ClampedArray.from({ length: PROBE ** 2 * 4 }, (_, i) => ((i * 31) % 251) | 128);
   const image = { width: PROBE, height: PROBE, data };
   const probe = () => enlarger.probe(image, { ...settings.task, size: factorAlone(settings) });
-  // The first run also compiles kernels, so its time is not used.
+  // The first probe also compiles kernels, so its time is not used.
   await probe();
   const seconds = ((await probe()) / PROBE ** 2 / 1000) * input;
   const memory = largest * 4 * 6 + (settings.tiling.memoryBudget ?? 2 ** 30);

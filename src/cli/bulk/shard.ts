@@ -5,7 +5,7 @@ import { UsageError } from '../command.ts';
  * A part of the work. An image belongs to it if the hash of its path, modulo `of`, is `index - 1`.
  */
 export interface Shard {
-  /** The number of the shard, starting from 1. */
+  /** The number of the shard, from 1 to the number of shards, which is `of`. */
   readonly index: number;
   readonly of: number;
 }
@@ -16,8 +16,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * Parses the value of `--shard`. The value is a shard such as `2/8`, or `auto` to use the index of
  * the job scheduler's task. `auto/8` also states the number of tasks, for schedulers that do not
  * provide it.
- * @throws UsageError for other values, if no scheduler started this process, or if the number of
- *   tasks is unknown
+ * @throws UsageError for other values; for `auto`, also if no scheduler started this process or if
+ *   the number of tasks is unknown
  */
 export function shardOf(text: string, env: Environment = process.env): Shard {
   const [, what, count] = /^(auto|\d+)(?:\/(\d+))?$/.exec(text) ?? [];

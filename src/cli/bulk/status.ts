@@ -13,7 +13,7 @@ export interface Status {
   readonly failed: readonly Pick<Entry, 'input' | 'code' | 'message'>[];
   /** The number of images that no shard has reported yet; null if some shard has never started. */
   readonly missing: number | null;
-  /** The results that were written but no longer exist. */
+  /** The results that no longer exist, or whose files now have a different size. */
   readonly lost: readonly string[];
   /** The shards to run again, as values of `--shard`. */
   readonly again: readonly string[];
@@ -21,7 +21,7 @@ export interface Status {
 
 /**
  * Runs the command `crispen status DIR`, which summarises the journal files of all shards. The exit
- * code is 1 if any image is not done.
+ * code is 1 if any shard has to be run again.
  */
 export async function statusCommand(args: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -71,7 +71,7 @@ export async function statusOf(folder: string): Promise<Status> {
   for (const { shard } of shards.values()) open.delete(shard);
   const failed: Entry[] = [];
   const lost: string[] = [];
-  /** The number of images that each shard has reported, by the shard's number. */
+  /** The number of reported images in each shard. The keys are the numbers of the shards. */
   const counted = new Map<number, number>();
   let done = 0;
   for (const entry of latest.values()) {

@@ -8,9 +8,9 @@ import { embedAvif } from './embed.ts';
 
 /**
  * Encodes AVIF with libavif and libaom in WebAssembly, because browsers have no AVIF encoder. The
- * WebAssembly file (3.5 MB) is stored next to this chunk and is fetched on first use. The encoder
- * uses only one thread, because threads require a page with special HTTP headers. 16-bit images are
- * written with 10 bits per sample.
+ * WebAssembly file (3.5 MB) is stored next to the built JavaScript files and is fetched on first
+ * use. The encoder uses only one thread, because threads require a page with special HTTP headers.
+ * 16-bit images are written with 10 bits per sample.
  */
 export const avif: Encoder = { type: 'image/avif', encode };
 

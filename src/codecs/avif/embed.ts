@@ -3,9 +3,9 @@ import { ascii, Bytes, join } from '../bytes.ts';
 import { isoBoxes } from '../iso.ts';
 
 /**
- * Adds the colour profile as a property of the primary item. The profile is added to `ipco`, after
- * a 12-byte header, and an association is added to `ipma`. The file offsets in `iloc` are increased
- * by the number of added bytes.
+ * Adds the colour profile as a property of the primary item. A `colr` box with the profile is added
+ * to the `ipco` box, and the `ipma` box then assigns it to the item. The `iloc` box contains file
+ * offsets, which are increased by the number of added bytes.
  */
 export function embedAvif(
   file: Uint8Array<ArrayBuffer>,

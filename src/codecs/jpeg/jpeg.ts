@@ -4,7 +4,8 @@ import type { Encoder } from '../encoder.ts';
 import { embedJpeg } from './embed.ts';
 
 /**
- * Encodes JPEG. The format does not support transparency, so transparent pixels are drawn on white.
+ * Encodes an image as JPEG. The format does not support transparency, so transparent pixels are
+ * drawn on white.
  */
 export const jpeg: Encoder = {
   type: 'image/jpeg',

@@ -1,6 +1,6 @@
 /**
  * Information about the JPEG format. A JPEG header can state sides of up to 65,535 pixels, but
- * libjpeg, which browsers and the command line use, supports only 65,500.
+ * libjpeg, which browsers and Crispen's command line use, supports only 65,500.
  */
 export const jpeg = {
   name: 'jpeg',

@@ -4,10 +4,10 @@ import type { Encoder } from '../encoder.ts';
 import { pngWriter } from './pngStream.ts';
 
 /**
- * Encodes PNG losslessly. The encoder does not use a canvas, which would change colours with low
- * alpha. The file has 8 or 16 bits per sample, like the image. It is grey if `tags.grey` is set,
- * unless an RGB profile is the only description of its colours. It has an alpha channel unless
- * every pixel is opaque.
+ * Encodes an image as PNG, without loss. The encoder does not use a canvas, which would change
+ * colours with low alpha. The file has 8 or 16 bits per sample, like the image. It is grey if
+ * `tags.grey` is set, unless an RGB profile is the only description of its colours. It has an alpha
+ * channel unless every pixel is opaque.
  */
 export const png: Encoder = {
   type: 'image/png',

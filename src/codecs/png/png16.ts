@@ -23,7 +23,7 @@ export async function decodePng16(
   for (let from = 0, to = 0; to < rgba.length; from += channels, to += 4) {
     for (let k = 0; k < 3; k++) rgba[to + k] = data[hasColour ? from + k : from];
     if (hasAlpha) rgba[to + 3] = data[from + channels - 1];
-    // A PNG without alpha can mark one colour as transparent.
+    // A PNG without an alpha channel can mark one colour as transparent.
     else {
       const isClear = transparency?.length && transparency.every((v, k) => v === data[from + k]);
       rgba[to + 3] = isClear ? 0 : 65535;
@@ -33,9 +33,9 @@ export async function decodePng16(
 }
 
 /**
- * Checks that the compressed data inflates to exactly the number of bytes that an image of the
- * stated size needs. The decoder keeps all bytes in memory, so longer data could use up the memory.
- * For shorter data, the file is rejected before memory is allocated for the pixels.
+ * Checks that the compressed data inflates to about as many bytes as an image of the stated size
+ * needs. The decoder keeps all bytes in memory, so longer data could use up the memory. A file with
+ * too little data is rejected before memory is allocated for the pixels.
  */
 async function checkLength(
   file: Uint8Array<ArrayBuffer>,

@@ -6,10 +6,11 @@ import { type PngPart, pngParts } from './pngParts.ts';
 const KINDS: readonly string[] = ['acTL', 'fcTL', 'fdAT', 'IDAT'];
 
 /**
- * Converts an animated PNG to a still PNG, so that every decoder returns the same image. Normally,
- * the still PNG contains the first frame. However, the IDAT chunks can contain a separate image for
- * viewers without animation support. If the first frame then covers only a part of the canvas, the
- * result is that separate image. Source: the PNG specification, W3C, third edition.
+ * Finds the edits that convert an animated PNG to a still PNG, so that every decoder returns the
+ * same image. Normally, the still PNG contains the first frame. However, the IDAT chunks can
+ * contain a separate image for viewers without animation support. If there is such an image and the
+ * first frame covers only a part of the canvas, the still PNG contains the separate image. Source:
+ * the PNG specification, W3C, third edition.
  */
 export function stillOf(bytes: Bytes): {
   readonly animation: 'first frame' | 'still picture' | null;
@@ -35,8 +36,8 @@ export function stillOf(bytes: Bytes): {
     KINDS.includes(type) && type !== 'IDAT' ? [at, next] : undefined;
   if (isFrameFirst && control) return { animation: 'first frame', edits: () => dropped };
 
-  // The first frame covers the canvas if it has the header's width and height and begins in the top
-  // left corner.
+  // The first frame covers the canvas if it has the width and height that the file's header states
+  // and begins in the top left corner.
   const start = control?.start ?? Number.NaN;
   const isWhole =
     [16, 20].every((at, i) => bytes.u32be(at) === bytes.u32be(start + 4 + i * 4)) &&
@@ -51,8 +52,8 @@ export function stillOf(bytes: Bytes): {
         if (!KINDS.includes(type)) return undefined;
         if (type === 'fcTL') frames++;
         if (type !== 'fdAT' || frames !== 1) return [at, next];
-        // An fdAT chunk begins with a four-byte number. The rest has the same form as the data of
-        // an IDAT chunk.
+        // The data of an fdAT chunk begins with a four-byte sequence number. The rest has the same
+        // form as the data of an IDAT chunk.
         return [at, next, chunk('IDAT', bytes.data.subarray(start + 4, end))];
       };
     },

@@ -37,8 +37,8 @@ export function colourType({ grey, icc, pngColours }: ImageTags, hasAlpha: boole
 }
 
 /**
- * Builds the chunks between the header and the pixels: colour space, EXIF and XMP. For RGB images
- * with colour chunks, a profile is also written, because many programs read only profiles.
+ * Builds the chunks between the header and the pixels: colour space, EXIF and XMP. If an RGB image
+ * has both colour chunks and a profile, both are written, because many programs read only profiles.
  */
 export async function tagChunks(
   { icc, pngColours, exif, xmp }: ImageTags,

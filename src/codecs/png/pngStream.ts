@@ -12,8 +12,8 @@ import {
 
 /**
  * Writes a PNG losslessly, row by row. This module needs only a few megabytes of memory for any
- * image size. The only platform feature that it uses is `CompressionStream`, so it works in pages,
- * workers and Node. Source: the PNG specification, W3C, third edition.
+ * image size. It uses only web APIs that Node also supports, such as `CompressionStream`, so it
+ * works in pages, workers and Node. Source: the PNG specification, W3C, third edition.
  */
 
 /** One or more whole rows of RGBA, from top to bottom, with the bit depth of the file. */
@@ -27,9 +27,9 @@ export interface PngHeader {
   /** The number of bits per sample; default 8. */
   readonly depth?: Depth;
   /**
-   * The tags of the image. If `grey` is set, the file is grey. If, however, `icc` is set and
-   * `pngColours` is null, the file is RGB, because a grey PNG cannot contain an RGB profile.
-   * By default, the file is sRGB and has no metadata.
+   * The tags of the image. If `grey` is set, the file is grey, unless `icc` is set and `pngColours`
+   * is null. In that case, the file is RGB, because a grey PNG cannot contain an RGB profile. By
+   * default, the file is sRGB and has no metadata.
    */
   readonly tags?: ImageTags;
 }
@@ -38,13 +38,14 @@ export interface PngHeader {
 const STRIP_BYTES = 2 ** 20;
 /** The number of compressed bytes per IDAT chunk. */
 const IDAT_BYTES = 2 ** 18;
-/** The number of bytes of a row that are examined to choose its filter. */
+/** The maximum number of bytes of a row that are examined to choose its filter. */
 const SAMPLES = 4096;
 
 /**
- * Creates a stream that receives rows, writes a PNG file to `to`, and closes `to` after the last
- * row. A write resolves when its rows have been compressed and written to `to`, so a producer that
- * waits for each write needs little memory. If the stream fails or is aborted, it aborts `to`.
+ * Creates a stream that receives rows and writes a PNG file to `to`. Closing the stream also closes
+ * `to`. A write resolves when its rows have been compressed. The compressor waits while `to` is
+ * busy, so a producer that waits for each write needs little memory. If the stream fails or is
+ * aborted, it aborts `to`.
  *
  * @throws CrispenError (as the error of the stream) `INVALID_INPUT` for too few or too many rows,
  *   and any error of `to`
@@ -139,7 +140,7 @@ class Idat implements Transformer<Uint8Array, Uint8Array<ArrayBuffer>> {
   }
 }
 
-/** The indices of the RGBA channels that a file of each colour type stores. */
+/** For each colour type, the indices of the RGBA channels that the file stores. */
 const STORED: Readonly<Record<PngColour, readonly number[]>> = {
   0: [0],
   2: [0, 1, 2],
@@ -155,8 +156,8 @@ class RowFilters {
   readonly #header: PngHeader;
   readonly #stored: readonly number[];
   /**
-   * The number of bytes per pixel in the file. Filters compare a byte with the one that is this
-   * many bytes before it, which belongs to the pixel on the left.
+   * The number of bytes per pixel in the file. Filters compare each byte with the corresponding
+   * byte of the pixel on the left, which is this many bytes earlier.
    */
   readonly #pixel: number;
   /**
@@ -227,13 +228,13 @@ class RowFilters {
 /**
  * Writes the row with the best filter. This is the filter whose residuals, read as signed bytes,
  * have the smallest sum of absolute values. The specification recommends this heuristic (12.7). In
- * long rows, only a sample of the bytes is examined. `row` and `above` begin with a pixel of zeros.
+ * long rows, only some of the bytes are examined. `row` and `above` begin with a pixel of zeros.
  */
 function filterRow(out: Uint8Array, row: Uint8Array, above: Uint8Array, pixel: number): void {
   const end = row.length;
   const sums = [0, 0, 0, 0, 0];
-  // In long rows, the step is a whole number of pixels plus one byte, so that the sample contains
-  // bytes of every channel.
+  // In long rows, the step is a whole number of pixels plus one byte, so that bytes of every
+  // channel are examined.
   const step = end < SAMPLES ? 1 : Math.ceil(end / SAMPLES / pixel) * pixel + 1;
   for (let i = pixel; i < end; i += step) {
     const [value, left, up, corner] = [row[i], row[i - pixel], above[i], above[i - pixel]];

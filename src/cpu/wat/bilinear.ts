@@ -35,7 +35,7 @@ const axis = (index: string, size: 'xWidth' | 'xHeight', low: string, high: stri
     `(if (i32.lt_s ${get(low)} ${get(high)}) (then ${set(high, add(get(low), int(1)))}))`,
   );
 
-/** bilinear: see `RECORDS`. */
+/** Generates the function `bilinear` (see `RECORDS` in `records.ts`). */
 export function bilinearText(madd: MultiplyAdd): string {
   const between = (a: string, b: string, f: string) => madd(`(f32x4.sub ${b} ${a})`, get(f), a);
   const load = (line: string, column: string) =>

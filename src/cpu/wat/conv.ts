@@ -26,9 +26,10 @@ export interface ConvTile {
 /**
  * The tile sizes for eight and for four output channels. Single-pixel tiles are used for maps that
  * are too narrow for the larger tiles. Each iteration of the inner loop processes one input
- * channel. V8 up to 12.4 (Node 22) moves all of an iteration's loads to its start. The loads, the
- * sums and one product fill the 15 vector registers that V8 can use on x64. With more channels per
- * iteration or more pixels, V8 keeps sums in memory and reaches only half the speed.
+ * channel. V8 up to version 12.4 (Node 22) moves all of an iteration's loads to its start. For a
+ * tile of 4 pixels and 8 channels, the loads, the sums and one product fill the 15 vector registers
+ * that V8 can use on x64. With more input channels per iteration or more pixels per tile, V8 keeps
+ * sums in memory and reaches only half the speed.
  */
 const TILES: readonly ConvTile[] = [
   { pixels: 4, channels: 8 },
@@ -96,8 +97,8 @@ ${get('w')})`;
 }
 
 /**
- * Generates a loop over a row's tiles, from left to right. The last tile is moved left until it
- * fits.
+ * Generates a loop over a row's tiles, from left to right. The last tile is moved left so that it
+ * ends at the end of the row.
  */
 function rowText({ pixels, channels }: ConvTile, single: ConvTile): string {
   const call = (tile: ConvTile) =>
@@ -119,8 +120,9 @@ function rowText({ pixels, channels }: ConvTile, single: ConvTile): string {
 }
 
 /**
- * conv: a convolution, computed row by row. All pixels of a row use one block of weights before the
- * next block is used. The weights and three input rows therefore stay in the L1 cache.
+ * Generates the function `conv`, which computes a convolution row by row. All pixels of a row use
+ * one block of weights before the next block is used. The weights and three input rows therefore
+ * stay in the L1 cache.
  */
 export function convText(madd: MultiplyAdd): string {
   const [wide8, wide4, single8, single4] = TILES;

@@ -13,8 +13,8 @@ import {
 } from './text.ts';
 
 /**
- * move: see `RECORDS`. The WebAssembly function `move` copies one number at a time. A faster copy
- * would gain little, because networks spend most of their time in convolutions.
+ * Generates the function `move` (see `RECORDS` in `records.ts`), which copies one number at a time.
+ * A faster copy would gain little, because networks spend most of their time in convolutions.
  */
 export function moveText(): string {
   const divide = get('divide');

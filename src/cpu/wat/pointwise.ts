@@ -19,7 +19,7 @@ const splat = (value: number): string =>
 /**
  * Computes `exp(v)` with an error of at most two units in the last place. `v` is split into
  * `n * ln(2) + r`, where `n` is an integer. A polynomial (Cephes expf) computes `e^r`, and `n`
- * becomes the exponent. `v` is clamped so that the result is in f32's range. NaN stays NaN.
+ * becomes the exponent. `v` is clamped so that the result is in the range of f32. NaN stays NaN.
  */
 const expText = (madd: MultiplyAdd): string => `(func $exp (param $v v128) (result v128)
 ${locals('v128', ['n', 'r', 'y'])}
@@ -45,7 +45,7 @@ ${[-1.453152027, 1.421413741, -0.284496736, 0.254829592]
 ${set('s', `(f32x4.mul (f32x4.mul ${get('s')} ${get('t')}) (call $exp (f32x4.neg (f32x4.mul ${get('a')} ${get('a')}))))`)}
 (v128.bitselect (f32x4.sub ${splat(1)} ${get('s')}) ${get('v')} (v128.const i32x4 0x7fffffff 0x7fffffff 0x7fffffff 0x7fffffff)))`;
 
-/** Generates the function for the activations without a slope. The kind selects the activation. */
+/** Generates the function for the activations without a slope. `$kind` selects the activation. */
 const specialText = (): string => `(func $special (param $kind i32) (param $v v128) (result v128)
 (local $s v128)
 (if (i32.eq ${get('kind')} ${int(KINDS.gelu)}) (then (return (f32x4.mul (f32x4.mul ${get('v')} ${splat(0.5)})
@@ -55,7 +55,7 @@ ${set('s', `(f32x4.div ${splat(1)} (f32x4.add ${splat(1)} (call $exp (f32x4.neg 
 (if (i32.eq ${get('kind')} ${int(KINDS.centredSigmoid)}) (then (return (f32x4.sub ${get('s')} ${splat(0.5)}))))
 ${get('s')})`;
 
-/** pointwise: see `RECORDS`. */
+/** Generates the function `pointwise` (see `RECORDS` in `records.ts`). */
 export function pointwiseText(madd: MultiplyAdd): string {
   const operands = ['a', 'm', 'r', 'y'] as const;
   const activate = (kind: 'kind0' | 'kind1', slope: string) =>

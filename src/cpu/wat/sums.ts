@@ -13,8 +13,9 @@ import {
 } from './text.ts';
 
 /**
- * sums: see `RECORDS`. The function processes four channels at a time. It adds the pixels of a row
- * in f32. The host then adds the sums of the rows in f64.
+ * Generates the function `sums` (see `RECORDS` in `records.ts`). The function processes four
+ * channels at a time. It adds the pixels of a row in f32. The host then adds the sums of the rows
+ * in f64.
  */
 export function sumsText(): string {
   const body = lines(

@@ -22,8 +22,8 @@ const difference = (a: string, b: string) => `(f32x4.sub ${get(a)} ${get(b)})`;
 const twice = (value: string) => mul(value, int(2));
 
 /**
- * Generates code that reads the next column of a window's four rows and transforms it into the
- * variables `${column}0` to `${column}3`.
+ * Generates code that reads the next column of a window (4x4 input pixels) and transforms it into
+ * the variables `${column}0` to `${column}3`.
  */
 const columnText = (column: string): string =>
   lines(
@@ -165,10 +165,10 @@ const outputText = (madd: MultiplyAdd): string => {
 };
 
 /**
- * winograd: a 3x3 convolution with tiles of 2x2 pixels, F(2x2, 3x3) from Lavin and Gray, Fast
- * Algorithms for Convolutional Neural Networks (2015). `$row` counts rows of tiles. `TILES`
- * tiles are computed at a time, so that their transformed windows and products stay in the L2
- * cache.
+ * Generates the function `winograd`, which computes a 3x3 convolution with tiles of 2x2 pixels:
+ * F(2x2, 3x3) from Lavin and Gray, Fast Algorithms for Convolutional Neural Networks (2015). `$row`
+ * is the index of a row of tiles. `TILES` tiles are computed at a time, so that their transformed
+ * windows and products stay in the L2 cache.
  */
 export function winogradText(madd: MultiplyAdd): string {
   const body = lines(

@@ -25,7 +25,8 @@ export function fuseBlocks(graph: Graph, { fits, ...options }: BlockOptions = {}
 }
 
 /**
- * Claims each whole attention-in-attention block together with the first layers of the next block.
+ * Claims each whole attention-in-attention block. Where possible, the block's last op also computes
+ * the first layers of the next block.
  */
 function claimAttentionBlocks(fuser: Fuser, patterns: PatternFinder): void {
   const blocks = fuser.graph.nodes

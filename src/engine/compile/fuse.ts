@@ -121,7 +121,7 @@ export class Fuser {
    * Fuses `conv [activation] [mul other] [add other] [activation]` into one op. A nearest-neighbour
    * enlargement or a concatenation can come first. The pattern can contain a `mix` instead of `mul`
    * and `add`. If the convolution reads a concatenation, `mul` and `mix` are not fused, because the
-   * kernel for concatenated maps has no binding for a multiplier. It can read
+   * kernel for concatenated maps has no binding for a multiplier. This kernel can read at most
    * `MAX_PARTS` maps. If it already reads that many, an `add` is fused only if `other` is one of
    * them.
    */
@@ -139,7 +139,7 @@ export class Fuser {
     for (let next = this.#follower(last); next !== null; next = this.#follower(last)) {
       const follower = this.graph.nodes[next];
       const squares = follower.inputs[0] === follower.inputs[1];
-      if (squares) break; // Both operands are this value, so it would have to be written.
+      if (squares) break; // Both operands are this value, so it would have to be written to memory.
       if (follower.op === 'activation' && act1 === null) {
         if (!this.#activates(follower.activation)) break;
         const first = act0 === null && multiplier === null && addend === null;
@@ -169,7 +169,7 @@ export class Fuser {
       } else if (follower.op === 'add' && addend === null && act1 === null) {
         const summand = other(follower, last);
         // An `add` computes `a + factor * b`. The kernel can multiply only the convolution's result
-        // by `factor`, so this result must be `b`.
+        // by `factor`, so this result must be `b` unless `factor` is 1.
         const scalable = follower.factor === 1 || follower.inputs[1] === last;
         if (!scalable || !canBind(summand)) break;
         addend = summand;
@@ -313,7 +313,7 @@ export class Fuser {
   }
 
   /**
-   * Returns the only node that reads `id`. Returns null if there is no such node or several, if the
+   * Returns the only node that reads `id`. Returns null if no node or several nodes read it, if the
    * reader is already part of an op, or if the value of `id` must be written to memory.
    */
   #follower(id: NodeId): NodeId | null {

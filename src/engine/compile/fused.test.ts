@@ -59,8 +59,8 @@ const LEVELS: readonly (readonly [string, By])[] = [
 const size = { width: 8, height: 6 };
 
 /**
- * Generates pseudorandom weights from a fixed seed. Their range depends on the layer's number of
- * inputs, so that values do not grow from layer to layer.
+ * Generates pseudorandom weights from a fixed seed. The more inputs a layer has, the smaller its
+ * weights are, so that values do not grow from layer to layer.
  */
 function seeded({ graph }: Network): Map<string, Float32Array> {
   const next = randomStream(7);
@@ -77,7 +77,7 @@ type Value = PlanarMap | Float32Array;
 
 /**
  * Computes the result of a fused graph in JavaScript. For each type of op, it uses the formula in
- * the comment on that type. Values are dropped after their last use.
+ * the comment on that type in `fused.ts`. Values are dropped after their last use.
  */
 function run(
   fused: FusedGraph,

@@ -1,8 +1,8 @@
 /**
  * A fused graph is the form of a graph that both backends execute. It is a list of ops in execution
- * order. Each op computes one or more nodes of the graph, reads and writes named values, and names
- * its weights. The GPU backend turns each op into dispatches (`emit/`). The CPU backend runs the
- * same list.
+ * order. Each op computes one or more nodes of the graph, and lists the values that it reads and
+ * writes and the weights that it uses. The GPU backend turns each op into dispatches (`emit/`). The
+ * CPU backend computes the ops in WebAssembly or TypeScript (`src/cpu/`).
  *
  * A *value* is the result of a graph node and has the id of that node. `graph.nodes[id]` states its
  * name and shape: a feature map [channels][height * scale][width * scale] for an LR image of
@@ -58,7 +58,8 @@ interface Fused {
 /**
  * Computes the following, without the parts that are null:
  *   y = act1(factor * act0(conv(x) + bias) * multiplier + addend)
- * If `mix` is given, `multiplier` is a vector of two weights, and there is an `addend`:
+ * If `mix` is given, `multiplier` is a vector of two weights, `addend` is not null, and the formula
+ * is:
  *   y = act1(multiplier[mix] * act0(conv(x) + bias) + multiplier[1 - mix] * addend)
  *
  * `x` is either a single map or two to five maps of the same size. If `x` is a single map, it is
@@ -124,8 +125,8 @@ export interface DynamicWeightsOp extends Fused, OneToOne {
 }
 
 /**
- * The parameters of attention within groups: those of `groupScores`, and the channel `first` at
- * which the values begin.
+ * The parameters of attention within groups: those of `groupScores`, and `first`, the channel of
+ * the map `kv` at which the attention's values begin.
  */
 export interface AttentionSizes extends Omit<OpOf<'groupScores'>, 'op'> {
   readonly first: number;
@@ -252,8 +253,8 @@ export interface PixelLayer {
 }
 
 /**
- * Only `merge.ts` creates the following ops, and only for the GPU. In these ops, `next` is a layer
- * that reads the op's result and that the op computes too.
+ * Only `merge.ts` creates the following ops, and only for the GPU. In these ops, `next` is a second
+ * layer, which reads the op's result and is computed by the same op.
  *
  * A view of consecutive channels of a map, starting at `first`. Nothing is copied.
  */
@@ -276,8 +277,8 @@ export interface PixelLayerOp extends Fused, PixelLayer {
 }
 
 /**
- * Computes `y = r + conv(activation(u) * v)`, where `u` and `v` are the halves of a 3x3 depthwise
- * convolution of `x`.
+ * Computes `y = r + conv(activation(u) * v)`, where `u` is the first half of the channels of a 3x3
+ * depthwise convolution of `x`, and `v` is the second half.
  */
 export interface GatedProjectionOp extends Fused {
   readonly op: 'gatedProjection';

@@ -25,8 +25,8 @@ describe('lower', () => {
       for (let i = 0; i < 16; i++) {
         expect(names(program).filter((name) => name.startsWith(`block${i}.`))).toEqual(
           // The last step of a block also computes the next block's first convolution, and sums
-          // up the convolution's results for pooling. No block precedes the first one, so it has
-          // two additional steps that do this.
+          // up the convolution's results for pooling. No block precedes block 0, so block 0 has
+          // two additional steps for this work.
           i === 0
             ? [
                 'block0.reduce_lrelu',
@@ -64,8 +64,8 @@ describe('lower', () => {
         ...writes,
       ])
       .reduce((sum, id) => sum + program.resources[id].bytes(size), 0);
-    // The rest is the partial sums for pooling. Writing them moves 160 bytes per 64 pixels, and
-    // reading them moves another 160.
+    // The bytes beyond 1,120 are partial sums for pooling. Writing them moves 160 bytes per 64
+    // pixels, and reading them moves another 160.
     const sums = bytes / (512 * 512) - 1120;
     expect(sums).toBeGreaterThan(0);
     expect(sums).toBeLessThan(6);

@@ -29,8 +29,8 @@ const MAX_MAPS = 4;
 const ALIGNMENT = 256;
 
 /**
- * Merges ops. This is a pure function. The values in `keep` are still written to memory and do not
- * disappear inside merged ops.
+ * Returns a copy of `fused` in which ops are merged where possible. The values in `keep` are still
+ * written to memory and do not disappear inside merged ops.
  */
 export function merge(
   fused: FusedGraph,
@@ -122,7 +122,7 @@ class Merger {
     return this.#isFree(id) && this.#readers.get(id)?.length === 1;
   }
 
-  /** Whether a value is only needed inside the graph. */
+  /** Whether a value is needed only inside the graph. */
   #isFree(id: ValueId): boolean {
     return !this.#keep.has(id) && id !== this.#fused.graph.output;
   }
@@ -334,8 +334,8 @@ class Merger {
 
   /**
    * Merges a 1x1 convolution with the normalisation of its input. If the convolution reads several
-   * maps, it is instead merged with a second 1x1 convolution that reads a slice of its result, if
-   * there is one.
+   * maps, it is instead merged with a second 1x1 convolution that reads a slice of the first one's
+   * result, if there is one.
    */
   #pixelLayer(conv: ConvOp): void {
     if (conv.kernel !== 1 || !isBare(conv)) return;
@@ -434,8 +434,8 @@ class Merger {
 }
 
 /**
- * The maximum number of channels per head. A head's normalised pixels are stored in workgroup
- * memory.
+ * The maximum number of channels in a `normedAttention`. Its kernel stores normalised pixels in
+ * workgroup memory.
  */
 const MAX_ATTENTION = 60;
 /** The maximum number of channels that `channelAttentionKernel` supports. */

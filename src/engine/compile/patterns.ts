@@ -3,9 +3,7 @@ import type { Activation, Graph, GraphNode, NodeId } from '../../graph/graph.ts'
 type ConvNode = GraphNode & { readonly op: 'conv' };
 type LinearNode = GraphNode & { readonly op: 'linear' };
 
-/**
- * An attention-in-attention block that two fused ops compute (`AttentionGateOp`, `AttentionMixOp`).
- */
+/** An attention-in-attention block, which becomes an `AttentionGateOp` and an `AttentionMixOp`. */
 export interface AttentionBlock {
   /** The block's input and output. */
   readonly x: NodeId;

@@ -5,18 +5,18 @@ import type { NetworkWeights } from './weights.ts';
 
 export type ResourceId = number;
 
-/** A buffer that steps write and read. It holds a node's value, pooling sums, or pixels. */
+/** A buffer for pixels, a node's value, or intermediate results such as sums for pooling. */
 export interface Resource {
   readonly name: string;
-  /** The bytes needed for tiles of `size` LR pixels, overlap included. */
+  /** Returns how many bytes a tile of `size` LR pixels needs, including its overlap. */
   readonly bytes: (size: Size) => number;
   /** Whether the resource has its own buffer instead of a shared slot. */
   readonly external: boolean;
 }
 
 /**
- * A tile in LR pixels. Its coordinates are relative to the top left of the image, or of the part of
- * the image that is on the GPU (`ImageResources.source`).
+ * A tile in LR pixels. Its coordinates are relative to the top left corner of the image, or of the
+ * part of the image that is on the GPU (`ImageResources.source`).
  */
 export interface TileView extends Tile {
   readonly image: Size;
@@ -88,7 +88,7 @@ export interface Step {
   readonly sums?: Sums;
   readonly scale: number;
   readonly grid: (size: Size, tile: TileView) => Grid;
-  /** Returns the values for the kernel's uniform, by field name. */
+  /** Returns the values of the kernel's uniform fields, by name. */
   readonly params: (size: Size, tile: TileView) => Params;
   readonly multiplyAdds: number;
   /**
@@ -100,7 +100,7 @@ export interface Step {
   readonly share?: (size: Size) => number;
 }
 
-/** A graph lowered to dispatches. It is plain data and does not refer to a device. */
+/** A graph lowered to dispatches. It does not refer to a device. */
 export interface Program {
   readonly element: ElementType;
   readonly resources: readonly Resource[];

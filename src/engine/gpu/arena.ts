@@ -31,8 +31,8 @@ export interface SizedDispatch extends Dispatch {
 }
 
 /**
- * Plans the memory slots of a program's resources for tiles of `size`. External resources have no
- * slots.
+ * Plans the memory slots of a program's resources for tiles of `size`. External resources have
+ * their own buffers instead of slots.
  */
 export function planProgram(program: Program, size: Size, keep: ReadonlySet<ResourceId>) {
   const end = program.steps.length;
@@ -61,9 +61,10 @@ export function planProgram(program: Program, size: Size, keep: ReadonlySet<Reso
 }
 
 /**
- * The bind groups and buffers of a model for tiles up to a given size. The buffers hold external
- * resources, feature maps by slot, and uniforms. An arena is created once and can run any number of
- * tiles up to that size. The buffers belong to the `Buffers` object that created them.
+ * The bind groups and buffers of a model for tiles up to a given size. Each external resource and
+ * each memory slot has a buffer, and one more buffer holds the uniforms. An arena is created once
+ * and can run any number of tiles up to that size. The buffers belong to the `Buffers` object that
+ * created them.
  */
 export class Arena {
   readonly dispatches: readonly Dispatch[];
@@ -131,14 +132,17 @@ export class Arena {
 
   /**
    * Writes data to the start of a resource. Call this method within `Device.scoped`, which catches
-   * WebGPU errors. The `write` callback of `run` is called there.
+   * WebGPU errors. `run` calls its `write` callback within `scoped`.
    */
   write(resource: ResourceId, data: ArrayBufferView): void {
     const content = data as ArrayBufferView<ArrayBuffer>;
     this.#device.gpu.queue.writeBuffer(this.#buffers[resource], 0, content);
   }
 
-  /** @param size the tile's size in LR pixels, which determines the offsets of map parts */
+  /**
+   * @param size the tile's size in LR pixels, which determines where the parts of a map start in
+   *   their buffer
+   */
   #bind({ reads, writes }: Step, index: number, size: Size): GPUBindGroup {
     const { pipeline, layout } = this.#model.pipelines[index];
     const bound = (operand: Operand): GPUBufferBinding => {
@@ -188,7 +192,7 @@ export class Arena {
   /**
    * Submits dispatches in order. They are cut into pieces, and consecutive pieces are submitted
    * together as long as their work is within the limit that `pace` sets for a submission. At most
-   * two submissions are in flight at any time. The function can return while they are still
+   * two submissions are in flight at any time. The method can return while they are still
    * running, so that the next run or a readback can follow without a gap. When `signal` fires, the
    * run stops between submissions.
    *
@@ -214,8 +218,8 @@ export class Arena {
       readonly start?: (encoder: GPUCommandEncoder) => void;
       readonly finish?: (encoder: GPUCommandEncoder) => void;
       /**
-       * Uploads the run's input. It is called before the first submission, and WebGPU errors of the
-       * upload make the run fail.
+       * Uploads the run's input. It is called before the first submission. If the upload causes a
+       * WebGPU error, the run fails.
        */
       readonly write?: () => void;
     },
@@ -312,9 +316,10 @@ interface Piece {
 }
 
 /**
- * Cuts a dispatch along `y` into as few pieces as possible. While the last workgroups of a piece
- * run, other threads are idle, and the loss is largest if a CPU emulates the GPU. The work of a
- * piece is about `most` or less, unless that would take more than `MAX_PIECES` pieces.
+ * Cuts a dispatch along `y` into as few pieces as possible, because each piece costs time: while
+ * its last workgroups run, other threads are idle. The loss is largest if a CPU emulates the GPU.
+ * The work of a piece is about `most` or less, unless that would take more than `MAX_PIECES` pieces
+ * or more pieces than the dispatch has rows of workgroups.
  */
 function cut(dispatch: SizedDispatch, most: number): Piece[] {
   const rows = dispatch.grid[1];

@@ -16,8 +16,9 @@ export interface BoundKernel<P extends string> {
 export const uniformUsage = USAGE.UNIFORM | USAGE.COPY_DST | USAGE.COPY_SRC;
 
 /**
- * Binds a kernel's buffers by the names in its contract. Call this function within error scopes.
- * @param uniform a buffer of `PARAM_BYTES` with `uniformUsage`
+ * Binds buffers to a kernel by the names in the kernel's `reads` and `writes`. Call this function
+ * within error scopes.
+ * @param uniform a buffer of `PARAM_BYTES` bytes with the usage `uniformUsage`
  */
 export function bindKernel<R extends string, W extends string, P extends string>(
   device: Device,

@@ -302,7 +302,7 @@ export class Device {
 
   /**
    * Waits until all work submitted so far has run.
-   * @param work multiply-adds of the last submission
+   * @param work the number of multiply-adds in the last submission
    */
   async idle(work = 0): Promise<void> {
     await this.#wait(

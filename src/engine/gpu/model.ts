@@ -12,7 +12,7 @@ interface Span {
   readonly size: number;
 }
 
-/** A network on the GPU, with compiled dispatches and uploaded weights. */
+/** A network on the GPU, with compiled pipelines and uploaded weights. */
 export interface Model {
   readonly network: Network;
   readonly program: Program;

@@ -75,8 +75,8 @@ export class Pace {
   }
 
   /**
-   * Waits for submissions in flight. Does not throw their errors, because callers use it only to
-   * clean up.
+   * Waits for submissions in flight. Does not throw their errors, because callers use this method
+   * only to clean up.
    */
   async drain(): Promise<void> {
     await Promise.allSettled(this.#inFlight.splice(0));

@@ -10,7 +10,7 @@
 const POLLED_MS = 50;
 /**
  * If this many trials in a row take longer than `POLLED_MS`, `Polling` concludes that the browser
- * polls the queue. Fewer slow trials can also occur because the machine is busy.
+ * polls the queue. One or two slow trials prove nothing, because the machine may be busy.
  */
 const TRIALS = 3;
 

@@ -65,7 +65,7 @@ export class Reading {
 }
 
 /**
- * Reads back a buffer with usage `COPY_SRC`.
+ * Reads back a buffer that has the usage `COPY_SRC`.
  * @throws CrispenError like `Reading.run`
  */
 export const download = (device: Device, buffer: GPUBuffer, bytes: number): Promise<ArrayBuffer> =>
@@ -92,8 +92,8 @@ export interface Upload {
 const PART_BYTES = 2 ** 24;
 
 /**
- * Writes buffers and reads them back, because a driver that runs out of memory might drop writes.
- * This is meant for data that is written once and used for a long time.
+ * Writes data to buffers and reads it back, because a driver that runs out of memory might drop
+ * writes. The function is meant for data that is written once and used for a long time.
  * @param what describes the upload in the error's message
  * @throws CrispenError `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST` (also if bytes did not arrive)
  */

@@ -3,7 +3,7 @@ import { CrispenError } from '../../errors.ts';
 import type { Device } from './device.ts';
 import { Receipt } from './receipt.ts';
 
-/** Creates a fake GPU. It executes copy commands immediately, or never if `drops` is true. */
+/** Creates a fake GPU. Its encoder runs copy commands immediately, or never if `drops` is true. */
 function gpu() {
   const staging = new Uint8Array(64);
   const broken: string[] = [];

@@ -1,6 +1,6 @@
 /**
  * Tests that jobs avoid waiting: kernels are compiled before the weights arrive, buffers are
- * reused, and the next tile is computed while one is read back.
+ * reused, and each tile is read back while the next one is computed.
  */
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { testGpu } from '../../../test/gpu.ts';
@@ -70,9 +70,9 @@ it('has the next tile computed while one is read back', async () => {
   });
   const { report } = await engine.upscale(model, picture(24, 8), options);
   expect(report.tiles).toBe(3);
-  // Before the first tile, the engine gathers the statistics of the image, which also submits work
-  // and reads a buffer. Only the events after that are compared. There is one submission per tile,
-  // and a tile is read after the next one is submitted.
+  // Before the first tile, the engine gathers the statistics of the image. For this, it also
+  // submits work and reads a buffer. Only the later events are compared. There is one submission
+  // per tile, and a tile is read after the next one is submitted.
   const tiles = ['submitted', 'submitted', 'read', 'submitted', 'read', 'read'];
   expect(events.slice(-tiles.length)).toEqual(tiles);
 });

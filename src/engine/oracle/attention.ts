@@ -90,7 +90,10 @@ export interface AttentionKeys extends Size {
     readonly first: number;
     readonly keys: number;
   }[];
-  /** `[keys, height, width]`: the weight of each key. The sum over all keys is 1. */
+  /**
+   * `[keys, height, width]`: the weight of each key. The weights of a pixel sum to 1, or to 0 if
+   * the gate excludes all its keys.
+   */
   readonly weights: Float32Array<ArrayBuffer>;
   /**
    * `[keys, 2, height, width]`: the offsets `dy` and `dx` of each key in pixels, relative to the

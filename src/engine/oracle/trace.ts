@@ -1,6 +1,7 @@
 /**
- * Functions that the GPU backend, the CPU backend and the oracle share. They pad a trace's input,
- * find the traced nodes by name, crop the network's output, and return the formats of the input and
+ * Functions that the GPU backend, the CPU backend and the oracle share. Most of them serve traces,
+ * which are runs that return the values of chosen nodes. The functions pad a trace's input, find
+ * the traced nodes by name, crop the network's output, and return the formats of the input and
  * output pixels.
  */
 import { CrispenError } from '../../errors.ts';

@@ -82,8 +82,8 @@ async function traceNetwork(
       onWork: (work) => meter.advance(work),
       receipt,
       write: () => arena.write(program.input, content),
-      // The uploaded input is copied to the receipt and later compared with `content`, which proves
-      // the upload. The copy is made before the run, because the run may overwrite the input.
+      // To prove that the upload succeeded, the input is copied to the receipt and later compared
+      // with `content`. The copy is made before the run, because the run may overwrite the input.
       start: (encoder) => receipt.expect(encoder, arena.buffer(program.input), 0, content),
     });
     await device.mapped(proof, receipt.end, (bytes) => receipt.check(bytes));

@@ -24,7 +24,8 @@ export interface Surface {
 /**
  * Creates a surface for one result.
  * @param size the size of the result
- * @param scale the factor by which a result tile is larger than its core
+ * @param scale the network's scale. A tile's core is in LR pixels, and the texture is `scale` times
+ *   as wide and high as the LR image.
  * @throws CrispenError `OUT_OF_MEMORY`, `DEVICE_LOST`
  */
 export async function makeSurface(device: Device, size: Size, scale: number): Promise<Surface> {

@@ -1,6 +1,6 @@
 /**
- * Lets WebGPU programmers run a network as part of their own frame. It runs on their device and in
- * their command encoder, from texture to texture. Nothing is read back.
+ * Lets WebGPU programmers run a network as part of their own frame. The network runs on their
+ * device and in their command encoder, from texture to texture. Nothing is read back.
  */
 import { CrispenError, internal } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
@@ -54,8 +54,8 @@ export interface EncodableNetwork {
    *
    * @param input a texture of the prepared size in a format such as `rgba8unorm`, with usage
    *   `TEXTURE_BINDING`. Its values are in the range 0 to 1 in sRGB, not premultiplied.
-   * @param output a texture that is `scale` times as large, in `rgba8unorm`, with usage
-   *   `STORAGE_BINDING`
+   * @param output a texture of the output's size (`width` x `height`) in the format `rgba8unorm`,
+   *   with usage `STORAGE_BINDING`
    * @throws CrispenError `INVALID_INPUT` for textures of a different size
    */
   encode(encoder: GPUCommandEncoder, input: GPUTexture, output: GPUTexture): void;

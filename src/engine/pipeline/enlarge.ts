@@ -40,7 +40,7 @@ export interface EnlargePlan {
 export interface EnlargeReport extends UpscaleReport {
   /** The product of the passes' scales, or 1 without passes. */
   readonly networkScale: number;
-  /** The models in the order in which they ran: one for a plain upscale, none for Lanczos alone. */
+  /** The ids of the models in the order in which they ran. Lanczos alone uses no model. */
   readonly passes: readonly string[];
 }
 
@@ -54,7 +54,7 @@ export interface EnlargeReport extends UpscaleReport {
  * by strip. After each pass and after the resize, colours are rounded to 8 or 16 bits.
  *
  * @throws CrispenError with the codes that `Engine.upscale` uses, and `BLANK_RESULT`
- *   (image/blank.ts) after the last row. Errors that the sink throws are passed on.
+ *   (image/blank.ts) after the last row of a pass. Errors that the sink throws are passed on.
  */
 export async function enlarge(
   image: RgbaImage,
@@ -104,7 +104,7 @@ export async function enlarge(
     if (passes.length === 0) await finish(image.data);
     else {
       const opaque = isOpaque(source.data);
-      // This module is loaded lazily, like the resizer.
+      // The module fill.ts is loaded lazily, like the resizer.
       let current = opaque ? source : (await import('../../image/fill.ts')).opaqueColours(source);
       // Invisible pixels do not affect this test, because in `current` they have the colours of
       // nearby visible pixels.

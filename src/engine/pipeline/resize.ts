@@ -42,8 +42,8 @@ export interface ResizeSpec {
  */
 interface Passes {
   /**
-   * Resizes rows horizontally and writes them to the ring buffer. The first row in `pixels` is row
-   * `row` of the source.
+   * Resizes rows of the source horizontally and writes them to the ring buffer. `row` is the index
+   * of the first row in `pixels`.
    */
   columns(pixels: Samples, row: number): Promise<void>;
   /** Computes `count` rows of the result, starting with row `row`. */
@@ -141,7 +141,7 @@ export interface ResizeOptions extends RunOptions {
 }
 
 /**
- * Resizes a whole image to exactly `size`. See `RowResizer`.
+ * Resizes a whole image to exactly `width` x `height` pixels. See `RowResizer`.
  * @throws CrispenError `ABORTED`, and the errors that `RowResizer.open` throws.
  */
 export async function resize(
@@ -201,7 +201,10 @@ function cpuPasses({ from, to, columns, rows, ringRows, depthOut }: Plan): Passe
 /** The work fails after this many consecutive device losses. */
 const MOST_LOSSES = 3;
 
-/** Runs the passes on the GPU. If the device is lost, the passes continue on another device. */
+/**
+ * Runs the passes on the GPU. If the device is lost and came from a `DeviceSource`, the passes
+ * continue on another device.
+ */
 class GpuPasses implements Passes {
   readonly #open: () => Promise<Passes>;
   readonly #canRenew: boolean;
@@ -261,7 +264,10 @@ class GpuPasses implements Passes {
   }
 }
 
-/** Runs `work`, up to three times in all if the device is lost each time and can be replaced. */
+/**
+ * Runs `work`. If the device is lost and can be replaced, runs it again, up to `MOST_LOSSES` times
+ * in all.
+ */
 async function whileLost<T>(work: () => Promise<T>, canRenew: boolean): Promise<T> {
   for (let losses = 1; ; losses++) {
     try {
@@ -307,8 +313,9 @@ async function gpuPasses(plan: Plan, device: Device): Promise<Passes> {
   const { columnPass, rowPass } = await prepared();
 
   /**
-   * Uploads the constant data.
-   * @throws CrispenError after freeing all buffers
+   * Uploads the filter weights and binds the buffers of both passes. If this fails, all buffers are
+   * freed.
+   * @throws CrispenError `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST`
    */
   async function prepared() {
     try {

@@ -8,7 +8,7 @@ export class WholeImage {
   #at = 0;
 
   /**
-   * @param of the size and depth of the image before it is enlarged by `scale`
+   * @param of describes the image before it is enlarged by `scale`
    * @throws CrispenError `OUT_OF_MEMORY`
    */
   constructor(of: Size & { readonly depth: Depth }, scale: number) {

@@ -34,8 +34,8 @@ const apart = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
 };
 
 describe('a network in averaged tiles', () => {
-  // The images are exactly as large as a tile, smaller than a tile (so that the network pads it),
-  // one pixel wider than a tile, and so large that tiles overlap along both axes.
+  // The first image is exactly as large as a tile. The second is smaller, so the network pads it.
+  // The third is one pixel wider than a tile. In the fourth, tiles overlap along both axes.
   it.each([
     [64, 64, 1],
     [9, 13, 1],

@@ -5,8 +5,8 @@ import { averagedTiles, checkEdge, coverageAlong, meanOfTiles, startsAlong } fro
 const TILES = { side: 64, overlap: 24 };
 
 describe('averaged tiles', () => {
-  // In the authors' procedure, tiles start at 0, 40, 80, ... along each axis, and the last tile
-  // ends at the image's edge.
+  // As in the procedure of ASID's authors, tiles start at 0, 40, 80, ... along each axis, and the
+  // last tile ends at the image's edge.
   it.each([
     [64, [0]],
     [65, [0, 1]],
@@ -33,7 +33,7 @@ describe('averaged tiles', () => {
     });
     const small = { side: 4, overlap: 2 };
     const seen: PlanarMap[] = [];
-    // Each tile is filled with its own number.
+    // The result for each tile is filled with the tile's number, counted from 1.
     const mean = await meanOfTiles(image, small, 1, async (tile) => {
       seen.push(tile);
       return { ...tile, data: tile.data.map(() => seen.length) };

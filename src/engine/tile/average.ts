@@ -66,7 +66,7 @@ function cut(map: PlanarMap, { x, y, width, height }: Rect): PlanarMap {
  * Processes an image in tiles and averages the results where tiles overlap. The sums are computed
  * in f64.
  * @param run returns a tile enlarged by `scale`
- * @param pause allows other events to run (`paced`)
+ * @param pause waits so that other events are handled. See `paced`.
  */
 export async function meanOfTiles(
   image: PlanarMap,
@@ -105,7 +105,7 @@ export async function meanOfTiles(
 }
 
 /**
- * Checks the `edge` option for a network that runs on tiles and averages their overlaps. Such a
+ * Checks the `edge` option for a network whose results are averaged where tiles overlap. Such a
  * network pads each tile in the same way as it padded training images, and the option must not
  * change this.
  * @throws CrispenError `INVALID_INPUT` for an edge that would change the padding

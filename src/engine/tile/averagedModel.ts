@@ -1,9 +1,9 @@
 /**
  * Runs networks on overlapping tiles on the GPU and averages the results where tiles overlap
  * (`average.ts`). A program's last step normally converts the network's output to pixels. Here, it
- * converts the mean, at each pixel, of the outputs of all tiles that have been computed so far. No
- * later tile covers the pixels of a tile's core, so their means are final as soon as the tile has
- * been computed.
+ * converts a mean instead. At each pixel, this is the mean of the outputs of all tiles that have
+ * been computed so far. No later tile covers the pixels of a tile's core, so their means are final
+ * as soon as the tile has been computed.
  */
 import { CrispenError, internal } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
@@ -57,10 +57,10 @@ export function planAveraged(
 }
 
 /**
- * Returns a version of `model` that averages the overlapping tiles of an image of this size. Its
- * additional resource `band` holds the sums of overlapping results, for one row of tiles at a time.
- * @throws CrispenError `OUT_OF_MEMORY` if a single binding is too small for the sums of a row of
- * tiles
+ * Returns a version of `model` that averages the overlapping tiles of an image of the given size.
+ * Its additional resource `band` holds the sums of overlapping results, for one row of tiles at a
+ * time.
+ * @throws CrispenError `OUT_OF_MEMORY` if the sums of a row of tiles do not fit in one GPU buffer
  */
 export async function averagedModel(
   device: Device,

@@ -48,7 +48,7 @@ function bordered(
       return tiler.pools && !single;
     },
     plan(tileSize, fits) {
-      // If the image fits in one tile without its border, the tile is enlarged to include the
+      // If the image without the border fits in one tile, the tile is enlarged to include the
       // border.
       const fitsOne = Math.max(image.width, image.height) <= tileSize;
       const strips = inside(tiler.plan(fitsOne ? tileSize + 2 * border : tileSize, fits));
@@ -72,8 +72,8 @@ export const paddedSize = (padding: Padding, { width, height }: Size): Size => (
 });
 
 /**
- * Surrounds an image with the border that a network needs. The border is reflected without
- * repeating the edge pixels.
+ * Pads an image with reflected pixels if the network has a `Padding.border`. The reflection does
+ * not repeat the pixels at the edge.
  */
 export function withBorder(image: RgbaImage, padding: Padding): RgbaImage {
   const { border } = padding;
@@ -106,8 +106,9 @@ function gather(image: RgbaImage, columns: readonly number[], rows: readonly num
 }
 
 /**
- * Returns the indices of the pixels that extend a line of `size` pixels to `length` pixels by
- * reflection at both ends. The first `border` indices are for the pixels before the line.
+ * Extends a line of `size` pixels to `length` pixels by reflection at both ends. Returns, for each
+ * pixel of the extended line, the index of the original pixel that it copies. The first `border`
+ * pixels of the extended line come before the original line.
  */
 function reflected(length: number, border: number, size: number): number[] {
   const period = Math.max(1, 2 * size - 2);
@@ -135,8 +136,8 @@ const moved = (strips: readonly StripPlan[], by: number): StripPlan[] =>
   }));
 
 /**
- * Enlarges each core on the left and at the top, so that its position is a multiple of `multiple`
- * pixels, as `tiler.halve` requires. Cores that `withoutBorder` has clipped can have other
+ * Enlarges each core on the left and at the top, so that its `x` and `y` are multiples of
+ * `multiple`, as `tiler.halve` requires. Cores that `withoutBorder` has clipped can have other
  * positions.
  */
 const inCells = (strips: readonly StripPlan[], multiple: number): StripPlan[] =>

@@ -1,6 +1,6 @@
 /**
- * Provides the parts of an image from which statistics are gathered if the whole image does not fit
- * into memory.
+ * Provides the samples of an image from which `statistics.ts` gathers statistics. A sample is the
+ * whole image or, if that does not fit into memory, a collage: a smaller image made of its parts.
  */
 import type { Size } from '../../geometry.ts';
 import type { RgbaImage } from '../../image/image.ts';

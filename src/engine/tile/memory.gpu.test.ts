@@ -15,8 +15,8 @@ interface Shortage {
 const shortage: Shortage = { largest: Number.POSITIVE_INFINITY, submission: -1 };
 
 /**
- * Returns the test GPU, modified so that its devices report memory shortages through the error
- * scope, as real devices do.
+ * Returns the test GPU, modified so that its devices report memory shortages through error scopes,
+ * as real devices do.
  */
 function scarceGpu(): GPU {
   const requestAdapter = async (options?: GPURequestAdapterOptions) => {
@@ -119,8 +119,8 @@ describe('a device that is short of memory', () => {
     });
     expect(shortage.submission).toBeLessThan(0);
     // When memory runs out, the first strip and two tiles of the second strip are finished. The
-    // engine does not compute them again. It cuts the other two tiles of the second strip, of
-    // 38 x 45 pixels, into six smaller tiles each, with sides of at most 22 pixels.
+    // engine does not compute them again. It cuts each of the other two tiles of the second strip
+    // into six smaller tiles, with sides of at most 22 pixels.
     expect(delivered).toEqual([0, 90]);
     expect(report.tiles).toBe(6 + 2 * 6);
     expect(difference({ ...whole.image, data }, whole.image).worst).toBe(0);
@@ -139,7 +139,7 @@ describe('a device that is short of memory', () => {
 describe('edges', () => {
   const square = picture(24, 20, true);
 
-  /** Returns the image shifted cyclically by `(dx, dy)` pixels. */
+  /** Returns the image shifted cyclically by `dx` pixels to the left and `dy` pixels up. */
   const moved = ({ width, height, data }: typeof square, dx: number, dy: number) => {
     const out = new Uint8ClampedArray(data.length);
     for (let y = 0; y < height; y++) {

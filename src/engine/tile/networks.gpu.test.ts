@@ -47,7 +47,7 @@ const strong = (weights: TensorMap): TensorMap =>
     [...weights].map(([name, tensor]) => {
       const gates = /(conv_du\.\d|seblock\.conv\d)\.weight$/.test(name);
       // Some convolutions of Real-CUGAN are scaled too. Otherwise, the input of its channel
-      // attention would be so small that the means hardly affect the attention.
+      // attention would be so small that the means would hardly affect the attention.
       const inner = /^unet\d\.conv\d(\.conv\.\d)?\.weight$/.test(name);
       const factor = gates ? 8 : inner ? 2 : 1;
       return [
@@ -94,9 +94,9 @@ describe.each(NETWORKS)('%s in tiles', (_, network) => {
       statistics: 'estimated',
     });
     expect(estimated.report.statistics).toBe('estimated');
-    // This makes sure that the comparison of `tiled` with `whole` above would fail if each tile
-    // used its own statistics. The left half of the image has different statistics from the whole
-    // image, so upscaling it as a separate image must give a different result.
+    // The rest of this test shows that the comparison of `tiled` with `whole` above would fail if
+    // each tile used its own statistics. The left half of the image has different statistics from
+    // the whole image, so upscaling it as a separate image must give a different result.
     const rect = { x: 0, y: 0, width: 36, height: 29 };
     const part = await engine.upscale(model, regionOf(image, rect, 'zero') as Rgba8Image);
     const { scale } = network;

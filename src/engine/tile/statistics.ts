@@ -1,10 +1,10 @@
 /**
- * Gathers the statistics of a whole image for a network that runs in tiles. A2N computes the
- * weights of its two branches from the means of feature maps over the whole image. All tiles must
- * use the same means, or the borders between tiles would be visible. A first pass gathers the
- * means. It runs the network without its upsampling layers and thus needs far less memory than the
- * whole network. If the image is too large even for that, the means come from a collage of its
- * parts.
+ * Gathers the statistics of a whole image for a network that runs in tiles. For example, A2N
+ * computes the weights of its two branches from the means of feature maps over the whole image. All
+ * tiles must use the same means, or the borders between tiles would be visible. A first pass
+ * gathers the means. It runs the network without its upsampling layers and thus needs far less
+ * memory than the whole network. If the image is too large even for that, the means come from a
+ * collage of its parts.
  */
 import { CrispenError, nonFinite } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
@@ -28,7 +28,7 @@ interface GivenModel {
   readonly model: Model;
   /**
    * The resources that receive the means: one per pooling op, in the order of the steps. Each
-   * contains [channels] f32, padded to whole blocks.
+   * contains one f32 per channel, padded to whole blocks of four channels.
    */
   readonly inputs: readonly ResourceId[];
 }
@@ -37,7 +37,7 @@ interface GivenModel {
 interface PoolingStep {
   readonly step: Step;
   readonly sums: Sums;
-  /** The resource that contains the feature map's partial sums. */
+  /** The resource that contains the partial sums. */
   readonly resource: ResourceId;
 }
 
@@ -162,8 +162,8 @@ export function planStatistics(
     work: workOf(pass.program, [wholeImage(paddedSize(padding, first), multiple)]),
 
     /**
-     * @throws CrispenError for the same reasons as `Arena.run`, and `NON_FINITE`. The code is
-     *   `OUT_OF_MEMORY` only if even the smallest collage does not fit into memory.
+     * @throws CrispenError with the code `NON_FINITE` or any code that `Arena.run` throws. The code
+     *   is `OUT_OF_MEMORY` only if even the smallest collage does not fit into memory.
      */
     async gather(options: {
       readonly pace: Pace;
@@ -233,7 +233,7 @@ export function planStatistics(
 
 /**
  * Returns each channel's mean, which is the total of its partial sums divided by `pixels`. The
- * array `sums` is [count][channels]. Its values are added in f64.
+ * array `sums` has the shape [count][channels]. Its values are added in f64.
  */
 function mean(
   sums: Float32Array,

@@ -24,7 +24,7 @@ export interface Job {
   readonly buffers: Buffers;
 }
 
-/** The number of bytes at the start of a staging buffer that are reserved for the status. */
+/** The number of bytes reserved for `ImageResources.status` at the start of a staging buffer. */
 const STATUS_BYTES = 16;
 const [FINITE_WORD, DONE_WORD] = [0, 1];
 
@@ -102,7 +102,7 @@ function below<T extends { readonly y: number; readonly height: number }>(
   return { ...part, y, height: part.y + part.height - y };
 }
 
-/** Returns the work that a program does for these tiles, in the units of `Step.work`. */
+/** Returns the work that a program does for all tiles in `strips`, in the units of `Step.work`. */
 export const workOf = ({ steps }: Program, strips: readonly StripPlan[]): number =>
   strips
     .flatMap(({ tiles }) => tiles)
@@ -182,7 +182,9 @@ export class StripRun {
     this.#left = strips;
   }
 
-  /** Whether the error means that the GPU ran out of memory. Smaller tiles might then work. */
+  /**
+   * Returns whether the error means that the GPU ran out of memory. Smaller tiles might then work.
+   */
   refused(error: unknown): boolean {
     return (
       error !== this.#sinkError && error instanceof CrispenError && error.code === 'OUT_OF_MEMORY'
@@ -206,8 +208,8 @@ export class StripRun {
       /** Returns the pixels that a tile reads. */
       readonly region: (source: Tile['source']) => RgbaImage;
       /**
-       * Provides the input of a model whose first part, the trunk, has already run over the whole
-       * image: copies the tile's part of the trunk's last map.
+       * Set if the first part of the network, the trunk, has already run over the whole image.
+       * Copies the tile's part of the trunk's last map, which `model` reads, into the arena.
        */
       readonly fill?: TileFill | undefined;
       /** The pooling means that were computed in advance for all tiles, by resource. */
@@ -263,7 +265,7 @@ export class StripRun {
         await delivery;
         throwIfAborted(signal);
         delivery = this.#deliver(to, bytes, strip, tile, receipt, doneWord(sized, view.mark));
-        delivery.catch(() => {}); // Awaited after the next tile.
+        delivery.catch(() => {}); // The next `await delivery` throws any error.
       }
       await delivery;
     } finally {
@@ -322,15 +324,15 @@ export function doneWord(dispatches: readonly SizedDispatch[], mark: number): nu
 
 /**
  * Returns the resources that hold a program's source pixels, its upscaled pixels and its status.
- * A program for a trace reads and writes feature maps instead of images, so it has no such
- * resources.
+ * A program for a trace (`traceNetwork.ts`) reads and writes feature maps instead of images, so it
+ * has no such resources.
  */
 export function imageResources({ image }: Program): ImageResources {
   if (!image) throw internal('the model was lowered without image conversion');
   return image;
 }
 
-/** Copies a tile's pixels into its strip. The strip's rows have `stride` bytes. */
+/** Copies a tile's pixels into its strip. Each row of the strip has `stride` bytes. */
 function paste(
   strip: Uint8Array,
   stride: number,

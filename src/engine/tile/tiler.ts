@@ -53,14 +53,17 @@ export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares
   const { overlap, approximate } = tileOverlap(graph);
   const { multiple } = paddingOf(graph);
   const grid = windows % squares === 0 ? windows : windows * squares;
-  // Alpha and colour differences are enlarged bilinearly from the tile's own pixels, so the overlap
-  // must be at least 1.
+  // The alpha channel is enlarged bilinearly from the tile's own pixels, and so are the colours if
+  // the network computes only luma. The overlap must therefore be at least 1.
   const cutting = { overlap: Math.max(1, overlap), multiple, grid, edge };
   return {
     // In a tile, attention that normally covers the whole image sees only that tile, so its result
     // is approximate.
     approximate: approximate || graph.nodes.some((node) => opRules(node).global(node) === 'pixels'),
-    /** Whether pixels attend to distant pixels. If so, the trunk should process the whole image. */
+    /**
+     * Whether pixels attend to distant pixels. If so, the network's trunk (`trunk.ts`) should
+     * process the whole image.
+     */
     far: graph.nodes.some(looksFar),
     /** Whether the network uses means over the whole image, which all tiles must share. */
     pools: graph.nodes.some((node) => opRules(node).global(node) === 'means'),
@@ -87,7 +90,7 @@ export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares
 }
 
 /**
- * Cuts a rectangle into cores of nearly equal size, at most `width` x `height` pixels. A source is
+ * Cuts a rectangle into cores of nearly equal size, each at most as large as `core`. A source is
  * the core plus the overlap (half the receptive field). If the edge is `zero`, sources are clipped
  * to the image, except that the last cells can extend past it. The network's zero padding then
  * applies only at the image's true border.
@@ -166,8 +169,8 @@ export function planStrips(
 }
 
 /**
- * Cuts the same strips into tiles with half the side length. Returns null if the tiles would be
- * smaller than the minimum. The strips keep their height, because one of them might be in progress.
+ * Cuts strips into tiles with half the side length. Returns null if the tiles would be smaller than
+ * the minimum. The strips keep their height, because one of them might be in progress.
  */
 export function halveTiles(
   image: { readonly width: number; readonly height: number },

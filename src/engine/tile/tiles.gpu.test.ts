@@ -214,7 +214,7 @@ describe('tiles with image-wide statistics', () => {
   });
 
   // `npm run quality -- --seams` also measures seams with `seamSteps`, but for a data set and a
-  // network of full size.
+  // full-size network.
   it('leave no seam where they are estimated from parts of a photo', async () => {
     const image = await readImage('public/samples/coffee.jpg');
     const model = modelOf(2);
@@ -228,7 +228,7 @@ describe('tiles with image-wide statistics', () => {
     const options = { tileSize: 60, statistics: 'estimated', submitMs } as const;
     const estimated = await engine.upscale(model, image, options);
     expect(estimated.report).toMatchObject({ tiles: 20, statistics: 'estimated' });
-    // Upscale each tile separately, as in the authors' tiled evaluation.
+    // Upscale each tile separately, as in the tiled evaluation by the authors of A2N.
     const alone: Rgba8Image = { ...exact, data: exact.data.slice() };
     for (const { core, source } of strips.flatMap(({ tiles }) => tiles)) {
       const region = tiler.region(source) as Rgba8Image;

@@ -97,7 +97,8 @@ function makeCut(model: Model): CutModel | null {
  * Runs a model's trunk over the whole image and plans the tiles for the rest of the model. Returns
  * null if the model has no trunk. Also returns null if the trunk or the tiles need more memory than
  * the budget or the device allows.
- * @throws CrispenError like `Arena.run`, except `OUT_OF_MEMORY`; the buffers are then freed
+ * @throws CrispenError with any code that `Arena.run` throws, except `OUT_OF_MEMORY`; the buffers
+ *   are then freed
  */
 export async function runTrunk(
   device: Device,

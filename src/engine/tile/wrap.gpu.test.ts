@@ -11,9 +11,10 @@ import type { Edge } from '../types.ts';
 import { regionOf } from './tiler.ts';
 
 /**
- * With `CRISPEN_LARGE=1`, the test uses the whole texture and takes several minutes on a software
- * adapter. Opposite edges of this texture do not quite match: it changes by 28 levels from its last
- * row to its first, but by at most 12 between other rows.
+ * The side length in pixels of the texture, which is a part of `brick.png`. With `CRISPEN_LARGE=1`,
+ * the texture is all of `brick.png`, and the test takes several minutes on a software adapter.
+ * Opposite edges of this image do not quite match: it changes by 28 levels on average from its last
+ * row to its first, but by less than 13 between any other two neighbouring rows.
  */
 const SIDE = process.env.CRISPEN_LARGE === '1' ? 256 : 24;
 const SCALE = 2;
@@ -41,9 +42,9 @@ afterAll(() => engine.destroy());
 
 /**
  * Enlarges both textures. Each line between two LR rows or columns is in both enlarged textures, at
- * different positions. Measures the step in colour across the line in each of them, and computes
- * the relative difference of the two steps. Returns two maxima of this difference: `border` for the
- * lines that are at the border of either texture, and `within` for all other lines.
+ * different positions. For each line, measures the step in colour across it in both textures, and
+ * computes the relative difference between the two steps. Returns two maxima of this difference:
+ * `border` for the lines at the border of either texture, and `within` for all other lines.
  */
 async function changes(edge: Edge): Promise<{ border: number; within: number }> {
   const options = { edge, submitMs: () => 200 };

@@ -6,7 +6,7 @@ const METHODS = [
   'quad',
 ] as const;
 
-/** Reads a stored choice. Returns null if it is invalid. */
+/** Reads a stored choice of methods (see `tuning.ts`). Returns null if it is invalid. */
 export function choiceOf(
   value: { readonly [Name in keyof Choice]?: unknown } | null,
 ): Choice | null {

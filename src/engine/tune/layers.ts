@@ -18,11 +18,11 @@ import { decodeElements, encodeElements } from '../gpu/element.ts';
 import { PARAM_BYTES } from '../gpu/pipelines.ts';
 import { Reading } from '../gpu/reading.ts';
 
-/** The allowed difference from the reference, relative to the reference's largest value. */
+/** The allowed difference from the expected result, relative to the largest expected value. */
 const TOLERANCE: Readonly<Record<ElementType, number>> = { f32: 1e-4, f16: 1e-3 };
 
 const plain = { act0: null, multiply: false, add: false, factor: 1, act1: null } as const;
-/** Typical layers of A2N: trunk, squeeze and upsampler. */
+/** Typical convolutions of A2N: two from its trunk and one from its upsampler. */
 export const LAYERS: readonly ConvSpec[] = [
   { ...plain, kernel: 3, cIn: 40, cOut: 40, upsample: 1 },
   { ...plain, kernel: 1, cIn: 40, cOut: 40, upsample: 1 },
@@ -30,8 +30,8 @@ export const LAYERS: readonly ConvSpec[] = [
 ];
 
 /**
- * The measurement of a kernel variant at one size. Each variant is checked against the plain
- * reference before it is timed.
+ * The measurement of a kernel variant at one size. The variant's result is compared with the
+ * expected result before the variant is timed.
  */
 export interface Measurement {
   readonly kernel: string;
@@ -46,7 +46,7 @@ export interface Measurement {
    */
   readonly milliseconds: number | null;
   readonly compileMs: number;
-  /** The largest difference from the reference, relative to the reference's largest value. */
+  /** The largest difference from the expected result, relative to the largest expected value. */
   readonly difference: number | null;
   readonly error: string | null;
 }
@@ -61,13 +61,19 @@ export interface Layer {
   readonly x: PlanarMap;
   readonly weights: Float32Array;
   readonly bias: Float32Array;
-  /** Expected rows of the output, starting at row `first`. If null, results are not checked. */
+  /**
+   * Bands of rows of the expected output. Each band starts at row `first` of the output. If null,
+   * results are not checked.
+   */
   readonly expected: readonly { readonly first: number; readonly rows: PlanarMap }[] | null;
 }
 
 /** If the input has more rows than this, only some of the results are checked. */
 const MANY_ROWS = 64;
-/** The number of rows to check at each end and in the middle. */
+/**
+ * The number of rows that are checked at the top, in the middle and at the bottom of an input with
+ * more than `MANY_ROWS` rows.
+ */
 const BAND = 4;
 
 /**
@@ -132,7 +138,7 @@ export interface BoundLayer {
    * relative to the largest expected value.
    */
   check(): Promise<{ readonly difference: number; readonly isRight: boolean }>;
-  /** Returns the GPU time of `times` consecutive runs in milliseconds. */
+  /** Returns the time in milliseconds that the GPU needs for `times` consecutive runs. */
   time(times?: number): Promise<number>;
 }
 
@@ -236,8 +242,8 @@ export async function measureConv(
 }
 
 /**
- * Times a pass in milliseconds. This function uses timestamp queries if the GPU supports them.
- * Otherwise, it measures from submission to completion.
+ * Returns the time that a pass takes, in milliseconds. This function uses timestamp queries if the
+ * GPU supports them. Otherwise, it measures the time from submission to completion.
  * @param encode encodes the pass and ends it
  */
 export async function timePass(

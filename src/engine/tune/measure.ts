@@ -35,9 +35,9 @@ export interface TuneOptions {
   readonly sizes: readonly Size[];
   readonly repeats: number;
   /**
-   * The fusion levels to compare on a small A2N. The level `blocks` is measured with tiles that
-   * are 8 columns wide, and also with tiles of 16 columns if they fit the device. If the list is
-   * empty, only convolutions are measured.
+   * The fusion levels to compare on a small A2N network. The level `blocks` is measured with tiles
+   * of 8 columns, and also with tiles of 16 columns if they fit the device's workgroup limits. If
+   * the list is empty, only convolutions are measured.
    */
   readonly fusions: readonly Fusion[];
   readonly signal?: AbortSignal | undefined;
@@ -57,8 +57,8 @@ export interface TuneResult {
 const A2N_FEATURES = 40;
 const METHODS = Object.keys(CONV_VARIANTS) as (keyof typeof CONV_VARIANTS)[];
 /**
- * Measures the variants of the convolutions, and a small A2N at each fusion level, on this adapter.
- * A variant with a wrong result never wins.
+ * Measures the convolution variants, and a small A2N network at each fusion level, on the adapter
+ * that `gpu` provides. A variant that gives a wrong result is never chosen.
  * @throws CrispenError `NO_WEBGPU`, `DEVICE_LOST`, `ABORTED`.
  */
 export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> {
@@ -91,8 +91,8 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
     device.destroy();
   }
   const { family, fuse, tileColumns, half } = familyOf(adapter);
-  // If tiles of 16 columns do not fit the device, the engine would use 8 columns instead, so only 8
-  // columns are measured.
+  // If tiles of 16 columns do not fit the device's workgroup limits, the engine uses tiles of 8
+  // columns instead, so only those are measured.
   const room = tileColumnsFor(A2N_FEATURES, device.workgroup) ?? 8;
   const choose = async (element: ElementType, otherwise: MethodChoice): Promise<MethodChoice> => {
     const own = () => measurements.filter((measurement) => measurement.element === element);
@@ -154,8 +154,8 @@ interface Contest {
 }
 
 /**
- * Measures a small A2N with each candidate. The results of the others are compared with the first
- * candidate's result.
+ * Measures a small A2N network with each candidate. The first candidate's result is the reference
+ * with which all other results are compared.
  */
 async function measureFusions(
   gpu: GPU,

@@ -18,8 +18,8 @@ it.each([
   ['a software adapter', true, { ...gpu, isFallbackAdapter: true }, 'f32'],
 ] as const)('chooses for %s', (_, measured, adapter, precision) => {
   expect(choosePrecision('auto', measured, adapter)).toBe(precision);
-  // An explicit choice is returned even if the GPU does not support it. `Device.element` then
-  // throws an error.
+  // An explicit choice is returned even if the GPU does not support it. In that case,
+  // `Device.element` throws an error later.
   expect(choosePrecision('f16', measured, adapter)).toBe('f16');
   expect(choosePrecision('f32', measured, adapter)).toBe('f32');
 });

@@ -10,7 +10,7 @@ export type Precision = ElementType | 'auto';
 
 /**
  * Chooses the precision. `auto` selects f32 on software adapters, which are not faster with f16.
- * @param measured whether these weights are within the error bound in f16 (`npm run precision`)
+ * @param measured whether `npm run precision` has shown that the model is accurate enough in f16
  */
 export const choosePrecision = (
   wish: Precision,

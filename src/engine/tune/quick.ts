@@ -18,11 +18,11 @@ export interface QuickOptions {
    * is 250.
    */
   readonly budgetMs?: number;
-  /** The side length of the timed map in pixels. The default is 256. */
+  /** The side length in pixels of the map on which variants are timed. The default is 256. */
   readonly side?: number;
   /**
-   * The maximum number of variants per precision, including the choice from the table `FAMILIES`.
-   * The default is 6.
+   * The maximum number of variants to time per precision, including the choice from the table
+   * `FAMILIES`. The default is 6.
    */
   readonly candidates?: number;
 }
@@ -31,18 +31,24 @@ export interface QuickResult {
   readonly choice: Choice;
   /** The GPU time in milliseconds that the measurement took. */
   readonly spentMs: number;
-  /** The candidates that were timed on both layers, and the total time of each in milliseconds. */
+  /**
+   * One entry for each candidate that was timed on both test layers: the precision, the method and
+   * the total time in milliseconds.
+   */
   readonly timed: readonly (readonly [ElementType, ConvMethod, number])[];
 }
 
 const BUDGET_MS = 250;
 const SIDE = 256;
 /**
- * The size at which results are checked. It is odd and larger than a workgroup's tile, but small
- * enough to compute the expected result with plain loops on the CPU.
+ * The size at which results are checked. The width and the height are odd and larger than those of
+ * a workgroup's tile, but small enough that plain loops on the CPU can compute the expected result.
  */
 const CHECKED = { width: 35, height: 33 };
-/** Browsers round timestamps to 0.1 ms, so runs are repeated until they take this long. */
+/**
+ * The time in milliseconds that the runs of one measurement take together. A single run could be
+ * too short to measure, because browsers round timestamps to 0.1 ms.
+ */
 const SAMPLE_MS = 3;
 const MOST_RUNS = 32;
 const MOST_CANDIDATES = 6;
@@ -54,7 +60,7 @@ const CANDIDATES: Readonly<Record<ElementType, readonly (keyof typeof CONV_VARIA
   f32: ['shared', 'uniform', 'strips', 'halo', 'short', 'wide'],
   f16: ['matrix', 'shared', 'uniform', 'strips', 'halo', 'short'],
 };
-/** The 3x3 layer and the 1x1 layer. */
+/** The two test layers: a 3x3 convolution and a 1x1 convolution. */
 const [TRUNK, SQUEEZE] = LAYERS;
 
 /** Keeps track of the GPU time that has been spent. */
@@ -75,7 +81,7 @@ class Budget {
 }
 
 /**
- * Times a few variants of the convolutions on two layers and checks each against the plain
+ * Times a few convolution variants on two layers and checks each variant's results against the CPU
  * reference. Chooses the fastest for f32, and for f16 if the device supports it. All other choices,
  * such as the fusion level, come from the table `FAMILIES`. Candidates that could not be timed
  * within the budget are not chosen.
@@ -118,8 +124,8 @@ export async function tuneQuickly(
 }
 
 /**
- * Returns the candidates that produced correct results and were timed on both layers, with the sums
- * of their times.
+ * Returns the candidates that produced correct results and were timed on both layers. Each comes
+ * with the sum of its two times.
  */
 async function timeCandidates(
   device: Device,

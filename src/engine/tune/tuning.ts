@@ -20,7 +20,8 @@ export interface Methods {
   readonly fuse: Fusion;
   readonly conv: ConvChoice;
   /**
-   * Whether to use the non-local kernels for subgroup quads (kernels/nonlocal/nonlocalQuad.ts).
+   * Whether to use the variants of the non-local kernels that need subgroup quads
+   * (kernels/nonlocal/nonlocalQuad.ts).
    */
   readonly quads: boolean;
   /**
@@ -45,7 +46,7 @@ export interface VariantInfo {
   readonly load: (adapter: Offering) => Promise<ConvVariant>;
 }
 
-/** The properties of an adapter that variants need. */
+/** The properties of an adapter that determine which variants it supports. */
 type Offering = Pick<AdapterReport, 'features' | 'matrix'>;
 
 const always = () => true;
@@ -61,7 +62,7 @@ const strips = (cut: StripCut): VariantInfo => ({
   load: async () => stripConv(cut),
 });
 
-/** All variants. `npm run tune` measures each of them, and the kernel tests cover them. */
+/** All convolution variants. `npm run tune` measures them, and the kernel tests cover them. */
 export const CONV_VARIANTS = {
   plain: {
     isRough: false,
@@ -150,7 +151,7 @@ export const FAMILIES: readonly Family[] = [
     tileColumns: 16,
     half: { fuse: 'ops', conv: 'matrix', tileColumns: 16 },
   },
-  // In this family, weights in a uniform buffer are read through the scalar cache.
+  // These GPUs read weights in a uniform buffer through the scalar cache.
   { family: 'amd', matches: /\bamd\b|radeon|rdna/i, fuse: 'ops', conv: 'uniform', tileColumns: 16 },
   { family: 'apple', matches: /apple/i, fuse: 'ops', conv: 'shared', tileColumns: 8 },
   { family: 'intel', matches: /intel/i, fuse: 'ops', conv: 'shared', tileColumns: 16 },
@@ -170,7 +171,7 @@ export const FAMILIES: readonly Family[] = [
 
 /**
  * This variant is used for layers that the chosen variant does not support, and on adapters that
- * lack a required feature.
+ * lack a feature that the chosen variant needs.
  */
 const FALLBACK = 'strips';
 

@@ -167,11 +167,11 @@ describe('attention-in-attention block in two kernels', () => {
     [8, 8], // Exactly one workgroup.
     [9, 7],
     [17, 13],
-    [72, 65], // The gate kernel has more workgroups than sums.
+    [72, 65], // Only some of the workgroups of the gate kernel write sums.
   ])('at %i x %i', (width, height) => checkBlock(width, height));
 
-  // A software driver takes minutes to compile the f16 version of this kernel. f16.f16.test.ts runs
-  // that version as part of its network.
+  // A software driver takes minutes to compile the f16 versions of these kernels.
+  // src/engine/f16.f16.test.ts runs them as part of the network A2N.
   it.skipIf(ELEMENT === 'f16')('of 40 channels', () =>
     checkBlock(11, 6, { features: 40, hidden: 10 }),
   );

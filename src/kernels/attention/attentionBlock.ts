@@ -20,15 +20,18 @@ const SHADERS = {
   ...TILE_SHADERS,
 };
 
-/** The constants of the two kernels of an attention-in-attention block. */
+/**
+ * The constants of the two kernels, gate and mix, that compute an attention-in-attention block of
+ * A2N.
+ */
 export interface AttentionBlockSpec {
   /** The number of channels of every map. */
   readonly features: number;
-  /** The negative slope of every leaky ReLU. */
+  /** The slope of every leaky ReLU for negative values. */
   readonly slope: number;
   /**
-   * The number of columns in a workgroup's tile. With 8 columns, a tile fits WebGPU's default
-   * limits.
+   * The number of columns in a workgroup's tile. With 8 columns, tiles of up to 60 channels fit
+   * WebGPU's default limits.
    */
   readonly tileColumns: TileColumns;
 }
@@ -56,7 +59,7 @@ const MIX = contract(['gated', 't', 'x', 'weights', 'stats'], ['out', 'next_t', 
 
 /**
  * The maximum number of workgroups of the gate kernel that write pooling sums. It is small, because
- * every workgroup of the mix kernel adds up all of these sums again.
+ * every workgroup of the mix kernel must add up all of these sums.
  */
 const MAX_STAT_GROUPS = 64;
 
@@ -86,8 +89,8 @@ export const statGroups = (tileColumns: TileColumns, width: number, height: numb
 
 /**
  * The bindings are `t`, `weights` (from `packAttentionGate`), `bias`, `partials`, `gated` and
- * `stats`. The uniform's fields are `width`, `height`, `group_row`, `chunks` (the number of partial
- * sums) and `stat_groups`.
+ * `stats`. The uniform's fields are `width`, `height`, `group_row`, `chunks` (the number of sets of
+ * partial sums) and `stat_groups`.
  */
 export function attentionGateKernel(
   { features, slope, tileColumns }: AttentionBlockSpec,
@@ -132,7 +135,10 @@ export function attentionMixKernel(spec: AttentionMixSpec, element: ElementType 
   };
 }
 
-/** Packs the weights (oihw) of `k1`, `k3` and `k2` as consecutive matrices. */
+/**
+ * Packs the weights (oihw) of the convolutions `k1`, `k3` and `k2` (attention/gate.wgsl) as
+ * consecutive matrices.
+ */
 export function packAttentionGate(
   { features }: AttentionBlockSpec,
   weights: { readonly k1: Float32Array; readonly k3: Float32Array; readonly k2: Float32Array },
@@ -145,8 +151,9 @@ export function packAttentionGate(
 }
 
 /**
- * Packs the weights of `k4`, the non-attention convolution, `last`, both linear layers, and the
- * next block's `first` (null if there is no next block).
+ * Packs the weights of the convolutions `k4`, `non` and `last` (attention/mix.wgsl), of the linear
+ * layers `w1` and `w2`, and of the next block's convolution `first` (null if there is no next
+ * block).
  */
 export function packAttentionMix(
   { features, hidden, nonKernel }: AttentionMixSpec,

@@ -53,7 +53,7 @@ interface Case {
   rowsPerDispatch?: number;
 }
 
-/** The relative rounding error of one operation in f16. */
+/** The maximum relative rounding error of one operation in f16. */
 const HALF_UNIT = 2 ** -11;
 
 /**

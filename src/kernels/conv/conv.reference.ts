@@ -2,9 +2,10 @@ import { mapLike, type PlanarMap, type Reals } from '../planar.ts';
 import { atOnce, each, type Steps } from '../steps.ts';
 
 /**
- * Computes a zero-padded convolution with stride 1, `weights` in oihw order, and `bias` [cOut] or
- * null. Sums are f64, and each result is rounded at most once. The innermost loop runs along a row
- * of the map, which makes the function fast enough to run a whole network on a CPU.
+ * Computes a zero-padded convolution with stride 1. `weights` are in oihw order, and `bias` has
+ * `cOut` elements or is null. Sums are f64, and each result is rounded at most once. The innermost
+ * loop runs along a row of the map, which makes the function fast enough to run a whole network on
+ * a CPU.
  */
 export function* convSteps<T extends Reals>(
   x: PlanarMap<T>,

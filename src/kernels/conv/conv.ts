@@ -113,9 +113,9 @@ export const convContract = ({ pool }: ConvSpec) => (pool ? POOLING : CONV);
  * is divided and how weights are packed.
  */
 export interface ConvVariant {
-  /** Whether the variant supports a layer's epilogue. If absent, it supports all epilogues. */
+  /** Whether the variant supports a layer. If absent, the variant supports all layers. */
   readonly takes?: (spec: ConvSpec) => boolean;
-  /** The only element type that the variant supports. If absent, it supports both. */
+  /** The only element type that the variant supports. If absent, the variant supports both. */
   readonly only?: ElementType;
   /**
    * Whether the variant's workgroups can sum their results (`ConvSpec.pool`). The property is
@@ -132,17 +132,17 @@ export interface ConvVariant {
    */
   readonly shape?: (layer: Pick<ConvSpec, 'kernel' | 'cIn' | 'cOut'>) => ConvShape;
   /**
-   * How the variant packs weights. If absent, weights stay in the order that `packConvWeights`
+   * How the variant packs weights. If absent, weights stay in the layout that `packConvWeights`
    * produces.
    */
   readonly packing?: ConvPacking;
 }
 
-/** An order of packed weights that differs from that of `packConvWeights`. */
+/** A layout of packed weights that differs from that of `packConvWeights`. */
 export interface ConvPacking {
-  /** The name of the order. Variants that read weights in the same order use the same name. */
+  /** The name of the layout. Variants that read weights in the same layout use the same name. */
   readonly name: string;
-  /** Rearranges weights from `packConvWeights`. The given array may be changed and returned. */
+  /** Converts weights from `packConvWeights`. The given array may be changed and returned. */
   readonly arrange: (
     packed: Float32Array<ArrayBuffer>,
     spec: ConvSpec,
@@ -221,7 +221,10 @@ export const STORE: Constants = {
   ...ACTIVATION_IDS,
 };
 
-/** Returns the constants that override `STORE` for a layer that mixes or pools. */
+/**
+ * Returns the additional constants for a layer that mixes or pools. They override `STORE` and the
+ * defaults in `convSource`.
+ */
 export const extras = ({ mix, pool }: ConvSpec): Constants => ({
   ...(mix !== undefined && { MULTIPLY: false, ADD: false, MIX: true }),
   ...(pool && { POOL: true, GATHER: true, STAYS: true }),
@@ -360,10 +363,11 @@ export function convParams(spec: ConvSpec, width: number, height: number): ConvP
 }
 
 /**
- * Packs oihw weights as an array [OUT_BLOCKS][IN_BLOCKS][k * k] of 4 x 4 matrices. The matrices are
- * column-major. Column `c` contains the weights for the input block's channel `c`. If the number of
- * input or output channels is not a multiple of 4, the last block is padded with zeros. If the
- * input is a concatenation of `parts`, the channels of each part start at a new block.
+ * Packs oihw weights as an array [OUT_BLOCKS][IN_BLOCKS][kernel * kernel] of 4 x 4 matrices. The
+ * matrices are column-major. Column `c` contains the weights for the input block's channel `c`. If
+ * the number of input or output channels is not a multiple of 4, the last block is padded with
+ * zeros. If the input is a concatenation of `parts`, the channels of each part start at a new
+ * block.
  */
 export function packConvWeights(
   oihw: Float32Array,
@@ -395,8 +399,8 @@ export function packConvWeights(
 }
 
 /**
- * Pads [cOut] biases with zeros to whole blocks. Without a bias, the result is all zeros. The
- * slopes of a PReLU follow, also padded to whole blocks.
+ * Pads the `cOut` biases with zeros to whole blocks. If `bias` is null, all biases are zero. If
+ * `slopes` is given, the slopes of a PReLU follow, also padded to whole blocks.
  */
 export function packBias(
   bias: Float32Array | null,

@@ -71,7 +71,7 @@ describe('3x3 convolution with bilinear skip to 8 bits', () => {
   const sizes = [
     [1, 1, 2, 255],
     [7, 5, 2, 1],
-    [16, 4, 2, 255], // Exactly one workgroup.
+    [16, 4, 2, 255], // As wide as a workgroup's tile, but not as high.
     [16, 16, 2, 255], // Exactly one workgroup of strips.
     [5, 9, 3, 255],
     [3, 3, 4, 1],
@@ -141,7 +141,7 @@ describe('3x3 convolution with bilinear skip to 8 bits', () => {
         }
         // A value can round to a different integer only if it is almost halfway between two
         // integers. On the scale from 0 to 255, f16 numbers in the upper half are 1/8 apart, so up
-        // to an eighth of the values can be that close.
+        // to an eighth of the values can be that close to halfway.
         const share = ELEMENT === 'f16' ? 1 / 8 : 1 / 1000;
         expect(off).toBeLessThanOrEqual(1 + bytes.length * share);
       }

@@ -33,7 +33,7 @@ const SHADERS: Sources = {
 
 /**
  * A 3x3 convolution followed by pixel attention: `act1(u * sigmoid(w1(u) + b1))` with
- * `u = w3(x) + b3`. `w3` and `w1` are the 3x3 and the 1x1 convolution.
+ * `u = w3(x) + b3`. `w3` is the 3x3 convolution, and `w1` is the 1x1 convolution.
  */
 export interface ConvGateSpec {
   readonly cIn: number;
@@ -45,8 +45,8 @@ export interface ConvGateSpec {
   readonly upsample: number;
   readonly act1: Activation | null;
   /**
-   * The number of columns in a workgroup's tile. With 8 columns, a tile fits WebGPU's default
-   * limits.
+   * The number of columns in a workgroup's tile. With 8 columns, tiles of up to 60 channels fit
+   * WebGPU's default limits.
    */
   readonly tileColumns: TileColumns;
 }
@@ -54,8 +54,8 @@ export interface ConvGateSpec {
 const GATE = contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS);
 
 /**
- * The bindings are `x`, `weights` (from `packConvGate`), `bias` (`b3` and `b1`, each from
- * `packBias`) and `y`. The uniform's fields are those in `MAP_WORDS`.
+ * The bindings are `x`, `weights` (from `packConvGate`), `bias` (from `packGateBias`) and `y`. The
+ * uniform's fields are those in `MAP_WORDS`.
  */
 export function convGateKernel(spec: ConvGateSpec, element: ElementType = 'f32') {
   return {
@@ -81,7 +81,7 @@ export function convGateKernel(spec: ConvGateSpec, element: ElementType = 'f32')
 export const convGateGrid = ({ tileColumns }: ConvGateSpec, width: number, height: number): Grid =>
   tileColumnGrid(tileColumns, width, height);
 
-/** Packs the weights (oihw) of the 3x3 and the 1x1 convolution. */
+/** Packs the weights (oihw) of the 3x3 and 1x1 convolutions. */
 export const packConvGate = (
   { cIn, cOut }: ConvGateSpec,
   w3: Float32Array,
@@ -89,7 +89,7 @@ export const packConvGate = (
 ): Float32Array<ArrayBuffer> =>
   concatFloats([packConvWeights(w3, cOut, cIn, 3), packConvWeights(w1, cOut, cOut, 1)]);
 
-/** Packs the biases of the 3x3 and the 1x1 convolution. */
+/** Packs the biases of the 3x3 and 1x1 convolutions. */
 export const packGateBias = (
   { cOut }: ConvGateSpec,
   b3: Float32Array | null,
@@ -97,8 +97,8 @@ export const packGateBias = (
 ): Float32Array<ArrayBuffer> => concatFloats([packBias(b3, cOut), packBias(b1, cOut)]);
 
 /**
- * A network's last convolution, which produces RGB. It adds the bilinear skip and stores 8-bit
- * pixels.
+ * A network's last convolution, which produces RGB. Its kernel also adds the network's input,
+ * enlarged bilinearly, and stores 8-bit pixels.
  */
 export interface ConvPackSpec {
   readonly cIn: number;
@@ -119,7 +119,7 @@ const PACK = contract(['x', 'weights', 'bias', 'lr'], ['image', 'status'], {
 /**
  * The bindings are `x`, `weights` (from `packConvWeights`), `bias`, `lr`, `image` and `status`. The
  * uniform's fields are `width`, `height`, `group_row`, `map_width`, `map_height`, `col0`, `row0`
- * and `mark`.
+ * and `mark`. conv/pack.wgsl describes them.
  */
 export function convPackKernel(
   spec: ConvPackSpec,

@@ -25,8 +25,8 @@ export interface MatrixUnit {
   readonly n: number;
   readonly k: number;
   /**
-   * A smaller value that the adapter also supports in place of `k`, or 0 if there is none. If
-   * exactly this many values remain after the steps of `k` values, a last step multiplies them.
+   * A smaller value that the adapter also supports in place of `k`, or 0 if there is none. Kernels
+   * multiply values in steps of `k`. If exactly `rest` values remain, a last step multiplies them.
    */
   readonly rest: number;
   /** The fixed number of invocations in a subgroup. */
@@ -77,8 +77,8 @@ interface Division {
   readonly runs: number;
   readonly length: number;
   /**
-   * A run is multiplied by the weights in `steps` steps of `k` values. If `last` is not 0, one more
-   * step multiplies the remaining `last` values.
+   * A run takes `steps` steps, each of which multiplies `k` values by their weights. If `last` is
+   * not 0, one more step multiplies the remaining `last` values.
    */
   readonly steps: number;
   readonly last: number;
@@ -135,10 +135,11 @@ function fitting(
 }
 
 /**
- * Computes convolutions of f16 maps with subgroup matrices. On hardware GPUs, matrix products are
- * several times faster than the same products computed with vectors. Two kernels have no matrix
- * version: the convolution of a concatenation (PARTS), and the one that stores the final image
- * (PACK). For these two, each invocation computes a strip of pixels, as in `stripConv`.
+ * Creates a variant that computes convolutions of f16 maps with subgroup matrices. On hardware
+ * GPUs, matrix products are several times faster than the same products computed with vectors. Two
+ * kernels have no matrix version: the convolution of a concatenation (PARTS), and the one that
+ * stores the final image (PACK). For these two, each invocation computes a strip of pixels, as in
+ * `stripConv`.
  */
 export const matrixConv = (unit: MatrixUnit): ConvVariant => {
   const { m, n, k, subgroup } = unit;
@@ -192,8 +193,8 @@ export const matrixConv = (unit: MatrixUnit): ConvVariant => {
 const pick = ({ shape }: ConvVariant): Pick<ConvVariant, 'shape'> => (shape ? { shape } : {});
 
 /**
- * Rearranges weights from `packConvWeights` into the order that conv/matrix.wgsl reads, and pads
- * them with zeros.
+ * Rearranges weights from `packConvWeights` into the order in which conv/matrix.wgsl reads them,
+ * and pads them with zeros.
  */
 function arrangeMatrices(
   packed: Float32Array<ArrayBuffer>,

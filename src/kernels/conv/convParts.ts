@@ -17,7 +17,7 @@ import {
  * and `upsample` must be 1.
  */
 export interface PartsConvSpec extends ConvSpec {
-  /** The number of channels of each part. Their sum is `cIn`. */
+  /** The numbers of channels of the parts. Their sum is `cIn`. */
   readonly parts: readonly number[];
   /** The index, among `x0` to `x4`, of the map that is added to the convolution's output. */
   readonly addend: number;

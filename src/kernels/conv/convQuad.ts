@@ -10,19 +10,19 @@ import {
   shapeGrid,
 } from './conv.ts';
 
-/** The number of output channel blocks that an invocation computes. */
+/** The number of blocks of output channels that an invocation computes. */
 export type QuadBlocks = 3 | 5;
 
 /**
  * The lanes of a quad share a row, so branches that depend on the row are uniform within the quad.
- * A WGSL compiler cannot prove this.
+ * A WGSL compiler cannot prove this, so the diagnostic is turned off.
  */
 const HEAD = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
 
 /**
- * Creates the variant (QUAD in conv.wgsl) for devices that support `subgroups` and load from memory
- * slowly. An invocation always computes 5 blocks of a 1x1 layer, and 3 blocks of a 3x3 layer with a
- * multiplication, an addition or a PReLU.
+ * Creates the variant (QUAD in conv.wgsl) for devices that have the feature `subgroups` and slow
+ * loads from memory. An invocation always computes 5 blocks of a 1x1 layer, and 3 blocks of a 3x3
+ * layer with a multiplication, an addition or a PReLU.
  * @param blocks the number of blocks for all other layers; if null, `quadBlocks` chooses it for
  *   each layer
  */
@@ -37,7 +37,7 @@ export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
     // These constants determine which operations the epilogue supports. A 3x3 kernel takes a second
     // or two to compile, so the kernel with 3 blocks supports multiplication, addition and PReLU
     // together. The kernel with 5 blocks supports none of them, because the layers that use it need
-    // none. 1x1 kernels are specialised for each layer.
+    // none. A 1x1 kernel supports only the operations that its layer needs.
     const whole = kernel === 3 && shape.blocks === 3 && mix === undefined;
     const sigmoid = typeof act0 === 'object' && act0?.fn === 'sigmoid';
     const constants = {
@@ -47,8 +47,8 @@ export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
       MULTIPLY: whole || multiply,
       ADD: whole || add,
       PRELU: !sigmoid && (whole || act0 === 'prelu'),
-      // With UPSAMPLE 0, the kernel reads the factor from its uniform buffer, so that layers with
-      // different factors share a pipeline.
+      // With UPSAMPLE 0, the kernel reads the enlargement factor from its uniform buffer, so that
+      // layers with different factors share a pipeline.
       UPSAMPLE: kernel === 1 ? 1 : 0,
     };
     return {
@@ -83,8 +83,8 @@ function isQuadSpec({ act0, act1 }: ConvSpec): boolean {
 
 /**
  * Returns how many blocks an invocation computes, 3 or 5, whichever takes less time for the layer.
- * If the layer's blocks are not a multiple of this number, the last invocation also computes unused
- * blocks, which take as much time as the others.
+ * If the layer's number of blocks is not a multiple of this number, the last invocation also
+ * computes unused blocks, which take as much time as the others.
  */
 export function quadBlocks({ cOut }: ConvSpec): QuadBlocks {
   const blocks = blocksOf(cOut);

@@ -15,7 +15,7 @@ import {
 export interface StripCut {
   /** The length of a strip in pixels. */
   readonly pixels: number;
-  /** The number of output channel blocks that each invocation computes. */
+  /** The number of blocks of output channels that each invocation computes. */
   readonly blocks: number;
   /** The kernel reads the weights from this type of memory. The default is a storage buffer. */
   readonly weights?: 'uniform' | 'workgroup';
@@ -31,8 +31,8 @@ export interface StripCut {
 }
 
 /**
- * The number of invocations along `x` in a workgroup. It equals the largest common subgroup size,
- * so all invocations of a subgroup are in the same row.
+ * The number of invocations along `x` in a workgroup. Most GPUs have subgroups of at most 32
+ * invocations. On these GPUs, all invocations of a subgroup are in the same row.
  */
 const ACROSS = 32;
 
@@ -46,10 +46,10 @@ export function stripConv({ pixels, blocks, weights, halo, half }: StripCut): Co
     strip: pixels,
     down: true,
     lines: 1,
-    // A layer can have fewer output channel blocks than `blocks`. For example, a layer with RGB
+    // A layer can have fewer than `blocks` blocks of output channels. For example, a layer with RGB
     // output has one block. Each invocation then computes all blocks of the layer.
     blocks: Math.min(blocks, blocksOf(cOut)),
-    // With a halo, a workgroup has half as many rows, so that the halo takes only 10 KiB.
+    // With a halo, a workgroup has half as many rows, so that its input takes only about 10 KiB.
     workgroup: [ACROSS, halo ? 2 : 4],
     ...(weights && { weights }),
     ...(halo && { halo }),

@@ -15,7 +15,7 @@ export function nearestReference<T extends Reals>(x: PlanarMap<T>, scale: number
 
 /**
  * Enlarges a map bilinearly by a single scale or by one scale per axis, with half-pixel centres and
- * clamped edges (align_corners false).
+ * clamped edges (`align_corners=False` in PyTorch).
  */
 export function* bilinearSteps<T extends Reals>(
   x: PlanarMap<T>,

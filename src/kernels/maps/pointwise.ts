@@ -31,8 +31,8 @@ const POINTWISE = contract(['a', 'b', 'p'], ['y'], MAP_WORDS);
 /**
  * The bindings are `a`, `b`, `p` and `y`. `p` contains f32 values: two weights for `mix`, one slope
  * per channel for `prelu`, one factor per channel for `scale`, or a factor and a shift per channel
- * for `affine`. Channels are padded to whole blocks. The grid is `mapGrid(width, height, blocks)`.
- * Only `add` uses `factor`.
+ * for `affine`. The values per channel are padded to whole blocks of four channels. The grid is
+ * `mapGrid(width, height, blocks)`. Only `add` uses `factor`, which multiplies `b`.
  */
 export function pointwiseKernel(
   op: PointwiseOp,

@@ -137,8 +137,8 @@ interface Case {
   readonly width: number;
   readonly height: number;
   /**
-   * The index of the part that is added to the result. If `own`, the test creates an additional map
-   * and adds that one.
+   * The index of the part that is added to the result. With `own`, an additional map is added
+   * instead of a part.
    */
   readonly addend?: number | 'own';
   readonly prelu?: boolean;

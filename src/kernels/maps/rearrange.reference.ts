@@ -33,7 +33,7 @@ export function pixelShuffleReference<T extends Reals>(x: PlanarMap<T>, s: numbe
 /**
  * Computes the pixel unshuffle by `s`:
  *   y[c * s * s + dy * s + dx, i, j] = x[c, i * s + dy, j * s + dx]
- * The sides must be multiples of `s`.
+ * The width and height of `x` must be multiples of `s`.
  */
 export function pixelUnshuffleReference<T extends Reals>(x: PlanarMap<T>, s: number): PlanarMap<T> {
   const y = mapLike(x, x.channels * s ** 2, x.height / s, x.width / s);

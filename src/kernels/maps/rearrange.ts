@@ -19,9 +19,9 @@ const CONCAT = contract(['x0', 'x1', 'x2', 'x3', 'x4'], ['y'], MAP_WORDS);
 const SHUFFLE = contract(['x'], ['y'], MAP_WORDS);
 
 /**
- * Returns the constants `<name>0` to `<name>4` for the parts of a concatenation. Each constant is
- * the total size of all parts up to and including the part with its number. If there are fewer than
- * five parts, the remaining constants repeat the total size of all parts.
+ * Returns the constants `<name>0` to `<name>4` for the parts of a concatenation. Constant number
+ * `i` is the total size of parts 0 to `i`. If there are fewer than five parts, the remaining
+ * constants repeat the total size of all parts.
  */
 function partEnds(name: string, sizes: readonly number[]): Record<string, number> {
   let end = 0;

@@ -48,7 +48,7 @@ type Words = Uint32Array<ArrayBuffer>;
 
 /**
  * Returns the integers that a kernel wrote. Before a kernel runs, all values in its output buffer
- * are above 1e9. If such a value is left, the kernel has not written it, and the test fails.
+ * are above 1e9. If such a value is left, the kernel has not overwritten it, and the test fails.
  */
 function whole(words: Uint32Array): Uint32Array {
   expect(words.some((word) => word > 1e9)).toBe(false);
@@ -239,7 +239,7 @@ describe.each(PRODUCTS)('clustering (%s)', (_, products) => {
   );
 });
 
-/** Returns a random order of `length` pixels for each round, and `rank`, the inverse of `order`. */
+/** Returns `order`, a random order of `length` pixels for each round, and its inverse, `rank`. */
 function shuffled(length: number, rounds: number) {
   const next = randomStream(11);
   const keys = Uint32Array.from(
@@ -390,8 +390,8 @@ async function attend(
 
 describe.each(PRODUCTS)('attention in windows of sorted rows (%s)', (_, products) => {
   it.each([
-    // These pixel counts are below, equal to and above the window size. Some are also close to a
-    // multiple of the tile size of 32.
+    // These pixel counts are below, equal to or above the window size. Some are also close to a
+    // multiple of 32, the number of rows that a workgroup of the plain kernels computes.
     [1, 1, 16, 3, 1],
     [3, 2, 16, 3, 1],
     [5, 3, 16, 3, 2],
@@ -402,8 +402,8 @@ describe.each(PRODUCTS)('attention in windows of sorted rows (%s)', (_, products
     [9, 7, 33, 3, 1],
     [16, 6, 32, 3, 1],
     [9, 5, 64, 1, 1],
-    // Released models use windows of 384 pixels. These pixel counts are equal or close to the size
-    // of half a window or of a whole window.
+    // Released models use windows of 384 pixels. Each of these pixel counts differs by at most 1
+    // from half a window (192) or from a whole window (384).
     [191, 1, 384, 3, 1],
     [64, 3, 384, 3, 1],
     [383, 1, 384, 3, 1],
@@ -526,7 +526,7 @@ describe('sparse keys', () => {
     offsets.data.forEach((v, i) => {
       offsets.data[i] = i % 5 === 0 ? Math.round(v * 3) : i % 7 === 0 ? v * 1e12 : v * 5;
     });
-    // The kernel must skip keys of weight 0, because their values might not be finite.
+    // The kernel must skip keys with a weight of 0, because their values might not be finite.
     weights.data.forEach((_, i) => {
       if (i % 4 !== 0) return;
       weights.data[i] = 0;

@@ -15,7 +15,10 @@ type Integers = Uint32Array<ArrayBuffer>;
 export interface Table<T extends Reals = Float32Array<ArrayBuffer>> {
   readonly dims: readonly number[];
   readonly data: T | Integers;
-  /** For attention weights: the log-sum-exp of each row, [R, n * w]. */
+  /**
+   * Only for attention weights: the log-sum-exp of each query's scores, [R, n * w].
+   * `graph/nonlocalOp.ts` explains this notation.
+   */
   readonly lse?: T;
 }
 
@@ -38,8 +41,8 @@ function dot(a: Float64Array, b: Reals, at = 0): number {
 }
 
 /**
- * Computes `sum += weight * row`. JavaScript engines optimise this function better than an inline
- * loop.
+ * Adds `weight` times the row that starts at `rows[at]` to `sum`. JavaScript engines optimise this
+ * function better than an inline loop.
  */
 function addScaled(sum: Float64Array, weight: number, rows: Float64Array, at: number): void {
   for (let c = 0; c < sum.length; c++) sum[c] += weight * rows[at + c];
@@ -86,7 +89,9 @@ export function* similaritySteps<T extends Reals>(
 }
 export const similarityReference = atOnce(similaritySteps);
 
-/** @param chunk limits the comparison to the first clusters (`bucketsOf`) if given */
+/**
+ * @param chunk if given, only the first `bucketsOf(length, chunk, clusters)` clusters are compared
+ */
 export function argmaxReference({ dims, data }: Table<Reals>, chunk?: number): IntegerTable {
   const [rounds, length, clusters] = dims;
   const active = chunk === undefined ? clusters : bucketsOf(length, chunk, clusters);
@@ -102,7 +107,7 @@ export function argmaxReference({ dims, data }: Table<Reals>, chunk?: number): I
   return { dims: [codes.length], data: codes };
 }
 
-/** This relies on JavaScript's sort being stable. */
+/** Equal values keep their order, because JavaScript's sort is stable. */
 export function rankReference({ dims, data }: Table<Reals>): IntegerTable {
   const sorted = Array.from(data, (_, i) => i).sort((a, b) => data[a] - data[b]);
   return inverseReference({ dims, data: Uint32Array.from(sorted) });

@@ -265,8 +265,9 @@ const BIASED_SCORES = contract(['rows', 'inverse', 'bias'], ['p', 'lse'], {
 export const MIX = contract(['p', 'rows'], ['y'], WINDOW_WORDS);
 
 /**
- * Returns the uniform's words. `windows` is the number of windows in a round. `first` is the
- * index of the first window that the dispatch processes, counted across all rounds.
+ * Returns the values of `WINDOW_WORDS` for a dispatch. `windows` is the number of windows in a
+ * round. `first` is the index of the first window that the dispatch processes, counted across all
+ * rounds.
  */
 export const windowParams = (
   spec: WindowSpec,
@@ -377,7 +378,7 @@ export const keySoftmaxKernel = (
 
 /**
  * The bindings are `w`, `offsets`, `x`, `before` (the sum so far, or `x` again if there is none)
- * and `y`. The grid is `mapGrid(width, height, blocks)` with the size of `y`.
+ * and `y`. The grid is `mapGrid(width, height, blocks)` for `y`.
  */
 export const sampleKeysKernel = (
   spec: { first: number; keys: number; offsets: OffsetLayout; add: boolean },

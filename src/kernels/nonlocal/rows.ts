@@ -2,8 +2,8 @@
 import { blocksOf } from '../kernel.ts';
 
 /**
- * Packs [count][channels] to [count][ceil(channels / 4)] vectors of four, with zeros for absent
- * channels.
+ * Packs [count][channels] values into [count][ceil(channels / 4)] vectors of four, with zeros for
+ * absent channels.
  */
 export function packRows(values: Float32Array, channels: number): Float32Array<ArrayBuffer> {
   const width = blocksOf(channels) * 4;

@@ -52,7 +52,7 @@ it.each([
       }
     }
   }
-  // Pixels next to the tile stay unchanged.
+  // The band's first column is to the left of the tile, so it stays unchanged.
   for (let row = 0; row < bandRows; row++)
     expect(after[4 * row * bandWidth]).toBe(band[4 * row * bandWidth]);
 });

@@ -41,8 +41,8 @@ describe.each(DEPTHS)('resampling %i bits', (depth) => {
   it.each(SIZES)('columns: %i to %i, %i rows, in a ring', async (width, out, rows) => {
     const pixels = samples(depth, width * rows, 7);
     const taps = tapRuns(width, out, 'lanczos3');
-    // The rows of `pixels` are numbered from 4 on. The ring stores each row at its number modulo
-    // `rows`.
+    // The first row of `pixels` is row 4 of the image. The ring stores each row at its number
+    // modulo `rows`.
     const ring = { rows, data: new Float32Array(rows * out * 4) };
     resampleColumnsReference(pixels, width, 4, taps, ring);
     const [made] = await runKernel(resampleColumnsKernel(depth === 16), {

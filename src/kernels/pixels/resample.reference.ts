@@ -7,7 +7,10 @@ type Samples = Uint8ClampedArray | Uint16Array;
 
 const topOf = (samples: Samples): number => (samples instanceof Uint16Array ? 65535 : 255);
 
-/** Tables of `srgbToLinear` for all sample values, keyed by the largest sample value. */
+/**
+ * Tables with the result of `srgbToLinear` for every sample value. The key is the largest sample
+ * value.
+ */
 const tables = new Map<number, Float32Array>();
 function linearTable(top: number): Float32Array {
   const table =
@@ -18,7 +21,7 @@ function linearTable(top: number): Float32Array {
 
 /**
  * Resizes rows of `widthIn` pixels horizontally into a ring buffer of linear premultiplied RGBA.
- * `pixels` starts with row `row0` of the image, which is stored at row `row0 % ring.rows` of the
+ * `pixels` starts with row `row0` of the image. This row is stored in row `row0 % ring.rows` of the
  * ring.
  */
 export function resampleColumnsReference(

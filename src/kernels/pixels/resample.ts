@@ -35,10 +35,10 @@ const ROWS = contract(['ring', 'taps'], ['image'], {
 });
 
 /**
- * Resizes rows of an 8-bit or 16-bit (`wide`) image horizontally, and stores the results in the
- * ring as linear premultiplied values. The bindings are `image`, `taps` (from `packTaps`) and
- * `ring`. The uniform's fields are `width`, `height` (rows), `group_row`, `in_width`, `row0`,
- * `ring_rows` and `count`. The grid is `mapGrid(width, height, 1)`.
+ * Resizes rows of an 8-bit or 16-bit (`wide`) image horizontally, and stores the results in a ring
+ * buffer as linear premultiplied RGBA. The bindings are `image`, `taps` (from `packTaps`) and
+ * `ring`. The uniform's fields are `width`, `height` (the number of rows), `group_row`, `in_width`,
+ * `row0`, `ring_rows` and `count`. The grid is `mapGrid(width, height, 1)`.
  */
 export const resampleColumnsKernel = (wide: boolean) => ({
   label: 'resample columns',
@@ -47,9 +47,10 @@ export const resampleColumnsKernel = (wide: boolean) => ({
 });
 
 /**
- * Resizes the values in the ring vertically, and converts the results to 8-bit or 16-bit (`wide`)
- * pixels. The bindings are `ring`, `taps` and `image`. The uniform's fields are `width`, `height`
- * (rows), `group_row`, `row0`, `ring_rows` and `count`. The grid is `mapGrid(width, height, 1)`.
+ * Resizes the rows in the ring buffer vertically, and converts the results to 8-bit or 16-bit
+ * (`wide`) pixels. The bindings are `ring`, `taps` and `image`. The uniform's fields are `width`,
+ * `height` (the number of rows), `group_row`, `row0`, `ring_rows` and `count`. The grid is
+ * `mapGrid(width, height, 1)`.
  */
 export const resampleRowsKernel = (wide: boolean) => ({
   label: 'resample rows',

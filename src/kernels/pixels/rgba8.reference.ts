@@ -14,7 +14,7 @@ interface Pixels {
 
 const topOf = (data: Pixels['data']): number => (data instanceof Uint16Array ? 65535 : 255);
 
-/** Rounds half to even, as WGSL and the reference implementations do. */
+/** Rounds half to even, as `round` does in WGSL. */
 export function roundHalfToEven(v: number): number {
   const floor = Math.floor(v);
   const rest = v - floor;
@@ -59,7 +59,7 @@ export function padReference<T extends Reals>(
   return y;
 }
 
-/** Crops a map, starting at row and column `first`. By default, this keeps the upper left part. */
+/** Crops a map, starting at row and column `first`. By default, the upper left part is kept. */
 export function cropReference<T extends Reals>(
   map: PlanarMap<T>,
   height: number,
@@ -102,10 +102,10 @@ export function* unpackRgba8Steps(
 export const unpackRgba8Reference = atOnce(unpackRgba8Steps);
 
 /**
- * Converts planar RGB or luma (values from 0 to `range`) to RGBA with the bit depth of the LR image.
- * Values are clamped and rounded half to even. Alpha is enlarged bilinearly from the LR image. If
- * the map is luma, the colours of the LR image are enlarged in the same way, and their differences
- * from their own luma are added to the map.
+ * Converts planar RGB or luma, in the range 0 to `range`, to RGBA with the bit depth of the LR
+ * image. Values are clamped and rounded half to even. Alpha is enlarged bilinearly from the LR
+ * image. If the map is luma, the colours of the LR image are enlarged in the same way, and the
+ * differences between these colours and their luma are added to the map.
  */
 export function* packRgba8Steps(
   map: PlanarMap<Reals>,

@@ -19,7 +19,7 @@ export interface PixelFormat {
   /** The map's values are in the range from 0 to this number. */
   readonly range: number;
   readonly channels: number;
-  /** Whether the pixels have 16 bits per sample. The default is 8. */
+  /** Whether the pixels have 16 bits per sample. By default, they have 8. */
   readonly wide?: boolean;
 }
 
@@ -45,9 +45,9 @@ const PACK = contract(['x', 'source'], ['image', 'status'], {
 
 /**
  * Converts a rectangle of an 8-bit or 16-bit image to a feature map in the range 0 to `range`.
- * Pixels beyond the right and lower edges have the value `padding` if it is given. Otherwise, they
- * are reflected. The bindings are `image` and `y`. The uniform's fields are `width`, `height`,
- * `group_row`, `image_width`, `col0`, `row0` and `image_height`. The grid is
+ * Pixels beyond the right and lower edges of the image have the value `padding` if it is given.
+ * Otherwise, the image is reflected there. The bindings are `image` and `y`. The uniform's fields
+ * are `width`, `height`, `group_row`, `image_width`, `col0`, `row0` and `image_height`. The grid is
  * `mapGrid(width, height, 1)`.
  */
 export function unpackRgba8Kernel(

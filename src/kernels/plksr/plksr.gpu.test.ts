@@ -19,7 +19,8 @@ const words = (channels: number, width: number, height: number): number =>
   blocksOf(channels) * 4 * width * height;
 
 /**
- * Converts a kernel's output to a map and checks that the unused lanes of the last block are zero.
+ * Returns a kernel's output in planar order. Also checks that the unused lanes of the last block
+ * are zero.
  */
 function mapOf(y: Uint32Array, { channels, height, width }: PlanarMap): Float32Array {
   const blocked = written(y);
@@ -30,8 +31,8 @@ function mapOf(y: Uint32Array, { channels, height, width }: PlanarMap): Float32A
 }
 
 /**
- * The sizes cover a single pixel, thin and odd shapes, exactly one workgroup, and more than one
- * workgroup.
+ * The sizes cover a single pixel, a thin map, odd side lengths, exactly one workgroup, and more
+ * than one workgroup.
  */
 const SIZES = [
   [1, 1],
@@ -43,7 +44,7 @@ const SIZES = [
 
 describe.each(SIZES)('at %i x %i', (width, height) => {
   // Depending on the case, the convolved channels fill part of a block, one block, one group of
-  // blocks, or several groups of which the last is incomplete. The 21 x 21 kernel needs shorter
+  // blocks, or several groups, the last of which is incomplete. The 21 x 21 kernel needs shorter
   // strips than the other kernels.
   it.each([
     [13, 3, 10],

@@ -35,8 +35,8 @@ const source = (name: string, element: ElementType, constants: Constants): strin
 type Strip = 4 | 2;
 
 /**
- * Sizes in bytes. `MEMORY` is the workgroup memory that every device has, and `VECTOR` is a
- * `vec4f`.
+ * Sizes in bytes. `MEMORY` is the size of the workgroup memory that every device has, and `VECTOR`
+ * is the size of a `vec4f`.
  */
 const [MEMORY, VECTOR] = [16384, 16];
 
@@ -103,9 +103,9 @@ export function partialConvGrid(
 const GROUP_AFFINE = contract(['v', 'norm'], ['y']);
 
 /**
- * The operand `norm` contains the weights of a group norm and then its biases, in f32, each padded
- * to a multiple of four values. The kernel reads `norm` only if `epsilon` is not null. The grid is
- * [1, 1, 1].
+ * The operand `norm` contains the weights and then the biases of a group norm, in f32. Both are
+ * padded to a multiple of four values. The kernel reads `norm` only if `epsilon` is not null. The
+ * grid is [1, 1, 1].
  */
 export const groupAffineKernel = (channels: number, groups: number, epsilon: number | null) => ({
   label: epsilon === null ? 'group centre' : 'group norm',
@@ -126,7 +126,7 @@ const DY_SAMPLE = contract(['z', 'o'], ['y'], MAP_WORDS);
 
 /**
  * `channels` is the number of channels of the map `z`, which is sampled. The grid is
- * `mapGrid(width, height, blocks)` for the size of the result `y`.
+ * `mapGrid(width, height, blocks)` with the size and the number of blocks of the result `y`.
  */
 export const dySampleKernel = (
   {

@@ -49,7 +49,7 @@ const LOADINGS: readonly Loading[] = [
   ...(features?.has('subgroups') ? [{ quads: true }] : []),
 ];
 /**
- * The sizes cover a single pixel, thin and odd shapes, exactly one workgroup, and more than one
+ * The sizes cover a single pixel, odd side lengths, exactly one workgroup, and more than one
  * workgroup in both directions.
  */
 const SIZES = [

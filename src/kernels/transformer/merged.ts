@@ -52,8 +52,8 @@ const SHADERS: Sources = {
 };
 
 /**
- * The lanes of a quad take the same branches and load the same matrices. A WGSL compiler cannot
- * prove this, so the diagnostic `subgroup_uniformity` is turned off.
+ * The four lanes of a subgroup quad take the same branches and load the same matrices. A WGSL
+ * compiler cannot prove this, so the diagnostic `subgroup_uniformity` is turned off.
  */
 const QUADS = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
 
@@ -77,8 +77,8 @@ const source = (
 };
 
 /**
- * The number of pixels per invocation. With more pixels, there are fewer loads, but more registers
- * and longer compile times.
+ * The number of pixels per invocation. With more pixels, kernels need fewer loads, but use more
+ * registers and take longer to compile.
  */
 const STRIP = 2;
 
@@ -101,7 +101,7 @@ export function packMatrices(
 /** A 1x1 convolution that follows an op. The op's kernel also computes this convolution. */
 export interface Next {
   readonly channels: number;
-  /** The epsilon of the layer norm before the layer, or null if there is no norm. */
+  /** The epsilon of the layer norm before the convolution, or null if there is no norm. */
   readonly epsilon: number | null;
   readonly activation: Activation | null;
 }
@@ -122,8 +122,8 @@ export interface PixelLayerSpec extends Next {
    */
   readonly parts: readonly number[];
   /**
-   * The index of the first channel that the activation applies to, a multiple of 4. It also applies
-   * to all later channels.
+   * The index of the first output channel that the activation applies to, a multiple of 4. The
+   * activation also applies to all later channels.
    */
   readonly active: number;
 }
@@ -194,7 +194,7 @@ export function gatedProjectionKernel(
   };
 }
 
-/** Returns the grid of kernels whose invocations compute column strips. */
+/** Returns the grid of kernels in which each invocation computes a column of `STRIP` pixels. */
 export const columnGrid = (width: number, height: number, blocks = 1): Grid =>
   mapGrid(width, height, blocks, 1, STRIP);
 
@@ -288,7 +288,7 @@ export interface WeighedWeightsSpec {
   readonly hidden: number;
   readonly channels: number;
   readonly inner: Activation;
-  /** Whether the convolution reads transposed matrices. */
+  /** Whether the matrices of weights are transposed, as in `packMatrices` with `quads`. */
   readonly transposed: boolean;
 }
 

@@ -42,8 +42,8 @@ import {
 } from './transformer.ts';
 
 /**
- * The sizes cover a single pixel, thin and odd shapes, exactly one workgroup, and more than one
- * workgroup.
+ * The sizes cover a single pixel, a thin map, odd side lengths, exactly one workgroup, and more
+ * than one workgroup.
  */
 const SIZES = [
   [1, 1],
@@ -57,8 +57,8 @@ const words = (channels: number, width: number, height: number): number =>
   blocksOf(channels) * 4 * width * height;
 
 /**
- * Converts a kernel's output to a map. Also checks that the padding channels, which fill the last
- * block of four channels, are zero.
+ * Returns a kernel's output in planar order. Also checks that the channels that pad the last block
+ * of four channels are zero.
  */
 function mapOf(y: Uint32Array, { channels, height, width }: PlanarMap): Float32Array {
   const blocked = written(y);
@@ -187,8 +187,8 @@ describe.each(ATTENTIONS)(
   'attention in %j of %i x %i',
   (grouping, width, height, heads, channels, merge) => {
     const keys = channels / merge ** 2;
-    // The queries start at channel 1 and the keys at channel 2, so neither starts at a block of
-    // four channels.
+    // The queries start at channel 1 and the keys at channel 2, so neither of them starts at the
+    // first channel of a block.
     const spec = { grouping, heads, channels, query: 1, key: 2, merge };
     const first = 2 + keys;
     const q = randomMap(channels + 1, height, width, 3);

@@ -148,7 +148,7 @@ export interface ScoreSpec {
 }
 
 /**
- * Returns a function that finds out which pixel of a window contains channel `c` of a key. A key
+ * Returns a function that finds the pixel of a window that contains channel `c` of a key. A key
  * consists of all channels of `merge` x `merge` pixels. The function returns the position of the
  * pixel, and the index of the channel within the pixel.
  */
@@ -192,7 +192,10 @@ function labelOf(grouping: Grouping, group: number, windows: Size) {
   };
 }
 
-/** Returns the keys or values of one head of a group, as rows [keys][depth]. */
+/**
+ * Returns the queries, keys or values of one head of a group, with one row of numbers for each. For
+ * queries, `spec.merge` must be 1.
+ */
 function headRows(
   map: PlanarMap<Reals>,
   spec: Pick<ScoreSpec, 'grouping' | 'heads' | 'channels' | 'merge'>,
@@ -212,7 +215,7 @@ function headRows(
   );
 }
 
-/** Returns the score rows [tokens][keys] of one head of a group. */
+/** Returns the scores of one head of a group, as rows [tokens][keys]. */
 function scoresOf(
   [q, k]: readonly [PlanarMap<Reals>, PlanarMap<Reals>],
   table: Float32Array | null,
@@ -383,10 +386,7 @@ export function* channelAttentionSteps<T extends Reals>(
 }
 export const channelAttentionReference = atOnce(channelAttentionSteps);
 
-/**
- * A convolution without padding that is computed at every `stride`-th pixel. The weights are in
- * oihw order.
- */
+/** A convolution with a stride and without padding. The weights are in oihw order. */
 export function* stridedConvSteps<T extends Reals>(
   x: PlanarMap<T>,
   weights: Float32Array,

@@ -80,7 +80,7 @@ function groupingConstants(grouping: Grouping): Constants {
   };
 }
 
-/** Returns the grid of a kernel with `z` workgroups per group. */
+/** Returns the grid of a kernel with `z` workgroups per group of pixels. */
 export function groupGrid(grouping: Grouping, width: number, height: number, z: number): Grid {
   const { kind, side } = grouping;
   if (kind === 'grid') return [side, side, z];
@@ -139,7 +139,7 @@ export const layerNormKernel = (
   ...LAYER_NORM,
 });
 
-/** Packs weights and biases, each padded with zeros to whole blocks. */
+/** Packs a layer norm's weights and then its biases, both padded with zeros to whole blocks. */
 export function packNorm(
   weight: Float32Array,
   bias: Float32Array,
@@ -310,8 +310,8 @@ export function channelAttentionKernel(
 }
 
 /**
- * Each workgroup of `channelSumsKernel` adds up `SUM_PIXELS` pixels. It loads `SUM_STEP` of them at
- * a time.
+ * Each workgroup of `channelSumsKernel` computes sums over `SUM_PIXELS` pixels. It loads `SUM_STEP`
+ * of them at a time.
  */
 const [SUM_PIXELS, SUM_STEP] = [1024, 32];
 
@@ -392,7 +392,7 @@ const STRIDED_CONV = contract(['x', 'weights', 'bias'], ['y'], REDUCED_WORDS);
 
 /**
  * The weights come from `packConvWeights` and the bias from `packBias`. The grid is `mapGrid(width,
- * height, blocks)`, where `blocks` is the number of blocks of the output map `y`.
+ * height, blocks)` with the size and the number of blocks of the output map `y`.
  */
 export const stridedConvKernel = (
   { kernel, stride, cIn }: Record<'kernel' | 'stride' | 'cIn', number>,
@@ -414,14 +414,14 @@ export const shiftKernel = (by: 1 | -1, element: ElementType = 'f32') => ({
 
 const REDUCED = contract(['x'], ['y'], REDUCED_WORDS);
 
-/** The grid is `mapGrid(width, height, blocks)`. */
+/** The grid is `mapGrid(width, height, blocks)` with the size of the output map `y`. */
 export const maxPoolKernel = (kernel: number, stride: number, element: ElementType = 'f32') => ({
   label: `max pool ${kernel}x${kernel} / ${stride}`,
   code: source('maxPool', element, { K: kernel, STRIDE: stride }),
   ...REDUCED,
 });
 
-/** The grid is `mapGrid(width, height, blocks)`. */
+/** The grid is `mapGrid(width, height, blocks)` with the size of the output map `y`. */
 export const resizeKernel = (element: ElementType = 'f32') => ({
   label: 'resize',
   code: source('resize', element, {}),

@@ -1,7 +1,7 @@
 import { type PlanarMap, type Reals, realsLike } from '../planar.ts';
 
 /**
- * Returns the mean of each channel, summed in f64. Leaves out the first `inset[0]` and the last
+ * Returns the mean of each channel, with sums in f64. Leaves out the first `inset[0]` and the last
  * `inset[1]` rows and columns.
  */
 export const globalAveragePoolReference = <T extends Reals>(
@@ -9,7 +9,7 @@ export const globalAveragePoolReference = <T extends Reals>(
   inset: readonly [number, number] = [0, 0],
 ): T => meansOf(x, (v) => v, inset);
 
-/** Returns the mean of each channel's squares over all pixels, summed in f64. */
+/** Returns the mean of each channel's squares over all pixels, with sums in f64. */
 export const meanOfSquaresReference = <T extends Reals>(x: PlanarMap<T>): T =>
   meansOf(x, (v) => v * v, [0, 0]);
 

@@ -20,9 +20,9 @@ export interface DynamicWeightsSpec {
 const DYNAMIC = contract(['partials', 'w1', 'w2'], ['p'], { pixels: 'u32', chunks: 'u32' });
 
 /**
- * Computes the dynamic attention module in one dispatch, from the partial sums of global average
- * pooling. The bindings are `partials`, `w1` [hidden][lengthIn], `w2` [lengthOut][hidden] and `p`.
- * The uniform's fields are `pixels` and `chunks`.
+ * Computes the dynamic attention module (arXiv 2104.09497) in one dispatch, from the partial sums
+ * of global average pooling. The bindings are `partials`, `w1` [hidden][lengthIn], `w2`
+ * [lengthOut][hidden] and `p`. The uniform's fields are `pixels` and `chunks`.
  */
 export function dynamicWeightsKernel(spec: DynamicWeightsSpec) {
   return {

@@ -41,8 +41,8 @@ const LINEAR = contract(['x', 'w', 'bias'], ['y']);
 const VECTOR = contract(['x'], ['y']);
 
 /**
- * The bindings are `partials` and `mean`. The uniform's fields are `pixels` and `chunks`. The grid
- * is [blocks, 1, 1].
+ * The second stage of average pooling. The bindings are `partials` and `mean`. The uniform's fields
+ * are `pixels` and `chunks`. The grid is [blocksOf(channels), 1, 1].
  */
 export function poolFinishKernel(channels: number) {
   return {
@@ -56,7 +56,7 @@ export function poolFinishKernel(channels: number) {
  * The first stage of average pooling over a rectangle of a map. `first` is the rectangle's first
  * row, and also its first column. The bindings are `x` and `partials`. The uniform's fields are
  * `pixels` and `inner_width` (for the rectangle), `width` and `plane` (for the map), `chunks` and
- * `group_row`. The grid is `poolPartialGrid` for the rectangle's pixels.
+ * `group_row`. `poolPartialGrid` returns the grid for the number of pixels in the rectangle.
  */
 export const poolInnerKernel = (channels: number, first: number, element: ElementType = 'f32') => ({
   label: 'pool inner',
@@ -70,8 +70,8 @@ export const poolInnerKernel = (channels: number, first: number, element: Elemen
 });
 
 /**
- * The bindings are `x` [lengthIn], `w` [lengthOut][lengthIn], `bias` [lengthOut] (read only if the
- * argument `bias` is true) and `y`.
+ * The bindings are `x` [lengthIn], `w` [lengthOut][lengthIn], `bias` [lengthOut] (ignored unless
+ * the argument `bias` is true) and `y`.
  */
 export function linearKernel(lengthIn: number, lengthOut: number, bias = false) {
   return {

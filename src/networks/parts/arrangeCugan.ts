@@ -43,10 +43,10 @@ const STRIDES: ReadonlyMap<number, number> = new Map([
 /**
  * Turns a transposed convolution of stride `s` into a convolution of stride 1. Along each axis, the
  * new convolution has `s` phases, and phase `p` computes the outputs `s * i + p`. For such an
- * output, its tap `t` reads pixel `i + t - 1`. In the original, pixel `n` contributes to output
- * `s * n + k - 1` through tap `k`, apart from a constant shift of the output. Therefore, tap `t` of
- * phase `p` is the original tap `k = p + s * (1 - t) + 1`, or zero if that tap does not exist. For
- * side 2, there is one tap per phase, and `k` is `p`.
+ * output, tap `t` of the new convolution reads pixel `i + t - 1`. In the original, pixel `n`
+ * contributes to output `s * n + k - 1` through tap `k`, apart from a constant shift of the output.
+ * Therefore, tap `t` of phase `p` is the original tap `k = p + s * (1 - t) + 1`, or zero if that
+ * tap does not exist. For side 2, there is one tap per phase, and `k` is `p`.
  */
 function transposed(tensor: Tensor, stride: number): Tensor {
   const [cIn, cOut, side] = tensor.shape;

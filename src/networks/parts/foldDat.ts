@@ -19,9 +19,10 @@ const POSITIONS = /^(.*\.attns\.([01]))\.pos\.pos_proj\.weight$/;
  * - Batch norms (with their stored statistics) are folded into the layers before them.
  * - The last layer of a spatial gate has one output channel. Its weights and its bias are repeated,
  *   so that the layer has one output channel per feature.
- * - `attns.#.table` is the position table, which a small network computes from the offsets within a
- *   window. For a window of `rows` x `columns` pixels, the offset of `dy` rows and `dx` columns is
- *   in row `(dy + rows - 1) * (2 * columns - 1) + dx + columns - 1` of the table.
+ * - The results of the small network `attns.#.pos` are added as the table `attns.#.table`, which
+ *   has a row for each offset between two pixels of a window. If a window has `rows` x `columns`
+ *   pixels, the table's row for an offset of `dy` rows and `dx` columns has the index
+ *   `(dy + rows - 1) * (2 * columns - 1) + dx + columns - 1`.
  *
  * Other tensors are unchanged.
  * @param split the numbers of rows and columns in a window, for the first half of the channels

@@ -1,23 +1,23 @@
 import { toFloat32 } from '../../weights/convert.ts';
 import type { TensorMap } from '../../weights/tensor.ts';
 
-/** The mean colour of the DIV2K training set, for values in 0..1, as in EDSR's and SPAN's code. */
+/** The mean colour of the DIV2K training set on a scale of 0 to 1, as in EDSR's and SPAN's code. */
 export const DIV2K_MEAN: readonly number[] = [0.4488, 0.4371, 0.404];
 
 export const constant = (length: number, value: number): number[] =>
   Array.from({ length }, () => value);
 
 /**
- * Reads the input range (255 for values in 0..255) and the mean colour from the layer that
- * subtracts the mean. Returns null if the file has no such layer.
+ * Computes the input range (such as 255) and the mean colour from the bias of the layer that
+ * subtracts the mean. Returns null if the file has no such layer or the range is not positive.
  */
 export function storedMean(tensors: TensorMap): { range: number; mean: number[] } | null {
   const bias = tensors.get('sub_mean.bias');
   if (!bias) return null;
   const values = [...toFloat32(bias)];
   const range = -values[0] / DIV2K_MEAN[0];
-  // Rounding to f32 can turn 255 into 254.99999, so a range close to a whole number is rounded to
-  // it.
+  // Rounding to f32 can turn 255 into 254.99999, so a range that is close to a whole number is
+  // rounded.
   const whole = Math.round(range);
   const sound = whole > 0 && Math.abs(range - whole) < 1e-3 * whole ? whole : range;
   return sound > 0 ? { range: sound, mean: values.map((v) => -v / sound) } : null;

@@ -1,9 +1,9 @@
 import type { GraphBuilder, NodeId } from '../../graph/graph.ts';
 
 /**
- * Appends EDSR's upsampler. Each stage is a 3x3 convolution, which multiplies the channels by
- * `factor^2`, and a pixel shuffle. x4 has two stages of factor 2, and x8 has three. x1 has no
- * stage.
+ * Appends EDSR's upsampler. Each stage is a 3x3 convolution, which multiplies the number of
+ * channels by `factor^2`, and a pixel shuffle. x4 has two stages of factor 2, x8 has three, and x1
+ * has none.
  */
 export function shuffleUp(b: GraphBuilder, from: NodeId, scale: number, layer: string): NodeId {
   const { channels } = b.map(from);

@@ -62,7 +62,7 @@ export function swinTail(
   return conv('last', hr, 'conv_last', channels);
 }
 
-/** Recognises a file's upsampler. Returns null if the file has none of these upsamplers. */
+/** Recognises the upsampler in a file. Returns null if it is not one of those in `Upsampler`. */
 export function upsamplerOf(
   outline: Outline,
   channels: number,

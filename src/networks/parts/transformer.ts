@@ -1,8 +1,8 @@
-/** The blocks that several lightweight transformers (ASID, OmniSR) use. */
+/** The blocks that the lightweight transformers ASID and OmniSR share. */
 import type { GraphBuilder, NodeId } from '../../graph/graph.ts';
 import { TransformerBuilder } from '../../graph/transformer.ts';
 
-/** The names of a local block's layers, without its prefix. */
+/** The names of a local block's layers, without the block's prefix. */
 interface LocalLayers {
   readonly first: string;
   readonly depthwise: string;
@@ -86,7 +86,8 @@ export class FeedForward {
 }
 
 /**
- * ESA, a gate that is computed at about a sixth of the size:
+ * ESA (enhanced spatial attention), a gate. `conv2` and `pool` reduce the map to about a sixth of
+ * its width and height:
  *   x * sigmoid(conv4(resize(conv3(pool(conv2(a)))) + conv_f(a))),  a = conv1(x)
  */
 export class SpatialGate {

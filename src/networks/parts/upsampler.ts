@@ -19,8 +19,8 @@ export const noUpsampler = (scale: number): CrispenError =>
 /**
  * Appends the upsampler that PAN and A2N use. A stage is a nearest-neighbour enlargement, a
  * convolution, pixel attention and another convolution. x4 has two stages. At the end, the
- * bilinearly enlarged input is added to the last convolution's output. At x1, for restoration,
- * there are no stages, and the input is added as it is.
+ * bilinearly enlarged input is added to the last convolution's output. At x1 (restoration), there
+ * are no stages, and the input is added unchanged.
  * @throws CrispenError `MODEL_UNSUPPORTED` for a scale other than 1 to 4
  */
 export function upsampler(

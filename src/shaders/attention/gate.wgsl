@@ -12,7 +12,8 @@
 //   stats    [stat_groups][DEPTH] vec4f: sums of the partials
 //
 // lib/exchange.wgsl describes which part of the map each workgroup and each invocation computes.
-// The prelude defines E, E4, E4x4, DEPTH, TILE_COLUMNS and SLOPE.
+// The prelude (code that is put before this shader) defines E, E4, E4x4, DEPTH, TILE_COLUMNS and
+// SLOPE.
 
 #import lib/activation
 #import lib/exchange

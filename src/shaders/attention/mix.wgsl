@@ -16,8 +16,8 @@
 //   partials [workgroups][DEPTH] vec4f: sums of next_t over each workgroup's pixels
 //
 // lib/exchange.wgsl explains which pixels and channels each invocation computes.
-// The prelude defines E, E4, E4x4, DEPTH, TILE_COLUMNS, HIDDEN_BLOCKS, NON_REACH, TEMPERATURE and
-// SLOPE.
+// The prelude (code that is put before this shader) defines E, E4, E4x4, DEPTH, TILE_COLUMNS,
+// HIDDEN_BLOCKS, NON_REACH, TEMPERATURE and SLOPE.
 
 #import lib/activation
 #import lib/exchange

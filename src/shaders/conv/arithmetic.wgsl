@@ -1,6 +1,6 @@
-// Products are f32. With HALF, they instead have the type of the maps and weights. If that type is
-// f16, GPU hardware can compute two products at a time.
-// The prelude defines E4, E4x4 and HALF.
+// The products of map values and weights are f32. With HALF, they instead have the type of the maps
+// and weights. If that type is f16, GPU hardware can compute two products at a time.
+// The prelude (code that is put before this shader) defines E4, E4x4 and HALF.
 
 #if HALF
   alias P4 = E4;

@@ -2,24 +2,24 @@
 //   y[o,i,j] = act1( act0( sum + b[o] ) * m * factor + r )
 //   sum = sum_{c,ky,kx} w[o,c,ky,kx] * x[c, i+ky-REACH, j+kx-REACH]
 // While reading `x`, the kernel enlarges it (nearest-neighbour) by UPSAMPLE or, if that is 0, by
-// the factor in the uniform. The enlarged map is never stored. Bindings and layouts are those of
-// conv/store.wgsl or, with PACK (the last layer of a network), those of conv/pack.wgsl.
-// conv/weights.wgsl describes the weights. A 1x1 convolution with `act0 = sigmoid` and `m = x` is
-// pixel attention (arXiv 2010.01073, section 3.2).
+// the factor in the uniform. The enlarged map is never stored. The bindings and layouts are those
+// in conv/store.wgsl or, with PACK (the last layer of a network), those in conv/pack.wgsl.
+// conv/weights.wgsl describes the layout of the weights and how weights and pixels are loaded. A
+// 1x1 convolution with `act0 = sigmoid` and `m = x` is pixel attention (arXiv 2010.01073, section
+// 3.2).
 //
-// One invocation computes BLOCKS blocks of output channels for LINES strips of STRIP pixels
+// One invocation computes BLOCKS blocks of 4 output channels for LINES strips of STRIP pixels
 // (conv/strip.wgsl). With larger BLOCKS, LINES and STRIP, the kernel needs fewer loads but more
 // registers. A workgroup has WIDTH x HEIGHT x 1 invocations. They all compute the same BLOCKS
 // blocks, which the grid's `z` selects, so they use the same weights. The numbers of channels and
 // the epilogue's operations are uniforms, not constants, so that layers share a pipeline. Branching
-// on uniforms costs less time than compiling one pipeline per layer. Weights and pixels are loaded
-// by conv/weights.wgsl.
-// The prelude defines E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT,
-// PACK, PARTS, QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER, POOL and STAYS (STAGED or
-// POOL).
+// on uniforms costs less time than compiling one pipeline per layer.
+// The prelude (code that is put before this shader) defines the types E, E4 and E4x4 and the
+// constants REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT, PACK, PARTS, QUAD, SHARED,
+// UNIFORM, WEIGHTS_BINDING, HALO, STAGED, CHUNK, HALF, GATHER, POOL and STAYS (STAGED or POOL).
 //
 // With POOL, a workgroup also sums its results for global average pooling:
-//   partials [workgroups of x and y][out_blocks] vec4f
+//   partials [workgroups along x and y][out_blocks] vec4f
 
 #if PACK
   #import conv/pack

@@ -12,7 +12,8 @@
 //   y       [DEPTH][H][W]
 //
 // lib/exchange.wgsl explains which pixels and channels each invocation computes.
-// The prelude defines E, E4, E4x4, IN_BLOCKS, DEPTH, TILE_COLUMNS, UPSAMPLE, ACT1 and SLOPE1.
+// The prelude (code that is put before this shader) defines the types E, E4 and E4x4 and the
+// constants IN_BLOCKS, DEPTH, TILE_COLUMNS, UPSAMPLE, ACT1 and SLOPE1.
 
 #import lib/activation
 #import lib/exchange

@@ -2,17 +2,18 @@
 // products (chromium_experimental_subgroup_matrix):
 //   y[o,i,j] = act1( act0( sum + b[o] ) * m * factor + r )
 //   sum = sum_{c,ky,kx} w[o,c,ky,kx] * x[c, i+ky-SIDE/2, j+kx-SIDE/2]
-// Bindings and epilogue are those of conv/store.wgsl. Maps and weights are f16, and sums are f32.
+// The bindings and the epilogue are those in conv/store.wgsl. Maps and weights are f16, and sums
+// are f32.
 //
 // A subgroup computes COLUMNS * N output channels of 16 x 4 pixels. It divides the pixels into
 // FRAGMENTS fragments of M pixels, and the channels into COLUMNS columns of N channels. A workgroup
 // has SUBGROUP x SUBGROUPS x 1 invocations and computes 16 x (4 * SUBGROUPS) pixels. The grid's z
 // dimension divides the output channels among workgroups.
 //
-// The input channels are processed in chunks of 4 * QUADS channels. The workgroup first copies a
-// chunk of its pixels, and of the pixels around them that the kernel reads, to workgroup memory. In
-// this copy, the channels of a pixel are consecutive, and adjacent pixels are PITCH vectors apart.
-// This distance is an odd multiple of 16 bytes, so adjacent pixels are in different memory banks.
+// The input channels are processed in chunks of 4 * QUADS channels. For each chunk, the workgroup
+// first copies its pixels, and REACH more pixels on each side, to workgroup memory. In this copy,
+// the channels of a pixel are consecutive, and adjacent pixels are PITCH vectors apart. This
+// distance is an odd multiple of 16 bytes, so adjacent pixels are in different memory banks.
 //
 // For each output pixel, a row of the kernel reads SIDE adjacent input pixels. If there is no
 // padding between them, their values form a single run (RUNS is 1). Otherwise, each pixel is a run
@@ -21,9 +22,9 @@
 // adjacent output pixels) by right matrices (K x N weights).
 //
 //   weights [grid z][chunks][SIDE][RUNS][steps][COLUMNS][K or REST][N], in the order of use
-// The prelude defines E, E4, SIDE, UPSAMPLE (0: the uniform's factor), M, N, K, REST (0: none),
-// SUBGROUP (the exact subgroup size), SUBGROUPS, FRAGMENTS, COLUMNS, CHUNKS, QUADS, PITCH, RUNS,
-// STEPS, GOES and GO_FRAGMENTS.
+// The prelude (code that is put before this shader) defines the types E and E4 and the constants
+// SIDE, UPSAMPLE (0: the uniform's factor), M, N, K, REST (0: none), SUBGROUP (the exact subgroup
+// size), SUBGROUPS, FRAGMENTS, COLUMNS, CHUNKS, QUADS, PITCH, RUNS, STEPS, GOES and GO_FRAGMENTS.
 
 #import conv/store
 
@@ -35,10 +36,10 @@ const SPAN_PIXELS = SPAN * (SUBGROUPS * 4u + 2u * REACH);
 const STEP = COLUMNS * K * N;
 const LAST_STEP = COLUMNS * REST * N;
 // A subgroup writes its sums to workgroup memory (`leaving`), where each invocation can read the
-// sums of any pixel. It cannot read them from the matrices, because the mapping of matrix elements
-// to invocations is implementation-defined. To save memory, the sums can be written in two passes
-// (GOES is 2), each with GO_FRAGMENTS fragments. One vector of padding after each pixel's sums
-// avoids bank conflicts.
+// sums of any pixel. Invocations cannot read the sums from the matrices, because the mapping of
+// matrix elements to invocations is implementation-defined. To save memory, the sums can be written
+// in two passes (GOES is 2), each with GO_FRAGMENTS fragments. One vector of padding after each
+// pixel's sums avoids bank conflicts.
 const GO_PIXELS = GO_FRAGMENTS * M;
 const WIDE = COLUMNS * N / 4u + 1u;
 
@@ -83,8 +84,8 @@ fn main(
       let quad = n / SPAN_PIXELS;
       let pixel = n % SPAN_PIXELS;
       let block = chunk * QUADS + quad;
-      // Rows above the map and columns left of it wrap to huge numbers, so `inside` is false for
-      // them.
+      // The indices of rows above the map and of columns to its left wrap to huge numbers, so
+      // `inside` is false for them.
       let row = top + pixel / SPAN - REACH;
       let col = left + pixel % SPAN - REACH;
       let inside = row < params.height && col < params.width && block < params.in_blocks;

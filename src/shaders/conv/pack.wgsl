@@ -1,20 +1,21 @@
 // The bindings and epilogue of conv.wgsl for a network's last layer. This layer is a 3x3
 // convolution to RGB. It adds the bilinear skip connection and stores the sum as 8-bit RGBA:
 //   image = round(clamp((w * x + b + bilinear(lr)) * 255 / RANGE, 0, 255)).
-// The convolution has zero padding. The skip has half-pixel centres and clamped edges. Ties round
-// to even.
+// The convolution has zero padding. The bilinear enlargement has half-pixel centres and clamped
+// edges. Ties round to even.
 //
 //   x       [IN_BLOCKS][H][W] vectors of 4 channels (Chw4c), H = h * SCALE, W = w * SCALE
 //   weights [1][IN_BLOCKS][9] mat4x4, column c = input channel c
 //   bias    [1]
 //   lr      [1][h][w]: red, green, blue, alpha in 0..RANGE. The convolution computes only red,
 //           green and blue. The output's alpha is the bilinearly enlarged alpha of `lr`.
-//   image   [cropHeight][cropWidth] u32, red in the lowest byte: the rectangle of the output at
-//           (col0, row0).
+//   image   [height][width] u32, red in the lowest byte: the rectangle of the output whose top left
+//           pixel is (col0, row0).
 //   status  [2] u32.
 // The kernel sets `status[0]` to 1 if any value is NaN or infinite. Each workgroup adds `mark` to
 // `status[1]`, so that the CPU can check whether all workgroups ran.
-// The prelude defines E4, IN_BLOCKS, SCALE and RANGE.
+// The prelude (code that is put before this shader) defines the type E4 and the constants
+// IN_BLOCKS, SCALE and RANGE.
 
 struct Params {
   width: u32,       // The width of the rectangle.
@@ -50,8 +51,8 @@ fn skip(row: u32, col: u32) -> vec4f {
   return mix(upper, lower, f.y);
 }
 
-// Stores one pixel. There is only one block of output channels. Pixels outside the rectangle are
-// dropped.
+// Stores one pixel. `block` is not used, because there is only one block of output channels. Pixels
+// outside the rectangle are dropped.
 fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   if row >= params.height || col >= params.width {
     return vec4f(0.0);

@@ -7,8 +7,8 @@
 // With `reach=1`, each input strip contributes to up to 3 output strips, one for each line of the
 // 3x3 kernel. With HALF, the products for one block of input channels are summed in E, the type of
 // the maps and weights. The resulting sums of all blocks are added in f32.
-// The prelude defines E4, BLOCKS, STRIP, LINES, DOWN, PARTS, QUAD, STAGED, SHARED, CHUNK, HALO,
-// WIDTH, HEIGHT and HALF.
+// The prelude (code that is put before this shader) defines the type E4 and the constants BLOCKS,
+// STRIP, LINES, DOWN, PARTS, QUAD, STAGED, SHARED, CHUNK, HALO, WIDTH, HEIGHT and HALF.
 for (var i = 0u; i < in_blocks; i++) {
   const SIDE = {1+reach+reach}u;
   const TAPS = SIDE * SIDE;
@@ -31,8 +31,8 @@ for (var i = 0u; i < in_blocks; i++) {
     #if HALO
       workgroupBarrier();
       for (var p = index; p < HALO_PIXELS; p += WIDTH * HEIGHT) {
-        // Rows above the map and columns left of it wrap to huge numbers, so `halo_inside` is false
-        // for them.
+        // The indices of rows above the map and of columns to its left wrap to huge numbers, so
+        // `halo_inside` is false for them.
         let halo_row = halo_top + p / HALO_WIDTH;
         let halo_col = halo_left + p % HALO_WIDTH;
         let halo_inside = halo_row < height && halo_col < width;
@@ -107,7 +107,8 @@ for (var i = 0u; i < in_blocks; i++) {
         #for c in 1-reach..STRIP+1+reach
           var v{c}: P4;
         #end
-        // There is only one switch per strip, because software drivers execute every branch.
+        // There is only one switch per strip, because software drivers execute every branch of a
+        // switch.
         switch part {
           #for m in 0..5
             case {m}u: {

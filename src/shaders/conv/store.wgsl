@@ -2,22 +2,23 @@
 //   y = act1( act0( sum + b[o] ) * m * factor + r ) or, with MIX,
 //   y = act1( act0( sum + b[o] ) * m[own] + r * m[1 - own] )    (arXiv 2104.09497, eq. 5)
 // `m` and `r` are feature maps with the output's shape. Either can be absent. With MIX, `m` is a
-// vector of two weights. With PARTS, `x` is the concatenation of several feature maps, and `m` is
-// absent. The shader then reads up to five maps: the parts of `x`, and `r` if it is not one of
-// these parts.
+// vector of two weights, and `own` is the index of the weight for the result of `act0`. With PARTS,
+// `x` is the concatenation of several feature maps, and `m` is absent. The shader then reads up to
+// five maps: the parts of `x`, and `r` if it is not one of these parts.
 //
 // Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, with zeros in absent channels.
 //   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
 //   bias    [out_blocks], zeros if the layer has no bias, then the slopes of a PReLU, [out_blocks]
 //   m, r, y [out_blocks][H][W]
-// The code that reads the weights declares them.
+// The weights are declared elsewhere, in conv/weights.wgsl and conv/matrix.wgsl.
 //
 // Drivers that emulate a GPU on the CPU execute every branch of a switch, and one `exp()` can cost
 // them as much time as the convolution itself. LINEAR therefore replaces each switch with a leaky
 // ReLU, whose slope can also make it a ReLU or the identity. SIGMOID replaces the switch for `act0`
 // with a sigmoid. MULTIPLY, ADD and PRELU each add the code of one operation to the epilogue. A
 // layer runs only those operations that `epilogue` in its uniform selects.
-// The prelude defines PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, MIX and PRELU.
+// The prelude (code that is put before this shader) defines PARTS, LINEAR, SIGMOID, MULTIPLY, ADD,
+// MIX and PRELU.
 
 #import lib/activation
 
@@ -32,7 +33,7 @@ struct Params {
   factor: f32,
   out_blocks: u32,
   upsample: u32,
-  ends01: u32, // For PARTS, see conv/parts.wgsl.
+  ends01: u32, // Used only with PARTS, as conv/parts.wgsl describes.
   ends23: u32,
 }
 
@@ -59,7 +60,8 @@ fn bias_of(block: u32) -> vec4f {
   return vec4f(bias[min(block, params.out_blocks - 1u)]);
 }
 
-// Stores one pixel and returns the stored value. Pixels outside the map are dropped.
+// Applies the epilogue to the sum for one pixel, stores the result and returns it. Pixels outside
+// the map are dropped.
 fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   if row >= params.height || col >= params.width || block >= params.out_blocks {
     return vec4f(0.0);

@@ -9,8 +9,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN stays NaN, because
-// `NaN < 0` is false.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is a ReLU. NaN stays NaN,
+// because `NaN < 0` is false.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }

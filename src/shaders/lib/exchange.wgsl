@@ -2,7 +2,8 @@
 // all DEPTH blocks of channels. A workgroup has TILE_COLUMNS x DEPTH invocations. Invocation
 // `(l, b)` computes block `b` of the eight pixels in column `l`. Invocations exchange values
 // through workgroup memory.
-// The prelude defines DEPTH and TILE_COLUMNS (TILE_COLUMNS * DEPTH is at most 256).
+// The prelude (code that is put before this shader) defines DEPTH and TILE_COLUMNS. Their product
+// is at most 256.
 
 const_assert DEPTH > 0u && TILE_COLUMNS * DEPTH <= 256u;
 const PIXELS = 8u * TILE_COLUMNS;

@@ -10,7 +10,8 @@
 //   a, b, y [BLOCKS][H][W] vectors of 4 channels (Chw4c)
 //   p f32: two for OP_MIX, one per channel for OP_PRELU and OP_SCALE, two per channel for OP_AFFINE
 // One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
-// grid's `z` selects the block. The prelude defines E, E4, OP, FACTOR, ACT0 and SLOPE0.
+// grid's `z` selects the block of 4 channels. The prelude (code that is put before this shader)
+// defines the types E and E4 and the constants OP, FACTOR, ACT0 and SLOPE0.
 
 #import lib/activation
 

@@ -4,14 +4,15 @@
 //   rows [R][windows * w][blocks] vectors of 4 channels
 //   y    has the layout of rows
 // One workgroup computes 64 channels of 32 rows, with 32 keys at a time. Each of its 8 x 8
-// invocations computes 4 rows and 8 channels. In the grid, `y` selects the window, and
+// invocations computes 8 channels of 4 rows. In the grid, `y` selects the window, and
 // `ceil(blocks / 16)` consecutive values of `x` cover all channels of 32 rows. Sizes are uniforms,
-// so maps of all sizes share one pipeline. The prelude defines E and E4.
+// so maps of all sizes share one pipeline. The prelude (code that is put before this shader)
+// defines the types E and E4.
 
 #import nonlocal/keyRow
 
 struct Params {
-  windows: u32, // The number of windows in a round.
+  windows: u32, // The number of windows in a round of clustering.
   first: u32,       // The first window of this dispatch, counted across all rounds.
   group_row: u32,
   window: u32, // The number of rows in a window, `w`.

@@ -1,13 +1,13 @@
-// Computes the same weighted sums as rowMix.wgsl. This version is for devices that support
-// `subgroups` and where memory loads are expensive. Four neighbouring invocations compute different
-// rows but need the same keys, so each of them loads the values of one key and shares them with the
-// others.
+// Computes the same weighted sums as rowMix.wgsl. This version is for devices that have the feature
+// `subgroups` and slow loads from memory. Four neighbouring invocations compute different rows but
+// need the same keys, so each of them loads the values of one key and shares them with the others.
 //
 //   y[q] = sum_k p[q, k] * rows[k], with the keys k of q's window
 //
 // One invocation computes 16 channels of 4 rows without workgroup memory. A workgroup computes 64
 // rows. In the grid, `x` selects 64 rows and one of `ceil(blocks / 4)` groups of 16 channels, and
-// `y` selects the window. The prelude defines E and E4.
+// `y` selects the window. The prelude (code that is put before this shader) defines the types E and
+// E4.
 
 #import nonlocal/quadColumns
 #import nonlocal/keyQuad

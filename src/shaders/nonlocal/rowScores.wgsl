@@ -3,22 +3,23 @@
 //   s[q, k] = rows[q] . rows[k] * inverse[k] (BIASED: + bias[k][q's position in its window]);
 //   lse[q] = log sum_k exp s[q, k];  p = exp(s - lse)
 //   rows    [R][windows * w][blocks] vectors of 4 channels
-//   inverse [R][windows * w] f32
+//   inverse [R][windows * w] f32, the reciprocal of each row's norm
 //   p       [windows of this dispatch][w][stride] vectors of 4 keys, zeros beyond the last key
 //   lse     [R][windows * w] f32
 //   bias    [R][windows * w][bias_blocks] vectors of 4 positions, with BIASED
-// One workgroup computes 32 rows of a window against all keys of the window, with 32 keys at a
-// time. Each of the workgroup's 8 x 8 invocations computes 4 x 4 scores at a time: those of 4 rows
-// for 4 keys. The scores are stored in `p` and, when the row's sum is known, replaced by the
-// weights. Each invocation reads back only its own values. The workgroup's index `x` in the grid
-// selects 32 rows of the window, and its index `y` selects the window. Sizes are uniforms, so maps
-// of all sizes share one pipeline.
-// The prelude defines E, E4 and BIASED.
+// One workgroup computes the weights of all keys of a window for 32 rows, with 32 keys at a time.
+// Each of the workgroup's 8 x 8 invocations computes 4 x 4 scores at a time: those of 4 rows for 4
+// keys. The scores are stored in `p`. Once `lse` is known, they are replaced by the weights. Each
+// invocation reads back only its own values. The workgroup's index `x` in the grid selects 32 rows
+// of the window, and its index `y` selects the window. Sizes are uniforms, so maps of all sizes
+// share one pipeline.
+// The prelude (code that is put before this shader) defines the types E and E4 and the constant
+// BIASED.
 
 #import nonlocal/keyRow
 
 struct Params {
-  windows: u32, // The number of windows in a round.
+  windows: u32, // The number of windows in a round of clustering.
   first: u32,       // The first window of this dispatch, counted across all rounds.
   group_row: u32,
   window: u32, // The number of rows in a window, `w`.

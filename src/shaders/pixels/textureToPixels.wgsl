@@ -1,10 +1,10 @@
-// Converts a texture to 8-bit RGBA. Values are rounded, and each side gets a border of reflected
-// texels:
+// Converts a texture to 8-bit RGBA. Values are rounded, and pixels outside the texture are filled
+// by reflecting it at its edges:
 //   pixels[i, j] = image[j - BORDER, i - BORDER]
 //   image  [H][W] float texels in 0..1
 //   pixels [HEIGHT][WIDTH] u32, red in the lowest byte
 // One invocation converts one pixel. Workgroups have 8 x 8 x 1 invocations.
-// The prelude defines WIDTH, HEIGHT and BORDER.
+// The prelude (code that is put before this shader) defines WIDTH, HEIGHT and BORDER.
 
 @group(0) @binding(0) var image: texture_2d<f32>;
 @group(0) @binding(1) var<storage, read_write> pixels: array<u32>;

@@ -2,7 +2,8 @@
 //   y[c] = act( sum_{ky,kx} w[c,ky,kx] * x[c, i+ky-K/2, j+kx-K/2] + b[c] )
 //   x, y [BLOCKS][H][W]; weights [BLOCKS][K * K], bias [BLOCKS]; vectors of 4 channels (Chw4c)
 // One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
-// grid's `z` selects the block. The prelude defines E, E4, K, ACT0 and SLOPE0.
+// grid's `z` selects the block. The prelude (code that is put before this shader) defines E, E4, K,
+// ACT0 and SLOPE0.
 
 #import lib/activation
 #import lib/map

@@ -3,8 +3,8 @@
 //   x, y     [BLOCKS][H][W] vectors of 4 channels (Chw4c); weights [BLOCKS][9], bias [BLOCKS]
 //   partials [workgroups][BLOCKS] vec4f: sums over 8 columns x (8 STRIP) rows
 // One invocation computes 4 channels of STRIP pixels in a column. Workgroups have 8 x 8 x 1
-// invocations. The workgroup's `z` coordinate selects the block of 4 channels. The prelude defines
-// E, E4, BLOCKS, STRIP, ACT0 and SLOPE0.
+// invocations. The workgroup's `z` coordinate selects the block of 4 channels. The prelude (code
+// that is put before this shader) defines E, E4, BLOCKS, STRIP, ACT0 and SLOPE0.
 
 #import lib/activation
 #import lib/map

@@ -1,5 +1,5 @@
-// Reads one pixel of `x`, [blocks][in_height][in_width], after a bilinear enlargement to `height` x
-// `width` pixels with half-pixel centres and clamped edges.
+// Computes one pixel of the bilinear enlargement of `x`, [blocks][in_height][in_width], to
+// `width` x `height` pixels, with half-pixel centres and clamped edges.
 
 fn enlarged(block: u32, row: u32, col: u32) -> vec4f {
   let size = vec2f(f32(params.in_width), f32(params.in_height));

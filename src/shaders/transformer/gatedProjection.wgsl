@@ -9,8 +9,8 @@
 //   r, y    [BLOCKS][H][W]; next [NEXT_BLOCKS][H][W]
 // One invocation computes all channels of STRIP pixels in a column. Workgroups have 8 x 8 x 1
 // invocations.
-// The prelude defines E, E4, E4x4, CHANNELS, BLOCKS, HIDDEN, STRIP, ACT0, SLOPE0, NEXT,
-// NEXT_BLOCKS, NEXT_NORM, EPSILON, ACT1, SLOPE1 and QUAD.
+// The prelude (code that is put before this shader) defines E, E4, E4x4, CHANNELS, BLOCKS, HIDDEN,
+// STRIP, ACT0, SLOPE0, NEXT, NEXT_BLOCKS, NEXT_NORM, EPSILON, ACT1, SLOPE1 and QUAD.
 
 #import lib/activation
 #import lib/map
@@ -44,10 +44,10 @@ fn main(
   let left = group.x * 8u + local.x;
   let top = ((group.y + params.group_row) * 8u + local.y) * STRIP;
   let col = min(left, width - 1u);
-  // The window covers the rows `top - 1` to `top + STRIP` and the columns `left - 1` to `left + 1`.
-  // Positions are unsigned, so a row above the map or a column left of it wraps around to a huge
-  // number. If a position is outside the map, the kernel reads the nearest pixel but uses zero
-  // instead of its value.
+  // Each invocation needs the rows `top - 1` to `top + STRIP` of `x`, and the columns `left - 1` to
+  // `left + 1`. Positions are unsigned, so a row above the map or a column left of it wraps around
+  // to a huge number. If a position is outside the map, the kernel reads the nearest pixel but uses
+  // zero instead of its value.
   #for k in 0..STRIP+2
     let in_row{k} = top + {k}u - 1u < height;
     let row{k} = min(max(top + {k}u, 1u) - 1u, height - 1u) * width;

@@ -1,4 +1,4 @@
-// Attention within groups of pixels. It combines `groupScores` and `groupMix` from
+// Attention within groups of pixels. This kernel combines the ops `groupScores` and `groupMix` from
 // graph/transformerOp.ts:
 //   y[i] = sum_j softmax_j( q[i].k[j] / sqrt(DEPTH) + T ) v[j]
 //   q, kv [..][H][W] vectors of 4 channels (Chw4c): queries from channel QUERY on, keys from KEY
@@ -9,11 +9,11 @@
 // invocation. Keys and values are copied to workgroup memory, CHUNK at a time. No score is stored.
 // Instead, the softmax is computed relative to the largest score so far, and its sums are rescaled
 // whenever a larger score appears. A workgroup's `x` and `y` select the group. Its `z` is
-// `head + HEADS * part`, and it computes the 64 queries from `64 * part` on. The prelude defines E,
-// E4, CHANNELS, QUERY, KEY, FIRST, DEPTH (the number of channels per head), BLOCKS (the number of
-// blocks per head), HEADS, PER_PIXEL (the number of channels of keys per pixel), TOKENS, KEYS,
-// CHUNK, TABLE, ALIGNED (each head starts at a vector boundary), MERGED (MERGE is not 1) and the
-// constants of transformer/groupKeys.
+// `head + HEADS * part`, where `part` selects the 64 queries from `64 * part` on. The prelude (code
+// that is put before this shader) defines E, E4, CHANNELS, QUERY, KEY, FIRST, DEPTH (the number of
+// channels per head), BLOCKS (the number of blocks per head), HEADS, PER_PIXEL (the number of key
+// channels per pixel), TOKENS, KEYS, CHUNK, TABLE, ALIGNED (each head starts at a vector boundary),
+// MERGED (MERGE is not 1) and the constants of transformer/groupKeys.
 
 #import lib/groups
 #import lib/map

@@ -1,5 +1,5 @@
 // The queries and keys of a group. Each key combines channels from MERGE x MERGE pixels.
-// The prelude defines MERGE and the constants of lib/groups.
+// The prelude (code that is put before this shader) defines MERGE and the constants of lib/groups.
 
 // Returns the position, within the window, of one of the pixels that a key combines. `part` is the
 // number of this pixel, counted row by row within the key.
@@ -15,8 +15,8 @@ fn table_row(query: u32, key: u32) -> u32 {
   return dy * (2u * across - 1u) + dx;
 }
 
-// Because windows are shifted, those at the lower and right borders of the map also contain pixels
-// from the opposite borders. Such a window has up to four parts, each with pixels from a different
+// If windows are shifted, those at the lower and right borders of the map also contain pixels from
+// the opposite borders. Such a window has up to four parts, each with pixels from a different
 // area of the map. This function returns the number of the part that contains `position`. If a
 // query and a key are in different parts, 100 is subtracted from their attention score.
 fn border_part(group: vec2u, windows: vec2u, position: u32) -> u32 {

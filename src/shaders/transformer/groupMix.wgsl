@@ -1,12 +1,13 @@
-// Sums the values of each group, weighted by its scores (`groupMix` in graph/transformerOp.ts).
+// Computes, for each pixel, the sum of its group's values, weighted by the pixel's scores
+// (`groupMix` in graph/transformerOp.ts).
 //   x      [..][H][W] vectors of 4 channels (Chw4c): values from channel FIRST on
 //   scores [groups][HEADS][TOKENS][KEY_BLOCKS] vec4f
 //   y      [ceil(CHANNELS / 4)][H][W]
 // One workgroup of 64 invocations computes 4 channels of one group. Each invocation computes one
 // pixel at a time. In the grid, `x` and `y` select the group, and `z` selects the output block. The
-// prelude defines E, E4, CHANNELS, FIRST, DEPTH (the number of channels per head), PER_PIXEL (the
-// number of value channels per pixel of `x`), HEADS, TOKENS, KEYS, KEY_BLOCKS and the constants
-// that transformer/groupKeys uses.
+// prelude (code that is put before this shader) defines E, E4, CHANNELS, FIRST, DEPTH (the number
+// of channels per head), PER_PIXEL (the number of value channels per pixel of `x`), HEADS, TOKENS,
+// KEYS, KEY_BLOCKS and the constants that transformer/groupKeys uses.
 
 #import lib/groups
 #import lib/map

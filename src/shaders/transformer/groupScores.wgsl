@@ -1,14 +1,15 @@
 // Computes attention weights within groups of pixels (`groupScores` in graph/transformerOp.ts). For
 // each query, the weights are a softmax over the keys:
 //   softmax_k( q.k / sqrt(DEPTH) + T )
-//   q, k   [..][H][W] vectors of 4 channels (Chw4c): queries from channel QUERY on, keys from KEY on
+//   q, k   [..][H][W] vectors of 4 channels (Chw4c): queries from channel QUERY on, keys from
+//          KEY on
 //   table  [rows][HEADS] f32: T, with TABLE
 //   scores [groups][HEADS][TOKENS][KEY_BLOCKS] vec4f: one row per query, zeros after its last key
 // One workgroup of 64 invocations computes one head of one group. Each invocation computes one
 // query at a time. In the grid, `x` and `y` select the group, and `z` selects the head. The prelude
-// defines E, E4, QUERY, KEY, DEPTH (the number of channels per head), PER_PIXEL (the number of
-// channels of keys per pixel), HEADS, TOKENS, KEYS, KEY_BLOCKS, TABLE and the constants of
-// transformer/groupKeys.
+// (code that is put before this shader) defines E, E4, QUERY, KEY, DEPTH (the number of channels
+// per head), PER_PIXEL (the number of key channels per pixel), HEADS, TOKENS, KEYS, KEY_BLOCKS,
+// TABLE and the constants of transformer/groupKeys.
 
 #import lib/groups
 #import lib/map

@@ -1,8 +1,8 @@
 // Performs max pooling with a K x K kernel and a stride of STRIDE pixels, without padding.
 //   x [BLOCKS][in_height][in_width], y [BLOCKS][H][W] vectors of 4 channels (Chw4c)
 // One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
-// workgroup's `z` coordinate selects the block of 4 channels. The prelude defines E, E4, K and
-// STRIDE.
+// workgroup's `z` coordinate selects the block of 4 channels. The prelude (code that is put before
+// this shader) defines E, E4, K and STRIDE.
 
 #import lib/nan
 

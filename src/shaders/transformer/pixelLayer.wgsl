@@ -1,4 +1,4 @@
-// A 1x1 convolution of the concatenation of up to four maps, with a layer norm before it
+// A 1x1 convolution of the concatenation of up to four maps, with an optional layer norm before it
 // (NEXT_NORM) and an activation after it:
 //   next[o] = act( sum_i w[o,i] * norm(x)[i] + bias[o] )
 // The activation applies only to the result's blocks ACTIVE to NEXT_BLOCKS - 1.
@@ -11,8 +11,9 @@
 //
 // One invocation computes all channels of STRIP pixels that are 64 pixels apart. Workgroups have 64
 // invocations. A workgroup covers `64 * STRIP` pixels. The grid is (1, workgroups, 1), with a
-// larger `x` if there are more than 65535 workgroups. The prelude defines E, E4, E4x4, CHANNELS,
-// BLOCKS, B0 .. B3, STRIP, NEXT_BLOCKS, NEXT_NORM, EPSILON, ACTIVE, ACT1, SLOPE1 and QUAD.
+// larger `x` if there are more than 65535 workgroups. The prelude (code that is put before this
+// shader) defines E, E4, E4x4, CHANNELS, BLOCKS, B0 .. B3, STRIP, NEXT_BLOCKS, NEXT_NORM, EPSILON,
+// ACTIVE, ACT1, SLOPE1 and QUAD.
 
 #import lib/activation
 #import lib/map

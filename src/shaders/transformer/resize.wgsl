@@ -1,7 +1,8 @@
 // A bilinear enlargement to a given size, with half-pixel centres and clamped edges.
 //   x [BLOCKS][in_height][in_width], y [BLOCKS][H][W] vectors of 4 channels (Chw4c)
 // One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
-// workgroup's `z` coordinate selects the block of 4 channels. The prelude defines E and E4.
+// workgroup's `z` coordinate selects the block of 4 channels. The prelude (code that is put before
+// this shader) defines E and E4.
 
 struct Params {
   width: u32,

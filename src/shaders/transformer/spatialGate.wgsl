@@ -1,13 +1,14 @@
-// A gate that is computed at a reduced size:
+// A gate that is computed from `a` and from the enlargement of a smaller map, `x`:
 //   y = map * sigmoid( G (resize(x) + D a + d) + g ), where D and G are 1x1 convolutions
-//   x       [INNER][in_height][in_width] vectors of 4 channels (Chw4c), enlarged bilinearly
+//   x       [INNER][in_height][in_width] vectors of 4 channels (Chw4c); resize is bilinear
 //   a       [DIRECT][H][W]
 //   weights matrices (transformer/matrices): D [INNER][DIRECT], G [BLOCKS][INNER]
 //   bias    [INNER] d, [BLOCKS] g
 //   map, y  [BLOCKS][H][W]
 // One invocation computes all channels of STRIP pixels that are 8 columns apart. Workgroups have 8
 // x 8 x 1 invocations.
-// The prelude defines E, E4, E4x4, BLOCKS, INNER, DIRECT, STRIP and QUAD.
+// The prelude (code that is put before this shader) defines E, E4, E4x4, BLOCKS, INNER, DIRECT,
+// STRIP and QUAD.
 
 #import lib/activation
 #import transformer/matrices

@@ -5,9 +5,11 @@
 //   f = sigmoid( W2 act(W1 mean(u)) ),  weighed[o,i] = weights[o,i] * f[i]
 //   partials [chunks][BLOCKS] vec4f: sums of u
 //   w1 [HIDDEN][LENGTH_IN], w2 [LENGTH_IN][HIDDEN] row-major f32
-//   weights, weighed [OUT_BLOCKS][BLOCKS] matrices of 4 x 4 by columns; with TRANSPOSED, by rows
+//   weights, weighed [OUT_BLOCKS][BLOCKS] 4 x 4 matrices, stored column by column (with TRANSPOSED,
+//   row by row)
 // There are only a few thousand operations, so one workgroup of 64 invocations is enough.
-// The prelude defines E4, BLOCKS, OUT_BLOCKS, LENGTH_IN, HIDDEN, ACT0, SLOPE0 and TRANSPOSED.
+// The prelude (code that is put before this shader) defines E4, BLOCKS, OUT_BLOCKS, LENGTH_IN,
+// HIDDEN, ACT0, SLOPE0 and TRANSPOSED.
 
 #import lib/activation
 #import vector/finishMean

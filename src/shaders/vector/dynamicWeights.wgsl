@@ -5,7 +5,8 @@
 //   w1 [HIDDEN][LENGTH_IN], w2 [LENGTH_OUT][HIDDEN] row-major f32
 //   p  [ceil(LENGTH_OUT / 4) * 4] f32, with zeros after the last weight
 // There are only a few thousand operations, so one workgroup of 64 invocations is enough.
-// The prelude defines BLOCKS, LENGTH_IN, HIDDEN, LENGTH_OUT and TEMPERATURE.
+// The prelude (code that is put before this shader) defines BLOCKS, LENGTH_IN, HIDDEN, LENGTH_OUT
+// and TEMPERATURE.
 
 #import lib/nan
 #import vector/finishMean

@@ -1,6 +1,6 @@
 // Computes `y = act(x)` for a vector `x` of f32 values, padded to whole vec4f vectors. There is one
 // workgroup of 64 invocations, and each invocation computes one vec4f at a time.
-// The prelude defines BLOCKS, ACT0 and SLOPE0.
+// The prelude (code that is put before this shader) defines BLOCKS, ACT0 and SLOPE0.
 
 #import lib/activation
 

@@ -11,7 +11,8 @@ const PICKLE = '/data.pkl';
 /**
  * Opens a checkpoint of PyTorch 1.6 or later. It is a zip archive that contains a pickle,
  * `<name>/data.pkl`, and raw storages, `<name>/data/<key>`. Nothing in the archive is executed (see
- * `readPickle`). When a storage is first loaded, its CRC-32 is checked. The loaded bytes are kept.
+ * `readPickle`). When a storage is loaded, its CRC-32 is checked. Each storage is loaded at most
+ * once.
  *
  * If the entries are stored (not deflated), loading does not copy them: storages are views of
  * `bytes`.

@@ -21,7 +21,7 @@ const MIB = 2 ** 20;
 export function memoryLimits(fileBytes: number): {
   /** The memory budget for the Python values that are decoded from pickles. */
   readonly values: Budget;
-  /** The maximum total size of unpacked entries, in bytes. */
+  /** The maximum total size of the deflated zip entries after unpacking, in bytes. */
   readonly unpackBytes: number;
   /**
    * The maximum total size, in bytes, of tensors that must be copied because they are not

@@ -93,9 +93,10 @@ export const KNOWN_GLOBALS: ReadonlyMap<string, KnownGlobal> = new Map<string, K
 ]);
 
 /**
- * Reads persistent ids, which are tuples `('storage', type, key, location, count)`. In the legacy
- * format, they have a sixth entry, the window. If it is not null, it states which part of the
- * storage is used. The storages are kept by key.
+ * Reads persistent ids, by which a pickle refers to storages. They are tuples
+ * `('storage', type, key, location, count)`. In the legacy format, they have a sixth entry, the
+ * window. If it is not null, it states which part of the storage is used. The storages are kept by
+ * key.
  */
 export class StorageTable {
   readonly storages = new Map<string, Storage>();

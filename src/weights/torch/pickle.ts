@@ -52,9 +52,9 @@ const REFUSED_OPCODES: ReadonlyMap<number, string> = new Map([
 /**
  * Reads one pickle of protocol 2 to 5 that starts at byte `start` of `bytes`. Returns its value and
  * its end position. Nothing in the pickle is executed. A Python name that is not in
- * `options.globals` is an error. If the pickle calls a Python function or class, its stand-in from
- * `options.globals` is called instead. `options.budget` limits memory use. Every opcode is charged
- * to it, so it also limits the running time. There is no recursion.
+ * `options.globals` is an error. If the pickle calls a Python function or class, the reader calls
+ * the stand-in from `options.globals` instead. `options.budget` limits memory use. Every opcode is
+ * charged to it, so it also limits the running time. There is no recursion.
  *
  * Source: the opcode table of CPython's Lib/pickletools.py.
  * @throws CrispenError `MODEL_CORRUPT` for malformed bytes; `MODEL_UNSUPPORTED` for an unsupported

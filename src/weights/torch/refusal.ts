@@ -1,6 +1,6 @@
 import { CrispenError } from '../../errors.ts';
 
-/** Creates the error for a truncated or malformed file or a wrong checksum. */
+/** Creates the error for a file that is truncated or malformed or has a wrong checksum. */
 export function corrupt(message: string, cause?: unknown): CrispenError {
   return new CrispenError('MODEL_CORRUPT', `The PyTorch checkpoint is damaged: ${message}.`, {
     hint: 'Download, copy or save the file again.',

@@ -9,7 +9,7 @@ export class StorageType {
   }
 }
 
-/** Raw little-endian elements, which the file stores under a key outside the pickle. */
+/** Raw little-endian elements. The file stores them outside the pickle, under `key`. */
 export interface Storage {
   readonly key: string;
   readonly dtype: DType;
@@ -44,7 +44,10 @@ export class TensorRef {
    */
   readonly strides: readonly number[];
 
-  /** @throws CrispenError `MODEL_CORRUPT` if an element would be outside the view. */
+  /**
+   * @throws CrispenError `MODEL_CORRUPT` if an element would be outside the view, or if `strides`
+   *   and `shape` differ in length.
+   */
   constructor(
     view: StorageView,
     offset: number,
@@ -79,8 +82,8 @@ export type StorageLoader = (storage: Storage) => Promise<Uint8Array> | Uint8Arr
 
 /**
  * Loads the tensors that `refs` describe. A contiguous tensor is a view of its storage's bytes, so
- * the elements of an uncompressed file are in memory only once. Other tensors (channels last,
- * transposed, expanded) are gathered into a row-major copy.
+ * the elements of an uncompressed file are in memory only once. Any other tensor (channels last,
+ * transposed or expanded) is copied in row-major order.
  *
  * `copyBytes` limits the total size of the copies, because a tensor with zero strides can have any
  * size even if the file contains only one element.
@@ -111,8 +114,8 @@ export async function loadTensors(
 }
 
 /**
- * Returns whether the elements are row-major without gaps. For axes of length 1, the stride does
- * not matter.
+ * Returns whether the elements are stored in row-major order without gaps. For axes of length 1,
+ * the stride does not matter.
  */
 function isContiguous({ shape, strides }: TensorRef): boolean {
   if (shape.includes(0)) return true;

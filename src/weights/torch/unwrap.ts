@@ -26,11 +26,14 @@ const WRAPPERS = [
   'netG',
   'generator',
 ];
-/** Prefixes that training wrappers add to every name. */
+/**
+ * Prefixes that training wrappers add to every name. A training wrapper is a class that contains
+ * the network during training, such as PyTorch's `DataParallel`.
+ */
 const PREFIXES = ['module.', 'netG.', 'generator.', 'net_g.', '_orig_mod.'];
 /**
- * The names in old ESRGAN files also begin with this prefix. In those files, the prefix must be
- * kept.
+ * Some training wrappers add this prefix. In old ESRGAN files, it belongs to the network's own
+ * names and must be kept.
  */
 const MODEL_PREFIX = 'model.';
 /** Training wrappers can be nested, and each can add `model.` once. */
@@ -40,16 +43,16 @@ const MAX_NAME = 512;
 const MAX_DEPTH = 8;
 
 /**
- * Finds the state dictionary in the saved value. Looks in entries called `params_ema`, `params`,
- * `state_dict` and so on, takes the first that leads to tensors, and unwraps dictionaries that have
- * a single entry. Omits entries that are not tensors. `stripPrefixes` removes the prefixes of
- * training wrappers.
+ * Finds the state dictionary in `root`, the value that was read from the file. Looks in entries
+ * called `params_ema`, `params`, `state_dict` and so on, takes the first that leads to tensors, and
+ * unwraps dictionaries that have a single entry. Omits entries that are not tensors.
+ * `stripPrefixes` removes the prefixes of training wrappers.
  *
  * The returned `path` shows where the tensors are in the file. It consists of the names of the
  * entries that contain them, and the removed prefix. Examples are `params_ema/` and
  * `state_dict/module.`. For a plain state dictionary, `path` is an empty string.
- * @throws CrispenError `MODEL_UNSUPPORTED` if there are no tensors; the message describes the
- *   content
+ * @throws CrispenError `MODEL_UNSUPPORTED` if there are no tensors (the message describes the
+ *   content), or if a name is too long
  */
 export function unwrap(
   root: PickleValue,
@@ -124,8 +127,8 @@ function sharedStart(tensors: ReadonlyMap<string, unknown>): string {
 }
 
 /**
- * Skips the prefixes of training wrappers that `shared` contains from index `start`. Returns the
- * index of the character after them.
+ * Skips any prefixes of training wrappers in `shared`, starting at index `start`. Returns the index
+ * of the character after them.
  */
 function afterWrappers(shared: string, start: number): number {
   let at = start;

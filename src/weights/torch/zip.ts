@@ -70,7 +70,7 @@ export class ZipArchive {
    * Reads the directory. `unpackBytes` limits the total size of unpacked entries.
    * @throws CrispenError `MODEL_CORRUPT` for a malformed directory, or for entries that are outside
    *   the file, overlap or share a name; `MODEL_UNSUPPORTED` for encryption, other compression
-   *   methods and split archives.
+   *   methods, split archives and too many entries.
    */
   constructor(bytes: Uint8Array, unpackBytes: number) {
     this.#bytes = bytes;
@@ -86,7 +86,7 @@ export class ZipArchive {
    * Returns the content of an entry after checking its CRC-32. For a stored entry, the result is
    * a view of the file's bytes. A deflated entry is unpacked again on each call.
    * @throws CrispenError `MODEL_CORRUPT` if there is no such entry, or if the size or the checksum
-   *   does not match; `MODEL_UNSUPPORTED` if the archive unpacks to more than the limit.
+   *   does not match; `MODEL_UNSUPPORTED` if the unpacked entries exceed `unpackBytes` in total.
    */
   async read(name: string): Promise<Uint8Array> {
     const entry = this.#entries.get(name);

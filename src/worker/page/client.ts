@@ -67,9 +67,10 @@ export type { UpscaleSource } from './source.ts';
 export type { Detection, Upscaler } from './upscaler.ts';
 
 /**
- * Creates an upscaler with its own worker. The worker starts at the first call. After a failure,
- * the next call starts a new worker. This function works in pages and in workers that can start
- * other workers. In Node, use the command line or `crispen/engine`.
+ * Creates an upscaler with its own worker. The worker starts on the first call to one of the
+ * upscaler's methods. If the worker fails, the next call starts a new one. This function works in
+ * pages and in workers that can start other workers. In Node, use the command line or
+ * `crispen/engine`.
  *
  * @throws CrispenError `INVALID_INPUT` for invalid options, `WORKER_FAILED` if web workers are not
  *   available, as in Node
@@ -129,8 +130,8 @@ class WorkerUpscaler implements Upscaler {
       return await this.#upscale(image, request, request.to ?? null);
     } catch (error) {
       const to = options?.to;
-      // `target.ts`, which is needed only for results that are written to a file or a stream, is
-      // loaded lazily, because most results are returned to the page.
+      // `target.ts` is loaded lazily, because it is needed only for results that are written to a
+      // file or a stream.
       if (isFileHandle(to)) await (await import('./target.ts')).removeEmpty(to);
       throw error;
     }
@@ -287,8 +288,8 @@ class WorkerUpscaler implements Upscaler {
   }
 
   /**
-   * Returns a session with a live worker. If the old worker died while it was idle, a new worker is
-   * started for the job.
+   * Returns a session with a live worker. If the previous worker died while it was idle, a new one
+   * is started.
    */
   async #ready(): Promise<WorkerSession> {
     const session = this.#open();

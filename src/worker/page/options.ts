@@ -1,4 +1,4 @@
-/** The options of every call, and the rules that check them. */
+/** The options of `createUpscaler` and of an upscaler's methods, and the rules that check them. */
 
 import { TASKS, type Task } from '../../catalog/task.ts';
 import { OUTPUT_TYPES, type OutputType } from '../../codecs/formats.ts';
@@ -102,7 +102,7 @@ export interface InspectOptions extends ModelChoice, JobOptions {
   /**
    * The maximum number of pixels in the network's input, 256 to 65536; default 16384. A larger
    * region is first reduced by the factor that the result reports as `reduction`. This limit also
-   * bounds the memory that the result uses. For an A2N at scale 2, that is about 3 KB per pixel.
+   * bounds the memory that the result uses: about 3 KB per pixel for an A2N model at scale 2.
    */
   readonly maxPixels?: number | undefined;
 }
@@ -128,7 +128,8 @@ export interface ModelChoice {
    * The id of a shipped or an added model. Default: the task's model, or the best photo model for
    * the scale. `auto` chooses the same model, unless an estimate says that the best models would
    * take more than 3 s for this image on this machine. In that case, `auto` chooses the fast photo
-   * models. `diagnostics.auto` states the reason. For `inspect`, `auto` is the same as the default.
+   * models. The result's `diagnostics.auto` states the reason. For `inspect`, `auto` is the same as
+   * the default.
    */
   readonly model?: string | undefined;
   /**
@@ -160,7 +161,7 @@ export interface PlanChoice extends ModelChoice, Tiling {
    * `INVALID_INPUT`.
    */
   readonly region?: Rect | undefined;
-  /** `lanczos` resizes without a network, on the GPU if there is one. Default `network`. */
+  /** `lanczos` resizes without a network, on the GPU if there is one. Default: `network`. */
   readonly method?: Method | undefined;
   /** The number of bits per sample in a PNG file; default: the same as in the source. */
   readonly depth?: Depth | undefined;
@@ -185,8 +186,8 @@ export interface PlanChoice extends ModelChoice, Tiling {
    */
   readonly confirm?: ((milliseconds: number) => boolean | Promise<boolean>) | undefined;
   /**
-   * Whether a result file keeps the source's EXIF and XMP; default `drop`. Profiles are always
-   * kept.
+   * Whether a result file keeps the source's EXIF and XMP; default `drop`. Colour profiles are
+   * always kept.
    */
   readonly metadata?: Metadata | undefined;
 }
@@ -305,7 +306,7 @@ export const CALLS = {
     maxPixels: whole(256, 65536),
     ...job,
   } satisfies Rules<InspectOptions>,
-  // `estimateCpu` accepts all options of `upscale`, so callers can pass the same object.
+  // `estimateCpu` accepts all options of `upscale`, so callers can pass the same object to both.
   estimateCpu: { ...sizing, ...running, ...written, ...job } satisfies Rules<UpscaleRequest>,
   addModel: {
     scale: whole(1, 8),

@@ -13,7 +13,7 @@ import type {
 /** The number of milliseconds within which an idle worker must answer. */
 const ANSWER_MS = 10_000;
 
-/** A job's callbacks. `onProgress` receives progress, and `confirm` decides whether it starts. */
+/** A job's callbacks. `confirm` decides whether the job starts. `onProgress` receives progress. */
 export interface JobListener {
   readonly onProgress?: ((progress: UpscaleProgress) => void) | undefined;
   readonly confirm?: ((milliseconds: number) => boolean | Promise<boolean>) | undefined;
@@ -125,8 +125,8 @@ export class WorkerSession {
   }
 
   /**
-   * Starts a thread. Errors are ignored here, because the worker notices if the thread fails: the
-   * thread's first message then does not arrive within a few seconds.
+   * Starts a thread for the worker. Errors are ignored here, because the worker detects a failed
+   * thread itself: the thread's first message does not arrive within a few seconds.
    */
   #startThread(port: MessagePort): void {
     const worker = this.#start();

@@ -15,9 +15,9 @@ import {
 } from './realm.ts';
 
 /**
- * All possible sources. The pixels of image and canvas elements are read at the time of the call.
- * In raw Bayer data, the missing colours are interpolated. With the task `demosaic`, a network then
- * improves them.
+ * All possible sources. The pixels of image and canvas elements are read when a method such as
+ * `upscale` is called. In raw Bayer data, the missing colours are interpolated. With the task
+ * `demosaic`, a network then improves them.
  */
 export type UpscaleSource =
   | File
@@ -49,8 +49,8 @@ export async function toWireSource(
     return { source: { kind: 'url', url: resolve(source) }, transfer: [] };
   }
   if (isMosaic(source)) {
-    // Samples are copied at the time of the call. An empty buffer, such as one that was
-    // transferred, is rejected by the check below.
+    // The samples are copied immediately, so the caller can change them afterwards. An empty
+    // buffer, such as one that was already transferred, is rejected by the check below.
     const data = source.data?.length > 0 ? source.data.slice() : source.data;
     const { checkMosaic } = await import('../../image/bayer.ts');
     const mosaic = checkMosaic({ ...source, data });

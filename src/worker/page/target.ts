@@ -1,4 +1,4 @@
-/** Page-side functions for writing results to targets. This module is loaded lazily. */
+/** Page-side functions for writing results to files and streams. This module is loaded lazily. */
 import type { PumpAnswer, PumpRequest } from '../protocol.ts';
 
 /** Removes a file that a file picker has just created, if the file is still empty. */
@@ -12,8 +12,8 @@ export async function removeEmpty(file: FileSystemFileHandle & { remove?(): Prom
 }
 
 /**
- * Converts a stream to an object that can be sent to the worker. Safari cannot transfer streams,
- * so there the worker sends the data through a port, and the page writes it to the stream.
+ * Converts a stream to an object that can be sent to the worker. Safari cannot transfer streams. In
+ * Safari, the worker therefore sends the data through a port, and the page writes it to the stream.
  */
 export function sendable(stream: WritableStream<Uint8Array>): WritableStream | MessagePort {
   const probe = new WritableStream();
@@ -26,8 +26,8 @@ export function sendable(stream: WritableStream<Uint8Array>): WritableStream | M
 }
 
 /**
- * Writes all data that is sent to the returned port to a stream. The stream stays locked, so
- * nothing else can write to it.
+ * Returns a port for the worker. All data that the worker sends through the port is written to the
+ * stream. The stream stays locked, so nothing else can write to it.
  */
 function pumpInto(stream: WritableStream<Uint8Array>): MessagePort {
   const { port1, port2 } = new MessageChannel();

@@ -1,5 +1,5 @@
 /**
- * Applies a task to a request. This module is loaded lazily, because most requests only enlarge.
+ * Applies a task to a request. This module is loaded lazily, because most requests have no task.
  */
 
 import { restorationModel } from '../../catalog/files.ts';
@@ -10,9 +10,9 @@ import { type Choosable, chooseModel } from './request.ts';
 import { isMosaic, type UpscaleSource } from './source.ts';
 
 /**
- * Adds the task's model if the request has no model. Otherwise, checks that the model can be used
- * for the task.
- * @param source the image
+ * Adds the model of a restoration task if the request has no model. If the request has a model,
+ * checks that it can be used for the task.
+ * @param source the image; for the task `demosaic`, it must be raw Bayer data
  * @throws CrispenError `INVALID_INPUT` for a model, a method or a source that cannot be used for
  *   the task; `MODEL_UNKNOWN`
  */

@@ -28,12 +28,12 @@ export interface Detection {
   readonly adapter: AdapterReport | null;
   /**
    * The reason why the GPU is not used: an error with a hint and the code `NO_WEBGPU` or
-   * `INSECURE_CONTEXT`. Null if the GPU is used, or if `backend` is `cpu`.
+   * `INSECURE_CONTEXT`. Null if the GPU is used, or if the option `backend` is `cpu`.
    */
   readonly reason: CrispenError | null;
   /**
-   * How the CPU runs networks; null if the GPU runs them. If `code` is `loops`, `reason` says why
-   * WebAssembly is unavailable (`NO_WASM`) and how the page can allow it.
+   * How the CPU runs networks; null if it does not run them. If `cpu.code` is `loops`, `cpu.reason`
+   * says why WebAssembly is unavailable (`NO_WASM`) and how the page can allow it.
    */
   readonly cpu: (CpuReport & { readonly reason: CrispenError | null }) | null;
 }
@@ -68,18 +68,18 @@ export interface Upscaler {
   ): Promise<UpscaleOutput<null>>;
   upscale(source: UpscaleSource, request?: UpscaleRequest): Promise<UpscaleOutput>;
   /**
-   * Like `upscale`, but draws the result on a canvas and sets the size of the canvas. If the image
-   * is opaque and in colour, and is enlarged by the model's own scale, its result stays on the GPU.
-   * The complete image appears in one step. Only a few of its rows are read back, to check that it
-   * is not blank. Results that have alpha, are grey, have a different size or come from the CPU are
-   * read back and then drawn. The page sees the canvas's new size in its next frame.
+   * Like `upscale`, but draws the result on a canvas and sets the size of the canvas. The complete
+   * result appears in one step. If the image is opaque and in colour, and the GPU enlarges it by
+   * the model's own scale, the result stays on the GPU. Only a few of its rows are read back, to
+   * check that it is not blank. All other results are assembled in main memory and then drawn. The
+   * page sees the canvas's new size in its next frame.
    *
-   * After this call, the canvas belongs to the worker, even after an error. The canvas must be new,
-   * must not have a context, and can be used for only one result. It shows the result until the
-   * upscaler is destroyed.
+   * After this call, the canvas belongs to the worker, even if the call fails. The canvas must be
+   * new, must not have a context, and can be used for only one result. It shows the result until
+   * the upscaler is destroyed.
    *
    * @throws CrispenError like `upscale`; `INVALID_INPUT` for a canvas that is not new,
-   *   `IMAGE_TOO_LARGE` for a result with a side longer than the device's largest texture (8192)
+   *   `IMAGE_TOO_LARGE` for a result with a side longer than the largest texture (8192 pixels)
    */
   upscaleTo(
     canvas: HTMLCanvasElement | OffscreenCanvas,
@@ -87,8 +87,8 @@ export interface Upscaler {
     request?: DrawRequest,
   ): Promise<UpscaleOutput<null>>;
   /**
-   * Estimates how many milliseconds this machine's CPU would take for an LR image of this size. The
-   * estimate is the total for all networks that the request runs.
+   * Estimates how many milliseconds this machine's CPU would take for an input image of this size.
+   * The estimate is the total for all networks that the request runs.
    * @throws CrispenError `INVALID_INPUT`, `MODEL_UNKNOWN`
    */
   estimateCpu(width: number, height: number, request?: PlanChoice): Promise<number>;
@@ -103,11 +103,11 @@ export interface Upscaler {
    */
   inspect(image: UpscaleSource, options?: InspectOptions): Promise<AttentionInspection>;
   /**
-   * Adds a weight file (.pth, .pt, .ckpt, .safetensors), given directly or by URL. Crispen
+   * Adds a weight file (.pth, .pt, .ckpt, .safetensors), given as a Blob or as a URL. Crispen
    * recognises the network and the scale, and stores the file in the storage of the page's origin.
    * The returned `id` can then be used as `model`.
    *
-   * A file from a URL can later be removed from storage if other files need the space. The least
+   * If other files need the space, Crispen can later remove files that came from a URL. The least
    * recently used file is removed first.
    *
    * @throws CrispenError `MODEL_UNSUPPORTED` for an unknown network, or if the scale cannot be
@@ -122,8 +122,8 @@ export interface Upscaler {
   removeModel(id: string): Promise<void>;
   /**
    * Writes an added model's tensors to a safetensors file.
-   * @throws CrispenError `MODEL_UNKNOWN`, or `INVALID_INPUT` if `f16` is set and a value is too large
-   *   for f16.
+   * @throws CrispenError `MODEL_UNKNOWN`, or `INVALID_INPUT` if `f16` is set and a value is too
+   *   large for f16.
    */
   exportModel(id: string, options?: ExportOptions): Promise<Blob>;
   /**

@@ -35,8 +35,8 @@ export { fuseBlocks } from '../blocks.ts';
 
 /**
  * The emitters for the ops that exist only at the fusion level `blocks`. These ops are the two
- * halves of an attention-in-attention block, pixel attention, and the last convolution of a network
- * combined with its bilinear skip.
+ * halves of an attention-in-attention block, pixel attention, and the end of a network: its last
+ * convolution plus the enlarged input.
  */
 export const blockEmitters: EmitterGroup<
   'attentionGate' | 'attentionMix' | 'gatedConv' | 'skipPack'
@@ -70,7 +70,7 @@ class AttentionBlocks {
     const { scale } = emission.map(gated);
     const tileColumns = emission.tileColumns(features);
     const spec = { features, slope, tileColumns };
-    // If there is a previous block, it computed these sums together with `t`. Otherwise, a separate
+    // If the previous block computed `t`, it also computed the sums of `t`. Otherwise, a separate
     // pooling step computes them.
     const sums = emission.sumsOf(t, `${emission.graph.nodes[t].name}:partials`);
     const stats = emission.scratch(
@@ -142,8 +142,8 @@ class AttentionBlocks {
       ),
       stats: { resource: this.#stats(gated) },
     };
-    // If there is no next block, the kernel does not write its last two outputs, but both still
-    // need buffers.
+    // If the op does not compute `nextT`, the kernel does not write its last two outputs, but both
+    // still need buffers.
     const next =
       nextT === null ? emission.scratch(`${name}:no t`, () => 16) : emission.write(nextT);
     const partials = emission.scratch(`${name}:partials`, ({ width, height }) =>

@@ -21,7 +21,7 @@ import type { Operand } from '../program.ts';
 import type { NetworkWeights } from '../weights.ts';
 import { type Emission, type EmitterGroup, exact, memoryWork, optional } from './emission.ts';
 
-/** The emitters for convolutions that read one or several maps, including their epilogues. */
+/** The emitter for convolutions with their epilogues. A convolution can read several maps. */
 export const convEmitters: EmitterGroup<'conv'> = (emission) => ({
   conv: (op) => emitConv(emission, op),
 });
@@ -155,7 +155,7 @@ function biases(emission: Emission, { cOut, bias, act0 }: ConvOp): Operand {
 
 const PLAIN = { packing: '', packed: (own: Float32Array<ArrayBuffer>) => own };
 
-/** Registers the weights of a convolution that reads one map, in the plain kernel's layout. */
+/** Registers the weights, in the plain kernel's layout, of a convolution that reads one map. */
 export const layerWeights = (
   emission: Emission,
   layer: ConvLayer,

@@ -47,7 +47,7 @@ export type EmitterGroup<K extends FusedOp['op']> = (emission: Emission) => {
   readonly [Op in K]: Emitter<Op>;
 };
 
-/** Choices that depend on the device and its tuning. */
+/** The options of an emission. Most of them depend on the device and its tuning. */
 export interface EmitOptions {
   readonly element?: ElementType;
   /** The device's workgroup limits. The default is the minimum that every device supports. */
@@ -60,8 +60,8 @@ export interface EmitOptions {
    */
   readonly image?: Pick<PixelFormat, 'range' | 'wide'> | undefined;
   /**
-   * The maximum number of bytes of attention weights that are kept in memory (see `planSlabs`). By
-   * default, there is no limit.
+   * If an op's attention weights need more bytes than this, they are not all kept in memory (see
+   * `planSlabs`). By default, there is no limit.
    */
   readonly attentionBytes?: number | undefined;
   /**
@@ -107,7 +107,7 @@ export interface PartialSums {
 /** A program under construction. */
 export class Emission {
   readonly graph: Graph;
-  /** Nodes that must be written to memory. */
+  /** Nodes whose values must be written to memory. */
   readonly keep: ReadonlySet<NodeId>;
   readonly element: ElementType;
   readonly workgroup: WorkgroupLimits;
@@ -205,7 +205,7 @@ export class Emission {
   /**
    * Registers weights and the function `pack`, which converts them to the layout that a kernel
    * reads.
-   * @param packing identifies this layout; weights with the same layout are uploaded only once
+   * @param packing identifies this layout; the same weights in the same layout are uploaded once
    */
   constant(
     packing: string,
@@ -322,7 +322,7 @@ export class Emission {
   }
 }
 
-/** Estimates the cost of moving `channels` values per pixel as about 8 multiply-adds per value. */
+/** Estimates the cost of moving `channels` values per pixel: 8 multiply-adds for each value. */
 export const memoryWork = (channels: number, scale: number): number => 8 * channels * scale ** 2;
 
 export const mapParams = ({ width, height }: Size) => ({ width, height });

@@ -200,9 +200,9 @@ function stacked(own: Dense, next: Dense, first: number): Dense {
 }
 
 /**
- * Returns what a step needs in addition if its kernel also computes the layer `next`: a buffer for
- * that layer's output, the layer's weights, and the work of writing the output. If `next` is null,
- * the step needs nothing more.
+ * Returns what to add to a step whose kernel also computes the layer `next`: a buffer for that
+ * layer's output, the layer's weights, and the work of writing the output. If `next` is null, there
+ * is nothing to add.
  */
 function followed(emission: Emission, next: PixelLayer | null, id: ValueId | null) {
   const writes = id === null ? {} : { next: emission.write(id) };

@@ -41,18 +41,18 @@ interface Pattern {
   readonly norms: ResourceId;
   readonly weights: ResourceId;
   readonly lse: ResourceId;
-  /** The rows of the bias map, which is added to the scores, or null if the op has no bias. */
+  /** The rows of the bias map that is added to the scores; null if the op has no bias. */
   readonly bias: ResourceId | null;
   readonly plan: (size: Size) => SlabPlan;
 }
 
-/** The emitters for the two kinds of non-local attention: over sorted clusters and sparse keys. */
+/** The emitter for non-local attention, either over sorted clusters or over sparse keys. */
 export const nonlocalEmitters: EmitterGroup<'nonlocal'> = (emission) => {
   const steps = new NonlocalSteps(emission);
   return { nonlocal: (op) => steps.emit(op) };
 };
 
-/** The name and the inputs of an op. The inputs are in the order that the op's spec defines. */
+/** The name and the inputs of an op. `graph/nonlocalOp.ts` states the order of the inputs. */
 interface NonlocalNode {
   readonly name: string;
   readonly inputs: readonly ValueId[];

@@ -10,7 +10,8 @@ import type { Operand } from '../program.ts';
 import { type Emission, type EmitterGroup, exact, mapStep, memoryWork } from './emission.ts';
 
 /**
- * The emitters for ops that process a map pixel by pixel: arithmetic, rearrangement and conversion.
+ * The emitters for arithmetic on the values of maps, for enlarging and rearranging maps, and for
+ * converting them from and to pixels.
  */
 export const pixelEmitters: EmitterGroup<
   | 'pointwise'

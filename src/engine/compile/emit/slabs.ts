@@ -1,12 +1,12 @@
 import { keyBlocks, type WindowSpec } from '../../../kernels/nonlocal/nonlocal.ts';
 
 /**
- * The maximum number of slabs per `attend` op. If the attention weights do not fit in memory, each
- * `attend` op recomputes them for one slab, which is a range of windows, at a time.
+ * The maximum number of slabs per `attend` op. A slab is a range of windows. If the attention
+ * weights do not fit in memory, each `attend` op recomputes them, one slab at a time.
  */
 export const SLABS = 8;
 
-/** The total number of windows, and the number of windows whose weights are in memory at a time. */
+/** The total number of windows, and the number of windows whose weights are in memory at once. */
 export interface SlabPlan {
   readonly windows: number;
   readonly perSlab: number;

@@ -17,9 +17,9 @@ import { linearWeights } from './vector.ts';
 type Inset = readonly [first: number, last: number];
 
 /**
- * Returns the size of a map without its first and last rows and columns, at least 1 x 1. A small
- * tile might have no other pixels, and a mean needs at least one. The tile's own means are not
- * used, because all tiles of an image use the same means.
+ * Returns the size of a map without its first and last rows and columns. The size is at least
+ * 1 x 1, because a mean needs a pixel. A small tile can have no pixels left, but its own means do
+ * not matter: all tiles of an image use the same means.
  */
 const innerOf = ({ width, height }: Size, [first, last]: Inset): Size => ({
   width: Math.max(1, width - first - last),
@@ -115,7 +115,7 @@ export const vectorAloneEmitters: EmitterGroup<
       push(op, linearKernel(lengthOf(x), op.lengthOut, bias !== null), {
         x: emission.read(x),
         w,
-        // Without a bias, the kernel does not read this binding, but it still needs a buffer.
+        // Without a bias, the kernel does not read this binding, which still needs a buffer.
         bias: bias === null ? w : emission.constant('linear', [bias], 'f32', (v) => exact(v, bias)),
       });
     },
