@@ -45,8 +45,8 @@ const SLOPE = 0.20000000298023224f;
 //   partials [workgroups][DEPTH] vec4f: sums of next_t over each workgroup's pixels
 //
 // lib/exchange.wgsl explains which pixels and channels each invocation computes.
-// The prelude defines E, E4, E4x4, DEPTH, TILE_COLUMNS, HIDDEN_BLOCKS, NON_REACH, TEMPERATURE and
-// SLOPE.
+// The prelude (code that is put before this shader) defines E, E4, E4x4, DEPTH, TILE_COLUMNS,
+// HIDDEN_BLOCKS, NON_REACH, TEMPERATURE and SLOPE.
 
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...
@@ -64,8 +64,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN stays NaN, because
-// `NaN < 0` is false.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is a ReLU. NaN stays NaN,
+// because `NaN < 0` is false.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -105,7 +105,8 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
 // all DEPTH blocks of channels. A workgroup has TILE_COLUMNS x DEPTH invocations. Invocation
 // `(l, b)` computes block `b` of the eight pixels in column `l`. Invocations exchange values
 // through workgroup memory.
-// The prelude defines DEPTH and TILE_COLUMNS (TILE_COLUMNS * DEPTH is at most 256).
+// The prelude (code that is put before this shader) defines DEPTH and TILE_COLUMNS. Their product
+// is at most 256.
 
 const_assert DEPTH > 0u && TILE_COLUMNS * DEPTH <= 256u;
 const PIXELS = 8u * TILE_COLUMNS;
@@ -128,9 +129,9 @@ fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   return sum;
 }
 
-// Products are f32. With HALF, they instead have the type of the maps and weights. If that type is
-// f16, GPU hardware can compute two products at a time.
-// The prelude defines E4, E4x4 and HALF.
+// The products of map values and weights are f32. With HALF, they instead have the type of the maps
+// and weights. If that type is f16, GPU hardware can compute two products at a time.
+// The prelude (code that is put before this shader) defines E4, E4x4 and HALF.
 
 alias P4 = vec4f;
 alias P4x4 = mat4x4f;

@@ -45,42 +45,43 @@ const RANGE = 1.0f;
 //   y[o,i,j] = act1( act0( sum + b[o] ) * m * factor + r )
 //   sum = sum_{c,ky,kx} w[o,c,ky,kx] * x[c, i+ky-REACH, j+kx-REACH]
 // While reading `x`, the kernel enlarges it (nearest-neighbour) by UPSAMPLE or, if that is 0, by
-// the factor in the uniform. The enlarged map is never stored. Bindings and layouts are those of
-// conv/store.wgsl or, with PACK (the last layer of a network), those of conv/pack.wgsl.
-// conv/weights.wgsl describes the weights. A 1x1 convolution with `act0 = sigmoid` and `m = x` is
-// pixel attention (arXiv 2010.01073, section 3.2).
+// the factor in the uniform. The enlarged map is never stored. The bindings and layouts are those
+// in conv/store.wgsl or, with PACK (the last layer of a network), those in conv/pack.wgsl.
+// conv/weights.wgsl describes the layout of the weights and how weights and pixels are loaded. A
+// 1x1 convolution with `act0 = sigmoid` and `m = x` is pixel attention (arXiv 2010.01073, section
+// 3.2).
 //
-// One invocation computes BLOCKS blocks of output channels for LINES strips of STRIP pixels
+// One invocation computes BLOCKS blocks of 4 output channels for LINES strips of STRIP pixels
 // (conv/strip.wgsl). With larger BLOCKS, LINES and STRIP, the kernel needs fewer loads but more
 // registers. A workgroup has WIDTH x HEIGHT x 1 invocations. They all compute the same BLOCKS
 // blocks, which the grid's `z` selects, so they use the same weights. The numbers of channels and
 // the epilogue's operations are uniforms, not constants, so that layers share a pipeline. Branching
-// on uniforms costs less time than compiling one pipeline per layer. Weights and pixels are loaded
-// by conv/weights.wgsl.
-// The prelude defines E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT,
-// PACK, PARTS, QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER, POOL and STAYS (STAGED or
-// POOL).
+// on uniforms costs less time than compiling one pipeline per layer.
+// The prelude (code that is put before this shader) defines the types E, E4 and E4x4 and the
+// constants REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT, PACK, PARTS, QUAD, SHARED,
+// UNIFORM, WEIGHTS_BINDING, HALO, STAGED, CHUNK, HALF, GATHER, POOL and STAYS (STAGED or POOL).
 //
 // With POOL, a workgroup also sums its results for global average pooling:
-//   partials [workgroups of x and y][out_blocks] vec4f
+//   partials [workgroups along x and y][out_blocks] vec4f
 
 // The bindings and epilogue of conv.wgsl for a network's last layer. This layer is a 3x3
 // convolution to RGB. It adds the bilinear skip connection and stores the sum as 8-bit RGBA:
 //   image = round(clamp((w * x + b + bilinear(lr)) * 255 / RANGE, 0, 255)).
-// The convolution has zero padding. The skip has half-pixel centres and clamped edges. Ties round
-// to even.
+// The convolution has zero padding. The bilinear enlargement has half-pixel centres and clamped
+// edges. Ties round to even.
 //
 //   x       [IN_BLOCKS][H][W] vectors of 4 channels (Chw4c), H = h * SCALE, W = w * SCALE
 //   weights [1][IN_BLOCKS][9] mat4x4, column c = input channel c
 //   bias    [1]
 //   lr      [1][h][w]: red, green, blue, alpha in 0..RANGE. The convolution computes only red,
 //           green and blue. The output's alpha is the bilinearly enlarged alpha of `lr`.
-//   image   [cropHeight][cropWidth] u32, red in the lowest byte: the rectangle of the output at
-//           (col0, row0).
+//   image   [height][width] u32, red in the lowest byte: the rectangle of the output whose top left
+//           pixel is (col0, row0).
 //   status  [2] u32.
 // The kernel sets `status[0]` to 1 if any value is NaN or infinite. Each workgroup adds `mark` to
 // `status[1]`, so that the CPU can check whether all workgroups ran.
-// The prelude defines E4, IN_BLOCKS, SCALE and RANGE.
+// The prelude (code that is put before this shader) defines the type E4 and the constants
+// IN_BLOCKS, SCALE and RANGE.
 
 struct Params {
   width: u32,       // The width of the rectangle.
@@ -116,8 +117,8 @@ fn skip(row: u32, col: u32) -> vec4f {
   return mix(upper, lower, f.y);
 }
 
-// Stores one pixel. There is only one block of output channels. Pixels outside the rectangle are
-// dropped.
+// Stores one pixel. `block` is not used, because there is only one block of output channels. Pixels
+// outside the rectangle are dropped.
 fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   if row >= params.height || col >= params.width {
     return vec4f(0.0);
@@ -135,25 +136,26 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   return v;
 }
 
-// Products are f32. With HALF, they instead have the type of the maps and weights. If that type is
-// f16, GPU hardware can compute two products at a time.
-// The prelude defines E4, E4x4 and HALF.
+// The products of map values and weights are f32. With HALF, they instead have the type of the maps
+// and weights. If that type is f16, GPU hardware can compute two products at a time.
+// The prelude (code that is put before this shader) defines E4, E4x4 and HALF.
 
 alias P4 = vec4f;
 alias P4x4 = mat4x4f;
 
 // Declares a convolution's weights, and workgroup memory for weights and input pixels. The weights
-// are 4 x 4 matrices [out_blocks][in_blocks][taps]. By default, each invocation loads its own
-// matrices from a storage buffer. With UNIFORM, the matrices are in a uniform buffer, which holds
+// are 4 x 4 matrices [out_blocks][in_blocks][taps]. By default, each invocation loads the matrices
+// itself, from a storage buffer. With UNIFORM, the matrices are in a uniform buffer, which holds
 // UNIFORM matrices. With QUAD, each of the four lanes of a quad loads one column of a matrix, and
 // the lanes exchange their columns. With SHARED, the workgroup copies the matrices to workgroup
-// memory, CHUNK input blocks at a time. With HALO, it copies the input pixels that it needs to
+// memory, CHUNK input blocks at a time. With HALO, the workgroup copies its input pixels to
 // workgroup memory, one input block at a time. STAGED means SHARED or HALO. Column `c` of a matrix
-// contains the taps of input channel `c` for the block's four output channels, so the product of a
-// matrix and a pixel is a sum over input channels. With QUAD, matrices are transposed, so column
-// `o` contains the taps of output channel `o`.
-// The prelude defines PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT,
-// STRIP, LINES and DOWN.
+// contains the weights of input channel `c` for the block's four output channels, so the product of
+// a matrix and a pixel is a sum over input channels. With QUAD, matrices are transposed, so column
+// `o` contains the weights of output channel `o`.
+// The prelude (code that is put before this shader) defines the types E4 and E4x4 and the constants
+// QUAD, UNIFORM, WEIGHTS_BINDING, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT, STRIP, LINES
+// and DOWN.
 
 @group(0) @binding(2) var<storage, read> weights: array<E4x4>;
 

@@ -42,17 +42,18 @@ const ACTIVATION_PRELU = 8u;
 // products (chromium_experimental_subgroup_matrix):
 //   y[o,i,j] = act1( act0( sum + b[o] ) * m * factor + r )
 //   sum = sum_{c,ky,kx} w[o,c,ky,kx] * x[c, i+ky-SIDE/2, j+kx-SIDE/2]
-// Bindings and epilogue are those of conv/store.wgsl. Maps and weights are f16, and sums are f32.
+// The bindings and the epilogue are those in conv/store.wgsl. Maps and weights are f16, and sums
+// are f32.
 //
 // A subgroup computes COLUMNS * N output channels of 16 x 4 pixels. It divides the pixels into
 // FRAGMENTS fragments of M pixels, and the channels into COLUMNS columns of N channels. A workgroup
 // has SUBGROUP x SUBGROUPS x 1 invocations and computes 16 x (4 * SUBGROUPS) pixels. The grid's z
 // dimension divides the output channels among workgroups.
 //
-// The input channels are processed in chunks of 4 * QUADS channels. The workgroup first copies a
-// chunk of its pixels, and of the pixels around them that the kernel reads, to workgroup memory. In
-// this copy, the channels of a pixel are consecutive, and adjacent pixels are PITCH vectors apart.
-// This distance is an odd multiple of 16 bytes, so adjacent pixels are in different memory banks.
+// The input channels are processed in chunks of 4 * QUADS channels. For each chunk, the workgroup
+// first copies its pixels, and REACH more pixels on each side, to workgroup memory. In this copy,
+// the channels of a pixel are consecutive, and adjacent pixels are PITCH vectors apart. This
+// distance is an odd multiple of 16 bytes, so adjacent pixels are in different memory banks.
 //
 // For each output pixel, a row of the kernel reads SIDE adjacent input pixels. If there is no
 // padding between them, their values form a single run (RUNS is 1). Otherwise, each pixel is a run
@@ -61,30 +62,31 @@ const ACTIVATION_PRELU = 8u;
 // adjacent output pixels) by right matrices (K x N weights).
 //
 //   weights [grid z][chunks][SIDE][RUNS][steps][COLUMNS][K or REST][N], in the order of use
-// The prelude defines E, E4, SIDE, UPSAMPLE (0: the uniform's factor), M, N, K, REST (0: none),
-// SUBGROUP (the exact subgroup size), SUBGROUPS, FRAGMENTS, COLUMNS, CHUNKS, QUADS, PITCH, RUNS,
-// STEPS, GOES and GO_FRAGMENTS.
+// The prelude (code that is put before this shader) defines the types E and E4 and the constants
+// SIDE, UPSAMPLE (0: the uniform's factor), M, N, K, REST (0: none), SUBGROUP (the exact subgroup
+// size), SUBGROUPS, FRAGMENTS, COLUMNS, CHUNKS, QUADS, PITCH, RUNS, STEPS, GOES and GO_FRAGMENTS.
 
 // The bindings and the epilogue of convolutions:
 //   y = act1( act0( sum + b[o] ) * m * factor + r ) or, with MIX,
 //   y = act1( act0( sum + b[o] ) * m[own] + r * m[1 - own] )    (arXiv 2104.09497, eq. 5)
 // `m` and `r` are feature maps with the output's shape. Either can be absent. With MIX, `m` is a
-// vector of two weights. With PARTS, `x` is the concatenation of several feature maps, and `m` is
-// absent. The shader then reads up to five maps: the parts of `x`, and `r` if it is not one of
-// these parts.
+// vector of two weights, and `own` is the index of the weight for the result of `act0`. With PARTS,
+// `x` is the concatenation of several feature maps, and `m` is absent. The shader then reads up to
+// five maps: the parts of `x`, and `r` if it is not one of these parts.
 //
 // Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, with zeros in absent channels.
 //   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
 //   bias    [out_blocks], zeros if the layer has no bias, then the slopes of a PReLU, [out_blocks]
 //   m, r, y [out_blocks][H][W]
-// The code that reads the weights declares them.
+// The weights are declared elsewhere, in conv/weights.wgsl and conv/matrix.wgsl.
 //
 // Drivers that emulate a GPU on the CPU execute every branch of a switch, and one `exp()` can cost
 // them as much time as the convolution itself. LINEAR therefore replaces each switch with a leaky
 // ReLU, whose slope can also make it a ReLU or the identity. SIGMOID replaces the switch for `act0`
 // with a sigmoid. MULTIPLY, ADD and PRELU each add the code of one operation to the epilogue. A
 // layer runs only those operations that `epilogue` in its uniform selects.
-// The prelude defines PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, MIX and PRELU.
+// The prelude (code that is put before this shader) defines PARTS, LINEAR, SIGMOID, MULTIPLY, ADD,
+// MIX and PRELU.
 
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...
@@ -102,8 +104,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN stays NaN, because
-// `NaN < 0` is false.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is a ReLU. NaN stays NaN,
+// because `NaN < 0` is false.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -150,7 +152,7 @@ struct Params {
   factor: f32,
   out_blocks: u32,
   upsample: u32,
-  ends01: u32, // For PARTS, see conv/parts.wgsl.
+  ends01: u32, // Used only with PARTS, as conv/parts.wgsl describes.
   ends23: u32,
 }
 
@@ -167,7 +169,8 @@ fn bias_of(block: u32) -> vec4f {
   return vec4f(bias[min(block, params.out_blocks - 1u)]);
 }
 
-// Stores one pixel and returns the stored value. Pixels outside the map are dropped.
+// Applies the epilogue to the sum for one pixel, stores the result and returns it. Pixels outside
+// the map are dropped.
 fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   if row >= params.height || col >= params.width || block >= params.out_blocks {
     return vec4f(0.0);
@@ -196,10 +199,10 @@ const SPAN_PIXELS = SPAN * (SUBGROUPS * 4u + 2u * REACH);
 const STEP = COLUMNS * K * N;
 const LAST_STEP = COLUMNS * REST * N;
 // A subgroup writes its sums to workgroup memory (`leaving`), where each invocation can read the
-// sums of any pixel. It cannot read them from the matrices, because the mapping of matrix elements
-// to invocations is implementation-defined. To save memory, the sums can be written in two passes
-// (GOES is 2), each with GO_FRAGMENTS fragments. One vector of padding after each pixel's sums
-// avoids bank conflicts.
+// sums of any pixel. Invocations cannot read the sums from the matrices, because the mapping of
+// matrix elements to invocations is implementation-defined. To save memory, the sums can be written
+// in two passes (GOES is 2), each with GO_FRAGMENTS fragments. One vector of padding after each
+// pixel's sums avoids bank conflicts.
 const GO_PIXELS = GO_FRAGMENTS * M;
 const WIDE = COLUMNS * N / 4u + 1u;
 
@@ -253,8 +256,8 @@ fn main(
       let quad = n / SPAN_PIXELS;
       let pixel = n % SPAN_PIXELS;
       let block = chunk * QUADS + quad;
-      // Rows above the map and columns left of it wrap to huge numbers, so `inside` is false for
-      // them.
+      // The indices of rows above the map and of columns to its left wrap to huge numbers, so
+      // `inside` is false for them.
       let row = top + pixel / SPAN - REACH;
       let col = left + pixel % SPAN - REACH;
       let inside = row < params.height && col < params.width && block < params.in_blocks;

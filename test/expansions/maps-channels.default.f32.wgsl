@@ -5,11 +5,12 @@ const FIRST = 12u;
 const TIMES = 1u;
 const COUNT = 36u;
 
-// Copies the channels of a map from channel FIRST on, each of them TIMES times:
-//   y[c] = x[FIRST + c / TIMES]   for c < COUNT
-//   x [..][H][W], y [ceil(COUNT / 4)][H][W] vectors of 4 channels (Chw4c); lanes from COUNT on are zero
+// Copies channels of a map, starting with channel FIRST. Each of them is copied TIMES times:
+//   y[c] = x[FIRST + c / TIMES]   for c < COUNT, otherwise 0
+//   x [..][H][W], y [ceil(COUNT / 4)][H][W] vectors of 4 channels (Chw4c)
 // One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
-// grid's `z` selects the output block. The prelude defines E, E4, FIRST, TIMES and COUNT.
+// grid's `z` selects the output block. The prelude (code that is put before this shader) defines
+// the types E and E4 and the constants FIRST, TIMES and COUNT.
 
 // The uniform of kernels that process one feature map.
 

@@ -9,11 +9,12 @@ const CHANNEL_END3 = 9u;
 const CHANNEL_END4 = 9u;
 
 // Concatenates up to five feature maps: `y` has the channels of `x0`, then those of `x1`, and so
-// on. Convolutions read the parts directly, so this kernel runs only if no convolution follows.
+// on. Convolutions read the maps directly, so this kernel runs only if no convolution follows.
 //   x0 .. x4 [ceil(C_p / 4)][H][W], y [BLOCKS][H][W], vectors of 4 channels (Chw4c).
 // One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
-// workgroup's `z` coordinate selects the block of 4 output channels. The prelude defines E, E4,
-// PARTS and CHANNEL_END0 to CHANNEL_END4 (the number of channels up to the end of each part).
+// workgroup's `z` coordinate selects the block of 4 output channels. The prelude (code that is put
+// before this shader) defines the types E and E4 and the constants PARTS (the number of maps) and
+// CHANNEL_END0 to CHANNEL_END4 (the number of channels up to the end of each map).
 
 // The uniform of kernels that process one feature map.
 

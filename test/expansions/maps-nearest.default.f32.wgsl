@@ -8,8 +8,8 @@ const SCALE = 2u;
 // Convolutions enlarge their input themselves, so this kernel runs only if no convolution follows.
 //   x [BLOCKS][H / SCALE][W / SCALE], y [BLOCKS][H][W], vectors of 4 channels (Chw4c)
 // One invocation computes 4 channels of one output pixel. Workgroups have 8 x 8 x 1 invocations.
-// The workgroup's `z` coordinate selects the block of 4 channels. The prelude defines E, E4 and
-// SCALE.
+// The workgroup's `z` coordinate selects the block of 4 channels. The prelude (code that is put
+// before this shader) defines the types E and E4 and the constant SCALE.
 
 // The uniform of kernels that process one feature map.
 

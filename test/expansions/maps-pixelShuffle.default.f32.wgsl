@@ -10,8 +10,9 @@ const CHANNELS = 3u;
 //   unshuffle  y[c * S * S + dy * S + dx, i, j] = x[c, i * S + dy, j * S + dx]
 //   x, y [ceil(C / 4)][height][width] vectors of 4 channels (Chw4c), each with its own C and size
 // One invocation computes 4 channels of one output pixel. Workgroups have 8 x 8 x 1 invocations.
-// The grid's `z` selects the output block. The prelude defines E, E4, S, UNSHUFFLE and CHANNELS
-// (the number of channels of `y`).
+// The grid's `z` selects the output block. The prelude (code that is put before this shader)
+// defines the types E and E4 and the constants S (the factor), UNSHUFFLE and CHANNELS (the number
+// of channels of `y`).
 
 // The uniform of kernels that process one feature map.
 

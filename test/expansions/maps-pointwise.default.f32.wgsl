@@ -27,7 +27,8 @@ const SLOPE0 = 0.20000000298023224f;
 //   a, b, y [BLOCKS][H][W] vectors of 4 channels (Chw4c)
 //   p f32: two for OP_MIX, one per channel for OP_PRELU and OP_SCALE, two per channel for OP_AFFINE
 // One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
-// grid's `z` selects the block. The prelude defines E, E4, OP, FACTOR, ACT0 and SLOPE0.
+// grid's `z` selects the block of 4 channels. The prelude (code that is put before this shader)
+// defines the types E and E4 and the constants OP, FACTOR, ACT0 and SLOPE0.
 
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...
@@ -45,8 +46,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN stays NaN, because
-// `NaN < 0` is false.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is a ReLU. NaN stays NaN,
+// because `NaN < 0` is false.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }

@@ -8,7 +8,8 @@ const BLOCKS = 32u;
 // largest similarity. If several similarities are equally large, the lowest index is used.
 //   similar [R][length][BLOCKS * 4] f32, codes [R][length] u32
 // Each invocation processes one pixel. Workgroups have 64 invocations. The grid's `z` selects the
-// round of clustering, `r`. The prelude defines CLUSTERS and BLOCKS.
+// round of clustering, `r`. The prelude (code that is put before this shader) defines CLUSTERS and
+// BLOCKS.
 
 struct Params {
   length: u32,

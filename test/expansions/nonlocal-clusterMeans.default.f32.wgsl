@@ -8,10 +8,11 @@ const CLUSTERS = 128u;
 // of that sum (at least 1e-12). An empty cluster keeps its centroid.
 //   x      [DEPTH][length] vectors of 4 channels (Chw4c)
 //   codes, order [R][length] u32; before, means [R][CLUSTERS][DEPTH] vectors of f32
-// The kernel finds members by binary search in the sorted codes and adds them in sorted order, so
-// the result is deterministic. Each workgroup has 64 invocations and processes one cluster. In the
-// grid, `x` selects the cluster, and `z` selects the round `r`. The prelude defines E4, DEPTH and
-// CLUSTERS.
+// The buffer `order` lists the pixels in the order of their codes. The kernel finds a cluster's
+// members in it by binary search and adds them in this order, so the result is deterministic. Each
+// workgroup has 64 invocations and processes one cluster. In the grid, `x` selects the cluster, and
+// `z` selects the round of clustering, `r`. The prelude (code that is put before this shader)
+// defines the type E4 and the constants DEPTH and CLUSTERS.
 
 struct Params {
   length: u32,

@@ -5,16 +5,18 @@ const CHANNELS = 9u;
 const BLOCKS = 3u;
 const GATE = 3u;
 
-// A softmax over the channels (keys) of each pixel, after the gate of adaptive attention. `a`
-// contains the logits, and `b` contains the mask logits. The result is the softmax of:
+// Computes a softmax over the channels (keys) of each pixel, after the gate of adaptive attention
+// (arXiv 2203.03619). `a` contains the logits, and `b` contains the mask logits. The result is the
+// softmax of:
 //   GATE_NONE     a
 //   GATE_ZERO     a where b > 0, otherwise 0
 //   GATE_EXCLUDE  a over the keys with b > 0; all other keys get zero
 //   GATE_SOFT     a * (softmax of b over the keys)
-//   GATE_COLUMNS  a * (softmax of b over the columns of the image), as in the released module
+//   GATE_COLUMNS  a * (softmax of b over the pixels of a row), as in the authors' released code
 //   a, b, y [BLOCKS][height][width] vectors of 4 channels (Chw4c)
 // Each invocation processes one pixel. Workgroups have 8 x 8 invocations.
-// The prelude defines E4, CHANNELS, BLOCKS and GATE.
+// The prelude (code that is put before this shader) defines the type E4 and the constants CHANNELS,
+// BLOCKS and GATE.
 
 const GATE_NONE = 0u;
 const GATE_ZERO = 1u;

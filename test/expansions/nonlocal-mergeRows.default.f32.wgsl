@@ -4,13 +4,16 @@ alias E4x4 = mat4x4f;
 const BLOCKS = 8u;
 const ROUNDS = 2u;
 
-// Moves the sorted rows back to their pixels. Each pixel has one row per round, and its result is
-// the weighted sum of these rows. The weights `w` are the softmax of `lse` over the rounds:
+// Moves the sorted rows back to their pixels. Each pixel has one row per round of clustering, and
+// its result is the weighted sum of these rows. The weights `w` are the softmax over the rounds of
+// `lse`, the log-sum-exp of each row's attention scores:
 //   y[:, i] = sum_r w_r * rows[r, rank[r, i] - r * length]
-//   rows [R][padded][BLOCKS] vectors of 4 channels, rank [R][length] u32, lse [R][padded] f32
+//   rows [R][padded][BLOCKS] vectors of 4 channels, lse [R][padded] f32
+//   rank [R][length] u32, the sorted position of each pixel, with r * length added
 //   y    [BLOCKS][length] vectors of 4 channels (Chw4c)
 // One invocation computes 4 channels of one pixel. Workgroups have 64 invocations. The workgroup's
-// `y` index selects the block of 4 channels. The prelude defines E4, BLOCKS and ROUNDS.
+// `y` index selects the block of 4 channels. The prelude (code that is put before this shader)
+// defines the type E4 and the constants BLOCKS and ROUNDS.
 
 struct Params {
   length: u32,

@@ -3,16 +3,16 @@ alias E = f32;
 alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 
-// Computes the same weighted sums as rowMix.wgsl. This version is for devices that support
-// `subgroups` and where memory loads are expensive. Four neighbouring invocations compute different
-// rows but need the same keys, so each of them loads the values of one key and shares them with the
-// others.
+// Computes the same weighted sums as rowMix.wgsl. This version is for devices that have the feature
+// `subgroups` and slow loads from memory. Four neighbouring invocations compute different rows but
+// need the same keys, so each of them loads the values of one key and shares them with the others.
 //
 //   y[q] = sum_k p[q, k] * rows[k], with the keys k of q's window
 //
 // One invocation computes 16 channels of 4 rows without workgroup memory. A workgroup computes 64
 // rows. In the grid, `x` selects 64 rows and one of `ceil(blocks / 4)` groups of 16 channels, and
-// `y` selects the window. The prelude defines E and E4.
+// `y` selects the window. The prelude (code that is put before this shader) defines the types E and
+// E4.
 
 // Builds a matrix from four columns. Each invocation of a quad has loaded one of them. All four
 // invocations must be active.
@@ -25,12 +25,12 @@ fn quad_columns(own: vec4f) -> mat4x4f {
   );
 }
 
-// Declares the uniform for attention within windows of sorted rows, and functions that find the
-// row of a key. The first keys of a window are its own rows. If attention spans three windows, it
-// also has the rows of the previous window and then the rows of the next window as keys. Within a
-// round of clustering, windows wrap around: the first and last windows are neighbours. Division is
-// slow on software drivers, which divide one SIMD lane at a time. Only `spans_of` divides, so each
-// invocation calls it once and passes the result to `key_row`.
+// Declares the uniform for attention within windows of sorted rows, and functions that find the row
+// of a key. The first keys of a window are its own rows. If attention spans three windows, the next
+// keys are the rows of the previous window, and the last keys are the rows of the next window.
+// Within a round of clustering, windows wrap around: the first and last windows are neighbours.
+// Division is slow on software drivers, which divide one SIMD lane at a time. Only `spans_of`
+// divides, so each invocation calls it once and passes the result to `key_row`.
 
 struct Params {
   windows: u32, // The number of windows in a round.
@@ -38,7 +38,7 @@ struct Params {
   group_row: u32,
   window: u32, // The number of rows in a window, `w`.
   keys: u32, // The number of keys per row, `spans * w`.
-  stride: u32,      // The number of vectors of 4 keys in a row of weights.
+  stride: u32,      // The number of vectors of 4 keys in a row of attention weights.
   blocks: u32, // The number of vectors of 4 channels in a row.
 }
 

@@ -6,7 +6,7 @@ const BLOCKS = 8u;
 // Computes the reciprocal of each row's norm, for attention keys. Norms below 5e-5 count as 5e-5.
 // `rows` is [count][BLOCKS] vectors of 4 channels, and `inverse` is [count] f32. Each invocation
 // processes one row. Workgroups have 64 invocations.
-// The prelude defines E4 and BLOCKS.
+// The prelude (code that is put before this shader) defines the type E4 and the constant BLOCKS.
 
 struct Params {
   count: u32,

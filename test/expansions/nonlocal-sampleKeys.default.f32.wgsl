@@ -8,14 +8,15 @@ const STEP = 2u;
 
 // Computes sparse attention to keys at learned offsets:
 //   y = before + sum_t w[t] * x(pixel + (dy, dx)[t])   over the keys t = FIRST .. FIRST + KEYS - 1
-// Sampling is bilinear, and corners outside the map count as zero. Keys with a weight of zero are
+// Sampling is bilinear, and pixels outside the map count as zero. Keys with a weight of zero are
 // not read.
-//   w       [ceil(N / 4)][height][width] vectors of 4 keys (Chw4c)
+//   w       [ceil(N / 4)][height][width] vectors of 4 keys (Chw4c), for N keys in total
 //   offsets in the same layout, 2 N channels, in pixels: for key t, channel t * STEP is dy, and
 //           channel t * STEP + 1 is dx
 //   x, before, y [BLOCKS][height][width] vectors of 4 channels
 // One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
-// grid's `z` selects the block of 4 channels. The prelude defines E, E4, FIRST, KEYS, STEP and ADD.
+// grid's `z` selects the block of 4 channels. The prelude (code that is put before this shader)
+// defines E, E4, FIRST, KEYS, STEP and ADD.
 
 // The uniform of kernels that process one feature map.
 

@@ -12,8 +12,9 @@ const NORMALISED = true;
 //   means   [R][CLUSTERS][DEPTH] vectors of 4 channels, with zeros in absent channels
 //   similar [R][length][ceil(CLUSTERS / 4)] vectors of 4 clusters
 // One invocation computes the dot products of one pixel with 4 centroids. Workgroups have 64
-// invocations. In the grid, `y` selects the block of clusters, and `z` selects the round `r`. The
-// prelude defines E, E4, DEPTH, CLUSTERS and NORMALISED.
+// invocations. In the grid, `y` selects the block of clusters, and `z` selects the round of
+// clustering, `r`. The prelude (code that is put before this shader) defines E, E4, DEPTH, CLUSTERS
+// and NORMALISED.
 
 struct Params {
   length: u32,

@@ -3,12 +3,13 @@ alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 const CLUSTERS = 128u;
 
-// The first step of the stable counting sort. It counts each code in each block of 256 positions.
-//   codes  [R][length] u32, where the codes of round r start at r * CLUSTERS
+// The first step of the stable counting sort of cluster codes. It counts how often each code occurs
+// in each block of 256 positions.
+//   codes  [R][length] u32. In round r, the lowest code is r * CLUSTERS.
 //   counts [R][CLUSTERS][blocks] u32
 // Each workgroup has 256 invocations and processes one block. In the grid, `x` selects the block,
-// and `z` selects the round `r`. Each invocation counts its own codes without atomics, so the
-// result is deterministic. The prelude defines CLUSTERS.
+// and `z` selects the round `r`. Each invocation counts different codes, so the kernel needs no
+// atomics. The prelude (code that is put before this shader) defines CLUSTERS.
 
 struct Params {
   length: u32,

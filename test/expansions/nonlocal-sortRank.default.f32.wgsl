@@ -3,11 +3,12 @@ alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 const CLUSTERS = 128u;
 
-// The last step of the stable counting sort. It computes the position of each element in the sorted
-// order. Within a block, elements with the same code keep their order.
+// The last step of the stable counting sort of cluster codes. It computes the position of each
+// element in the sorted order. Elements with the same code keep their order.
 //   codes [R][length], starts [R][CLUSTERS][blocks], rank [R][length], all u32
-// In round `r`, `r * length` is added to each position. Each workgroup has 256 invocations and processes one block. In the grid, `x` selects the block,
-// and `z` selects the round `r`. The prelude defines CLUSTERS.
+// In round `r`, `r * length` is added to each position. Each workgroup has 256 invocations and
+// processes one block of 256 elements. In the grid, `x` selects the block, and `z` selects the
+// round `r`. The prelude (code that is put before this shader) defines CLUSTERS.
 
 struct Params {
   length: u32,

@@ -2,10 +2,10 @@ alias E = f32;
 alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 
-// The second step of the stable counting sort. For each code and each block, it computes the sorted
-// position of the block's first element with that code. This position is the exclusive prefix sum
-// of the counts, which are ordered by code and, for the same code, by block.
-//   counts, starts [R][total] u32
+// The second step of the stable counting sort of cluster codes. For each code and each block, it
+// computes the sorted position of the block's first element with that code. This position is the
+// exclusive prefix sum of the counts, which are ordered by code and, for the same code, by block.
+//   counts, starts [R][total] u32. `total` is the number of codes times the number of blocks.
 // Each workgroup has 256 invocations and processes one round. Each invocation processes a range of
 // consecutive counts. The workgroup's `z` index is the round `r`. The kernel needs no constants.
 

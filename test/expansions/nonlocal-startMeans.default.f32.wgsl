@@ -8,7 +8,8 @@ const CLUSTERS = 128u;
 //   means[r, k] = x[:, k * length / CLUSTERS].
 //   x [DEPTH][length] vectors of 4 channels, means [R][CLUSTERS][DEPTH] vectors of f32.
 // Each invocation computes one vector of means. Workgroups have 64 invocations. The workgroup's `z`
-// index is the round `r`. The prelude defines E4, DEPTH and CLUSTERS.
+// index is the round `r`. The prelude (code that is put before this shader) defines E4, DEPTH and
+// CLUSTERS.
 
 struct Params {
   length: u32,

@@ -15,7 +15,7 @@ alias E4x4 = mat4x4f;
 // can still contain the sums of an earlier row of the result, so the kernel overwrites them instead
 // of adding to them. One invocation adds one pixel.
 // Workgroups have 8 x 8 x 1 invocations.
-// The prelude defines E and E4.
+// The prelude (code that is put before this shader) defines E and E4.
 
 struct Params {
   width: u32,       // The width of the tile's result.
@@ -24,7 +24,7 @@ struct Params {
   map_width: u32,
   band_width: u32,
   band_rows: u32,
-  col0: u32,        // The column of the tile's result within the whole result.
+  col0: u32,        // The first column of the tile's result within the whole result.
   row0: u32,
   fresh_col: u32,
   fresh_row: u32,

@@ -5,15 +5,15 @@ const WIDE_IN = false;
 
 // The first half of a resize. It resizes the rows of an RGBA image horizontally, in linear light.
 //   ring[r, i] = sum over t of weight[i, t] * premultiplied(linear(image[r, first[i] + t]))
-//   image [rows][in_width] pixels: one u32 of 8-bit samples, with WIDE_IN two u32 of 16-bit samples,
-//         red in the lowest bits, not premultiplied
-//   taps  [width][1 + count] u32: first, then the bits of the weights, which sum to one
-//   ring  [ring_rows][width] vec4f: linear red, green, blue, premultiplied, and alpha, 0..1. Row r
-//         of the whole image is stored at row r % ring_rows.
+//   image [rows][in_width] pixels, not premultiplied: one u32 of 8-bit samples or, with WIDE_IN,
+//         two u32 of 16-bit samples, red in the lowest bits
+//   taps  [width][1 + count] u32: `first[i]`, then the bits of the weights, which sum to one
+//   ring  [ring_rows][width] vec4f: linear, premultiplied red, green and blue, then alpha, on a
+//         scale from 0 to 1. Row r of the whole image is stored at row r % ring_rows.
 // `linear()` decodes the sRGB curve (IEC 61966-2-1). The weights come from a table for two reasons:
 // f32 is too coarse for the positions of distant columns, and every row needs the same weights. One
 // invocation computes one pixel of the ring. Workgroups have 8 x 8 x 1 invocations.
-// The prelude defines WIDE_IN.
+// The prelude (code that is put before this shader) defines WIDE_IN.
 
 struct Params {
   width: u32,       // The width of the result.

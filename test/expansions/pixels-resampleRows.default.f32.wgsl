@@ -6,13 +6,14 @@ const WIDE_OUT = false;
 // The second half of a resize. It resizes the output of resampleColumns.wgsl vertically and
 // converts it to pixels.
 //   sum = sum over t of weight[j, t] * ring[first[j] + t, i]
-//   image[j, i] = encoded(sum.rgb / alpha), alpha, each clamped and rounded. Where alpha rounds to
+//   image[j, i] = encoded(sum.rgb / sum.a), sum.a, each clamped and rounded. Where alpha rounds to
 //   zero, the colour is black.
 //   ring  [ring_rows][width] vec4f, with row r of the source at row r % ring_rows
-//   taps  [out rows][1 + count] u32: first, then the bits of the weights
-//   image [height][width] pixels: one u32 of 8-bit samples, with WIDE_OUT two u32 of 16-bit samples
+//   taps  [out rows][1 + count] u32: `first[j]`, then the bits of the weights
+//   image [height][width] pixels: one u32 of 8-bit samples or, with WIDE_OUT, two u32 of 16-bit
+//         samples
 // One invocation computes one pixel. Workgroups have 8 x 8 x 1 invocations.
-// The prelude defines WIDE_OUT.
+// The prelude (code that is put before this shader) defines WIDE_OUT.
 
 struct Params {
   width: u32,

@@ -15,8 +15,9 @@ const SUM = 3u;
 // If SUM is 0, each invocation computes one block of 4 channels at one pixel, and the third
 // dimension of the grid selects the block. Otherwise, each group has 4 channels, and each
 // invocation adds up the samples of all groups at one pixel. It stores the first SUM channels of
-// this sum and sets the others to zero. Workgroups have 8 x 8 x 1 invocations. The prelude defines
-// E, E4, SCALE, GROUPS, DEPTH (the number of channels per group), CHANNELS and SUM.
+// this sum and sets the others to zero. Workgroups have 8 x 8 x 1 invocations. The prelude (code
+// that is put before this shader) defines E, E4, SCALE, GROUPS, DEPTH (the number of channels per
+// group), CHANNELS and SUM.
 
 // The uniform of kernels that process one feature map.
 
@@ -67,7 +68,7 @@ fn place_of(group: u32, row: u32, col: u32, width: u32, height: u32) -> Place {
   let far = min(near + 1u, last);
   return Place(
     vec4u(near.y * width + near.x, near.y * width + far.x, far.y * width + near.x, far.y * width + far.x),
-    // The clamp would drop NaN.
+    // `clamp` can drop NaN.
     keep_nan(vec4f(learned, vec2f()), vec4f(at - vec2f(near), vec2f())).xy,
   );
 }

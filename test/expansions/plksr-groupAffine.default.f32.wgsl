@@ -8,12 +8,13 @@ const NORM = true;
 const EPSILON = 0.000009999999747378752f;
 
 // Computes a factor and a shift for each channel from means over groups of DEPTH channels:
-//   NORM false: y[c] = (1, -m),                            m = mean of v over the group of c
+//   NORM false: y[c] = (1, -m),                            m = mean of v over c's group
 //   NORM true:  y[c] = (weight[c] / sqrt(m + EPSILON), bias[c])
 //   v [BLOCKS] vec4f, norm [2][BLOCKS] vec4f: weights, then biases, read only if NORM is true
-//   y [4 BLOCKS] vec2f, zeros for absent channels: the operand p of maps/pointwise.wgsl, OP_AFFINE
+//   y [4 BLOCKS] vec2f, zeros for absent channels: operand p of OP_AFFINE in maps/pointwise.wgsl
 // There is one workgroup of 64 invocations.
-// The prelude defines CHANNELS, BLOCKS, DEPTH, NORM and EPSILON.
+// The prelude (code that is put before this shader) defines CHANNELS, BLOCKS, DEPTH, NORM and
+// EPSILON.
 
 @group(0) @binding(1) var<storage, read> v: array<f32>;
 @group(0) @binding(2) var<storage, read> norm: array<f32>;

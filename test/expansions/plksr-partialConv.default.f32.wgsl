@@ -19,8 +19,8 @@ const STRIP = 4u;
 // For each column of the kernel, it slides a window of STRIP input pixels down the tile, so it can
 // use each loaded pixel for up to STRIP output pixels. In the grid, each of the first GROUPS values
 // of `z` selects a group of up to PER blocks to convolve. Each further value selects a block that
-// is only copied. The prelude defines E, E4, E4x4, CHANNELS, DENSE (the number of blocks that
-// contain these channels), PER, GROUPS, K and STRIP.
+// is only copied. The prelude (code that is put before this shader) defines E, E4, E4x4, CHANNELS,
+// DENSE (the number of blocks that contain these channels), PER, GROUPS, K and STRIP.
 
 // The uniform of kernels that process one feature map.
 
@@ -41,8 +41,8 @@ const TILE_WIDTH = 15u + K;
 const TILE_PIXELS = TILE_WIDTH * (4u * STRIP - 1u + K);
 var<workgroup> tile: array<E4, TILE_PIXELS>;
 
-// Stores one pixel of a convolved block. If the last of these blocks also contains channels that
-// are not convolved, they are copied from `x`.
+// Stores one pixel of a convolved block. The last convolved block can also contain channels that
+// are not convolved. They are copied from `x`.
 fn store(block: u32, row: u32, col: u32, sum: vec4f) {
   if block >= DENSE || row >= params.height || col >= params.width {
     return;
@@ -73,8 +73,8 @@ fn main(
     return;
   }
   let first = group.z * PER;
-  // The last group can have fewer blocks. It then repeats its last block and does not store the
-  // repeated results.
+  // The last group can have fewer than PER blocks. The kernel then computes the last block several
+  // times, but stores its result only once.
   let block0 = min(first + 0u, DENSE - 1u) * DENSE;
   var sum0_0 = vec4f(bias[min(first + 0u, DENSE - 1u)]);
   var sum0_1 = vec4f(bias[min(first + 0u, DENSE - 1u)]);

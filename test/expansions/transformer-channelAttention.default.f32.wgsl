@@ -29,9 +29,10 @@ const MULTIPLE = 1u;
 // One workgroup of 256 invocations computes one head of one group. For the dot products `q[c].k[d]`
 // and the norms, the workgroup copies the queries and keys of CHUNK pixels at a time to workgroup
 // memory. Afterwards, `A` is stored in the same memory. In the grid, `x` and `y` select the group,
-// and `z` selects the head. The prelude defines E, E4, CHANNELS, DEPTH (the number of channels per
-// head, a multiple of 4 unless HEADS is 1), HEADS, CHUNK, MEMORY (the larger of
-// `2 * DEPTH * CHUNK` and `DEPTH^2`), PROJECT and the constants of lib/groups.
+// and `z` selects the head. The prelude (code that is put before this shader) defines E, E4,
+// CHANNELS, DEPTH (the number of channels per head, a multiple of 4 unless HEADS is 1), HEADS,
+// CHUNK, MEMORY (the larger of `2 * DEPTH * CHUNK` and `DEPTH^2`), PROJECT and the constants of
+// lib/groups.
 
 // Finds the pixels of a group in a map of `width` x `height` pixels. GROUPING is the kind of group:
 // 0 for windows, 1 for spread and 2 for grid, as defined in graph/transformerOp.ts. Kernels pass
@@ -98,8 +99,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let head = group.z * DEPTH;
 
   // `sums` contains the dot products q[c].k[d] of the channel pairs (c, d) that this invocation
-  // computes. `squares` is the squared norm of channel `lane`, counted over the head's queries and
-  // then its keys.
+  // computes. `squares` is the squared norm of one channel. The first DEPTH invocations compute it
+  // for the head's queries, and the next DEPTH invocations compute it for the head's keys.
   var sums: array<f32, PAIRS>;
   var squares = 0.0;
   for (var start = 0u; start < positions; start += CHUNK) {

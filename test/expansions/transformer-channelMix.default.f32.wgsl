@@ -13,7 +13,8 @@ const FIRST = 360u;
 //   weights [HEADS][DEPTH][DEPTH] f32
 //   y       [ceil(CHANNELS / 4)][H][W]
 // One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
-// grid's `z` selects the output block. The prelude defines E, E4, CHANNELS, FIRST and DEPTH.
+// grid's `z` selects the output block. The prelude (code that is put before this shader) defines E,
+// E4, CHANNELS, FIRST and DEPTH.
 
 // The uniform of kernels that process one feature map.
 

@@ -19,8 +19,9 @@ const PER_LANE = 4u;
 // One workgroup of 256 invocations computes the sums of one head over a chunk of PIXELS consecutive
 // pixels. It loads STEP pixels at a time into workgroup memory. In the grid, `x` selects the chunk,
 // and `z` selects the head. If there are more than 65535 chunks, the grid has several rows (`y`) of
-// chunks. The prelude defines E, E4, CHANNELS, DEPTH (the number of channels per head), HEADS,
-// PIXELS, STEP, SUMS and PER_LANE (the number of sums per invocation).
+// chunks. The prelude (code that is put before this shader) defines E, E4, CHANNELS, DEPTH (the
+// number of channels per head), HEADS, PIXELS, STEP, SUMS and PER_LANE (the number of sums per
+// invocation).
 
 struct Params {
   pixels: u32, // The number of pixels, `H * W`.

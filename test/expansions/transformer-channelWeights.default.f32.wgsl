@@ -16,7 +16,7 @@ const SUMS = 5760u;
 // One workgroup of 64 invocations computes one head. Each invocation computes one row `weights[c]`
 // at a time. The sums are not divided by the number of pixels, because this factor would cancel out
 // when the products are divided by the norms. The grid is (HEADS, 1, 1).
-// The prelude defines E, E4, DEPTH, HEADS and SUMS.
+// The prelude (code that is put before this shader) defines E, E4, DEPTH, HEADS and SUMS.
 
 struct Params {
   pixels: u32,

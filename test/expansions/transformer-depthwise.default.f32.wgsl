@@ -18,7 +18,8 @@ const SLOPE0 = 1.0f;
 //   y[c] = act( sum_{ky,kx} w[c,ky,kx] * x[c, i+ky-K/2, j+kx-K/2] + b[c] )
 //   x, y [BLOCKS][H][W]; weights [BLOCKS][K * K], bias [BLOCKS]; vectors of 4 channels (Chw4c)
 // One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
-// grid's `z` selects the block. The prelude defines E, E4, K, ACT0 and SLOPE0.
+// grid's `z` selects the block. The prelude (code that is put before this shader) defines E, E4, K,
+// ACT0 and SLOPE0.
 
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...
@@ -36,8 +37,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN stays NaN, because
-// `NaN < 0` is false.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is a ReLU. NaN stays NaN,
+// because `NaN < 0` is false.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }

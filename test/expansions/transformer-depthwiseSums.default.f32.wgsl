@@ -21,8 +21,8 @@ const SLOPE0 = 0.0f;
 //   x, y     [BLOCKS][H][W] vectors of 4 channels (Chw4c); weights [BLOCKS][9], bias [BLOCKS]
 //   partials [workgroups][BLOCKS] vec4f: sums over 8 columns x (8 STRIP) rows
 // One invocation computes 4 channels of STRIP pixels in a column. Workgroups have 8 x 8 x 1
-// invocations. The workgroup's `z` coordinate selects the block of 4 channels. The prelude defines
-// E, E4, BLOCKS, STRIP, ACT0 and SLOPE0.
+// invocations. The workgroup's `z` coordinate selects the block of 4 channels. The prelude (code
+// that is put before this shader) defines E, E4, BLOCKS, STRIP, ACT0 and SLOPE0.
 
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...
@@ -40,8 +40,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN stays NaN, because
-// `NaN < 0` is false.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is a ReLU. NaN stays NaN,
+// because `NaN < 0` is false.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }

@@ -38,8 +38,8 @@ const SLOPE1 = 1.0f;
 //   r, y    [BLOCKS][H][W]; next [NEXT_BLOCKS][H][W]
 // One invocation computes all channels of STRIP pixels in a column. Workgroups have 8 x 8 x 1
 // invocations.
-// The prelude defines E, E4, E4x4, CHANNELS, BLOCKS, HIDDEN, STRIP, ACT0, SLOPE0, NEXT,
-// NEXT_BLOCKS, NEXT_NORM, EPSILON, ACT1, SLOPE1 and QUAD.
+// The prelude (code that is put before this shader) defines E, E4, E4x4, CHANNELS, BLOCKS, HIDDEN,
+// STRIP, ACT0, SLOPE0, NEXT, NEXT_BLOCKS, NEXT_NORM, EPSILON, ACT1, SLOPE1 and QUAD.
 
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...
@@ -57,8 +57,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN stays NaN, because
-// `NaN < 0` is false.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is a ReLU. NaN stays NaN,
+// because `NaN < 0` is false.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -141,10 +141,10 @@ fn main(
   let left = group.x * 8u + local.x;
   let top = ((group.y + params.group_row) * 8u + local.y) * STRIP;
   let col = min(left, width - 1u);
-  // The window covers the rows `top - 1` to `top + STRIP` and the columns `left - 1` to `left + 1`.
-  // Positions are unsigned, so a row above the map or a column left of it wraps around to a huge
-  // number. If a position is outside the map, the kernel reads the nearest pixel but uses zero
-  // instead of its value.
+  // Each invocation needs the rows `top - 1` to `top + STRIP` of `x`, and the columns `left - 1` to
+  // `left + 1`. Positions are unsigned, so a row above the map or a column left of it wraps around
+  // to a huge number. If a position is outside the map, the kernel reads the nearest pixel but uses
+  // zero instead of its value.
   let in_row0 = top + 0u - 1u < height;
   let row0 = min(max(top + 0u, 1u) - 1u, height - 1u) * width;
   let in_row1 = top + 1u - 1u < height;

@@ -24,7 +24,7 @@ const TABLE = true;
 const ALIGNED = true;
 const MERGED = false;
 
-// Attention within groups of pixels. It combines `groupScores` and `groupMix` from
+// Attention within groups of pixels. This kernel combines the ops `groupScores` and `groupMix` from
 // graph/transformerOp.ts:
 //   y[i] = sum_j softmax_j( q[i].k[j] / sqrt(DEPTH) + T ) v[j]
 //   q, kv [..][H][W] vectors of 4 channels (Chw4c): queries from channel QUERY on, keys from KEY
@@ -35,11 +35,11 @@ const MERGED = false;
 // invocation. Keys and values are copied to workgroup memory, CHUNK at a time. No score is stored.
 // Instead, the softmax is computed relative to the largest score so far, and its sums are rescaled
 // whenever a larger score appears. A workgroup's `x` and `y` select the group. Its `z` is
-// `head + HEADS * part`, and it computes the 64 queries from `64 * part` on. The prelude defines E,
-// E4, CHANNELS, QUERY, KEY, FIRST, DEPTH (the number of channels per head), BLOCKS (the number of
-// blocks per head), HEADS, PER_PIXEL (the number of channels of keys per pixel), TOKENS, KEYS,
-// CHUNK, TABLE, ALIGNED (each head starts at a vector boundary), MERGED (MERGE is not 1) and the
-// constants of transformer/groupKeys.
+// `head + HEADS * part`, where `part` selects the 64 queries from `64 * part` on. The prelude (code
+// that is put before this shader) defines E, E4, CHANNELS, QUERY, KEY, FIRST, DEPTH (the number of
+// channels per head), BLOCKS (the number of blocks per head), HEADS, PER_PIXEL (the number of key
+// channels per pixel), TOKENS, KEYS, CHUNK, TABLE, ALIGNED (each head starts at a vector boundary),
+// MERGED (MERGE is not 1) and the constants of transformer/groupKeys.
 
 // Finds the pixels of a group in a map of `width` x `height` pixels. GROUPING is the kind of group:
 // 0 for windows, 1 for spread and 2 for grid, as defined in graph/transformerOp.ts. Kernels pass
@@ -81,7 +81,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 
 // The queries and keys of a group. Each key combines channels from MERGE x MERGE pixels.
-// The prelude defines MERGE and the constants of lib/groups.
+// The prelude (code that is put before this shader) defines MERGE and the constants of lib/groups.
 
 // Returns the position, within the window, of one of the pixels that a key combines. `part` is the
 // number of this pixel, counted row by row within the key.
@@ -97,8 +97,8 @@ fn table_row(query: u32, key: u32) -> u32 {
   return dy * (2u * across - 1u) + dx;
 }
 
-// Because windows are shifted, those at the lower and right borders of the map also contain pixels
-// from the opposite borders. Such a window has up to four parts, each with pixels from a different
+// If windows are shifted, those at the lower and right borders of the map also contain pixels from
+// the opposite borders. Such a window has up to four parts, each with pixels from a different
 // area of the map. This function returns the number of the part that contains `position`. If a
 // query and a key are in different parts, 100 is subtracted from their attention score.
 fn border_part(group: vec2u, windows: vec2u, position: u32) -> u32 {

@@ -18,15 +18,16 @@ const MULTIPLE = 1u;
 const FIRST = 72u;
 const KEY_BLOCKS = 16u;
 
-// Sums the values of each group, weighted by its scores (`groupMix` in graph/transformerOp.ts).
+// Computes, for each pixel, the sum of its group's values, weighted by the pixel's scores
+// (`groupMix` in graph/transformerOp.ts).
 //   x      [..][H][W] vectors of 4 channels (Chw4c): values from channel FIRST on
 //   scores [groups][HEADS][TOKENS][KEY_BLOCKS] vec4f
 //   y      [ceil(CHANNELS / 4)][H][W]
 // One workgroup of 64 invocations computes 4 channels of one group. Each invocation computes one
 // pixel at a time. In the grid, `x` and `y` select the group, and `z` selects the output block. The
-// prelude defines E, E4, CHANNELS, FIRST, DEPTH (the number of channels per head), PER_PIXEL (the
-// number of value channels per pixel of `x`), HEADS, TOKENS, KEYS, KEY_BLOCKS and the constants
-// that transformer/groupKeys uses.
+// prelude (code that is put before this shader) defines E, E4, CHANNELS, FIRST, DEPTH (the number
+// of channels per head), PER_PIXEL (the number of value channels per pixel of `x`), HEADS, TOKENS,
+// KEYS, KEY_BLOCKS and the constants that transformer/groupKeys uses.
 
 // Finds the pixels of a group in a map of `width` x `height` pixels. GROUPING is the kind of group:
 // 0 for windows, 1 for spread and 2 for grid, as defined in graph/transformerOp.ts. Kernels pass
@@ -68,7 +69,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 
 // The queries and keys of a group. Each key combines channels from MERGE x MERGE pixels.
-// The prelude defines MERGE and the constants of lib/groups.
+// The prelude (code that is put before this shader) defines MERGE and the constants of lib/groups.
 
 // Returns the position, within the window, of one of the pixels that a key combines. `part` is the
 // number of this pixel, counted row by row within the key.
@@ -84,8 +85,8 @@ fn table_row(query: u32, key: u32) -> u32 {
   return dy * (2u * across - 1u) + dx;
 }
 
-// Because windows are shifted, those at the lower and right borders of the map also contain pixels
-// from the opposite borders. Such a window has up to four parts, each with pixels from a different
+// If windows are shifted, those at the lower and right borders of the map also contain pixels from
+// the opposite borders. Such a window has up to four parts, each with pixels from a different
 // area of the map. This function returns the number of the part that contains `position`. If a
 // query and a key are in different parts, 100 is subtracted from their attention score.
 fn border_part(group: vec2u, windows: vec2u, position: u32) -> u32 {

@@ -23,14 +23,15 @@ const TABLE = true;
 // Computes attention weights within groups of pixels (`groupScores` in graph/transformerOp.ts). For
 // each query, the weights are a softmax over the keys:
 //   softmax_k( q.k / sqrt(DEPTH) + T )
-//   q, k   [..][H][W] vectors of 4 channels (Chw4c): queries from channel QUERY on, keys from KEY on
+//   q, k   [..][H][W] vectors of 4 channels (Chw4c): queries from channel QUERY on, keys from
+//          KEY on
 //   table  [rows][HEADS] f32: T, with TABLE
 //   scores [groups][HEADS][TOKENS][KEY_BLOCKS] vec4f: one row per query, zeros after its last key
 // One workgroup of 64 invocations computes one head of one group. Each invocation computes one
 // query at a time. In the grid, `x` and `y` select the group, and `z` selects the head. The prelude
-// defines E, E4, QUERY, KEY, DEPTH (the number of channels per head), PER_PIXEL (the number of
-// channels of keys per pixel), HEADS, TOKENS, KEYS, KEY_BLOCKS, TABLE and the constants of
-// transformer/groupKeys.
+// (code that is put before this shader) defines E, E4, QUERY, KEY, DEPTH (the number of channels
+// per head), PER_PIXEL (the number of key channels per pixel), HEADS, TOKENS, KEYS, KEY_BLOCKS,
+// TABLE and the constants of transformer/groupKeys.
 
 // Finds the pixels of a group in a map of `width` x `height` pixels. GROUPING is the kind of group:
 // 0 for windows, 1 for spread and 2 for grid, as defined in graph/transformerOp.ts. Kernels pass
@@ -72,7 +73,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 
 // The queries and keys of a group. Each key combines channels from MERGE x MERGE pixels.
-// The prelude defines MERGE and the constants of lib/groups.
+// The prelude (code that is put before this shader) defines MERGE and the constants of lib/groups.
 
 // Returns the position, within the window, of one of the pixels that a key combines. `part` is the
 // number of this pixel, counted row by row within the key.
@@ -88,8 +89,8 @@ fn table_row(query: u32, key: u32) -> u32 {
   return dy * (2u * across - 1u) + dx;
 }
 
-// Because windows are shifted, those at the lower and right borders of the map also contain pixels
-// from the opposite borders. Such a window has up to four parts, each with pixels from a different
+// If windows are shifted, those at the lower and right borders of the map also contain pixels from
+// the opposite borders. Such a window has up to four parts, each with pixels from a different
 // area of the map. This function returns the number of the part that contains `position`. If a
 // query and a key are in different parts, 100 is subtracted from their attention score.
 fn border_part(group: vec2u, windows: vec2u, position: u32) -> u32 {

@@ -10,7 +10,7 @@ const EPSILON = 0.000009999999747378752f;
 //   x, y [BLOCKS][H][W] vectors of 4 channels (Chw4c)
 //   norm [2][BLOCKS] vec4f: weights, then biases, with zeros for absent channels
 // One invocation computes all channels of one pixel. Workgroups have 8 x 8 x 1 invocations.
-// The prelude defines E, E4, CHANNELS, BLOCKS and EPSILON.
+// The prelude (code that is put before this shader) defines E, E4, CHANNELS, BLOCKS and EPSILON.
 
 // The uniform of kernels that process one feature map.
 

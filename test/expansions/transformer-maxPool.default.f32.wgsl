@@ -7,8 +7,8 @@ const STRIDE = 3u;
 // Performs max pooling with a K x K kernel and a stride of STRIDE pixels, without padding.
 //   x [BLOCKS][in_height][in_width], y [BLOCKS][H][W] vectors of 4 channels (Chw4c)
 // One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
-// workgroup's `z` coordinate selects the block of 4 channels. The prelude defines E, E4, K and
-// STRIDE.
+// workgroup's `z` coordinate selects the block of 4 channels. The prelude (code that is put before
+// this shader) defines E, E4, K and STRIDE.
 
 // Returns NaN where `v` is NaN, otherwise `result`, which was computed from `v`. This is needed
 // because `max`, `min`, `clamp` and comparisons can drop NaN. The function tests the bits, because

@@ -29,8 +29,8 @@ const ACTIVATION_PRELU = 8u;
 const ACT1 = 0u;
 const SLOPE1 = 1.0f;
 
-// Attention with one head (`groupMix` in graph/transformerOp.ts) within groups of 64 pixels that
-// need no padding. The kernel also applies the layer norm before the attention and adds the
+// Attention with one head (`groupMix` in graph/transformerOp.ts) within groups of 64 pixels, for
+// maps without padding. The kernel also applies the layer norm before the attention and adds the
 // residual after it:
 //   y[i] = x[i] + V sum_j P[i,j] n[j] + bias.
 // `n[j]` is the normalised pixel `x[j]` before the norm's factors and shifts are applied. `V` is
@@ -42,17 +42,17 @@ const SLOPE1 = 1.0f;
 // Terms that do not depend on `j` are left out, because the softmax cancels them. With NEXT, a
 // layer that reads `y` follows (transformer/nextLayer).
 //   x, y    [BLOCKS][H][W] vectors of 4 channels (Chw4c); next [NEXT_BLOCKS][H][W]
-//   weights matrices (transformer/matrices): V [BLOCKS][BLOCKS], with OWN Q [BLOCKS][BLOCKS], then
-//           [NEXT_BLOCKS][BLOCKS]
-//   bias    [BLOCKS] of V, with OWN [BLOCKS] b, [NEXT_BLOCKS]
+//   weights matrices (transformer/matrices): V [BLOCKS][BLOCKS]; with OWN, Q [BLOCKS][BLOCKS]; with
+//           NEXT, those of the next layer, [NEXT_BLOCKS][BLOCKS]
+//   bias    `bias` [BLOCKS]; with OWN, b [BLOCKS]; with NEXT, the next layer's, [NEXT_BLOCKS]
 //   table   [rows] f32: T, with TABLE
 //   scores  [groups][64][16] vec4f: P
 // A workgroup computes one group. Each invocation computes STRIP pixels of the group. In the grid,
 // `x` and `y` select the group. A group consists of the pixels of a window, or of pixels at equal
 // distances across the whole map. One pipeline serves both kinds of group, because the kernel reads
-// the kind from `params.spread`. The prelude defines E, E4, E4x4, CHANNELS, BLOCKS, STRIP, ROWS,
-// COLUMNS, OWN, TABLE, EPSILON, NEXT, NEXT_BLOCKS, NEXT_NORM, NEXT_EPSILON, FIRST_MATRIX,
-// FIRST_BIAS, ACT1, SLOPE1 and QUAD.
+// the kind from `params.spread`. The prelude (code that is put before this shader) defines E, E4,
+// E4x4, CHANNELS, BLOCKS, STRIP, ROWS, COLUMNS, OWN, TABLE, EPSILON, NEXT, NEXT_BLOCKS, NEXT_NORM,
+// NEXT_EPSILON, FIRST_MATRIX, FIRST_BIAS, ACT1, SLOPE1 and QUAD.
 
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...
@@ -70,8 +70,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN stays NaN, because
-// `NaN < 0` is false.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is a ReLU. NaN stays NaN,
+// because `NaN < 0` is false.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -130,7 +130,7 @@ struct Params {
   width: u32,
   height: u32,
   group_row: u32,
-  spread: u32, // 1 for spread groups, otherwise 0.
+  spread: u32, // 1 if a group is spread across the whole map, 0 if it is a window.
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

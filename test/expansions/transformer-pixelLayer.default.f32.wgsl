@@ -27,7 +27,7 @@ const ACTIVATION_PRELU = 8u;
 const ACT1 = 5u;
 const SLOPE1 = 0.0f;
 
-// A 1x1 convolution of the concatenation of up to four maps, with a layer norm before it
+// A 1x1 convolution of the concatenation of up to four maps, with an optional layer norm before it
 // (NEXT_NORM) and an activation after it:
 //   next[o] = act( sum_i w[o,i] * norm(x)[i] + bias[o] )
 // The activation applies only to the result's blocks ACTIVE to NEXT_BLOCKS - 1.
@@ -40,8 +40,9 @@ const SLOPE1 = 0.0f;
 //
 // One invocation computes all channels of STRIP pixels that are 64 pixels apart. Workgroups have 64
 // invocations. A workgroup covers `64 * STRIP` pixels. The grid is (1, workgroups, 1), with a
-// larger `x` if there are more than 65535 workgroups. The prelude defines E, E4, E4x4, CHANNELS,
-// BLOCKS, B0 .. B3, STRIP, NEXT_BLOCKS, NEXT_NORM, EPSILON, ACTIVE, ACT1, SLOPE1 and QUAD.
+// larger `x` if there are more than 65535 workgroups. The prelude (code that is put before this
+// shader) defines E, E4, E4x4, CHANNELS, BLOCKS, B0 .. B3, STRIP, NEXT_BLOCKS, NEXT_NORM, EPSILON,
+// ACTIVE, ACT1, SLOPE1 and QUAD.
 
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...
@@ -59,8 +60,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN stays NaN, because
-// `NaN < 0` is false.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is a ReLU. NaN stays NaN,
+// because `NaN < 0` is false.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }

@@ -5,7 +5,8 @@ alias E4x4 = mat4x4f;
 // A bilinear enlargement to a given size, with half-pixel centres and clamped edges.
 //   x [BLOCKS][in_height][in_width], y [BLOCKS][H][W] vectors of 4 channels (Chw4c)
 // One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
-// workgroup's `z` coordinate selects the block of 4 channels. The prelude defines E and E4.
+// workgroup's `z` coordinate selects the block of 4 channels. The prelude (code that is put before
+// this shader) defines E and E4.
 
 struct Params {
   width: u32,
@@ -19,8 +20,8 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<E4>;
 @group(0) @binding(2) var<storage, read_write> y: array<E4>;
 
-// Reads one pixel of `x`, [blocks][in_height][in_width], after a bilinear enlargement to `height` x
-// `width` pixels with half-pixel centres and clamped edges.
+// Computes one pixel of the bilinear enlargement of `x`, [blocks][in_height][in_width], to
+// `width` x `height` pixels, with half-pixel centres and clamped edges.
 
 fn enlarged(block: u32, row: u32, col: u32) -> vec4f {
   let size = vec2f(f32(params.in_width), f32(params.in_height));

@@ -8,7 +8,8 @@ const FORWARD = true;
 // Here, d is 1 if FORWARD is true, otherwise -1. Where `x` has no such pixel, `y` is zero.
 //   x, y [BLOCKS][H][W] vectors of 4 channels (Chw4c)
 // One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
-// grid's `z` selects the block. The prelude defines E, E4 and FORWARD.
+// grid's `z` selects the block. The prelude (code that is put before this shader) defines E, E4 and
+// FORWARD.
 
 // The uniform of kernels that process one feature map.
 

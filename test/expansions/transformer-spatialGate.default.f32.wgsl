@@ -17,16 +17,17 @@ const ACTIVATION_MISH = 6u;
 const ACTIVATION_CENTRED_SIGMOID = 7u;
 const ACTIVATION_PRELU = 8u;
 
-// A gate that is computed at a reduced size:
+// A gate that is computed from `a` and from the enlargement of a smaller map, `x`:
 //   y = map * sigmoid( G (resize(x) + D a + d) + g ), where D and G are 1x1 convolutions
-//   x       [INNER][in_height][in_width] vectors of 4 channels (Chw4c), enlarged bilinearly
+//   x       [INNER][in_height][in_width] vectors of 4 channels (Chw4c); resize is bilinear
 //   a       [DIRECT][H][W]
 //   weights matrices (transformer/matrices): D [INNER][DIRECT], G [BLOCKS][INNER]
 //   bias    [INNER] d, [BLOCKS] g
 //   map, y  [BLOCKS][H][W]
 // One invocation computes all channels of STRIP pixels that are 8 columns apart. Workgroups have 8
 // x 8 x 1 invocations.
-// The prelude defines E, E4, E4x4, BLOCKS, INNER, DIRECT, STRIP and QUAD.
+// The prelude (code that is put before this shader) defines E, E4, E4x4, BLOCKS, INNER, DIRECT,
+// STRIP and QUAD.
 
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...
@@ -44,8 +45,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN stays NaN, because
-// `NaN < 0` is false.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is a ReLU. NaN stays NaN,
+// because `NaN < 0` is false.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -115,8 +116,8 @@ struct Params {
 @group(0) @binding(5) var<storage, read> map: array<E4>;
 @group(0) @binding(6) var<storage, read_write> y: array<E4>;
 
-// Reads one pixel of `x`, [blocks][in_height][in_width], after a bilinear enlargement to `height` x
-// `width` pixels with half-pixel centres and clamped edges.
+// Computes one pixel of the bilinear enlargement of `x`, [blocks][in_height][in_width], to
+// `width` x `height` pixels, with half-pixel centres and clamped edges.
 
 fn enlarged(block: u32, row: u32, col: u32) -> vec4f {
   let size = vec2f(f32(params.in_width), f32(params.in_height));

@@ -11,7 +11,8 @@ const STRIDE = 2u;
 //   weights [OUT_BLOCKS][IN_BLOCKS][K * K] matrices in the layout of conv/weights.wgsl
 //   bias [OUT_BLOCKS]
 // One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
-// grid's `z` selects the output block. The prelude defines E, E4, E4x4, IN_BLOCKS, K and STRIDE.
+// grid's `z` selects the output block. The prelude (code that is put before this shader) defines E,
+// E4, E4x4, IN_BLOCKS, K and STRIDE.
 
 struct Params {
   width: u32,

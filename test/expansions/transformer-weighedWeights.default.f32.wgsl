@@ -26,9 +26,11 @@ const SLOPE0 = 0.0f;
 //   f = sigmoid( W2 act(W1 mean(u)) ),  weighed[o,i] = weights[o,i] * f[i]
 //   partials [chunks][BLOCKS] vec4f: sums of u
 //   w1 [HIDDEN][LENGTH_IN], w2 [LENGTH_IN][HIDDEN] row-major f32
-//   weights, weighed [OUT_BLOCKS][BLOCKS] matrices of 4 x 4 by columns; with TRANSPOSED, by rows
+//   weights, weighed [OUT_BLOCKS][BLOCKS] 4 x 4 matrices, stored column by column (with TRANSPOSED,
+//   row by row)
 // There are only a few thousand operations, so one workgroup of 64 invocations is enough.
-// The prelude defines E4, BLOCKS, OUT_BLOCKS, LENGTH_IN, HIDDEN, ACT0, SLOPE0 and TRANSPOSED.
+// The prelude (code that is put before this shader) defines E4, BLOCKS, OUT_BLOCKS, LENGTH_IN,
+// HIDDEN, ACT0, SLOPE0 and TRANSPOSED.
 
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...
@@ -46,8 +48,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN stays NaN, because
-// `NaN < 0` is false.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is a ReLU. NaN stays NaN,
+// because `NaN < 0` is false.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }

@@ -7,10 +7,10 @@ const BIAS = false;
 
 // Multiplies a matrix by a vector:
 //   y[o] = sum_i w[o, i] * x[i] + b[o]
-//   x [LENGTH_IN], w [LENGTH_OUT][LENGTH_IN] row-major, bias [LENGTH_OUT] (read only with BIAS),
+//   x [LENGTH_IN], w [LENGTH_OUT][LENGTH_IN] row-major, bias [LENGTH_OUT] (used if BIAS is true),
 //   y [ceil(LENGTH_OUT / 4) * 4] with zeros after the last element. All values are f32.
 // The vectors are short (tens of elements), so a single workgroup of 64 invocations computes `y`.
-// The prelude defines LENGTH_IN, LENGTH_OUT and BIAS.
+// The prelude (code that is put before this shader) defines LENGTH_IN, LENGTH_OUT and BIAS.
 
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> w: array<f32>;

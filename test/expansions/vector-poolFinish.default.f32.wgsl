@@ -7,7 +7,7 @@ const BLOCKS = 10u;
 //   mean = (sum of partials) / (H * W)
 //   partials [chunks][BLOCKS] vec4f, mean [BLOCKS] vec4f (a vector of 4 * BLOCKS f32)
 // One workgroup of 64 invocations computes one block. The grid is (BLOCKS, 1, 1).
-// The prelude defines BLOCKS.
+// The prelude (code that is put before this shader) defines BLOCKS.
 
 // Computes the mean of one block of channels from partial sums such as those of poolPartial.wgsl.
 // It uses a tree reduction over one workgroup of 64 invocations. Every invocation must call this

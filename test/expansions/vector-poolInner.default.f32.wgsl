@@ -13,7 +13,8 @@ const FIRST = 3u;
 // One workgroup of 64 invocations sums one chunk of one block by a tree reduction. The grid is
 // (chunks, 1, BLOCKS). A grid dimension has at most 65535 workgroups, so if there are more chunks,
 // the grid has several rows along `y`.
-// The prelude defines E, E4, BLOCKS, CHUNK, and FIRST (the first row and column).
+// The prelude (code that is put before this shader) defines E, E4, BLOCKS, CHUNK, and FIRST (the
+// rectangle's first row and first column, which are the same number).
 
 struct Params {
   pixels: u32,      // The number of pixels in the rectangle.

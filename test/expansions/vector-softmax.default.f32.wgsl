@@ -6,7 +6,7 @@ const TEMPERATURE = 30.0f;
 
 // Computes `y = softmax(x / TEMPERATURE)` for a vector `x` of LENGTH f32 values. `y` is padded with
 // zeros to whole vec4f vectors. The vectors are short, so one invocation computes all elements.
-// The prelude defines LENGTH and TEMPERATURE.
+// The prelude (code that is put before this shader) defines LENGTH and TEMPERATURE.
 
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;

@@ -16,7 +16,7 @@ const SLOPE0 = 0.0f;
 
 // Computes `y = act(x)` for a vector `x` of f32 values, padded to whole vec4f vectors. There is one
 // workgroup of 64 invocations, and each invocation computes one vec4f at a time.
-// The prelude defines BLOCKS, ACT0 and SLOPE0.
+// The prelude (code that is put before this shader) defines BLOCKS, ACT0 and SLOPE0.
 
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...
@@ -34,8 +34,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN stays NaN, because
-// `NaN < 0` is false.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is a ReLU. NaN stays NaN,
+// because `NaN < 0` is false.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }

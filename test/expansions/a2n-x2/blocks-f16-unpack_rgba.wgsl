@@ -8,19 +8,20 @@ const WIDE = false;
 const PADDED = false;
 const PADDING = 0.0f;
 
-// Converts a rectangle of an RGBA image, with 8 bits per sample or, with WIDE, 16 bits, to a
-// feature map in the network's range:
+// Converts a rectangle of an RGBA image with 8-bit samples (with WIDE, 16-bit samples) to a feature
+// map in the network's range:
 //   y[c, i, j] = image[row0 + i, col0 + j, c] * RANGE / (255 or 65535)
-// Beyond the right and lower edges, the image is reflected without repeating the edge, because
-// networks that unshuffle pixels need whole cells. With PADDED, the pixels there get the value
-// PADDING.
+// Beyond the right and lower edges, the image is reflected without repeating the edge. Networks
+// that unshuffle pixels need this padding, because the sides of their input must be multiples of
+// the unshuffling factor. With PADDED, the pixels beyond these edges get the value PADDING instead.
 //   image [image_height][image_width] pixels: one u32 (with WIDE, two), red in the lowest bits
 //   y     [1][H][W] vectors: red, green, blue and, in the fourth lane, alpha. With GREY, the first
 //         lane is the BT.601 luma, and the other lanes are zero. Convolutions ignore the fourth
 //         lane, because their weights for it are zero. conv/pack.wgsl obtains the output's alpha by
-//         enlarging the alpha in `y`. packRgba8.wgsl enlarges the alpha of the LR image instead.
+//         enlarging the alpha in `y`. packRgba8.wgsl enlarges the alpha of `image` instead.
 // One invocation converts one pixel. Workgroups have 8 x 8 x 1 invocations.
-// The prelude defines E, E4, RANGE, GREY, WIDE, PADDED and PADDING.
+// The prelude (code that is put before this shader) defines E, E4, RANGE, GREY, WIDE, PADDED and
+// PADDING.
 
 struct Params {
   width: u32,

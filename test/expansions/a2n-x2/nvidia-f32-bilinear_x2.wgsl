@@ -4,12 +4,12 @@ alias E4x4 = mat4x4f;
 const SCALE = 2u;
 
 // A bilinear enlargement with half-pixel centres and clamped edges (align_corners false):
-//   the source coordinate of output i is (i + 0.5) / SCALE - 0.5, clamped below at 0;
-//   the upper neighbour of this coordinate is clamped to the last row or column.
+//   the source coordinate of output i is (i + 0.5) / SCALE - 0.5, but at least 0;
+//   the row or column after this coordinate is clamped to the last one of the map.
 //   x [BLOCKS][H / SCALE][W / SCALE], y [BLOCKS][H][W], vectors of 4 channels (Chw4c)
 // One invocation computes 4 channels of one output pixel. Workgroups have 8 x 8 x 1 invocations.
-// A workgroup's `z` coordinate is the index of its block of 4 channels. The prelude defines E, E4
-// and SCALE.
+// A workgroup's `z` coordinate is the index of its block of 4 channels. The prelude (code that is
+// put before this shader) defines the types E and E4 and the constant SCALE.
 
 // The uniform of kernels that process one feature map.
 

@@ -44,45 +44,46 @@ const UPSAMPLE = 1u;
 //   y[o,i,j] = act1( act0( sum + b[o] ) * m * factor + r )
 //   sum = sum_{c,ky,kx} w[o,c,ky,kx] * x[c, i+ky-REACH, j+kx-REACH]
 // While reading `x`, the kernel enlarges it (nearest-neighbour) by UPSAMPLE or, if that is 0, by
-// the factor in the uniform. The enlarged map is never stored. Bindings and layouts are those of
-// conv/store.wgsl or, with PACK (the last layer of a network), those of conv/pack.wgsl.
-// conv/weights.wgsl describes the weights. A 1x1 convolution with `act0 = sigmoid` and `m = x` is
-// pixel attention (arXiv 2010.01073, section 3.2).
+// the factor in the uniform. The enlarged map is never stored. The bindings and layouts are those
+// in conv/store.wgsl or, with PACK (the last layer of a network), those in conv/pack.wgsl.
+// conv/weights.wgsl describes the layout of the weights and how weights and pixels are loaded. A
+// 1x1 convolution with `act0 = sigmoid` and `m = x` is pixel attention (arXiv 2010.01073, section
+// 3.2).
 //
-// One invocation computes BLOCKS blocks of output channels for LINES strips of STRIP pixels
+// One invocation computes BLOCKS blocks of 4 output channels for LINES strips of STRIP pixels
 // (conv/strip.wgsl). With larger BLOCKS, LINES and STRIP, the kernel needs fewer loads but more
 // registers. A workgroup has WIDTH x HEIGHT x 1 invocations. They all compute the same BLOCKS
 // blocks, which the grid's `z` selects, so they use the same weights. The numbers of channels and
 // the epilogue's operations are uniforms, not constants, so that layers share a pipeline. Branching
-// on uniforms costs less time than compiling one pipeline per layer. Weights and pixels are loaded
-// by conv/weights.wgsl.
-// The prelude defines E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT,
-// PACK, PARTS, QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER, POOL and STAYS (STAGED or
-// POOL).
+// on uniforms costs less time than compiling one pipeline per layer.
+// The prelude (code that is put before this shader) defines the types E, E4 and E4x4 and the
+// constants REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT, PACK, PARTS, QUAD, SHARED,
+// UNIFORM, WEIGHTS_BINDING, HALO, STAGED, CHUNK, HALF, GATHER, POOL and STAYS (STAGED or POOL).
 //
 // With POOL, a workgroup also sums its results for global average pooling:
-//   partials [workgroups of x and y][out_blocks] vec4f
+//   partials [workgroups along x and y][out_blocks] vec4f
 
 // The bindings and the epilogue of convolutions:
 //   y = act1( act0( sum + b[o] ) * m * factor + r ) or, with MIX,
 //   y = act1( act0( sum + b[o] ) * m[own] + r * m[1 - own] )    (arXiv 2104.09497, eq. 5)
 // `m` and `r` are feature maps with the output's shape. Either can be absent. With MIX, `m` is a
-// vector of two weights. With PARTS, `x` is the concatenation of several feature maps, and `m` is
-// absent. The shader then reads up to five maps: the parts of `x`, and `r` if it is not one of
-// these parts.
+// vector of two weights, and `own` is the index of the weight for the result of `act0`. With PARTS,
+// `x` is the concatenation of several feature maps, and `m` is absent. The shader then reads up to
+// five maps: the parts of `x`, and `r` if it is not one of these parts.
 //
 // Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, with zeros in absent channels.
 //   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
 //   bias    [out_blocks], zeros if the layer has no bias, then the slopes of a PReLU, [out_blocks]
 //   m, r, y [out_blocks][H][W]
-// The code that reads the weights declares them.
+// The weights are declared elsewhere, in conv/weights.wgsl and conv/matrix.wgsl.
 //
 // Drivers that emulate a GPU on the CPU execute every branch of a switch, and one `exp()` can cost
 // them as much time as the convolution itself. LINEAR therefore replaces each switch with a leaky
 // ReLU, whose slope can also make it a ReLU or the identity. SIGMOID replaces the switch for `act0`
 // with a sigmoid. MULTIPLY, ADD and PRELU each add the code of one operation to the epilogue. A
 // layer runs only those operations that `epilogue` in its uniform selects.
-// The prelude defines PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, MIX and PRELU.
+// The prelude (code that is put before this shader) defines PARTS, LINEAR, SIGMOID, MULTIPLY, ADD,
+// MIX and PRELU.
 
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...
@@ -100,8 +101,8 @@ fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is ReLU. NaN stays NaN, because
-// `NaN < 0` is false.
+// A leaky ReLU. With slope 1, it is the identity. With slope 0, it is a ReLU. NaN stays NaN,
+// because `NaN < 0` is false.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -148,7 +149,7 @@ struct Params {
   factor: f32,
   out_blocks: u32,
   upsample: u32,
-  ends01: u32, // For PARTS, see conv/parts.wgsl.
+  ends01: u32, // Used only with PARTS, as conv/parts.wgsl describes.
   ends23: u32,
 }
 
@@ -165,7 +166,8 @@ fn bias_of(block: u32) -> vec4f {
   return vec4f(bias[min(block, params.out_blocks - 1u)]);
 }
 
-// Stores one pixel and returns the stored value. Pixels outside the map are dropped.
+// Applies the epilogue to the sum for one pixel, stores the result and returns it. Pixels outside
+// the map are dropped.
 fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   if row >= params.height || col >= params.width || block >= params.out_blocks {
     return vec4f(0.0);
@@ -177,25 +179,26 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   return v;
 }
 
-// Products are f32. With HALF, they instead have the type of the maps and weights. If that type is
-// f16, GPU hardware can compute two products at a time.
-// The prelude defines E4, E4x4 and HALF.
+// The products of map values and weights are f32. With HALF, they instead have the type of the maps
+// and weights. If that type is f16, GPU hardware can compute two products at a time.
+// The prelude (code that is put before this shader) defines E4, E4x4 and HALF.
 
 alias P4 = vec4f;
 alias P4x4 = mat4x4f;
 
 // Declares a convolution's weights, and workgroup memory for weights and input pixels. The weights
-// are 4 x 4 matrices [out_blocks][in_blocks][taps]. By default, each invocation loads its own
-// matrices from a storage buffer. With UNIFORM, the matrices are in a uniform buffer, which holds
+// are 4 x 4 matrices [out_blocks][in_blocks][taps]. By default, each invocation loads the matrices
+// itself, from a storage buffer. With UNIFORM, the matrices are in a uniform buffer, which holds
 // UNIFORM matrices. With QUAD, each of the four lanes of a quad loads one column of a matrix, and
 // the lanes exchange their columns. With SHARED, the workgroup copies the matrices to workgroup
-// memory, CHUNK input blocks at a time. With HALO, it copies the input pixels that it needs to
+// memory, CHUNK input blocks at a time. With HALO, the workgroup copies its input pixels to
 // workgroup memory, one input block at a time. STAGED means SHARED or HALO. Column `c` of a matrix
-// contains the taps of input channel `c` for the block's four output channels, so the product of a
-// matrix and a pixel is a sum over input channels. With QUAD, matrices are transposed, so column
-// `o` contains the taps of output channel `o`.
-// The prelude defines PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT,
-// STRIP, LINES and DOWN.
+// contains the weights of input channel `c` for the block's four output channels, so the product of
+// a matrix and a pixel is a sum over input channels. With QUAD, matrices are transposed, so column
+// `o` contains the weights of output channel `o`.
+// The prelude (code that is put before this shader) defines the types E4 and E4x4 and the constants
+// QUAD, UNIFORM, WEIGHTS_BINDING, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT, STRIP, LINES
+// and DOWN.
 
 @group(0) @binding(2) var<storage, read> weights: array<E4>;
 

@@ -14,7 +14,8 @@ const TEMPERATURE = 30.0f;
 //   w1 [HIDDEN][LENGTH_IN], w2 [LENGTH_OUT][HIDDEN] row-major f32
 //   p  [ceil(LENGTH_OUT / 4) * 4] f32, with zeros after the last weight
 // There are only a few thousand operations, so one workgroup of 64 invocations is enough.
-// The prelude defines BLOCKS, LENGTH_IN, HIDDEN, LENGTH_OUT and TEMPERATURE.
+// The prelude (code that is put before this shader) defines BLOCKS, LENGTH_IN, HIDDEN, LENGTH_OUT
+// and TEMPERATURE.
 
 // Returns NaN where `v` is NaN, otherwise `result`, which was computed from `v`. This is needed
 // because `max`, `min`, `clamp` and comparisons can drop NaN. The function tests the bits, because

@@ -7,9 +7,9 @@ const GREY = false;
 const WIDE = false;
 
 // Converts a rectangle of a feature map to RGBA with 8 bits per sample or, with WIDE, 16 bits.
-// Values are clamped to 0..RANGE and rounded half to even. Alpha is the LR image's alpha, enlarged
-// bilinearly (half-pixel centres, clamped edges). With GREY, the network's single channel is luma,
-// and the colour differences of the LR image are enlarged in the same way.
+// Values are clamped to 0..RANGE and rounded half to even. Alpha is the alpha of the low-resolution
+// (LR) image, enlarged bilinearly (half-pixel centres, clamped edges). With GREY, the network's
+// single channel is luma, and the colour differences of the LR image are enlarged in the same way.
 //   x      [1][map_height][map_width] vectors: red, green, blue; with GREY: luma
 //   source [image_height][image_width] pixels of the LR image, in the same layout as `image`
 //   image  [H][W] pixels: one u32 (with WIDE, two), red in the lowest bits
@@ -17,18 +17,18 @@ const WIDE = false;
 //          must cause an error instead of a black image. Each workgroup adds `mark` to `status[1]`,
 //          so the sum shows whether all workgroups ran.
 // One invocation converts one pixel. Workgroups have 8 x 8 x 1 invocations.
-// The prelude defines E, E4, RANGE, SCALE, GREY and WIDE.
+// The prelude (code that is put before this shader) defines E, E4, RANGE, SCALE, GREY and WIDE.
 
 struct Params {
   width: u32,       // The width of the rectangle.
   height: u32,
   group_row: u32,
   map_width: u32,
-  col0: u32,        // The column of the rectangle within the map.
+  col0: u32,        // The first column of the rectangle within the map.
   row0: u32,
   image_width: u32,
   image_height: u32,
-  out_col0: u32,    // The column of the rectangle within the whole output.
+  out_col0: u32,    // The first column of the rectangle within the whole output.
   out_row0: u32,
   mark: u32,
 }

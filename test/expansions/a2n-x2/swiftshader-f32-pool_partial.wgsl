@@ -5,14 +5,15 @@ const BLOCKS = 10u;
 const CHUNK = 4096u;
 const SQUARES = false;
 
-// The first stage of global average pooling. It computes sums of CHUNK consecutive pixels or, with
-// SQUARES, of their squares.
+// The first stage of global average pooling. It divides the pixels into chunks of CHUNK consecutive
+// pixels and sums each chunk. With SQUARES, it sums the squares of the values instead.
 //   x        [BLOCKS][H * W] vectors of 4 channels (Chw4c)
 //   partials [chunks][BLOCKS] vec4f, chunks = ceil(H * W / CHUNK); always f32
 // One workgroup of 64 invocations sums one chunk of one block by a tree reduction. Rounding
 // errors therefore stay small, even for images of many megapixels. The grid is (chunks, 1, BLOCKS).
-// A grid dimension has at most 65535 workgroups, so further chunks continue in `y`.
-// The prelude defines E, E4, BLOCKS, CHUNK and SQUARES.
+// A grid dimension has at most 65535 workgroups, so if there are more chunks, the grid has several
+// rows along `y`.
+// The prelude (code that is put before this shader) defines E, E4, BLOCKS, CHUNK and SQUARES.
 
 struct Params {
   pixels: u32,      // The number of pixels, `H * W`.
