@@ -352,7 +352,7 @@ describe('quality', () => {
     }
   });
 
-  test('takes an interrupted run up again, for the same weights only', async () => {
+  test('takes an interrupted run up again, for the same weights and options only', async () => {
     const resume = ['--resume', at('results.jsonl')];
     await run(qualityCommand, ...args('--model', 'a2n-x2', '--images', '1', ...resume));
     const stored = JSON.parse(await readFile(at('results.jsonl'), 'utf8'));
@@ -367,8 +367,16 @@ describe('quality', () => {
     expect(a.psnr).toBe(99);
     expect(b.psnr).toBe(stored.psnr);
     expect(mean.psnr).toBeCloseTo((99 + stored.psnr) / 2, 9);
-    await run(qualityCommand, ...args('--model', 'a2n-photo-x2', '--images', '1', ...resume));
-    expect(json()[0].psnr).not.toBe(99);
+    for (const other of [
+      ['--model', 'a2n-photo-x2'],
+      ['--model', 'a2n-x2', '--input-range', '200'],
+      ['--model', 'a2n-x2', '--edge', 'wrap'],
+      ['--model', 'a2n-x2', '--tile', '64'],
+      ['--model', 'a2n-x2', '--memory', '900'],
+    ]) {
+      await run(qualityCommand, ...args(...other, '--images', '1', ...resume));
+      expect(json()[0].psnr).not.toBe(99);
+    }
   });
 
   test('measures a network without a part of its weights', async () => {

@@ -238,12 +238,11 @@ export async function measureModel(
     dataset: basename(resolve(dataset)),
     scale,
     network: architecture,
+    range: model.network.inputRange,
     weights: model.sha256,
     device: backend.device,
-    ...(worse.jpeg && { jpeg: worse.jpeg }),
-    ...(worse.noise && { noise: worse.noise }),
-    ...(tiling.tileSize && { tileSize: tiling.tileSize }),
-    ...(tiling.statistics && { statistics: tiling.statistics }),
+    ...worse,
+    ...tiling,
     ...(seams && { seams }),
   });
   const lines: QualityLine[] = [];
@@ -355,24 +354,33 @@ export function mean(lines: readonly QualityLine[]): QualityLine {
 }
 
 /** Everything that affects a result, apart from the image. */
-interface RunKey {
+interface RunKey extends Degradation, TilingChoice {
   readonly dataset: string;
   readonly scale: number;
   readonly network: string;
+  /** The range of the network's input, which `--input-range` can set. */
+  readonly range: number;
   /** The SHA-256 of the weight file, followed by the pattern of `--without`, if given. */
   readonly weights: string;
   readonly device: string;
-  readonly jpeg?: number;
-  readonly noise?: number;
-  readonly tileSize?: number | undefined;
-  readonly statistics?: string | undefined;
   readonly seams?: boolean;
 }
 
-const RUN_KEYS = [
-  ...['dataset', 'scale', 'network', 'weights', 'device', 'jpeg', 'noise'],
-  ...['tileSize', 'statistics', 'seams'],
-] as (keyof RunKey)[];
+const RUN_KEYS: Readonly<Record<keyof RunKey, true>> = {
+  dataset: true,
+  scale: true,
+  network: true,
+  range: true,
+  weights: true,
+  device: true,
+  jpeg: true,
+  noise: true,
+  tileSize: true,
+  memoryBudget: true,
+  edge: true,
+  statistics: true,
+  seams: true,
+};
 
 /** A file with one JSON line per result, so that a run that takes hours can be resumed. */
 class ResultFile {
@@ -386,8 +394,8 @@ class ResultFile {
     if (path === undefined || !existsSync(path)) return;
     for (const text of readFileSync(path, 'utf8').split('\n')) {
       const line = parseLine(text);
-      const same = (name: keyof RunKey) => line?.[name] === key[name];
-      if (line && RUN_KEYS.every(same)) {
+      const same = (name: string) => line?.[name] === key[name as keyof RunKey];
+      if (line && Object.keys(RUN_KEYS).every(same)) {
         this.#measures.set(String(line.image), line as unknown as Measures);
       }
     }

@@ -109,6 +109,10 @@ describe('many pictures', () => {
     expect((await run(...args)).last).toMatchObject({ made: 1, already: 1 });
     expect((await run(...args, '--scale', '3')).last).toMatchObject({ made: 2 });
     expect((await run(...args, '--scale', '3', '--overwrite')).last).toMatchObject({ made: 2 });
+    const name = ['--name', '{name}'];
+    expect((await run(...args, ...name)).last).toMatchObject({ made: 2 });
+    expect((await run(...args, ...name, '--format', 'webp')).last).toMatchObject({ made: 2 });
+    expect(await made('out/a')).toMatchObject({ format: 'webp' });
   });
 
   it('survives half a line and the loss of its journal', async () => {

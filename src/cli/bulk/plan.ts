@@ -111,11 +111,11 @@ async function checkApart(work: readonly Work[], out: string): Promise<void> {
  *   hash covers all shipped models, because different images can need different models.
  */
 export function settingsHash(settings: ImageSettings, chain: readonly ChosenModel[]): string {
-  const { models, task, quality, keepsMetadata, tiling } = settings;
+  const { models, task, format, quality, keepsMetadata, tiling } = settings;
   const { weights, ...named } = models;
   const files = (weights === undefined ? MODEL_FILES : chain).map(({ sha256 }) => sha256);
   const { edge, statistics } = tiling;
-  const all = [named, task, quality, keepsMetadata, edge, statistics, [...new Set(files)]];
+  const all = [named, task, format, quality, keepsMetadata, edge, statistics, [...new Set(files)]];
   return createHash('sha256').update(JSON.stringify(all)).digest('hex').slice(0, 16);
 }
 
