@@ -21,11 +21,12 @@ it('floating-point tensors become f16, and integers stay as they are', () => {
   ]);
 });
 
-// 1e39 is finite in f64 and infinite in f32.
+// 1e39 is finite in f64 and infinite in f32. 65519.9999 is 65520 in f32.
 it.each([
   ['f32', f32(1, 65520), /a contains 65520,/],
   ['f64', f64(1, -65520), /a contains -65520,/],
   ['f64', f64(1, 1e39), /a contains 1e\+39,/],
+  ['f64', f64(1, 65519.9999), /a contains 65519\.9999,/],
 ])('finite values of %s that f16 cannot represent are refused', (_, tensor, message) => {
   expect(() => halve(new Map([['a', tensor]]))).toThrow(message);
 });

@@ -19,7 +19,7 @@ export function halve(tensors: TensorMap): TensorMap {
     const values = toFloat32(tensor);
     // Magnitudes of 65520 and above round to infinity. An f64 value can already be infinite in f32.
     const exact = tensor.dtype === 'f64' ? f64Values(tensor) : values;
-    const large = exact.find((v) => Math.abs(v) >= 65520 && Number.isFinite(v));
+    const large = exact.find((v, i) => Math.abs(values[i]) >= 65520 && Number.isFinite(v));
     if (large !== undefined) {
       throw new CrispenError(
         'INVALID_INPUT',
