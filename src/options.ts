@@ -26,7 +26,7 @@ export interface Choice<T extends string | number> extends Rule {
   readonly of: readonly T[];
 }
 
-/** The maximum side length of any image in pixels, which is PNG's limit. */
+/** The maximum side length of any image, in pixels. This is PNG's limit. */
 const MAX_SIDE = 2 ** 31 - 1;
 
 /**
@@ -89,8 +89,8 @@ export const text = (what: string): Rule => ({
 });
 
 /**
- * Accepts an object of any class, from any realm, whose properties and methods have the types in
- * `shape`.
+ * Accepts any object whose properties and methods have the types in `shape`. The object's class and
+ * realm do not matter.
  */
 export const shaped = (
   kind: string,

@@ -1,6 +1,6 @@
 import { kindIn, type ModelFile } from './find.ts';
 
-/** If the best models would take more milliseconds than this, the fast models run instead. */
+/** If the best models would take longer than this, in milliseconds, the fast models run. */
 export const AUTO_MS = 3000;
 
 /** The choice that `model: 'auto'` made for an image. */
@@ -8,8 +8,8 @@ export interface AutoChoice {
   /** Whether the best or the fast models ran. */
   readonly speed: 'best' | 'fast';
   /**
-   * The estimated time in milliseconds that the best models would take for this image on this
-   * machine. Null if the best and the fast models are the same, or if the machine's speed was
+   * The estimated time that the best models would take for this image on this machine, in
+   * milliseconds. Null if the best and the fast models are the same, or if the machine's speed was
    * unknown.
    */
   readonly bestMs: number | null;
@@ -29,8 +29,8 @@ export interface AutoChoice {
  * @param files the shipped models
  * @param best the best models, in the order in which they run
  * @param made converts a shipped model to the type of the models in `best`
- * @param estimate returns the estimated time in milliseconds that the given models take, or null if
- *   it is unknown; may reject. It is called only if the best and the fast models differ.
+ * @param estimate returns the estimated time that the given models take, in milliseconds, or null
+ *   if the time is unknown; may reject. It is called only if the best and the fast models differ.
  */
 export async function chooseSpeed<M extends { readonly id: string }>(
   files: readonly ModelFile[],

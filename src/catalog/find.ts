@@ -23,7 +23,7 @@ export interface ModelFile {
   /** Null for restoration models. */
   readonly kind: Kind | null;
   /**
-   * Whether this is the best shipped model of its kind and scale. This is measured on the image
+   * Whether this is the best shipped model of its kind and scale. Quality is measured on the image
    * sets Set5 and Set14.
    */
   readonly best: boolean;
@@ -73,10 +73,10 @@ export const kindIn = (
   files.find((file) => file.kind === kind && file.scale === scale && file[speed]);
 
 /**
- * Finds the model that suits most images at a scale. This is the photo model if there is one. On
- * JPEG files, clean models produce worse results. At a JPEG quality of 60 or less, the results are
- * even worse than those of bicubic interpolation.
- * @throws CrispenError `INVALID_INPUT` for a scale that no model has.
+ * Finds the default model for a scale: the photo model if there is one, otherwise the clean model.
+ * On JPEG files, clean models produce worse results than photo models. At a JPEG quality of 60 or
+ * less, their results are even worse than those of bicubic interpolation.
+ * @throws CrispenError `INVALID_INPUT` if no photo or clean model has this scale.
  */
 export function defaultIn(
   files: readonly ModelFile[],

@@ -8,10 +8,10 @@ import { MODELS } from './manifest.ts';
 import { shippedModel, shippedNetwork } from './network.ts';
 
 /**
- * Matches the names of tensors in LCoAN and ACLA files that are not weights of the network. Both
- * families' files contain the image means that are subtracted and added. LCoAN files also contain
- * the convolution into which the added mean is folded, and a flag that says whether the k-means
- * centroids were ever set.
+ * Matches the names of tensors that are not weights of the network. Only LCoAN and ACLA files
+ * contain such tensors. The files of both families contain the mean colour that is subtracted from
+ * the input and added to the output. LCoAN files also contain the convolution into which the added
+ * mean is folded, and a flag that says whether the k-means centroids were ever initialised.
  */
 const FOLDED = /^(sub_mean|add_mean|tail\.1)\.|\.kmeans\.initted$/;
 const folder = new URL('../../public/models/', import.meta.url);
@@ -59,8 +59,8 @@ describe.each(MODELS)('$id', (entry) => {
 
   test('starts from a model that exists', () => {
     const { startedFrom } = entry.training;
-    // An A2N-M can start its training with the weights of an A2N, as far as their names and shapes
-    // match, so the two networks count as one family.
+    // A2N-M can start from the weights of A2N whose names and shapes match, so the two networks
+    // count as one family.
     const family = (network: string) => network.replace('a2nm', 'a2n');
     if (startedFrom !== null) {
       expect(family(findModel(startedFrom).network)).toBe(family(entry.network));

@@ -23,9 +23,9 @@ export interface ModelEntry extends ModelFile {
    */
   readonly quality: SetFigures & {
     /**
-     * The PSNR of the network's input, which is degraded by JPEG compression at the quality `jpeg`,
-     * or by noise with the standard deviation `noise`. `npm run quality` measures this with the
-     * option `--jpeg` or `--noise`.
+     * The PSNR of the network's input. The input was degraded by JPEG compression (`jpeg` is its
+     * quality) or by noise (`noise` is its standard deviation). `npm run quality` measures this
+     * with the option `--jpeg` or `--noise`.
      */
     readonly input?: SetFigures & { readonly jpeg?: number; readonly noise?: number };
   };

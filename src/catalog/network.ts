@@ -32,8 +32,8 @@ export async function shippedModel(
 }
 
 /**
- * Returns whether the tensors in the file are already named after the network's layers. If they
- * are, no tensor has to be renamed or combined with another.
+ * Returns whether the tensors in the model's file are already named after the network's layers. If
+ * they are, no tensor has to be renamed or combined with another.
  */
 const isSelfNamed = ({ network }: ModelFile): boolean =>
   network === 'pan' || network === 'a2n' || network === 'a2nm';

@@ -37,7 +37,7 @@ const family = (id: string): string => id.replace(/-x\d+$/, '');
 /**
  * Returns the models to run for a factor, in order. If `model` is given, they belong to its family
  * (`a2n-photo-x2` means `a2n-photo` at any scale). Otherwise, they are the default models. A
- * restoration model runs first at any factor, and the default models follow.
+ * restoration model runs first, whatever the factor is, and the default models follow.
  * @throws CrispenError `MODEL_UNKNOWN`
  */
 export function modelsFor(

@@ -27,7 +27,7 @@ export async function runCommand(
   run: (args: string[], signal: AbortSignal) => Promise<number>,
 ): Promise<void> {
   const args = process.argv.slice(2);
-  // Errors of these streams are ignored, because the program that reads the output might have
+  // Errors on these streams are ignored, because the program that reads the output might have
   // exited, as with "| head". When an image is written to stdout, the code that writes it handles
   // the errors.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
@@ -96,6 +96,6 @@ export const choice = <T extends string>(option: string, text: string, choices: 
 export const positiveInteger = (option: string, text: string): number =>
   parsed(option, text, whole(1));
 
-/** @throws UsageError if the value is not a number above 0 and up to 2^32. */
+/** @throws UsageError if the value is not a number that is above 0 and at most 2^32. */
 export const positiveNumber = (option: string, text: string): number =>
   parsed(option, text, inputRange);

@@ -36,7 +36,7 @@ let printed: string[];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'crispen-commands-'));
   await writeImage(at('in.png'), picture(6, 4));
-  // The sides of each ground truth are one pixel longer than twice the sides of its LR image.
+  // The ground truths (19 x 17) are one pixel wider and higher than twice the LR images (9 x 8).
   await mkdir(at('set/HR'), { recursive: true });
   await mkdir(at('set/LR_bicubic/X2'), { recursive: true });
   for (const name of ['b', 'a']) {
@@ -216,7 +216,7 @@ describe('crispen', () => {
   });
 
   describe('restores', () => {
-    // This network adds the output of a single convolution to the image.
+    // This network adds the output of two small convolutions to the image.
     const weights = () => at('tiny-x1.safetensors');
     const task = ['--task', 'denoise', '--json'];
     beforeAll(() => writeFile(weights(), tinyCheckpoint(1)));
@@ -490,8 +490,8 @@ describe('quality:crops', () => {
           .raw()
           .toBuffer();
       const [plain, ...made] = await Promise.all([0, 1, 2].map(column));
-      // The results must be similar to the plain enlargement but not identical, and the sharp
-      // model's result must differ from it more.
+      // The results must be similar to the plain enlargement but not identical. The sharp model's
+      // result must differ from it more than the default model's result does.
       const differences = made.map(
         (result) =>
           plain.reduce((sum, value, i) => sum + Math.abs(value - result[i]), 0) / plain.length,

@@ -73,7 +73,7 @@ function lcoanCases(
   const cases = [
     { name, network, weights, input, expected: expectedOf(tensors, '', /^kmeans_init\./) },
   ];
-  // These golden tensors have no batch dimension, so one is added.
+  // The golden tensors of the k-means centroids have no batch dimension, so one is added.
   const initial = new Map(
     [...tensors]
       .filter(([tensor]) => tensor.startsWith('kmeans_init.means'))
@@ -162,7 +162,7 @@ const READINGS: Readonly<Record<string, readonly Reading[]>> = {
 
 /**
  * Returns the cases of a single module. Each case wraps the module in a network with one input. The
- * input concatenates the channels of the query, the reference and, if the file contains it, the
+ * input concatenates the channels of the query, the key and, if the file contains it, the
  * noise that is added to the gate's logits.
  */
 function moduleCases(

@@ -37,19 +37,20 @@ const WEIGHTS = 'weights.';
 const FOLDED = 'folded.';
 
 /**
- * Returns the folder for files that are not in the repository because of their size or their
+ * Returns the folder for files that are kept out of the repository because of their size or their
  * licence.
  */
 export function sharedFolder(): string {
   return process.env.CRISPEN_SHARED ?? resolve(PACKAGE_ROOT, '../shared');
 }
 
-/** The folder of the golden files in the repository. */
+/** The folder in the repository that contains golden files. */
 export const SEEDED_GOLDENS = join(PACKAGE_ROOT, 'test/golden');
 
 /**
- * Finds the golden files whose names match a pattern with `*` and `?`, in the repository and the
- * shared folder. The list is sorted by name. A name that is in several folders is listed once.
+ * Searches the repository and the shared folder for golden files whose names match a pattern, which
+ * can contain `*` and `?`. Returns their paths, sorted by name. If several folders contain a file
+ * with the same name, only the first one is returned.
  */
 export function findGoldenCases(pattern = '*'): string[] {
   const expression = new RegExp(
@@ -72,7 +73,7 @@ export function findGoldenCases(pattern = '*'): string[] {
 }
 
 /**
- * Reads a golden file. If Crispen does not support the file's network, returns
+ * Reads a golden file. If Crispen does not support the file's network, the result is
  * `{ name, missing }`, where `missing` is the name of the network.
  * @throws CrispenError `MODEL_CORRUPT` or `INVALID_INPUT` if the file or its weights cannot be
  *   used.
@@ -198,7 +199,7 @@ async function goldenWeights(
   return readSafetensors(await readFile(path)).tensors;
 }
 
-/** The comparison of one tensor from a run with its golden tensor. */
+/** The result of comparing one tensor that Crispen computed with the golden tensor. */
 export interface TensorComparison {
   readonly case: string;
   readonly tensor: string;
@@ -218,7 +219,7 @@ export interface TensorComparison {
 /**
  * Runs a case and compares every golden tensor. If `fuse` is set, the case runs a second time to
  * test the fused kernels. This run reads back only the output, and the output's comparison is named
- * `FUSED_OUTPUT`.
+ * `FUSED_OUTPUT`. For a case with `tiles`, only the averaged output is compared.
  */
 export async function compareGolden(
   golden: GoldenCase,
@@ -276,8 +277,8 @@ function partFrom(
 }
 
 /**
- * Runs a network on overlapping tiles, averages the results, and compares them with the golden
- * output.
+ * Runs a network on overlapping tiles, averages the results, and compares the average with the
+ * golden output.
  */
 async function compareTiles(
   { name, network, weights, input, expected }: GoldenCase,

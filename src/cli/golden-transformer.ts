@@ -178,7 +178,7 @@ export async function transformerCases(
       )
       .map(([tensor, value]) => [ownName(tensor), value]),
   );
-  // In the published code, a vector is stored as a map with a single pixel.
+  // The authors' code stores a vector as a map with a single pixel.
   for (const { name, shape } of network.graph.nodes) {
     const tensor = expected.get(name);
     if (tensor && shape.kind === 'vector') {

@@ -42,10 +42,10 @@ export interface Inspection {
   readonly assumptions: readonly string[];
   /** The network's number of parameters at run time, after folding and without unused tensors. */
   readonly parameters: number | null;
-  /** The full width of the receptive field in LR pixels. */
+  /** The full width of the receptive field, in LR pixels. */
   readonly receptiveField: number | null;
   /**
-   * The overlap of tiles in LR pixels. If it is less than half the receptive field, tiled results
+   * The overlap of tiles, in LR pixels. If it is less than half the receptive field, tiled results
    * are approximate.
    */
   readonly overlap: number | null;

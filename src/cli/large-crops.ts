@@ -1,6 +1,6 @@
 /**
- * Draws parts of photos at four times their size: once with a plain resize and once with each
- * model.
+ * Draws parts of photos at four times their size: with a plain resize, with the default model, and
+ * with each sharp model.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -20,7 +20,7 @@ interface LargeScene {
   readonly name: string;
   readonly title: string;
   /**
-   * A remark by a person who looked at the image at 100 % zoom. It also says where the model's
+   * A remark by a person who looked at the image at 100 % zoom. It also says where a model's
    * result looks worse than the plain resize.
    */
   readonly seen: string;
@@ -68,7 +68,7 @@ export async function drawLargeCrops(measurer: Measurer, folder: string): Promis
     resample(photo, photo.width * SCALE, photo.height * SCALE, 'bicubic'),
   ]);
   // Each model enlarges all photos before the next one is loaded, because the PyTorch measurer
-  // keeps only the last model.
+  // (torch.ts) keeps only the last model.
   for (const id of ids) {
     const { network, weights } = await chooseModel({ model: id });
     const run = await measurer.load(network, weights);

@@ -12,7 +12,7 @@ export const REQUIRED_SHARE = 0.999;
 /** The largest finite f16 number. */
 export const F16_MAX = 65504;
 
-/** The differences between the f16 and the f32 result of one image. */
+/** The differences between the f16 result and the f32 result for one image. */
 export interface PrecisionFigures {
   /** The number of colour values that were compared. */
   readonly values: number;
@@ -40,8 +40,8 @@ export const holds = ({ within, finite, largest }: PrecisionFigures): boolean =>
  * Enlarges an image in f16 and in f32, and compares the 8-bit results. The f16 run uses the fusion
  * level `blocks`. The f32 run uses the adapter's default fusion level. With `blocks`, the f32
  * run would take several minutes on llvmpipe, a software renderer.
- * @throws CrispenError like `Engine.upscale`, but not `NON_FINITE`; `INVALID_INPUT` for a device
- *   without f16.
+ * @throws CrispenError as `Engine.upscale` does, except for `NON_FINITE`; `INVALID_INPUT` if the
+ *   device does not support f16.
  */
 export async function measurePrecision(
   engine: Engine,
@@ -107,10 +107,11 @@ export function middle({ width, height, data }: Rgba8Image, size: number): Rgba8
 }
 
 /**
- * Generates an opaque image with maximum contrast. `strokes` has white lines on black, one to three
- * pixels wide, like the strokes of letters. `checkers` has pixels in a checkerboard pattern, with
- * black and white in one half and saturated colours in the other half. The inputs to A2N's
- * attention gates are largest at edges with maximum contrast, so these images are hard for f16.
+ * Generates an opaque image with maximum contrast. `strokes` has white lines on black. The lines
+ * are one to three pixels wide, like the strokes of letters. `checkers` has pixels in a
+ * checkerboard pattern, with black and white in one half and saturated colours in the other half.
+ * The inputs to A2N's attention gates are largest at edges with maximum contrast, so these images
+ * are hard for f16.
  */
 export function hardPicture(kind: 'strokes' | 'checkers', size: number): Rgba8Image {
   const data = new Uint8ClampedArray(size * size * 4);

@@ -33,7 +33,7 @@ describe.skipIf(!adapter)('shipped models in f16', () => {
   it.each(MODEL_FILES)('$id keeps to the bound', async ({ id, f16 }) => {
     const model = await chooseModel({ model: id });
     const photo = await readImage('e2e/images/chelsea-24x20.png');
-    // Models that use f16 by default must also be precise enough for images with maximum contrast.
+    // Models that use f16 by default must also be precise enough on images with maximum contrast.
     const hard = (['strokes', 'checkers'] as const).map((kind) => hardPicture(kind, 24));
     for (const image of f16 ? [photo, ...hard] : [photo]) {
       const found = await measurePrecision(engine, model, image);

@@ -315,7 +315,7 @@ async function measure(
 }
 
 /**
- * Returns the lines of the result along which tiles meet.
+ * Returns the tile borders in the enlarged image.
  * @throws UsageError if the image was computed as a single tile, or if its tiles were smaller than
  *   `side`, which happens when memory is short.
  */
@@ -353,7 +353,7 @@ export function mean(lines: readonly QualityLine[]): QualityLine {
   };
 }
 
-/** Everything that affects a result, apart from the image. */
+/** Identifies a run. A result from the result file is reused only if all these values match. */
 interface RunKey extends Degradation, TilingChoice {
   readonly dataset: string;
   readonly scale: number;

@@ -139,8 +139,8 @@ function cut({ width, data }: Rgba8Image, left: number, top: number, side: numbe
 }
 
 /**
- * Writes squares of `SIDE` x `SIDE` pixels side by side, enlarged by a factor of two and separated
- * by gaps.
+ * Writes a row of images to a file. Each image has `SIDE` x `SIDE` pixels and is enlarged by a
+ * factor of two. The images are separated by gaps.
  */
 async function writeRow(path: string, images: readonly Rgba8Image[]): Promise<void> {
   const sharp = await loadSharp();

@@ -105,8 +105,9 @@ export function settingsOf(values: Values): ImageSettings {
 }
 
 /**
- * Checks that no option describes the network of a weight file when a shipped model is used.
- * @throws UsageError if there is such an option
+ * Rejects the options that describe a weight file's network, except `--input-range`. Called if the
+ * network is that of a shipped model.
+ * @throws UsageError if one of these options is given
  */
 function checkKnown({ inputRange: _, ...wish }: NetworkWish): void {
   if (Object.values(wish).every((value) => value === undefined)) return;

@@ -16,8 +16,8 @@ export interface Container {
   /** The file's colour profile, uncompressed. */
   readonly icc: Uint8Array | null;
   /**
-   * The H.273 code points of the primaries and the transfer function, if they apply to full-range
-   * RGB.
+   * The H.273 code points of the primaries and the transfer function. Null if they are missing or
+   * invalid, or if an AVIF file also contains a profile.
    */
   readonly cicp: CodePoints | null;
   /** The values of a PNG's gAMA and cHRM chunks, unless an sRGB chunk overrides them. */
@@ -49,7 +49,7 @@ export interface Container {
 export type CodePoints = readonly [primaries: number, transfer: number];
 
 export interface Gamma {
-  /** The sample is proportional to the light raised to this power. */
+  /** Sample values are proportional to the light intensity raised to this power. */
   readonly exponent: number;
   /** The x and y coordinates of white, red, green and blue. */
   readonly chromaticities: readonly number[] | null;
@@ -91,9 +91,8 @@ const READERS: Readonly<Record<string, Reader>> = {
 /**
  * For three formats, a function that finds the end of the image in a file. A file can contain more
  * bytes after the image, for example padding, a second image or a second file. Decoders ignore
- * these bytes. The readers for the three formats must also ignore them, because the result of
- * `bare` would otherwise contain them. The other readers stop at the right place without this
- * table.
+ * these bytes. Without this table, the readers for the three formats would treat the bytes as part
+ * of the image. The other readers stop at the right place by themselves.
  */
 const ENDS: Readonly<Record<string, (bytes: Bytes) => number>> = {
   PNG: pngEnd,
@@ -118,7 +117,7 @@ export async function readContainer(
     if (read) return await read(data.subarray(0, ENDS[format]?.(new Bytes(data))), signal);
   } catch (error) {
     if (error instanceof CrispenError) throw error;
-    // Other errors are ignored, because the decoder determines whether the damage matters.
+    // Other errors mean that the file is damaged. The decoder determines whether that matters.
   }
   return { ...PLAIN, bare: () => [data] };
 }

@@ -1,6 +1,6 @@
 /**
- * Tests files that could take excessive time or memory to read. Some are small but inflate to many
- * megabytes, and others have many small parts.
+ * Checks that hostile files do not take excessive time or memory to read. Some of the files are
+ * small but inflate to many megabytes, and others have many small parts.
  */
 import { deflateSync } from 'node:zlib';
 import sharp from 'sharp';
@@ -16,7 +16,10 @@ import { openSource } from './source.ts';
 type Bytes = Uint8Array<ArrayBuffer>;
 
 const MIB = 2 ** 20;
-/** The limit for the CPU time in milliseconds. CPU time does not depend on the machine's load. */
+/**
+ * The maximum CPU time for one check, in milliseconds. CPU time does not depend on the machine's
+ * load.
+ */
 const SLOWEST_MS = 2000;
 
 /**

@@ -25,7 +25,7 @@ const ENCODERS: Readonly<Record<OutputType, () => Promise<Encoder>>> = {
  *
  * @param quality 0 to 1, ignored for PNG
  * @param tags default: the tags of an sRGB image without metadata
- * @throws CrispenError `IMAGE_TOO_LARGE` if a side exceeds the format's limit, `ENCODE_FAILED`
+ * @throws CrispenError `ENCODE_FAILED`, `IMAGE_TOO_LARGE` if a side exceeds the format's limit
  */
 export async function encodeImage(
   image: RgbaImage,

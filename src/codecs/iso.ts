@@ -22,7 +22,7 @@ export function* isoBoxes(bytes: Bytes, from: number, to: number): Generator<Box
   }
 }
 
-/** The maximum number of properties. Items refer to properties by 15-bit numbers. */
+/** The maximum number of item properties in a file. Items refer to them by 15-bit numbers. */
 const MAX_PROPERTIES = 2 ** 15 - 1;
 
 /** Returns the item properties of a still AVIF image. */

@@ -1,6 +1,6 @@
 /** A vector of three numbers. */
 export type Vector = readonly [number, number, number];
-/** A 3x3 matrix as its three rows. */
+/** A 3x3 matrix, stored as three rows. */
 export type Matrix = readonly [Vector, Vector, Vector];
 
 export const dot = ([a, b, c]: Vector, [x, y, z]: Vector): number => a * x + b * y + c * z;

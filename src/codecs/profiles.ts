@@ -36,9 +36,7 @@ const CHROMATICITIES: Readonly<Record<number, Chromaticities>> = {
 type Curve = readonly [g: number, a?: number, b?: number, c?: number, d?: number];
 
 const SRGB: Curve = [2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045];
-/**
- * The transfer curve of video displays (BT.1886), which differs from the curve of video cameras.
- */
+/** The transfer curve of video displays (BT.1886). Video cameras use a different curve. */
 const VIDEO: Curve = [2.4];
 const CURVES: Readonly<Record<number, Curve>> = {
   1: VIDEO,

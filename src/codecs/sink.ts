@@ -24,7 +24,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
  * file is left behind.
  *
  * @param fill writes to a stream and closes it
- * @throws CrispenError `WRITE_FAILED` if the sink fails, `ABORTED`, and any error that `fill`
+ * @throws CrispenError `ABORTED`, `WRITE_FAILED` if the sink fails, and any error that `fill`
  *   throws
  */
 export async function save<T>(

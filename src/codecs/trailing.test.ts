@@ -12,7 +12,8 @@ const files = await everyFormat();
 async function read(file: Buffer) {
   const { bare, ...rest } = await openSource(Uint8Array.from(file), { refused: [] });
   const joined = Buffer.concat(bare);
-  // libvips does not read BMP, so the bytes of the BMP file, up to its end, are compared instead.
+  // libvips does not read BMP, so the bytes of a BMP file are compared instead, up to the length
+  // that its header states.
   const isRead = rest.format !== 'BMP';
   const pixels = isRead
     ? await sharp(joined).raw().toBuffer()

@@ -30,8 +30,8 @@ export async function readThroughWebGl(
       gl.framebufferTexture2D(gl.FRAMEBUFFER, target, gl.TEXTURE_2D, texture, 0);
       const pixels = new Uint8Array(w * h * 4);
       gl.readPixels(0, 0, w, h, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
-      // After a context loss, all pixels are read as zeros, so `data` keeps the colours that the
-      // caller read through a 2D canvas.
+      // After a context loss, all pixels are read as zeros. These are not stored, so `data` keeps
+      // the colours that the caller read through a 2D canvas.
       if (gl.getError() !== gl.NO_ERROR) return;
       for (let row = 0; row < h; row++) {
         const at = ((y + row) * width + x) * 4;

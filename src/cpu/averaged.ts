@@ -23,8 +23,8 @@ import type { CpuModel } from './model.ts';
 import { traceOnCpu } from './trace.ts';
 
 /**
- * Does the same as `upscaleStrips` for networks that run on overlapping tiles and average the
- * overlaps. The sink receives the whole result as a single strip.
+ * Upscales an image with a network that runs on overlapping tiles and averages the results where
+ * the tiles overlap. The sink receives the whole result as a single strip.
  */
 export async function upscaleAveraged(
   model: CpuModel,

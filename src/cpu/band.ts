@@ -1,19 +1,25 @@
-/** The indices of the words in a crew's control block. All accesses to these words are atomic. */
+/**
+ * The indices of the words in the control block of a crew (see `crew.ts`). Threads access these
+ * words atomically.
+ */
 export const WORDS = {
   /**
    * The number of worker threads that have passed the gate and are working on the task. -1 means
    * that the gate is closed, because there is no task.
    */
   gate: 0,
-  /** A counter that increases with each task. Threads sleep until it changes. */
+  /**
+   * A counter that increases with each task and each change of model. Threads sleep until it
+   * changes.
+   */
   turn: 1,
   /** A number that changes when the crew switches to another model. */
   epoch: 2,
-  /** A flag that is set to 1 when a module function fails in a thread. */
+  /** A flag that is set to 1 when a function of the WebAssembly module fails in a thread. */
   fault: 3,
   /**
-   * The task: the function's index, the record's address, the first row that no thread has taken,
-   * the end of the rows, and how many rows a thread takes at a time.
+   * The task: the index of the function to call, the address of its record, the first row that no
+   * thread has taken, the row after the last, and how many rows a thread takes at a time.
    */
   fn: 4,
   record: 5,
@@ -37,11 +43,11 @@ export interface Seat {
 }
 
 /**
- * Runs one thread. The function computes rows for each task that the crew's host publishes, and
- * returns when the host switches to another model. It blocks the thread until then.
+ * Does the work of one thread. The function computes rows for each task that the crew's host
+ * publishes, and returns when the host switches to another model. It blocks the thread until then.
  *
- * The function uses nothing outside its own body, because a Node worker receives only its source
- * text.
+ * The function uses nothing outside its own body, because a Node worker receives only the source
+ * text of the function.
  */
 export function serveBands({
   control,

@@ -76,8 +76,8 @@ export class Constants {
 
 /**
  * An input pixel that a convolution kernel covers along one axis: its distance from the output
- * pixel, in input pixels, and the kernel positions that cover it. If the map is first enlarged
- * (nearest-neighbour), several kernel positions can cover the same input pixel.
+ * pixel, in input pixels, and the kernel positions that cover it. If the input map is first
+ * enlarged (nearest-neighbour), several kernel positions can cover the same input pixel.
  */
 export interface Tap {
   readonly distance: number;
@@ -85,9 +85,9 @@ export interface Tap {
 }
 
 /**
- * Returns the taps along one axis. If the map is enlarged, an output pixel's phase is its position
- * modulo `upsample`, and each phase has its own taps. Kernel positions that cover the same input
- * pixel share a tap, so `packWeights` adds their weights.
+ * Returns the taps along one axis. If the input map is enlarged, an output pixel's phase is its
+ * position modulo `upsample`, and each phase has its own taps. Kernel positions that cover the same
+ * input pixel share a tap, so `packWeights` adds their weights.
  */
 export function tapsOf(kernel: 1 | 3, upsample = 1, phase = 0): readonly Tap[] {
   const taps: { distance: number; positions: number[] }[] = [];
@@ -101,11 +101,11 @@ export function tapsOf(kernel: 1 | 3, upsample = 1, phase = 0): readonly Tap[] {
 }
 
 /**
- * Packs weights [cOut][cIn][kernel][kernel] in the module's order: [blocks of 8 output
- * channels][k][8], and then [k][4] if four output channels remain. The index `k` runs over the
- * layer's input maps, the taps in `rows`, the taps in `columns`, and the input map's channels
- * including padding. The input channel varies fastest. `parts` contains the number of channels of
- * each input map.
+ * Packs weights [cOut][cIn][kernel][kernel] in the order in which the WebAssembly module reads
+ * them: [blocks of 8 output channels][k][8], and then [k][4] if four output channels remain. The
+ * index `k` runs over the layer's input maps, the taps in `rows`, the taps in `columns`, and the
+ * input map's channels including padding. The input channel varies fastest. `parts` contains the
+ * number of channels of each input map.
  */
 export function packWeights(
   oihw: Float32Array,

@@ -5,9 +5,9 @@ import { RECORDS } from './records.ts';
 import { onThisThread, type RunRows } from './runner.ts';
 
 /**
- * The names of all records. Each function has the same name as the record that it reads, so the
- * list contains the names of all functions. Threads refer to a function by its index in this list.
- * Some records have no function.
+ * The names of all records. Each function of the WebAssembly module has the same name as the record
+ * that it reads, so the list contains the names of all functions. Threads refer to a function by
+ * its index in this list. Some records have no function.
  */
 const FUNCTIONS = Object.keys(RECORDS) as RowFunction[];
 
@@ -18,18 +18,18 @@ export interface BandThread {
 }
 
 /**
- * The number of shares per thread into which a task is divided. With more shares, fast threads
- * spend less time waiting for slow threads.
+ * Each task is divided into this many shares per thread. With more shares, fast threads spend less
+ * time waiting for slow threads.
  */
 const SHARES = 16;
-/** How many times the host checks whether the other threads have finished, before it sleeps. */
+/** Before the host sleeps, it checks this many times whether the other threads have finished. */
 const LOOKS = 20_000;
 
 /**
- * Threads that share a model's memory and divide the rows of each task. One of them is the host,
- * which is the thread that runs the model. Each thread takes the next free rows, so if a thread
- * starts late or not at all, the task only takes longer. Rows depend only on the task's inputs, so
- * the results are identical to those of a single thread.
+ * Threads that share a model's memory and divide the rows of each task among themselves. One of
+ * them is the host, which is the thread that runs the model. Each thread takes the next free rows,
+ * so if a thread starts late or not at all, the task only takes longer. Rows depend only on the
+ * task's inputs, so the results are identical to those of a single thread.
  */
 export class Crew {
   /** The requested number of threads, including the host. */

@@ -15,7 +15,7 @@ import { CpuModel } from './model.ts';
 import { activates } from './pointwise.ts';
 import { TILE_SIDE } from './winograd.ts';
 
-/** How long `measureSpeed` times the convolution, in milliseconds. */
+/** The time that `measureSpeed` spends timing a convolution, in milliseconds. */
 const PROBE_MS = 20;
 /** With most memory budgets, images of up to this number of pixels are not cut into tiles. */
 const WHOLE_PIXELS = 6e5;
@@ -32,8 +32,8 @@ const PIXEL_VALUES = 16;
 const REST = 1.5;
 
 /**
- * Ops in plain loops also do work other than multiply-adds, such as sorting. This factor accounts
- * for it.
+ * Ops that run in plain JavaScript loops also do work other than multiply-adds, such as sorting.
+ * This factor accounts for that work.
  */
 const SORTING = 2;
 
@@ -71,7 +71,7 @@ async function workOf(graph: Graph) {
  * Measures this machine's speed, which takes about 25 ms. The function times a 3x3 convolution,
  * because networks spend most of their time in such convolutions. It also times a ReLU, which
  * spends most of its time reading and writing memory.
- * @param crew the threads that will do the work
+ * @param crew the threads whose speed is measured; default: only this thread
  * @throws CrispenError `NO_WASM`, `OUT_OF_MEMORY`
  */
 export async function measureSpeed(crew?: Crew): Promise<Speed> {

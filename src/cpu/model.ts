@@ -26,7 +26,7 @@ export interface ModelOptions {
   readonly module?: WebAssembly.Module | undefined;
   /** The threads that help with each task; default none. */
   readonly crew?: Crew | undefined;
-  /** Copies of the model in other threads, which also compute tiles; default none. */
+  /** Copies of the model that compute tiles in other threads; default none. */
   readonly helpers?: readonly TileRunner[] | undefined;
   /** The values that the caller reads after a run. */
   readonly keep?: ReadonlySet<ValueId>;
@@ -44,8 +44,9 @@ export interface ModelOptions {
 type Part = 'all' | 'pooling';
 
 /**
- * A network with its weights in WebAssembly memory. It runs one image or tile at a time. The memory
- * grows to fit the largest image or tile, and is freed when this object is garbage-collected.
+ * A network with its weights in WebAssembly memory. It processes one image or tile at a time. The
+ * memory grows to fit the largest image or tile, and is freed when this object is
+ * garbage-collected.
  */
 export class CpuModel {
   readonly network: Network;
@@ -166,8 +167,8 @@ export class CpuModel {
     const { floats, places } = await this.compute(size, fill, options);
     const map = places.map(graph.output);
     const finite = pack(floats, map, inputRange, { ...packing, source, scale });
-    // Non-finite values can remain in memory, and the next run might use these bytes as padding,
-    // which must be finite. Without a program, the next run first clears the memory.
+    // Non-finite values can remain in memory, and the next run might use their addresses for
+    // padding, which must be finite. If `#program` is null, the next run clears the memory first.
     if (!finite) this.#program = null;
     return finite;
   }
@@ -198,7 +199,7 @@ export class CpuModel {
     const program = this.#compiled.program({ width, height }, count);
     growMemory(this.#memory, program.bytes);
     const { buffer } = this.#memory;
-    // Clears data left over from runs at other sizes, which can contain NaN or infinity.
+    // Earlier runs can have left NaN or infinity in memory, so it is cleared.
     new Float32Array(buffer).fill(0, this.#compiled.start / 4);
     new Uint32Array(buffer, program.records, program.words.length).set(program.words);
     this.#program = program;

@@ -19,12 +19,12 @@ export type Functions = Readonly<
 
 export type VariantName = keyof typeof PROBES;
 
-/** The variants in order of preference. The fastest is first. */
+/** The variants of the module in order of preference. The fastest is first. */
 const ORDER: readonly VariantName[] = ['relaxed', 'simd'];
 
 /**
- * Loads one variant of the module. The imports are dynamic, so a browser downloads only the variant
- * that it runs.
+ * Each function loads one variant of the module. The imports are dynamic, so a browser downloads
+ * only the variant that it runs.
  */
 const LOADERS: Readonly<Record<VariantName, () => Promise<{ readonly MODULE: string }>>> = {
   relaxed: () => import('./generated/relaxed.ts'),

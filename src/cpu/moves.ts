@@ -46,7 +46,8 @@ export function emitUnshuffle({ reads, writes, scale }: FusedOpOf<'pixelUnshuffl
 
 /**
  * Creates a task that copies channels from the map `from` to the map `y`. The description of `move`
- * in `records.ts` explains which numbers are copied to each pixel. Distances are in bytes.
+ * in `records.ts` explains which numbers are copied to each pixel. The distances in `options`
+ * are in bytes.
  */
 export function move(
   place: Place,

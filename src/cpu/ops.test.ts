@@ -28,7 +28,7 @@ const activated =
   (b, x) =>
     b.activation('activated', build(b, x), activation);
 /**
- * All activations in the table. If the WebAssembly module does not support an activation,
+ * All activations in `ACTIVATIONS`. If the WebAssembly module does not support an activation,
  * JavaScript code computes it.
  */
 const ALL = (Object.keys(ACTIVATIONS) as ActivationName[]).map(

@@ -149,7 +149,10 @@ const OTHERS: {
 
 const entryOf = ({ op }: FusedOp) => (OTHERS as Readonly<Record<string, Emitter | null>>)[op];
 
-/** Does the same as `emittersFor`, but for networks with ops that `COMMON` lacks. */
+/**
+ * Returns the emitters for a network with ops that the emitters in `common.ts` cannot emit.
+ * @param common returns the emitter in `common.ts` for an op
+ */
 export async function othersFor(
   ops: readonly FusedOp[],
   common: Emitters['of'],
@@ -212,7 +215,7 @@ function emitMean(
     ...pool,
     tasks: (place) => {
       const map = place.map(x);
-      // A small tile can consist of excluded rows and columns only, so the width and height that
+      // A small tile can consist only of excluded rows and columns, so the width and height that
       // remain are clamped to at least 1. The means of such a tile are not used, because tiles
       // receive means that were computed beforehand.
       const [width, height] = [map.width, map.height].map((side) =>
@@ -221,10 +224,10 @@ function emitMean(
       const inner = { ...map, address: pixelAt(map, first, first), width, height };
       const tasks = pool.tasks({ ...place, map: (id) => (id === x ? inner : place.map(id)) });
       /**
-       * Converts the band's LR rows so that they are counted from the first row of `inner`, which
-       * is the map without the excluded rows and columns. The array indices that `emitPool`
-       * computes from `from` and `to` are rounded down. A small value is therefore added to each
-       * row number, so that a rounding error cannot decrease an index.
+       * Converts a band's range of LR rows so that row 0 is the first row of `inner`, which is the
+       * map without the excluded rows and columns. The array indices that `emitPool` computes from
+       * `from` and `to` are rounded down. A small value is therefore added to each row number, so
+       * that a rounding error cannot decrease an index.
        */
       const within = ({ from, to, combine }: Band): Band => {
         const row = (at: number) =>

@@ -116,7 +116,7 @@ function isOpaque(data: RgbaImage['data'], top: number): boolean {
 }
 
 /**
- * Bilinearly interpolates the four samples of one pixel in the enlarged source (half-pixel centres,
+ * Computes the four channels of one pixel of the bilinearly enlarged source (half-pixel centres,
  * clamped edges) and writes them to `to`.
  */
 function bilinear(

@@ -28,7 +28,7 @@ export const RECORDS = {
     'yPixel',
     /** The number of pixels in a row. */
     'width',
-    /** The size in bytes of all channels of one pixel of `y`, which is a multiple of 16. */
+    /** The size in bytes of one pixel of `y` with all its channels. It is a multiple of 16. */
     'channelBytes',
     /** The address of a `pointwise` record that is applied to each finished row, or 0 for none. */
     'epilogue',
@@ -40,9 +40,9 @@ export const RECORDS = {
   winograd: [
     ...['parts', 'partsEnd'],
     /**
-     * The `conv` record that is used for the products at each of the 16 positions in a transformed
-     * window. It reads `v` and writes `m`. Both have one row per thread. A row is
-     * [positions][tiles][channels].
+     * `conv` is the address of the `conv` record that is used at each of the 16 positions in a
+     * transformed window. It reads the windows from `v` and writes the sums of products to `m`.
+     * Both `v` and `m` have one row per thread. A row is [positions][tiles][channels].
      */
     ...['conv', 'v', 'm'],
     /** The distance from one thread's row to the next thread's row, in both `v` and `m`. */
@@ -50,8 +50,8 @@ export const RECORDS = {
     /** The size in bytes of the innermost dimension of `v`, the input channels of one tile. */
     'depth',
     /**
-     * The weights for the 16 positions, one position after another, each in the form that `conv`
-     * uses.
+     * The weights for each of the 16 positions, one position after another, in the form that
+     * `conv` uses.
      */
     'weights',
     ...['bias', 'slopes', 'y', 'yRow'],
@@ -100,7 +100,7 @@ export const RECORDS = {
     ...['x', 'xRow', 'xWidth', 'xHeight'],
     ...['y', 'yRow', 'width', 'channelBytes', 'scale'],
   ],
-  /** sums: for each row of `x`, the sum of each channel. The result `y` is [rows][channels]. */
+  /** sums: the sums of each row of `x`, one for each channel. `y` is [rows][channels]. */
   sums: ['x', 'xRow', 'y', 'width', 'channelBytes'],
 } as const;
 

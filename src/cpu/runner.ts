@@ -5,8 +5,8 @@ import type { Program, Step } from './program.ts';
 import type { HostTask, Means, RowTask, Tables } from './tasks.ts';
 
 /**
- * The number of multiply-adds per thread in a run's first call to each of the WebAssembly module's
- * functions. They take a few ms on a slow core.
+ * In each run, the first call to a function of the WebAssembly module does this many multiply-adds
+ * per thread. They take a few ms on a slow core.
  */
 const FIRST_CALL = 2e7;
 /**

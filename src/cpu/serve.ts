@@ -6,7 +6,7 @@ import { CpuModel } from './model.ts';
 import type { RowSums } from './tasks.ts';
 import type { Port, Reply, Request } from './tiles.ts';
 
-/** The minimum time between two progress messages while a tile is computed, in milliseconds. */
+/** The minimum time in milliseconds between two progress messages while a tile is computed. */
 const REPORT_MS = 20;
 
 /** Processes the host's messages. This thread computes tiles with its own copies of the models. */

@@ -63,7 +63,7 @@ export interface RowSums {
 }
 
 /**
- * Computes a map's channel means from the sums of its rows, which are ordered from top to bottom.
+ * Computes a map's channel means from the sums of its rows. `parts` is ordered from top to bottom.
  */
 export function meansOf(parts: readonly RowSums[]): Float32Array<ArrayBuffer> {
   const [{ stride, width, channels }] = parts;

@@ -100,7 +100,7 @@ class TileThread {
           combine?.(reply.id, reply.sums).then(
             (mean) => this.send({ mean }),
             // Nothing to do: `combine` fails only if the job has failed. The job's abort signal
-            // then cancels the work in this thread.
+            // then cancels the thread's work.
             () => {},
           );
       };

@@ -44,7 +44,7 @@ export type Request =
   | { readonly cancel: true };
 
 /**
- * A message from a thread. Threads do not reply to `load` and `drop`. If a `load` failed, each
+ * A message from a thread. Threads do not reply to `load` or `drop`. If a `load` failed, each
  * `run` with that model reports the error.
  */
 export type Reply =

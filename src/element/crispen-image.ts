@@ -60,10 +60,10 @@ const LONG_MS = 1000;
  *   the default `scale` is 1. With any other scale, the restored image is also enlarged.
  * - `model`: the id of a model, or the URL of a weight file (.pth, .safetensors). A file from
  *   another site requires `integrity` or `allow-models`.
- * - `integrity`: the file's hash, such as `sha256-` followed by base64. A file with a different
- *   hash is rejected.
- * - `allow-models`: a list of sites, separated by spaces, such as `https://weights.example`. Files
- *   from these sites are used without a hash. An empty value allows all sites.
+ * - `integrity`: the weight file's hash, such as `sha256-` followed by base64. A file with a
+ *   different hash is rejected.
+ * - `allow-models`: a list of sites, separated by spaces, such as `https://weights.example`. Weight
+ *   files from these sites do not need a hash. An empty value allows all sites.
  * - `loading`: `lazy` (default) waits until the element is visible. `eager` does not wait, and
  *   ignores the visitor's data-saving setting.
  * - `compare`: shows a divider between the original and the result. `vertical`: the divider moves
@@ -110,7 +110,7 @@ export class CrispenImage extends ImageAttributes {
     settings.options = options;
   }
   /**
-   * The number of idle milliseconds after which the worker and the GPU are freed; default 10,000.
+   * The idle time in milliseconds after which the workers and the GPU are freed; default 10,000.
    */
   static get idleMs(): number {
     return settings.idleMs;

@@ -21,8 +21,8 @@ export interface Divided {
 }
 
 /**
- * If the pointer moves less than this many CSS pixels during a press on a link, the press is a
- * click.
+ * If the pointer moves less than this distance (in CSS pixels) during a press on a link, the press
+ * counts as a click.
  */
 const CLICK_DISTANCE = 4;
 

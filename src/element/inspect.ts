@@ -13,7 +13,7 @@ export interface Inspected extends Look {
 }
 
 /**
- * Reads the file at the URL `source`, if the browser allows it, and returns information about it.
+ * Returns information about the file at the URL `source`. Reads the file if the browser allows it.
  * The file is usually in the browser's cache, because the page has just loaded it.
  * @param image the image that shows the file
  */

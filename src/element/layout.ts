@@ -81,8 +81,8 @@ export function innerRadii(
 /**
  * Builds a CSS `path()` with a hole. The hole is the part of a rounded box to the right of `split`,
  * a fraction (0 to 1) of the box's width. If `isVertical` is set, the hole is the part below
- * `split`, a fraction of the box's height. As a clip path, the path hides the original's pixels
- * that are under the result, but not the original's border, outline or shadow.
+ * `split`, a fraction of the box's height. As a clip path, the path hides the original image's
+ * pixels that are under the enlarged image, but not the original's border, outline or shadow.
  */
 export function hole(box: Box, corners: Radii, split: number, isVertical = false): string {
   // A vertical split is a horizontal split of the transposed box.
@@ -98,7 +98,7 @@ export function hole(box: Box, corners: Radii, split: number, isVertical = false
   const [a, b, c, d] = radii;
   /**
    * Returns how far a rounded corner's outline is from the box's upper or lower edge. `into` is the
-   * horizontal distance from the box's side edge.
+   * horizontal distance from the box's left or right edge.
    */
   const drop = ([rx, ry]: Radius, into: number) =>
     rx > into ? ry - ry * Math.sqrt(1 - ((rx - into) / rx) ** 2) : 0;

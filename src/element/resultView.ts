@@ -27,7 +27,7 @@ export class ResultView {
   readonly #shadow: Shadow;
   readonly #viewed: Viewed;
   #shown: HTMLCanvasElement | HTMLImageElement | null = null;
-  /** The canvas that is being converted to an image. */
+  /** The canvas whose conversion to an image has started. */
   #copied: HTMLCanvasElement | null = null;
   #hole: { readonly box: Box; readonly radii: Radii } | null = null;
 

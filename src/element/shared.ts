@@ -1,6 +1,6 @@
 /**
- * The state that all elements on a page share: the settings, and one upscaler for each base URL,
- * with its worker and GPU device.
+ * The state that all `<crispen-image>` elements on a page share: the settings, and one upscaler for
+ * each base URL, with its worker and GPU device.
  */
 
 import type { Restoration } from '../catalog/task.ts';
@@ -117,7 +117,7 @@ export const isAddress = (model: string): boolean => /\/|\.(pth|pt|ckpt|safetens
 /**
  * Loads a model by id or by URL, unless the tool has already loaded it.
  * @param scale for URLs: the scale that is used if the file does not determine it
- * @param options.task the task for a file with scale 1
+ * @param options.task for URLs: the model's task, if it restores images
  * @throws CrispenError in the same cases as `Upscaler.addModel` and `Upscaler.preload`
  */
 export async function readyModel(

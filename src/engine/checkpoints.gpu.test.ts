@@ -87,8 +87,8 @@ describe('networks of checkpoints on 8-bit images', () => {
   it('runs a network of luma and keeps the colours', async () => {
     const network = createNetwork('compact', { scale: 2, features: 4, blocks: 1, channels: 1 });
     // If all weights are zero, only the skip connection remains. Each result pixel then has the
-    // luma of the nearest input pixel. The differences between its colour channels and its luma are
-    // interpolated bilinearly.
+    // luma of the nearest input pixel. The differences between the colour channels and the luma
+    // are interpolated bilinearly.
     const weights: TensorMap = new Map(
       network.graph.weights.map(({ name, shape }) => {
         const count = shape.reduce((a, b) => a * b, 1);

@@ -13,7 +13,7 @@ import { tuningOf } from './tune/tuning.ts';
 import type { Strip } from './types.ts';
 
 /**
- * An A2N x4 with two blocks and seeded random weights. It is tiny, so that tests that divide an
+ * An A2N x4 with two blocks and seeded random weights. It is tiny, so even tests that divide an
  * image into several tiles take little time.
  */
 const tiny = createNetwork('a2n', {

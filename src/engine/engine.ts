@@ -156,8 +156,8 @@ export class Engine {
   }
 
   /**
-   * Precompiles the kernels that `loadModel` needs with the same options. This does not require the
-   * weights, which can still be loading.
+   * Precompiles the kernels for a later call to `loadModel` with the same options. This does not
+   * require the weights, which can still be loading.
    * @throws CrispenError `INTERNAL`, `DEVICE_LOST`, `INVALID_INPUT`
    */
   async prepare(network: Network, options: ModelOptions = {}): Promise<void> {
@@ -173,7 +173,8 @@ export class Engine {
   }
 
   /**
-   * Upscales an 8-bit image, in tiles if the whole image exceeds the memory budget.
+   * Upscales an 8-bit image. The image is divided into tiles if the buffers for the whole image
+   * would exceed the memory budget, or if a side of the image is longer than `tileSize`.
    * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `DEVICE_LOST`, `NON_FINITE`, `INVALID_INPUT`.
    */
   async upscale(
@@ -197,7 +198,7 @@ export class Engine {
   /**
    * Upscales like `upscale`, but passes finished rows to `sink` strip by strip, from top to bottom,
    * instead of collecting the whole result. A strip is a row of tiles. With 8 bits per sample, it
-   * usually takes at most 128 MiB. If an image is not divided into tiles, its whole result is a
+   * usually takes up at most 128 MiB. If an image is not divided into tiles, its whole result is a
    * single strip of any size. While `sink` processes a strip, the GPU computes one more tile.
    * @throws CrispenError with the same codes as `upscale`. If the sink throws an error, the job
    *   ends and rethrows it.
@@ -344,7 +345,7 @@ export class Engine {
         } catch (error) {
           if (!run.refused(error) || averagedTiles) throw error;
           // The GPU ran out of memory, although the tiles fit within the budget. Continue with
-          // tiles of half the size, down to the minimum.
+          // tiles of half the side length, unless they would be smaller than the minimum.
           tiler ??= await loadTiler();
           const smaller = tiler.halve(run.left);
           if (!smaller) throw error;

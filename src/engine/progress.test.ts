@@ -30,8 +30,8 @@ function replay(reports: Reports): Told[] {
 }
 
 /**
- * Replays a recorded `upscale` stage. Returns the estimates from `JobProgress`, which also include
- * the time for encoding.
+ * Replays a recorded `upscale` stage. Returns the estimates of `JobProgress`. These estimates also
+ * include the time for encoding.
  */
 function replayJob(reports: Reports): Told[] {
   const told: Told[] = [];
@@ -74,7 +74,8 @@ describe('recorded jobs', () => {
         expect(known[0].at - reports[0][0]).toBeLessThan(5000);
         for (const { at, left } of known) {
           const actual = endMs - at;
-          // The end of a job is not checked, because it also includes the encoder's time.
+          // The end of a job is not checked, because much of the time that `JobProgress`
+          // estimates there is for encoding.
           if (actual < Math.max(1000, 0.03 * endMs)) continue;
           expect(left, `at ${at} ms`).toBeGreaterThan(actual / 3);
           expect(left, `at ${at} ms`).toBeLessThan(actual * 3);
@@ -100,7 +101,7 @@ describe('the time left', () => {
     ]);
 
   it('is not told by a first report that took 7.8 s for next to nothing', () => {
-    // In a real job, the estimate was 753 hours after 7.8 s and 2.5 hours after 13.6 s.
+    // After 7.8 s of a real job, the estimate was 753 hours. After 13.6 s, it was 2.5 hours.
     const seen: Reports = [
       [7800, 7.8 / (753 * 3600)],
       [13_600, 13.6 / (2.5 * 3600)],

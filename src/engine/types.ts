@@ -126,7 +126,7 @@ export interface UpscaleReport {
   /** The number of CPU threads. It is absent on a GPU. */
   readonly threads?: number | undefined;
   /**
-   * True if some ops ran in plain JavaScript loops on the CPU, which take about a hundred times as
+   * True if some ops ran on the CPU in plain JavaScript loops, which take about a hundred times as
    * long as WebAssembly.
    */
   readonly slow?: boolean | undefined;

@@ -1,6 +1,6 @@
 /**
- * Finds the nodes from which a network's attention can be read. The search goes by ops rather than
- * by node names, so it does not depend on the network's family.
+ * Finds the nodes from which a network's attention can be read. The search looks at ops rather than
+ * node names, so it does not depend on the network's family.
  */
 import type { Graph, GraphNode, NodeId } from './graph.ts';
 import type { Gate, OffsetLayout } from './nonlocalOp.ts';

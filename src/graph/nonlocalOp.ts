@@ -25,15 +25,15 @@ export type Gate =
   /** Uses `a * s`, where `s` is the softmax of `b` over the keys. */
   | 'soft'
   /**
-   * Uses `a * s`, as in the authors' released code. For each key, `s` is the softmax of `b` over
-   * the pixels of one image row.
+   * Uses `a * s`, as in ACLA's released code. For each key, `s` is the softmax of `b` over the
+   * pixels of one image row.
    */
   | 'columns';
 
 /**
  * Which of the offset map's channels contain the offset `(dy, dx)` of key `t`. For `paired`, these
- * are `2 * t` and `2 * t + 1`. For `released`, they are `t` and `t + 1`, as in the authors'
- * released code.
+ * are `2 * t` and `2 * t + 1`. For `released`, they are `t` and `t + 1`, as in ACLA's released
+ * code.
  */
 export type OffsetLayout = 'paired' | 'released';
 
@@ -119,9 +119,9 @@ export type NonlocalOp =
   /**
    * Reads weights [N], offsets [2 * N] and a reference [C] (and optionally a previous sum [C]).
    * Returns a map [C]: for each pixel, the previous sum plus a term for each of the keys `first` to
-   * `first + keys - 1`. For each term, the reference is sampled at the pixel's position, moved by
-   * the key's offset, and the sample is multiplied by the key's weight. Sampling is bilinear, with
-   * zeros outside the map. Keys with a weight of zero are skipped.
+   * `first + keys - 1`. Each term is the key's weight times a sample of the reference, taken at the
+   * pixel's position plus the key's offset. Sampling is bilinear, with zeros outside the map. Keys
+   * with a weight of zero are skipped.
    */
   | {
       readonly kind: 'sampleKeys';
@@ -134,8 +134,8 @@ type Kind = NonlocalOp['kind'];
 type SpecOf<K extends Kind> = Extract<NonlocalOp, { readonly kind: K }>;
 
 /**
- * The rules for one kind of op, from which `ops.ts` builds the op's `Rules`. If `multiplyAdds` or
- * `reach` is absent, it counts as 0. If `global` is absent, it counts as false.
+ * The rules for one kind of non-local op. `ops.ts` builds the op's `Rules` from them. If
+ * `multiplyAdds` or `reach` is absent, it counts as 0. If `global` is absent, it counts as false.
  */
 export interface NonlocalRules<O extends NonlocalOp> {
   readonly shape: (spec: O, inputs: readonly Shape[], name: string) => Shape;

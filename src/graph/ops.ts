@@ -1,6 +1,6 @@
 /**
- * Defines the ops of a graph: the computation of each op, and a table of the ops' properties. A new
- * op does not compile until the table has an entry for it.
+ * Defines the ops of a graph: what each op computes, and a table of the ops' properties. A new op
+ * does not compile until the table has an entry for it.
  */
 import type { Activation } from './activations.ts';
 import { NONLOCAL, type NonlocalOp, type NonlocalRules } from './nonlocalOp.ts';
@@ -213,8 +213,8 @@ const OPS: { readonly [K in Exclude<Op['op'], Later>]: Rules<OpOf<K>> } = {
     ...local,
     shape: enlarged,
     reach: ({ scale }, r) => {
-      // Output `o` reads input `floor((o + 0.5) / scale - 0.5)` and the next input, where `o`
-      // ranges from `-r` to `scale - 1 + r`.
+      // For `o` from `-r` to `scale - 1 + r`, output `o` reads input
+      // `floor((o + 0.5) / scale - 0.5)` and the next input.
       const source = (o: number) => Math.floor((o + 0.5) / scale - 0.5);
       return Math.max(-source(-r), source(scale - 1 + r) + 1);
     },

@@ -53,7 +53,8 @@ export const areaOf = (shape: Shape): number => {
 };
 
 /**
- * Reports a malformed network definition. The cause is a mistake in the code, not bad user input.
+ * Reports a malformed network definition. The cause is either a mistake in the code or a weights
+ * file whose layers do not fit together.
  */
 export class GraphError extends Error {
   override name = 'GraphError';

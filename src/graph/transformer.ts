@@ -51,7 +51,8 @@ export class TransformerBuilder {
   /**
    * The queries start at channel `query` of `x`, and the keys start at channel `key` of `keys`. By
    * default, `x` contains both: the queries in its first channels and the keys in the next ones.
-   * `table` is the name of the position table.
+   * `table` is the name of the weight that contains the position table. If it is null, there is no
+   * position bias.
    */
   groupScores(
     name: string,

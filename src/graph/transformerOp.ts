@@ -28,9 +28,9 @@ export interface Grouping {
   /**
    * Only for windows: the distance by which the map is rolled. Pixel `(y, x)` of the rolled map is
    * pixel `(y + shift.y, x + shift.x)` of the map, modulo its size. In the last row of windows, the
-   * last `shift.y` rows therefore come from the top of the map, and the rows above them come from
-   * the bottom. These two parts are not neighbours in the map, so 100 is subtracted from scores
-   * between them before the softmax. The same applies to columns.
+   * last `shift.y` rows of pixels therefore come from the top of the map, and the pixels above them
+   * come from the bottom. These two parts are not neighbours in the map, so 100 is subtracted from
+   * scores between them before the softmax. The same applies to columns.
    */
   readonly shift?: { readonly y: number; readonly x: number };
   /**
@@ -90,10 +90,10 @@ export type TransformerOp =
    * keys]: for each query `q`, the softmax of `q.k / sqrt(C / heads) + T` over the keys `k` of the
    * group. A head has `C / heads` consecutive channels. The grouping is `windows` or `spread`.
    *
-   * `T` is a position bias. It is read from the weight with the name `table`, which has the shape
-   * [(2 * rows - 1) * (2 * w - 1), heads]. If the query is `dy` rows below the key and `dx` columns
-   * to its right, `T` is in row `(dy + rows - 1) * (2 * w - 1) + dx + w - 1` of this weight. If
-   * `table` is null, `T` is 0.
+   * `T` is a position bias. It is read from a weight of shape
+   * [(2 * rows - 1) * (2 * w - 1), heads], and `table` is the name of this weight. If the query is
+   * `dy` rows below the key and `dx` columns to its right, `T` is in row
+   * `(dy + rows - 1) * (2 * w - 1) + dx + w - 1` of this weight. If `table` is null, `T` is 0.
    *
    * If `merge` is greater than 1, a square of `merge` x `merge` pixels forms one key of `C`
    * channels. Each pixel contributes `C / merge^2` of them, and the pixels are taken row by row. A

@@ -49,8 +49,8 @@ const kindOf = (data: ArrayBufferView): string => Object.prototype.toString.call
  * Interpolates a mosaic to an opaque 16-bit RGB image. The result is the input for a demosaicing
  * network of scale 1, which improves on the bilinear interpolation. Black becomes 0 and white
  * becomes 65535. Samples outside that range are clamped. The function applies neither white balance
- * nor a transfer curve. If the samples are linear light, the caller must first encode them with the
- * transfer curve that was used in training the network.
+ * nor a transfer curve. If the samples represent linear light, the caller must first encode them
+ * with the transfer curve that was used in training the network.
  *
  * A missing colour is the mean of the samples of that colour among the pixel's eight neighbours
  * (bilinear interpolation). There are two or four such samples, but fewer at the border.
@@ -90,7 +90,7 @@ export function demosaicBilinear(mosaic: BayerMosaic): Rgba16Image {
 
 /**
  * Checks a mosaic and fills in the default levels.
- * @throws CrispenError `INVALID_INPUT` like `demosaicBilinear`
+ * @throws CrispenError `INVALID_INPUT` in the same cases as `demosaicBilinear`
  */
 export function checkMosaic(mosaic: BayerMosaic): Required<BayerMosaic> {
   const given = checkFields("The mosaic's", Object(mosaic) as BayerMosaic, RULES);

@@ -21,7 +21,7 @@ const FAR = 24 / 255;
  * differs clearly from the colour of the result. The cause of such a result can be a broken driver,
  * or weights that expect a different input range. Small differences in the image, such as noise,
  * are ignored.
- * @param image the network's input, which is opaque and has the bit depth of the result
+ * @param image the network's input, which is opaque and has the same bit depth as the result
  * @throws CrispenError `BLANK_RESULT`
  */
 export function checkBlank({ width, height, data }: RgbaImage, colour: Samples): void {

@@ -7,12 +7,12 @@ export type { ResampleKernel } from './taps.ts';
 /**
  * Resizes an image to `width` x `height` pixels, using the gamma-encoded values.
  *
- * The function matches MATLAB's imresize. Pixel centres are at half-integer positions, the kernel
- * is widened by the reduction factor (antialiasing), the image is mirrored at its edges, the pixel
- * at an edge is repeated, and weights are normalised to a sum of 1. The image is resized vertically
- * first, then horizontally. Opaque images are rounded (half up) and clamped to 8 bits after each of
- * the two steps. Bicubic reductions of the Set5 test images are therefore identical to the test
- * set's low-resolution images.
+ * The function matches MATLAB's imresize. Pixel centres are at half-integer positions. A reduction
+ * widens the kernel by the reduction factor (antialiasing). Beyond its edges, the image continues
+ * as its mirror image, which starts with a copy of the pixel at the edge. Weights are normalised to
+ * a sum of 1. The image is resized vertically first, then horizontally. Opaque images are rounded
+ * (half up) and clamped to 8 bits after each of the two steps. Bicubic reductions of the Set5 test
+ * images are therefore identical to the test set's low-resolution images.
  *
  * An image with any translucent pixel is filtered with premultiplied alpha and rounded only once,
  * at the end. The hidden colours of transparent pixels therefore do not affect visible pixels. In

@@ -12,8 +12,8 @@ export interface SizeWish {
 }
 
 /**
- * The largest factor. Beyond it, networks would only enlarge details that they have invented
- * themselves.
+ * The largest allowed enlargement factor. Beyond it, networks would only enlarge details that they
+ * have invented themselves.
  */
 export const MAX_FACTOR = 16;
 
@@ -25,7 +25,7 @@ export const MAX_FACTOR = 16;
  *
  * @param wish a size that satisfies `SIZE_RULES` and is given in only one way
  * @returns the size, and the exact factor that is used to choose the network's scale.
- * @throws CrispenError `INVALID_INPUT` beyond `MAX_FACTOR`.
+ * @throws CrispenError `INVALID_INPUT` if the factor exceeds `MAX_FACTOR`.
  */
 export function wishedSize(
   { width, height }: { readonly width: number; readonly height: number },

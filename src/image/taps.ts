@@ -44,9 +44,9 @@ export interface Taps {
 
 /**
  * Computes the taps for one dimension, like MATLAB's imresize. Pixel centres are at half-integer
- * positions, and a reduction widens the kernel by the reduction factor (antialiasing). The image is
- * mirrored at its edges, and the pixel at an edge is repeated. The weights of each output position
- * add up to 1.
+ * positions, and a reduction widens the kernel by the reduction factor (antialiasing). Beyond its
+ * edges, the image continues as its mirror image, which starts with a copy of the pixel at the
+ * edge. The weights of each output position add up to 1.
  */
 export function axisTaps(lengthIn: number, lengthOut: number, name: ResampleKernel): Taps {
   const kernel = KERNELS[name];

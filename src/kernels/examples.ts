@@ -58,8 +58,8 @@ const SHIFTED = {
 const DAT = { heads: 6, channels: 180 } as const;
 const GRID = { kind: 'grid', side: 8 } as const;
 /**
- * A normalisation and a convolution follow ASID's first attention layer. The convolution doubles
- * the number of channels.
+ * The normalisation and the convolution that follow ASID's first attention layer. The convolution
+ * doubles the number of channels.
  */
 const NEXT = { channels: 72, epsilon: 1e-6, activation: null } as const;
 const NORMED = { ...ASID, epsilon: 1e-5, own: null, next: null } as const;

@@ -99,7 +99,10 @@ export const PARAM_WORDS = 12;
 /** The index of `group_row` within a kernel's uniform. */
 export const GROUP_ROW_WORD = 2;
 
-/** The storage type of feature maps and convolution weights. Sums are always f32. */
+/**
+ * The storage type of feature maps and convolution weights. Sums are f32, except where
+ * `ConvShape.half` (conv/conv.ts) allows f16.
+ */
 export type ElementType = 'f32' | 'f16';
 
 export const ELEMENT_BYTES: Readonly<Record<ElementType, number>> = { f32: 4, f16: 2 };
@@ -111,7 +114,7 @@ const f32Bits = (value: number): number => new Uint32Array(Float32Array.of(value
 export const blocksOf = (channels: number): number => Math.ceil(channels / 4);
 
 /**
- * The constants of a prelude. Integers become u32 (`8u`), values in the form `{ f32: 0.2 }` become
+ * The constants of a shader. Integers become u32 (`8u`), values in the form `{ f32: 0.2 }` become
  * f32, and booleans become bool.
  */
 export type Constants = Readonly<Record<string, number | boolean | { readonly f32: number }>>;

@@ -32,8 +32,8 @@ export const mapLike = <T extends Reals>(
 ): PlanarMap<T> => ({ channels, height, width, data: realsLike(data, channels * height * width) });
 
 /**
- * Converts a planar map to the layout Chw4c of the GPU kernels. The last block of four channels is
- * padded with zeros.
+ * Converts a planar map to Chw4c, the layout of the GPU kernels' maps (see kernel.ts). The last
+ * block of four channels is padded with zeros.
  */
 export function toBlocked(map: PlanarMap): Float32Array<ArrayBuffer> {
   const { channels, height, width, data } = map;

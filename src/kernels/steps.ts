@@ -27,8 +27,8 @@ export const atOnce =
     finish(begin(...args));
 
 /**
- * How many milliseconds a job runs before it pauses so that other events can be handled. This time
- * is short, because it must be possible to cancel a job within 100 ms.
+ * After running for this many milliseconds, a job pauses, so that other events can be handled. This
+ * time is short, because it must be possible to cancel a job within 100 ms.
  */
 const SLICE_MS = 20;
 

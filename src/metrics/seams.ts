@@ -9,7 +9,7 @@ export interface Line {
   readonly at: number;
 }
 
-/** The maximum number of interior lines on each side of a border that are compared with it. */
+/** A border is compared with at most this many interior lines on each side. */
 const NEIGHBOURS = 8;
 
 /**
@@ -29,9 +29,9 @@ export function stepAcross({ width, height, data }: Rgba8Image, { axis, at }: Li
 
 /**
  * Computes two mean steps (see `stepAcross`): one across an image's tile borders, and one across
- * interior lines, up to eight on each side of each border. Between two SR pixels, the typical step
- * depends on whether both belong to the same LR pixel. Two pixels on opposite sides of a tile
- * border never do, so only interior lines between LR pixels are used.
+ * nearby interior lines (up to eight on each side of each border). Between two SR pixels, the
+ * typical step depends on whether both belong to the same LR pixel. Two pixels on opposite sides of
+ * a tile border never do, so only interior lines between LR pixels are used.
  * @param borders the tile borders; their positions, in SR pixels, are multiples of `scale`
  * @returns both means in 8-bit levels; a mean is NaN if there are no lines for it
  */

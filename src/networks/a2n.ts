@@ -131,8 +131,8 @@ function attentionInAttention(
 
 /**
  * Recognises an A2N or A2N-M of any size. A network without an upsampler restores images (x1). The
- * layers are the same at x2 and x3, so only the file's name distinguishes these scales. An x4
- * network has a second upsampling stage.
+ * layers are the same at x2 and x3, so only the weight file's name distinguishes these scales. An
+ * x4 network has a second upsampling stage.
  */
 export const matchA2N =
   (variant: 'a2n' | 'a2nm'): Matcher =>
@@ -153,8 +153,8 @@ export const matchA2N =
       channels,
       ...(up && { upsamplerFeatures: up[0] }),
       blocks: countBlocks(outline, 'AAB_trunk.#.'),
-      // `a2n` uses `floor(features / reduction)` hidden elements. With the 0.5, rounding errors
-      // in this division cannot change the result.
+      // `a2n` uses `floor(features / reduction)` hidden elements. The added 0.5 keeps rounding
+      // errors in this division from changing that number.
       reduction: features / (hidden[0] + 0.5),
     } as const;
     return {

@@ -16,7 +16,7 @@ export interface CrossLayerConfig {
   readonly offsets?: OffsetLayout;
   /** Whether a depthwise 3x3 convolution, batch norm and a skip follow the sum of the keys. */
   readonly depthwise?: boolean;
-  /** How the adaptive module's gate changes the logits; null if the module has no gate. */
+  /** How adaptive attention's gate changes the logits; null for attention without a gate. */
   readonly gate?: Gate | null;
 }
 
@@ -111,7 +111,7 @@ export function crossLayerAttention(
     /** The layer that computes the logits, by default `conv_attn.0`. */
     readonly logitsLayer?: string;
     /**
-     * The node whose output is used as the mask's logits. By default, the layer `mask_unit`
+     * The node that computes the logits of the gate's mask. By default, the layer `mask_unit`
      * computes them. The test cases in `cli/golden-attention.ts` pass their own node, which can add
      * noise or a temperature.
      */
@@ -214,8 +214,8 @@ const EPSILON = 1e-5;
 /**
  * Folds the batch norm after each depthwise convolution into that convolution. The result is a
  * plain 3x3 convolution called `<layer>.depthwise`. Its weights between different channels are
- * zero. The logits layer of the adaptive module is also renamed from `conv_attn` to `conv_attn.0`,
- * which is its name in other modules.
+ * zero. The logits layer of adaptive attention is also renamed from `conv_attn` to `conv_attn.0`,
+ * which is its name in attention without a gate.
  */
 export function prepareAcla(tensors: TensorMap): TensorMap {
   const result = new Map<string, Tensor>();

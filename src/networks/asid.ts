@@ -58,8 +58,8 @@ export function asid(config: AsidConfig): Network {
   const { centred = true, shared = true } = config;
   const b = new GraphBuilder();
   // The authors convert the image to -1..1 and then pad it with zeros. Here, the image is padded
-  // first, with the middle of the input range, which the conversion turns into 0. The padded sides
-  // have at least 16 pixels, because the spatial gate's unpadded layers need at least 15.
+  // first, with the middle of the input range, which the conversion turns into 0. The padded image
+  // is at least 16 pixels wide and high, because the spatial gate's unpadded layers need 15 pixels.
   const padding = { multiple: SIDE, least: 2 * SIDE, value: centred ? 0.5 : 0 };
   const image = b.input('input', 3, padding);
   const input = centred

@@ -74,7 +74,7 @@ function activate(
 
 /**
  * Recognises a Compact network. In `body`, convolutions have even indices, and the slopes of PReLU
- * have odd indices. If there are no slopes, the file does not reveal which activation the network
+ * have odd indices. If there are no slopes, the tensors do not reveal which activation the network
  * uses.
  */
 export function matchCompact(outline: Outline): Match | null {

@@ -38,8 +38,8 @@ const EPSILON = 1e-5;
  *
  * Source: Chen et al., "Dual Aggregation Transformer for Image Super-Resolution", arXiv 2308.03364.
  * The layers are named as in the authors' checkpoints. `foldDat` converts the weights: it folds
- * batch norms, computes position tables, and makes the spatial gate output a value for every
- * channel.
+ * batch norms, computes position tables, and repeats the output channel of the spatial gate for
+ * every feature.
  */
 export function dat(config: DatConfig): Network {
   const { scale, features = 180, depths = constant(6, 6), heads = 6, split = [8, 32] } = config;

@@ -172,8 +172,7 @@ describe('sizes', () => {
   });
 
   // The last three columns are the number of parameters, the multiply-adds per LR pixel and the
-  // reach in LR pixels. If the authors did not publish the number of parameters or of
-  // multiply-adds, we counted them.
+  // reach in LR pixels. If the authors did not publish one of the first two numbers, we counted it.
   it.each<
     [Architecture, NetworkConfigs[Architecture] & { unshuffle?: number }, number, number, number]
   >([

@@ -22,11 +22,11 @@ export type ScaleSource = 'shapes' | 'name' | 'option' | 'default';
 
 export interface DetectOptions extends Omit<NetworkChoice, 'scale'> {
   readonly scale?: number | undefined;
-  /** The file's name. Often, only the name distinguishes x2 from x3. */
+  /** The name of the weight file. Often, only this name distinguishes x2 from x3. */
   readonly name?: string | undefined;
   /**
-   * The scale to use if the shapes, the option `scale` and the name do not determine it. If this
-   * scale is used, `scaleSource` is `default`.
+   * The scale to use if it is not determined by the tensors' shapes, the option `scale` or the
+   * file's name. If this scale is used, `scaleSource` is `default`.
    */
   readonly likelyScale?: number | undefined;
 }

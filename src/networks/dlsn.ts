@@ -10,7 +10,7 @@ import { shuffleUp } from './parts/shuffleUp.ts';
 
 /** The configuration of a global learnable attention module. */
 export interface GlaConfig {
-  /** The embedding has `features / reduction` channels. */
+  /** The map's number of channels divided by that of its embedding (see `globalAttention`). */
   readonly reduction: number;
   /**
    * The number of pixels per window. Pixels are sorted by bucket, and the sorted list is divided
@@ -18,7 +18,7 @@ export interface GlaConfig {
    */
   readonly chunk: number;
   readonly rounds?: number;
-  /** The maximum number of buckets. `bucketsOf` computes the number that an image uses. */
+  /** The maximum number of buckets. For small images, fewer are used (see `bucketsOf`). */
   readonly buckets?: number;
 }
 
@@ -164,7 +164,7 @@ export function matchDlsn(outline: Outline): Match | null {
 }
 
 /**
- * Returns the tensors after two changes. The mean that the released network adds to its output is
+ * Returns the tensors with two changes. The mean that the released network adds to its output is
  * folded into the bias of the last convolution. If a module has no rotations for its hashing, they
  * are added. The released code draws new rotations in every run, but the rotations added here are
  * always the same.
@@ -198,7 +198,7 @@ function seededRotations(seed: number, rounds: number, buckets: number, width: n
     for (let d = 0; d < width; d++) {
       const row = Float64Array.from({ length: buckets }, normal);
       // At most `buckets` vectors can be mutually orthogonal, so the vectors are divided into
-      // groups of `buckets`, and each is orthogonal only to the others in its group.
+      // groups of `buckets`, and each vector is orthogonal only to the others in its group.
       for (const other of rows.slice(d - (d % buckets))) {
         const along = row.reduce((sum, v, i) => sum + v * other[i], 0);
         row.forEach((_, i) => {

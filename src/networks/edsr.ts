@@ -13,7 +13,7 @@ import type { Network } from './network.ts';
 import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
-/** The configuration of an EDSR. The defaults are those of the baseline. */
+/** The configuration of an EDSR. The defaults are those of the paper's baseline. */
 export interface EdsrConfig {
   readonly scale: number;
   readonly features?: number;
@@ -45,8 +45,8 @@ export interface EdsrConfig {
  *
  * Source: Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution", arXiv
  * 1707.02921, section 3. The layers have the names that EDSR-PyTorch uses. BasicSR's names are
- * converted when a checkpoint is read. The convolutions that subtract and add the mean are not
- * used, because an op in this graph shifts the values instead.
+ * converted when a checkpoint is read. EDSR-PyTorch subtracts and adds the mean with convolutions.
+ * This graph uses `affine` ops instead.
  */
 export function edsr(config: EdsrConfig): Network {
   const { scale, features = 64, blocks = 16, residualScale = 1, channels = 3 } = config;

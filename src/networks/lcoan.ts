@@ -43,7 +43,7 @@ export interface LcoanConfig {
   readonly shared?: boolean;
 }
 
-/** The attention pattern that the first group computes and every group applies. */
+/** An attention pattern. If it is shared, the first group computes it, and all groups apply it. */
 interface Pattern {
   readonly order: NodeId;
   readonly rank: NodeId;

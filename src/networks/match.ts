@@ -5,7 +5,7 @@ import type { Network } from './network.ts';
 /** The activation function of a Compact network, named as in the network's training code. */
 export type CompactActivation = 'prelu' | 'relu' | 'leakyrelu';
 
-/** The names and shapes of the tensors in a weight file, which determine the architecture. */
+/** The names and shapes of the tensors in a weight file. They determine the architecture. */
 export type Outline = ReadonlyMap<string, Pick<Tensor, 'dtype' | 'shape'>>;
 
 /**
@@ -145,7 +145,7 @@ export function renamed(tensors: TensorMap, rename: (name: string) => string | n
   return result;
 }
 
-/** Returns the scales that fit a file's upsampler. */
+/** Returns the scales that fit the upsampler in a PAN or A2N file (see `parts/upsampler.ts`). */
 export function upsamplerScales(outline: Outline): { scales: readonly number[]; ask: boolean } {
   return outline.has('upconv2.weight')
     ? { scales: [4], ask: false }

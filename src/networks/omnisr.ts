@@ -37,8 +37,8 @@ export function omnisr(config: OmniSrConfig): Network {
   const { scale, features = 64, groups = 5, blocks = 1, inputRange = 1 } = config;
   const { window = 8, heads = 4, positions = true } = config;
   const b = new GraphBuilder();
-  // The spatial gate's strided convolution and max pooling have no padding, so they need a minimum
-  // size. The input is therefore padded to at least 16 x 16 pixels.
+  // The spatial gate's strided convolution and max pooling have no padding, so they cannot process
+  // very small maps. The input is therefore padded to at least 16 x 16 pixels.
   const least = Math.ceil(16 / window) * window;
   const image = b.input('input', 3, { multiple: window, least, value: 0 });
   const conv = (name: string, x: NodeId, layer: string, cOut = features) =>

@@ -25,7 +25,10 @@ export interface PlksrConfig {
   readonly norm?: 'group' | 'layer' | 'none';
   /** The side lengths of a channel mixer's two kernels. */
   readonly mixer?: readonly [1 | 3, 1 | 3];
-  /** The number of groups in DySample. If null (the default), a pixel shuffle replaces it. */
+  /**
+   * The number of channel groups in the DySample upsampler. If null (the default), the network uses
+   * a pixel shuffle instead.
+   */
   readonly sampling?: number | null;
   /**
    * Whether the last convolution runs before DySample's sampling (see `foldDySample`); default
@@ -48,7 +51,7 @@ const MAX_KERNEL = 21;
  * DySample was published by Liu et al., "Learning to Upsample by Learning to Sample", arXiv
  * 2308.15085.
  *
- * The layers have the same names as in the checkpoints. The nodes have the same names as the
+ * The layers have the same names as in published checkpoints. The nodes have the same names as the
  * reference tensors in `test/golden`.
  */
 export function plksr(config: PlksrConfig): Network {

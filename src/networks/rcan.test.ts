@@ -24,7 +24,7 @@ describe('RCAN', () => {
   ])('%j has the published size', (config, parameters, multiplyAdds) => {
     const { graph } = rcan(config);
     expect(parameterCount(graph) + MEANS).toBe(parameters);
-    // The published count includes the linear layers of the channel attention, which
+    // The published count includes the channel attention's linear layers, which
     // `multiplyAddsPerPixel` ignores. These layers run only once per image, so their cost per pixel
     // is negligible for a large image.
     expect(Math.abs(multiplyAddsPerPixel(graph) / multiplyAdds - 1)).toBeLessThan(5e-4);

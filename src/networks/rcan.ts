@@ -109,7 +109,7 @@ export function matchRcan(outline: Outline): Match | null {
   const [channels] = tail;
   const unshuffle = direct ? 1 : Math.sqrt(taken / channels);
   if (![1, 2, 4].includes(unshuffle)) return null;
-  // A network without an upsampler does not enlarge its maps after the pixel unshuffle.
+  // A network without an upsampler does not enlarge its maps.
   const enlarged = shuffleScale(outline, 'tail.0.') ?? 1;
   const groups = indices(outline, 'body.#.').at(-1) ?? 0;
   const blocks = indices(outline, 'body.0.body.#.').at(-1) ?? 0;

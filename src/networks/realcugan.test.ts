@@ -39,8 +39,8 @@ const file = (scale: number, features = 8): Map<string, Tensor> =>
 
 describe('Real-CUGAN', () => {
   // The numbers of parameters and multiply-adds come from the authors' published code. In that
-  // code, convolutions do not pad, so its maps are smaller than Crispen's, and the multiply-adds
-  // match only within 10 %.
+  // code, convolutions do not pad, so the maps are smaller than Crispen's. Therefore, the
+  // multiply-adds match only within 10%.
   it.each([
     [2, 1_284_598, 835_063, 19],
     [3, 1_286_326, 1_683_034, 14],

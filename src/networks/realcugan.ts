@@ -24,9 +24,9 @@ type Inset = readonly [first: number, last: number];
 /**
  * The settings that depend on the scale. The authors' convolutions have no padding, so their maps
  * shrink. Our convolutions have padding, so our maps do not shrink. Where our map and the authors'
- * map overlap, their values are the same. Means are taken only over the part of our map that the
- * authors' map covers. An `Inset` gives the number of rows and columns to leave out at the top and
- * left (`first`) and at the bottom and right (`last`).
+ * map overlap, their values are the same. Squeeze-and-excitation blocks compute means only over the
+ * part of our map that the authors' map covers. An `Inset` gives the number of rows and columns to
+ * leave out at the top and left (`first`) and at the bottom and right (`last`).
  */
 interface Plan {
   /** The number of reflected pixels that are added on each side of the image. */
@@ -34,8 +34,8 @@ interface Plan {
   /** The sides of the padded image are multiples of this number. */
   readonly multiple: number;
   /**
-   * Whether the first U-Net's maps begin one pixel later than the second's. At x2 and x4, the
-   * layers that halve the size would otherwise not read the same 2x2 cells as the authors' layers.
+   * Whether the first U-Net's input is shifted by one pixel. At x2 and x4, the layers that halve
+   * the size would otherwise not read the same 2x2 cells as the authors' layers.
    */
   readonly shifted: boolean;
   /** The first U-Net's scale factor. */

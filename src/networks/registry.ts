@@ -60,8 +60,8 @@ export type Architecture = keyof NetworkConfigs;
 
 const count = whole(1, 2 ** 16);
 /**
- * The configuration fields that `createNetwork` checks. `RULES` has one rule for each field, which
- * applies to all families that have the field.
+ * The configuration fields that `createNetwork` checks. `RULES` has one rule for each field. The
+ * rule applies to all families that have the field.
  */
 type CheckedSizes = Omit<A2NConfig, 'variant'> &
   Pick<RrdbConfig, 'growth' | 'unshuffle' | 'plus'> &

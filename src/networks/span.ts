@@ -29,7 +29,7 @@ const BLOCKS = 6;
  * Source: Wan et al., "Swift Parameter-free Attention Network for Efficient Super-Resolution",
  * arXiv 2311.12770, section 3. The nodes have the same names as the reference tensors in
  * `test/golden`, so that tests can compare them. The names of the folded layers end in `eval_conv`,
- * as in checkpoints without training weights.
+ * as in checkpoints that contain only folded layers.
  */
 export function span(config: SpanConfig): Network {
   const { scale, features = 48, normalise = true, imageRange = 255, inputRange = 1 } = config;

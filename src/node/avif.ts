@@ -5,7 +5,7 @@ import type { Rgba8Image } from '../image/image.ts';
 /** Decodes a file with libheif and returns its samples as RGBA. */
 type Decode = (file: Uint8Array) => Promise<Rgba8Image>;
 
-/** The weights of red and blue in luma. The keys are H.273 codes of matrix coefficients. */
+/** The weights of red and blue in luma. The keys are the `MatrixCoefficients` codes of H.273. */
 const LUMA: Readonly<Record<number, readonly [red: number, blue: number]>> = {
   1: [0.2126, 0.0722],
   5: [0.299, 0.114],

@@ -16,7 +16,7 @@ it.each(['gpu', 'cpu'] as const)(
         (await upscale(image, ...options)).report.tiles;
       expect(await tilesOf()).toBeGreaterThan(1);
       // An explicit `undefined` overrides the tile size that was passed to `openBackend`. The image
-      // is then processed in one piece, as the command `quality --seams` requires.
+      // is then processed in one piece, as `npm run quality -- --seams` requires.
       expect(await tilesOf({ tileSize: undefined })).toBe(1);
       expect(await tilesOf({ tileSize: 64 })).toBe(1);
     } finally {

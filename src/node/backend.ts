@@ -110,9 +110,9 @@ export interface Backend extends Measurer {
     },
   ): Promise<Map<string, TracedTensor>>;
   /**
-   * Estimates how many milliseconds the given runs take. On the CPU, the first call runs a
+   * Estimates how long the given runs take, in milliseconds. On the CPU, the first call runs a
    * benchmark and must not run concurrently with other work. On a GPU, the estimate is based on the
-   * speed of the last job. Before the first job, it is null.
+   * speed of the last job. Before the first job, the estimate is null.
    */
   estimate(runs: readonly EstimatedRun[]): Promise<number | null>;
   /** The number of pipelines that were compiled for the GPU; 0 on the CPU. */

@@ -64,7 +64,7 @@ export async function openRealGpus(): Promise<GPU[]> {
       if (driver !== null) process.env.VK_DRIVER_FILES = driver;
       const gpu = create([...FLAGS]);
       kept.push(gpu);
-      // This call creates the Vulkan instance, which reads `VK_DRIVER_FILES`.
+      // This call creates a Vulkan instance, so the Vulkan loader reads `VK_DRIVER_FILES`.
       await adapterOf(gpu);
       gpus.push(gpu);
     }
@@ -78,8 +78,8 @@ export async function openRealGpus(): Promise<GPU[]> {
 }
 
 /**
- * Returns one GPU object for each hardware adapter that the given objects offer. Its
- * `requestAdapter` returns this adapter for every power preference.
+ * Returns one GPU object for each hardware adapter that the given objects offer. Each new
+ * object's `requestAdapter` returns its adapter for every power preference.
  */
 export async function tellApart(gpus: readonly GPU[]): Promise<GPU[]> {
   const found = new Map<string, GPU>();

@@ -50,7 +50,7 @@ export interface EnlargeTask {
 /** The settings for one image. */
 export interface EnlargeRequest extends EnlargeTask {
   readonly format: OutputFormat;
-  /** The quality from 1 to 100 for all formats except PNG; default 92. */
+  /** The quality, from 1 to 100; default 92. It has no effect on PNG. */
   readonly quality?: number | undefined;
   /** Whether EXIF and XMP are kept in the result. */
   readonly keepsMetadata?: boolean | undefined;
@@ -79,14 +79,14 @@ export interface Enlarged<T> {
   readonly report: EnlargeReport;
   readonly depth: Depth;
   readonly tags: ImageTags;
-  /** The size of the file in bytes. */
+  /** The size of the written file in bytes. */
   readonly bytes: number;
   /** The value that the sink's `close` returned. */
   readonly file: T;
 }
 
 /**
- * Enlarges images on one backend. The models stay loaded. Calls may overlap. While networks process
+ * Enlarges images on one backend. The models stay loaded. Calls may overlap: while networks process
  * one image, other images can be decoded or encoded.
  */
 export class Enlarger {
@@ -108,7 +108,7 @@ export class Enlarger {
     return this.#busyMs;
   }
 
-  /** @throws CrispenError like `chooseChain` */
+  /** @throws CrispenError the errors of `chooseChain` */
   async plan(
     image: Size,
     { size, task, method, signal }: EnlargeTask & Pick<EnlargeRequest, 'signal'>,
@@ -127,7 +127,7 @@ export class Enlarger {
       estimate,
     });
     const chain = isPlain ? [] : planned.chain;
-    // A model can run twice, so the set removes duplicate messages.
+    // A model can occur twice in a chain, so the set removes duplicates.
     return { ...planned, chain, assumptions: [...new Set(chain.flatMap((m) => m.assumptions))] };
   }
 
@@ -172,7 +172,7 @@ export class Enlarger {
     return { plan, report: whole.report, depth, tags, bytes, file };
   }
 
-  /** Measures how many milliseconds an image takes, and discards the result. */
+  /** Enlarges an image, discards the result, and returns how long this took, in milliseconds. */
   async probe(image: RgbaImage, task: EnlargeTask): Promise<number> {
     const { chain, size } = await this.plan(image, task);
     const passes = chain.map((model) => this.#pass(model));

@@ -8,10 +8,10 @@ import type { Rgba8Image } from '../image/image.ts';
 type Decode = (file: Uint8Array) => Promise<Rgba8Image>;
 
 /**
- * Decodes a GIF as browsers do. If the first frame does not cover the GIF's whole screen, browsers
- * leave the rest transparent. libvips paints the rest black, or omits it if the screen is large,
- * and needs memory for several copies of the screen. Therefore, this function gives libvips a copy
- * of the file in which the screen is only as large as the frame.
+ * Decodes a GIF's first frame as browsers do. If the frame does not cover the GIF's whole screen,
+ * browsers leave the rest transparent. libvips paints the rest black, or omits it if the screen is
+ * large, and needs memory for several copies of the screen. Therefore, this function gives libvips
+ * a copy of the file in which the screen is only as large as the frame.
  *
  * @returns null if the frame covers the screen or if there is no frame
  * @throws CrispenError `DECODE_FAILED` if the frame has no pixels

@@ -65,8 +65,8 @@ export async function readImage(path: string): Promise<Rgba8Image> {
 /**
  * Reads a JPEG, PNG or WebP file (or another format that sharp decodes) as RGBA, rotated upright
  * according to its EXIF orientation. Grey images become RGB. For PNG, JPEG, WebP and AVIF files,
- * the values are returned as stored, and the tags describe their colour space. Images in other
- * formats are converted to sRGB. 16-bit PNGs and TIFFs keep 16 bits per sample.
+ * the values are returned as stored, and the tags describe their colour space. CMYK images and
+ * images in other formats are converted to sRGB. 16-bit PNGs and TIFFs keep 16 bits per sample.
  * @param output the output format; HDR is kept only for PNG and is converted to sRGB for other
  *   formats
  * @throws CrispenError `INVALID_INPUT` if the file cannot be read, `DECODE_FAILED` if it cannot be
@@ -225,7 +225,7 @@ async function encode(
 }
 
 /**
- * Checks that a format supports a size, before the time-consuming work begins.
+ * Checks that a format supports images of this size, before the time-consuming work begins.
  * @throws CrispenError `IMAGE_TOO_LARGE`
  */
 export function checkFormat(

@@ -138,12 +138,11 @@ export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
 const RESTORES = 'it restores the image at its own size';
 
 /**
- * Returns the models that run on an image one after the other, and the size of the result after the
- * final resize. If `model` is the id of a shipped model, the requested size determines which models
- * of the same family run. A model from a weight file runs as many times as the requested size
- * requires. A restoration model runs once, and the default models then enlarge its result. `auto`
- * chooses between the best and the fast models, and ignores fast models whose weights are not
- * available.
+ * Returns the models that run on an image one after the other, and the size of the final result. If
+ * `model` is the id of a shipped model, the requested size determines which models of the same
+ * family run. A model from a weight file runs as many times as the requested size requires. A
+ * restoration model runs once, and the default models then enlarge its result. `auto` chooses
+ * between the best and the fast models, and ignores fast models whose weights are not available.
  * @param wish the requested size; default: the model's own scale, or x2 without a model
  * @param options.task the task; default: the model's own task
  * @param options.estimate for `auto`: returns how many milliseconds the runs take, or null if this
@@ -267,7 +266,7 @@ function possible<T>(work: () => T): T | null {
   }
 }
 
-/** Reads a weight file of any format. */
+/** Reads a weight file in any known format. */
 export async function readWeightFile(path: string): Promise<{ file: WeightFile; sha256: string }> {
   const bytes = await readBytes(path);
   const file = await readWeights(bytes, recognise);

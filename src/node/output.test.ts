@@ -266,8 +266,8 @@ describe('the real command', () => {
     const args = [at('in.png'), at('out.png'), '--model', 'a2n-x2', '--device', 'cpu'];
     const child = start(args);
     const result = ended(child);
-    // The command first creates a temporary file only to test whether it can write, and removes it.
-    // The loop waits until it finds the same file twice, which is then the unfinished output.
+    // To test whether it can write, the command first creates and removes a temporary file. The
+    // loop waits until it finds the same file twice in a row. That file is the unfinished output.
     for (let last: string | undefined; ; ) {
       const found = (await fs.readdir(folder)).find((name) => name.endsWith('.tmp'));
       if (found !== undefined && found === last) break;

@@ -95,11 +95,11 @@ function standardOutput(name: string): Output {
 }
 
 /**
- * Opens an output. A new file is written under a random name in the same folder, or in the system's
- * temporary folder if a file is to be replaced in a read-only folder. When the new file is
- * complete, it replaces the existing file and takes over that file's permissions and owner. If this
- * is not possible (for example because the existing file has several hard links, belongs to a
- * different user or is in a read-only folder), only the content of that file is replaced.
+ * Opens an output. For a `file`, a new file is first written under a random name in the output's
+ * folder, or in the system's temporary folder if a file in a read-only folder is to be replaced.
+ * When the new file is complete, it replaces any existing file and takes over its permissions and
+ * owner. If this is not possible (for example because the existing file has several hard links,
+ * belongs to a different user or is in a read-only folder), only that file's content is replaced.
  *
  * @param signal ends the wait for a pipe's reader
  */
@@ -275,7 +275,7 @@ async function openTemporary(
 
 /**
  * Creates a folder and its parent folders if they do not exist.
- * @throws CrispenError `INVALID_INPUT` if a file is in its place; `WRITE_FAILED`
+ * @throws CrispenError `INVALID_INPUT` if there is a file at this path, or `WRITE_FAILED`
  */
 export async function makeFolder(path: string): Promise<void> {
   try {
@@ -376,7 +376,7 @@ async function behindLinks(name: string): Promise<{ path: string; isOpen: boolea
   throw unfit(`${name} is a link that leads back to itself.`);
 }
 
-/** Returns a path's stats, or null if it does not exist. */
+/** Returns a path's stats, or null if the path does not exist. */
 async function statOf(path: string): Promise<Stats | null> {
   try {
     return await stat(path);
@@ -411,7 +411,7 @@ const unfit = (message: string, hint = 'Give the output another name.'): Crispen
   new CrispenError('INVALID_INPUT', message, { hint });
 
 /**
- * Converts a system error to a `CrispenError`. If the error shows that the file's path is wrong,
+ * Converts a system error to a `CrispenError`. If the error shows that the path `name` is wrong,
  * the message says what is wrong with it. Other system errors become `WRITE_FAILED`.
  */
 function readable(name: string, cause: unknown): unknown {

@@ -33,9 +33,10 @@ export interface NodeUpscalerOptions {
    */
   readonly backend?: 'auto' | 'webgpu' | 'cpu';
   /**
-   * The id of a shipped model. For other scales, models of the same family are used. Default: the
-   * best photo models. With `auto`, the fast models are used if their weights are available and an
-   * estimate says that the best models would take more than 3 s for an image on this machine.
+   * The id of a shipped model. For scales other than the model's own, models of the same family are
+   * used. Default: the best photo models. With `auto`, the fast models are used if their weights
+   * are available and an estimate says that the best models would take more than 3 s for an image
+   * on this machine.
    */
   readonly model?: string;
   /**
@@ -71,7 +72,7 @@ export interface NodeRequest extends SizeWish {
   readonly format?: OutputFormat;
   /** The quality from 1 to 100 for all formats except PNG; default 92. */
   readonly quality?: number;
-  /** Whether EXIF and XMP are kept; default `drop`. The colour profile is always kept. */
+  /** Whether EXIF and XMP are kept; default `drop`. This does not affect the colour profile. */
   readonly metadata?: 'keep' | 'drop';
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;

@@ -1,6 +1,7 @@
 /**
- * The few platform globals that the core uses. Pages, workers and Node all provide them. The core
- * is compiled with this file instead of the DOM library, so it cannot use other globals.
+ * The few platform globals that the code listed in `tsconfig.core.json` uses. Pages, workers and
+ * Node all provide them. That code is compiled with this file instead of the DOM library, so it
+ * cannot use any other globals.
  */
 interface AbortSignal extends EventTarget {
   readonly aborted: boolean;

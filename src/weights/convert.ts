@@ -5,7 +5,7 @@ import { DTYPE_BYTES, elementCount, type Tensor } from './tensor.ts';
  * Copies a tensor's elements as f32 in row-major order.
  *
  * The conversion is exact for f32, f16, bf16, i16, i8, u8 and bool (0 or 1). f64, i64 and i32 are
- * rounded to nearest. Infinities and NaN are kept.
+ * rounded. Infinities and NaN are kept.
  * @throws CrispenError `INVALID_INPUT` if the tensor's bytes do not fit its shape.
  */
 export function toFloat32(tensor: Tensor): Float32Array {
@@ -19,8 +19,8 @@ export function toFloat32(tensor: Tensor): Float32Array {
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const out = new Float32Array(count);
-  // f32, f16 and bf16 are copied as bits, because a NaN can lose its payload when it is read as a
-  // number.
+  // f32, f16 and bf16 are processed as bits, because a NaN can lose its payload when it is read as
+  // a number.
   const bits = new Uint32Array(out.buffer);
   switch (dtype) {
     case 'f64':
@@ -94,7 +94,7 @@ export function fromFloat32(
 
 const F32_INFINITY = 0x7f80_0000;
 const F32_HIDDEN_BIT = 0x0080_0000;
-/** The difference between the exponent biases (127 and 15), shifted to f32's exponent bits. */
+/** The exponent bias of f32 (127) minus that of f16 (15), shifted to f32's exponent bits. */
 const REBIAS = 112 << 23;
 
 /**
@@ -117,8 +117,8 @@ function halfOfFloat32Bits(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fff_ffff;
   if (magnitude > F32_INFINITY) return sign | 0x7e00 | ((magnitude >>> 13) & 0x1ff);
-  // The largest finite binary16 number is 65504. From 65520 on, half a step above it, values are
-  // rounded to infinity.
+  // The largest finite binary16 number is 65504. Half a step above it, at 65520, values begin to
+  // round to infinity.
   if (magnitude >= 0x477f_f000) return sign | 0x7c00;
   // Rounding can carry from the fraction into the exponent. The result is then the next power of
   // two, which is correct.

@@ -10,7 +10,7 @@ const MIB = 2 ** 20;
 const MUTATIONS = 10_000;
 /**
  * The maximum CPU time for reading one file, in milliseconds. CPU time does not depend on the
- * machine's load. The test's timeout catches real hangs.
+ * machine's load. The tests' timeouts catch real hangs.
  */
 const SLOWEST_MS = 2000;
 
@@ -50,8 +50,8 @@ it(`survives ${MUTATIONS} seeded mutations of every format`, async () => {
     try {
       const weights = await readWeights(file);
       outcomes.read++;
-      // In sealed files, checksums cover every tensor. If the reader accepts such a file, its
-      // tensors must therefore be the original ones.
+      // In sealed files, checksums cover every tensor. If the reader accepts a mutation of such a
+      // file, the tensors must therefore be the original ones.
       if (kind === 'sealed' && !same(weights, originals[which])) {
         throw new Error(`mutation ${seed} (${mutator.name}) passed and changed a tensor`);
       }

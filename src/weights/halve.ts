@@ -6,8 +6,8 @@ const REAL: ReadonlySet<string> = new Set(['f64', 'f32', 'bf16']);
 
 /**
  * Converts floating-point tensors to f16, rounding to nearest. Other tensors are unchanged.
- * @throws CrispenError `INVALID_INPUT` with the name of a tensor that contains a finite value too
- *   large for f16.
+ * @throws CrispenError `INVALID_INPUT` if a tensor contains a finite value that is too large for
+ *   f16. The message names the tensor.
  */
 export function halve(tensors: TensorMap): TensorMap {
   const result = new Map<string, Tensor>();
@@ -17,7 +17,8 @@ export function halve(tensors: TensorMap): TensorMap {
       continue;
     }
     const values = toFloat32(tensor);
-    // Magnitudes of 65520 and above round to infinity. An f64 value can already be infinite in f32.
+    // Magnitudes of 65520 and above round to infinity. f64 values are checked in f64, because a
+    // large finite value becomes infinite in f32.
     const exact = tensor.dtype === 'f64' ? f64Values(tensor) : values;
     const large = exact.find((v, i) => Math.abs(values[i]) >= 65520 && Number.isFinite(v));
     if (large !== undefined) {

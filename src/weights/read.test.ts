@@ -111,8 +111,8 @@ describe.skipIf(!existsSync(official))('the authors\u2019 checkpoints, against s
 });
 
 /**
- * Creates three checkpoints that each contain one tensor, `w`: an uncompressed zip, a deflated zip
- * and a legacy file.
+ * Creates three checkpoints: an uncompressed zip, a deflated zip and a legacy file. Each contains
+ * one tensor, `w`.
  */
 function forge(options: ForgedTensor, data: Uint8Array): [string, Uint8Array][] {
   const value = dict({ w: tensor(options) });

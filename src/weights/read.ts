@@ -33,16 +33,16 @@ export interface WeightFile {
  * Reads a weight file. The first bytes determine the format: safetensors, or a PyTorch checkpoint
  * (zip or legacy). The content of a checkpoint is never executed.
  *
- * A tensor whose elements are contiguous and row-major in `bytes` is a view into `bytes`, which
- * saves memory. Transposed tensors and tensors in deflated archives are copied. `bytes` must not
- * change afterwards. Whatever the file contains, reading uses at most 56 MiB of memory plus 3 times
- * the length of `bytes`, in addition to `bytes` itself.
+ * To save memory, a tensor whose elements are contiguous and row-major in `bytes` is a view into
+ * `bytes`, so `bytes` must not change after the call. Transposed tensors and tensors in deflated
+ * archives are copied. Whatever the file contains, reading uses at most 56 MiB of memory plus 3
+ * times the length of `bytes`, in addition to `bytes` itself.
  *
  * If the names of all tensors begin with `model.`, `recognise` decides whether this prefix is
  * removed. If `recognise` is absent, the prefix is kept.
  * @throws CrispenError `MODEL_CORRUPT` if the file is damaged; `MODEL_UNSUPPORTED` for another
- *   format or for unsupported content, with details in the message; `INVALID_INPUT` if the argument
- *   is not a `Uint8Array`.
+ *   format or for unsupported content, with details in the message; `INVALID_INPUT` if `bytes` is
+ *   not a `Uint8Array`.
  */
 export async function readWeights(bytes: Uint8Array, recognise?: Recognise): Promise<WeightFile> {
   checkValue('The file', bytes, BYTES);
@@ -61,7 +61,7 @@ export async function readWeights(bytes: Uint8Array, recognise?: Recognise): Pro
 
 /**
  * Determines the format from the first bytes of a file.
- * @throws CrispenError `MODEL_UNSUPPORTED` for anything but weights; `MODEL_CORRUPT` for an empty
+ * @throws CrispenError `MODEL_UNSUPPORTED` for an unknown format; `MODEL_CORRUPT` for an empty
  *   file.
  */
 export function sniff(bytes: Uint8Array): WeightFormat {

@@ -72,7 +72,7 @@ describe('reading', () => {
       expect(tensors.get(layer)?.shape).toEqual([channels, channels, 3, 3]);
     }
     for (const [name, tensor] of tensors) {
-      // One of LCoAN's tensors records which centroids are set.
+      // One of LCoAN's tensors records whether the centroids are initialised.
       expect(tensor.dtype).toBe(name.endsWith('initted') ? 'u8' : 'f16');
       expect(tensor.bytes.buffer).toBe(bytes.buffer);
       // ACLA's mean colour is in the range 0..255, so it can be larger than the other weights.
@@ -365,14 +365,14 @@ test('2000 damaged files are refused or read soundly, and never crash', () => {
       for (const value of Object.values(metadata)) expect(value).toBeTypeOf('string');
     } catch (error) {
       if (!(error instanceof CrispenError)) throw error;
-      // If a flipped bit turns F16 into U16, the file is still valid.
+      // If the damage turns F16 into U16, the file is still valid, but it is not supported.
       if (error.code === 'MODEL_UNSUPPORTED') expect(error.message).toMatch(/type [UF]\d+/);
       else expect(error.code).toBe('MODEL_CORRUPT');
       refused++;
     }
   }
-  // If only the values or the name of a tensor are damaged, the file can still be valid, so
-  // `readSafetensors` does not reject all files.
+  // A file can still be valid if the damage affects only a tensor's values or its name, so
+  // `readSafetensors` does not reject every file.
   expect(refused).toBeGreaterThan(1000);
   expect(refused).toBeLessThan(2000);
 });

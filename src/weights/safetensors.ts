@@ -40,8 +40,8 @@ const UNREAD: ReadonlyMap<unknown, number> = new Map([
 export const METADATA = '__metadata__';
 export const LENGTH_BYTES = 8;
 /**
- * The maximum size of a header, about a hundred times that of a typical network's header. It limits
- * the memory for parsing, because a parsed header uses ten times as much memory as its text.
+ * The maximum size of a header, several hundred times that of a typical network's header. It limits
+ * the memory for parsing: a parsed header uses ten times as much memory as its text.
  */
 const MAX_HEADER_BYTES = 2 ** 23;
 
@@ -61,8 +61,9 @@ interface Span {
  * demands.
  *
  * Source: https://github.com/huggingface/safetensors, section "Format".
- * @throws CrispenError `MODEL_CORRUPT` with the tensor's name and a description of the damage;
- *   `MODEL_UNSUPPORTED` for a valid file with an unsupported element type, such as F8_E4M3.
+ * @throws CrispenError `MODEL_CORRUPT` for a damaged file (the message describes the damage);
+ *   `MODEL_UNSUPPORTED` for a header that is too long or an unsupported element type, such as
+ *   F8_E4M3.
  */
 export function readSafetensors(bytes: Uint8Array): {
   tensors: TensorMap;

@@ -26,7 +26,7 @@ export interface Tensor {
   readonly bytes: Uint8Array;
 }
 
-/** The tensors of one weight file by name. */
+/** The tensors of one weight file, by name. */
 export type TensorMap = ReadonlyMap<string, Tensor>;
 
 /** Returns the number of elements of a tensor with this shape. A scalar (rank 0) has one. */

@@ -13,8 +13,8 @@ const CHECKPOINT = 'compact_x2_params_and_ema_legacy.pth';
 const bytes = readFileSync(`test/checkpoints/${CHECKPOINT}`);
 
 /**
- * An in-memory folder with the methods of the origin private file system (OPFS) that the store
- * calls. Several stores can use it one after another.
+ * A fake folder of the origin private file system (OPFS). It keeps its files in memory and has the
+ * methods that the store calls. Several stores can use it one after another.
  */
 class MemoryFolder {
   readonly files = new Map<string, Uint8Array<ArrayBuffer>>();
@@ -239,7 +239,7 @@ describe('files from addresses', () => {
     'compact_x2_orig_mod_legacy.pth',
   ].map((name) => ({ name, data: new Uint8Array(readFileSync(`test/checkpoints/${name}`)) }));
   const sizes = files.map(({ data }) => data.length);
-  /** A quota in bytes that is enough for any two of the files, but not for all three. */
+  /** A limit on the total size, in bytes. Any two of the files fit, but all three do not. */
   const room = sizes.reduce((sum, size) => sum + size) - Math.min(...sizes);
   const parts = { digest, signal: new AbortController().signal, onProgress: () => {} };
   const addTo = (to: ModelStore, i: number, fetched = true) =>

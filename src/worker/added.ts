@@ -16,8 +16,8 @@ export { ModelStore } from './store.ts';
 /** The size of the largest accepted file, in bytes. Larger files cannot be read into one buffer. */
 const MAX_BYTES = 2 ** 31 - 1;
 /**
- * The size of the largest file that is accepted from a URL, in bytes. It is three times the size of
- * the largest known weight file.
+ * The size of the largest file that is accepted from a URL, in bytes. It is about three times the
+ * size of the largest known weight file.
  */
 const MAX_FETCHED_BYTES = 2 ** 29;
 
@@ -81,9 +81,9 @@ export async function loadAdded(store: ModelStore, id: string): Promise<Detectio
 }
 
 /**
- * Writes the model's tensors to a safetensors file. If a PyTorch file contains the state dictionary
- * inside other dictionaries, only the tensors of the state dictionary are written. Their values do
- * not change, except that `f16` converts floating-point tensors to f16.
+ * Writes an added model's tensors to a safetensors file. If a PyTorch file contains the state
+ * dictionary inside other dictionaries, only the tensors of the state dictionary are written. Their
+ * values do not change, except that `f16` converts floating-point tensors to f16.
  */
 export async function exportAdded(store: ModelStore, id: string, f16: boolean): Promise<Blob> {
   const { tensors, metadata } = await readWeights(await store.read(id), recognise);

@@ -9,8 +9,8 @@ import type { EngineHost } from './host.ts';
 import type { WorkerConfig } from './protocol.ts';
 
 /**
- * A model in a chain, whose models run one after another. It has the same fields as `Runnable`,
- * which cannot be imported here because its module depends on worker types.
+ * A model in a chain. The models of a chain run one after another. The fields are the same as those
+ * of `Runnable`, which cannot be imported here because its module depends on worker types.
  */
 interface Link {
   readonly id: string;

@@ -9,8 +9,8 @@ import { createNetwork } from '../networks/registry.ts';
 import { CpuHost } from './cpu.ts';
 
 // The mock starts no threads. Instead, it runs a thread's code (`serve`) in the test's own thread.
-// The host communicates with it through a message channel. `opened` contains both ports of each
-// channel, so that they can be closed after the tests.
+// The host communicates with this code through a message channel. `opened` contains both ports of
+// each channel, so that they can be closed after the tests.
 const opened = vi.hoisted((): MessagePort[] => []);
 vi.mock('./threads.ts', () => ({
   defaultThreads: () => 1,

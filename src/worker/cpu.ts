@@ -23,7 +23,7 @@ declare const self: DedicatedWorkerGlobalScope;
 
 /**
  * Runs this worker as one of the threads of a `CpuHost`. If the host can share memory, the thread
- * computes bands in the shared memory. Otherwise, it computes tiles in its own memory.
+ * computes bands of rows in the shared memory. Otherwise, it computes tiles in its own memory.
  */
 export async function serveThread(port: Port): Promise<void> {
   if (!isIsolated()) return serve(port);
@@ -46,7 +46,8 @@ const KEPT_BYTES = 2 ** 28;
 const KEPT_MODELS = 3;
 
 /**
- * Jobs that take fewer milliseconds than this are not used to estimate the duration of later jobs.
+ * Only a job that takes longer than this, in milliseconds, is used to estimate how long later jobs
+ * take.
  */
 const TELLING_MS = 500;
 
@@ -67,7 +68,7 @@ export class CpuHost {
   readonly #models = new Map<string, Promise<Loaded>>();
   /**
    * The time in milliseconds that each model needs per LR pixel, by model id. It is measured in the
-   * model's last job that took more than `TELLING_MS`.
+   * model's last job that took longer than `TELLING_MS`.
    */
   readonly #paces: Record<string, number> = {};
 
@@ -148,9 +149,9 @@ export class CpuHost {
   }
 
   /**
-   * Estimates how many milliseconds `runs` take in total. The estimate for each run is based on the
-   * model's last job that took more than `TELLING_MS`. If there was no such job, or if WebAssembly
-   * is unavailable, the estimate is based on a short benchmark of the machine.
+   * Estimates how long `runs` take in total, in milliseconds. The estimate for each run is based on
+   * its model's last job that took longer than `TELLING_MS`. If there was no such job, or if
+   * WebAssembly is unavailable, the estimate is based on a short benchmark of the machine.
    * @throws CrispenError `INVALID_INPUT`
    */
   async estimate(

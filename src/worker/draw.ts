@@ -97,7 +97,7 @@ export async function drawOn(
   }
 }
 
-/** Returns an image that consists of the input rows at the positions of the given result rows. */
+/** Returns an image made of the input rows that correspond to the given rows of the result. */
 function rowsOf({ width, data }: Rgba8Image, rows: readonly number[], scale: number): Rgba8Image {
   const stacked = new Uint8ClampedArray(rows.length * width * 4);
   rows.forEach((row, i) => {

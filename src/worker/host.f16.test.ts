@@ -26,15 +26,15 @@ const scaled = (weights: TensorMap, factorOf: (name: string) => number): TensorM
   );
 
 /**
- * With its weights scaled by `large`, this network has feature maps with values above 65504, the
- * largest f16 value, between two convolutions.
+ * If this network's weights are scaled by `large`, its maps between two convolutions have values
+ * above 65504, the largest f16 value.
  */
 const compacted = compact({ scale: 2, features: 8, blocks: 2, activation: 'relu' });
 const large: Record<string, number> = { 'body.0.weight': 1e5, 'body.2.weight': 1e-5 };
 
 /**
- * With its weights scaled by `small`, this network has feature maps with tiny values between two
- * convolutions. In f16, these values are zero.
+ * If this network's weights are scaled by `small`, its maps between two convolutions have tiny
+ * values. In f16, these values are zero.
  */
 const faint = edsr({ scale: 2, features: 8, blocks: 1, inputRange: 1 });
 const small = (name: string) =>

@@ -19,8 +19,8 @@ const MOST_LOSSES = 3;
 /** If a cancelled job does not end within this many milliseconds, its device is destroyed. */
 const CANCEL_MS = 5000;
 /**
- * After a device loss, submissions are made this many times shorter, because drivers abort long
- * submissions.
+ * After a device loss, the duration of submissions is divided by this number, because drivers abort
+ * long submissions.
  */
 const SMALLER = 4;
 const DEFAULT_SUBMIT_MS = 8;

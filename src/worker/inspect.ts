@@ -86,7 +86,7 @@ export async function inspect(
   };
 }
 
-/** Computes the tensors named in `taps` in one run on the CPU, without keeping the model. */
+/** Runs a network once on the CPU and returns the tensors that `taps` names. */
 async function traceWithoutGpu(
   cpu: CpuHost,
   network: Network,
@@ -141,8 +141,8 @@ function smallestReduction(image: Size, fits: (size: Size) => boolean): number {
 function reduce(image: Rgba8Image, factor: number): Rgba8Image {
   if (factor === 1) return image;
   const { width, height, data } = image;
-  // `Reduction` divides the longest side by its last argument and rounds the quotient up. The
-  // quotient is `factor - 0.5` here, so rounding errors cannot lead to a different factor.
+  // The `Reduction` constructor divides the longest side by its last argument and rounds the
+  // quotient up. Here, the quotient is `factor - 0.5`, so rounding errors cannot change the factor.
   const reduction = new Reduction(width, height, Math.max(width, height) / (factor - 0.5));
   reduction.take(data);
   return reduction.image;

@@ -33,7 +33,7 @@ import type { TakeStrip } from './result.ts';
 
 /**
  * The GPU time per submission, in milliseconds. While the page is visible, a submission must be
- * shorter than a frame. While it is hidden, submissions can be longer.
+ * shorter than a frame. While the page is hidden, submissions can be longer.
  */
 const SUBMIT_MS_VISIBLE = 8;
 const SUBMIT_MS_HIDDEN = 50;
@@ -55,8 +55,8 @@ type Ask = (milliseconds: number) => Promise<boolean>;
 type Found = Pick<WireDetection, 'adapter' | 'reason'>;
 
 /**
- * Finds the adapter and creates a device on it. The presence of `navigator.gpu` does not prove that
- * a device can be created.
+ * Finds the GPU adapter and creates a device, because the presence of `navigator.gpu` does not
+ * prove that a device can be created.
  */
 export async function findAdapter({
   host,
@@ -229,8 +229,8 @@ async function askFirst(
 }
 
 /**
- * Removes EXIF and XMP, unless the request keeps them. Colour profiles are always kept, because
- * they define the colours.
+ * Removes EXIF and XMP, unless `metadata` is `keep`. Colour profiles are always kept, because they
+ * define the colours.
  */
 export const keptTags = (tags: ImageTags, metadata: Metadata): ImageTags =>
   metadata === 'keep' ? tags : { ...tags, exif: null, xmp: null };
@@ -298,7 +298,7 @@ interface Job {
 
 /**
  * Runs the models of a chain. All models are loaded before the first one runs. Without `take`, the
- * strips are collected in one image.
+ * strips of the result are collected in one image.
  */
 async function enlargeBy(job: Job, take?: TakeStrip): Promise<Enlarged> {
   const { services, input, way, options, progress, signal } = job;
@@ -359,7 +359,7 @@ async function drawResult(
   const isPlain = depth === 8 && isOpaque(input.data) && !isGrey(input.data);
   if (backend === 'webgpu' && isExact && isPlain) {
     const load = loading(job, first);
-    // If the device is lost, the texture is lost too, so the whole result is drawn again.
+    // If the device is lost, the texture with the result is lost too, so drawing starts again.
     const draw = async (engine: Engine, model: Model) => {
       progress.report('upscale', 0);
       return drawOn(onto, engine, model, input as Rgba8Image, options);

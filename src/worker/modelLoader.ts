@@ -14,12 +14,13 @@ import type { Digest, ModelStore } from './store.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
 
-/** The properties of a shipped or added model that a job needs before it loads the weights. */
+/** What a job needs to know about a shipped or added model before it loads the weights. */
 export interface Runnable {
   readonly id: string;
   readonly scale: number;
   /**
-   * The manifest entry of a shipped model. Null for an added model, whose weights are in the store.
+   * The catalog's entry for a shipped model. Null for an added model, whose weights are in the
+   * `ModelStore`.
    */
   readonly entry: ModelFile | null;
 }
@@ -58,7 +59,7 @@ export class ModelLoader {
     return { id, scale: entry.scale, entry };
   }
 
-  /** Returns functions that read, recognise and store added weight files. */
+  /** Returns the store, the hash function and the functions that handle added weight files. */
   async added() {
     const added = await import('./added.ts');
     const digest: Digest | undefined = self.isSecureContext
@@ -84,7 +85,7 @@ export class ModelLoader {
     return this.#weightsById.has(id);
   }
 
-  /** Frees a model on the GPU. */
+  /** Frees the GPU memory that a model uses. */
   async drop(id: string): Promise<void> {
     const ids = [id, id + WIDE, id + F32, id + WIDE + F32];
     await Promise.all(ids.map((each) => this.#host.drop(each)));

@@ -54,7 +54,7 @@ function platform(
 
 const body = (bytes: Uint8Array<ArrayBuffer>) => () => new Response(bytes);
 
-/** Creates a response whose body arrives in several pieces, as from a network. */
+/** Creates a response whose body arrives in several pieces, like a real download. */
 const pieces = (bytes: Uint8Array<ArrayBuffer>, size: number) => () => {
   let at = 0;
   const stream = new ReadableStream({

@@ -1,6 +1,6 @@
 import { CrispenError, throwIfAborted } from '../errors.ts';
 
-/** A weight file as described in the manifest. */
+/** A weight file as described in the manifest, which is the list of shipped models. */
 export interface WeightFile {
   readonly id: string;
   /** An absolute URL. */
@@ -94,8 +94,8 @@ async function findFault(
 }
 
 /**
- * Returns whether a URL belongs to another site. That site might not allow this site to read the
- * file.
+ * Returns whether a URL belongs to another site. That site might not allow this site to read its
+ * files.
  */
 const isForeign = (url: string): boolean =>
   new URL(url, globalThis.location?.href).origin !== globalThis.location?.origin;

@@ -27,10 +27,7 @@ export const CPU_MAX_PIXELS = 128 * 128;
 /** Either `bitmap` or the type of the output file. */
 export type OutputFormat = 'bitmap' | OutputType;
 
-/**
- * The target to which a result is written as it is produced: a file that the user chose, or a
- * stream.
- */
+/** The target to which a result is written: a file that the user chose, or a stream. */
 export type UpscaleTarget = FileSystemFileHandle | WritableStream<Uint8Array>;
 
 /**
@@ -48,7 +45,7 @@ export type PumpRequest =
   | { readonly kind: 'close' }
   | { readonly kind: 'abort'; readonly reason: string };
 
-/** The page's answer: null, or the stream's error. */
+/** The page's answer to a `PumpRequest`: null for success, otherwise the stream's error. */
 export type PumpAnswer = { readonly name: string; readonly message: string } | null;
 
 /** The method that produces the result: networks, or a plain resize. */
@@ -69,7 +66,7 @@ export interface UpscaleProgress {
   readonly stage: Stage;
   /** The completed fraction of the whole job, 0 to 1. It never decreases. */
   readonly fraction: number;
-  /** The remaining milliseconds of the job; null while they are unknown. */
+  /** The job's remaining time in milliseconds; null while it is unknown. */
   readonly remainingMs: number | null;
 }
 
@@ -272,8 +269,8 @@ export interface AddedModel {
   /** The time when the model was added, in milliseconds since 1970. */
   readonly added: number;
   /**
-   * Whether the file is stored on disk. If not, it is kept in memory until the user leaves the
-   * page.
+   * Whether the file is stored on disk. If not, it is kept in memory until the upscaler is
+   * destroyed or the user leaves the page.
    */
   readonly kept: boolean;
 }
@@ -329,7 +326,7 @@ export interface WorkerConfig {
   readonly packaged: Readonly<Record<string, string>>;
   /** Whether to keep weights in the Cache API. */
   readonly cache: boolean;
-  /** The maximum memory for a job in bytes; null for the engine's default. */
+  /** The maximum memory for a job, in bytes; null for the engine's default. */
   readonly memoryBudget: number | null;
   readonly backend: BackendChoice;
   /** The number of CPU threads; null to use all cores except one, but at most 8 threads. */

@@ -27,7 +27,7 @@ function write<T>(open: () => Promise<Sink<T>>, parts: readonly (Bytes | Error)[
 
 /**
  * Creates a fake file that behaves like a file in the File System API: its content changes only
- * when the stream is closed.
+ * when the stream that writes to it is closed.
  */
 function fakeFile(content: Bytes = bytes(0), room = Number.POSITIVE_INFINITY) {
   const file = { content, open: 0 };

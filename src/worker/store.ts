@@ -27,7 +27,7 @@ const FOLDER = 'crispen-models';
 const FACTS = '.json';
 const WEIGHTS = '.weights';
 
-/** The metadata as it is stored. Older entries lack the optional fields. */
+/** A model's metadata as it is stored. Older entries lack the optional fields. */
 interface StoredFacts extends AddedModel {
   /** Whether the file came from a URL. Such a file can be fetched again. */
   readonly fetched?: boolean;
@@ -46,8 +46,9 @@ const MAX_FETCHED_BYTES = 2 ** 28;
  * insecure contexts and some private windows), a model stays in memory until the worker ends, and
  * its `kept` is false.
  *
- * If files from URLs exceed their size limit or the storage is full, the least recently used of
- * them are removed. Files that the user provided directly stay until the user removes them.
+ * If the files from URLs exceed the limit on their total size, or if the storage is full, the least
+ * recently used of them are removed. Files that the user provided directly stay until the user
+ * removes them.
  */
 export class ModelStore {
   readonly #open: () => Promise<Folder | null>;

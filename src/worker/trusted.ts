@@ -35,8 +35,9 @@ function makePolicy(): ScriptPolicy | null {
 }
 
 /**
- * Runs a function that creates a worker from a plain URL, and makes that URL trusted. Bundlers
- * recognise only `new Worker(new URL(…))`, so `make` cannot call `trustedUrl` itself.
+ * Runs `make`, which creates a worker from a plain URL. While `make` runs, the `Worker` constructor
+ * makes that URL trusted. Bundlers recognise only `new Worker(new URL(…))`, so `make` cannot call
+ * `trustedUrl` itself.
  */
 export function withTrustedWorkers(make: () => Worker): Worker {
   if (!('trustedTypes' in globalThis)) return make();

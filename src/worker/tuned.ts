@@ -17,27 +17,27 @@ export interface TuningStore {
   write(key: string, value: unknown): Promise<void>;
 }
 
-/** The platform functions that this module uses. Tests pass fake functions. */
+/** The platform's services that this module uses. Tests pass fake services. */
 export interface TunedPlatform {
   readonly measure: (options: TuneOptions) => Promise<TuneResult>;
   /** The store for the measurements' results. If it is undefined, results are not stored. */
   readonly store: TuningStore | undefined;
   /**
-   * The user agent is part of each key in the store. A browser update can change how fast kernels
-   * run, so results that were measured in an older version are not used.
+   * The user agent is part of each key in the store. A browser update can change the speed of
+   * kernels, so results that were measured in an older version of the browser are not used.
    */
   readonly userAgent: string;
 }
 
 /**
- * The version of the measurements. It is incremented when kernel changes make old measurements
+ * The version of the measurements. It is incremented when changes to kernels make old measurements
  * invalid.
  */
 const VERSION = 3;
 const CACHE_NAME = 'crispen-tuning';
 /**
  * The time limit for a measurement, in milliseconds. If a measurement exceeds it, the tuning comes
- * from the table of adapter families (`FAMILIES`).
+ * from the table of adapter families (`FAMILIES` in `engine/tune/tuning.ts`).
  */
 const PATIENCE_MS = 120_000;
 

@@ -58,7 +58,7 @@ const START = 512;
  * Finds the image files in a list of files and folders. Hidden and system files are skipped. Links
  * are followed, and each folder is entered only once. A file that is named directly is always
  * included. A file in a folder is included if it has an image extension or if `readHeader`
- * recognises a format other than text from the file's first bytes.
+ * recognises its first bytes as a format other than text.
  */
 export async function collect(
   inputs: readonly string[],

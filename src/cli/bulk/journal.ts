@@ -22,7 +22,7 @@ export interface Entry {
   readonly message?: string | undefined;
 }
 
-/** The line of the journal that marks the beginning of a run. */
+/** A journal line that marks the beginning of a run. */
 export interface Begin {
   readonly run: string;
   readonly shard: number;
@@ -44,7 +44,7 @@ export class Journal {
   readonly #folder: string;
   /** The file descriptor; null if the journal is only read. */
   readonly #file: number | null;
-  /** The last entry of each input. */
+  /** The last entry for each input. */
   readonly #entries = new Map<string, Entry>();
 
   private constructor(folder: string, file: number | null) {
@@ -118,8 +118,8 @@ export class Journal {
 }
 
 /**
- * Reads all lines of a folder's journal files, in the order of the file names. Lines that are not
- * JSON are skipped.
+ * Reads all lines of a folder's journal files, in the order of the file names. Lines that are
+ * neither an `Entry` nor a `Begin` are skipped.
  */
 export async function readJournals(
   folder: string,

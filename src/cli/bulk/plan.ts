@@ -106,7 +106,7 @@ async function checkApart(work: readonly Work[], out: string): Promise<void> {
 }
 
 /**
- * Returns a hash of everything that affects a result besides its input.
+ * Returns a hash of the settings and the weight files that affect a result.
  * @param chain the models that run; used only if a weight file is given. Without a weight file, the
  *   hash covers all shipped models, because different images can need different models.
  */

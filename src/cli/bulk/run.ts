@@ -429,7 +429,7 @@ function sayPassed({ others, closed }: Pick<Found, 'others' | 'closed'>): void {
 const count = (number: number, what: string): string =>
   `${number} ${what}${number === 1 ? '' : 's'}`;
 
-/** The side, in pixels, of the image that is enlarged to estimate the running time. */
+/** The width and height, in pixels, of the image that is enlarged to estimate the running time. */
 const PROBE = 96;
 
 /** Prints the amount of work and the estimated time and space, without processing any images. */

@@ -2,11 +2,13 @@ import { createHash } from 'node:crypto';
 import { UsageError } from '../command.ts';
 
 /**
- * A part of the work. An image belongs to it if the hash of its path, modulo `of`, is `index - 1`.
+ * A part of the work. An image belongs to this shard if the hash of the image's path, modulo `of`,
+ * is `index - 1`.
  */
 export interface Shard {
-  /** The number of the shard, from 1 to the number of shards, which is `of`. */
+  /** The number of this shard, from 1 to `of`. */
   readonly index: number;
+  /** The number of shards in total. */
   readonly of: number;
 }
 

@@ -36,8 +36,8 @@ export function stillOf(bytes: Bytes): {
     KINDS.includes(type) && type !== 'IDAT' ? [at, next] : undefined;
   if (isFrameFirst && control) return { animation: 'first frame', edits: () => dropped };
 
-  // The first frame covers the canvas if it has the width and height that the file's header states
-  // and begins in the top left corner.
+  // The first frame covers the canvas if it begins in the top left corner and has the width and
+  // height that the file's header states.
   const start = control?.start ?? Number.NaN;
   const isWhole =
     [16, 20].every((at, i) => bytes.u32be(at) === bytes.u32be(start + 4 + i * 4)) &&

@@ -226,9 +226,10 @@ class RowFilters {
 }
 
 /**
- * Writes the row with the best filter. This is the filter whose residuals, read as signed bytes,
- * have the smallest sum of absolute values. The specification recommends this heuristic (12.7). In
- * long rows, only some of the bytes are examined. `row` and `above` begin with a pixel of zeros.
+ * Applies the best filter to `row` and writes the result to `out`. The best filter is the one whose
+ * residuals, read as signed bytes, have the smallest sum of absolute values. The specification
+ * recommends this heuristic (12.7). In long rows, only some of the bytes are examined. `row` and
+ * `above` begin with a pixel of zeros.
  */
 function filterRow(out: Uint8Array, row: Uint8Array, above: Uint8Array, pixel: number): void {
   const end = row.length;

@@ -1,4 +1,4 @@
-/** Modules that only a runtime with a variant can validate. Written by `npm run cpu:module` from `wat/`. Do not edit. */
+/** Small modules, one for each variant. A runtime can validate a module only if it supports its variant. Written by `npm run cpu:module` from `wat/`. Do not edit. */
 export const PROBES = {
   simd: '0061736d010000000105016000017b030201000a40013e00fd0c00000000000000000000000000000000fd0c00000000000000000000000000000000fde601fd0c00000000000000000000000000000000fde4010b',
   relaxed:

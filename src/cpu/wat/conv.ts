@@ -120,9 +120,9 @@ function rowText({ pixels, channels }: ConvTile, single: ConvTile): string {
 }
 
 /**
- * Generates the function `conv`, which computes a convolution row by row. All pixels of a row use
- * one block of weights before the next block is used. The weights and three input rows therefore
- * stay in the L1 cache.
+ * Generates the function `conv`, which computes a convolution row by row. In each row, it computes
+ * 8 output channels of all pixels before it starts the next channels. Three input rows and the
+ * weights for 8 channels therefore stay in the L1 cache.
  */
 export function convText(madd: MultiplyAdd): string {
   const [wide8, wide4, single8, single4] = TILES;

@@ -1,6 +1,6 @@
 /**
  * Generates the text of the WebAssembly module. `npm run cpu:module` assembles the module with and
- * without relaxed SIMD. The library contains only the results (`generated`), not this file.
+ * without relaxed SIMD. The library contains only the results (in `generated`), not this file.
  */
 import { bilinearText } from './bilinear.ts';
 import { convText } from './conv.ts';

@@ -22,8 +22,9 @@ export const int = (value: number): string => `(i32.const ${value})`;
 /** Adds `value` to the variable `name`. */
 export const advance = (name: string, value: string): string => set(name, add(get(name), value));
 /**
- * Returns an expression for the address of row `$row` of a map. The record's field `base` contains
- * the map's address, and its field `row` contains the distance between rows.
+ * Returns an expression for the address of row `$row` of a map. `base` names the record's field
+ * that contains the map's address, and `row` names the field that contains the distance between
+ * rows.
  */
 export const rowOf = <R extends RecordName>(record: R, base: Field<R>, row: Field<R>): string =>
   add(field(record, base), mul(get('row'), field(record, row)));

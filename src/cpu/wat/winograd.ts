@@ -22,8 +22,8 @@ const difference = (a: string, b: string) => `(f32x4.sub ${get(a)} ${get(b)})`;
 const twice = (value: string) => mul(value, int(2));
 
 /**
- * Generates code that reads the next column of a window (4x4 input pixels) and transforms it into
- * the variables `${column}0` to `${column}3`.
+ * Generates code that reads the next column of a window (4x4 input pixels), transforms it, and
+ * stores the results in the variables `${column}0` to `${column}3`.
  */
 const columnText = (column: string): string =>
   lines(

@@ -16,7 +16,7 @@ for (const [name, hex] of Object.entries(modules)) {
 }
 await writeFile(
   resolve(folder, 'probes.ts'),
-  `/** Modules that only a runtime with a variant can validate. ${note} */
+  `/** Small modules, one for each variant. A runtime can validate a module only if it supports its variant. ${note} */
 export const PROBES = ${JSON.stringify(probes)} as const;
 `,
 );

@@ -37,8 +37,8 @@ export interface FuseOptions {
    */
   readonly image?: { readonly wide?: boolean } | undefined;
   /**
-   * Returns whether the backend's kernels implement an activation. Other activations are not fused.
-   * By default, all activations are fused.
+   * Returns whether the backend's kernels implement an activation. Activations for which it returns
+   * false are not fused. By default, all activations are fused.
    */
   readonly activates?: (activation: Activation) => boolean;
   /**
@@ -218,8 +218,8 @@ export class Fuser {
   }
 
   /**
-   * Fuses the attention scores within groups and the weighted sum of the values into one op. Does
-   * nothing if another op reads the scores.
+   * Fuses the scores of attention within groups and the weighted sum of the values into one op.
+   * Does nothing if another op reads the scores.
    */
   #claimAttention(mix: Node<'groupMix'>, id: NodeId): void {
     const [values, from] = mix.inputs;
@@ -239,7 +239,7 @@ export class Fuser {
     });
   }
 
-  /** Fuses a `mul`, `add` or `mix` and the activation that follows it into one op. */
+  /** Fuses a `mul`, `add` or `mix` with the activation that follows it. */
   #claimPointwise(node: Node<'mul' | 'add' | 'mix'>, id: NodeId): void {
     const next = this.#follower(id);
     const follower = next === null ? null : this.graph.nodes[next];

@@ -5,12 +5,14 @@
  * CPU backend computes the ops in WebAssembly or TypeScript (`src/cpu/`).
  *
  * A *value* is the result of a graph node and has the id of that node. `graph.nodes[id]` states its
- * name and shape: a feature map [channels][height * scale][width * scale] for an LR image of
- * `width` x `height` pixels, a vector, or a table (`graph/nonlocalOp.ts`). Backends choose the
- * memory layout. If no op writes a node's value, the node is inside a fused op.
+ * name and shape. A value is a vector, a table (`graph/nonlocalOp.ts`) or a feature map. For an LR
+ * image of `width` x `height` pixels, a map has the shape
+ * [channels][height * scale][width * scale]. Backends choose the memory layout. If no op writes a
+ * node's value, the node is an input or is inside a fused op.
  *
- * Weights have the checkpoint's names and PyTorch's layout: [cOut][cIn][kernel][kernel] for a
- * convolution, [lengthOut][lengthIn] for a linear layer, [channels] for biases and slopes.
+ * Weights keep their names from the network's checkpoint and have PyTorch's layout:
+ * [cOut][cIn][kernel][kernel] for a convolution, [lengthOut][lengthIn] for a linear layer,
+ * [channels] for biases and slopes.
  */
 import { internal } from '../../errors.ts';
 import type { Activation, Graph, GraphNode, MapShape, NodeId } from '../../graph/graph.ts';
@@ -29,8 +31,8 @@ export interface PRelu {
 }
 
 /**
- * A graph convolution that is part of a fused op. It has zero padding and stride 1, so its input
- * and output have the same size.
+ * A convolution node that is part of a fused op. It has zero padding and stride 1, so its input and
+ * output have the same size.
  */
 export interface ConvLayer {
   readonly kernel: 1 | 3;
@@ -49,7 +51,7 @@ export interface LinearLayer {
 }
 
 interface Fused {
-  /** The name of the last node that the op computes. */
+  /** The name of the last node that the op computes; for `unpack` and `pack`, the op's type. */
   readonly name: string;
   /** The number of multiply-adds per LR pixel in the op's convolutions and attention. */
   readonly multiplyAdds: number;
@@ -81,8 +83,8 @@ export interface ConvOp extends Fused, ConvLayer {
   readonly upsample: number;
   readonly act0: Activation | PRelu | null;
   /**
-   * The factor of the convolution's result in the first formula. It is 1 if there is no `addend` or
-   * if `mix` is given.
+   * The number called `factor` in the first formula above. It is 1 if there is no `addend` or if
+   * `mix` is given.
    */
   readonly factor: number;
   /**
@@ -170,8 +172,8 @@ export interface AttentionGateOp extends Fused {
 /**
  * The second half of an attention-in-attention block, only at fusion level `blocks`:
  *   out = x + last(lrelu(p[0] * k4(gated) + p[1] * non(t)))
- * Its two weights are `p = softmax(w2(relu(w1(pool(t)))) / temperature)`. If another block with the
- * same number of channels reads the result, the op also computes that block's
+ * Here, `p = softmax(w2(relu(w1(pool(t)))) / temperature)` is a vector of two weights. If another
+ * block with the same number of channels reads the result, the op also computes that block's `t`:
  * `nextT = lrelu(first(out))`. It does not do so if `first(out)` must be written to memory, because
  * the op would write only `nextT`. No convolution has a bias.
  */
@@ -253,8 +255,8 @@ export interface PixelLayer {
 }
 
 /**
- * Only `merge.ts` creates the following ops, and only for the GPU. In these ops, `next` is a second
- * layer, which reads the op's result and is computed by the same op.
+ * Only `merge.ts` creates the following ops, and only for the GPU. In these ops, `next` is a
+ * further layer, which the op computes from its own result.
  *
  * A view of consecutive channels of a map, starting at `first`. Nothing is copied.
  */
@@ -277,8 +279,8 @@ export interface PixelLayerOp extends Fused, PixelLayer {
 }
 
 /**
- * Computes `y = r + conv(activation(u) * v)`, where `u` is the first half of the channels of a 3x3
- * depthwise convolution of `x`, and `v` is the second half.
+ * Computes `y = r + conv(activation(u) * v)`. A 3x3 depthwise convolution of `x` yields `u` in the
+ * first half of its output channels and `v` in the second half.
  */
 export interface GatedProjectionOp extends Fused {
   readonly op: 'gatedProjection';

@@ -56,8 +56,9 @@ describe('merge', () => {
     expect(countOf(network, 'view')).toBe(slices.length + 12);
     const kept = new Set([idOf(network, 'block1.LB2.left')]);
     expect(countOf(network, 'slice', kept)).toBe(1);
-    // With 12 features, each step splits its channels into the first 3 and the rest. The rest
-    // begins in the middle of a vector of four channels, so it cannot be read in place.
+    // With 12 features, the result of each LB layer is split into its first 3 channels and the
+    // rest. The rest begins in the middle of a vector of four channels, so it cannot be read in
+    // place.
     const narrow = asid({ scale: 2, features: 12 });
     expect(countOf(narrow, 'slice')).toBeGreaterThan(0);
   });

@@ -333,9 +333,9 @@ class Merger {
   }
 
   /**
-   * Merges a 1x1 convolution with the normalisation of its input. If the convolution reads several
-   * maps, it is instead merged with a second 1x1 convolution that reads a slice of the first one's
-   * result, if there is one.
+   * Merges a 1x1 convolution with the normalisation of its input. A convolution that reads several
+   * maps also becomes a `pixelLayer`. If a second 1x1 convolution reads a slice of its result, the
+   * two are merged.
    */
   #pixelLayer(conv: ConvOp): void {
     if (conv.kernel !== 1 || !isBare(conv)) return;

@@ -8,9 +8,9 @@ export type ResourceId = number;
 /** A buffer for pixels, a node's value, or intermediate results such as sums for pooling. */
 export interface Resource {
   readonly name: string;
-  /** Returns how many bytes a tile of `size` LR pixels needs, including its overlap. */
+  /** Returns how many bytes a tile needs. Its `size`, in LR pixels, includes the overlap. */
   readonly bytes: (size: Size) => number;
-  /** Whether the resource has its own buffer instead of a shared slot. */
+  /** Whether the resource has its own buffer. Other resources can share buffers. */
   readonly external: boolean;
 }
 
@@ -82,8 +82,8 @@ export interface Step {
   readonly reads: readonly Operand[];
   readonly writes: readonly ResourceId[];
   /**
-   * Set if the step completes a pooling op. When an image is processed in tiles, `statistics.ts`
-   * replaces the partial sums that the step reads with the mean of the whole image.
+   * Set if the step completes a pooling op. When an image is processed in tiles, the step reads the
+   * mean of the whole image instead of the partial sums (see `statistics.ts`).
    */
   readonly sums?: Sums;
   readonly scale: number;
@@ -117,7 +117,7 @@ export interface Program {
 }
 
 export interface ImageResources {
-  /** An external resource that holds the part of the LR image from which the tile is computed. */
+  /** An external resource that holds the part of the LR image from which a tile is computed. */
   readonly source: ResourceId;
   /** The upscaled core of the tile. */
   readonly packed: ResourceId;

@@ -140,8 +140,8 @@ export class Arena {
   }
 
   /**
-   * @param size the tile's size in LR pixels, which determines where the parts of a map start in
-   *   their buffer
+   * @param size the tile's size in LR pixels; it determines where each part of a map starts in the
+   *   map's buffer
    */
   #bind({ reads, writes }: Step, index: number, size: Size): GPUBindGroup {
     const { pipeline, layout } = this.#model.pipelines[index];
@@ -207,8 +207,8 @@ export class Arena {
       readonly signal?: AbortSignal | undefined;
       readonly onWork?: (work: number) => void;
       /**
-       * If given, each submission copies a number, its mark, into the receipt. With the marks, the
-       * caller can check that all submissions ran.
+       * If there is a receipt, each submission copies a number, its mark, into it. With the marks,
+       * the caller can check that all submissions ran.
        */
       readonly receipt?: Receipt;
       /**
@@ -228,8 +228,8 @@ export class Arena {
     const stride = uniformStride(this.#device);
     const pieces = dispatches.flatMap((dispatch) => cut(dispatch, pace.submissionWork()));
     const marksAt = pieces.length * stride;
-    // The buffer contains each piece's uniforms and then each submission's mark. A submission
-    // contains at least one piece, so there are at most as many marks as pieces.
+    // The uniform buffer contains each piece's uniforms and then each submission's mark. A
+    // submission contains at least one piece, so there are at most as many marks as pieces.
     const words = new Uint32Array(marksAt / 4 + pieces.length);
     pieces.forEach(({ dispatch, row }, i) => {
       const at = (i * stride) / 4;

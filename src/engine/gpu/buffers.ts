@@ -64,7 +64,7 @@ export async function withBuffers<T>(
   try {
     return await work(buffers);
   } finally {
-    // Waits for submitted GPU work, because it still uses the buffers.
+    // Waits for submitted GPU work, because it may still use the buffers.
     await pace?.drain();
     buffers.destroy();
   }

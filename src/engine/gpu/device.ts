@@ -261,7 +261,7 @@ export class Device {
   }
 
   /**
-   * Awaits a promise from the GPU that might never settle.
+   * Awaits a GPU promise that might never settle.
    * @param what describes the awaited work in the error's message
    * @param work the number of submitted multiply-adds; more work is allowed more time
    * @param isCompiling see `Watchdog.watch`

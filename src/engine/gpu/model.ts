@@ -24,9 +24,7 @@ export interface Model {
 /** Some kernels bind their weights as uniforms. */
 const WEIGHTS = USAGE.STORAGE | USAGE.UNIFORM | USAGE.COPY_DST | USAGE.COPY_SRC;
 
-/**
- * Compiles the pipelines of a program's steps concurrently, and each kernel only once per device.
- */
+/** Compiles a program's pipelines concurrently. A device compiles each kernel only once. */
 export const compileSteps = (device: Device, { steps }: Program): Promise<Pipeline[]> =>
   Promise.all(steps.map(({ kernel }) => device.compile(kernel)));
 
@@ -38,7 +36,7 @@ export async function uploadModel(
   weights: NetworkWeights,
 ): Promise<Model> {
   const compiling = compileSteps(device, program);
-  compiling.catch(() => {}); // Awaited below, unless the upload fails first.
+  compiling.catch(() => {}); // The promise is awaited below, unless the upload fails first.
   const { minStorageBufferOffsetAlignment, minUniformBufferOffsetAlignment } = device.limits;
   const align = Math.max(minStorageBufferOffsetAlignment, minUniformBufferOffsetAlignment);
   const spans = new Map<string, Span>();

@@ -20,7 +20,7 @@ export interface MemoryPlan {
  * Assigns lifetimes greedily to reusable slots and keeps the slots small. The lifetimes are
  * processed in order of first use. Each one takes the free slot with the tightest fit. If no free
  * slot is large enough, the largest free slot grows. If no slot is free, a new one is added.
- * Buffers of zero bytes get no slot. A slot is free again after the last dispatch that uses it, so
+ * Buffers of zero bytes get no slot. A slot is free again when the lifetime in it has ended, so
  * lifetimes in one slot never overlap.
  */
 export function planMemory(lifetimes: readonly Lifetime[]): MemoryPlan {

@@ -7,7 +7,7 @@ beforeEach(() => {
 afterEach(() => vi.useRealTimers());
 
 /**
- * Creates a fake device. Each call of `onSubmittedWorkDone` takes the next value of `latencies` and
+ * Creates a fake device. Each call to `onSubmittedWorkDone` takes the next value of `latencies` and
  * resolves after that many milliseconds. Once all values are used, the last one is repeated.
  */
 function fakeDevice(...latencies: number[]) {

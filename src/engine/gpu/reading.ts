@@ -22,7 +22,7 @@ export class Reading {
 
   /**
    * @param buffers owns the new buffers
-   * @param bytes maximum bytes of a result and its receipt, without the mark
+   * @param bytes the maximum size in bytes of a result and its receipt, not counting the mark
    * @throws CrispenError `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST`
    */
   static async create(buffers: Buffers, bytes: number): Promise<Reading> {

@@ -50,7 +50,7 @@ export class Watchdog {
 
   /**
    * Returns `promise`, and calls `onHang` if the GPU stops responding before the promise settles.
-   * @param what describes the awaited work in the error's message
+   * @param what describes the awaited work; it is passed to `onHang`
    * @param work the number of submitted multiply-adds
    * @param isCompiling whether the driver is compiling, which can take a minute for one kernel
    */

@@ -49,7 +49,7 @@ export interface AttentionBlock {
    */
   readonly branches: readonly [attention: number, nonAttention: number] | null;
   /**
-   * Pixel attention: the factor of each channel and pixel, from 0 to 1 (-0.5 to 0.5 in SPAN). If
+   * Pixel attention: the factor for each channel and pixel, from 0 to 1 (-0.5 to 0.5 in SPAN). If
    * the block is part of an upsampler, this map is larger than the network's input.
    */
   readonly attention: AttentionMaps | null;

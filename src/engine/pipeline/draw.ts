@@ -10,8 +10,8 @@ const [COPY_SRC, COPY_DST, STORAGE_BINDING] = [0x1, 0x2, 0x8];
 
 export interface Surface {
   /**
-   * A texture of the result's size in the format `rgba8unorm`, with the usages `COPY_SRC` and
-   * `COPY_DST`.
+   * A texture of the result's size in the format `rgba8unorm`, with the usages `COPY_SRC`,
+   * `COPY_DST` and `STORAGE_BINDING`.
    */
   readonly texture: GPUTexture;
   /** Draws a tile. See `UpscaleOptions.draw`. */
@@ -24,8 +24,8 @@ export interface Surface {
 /**
  * Creates a surface for one result.
  * @param size the size of the result
- * @param scale the network's scale. A tile's core is in LR pixels, and the texture is `scale` times
- *   as wide and high as the LR image.
+ * @param scale the network's scale. A tile's core is measured in LR pixels, and the texture is
+ *   `scale` times as wide and high as the LR image.
  * @throws CrispenError `OUT_OF_MEMORY`, `DEVICE_LOST`
  */
 export async function makeSurface(device: Device, size: Size, scale: number): Promise<Surface> {
@@ -39,7 +39,7 @@ export async function makeSurface(device: Device, size: Size, scale: number): Pr
     });
   const { pipeline, layout } = await device.compileShader('pixels to texture', pixelsToTexture);
   const texture = await device.scoped('allocating the result', () => make(size));
-  // The kernel reads the row length from the texture's size, so each tile size has its own texture.
+  // The shader uses the texture's width as the row length, so each tile size needs its own texture.
   const tiles = new Map([[`${size.width}x${size.height}`, texture]]);
   return {
     texture,

@@ -32,7 +32,7 @@ function pass(scale: 2 | 3 | 4, amplitude = 0.15): Pass {
     scale,
     run: async (image, options, sink) => {
       const { image: whole, report } = await upscaleOnCpu(network, weights, image, options);
-      // Returns the result in strips of three rows, like a tiled run.
+      // Like a tiled run, this delivers the result in strips, here of up to three rows.
       for (let y = 0; y < whole.height; y += 3) {
         const height = Math.min(3, whole.height - y);
         const data = whole.data.slice(y * whole.width * 4, (y + height) * whole.width * 4);

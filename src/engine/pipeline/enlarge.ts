@@ -40,12 +40,12 @@ export interface EnlargePlan {
 export interface EnlargeReport extends UpscaleReport {
   /** The product of the passes' scales, or 1 without passes. */
   readonly networkScale: number;
-  /** The ids of the models in the order in which they ran. Lanczos alone uses no model. */
+  /** The ids of the models in the order in which they ran. The list is empty without passes. */
   readonly passes: readonly string[];
 }
 
 /**
- * Enlarges or reduces an image to a size, and passes rows to `sink` as they are finished.
+ * Enlarges or reduces an image to the plan's size, and passes rows to `sink` as they are finished.
  *
  * The networks receive opaque colours (`opaqueColours`) and no alpha. The image's own alpha is
  * enlarged with Lanczos. A grey image (`R = G = B` in all visible pixels) stays grey, because all
@@ -163,7 +163,7 @@ class AlphaRows {
     this.#rows = resizer.push(data);
   }
 
-  /** Sets the alpha values in the enlarged image's next rows. */
+  /** Sets the alpha values in the next rows of the enlarged image. */
   async apply(rows: Samples): Promise<void> {
     for (let i = 3; i < rows.length; i += 4) {
       if (this.#at === this.#current.length) {

@@ -32,7 +32,7 @@ export interface ResizeSpec {
   readonly depthOut: Depth;
   /** If null, the CPU resizes with the reference kernels. */
   readonly device: Device | DeviceSource | null;
-  /** The approximate size in bytes of the rows that are processed at a time; default 16 MiB. */
+  /** The approximate size in bytes of the rows that are processed together; default 16 MiB. */
   readonly stripBytes?: number | undefined;
 }
 
@@ -42,8 +42,8 @@ export interface ResizeSpec {
  */
 interface Passes {
   /**
-   * Resizes rows of the source horizontally and writes them to the ring buffer. `row` is the index
-   * of the first row in `pixels`.
+   * Resizes rows of the source horizontally and writes them to the ring buffer. `pixels` starts
+   * with row `row` of the source.
    */
   columns(pixels: Samples, row: number): Promise<void>;
   /** Computes `count` rows of the result, starting with row `row`. */
@@ -70,7 +70,7 @@ const STRIP_BYTES = 2 ** 24;
  *
  * The filter is Lanczos with three lobes, widened by the reduction factor for antialiasing. Edges
  * are mirrored. The computation uses f32, premultiplied alpha and linear light according to the
- * sRGB curve. Display P3 has the same curve, and the gamma of other profiles is similar. The
+ * sRGB curve. Display P3 has the same curve, and that of other colour profiles is similar. The
  * weights sum to one, so flat areas keep their values, whether transparent or opaque.
  */
 export class RowResizer {
@@ -265,8 +265,8 @@ class GpuPasses implements Passes {
 }
 
 /**
- * Runs `work`. If the device is lost and can be replaced, runs it again, up to `MOST_LOSSES` times
- * in all.
+ * Runs `work`. If the device is lost and can be replaced, `work` runs again, up to `MOST_LOSSES`
+ * times in all.
  */
 async function whileLost<T>(work: () => Promise<T>, canRenew: boolean): Promise<T> {
   for (let losses = 1; ; losses++) {

@@ -38,8 +38,8 @@ function bordered(
   const tiler = tilerFor(whole, network, 'zero', squares);
   const inside = (strips: readonly StripPlan[]) => withoutBorder(strips, image, border);
   /**
-   * Whether one tile covers the whole image. If so, `pools` is false, because this tile computes
-   * the statistics of the whole image itself.
+   * Whether one tile covers the whole image. If so, `pools` is false, because this tile itself
+   * computes the statistics of the whole image.
    */
   let single = false;
   return {
@@ -92,7 +92,7 @@ function partOf(image: RgbaImage, { x, y, width, height }: Rect): RgbaImage {
   return gather(image, columns, rows);
 }
 
-/** Collects the pixels at the given columns and rows. */
+/** Returns an image made of the pixels in the given columns and rows. */
 function gather(image: RgbaImage, columns: readonly number[], rows: readonly number[]): RgbaImage {
   const [width, height] = [columns.length, rows.length];
   const pixels = samplesOf(depthOf(image), width * height);
@@ -137,8 +137,8 @@ const moved = (strips: readonly StripPlan[], by: number): StripPlan[] =>
 
 /**
  * Enlarges each core on the left and at the top, so that its `x` and `y` are multiples of
- * `multiple`, as `tiler.halve` requires. Cores that `withoutBorder` has clipped can have other
- * positions.
+ * `multiple`, as `tiler.halve` requires. They might not be multiples after `withoutBorder` has
+ * clipped the core.
  */
 const inCells = (strips: readonly StripPlan[], multiple: number): StripPlan[] =>
   strips.map((strip) => ({

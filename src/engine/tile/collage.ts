@@ -1,6 +1,7 @@
 /**
- * Provides the samples of an image from which `statistics.ts` gathers statistics. A sample is the
- * whole image or, if that does not fit into memory, a collage: a smaller image made of its parts.
+ * Provides the samples from which `statistics.ts` gathers the statistics of an image. A sample is
+ * the whole image or, if that does not fit into memory, a collage: a smaller image made of parts of
+ * the whole image.
  */
 import type { Size } from '../../geometry.ts';
 import type { RgbaImage } from '../../image/image.ts';

@@ -6,7 +6,7 @@ import { Engine, type Model } from '../engine.ts';
 
 /** Determines when the test device reports that it is out of memory. */
 interface Shortage {
-  /** The device refuses feature maps that are larger than this many bytes. */
+  /** The device refuses feature maps of more than this many bytes. */
   largest: number;
   /** The number of submissions that succeed before one is refused. If negative, none is refused. */
   submission: number;
@@ -83,8 +83,8 @@ describe('a device that is short of memory', () => {
         return null;
       });
       if (result) {
-        // The engine refused the previous budget, which was only 10,000 bytes lower. These tiles
-        // are therefore about as small as the engine allows.
+        // The engine refused the previous budget, which was only 10,000 bytes lower. The tiles of
+        // this run are therefore about as small as the engine allows.
         expect(memoryBudget).toBeGreaterThan(300_000);
         expect(result.report.tiles).toBeGreaterThan(10);
         expect(result.report.gpuBytes).toBeLessThanOrEqual(memoryBudget);

@@ -12,7 +12,7 @@ import { Receipt } from '../gpu/receipt.ts';
 import type { Strip, StripSink, UpscaleOptions } from '../types.ts';
 import type { StripPlan } from './tiler.ts';
 
-/** The buffers of a job. */
+/** The GPU buffers that a `StripRun` needs to process its tiles. */
 export interface Job {
   readonly arena: Arena;
   /**
@@ -43,7 +43,7 @@ function stagingBytes({ network, program }: Model, size: Size): number {
 /**
  * Returns the memory in bytes that `makeJob` allocates for tiles of `size` with `stagings` staging
  * buffers. `uniforms` is the size of the uniform buffer, and `maps` is the total size of all other
- * buffers. None of the other buffers is larger than `largest`.
+ * buffers. No buffer that `maps` includes is larger than `largest`.
  */
 export function plannedBytes(device: Device, model: Model, size: Size, stagings: number) {
   const { totalBytes, externalBytes, largest } = planProgram(model.program, size, new Set());
@@ -147,7 +147,7 @@ export class StripRun {
   #left: readonly StripPlan[];
   /** The SR pixels of the strip in progress. */
   #data: Uint8Array<ArrayBuffer> | null = null;
-  /** An error that the sink threw, which must not be treated as a GPU failure. */
+  /** An error that the sink threw. It must not be treated as a GPU failure. */
   #sinkError: unknown = null;
   tiles = 0;
   dispatches = 0;
@@ -212,7 +212,7 @@ export class StripRun {
        * Copies the tile's part of the trunk's last map, which `model` reads, into the arena.
        */
       readonly fill?: TileFill | undefined;
-      /** The pooling means that were computed in advance for all tiles, by resource. */
+      /** Pairs of a resource and the pooling means to write to it. All tiles use the same means. */
       readonly inputs: readonly (readonly [ResourceId, Float32Array<ArrayBuffer>])[];
     },
   ): Promise<void> {
@@ -265,7 +265,7 @@ export class StripRun {
         await delivery;
         throwIfAborted(signal);
         delivery = this.#deliver(to, bytes, strip, tile, receipt, doneWord(sized, view.mark));
-        delivery.catch(() => {}); // The next `await delivery` throws any error.
+        delivery.catch(() => {}); // If delivery fails, the next `await delivery` throws the error.
       }
       await delivery;
     } finally {

@@ -7,7 +7,7 @@ import type { RgbaImage } from '../../image/image.ts';
 import type { Network } from '../../networks/network.ts';
 import type { Edge } from '../types.ts';
 
-/** A full-width strip of an image and its tiles. The enlarged image is delivered in strips. */
+/** A full-width strip of an image, with its tiles. The enlarged image is delivered in strips. */
 export interface StripPlan {
   readonly y: number;
   readonly height: number;
@@ -76,8 +76,8 @@ export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares
       cutTiles(
         image,
         // `cutTiles` rounds the width down to whole cells. Adding one cell ensures that the rounded
-        // width is not smaller than the image. The height is a whole number of cells, chosen so
-        // that at most `count` cores cover the image.
+        // width still covers the image. The height is a whole number of cells, chosen so that at
+        // most `count` cores cover the image.
         {
           width: image.width + multiple,
           height: Math.ceil(image.height / multiple / count) * multiple,
@@ -90,10 +90,10 @@ export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares
 }
 
 /**
- * Cuts a rectangle into cores of nearly equal size, each at most as large as `core`. A source is
- * the core plus the overlap (half the receptive field). If the edge is `zero`, sources are clipped
- * to the image, except that the last cells can extend past it. The network's zero padding then
- * applies only at the image's true border.
+ * Cuts a rectangle into cores of nearly equal size, each at most as large as `core`. A tile's
+ * source is its core plus the overlap (half the receptive field). If the edge is `zero`, sources
+ * are clipped to the image, except that the last cells can extend past it. The network's zero
+ * padding then applies only at the image's true border.
  */
 export function cutTiles(
   image: { readonly width: number; readonly height: number },

@@ -44,8 +44,8 @@ const tiny = (scale: Scale): Network =>
  * second upsampling stage, which only the x4 network has. In each block, the weights of two layers
  * are multiplied by 5 and 3: the last layer of the dynamic attention module (`ADM.2`) and the
  * convolution that reads the sum of the two branches (`conv_last`). This makes the image-wide
- * statistics affect the result as much as in trained networks. Otherwise, the factors of both
- * branches would stay near one half for every image.
+ * statistics affect the result as much as in trained networks. Otherwise, the factors that
+ * the module computes for the two branches would stay near one half for every image.
  */
 const weights: TensorMap = new Map(
   [...readSafetensors(read('test/golden/tiny_a2n_x4_8x8.safetensors')).tensors]
@@ -259,7 +259,7 @@ describe('tiles with image-wide statistics', () => {
     const model = modelOf(2);
     const whole = (await engine.upscale(model, image)).image;
     const tiled = (await engine.upscale(model, image, { tileSize: 20 })).image;
-    // The left part of the drawing shows how the tiled result differs from the untiled one. For the
+    // The left part of `drawn` shows how the tiled result differs from the untiled one. For the
     // right part, each quarter of the image, with its overlap of 8 pixels, is upscaled as a
     // separate image.
     const drawn: Rgba8Image = { width: 168, height: 80, data: new Uint8ClampedArray(168 * 80 * 4) };

@@ -14,7 +14,7 @@ import { regionOf } from './tiler.ts';
  * The side length in pixels of the texture, which is a part of `brick.png`. With `CRISPEN_LARGE=1`,
  * the texture is all of `brick.png`, and the test takes several minutes on a software adapter.
  * Opposite edges of this image do not quite match: it changes by 28 levels on average from its last
- * row to its first, but by less than 13 between any other two neighbouring rows.
+ * row to its first, but by less than 13 between any other pair of neighbouring rows.
  */
 const SIDE = process.env.CRISPEN_LARGE === '1' ? 256 : 24;
 const SCALE = 2;

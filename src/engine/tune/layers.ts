@@ -51,7 +51,7 @@ export interface Measurement {
   readonly error: string | null;
 }
 
-/** A convolution with its data. */
+/** A convolution with its input, weights, bias and expected output. */
 export interface Layer {
   readonly spec: ConvSpec;
   readonly element: ElementType;
@@ -68,11 +68,11 @@ export interface Layer {
   readonly expected: readonly { readonly first: number; readonly rows: PlanarMap }[] | null;
 }
 
-/** If the input has more rows than this, only some of the results are checked. */
+/** If the input has more rows than this, only some rows of the result are checked. */
 const MANY_ROWS = 64;
 /**
- * The number of rows that are checked at the top, in the middle and at the bottom of an input with
- * more than `MANY_ROWS` rows.
+ * The number of input rows in a band. If the input has more than `MANY_ROWS` rows, only the results
+ * for three bands are checked: at the top, in the middle and at the bottom.
  */
 const BAND = 4;
 
@@ -297,7 +297,7 @@ export async function timePass(
 const STAMP_BYTES = 16;
 const QUERY_RESOLVE = 0x200;
 
-/** Rounds values to the element type. */
+/** Rounds values to the precision of the element type. */
 export const rounded = (values: Float32Array<ArrayBuffer>, element: ElementType): Float32Array => {
   const { buffer, byteOffset, byteLength } = encodeElements(values, element);
   return decodeElements(buffer.slice(byteOffset, byteOffset + byteLength), element);

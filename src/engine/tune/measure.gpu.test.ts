@@ -5,7 +5,7 @@ import { CONV_VARIANTS } from './tuning.ts';
 
 it('measures every variant that the adapter can run, each checked against the reference', async () => {
   const { measurements, adapter, best } = await tune(testGpu(), {
-    // The second map has many rows, so only its first, middle and last rows are checked.
+    // A map of the second size has many rows, so only its first, middle and last rows are checked.
     sizes: [
       { width: 9, height: 5 },
       { width: 5, height: 131 },

@@ -46,7 +46,7 @@ export interface TuneOptions {
 
 export interface TuneResult {
   readonly adapter: AdapterReport;
-  /** Whether times come from GPU timestamps or were measured from submission to completion. */
+  /** How convolutions were timed: with GPU timestamps, or from submission to completion. */
   readonly clock: 'timestamps' | 'wall';
   readonly measurements: readonly Measurement[];
   readonly family: string;

@@ -14,8 +14,8 @@ import {
 export interface QuickOptions {
   readonly signal?: AbortSignal | undefined;
   /**
-   * The GPU time in milliseconds that the measurement may take, excluding compilation. The default
-   * is 250.
+   * The total GPU time in milliseconds that the timed runs may take. Compilation and the checks of
+   * results do not count. The default is 250.
    */
   readonly budgetMs?: number;
   /** The side length in pixels of the map on which variants are timed. The default is 256. */
@@ -29,7 +29,7 @@ export interface QuickOptions {
 
 export interface QuickResult {
   readonly choice: Choice;
-  /** The GPU time in milliseconds that the measurement took. */
+  /** The total GPU time in milliseconds that the timed runs took. */
   readonly spentMs: number;
   /**
    * One entry for each candidate that was timed on both test layers: the precision, the method and
@@ -46,8 +46,8 @@ const SIDE = 256;
  */
 const CHECKED = { width: 35, height: 33 };
 /**
- * The time in milliseconds that the runs of one measurement take together. A single run could be
- * too short to measure, because browsers round timestamps to 0.1 ms.
+ * The time in milliseconds that the runs of one measurement should take together. A single run
+ * could be too short to measure, because browsers round timestamps to 0.1 ms.
  */
 const SAMPLE_MS = 3;
 const MOST_RUNS = 32;
@@ -169,7 +169,7 @@ async function timeCandidates(
 }
 
 /**
- * Returns the time of one run in milliseconds, or null if the budget has too little time left. The
+ * Returns the time of one run in milliseconds, or null if too little of the budget is left. The
  * time is the mean of several runs, which together take about `SAMPLE_MS`.
  */
 async function sample(

@@ -20,8 +20,8 @@ export interface Methods {
   readonly fuse: Fusion;
   readonly conv: ConvChoice;
   /**
-   * Whether to use the variants of the non-local kernels that need subgroup quads
-   * (kernels/nonlocal/nonlocalQuad.ts).
+   * Whether non-local and transformer ops use kernels that need subgroup quads
+   * (kernels/nonlocal/nonlocalQuad.ts, kernels/transformer/merged.ts).
    */
   readonly quads: boolean;
   /**
@@ -124,11 +124,11 @@ export interface Family extends Choice {
 
 /**
  * The kernel variants and the fusion level for each family of adapters. The first match wins.
- * `npm run tune` measures an adapter and prints a line for this table. SwiftShader was measured,
- * and so were earlier versions of the kernels on one NVIDIA H200 (BENCHMARKS.md). On the H200, the
- * fusion level `blocks` moved a third as many bytes as `ops` but was no faster, so no family uses
- * `blocks`. The choices for the other families are based on known properties of their hardware. The
- * option `tune: 'quick'` measures the convolution variants on the user's adapter.
+ * `npm run tune` measures an adapter and prints a line for this table. Two adapters were measured:
+ * SwiftShader, and an NVIDIA H200 with earlier versions of the kernels (BENCHMARKS.md). On the
+ * H200, the fusion level `blocks` moved a third as many bytes as `ops` but was no faster, so no
+ * family uses `blocks`. The choices for the other families are based on known properties of their
+ * hardware. The option `tune: 'quick'` measures the convolution variants on the user's adapter.
  */
 export const FAMILIES: readonly Family[] = [
   { family: 'swiftshader', matches: /swiftshader/i, fuse: 'ops', conv: 'quad', tileColumns: 8 },
@@ -142,8 +142,8 @@ export const FAMILIES: readonly Family[] = [
     tileColumns: 8,
   },
   {
-    // Loads from memory were the bottleneck. If the weights are in workgroup memory, a single load
-    // provides a weight to a whole subgroup.
+    // On the H200, loads from memory were the bottleneck. If the weights are in workgroup memory, a
+    // single load provides a weight to a whole subgroup.
     family: 'nvidia',
     matches: /nvidia|geforce/i,
     fuse: 'ops',
@@ -157,8 +157,8 @@ export const FAMILIES: readonly Family[] = [
   { family: 'intel', matches: /intel/i, fuse: 'ops', conv: 'shared', tileColumns: 16 },
   // These GPUs have few registers. With `short`, each invocation computes only 4 pixels.
   { family: 'qualcomm', matches: /qualcomm|adreno/i, fuse: 'ops', conv: 'short', tileColumns: 8 },
-  // These GPUs have few registers, too. Their workgroup memory is ordinary cached memory, so it
-  // would not be faster to read weights from there.
+  // These GPUs have few registers, too. Their workgroup memory is ordinary cached memory, so
+  // reading weights from it would be no faster.
   {
     family: 'arm',
     matches: /\barm\b|mali|immortalis/i,
@@ -170,8 +170,8 @@ export const FAMILIES: readonly Family[] = [
 ];
 
 /**
- * This variant is used for layers that the chosen variant does not support, and on adapters that
- * lack a feature that the chosen variant needs.
+ * The variant for layers that the chosen variant does not support, and for adapters that lack a
+ * feature that the chosen variant needs. `quad`, `quad3` and `quad5` fall back to `plain` instead.
  */
 const FALLBACK = 'strips';
 

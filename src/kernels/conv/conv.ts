@@ -62,9 +62,9 @@ export interface ConvSpec {
   readonly factor: number;
   readonly act1: Activation | null;
   /**
-   * If given, `m` is a vector of two weights, and `mix` is the index of the weight that multiplies
-   * the result of `act0`. The other weight multiplies the addend `r`. In this case, `multiply` and
-   * `add` are false.
+   * If `mix` is given, `m` is a vector of two weights, and `mix` is the index of the weight that
+   * multiplies the result of `act0`. The other weight multiplies the addend `r`. In this case,
+   * `multiply` and `add` are false.
    */
   readonly mix?: 0 | 1 | undefined;
   /** Whether workgroups also sum their results for a pooling op (`ConvVariant.pools`). */
@@ -88,15 +88,15 @@ export const CONV_WORDS = {
 export type ConvParams = Params<keyof typeof CONV_WORDS>;
 
 /**
- * The contract that all variants share. The weights come from `packConvWeights` and the bias from
- * `packBias`.
+ * The contract that all variants share for layers without `pool`. The weights come from
+ * `packConvWeights` and the bias from `packBias`.
  */
 export const CONV = contract(['x', 'weights', 'bias', 'multiplier', 'addend'], ['y'], CONV_WORDS);
 const POOLING = contract(CONV.reads, ['y', 'partials'], CONV_WORDS);
 
 /**
  * A kernel that computes a convolution. With `pool`, it also writes the sums of each workgroup's
- * results to `partials`, [workgroups along `x` and `y`][blocks] vec4f.
+ * results to `partials`, an array [workgroups along `x` and `y`][blocks] of vec4f.
  */
 export type ConvKernel = Kernel<
   (typeof CONV.reads)[number],
@@ -119,8 +119,8 @@ export interface ConvVariant {
   readonly only?: ElementType;
   /**
    * Whether the variant's workgroups can sum their results (`ConvSpec.pool`). The property is
-   * absent where a separate summing step is better: software drivers take longer for the barriers
-   * than for that step, and small workgroups produce too many sums.
+   * absent where a separate summing step is better: on software drivers, the barriers that such
+   * sums need take longer than that step, and small workgroups produce too many sums.
    */
   readonly pools?: boolean;
   readonly kernel: (spec: ConvSpec, element: ElementType) => ConvKernel;
@@ -208,7 +208,7 @@ const MOST_CHUNKS = 8;
 
 /**
  * The constants of store.wgsl for a convolution that reads one map. With them, the kernel supports
- * every epilogue except one with `mix` (`ConvSpec.mix`).
+ * all epilogues without `mix` (`ConvSpec.mix`).
  */
 export const STORE: Constants = {
   PARTS: false,

@@ -29,7 +29,7 @@ describe('3x3 convolution with pixel attention', () => {
   it.each([
     [1, 1, 2, 8, 8],
     [5, 7, 2, 8, 6],
-    [4, 4, 2, 40, 24], // Exactly one workgroup, with A2N's channels.
+    [4, 4, 2, 40, 24], // Exactly one workgroup, with A2N's numbers of channels.
     [9, 3, 3, 5, 7],
     [13, 9, 1, 8, 4],
   ])('of %i x %i through nearest x%i, %i -> %i channels', async (w, h, upsample, cIn, cOut) => {

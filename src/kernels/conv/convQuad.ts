@@ -20,8 +20,8 @@ export type QuadBlocks = 3 | 5;
 const HEAD = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
 
 /**
- * Creates the variant (QUAD in conv.wgsl) for devices that have the feature `subgroups` and slow
- * loads from memory. An invocation always computes 5 blocks of a 1x1 layer, and 3 blocks of a 3x3
+ * Creates the variant (QUAD in conv.wgsl) for devices that have the feature `subgroups` but load
+ * slowly from memory. An invocation always computes 5 blocks of a 1x1 layer, and 3 blocks of a 3x3
  * layer with a multiplication, an addition or a PReLU.
  * @param blocks the number of blocks for all other layers; if null, `quadBlocks` chooses it for
  *   each layer
@@ -75,7 +75,7 @@ function blocksPerInvocation(spec: ConvSpec, blocks: QuadBlocks | null): QuadBlo
   return multiply || add || act0 === 'prelu' ? 3 : (blocks ?? quadBlocks(spec));
 }
 
-/** Whether these kernels support the layer's activations. */
+/** Whether the kernels of this variant support the layer's activations. */
 function isQuadSpec({ act0, act1 }: ConvSpec): boolean {
   const first = act0 === 'prelu' || isLinear(act0) || act0?.fn === 'sigmoid';
   return first && isLinear(act1);

@@ -75,7 +75,7 @@ const halfMap = (channels: number, height: number, width: number, seed: number):
 /** Converts a map to the layout for `runKernel`, which stores it as f16. */
 const encoded = (map: PlanarMap): Float32Array<ArrayBuffer> => toBlocked(map);
 
-/** Decodes a map that a kernel wrote as f16. */
+/** Returns the planar values of a map that a kernel wrote as f16. */
 const decoded = (words: Uint32Array, { channels, height, width }: PlanarMap): Float32Array =>
   fromBlocked(written(words), channels, height, width).data;
 

@@ -41,8 +41,8 @@ function dot(a: Float64Array, b: Reals, at = 0): number {
 }
 
 /**
- * Adds `weight` times the row that starts at `rows[at]` to `sum`. JavaScript engines optimise this
- * function better than an inline loop.
+ * Adds a row, multiplied by `weight`, to `sum`. The row starts at `rows[at]`. JavaScript engines
+ * optimise this function better than an inline loop.
  */
 function addScaled(sum: Float64Array, weight: number, rows: Float64Array, at: number): void {
   for (let c = 0; c < sum.length; c++) sum[c] += weight * rows[at + c];

@@ -93,8 +93,8 @@ export const similarityConstants = (spec: SimilaritySpec): Constants => ({
 });
 
 /**
- * The bindings are `similar` and `codes`. The uniform's fields are `length` and `in_use`. The grid
- * is `lineGrid(length, rounds)`.
+ * The bindings are `similar` and `codes`. The uniform's fields are `length` and `in_use` (the
+ * number of clusters to compare, or 0 for all). The grid is `lineGrid(length, rounds)`.
  */
 export const argmaxKernel = (clusters: number) =>
   kernel(
@@ -332,8 +332,8 @@ export const plainProducts: RowProducts = {
 };
 
 /**
- * Creates a kernel for scores with a bias. Its uniform has the fields from `windowParams` and
- * `bias_blocks`, the number of blocks in a row of `bias`.
+ * Creates a kernel for scores with a bias. In addition to the fields from `windowParams`, its
+ * uniform has `bias_blocks`, the number of blocks in a row of `bias`.
  */
 export const biasedScoresKernel = (element: ElementType = 'f32') =>
   kernel('biased scores', element, { BIASED: true }, BIASED_SCORES, 'nonlocal/rowScores');

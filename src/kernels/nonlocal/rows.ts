@@ -1,4 +1,4 @@
-/** Packs the rows of tables for GPU memory. Each row is padded to whole vectors of four. */
+/** Packs the rows of tables for GPU memory. Each row is padded to a multiple of four values. */
 import { blocksOf } from '../kernel.ts';
 
 /**

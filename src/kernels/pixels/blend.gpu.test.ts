@@ -15,7 +15,8 @@ it.each([
   const before = randomMap(3, bandRows, bandWidth, 2);
   const band = toBlocked(before);
   for (let i = 0; i < bandRows * bandWidth; i++) band[4 * i + 3] = 2;
-  // The tile starts in the band's last row, so its other rows wrap around to the band's first rows.
+  // The band contains the sums of earlier tiles. This tile starts in the band's last row, so its
+  // other rows wrap around to the band's first rows.
   const [col0, row0, fresh] = [2, bandRows - 1, { col: 2, row: 3 }];
   const core = { width: Math.ceil(width / 2), height: Math.ceil(height / 2) };
   const [sums, mean] = await runKernel(blendKernel(), {

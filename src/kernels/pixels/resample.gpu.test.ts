@@ -41,8 +41,8 @@ describe.each(DEPTHS)('resampling %i bits', (depth) => {
   it.each(SIZES)('columns: %i to %i, %i rows, in a ring', async (width, out, rows) => {
     const pixels = samples(depth, width * rows, 7);
     const taps = tapRuns(width, out, 'lanczos3');
-    // The first row of `pixels` is row 4 of the image. The ring stores each row at its number
-    // modulo `rows`.
+    // The first row of `pixels` is row 4 of the image. Row `r` of the image is stored in row
+    // `r % rows` of the ring buffer.
     const ring = { rows, data: new Float32Array(rows * out * 4) };
     resampleColumnsReference(pixels, width, 4, taps, ring);
     const [made] = await runKernel(resampleColumnsKernel(depth === 16), {
@@ -80,8 +80,8 @@ describe.each(DEPTHS)('resampling %i bits', (depth) => {
 });
 
 it('leaves no column or row without its own value', async () => {
-  // The pixels of this image differ, so this test detects a kernel that writes the same pixel
-  // everywhere. The tests above might not.
+  // The pixels of this image differ, so most of the results must differ, too. The tests above would
+  // not detect taps that all read the same pixel, because the reference uses the same taps.
   const pixels = samples(8, 16, 3);
   const taps = tapRuns(16, 16, 'lanczos3');
   const [made] = await runKernel(resampleColumnsKernel(false), {

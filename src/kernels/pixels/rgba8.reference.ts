@@ -102,10 +102,10 @@ export function* unpackRgba8Steps(
 export const unpackRgba8Reference = atOnce(unpackRgba8Steps);
 
 /**
- * Converts planar RGB or luma, in the range 0 to `range`, to RGBA with the bit depth of the LR
- * image. Values are clamped and rounded half to even. Alpha is enlarged bilinearly from the LR
- * image. If the map is luma, the colours of the LR image are enlarged in the same way, and the
- * differences between these colours and their luma are added to the map.
+ * Converts planar RGB or luma, in the range 0 to `range`, to RGBA with the bit depth of the
+ * low-resolution (LR) image. Values are clamped and rounded half to even. Alpha is enlarged
+ * bilinearly from the LR image. If the map is luma, the colours of the LR image are enlarged in the
+ * same way, and the differences between these colours and their luma are added to the map.
  */
 export function* packRgba8Steps(
   map: PlanarMap<Reals>,

@@ -36,7 +36,7 @@ export function* partialConvSteps<T extends Reals>(
 }
 export const partialConvReference = atOnce(partialConvSteps);
 
-/** For each element, returns the mean over its group. A group has consecutive elements. */
+/** For each element, returns the mean over its group. A group consists of consecutive elements. */
 export function groupMeansReference(v: Reals, groups: number): Float64Array {
   const depth = v.length / groups;
   return Float64Array.from(v, (_, c) => {

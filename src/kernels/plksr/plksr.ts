@@ -35,14 +35,14 @@ const source = (name: string, element: ElementType, constants: Constants): strin
 type Strip = 4 | 2;
 
 /**
- * Sizes in bytes. `MEMORY` is the size of the workgroup memory that every device has, and `VECTOR`
- * is the size of a `vec4f`.
+ * Sizes in bytes. `MEMORY` is the amount of workgroup memory that every device supports, and
+ * `VECTOR` is the size of a `vec4f`.
  */
 const [MEMORY, VECTOR] = [16384, 16];
 
 /**
- * Returns the largest strip whose tile fits in the workgroup memory of every device, or null if
- * none fits.
+ * Returns the largest strip for which a workgroup's tile of input pixels fits in the workgroup
+ * memory of every device, or null if there is none.
  */
 const stripFor = (kernel: number): Strip | null =>
   ([4, 2] as const).find((strip) => (15 + kernel) * (4 * strip - 1 + kernel) * VECTOR <= MEMORY) ??
@@ -66,8 +66,8 @@ const PARTIAL_CONV = contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS);
 /**
  * The weights come from `packConvWeights` and the bias from `packBias`. The grid comes from
  * `partialConvGrid`.
- * @throws CrispenError `INTERNAL` for kernels larger than 21 x 21, which do not fit in workgroup
- * memory
+ * @throws CrispenError `INTERNAL` for kernels larger than 21 x 21, because their tiles do not fit
+ * in workgroup memory
  */
 export function partialConvKernel(spec: PartialConvSpec, element: ElementType = 'f32') {
   const strip = stripFor(spec.kernel);

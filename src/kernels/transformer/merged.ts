@@ -1,7 +1,8 @@
 /**
  * Kernels for merged ops (`engine/compile/merge.ts`). In most of these kernels, each invocation
- * processes all channels of its pixels. Each shader states its formula. The weights of all layers
- * of a kernel are in one buffer, layer by layer, as matrices from `packMatrices`.
+ * processes all channels of its pixels. Each shader states its formula. The weights of a kernel's
+ * 1x1 convolutions are in one buffer, one convolution after the other, as matrices from
+ * `packMatrices`.
  */
 import type { Activation } from '../../graph/graph.ts';
 import { type Grouping, windowOf } from '../../graph/transformerOp.ts';
@@ -194,7 +195,7 @@ export function gatedProjectionKernel(
   };
 }
 
-/** Returns the grid of kernels in which each invocation computes a column of `STRIP` pixels. */
+/** Returns the grid for a kernel whose invocations each compute a column of `STRIP` pixels. */
 export const columnGrid = (width: number, height: number, blocks = 1): Grid =>
   mapGrid(width, height, blocks, 1, STRIP);
 

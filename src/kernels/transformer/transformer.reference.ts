@@ -148,9 +148,9 @@ export interface ScoreSpec {
 }
 
 /**
- * Returns a function that finds the pixel of a window that contains channel `c` of a key. A key
- * consists of all channels of `merge` x `merge` pixels. The function returns the position of the
- * pixel, and the index of the channel within the pixel.
+ * Returns a function that finds which pixel of a window contains channel `c` of a key. A key
+ * consists of all channels of `merge` x `merge` pixels. The function returns the pixel's position
+ * in the window, and the index of the channel within the pixel.
  */
 function keyElement({ grouping, channels, merge }: Omit<ScoreSpec, 'query' | 'key' | 'heads'>) {
   const { columns } = windowOf(grouping);
@@ -176,7 +176,8 @@ function tableRow(query: number, key: number, grouping: Grouping, merge: number)
 /**
  * Returns a function that labels positions in a window. Scores between positions with different
  * labels are reduced by 100. If the map is rolled by `shift`, the windows in the last row and
- * column contain pixels from opposite borders of the map, which get different labels.
+ * column contain pixels from opposite borders of the map. Pixels from different borders get
+ * different labels.
  */
 function labelOf(grouping: Grouping, group: number, windows: Size) {
   const { rows, columns } = windowOf(grouping);
@@ -193,8 +194,8 @@ function labelOf(grouping: Grouping, group: number, windows: Size) {
 }
 
 /**
- * Returns the queries, keys or values of one head of a group, with one row of numbers for each. For
- * queries, `spec.merge` must be 1.
+ * Returns the queries, keys or values of one head of a group, one per row. For queries,
+ * `spec.merge` must be 1.
  */
 function headRows(
   map: PlanarMap<Reals>,

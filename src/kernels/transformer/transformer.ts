@@ -190,7 +190,7 @@ function tokenConstants({ grouping, heads, channels, merge }: GroupSpec & { merg
 const keyBlocks = ({ grouping, merge }: Pick<ScoreSpec, 'grouping' | 'merge'>): number =>
   blocksOf(windowOf(grouping).tokens / merge ** 2);
 
-/** Returns the size of the scores in bytes for a map of the given size. */
+/** Returns the size in bytes of the scores for a map of the given size. */
 export function scoreBytes(
   spec: Pick<ScoreSpec, 'grouping' | 'heads' | 'merge'>,
   size: Size,

@@ -2,7 +2,7 @@ import type { Activation } from '../../graph/graph.ts';
 import { activate } from '../activation.ts';
 import type { Reals } from '../planar.ts';
 
-/** Multiplies `x` by a matrix with row-major `weights` and adds `bias`. Sums are f64. */
+/** Multiplies the row-major matrix `weights` by `x` and adds `bias`. Sums are f64. */
 export function linearReference<T extends Reals>(
   x: T,
   weights: Float32Array,

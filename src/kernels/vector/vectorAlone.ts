@@ -23,10 +23,10 @@ const SHADERS: Sources = {
   'vector/vectorActivation': vectorActivationSource,
 };
 
-// Vectors contain statistics of a whole image. A vector has only tens of values, which are f32
-// regardless of the maps' element type. This module has a separate kernel for each op, for graphs
-// that the fused kernel (vector.ts) does not cover. All kernels except the pooling kernels use a
-// single workgroup, with the grid [1, 1, 1].
+// A vector contains values for a whole image, such as the mean of each channel. Vectors are short,
+// and their values are f32 regardless of the maps' element type. This module has a separate kernel
+// for each op, for graphs that the fused kernel (vector.ts) does not cover. All kernels except the
+// pooling kernels use a single workgroup, with the grid [1, 1, 1].
 
 const FINISH = contract(['partials'], ['mean'], { pixels: 'u32', chunks: 'u32' });
 const INNER = contract(['x'], ['partials'], {
@@ -56,7 +56,7 @@ export function poolFinishKernel(channels: number) {
  * The first stage of average pooling over a rectangle of a map. `first` is the rectangle's first
  * row, and also its first column. The bindings are `x` and `partials`. The uniform's fields are
  * `pixels` and `inner_width` (for the rectangle), `width` and `plane` (for the map), `chunks` and
- * `group_row`. `poolPartialGrid` returns the grid for the number of pixels in the rectangle.
+ * `group_row`. `poolPartialGrid` (pool.ts) returns the grid for the rectangle's number of pixels.
  */
 export const poolInnerKernel = (channels: number, first: number, element: ElementType = 'f32') => ({
   label: 'pool inner',

@@ -18,14 +18,15 @@ const POSITIONS = /^(.*\.attns\.([01]))\.pos\.pos_proj\.weight$/;
  * Converts the weights of a DAT to the form that its graph needs. Sums are computed in f64.
  * - Batch norms (with their stored statistics) are folded into the layers before them.
  * - The last layer of a spatial gate has one output channel. Its weights and its bias are repeated,
- *   so that the layer has one output channel per feature.
+ *   so that this layer has as many output channels as `conv_first`.
  * - The results of the small network `attns.#.pos` are added as the table `attns.#.table`, which
  *   has a row for each offset between two pixels of a window. If a window has `rows` x `columns`
  *   pixels, the table's row for an offset of `dy` rows and `dx` columns has the index
  *   `(dy + rows - 1) * (2 * columns - 1) + dx + columns - 1`.
  *
  * Other tensors are unchanged.
- * @param split the numbers of rows and columns in a window, for the first half of the channels
+ * @param split the numbers of rows and columns in a window for the first half of the channels; for
+ *   the second half, they are swapped
  */
 export function foldDat(tensors: TensorMap, split: readonly [number, number]): TensorMap {
   const result = new Map(tensors);
@@ -90,7 +91,7 @@ function foldNorm(
 
 /**
  * Computes the rows of a window's position table. Each offset passes through a linear layer and
- * then three times through a layer norm, a ReLU and a linear layer.
+ * then through three stages. A stage is a layer norm, a ReLU and a linear layer.
  */
 function positionTable(
   values: (part: string) => Float64Array,

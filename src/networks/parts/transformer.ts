@@ -86,9 +86,9 @@ export class FeedForward {
 }
 
 /**
- * ESA (enhanced spatial attention), a gate. `conv2` and `pool` reduce the map to about a sixth of
- * its width and height:
+ * ESA (enhanced spatial attention), a gate:
  *   x * sigmoid(conv4(resize(conv3(pool(conv2(a)))) + conv_f(a))),  a = conv1(x)
+ * `conv2` and `pool` reduce the map to about a sixth of its width and height.
  */
 export class SpatialGate {
   readonly #b: GraphBuilder;

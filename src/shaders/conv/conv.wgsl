@@ -61,7 +61,7 @@ fn main(
   #end
   // With STAYS, all invocations load data for their workgroup or add up its results, so none of
   // them returns early. With QUAD, the four lanes of a quad load weights together, so they must
-  // return together. Therefore, only the row is checked, which is the same for all four lanes.
+  // return together. Therefore, they check only the row, which is the same for all four lanes.
   #if STAYS
   #else
     if first_row >= params.height {

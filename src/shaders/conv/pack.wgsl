@@ -9,8 +9,8 @@
 //   bias    [1]
 //   lr      [1][h][w]: red, green, blue, alpha in 0..RANGE. The convolution computes only red,
 //           green and blue. The output's alpha is the bilinearly enlarged alpha of `lr`.
-//   image   [height][width] u32, red in the lowest byte: the rectangle of the output whose top left
-//           pixel is (col0, row0).
+//   image   [height][width] u32, red in the lowest byte: a rectangle of the output, with its top
+//           left pixel at (col0, row0).
 //   status  [2] u32.
 // The kernel sets `status[0]` to 1 if any value is NaN or infinite. Each workgroup adds `mark` to
 // `status[1]`, so that the CPU can check whether all workgroups ran.

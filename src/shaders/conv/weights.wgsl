@@ -5,9 +5,9 @@
 // the lanes exchange their columns. With SHARED, the workgroup copies the matrices to workgroup
 // memory, CHUNK input blocks at a time. With HALO, the workgroup copies its input pixels to
 // workgroup memory, one input block at a time. STAGED means SHARED or HALO. Column `c` of a matrix
-// contains the weights of input channel `c` for the block's four output channels, so the product of
-// a matrix and a pixel is a sum over input channels. With QUAD, matrices are transposed, so column
-// `o` contains the weights of output channel `o`.
+// contains the weights of input channel `c` for four output channels, so the product of a matrix
+// and a pixel is a sum over input channels. With QUAD, matrices are transposed, so column `o`
+// contains the weights of output channel `o`.
 // The prelude (code that is put before this shader) defines the types E4 and E4x4 and the constants
 // QUAD, UNIFORM, WEIGHTS_BINDING, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT, STRIP, LINES
 // and DOWN.

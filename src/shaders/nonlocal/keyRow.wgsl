@@ -1,7 +1,7 @@
 // Returns the index of the row that serves as key `k` for a window. The keys are the window's own
-// rows. If attention spans three windows, these are followed by the rows of the previous window and
-// then by the rows of the next window. The first and last windows of a round of clustering count as
-// neighbours. `window` is an index into the windows of all rounds.
+// rows. If attention spans three windows, the rows of the previous window follow, and then those of
+// the next window. The first and last windows of a round of clustering count as neighbours.
+// `window` is an index into the windows of all rounds.
 fn key_row(window: u32, k: u32) -> u32 {
   let round = window / params.windows;
   let own = window % params.windows;

@@ -3,7 +3,7 @@
 //   p    [windows of this dispatch][w][stride] vectors of 4 keys, zeros beyond the last key
 //   rows [R][windows * w][blocks] vectors of 4 channels
 //   y    has the layout of rows
-// One workgroup computes 64 channels of 32 rows, with 32 keys at a time. Each of its 8 x 8
+// One workgroup computes 64 channels of 32 rows and processes 32 keys at a time. Each of its 8 x 8
 // invocations computes 8 channels of 4 rows. In the grid, `y` selects the window, and
 // `ceil(blocks / 16)` consecutive values of `x` cover all channels of 32 rows. Sizes are uniforms,
 // so maps of all sizes share one pipeline. The prelude (code that is put before this shader)
@@ -16,7 +16,7 @@ struct Params {
   first: u32,       // The first window of this dispatch, counted across all rounds.
   group_row: u32,
   window: u32, // The number of rows in a window, `w`.
-  keys: u32, // The number of keys per row, `spans * w`.
+  keys: u32, // The number of keys per row, `w` or `3 * w`.
   stride: u32,      // The number of vectors of 4 keys in a row of `p`.
   blocks: u32,      // The number of vectors of 4 channels in a row.
 }

@@ -1,12 +1,12 @@
 // Computes the same attention weights as rowScores.wgsl, by the method of rowMixQuad.wgsl. Four
-// neighbouring invocations compute different rows with the same keys, and each loads a quarter of
+// neighbouring invocations process different rows with the same keys, and each loads a quarter of
 // the keys.
 //   s[q, k] = rows[q] . rows[k] * inverse[k];  lse[q] = log sum_k exp s[q, k];  p = exp(s - lse)
-// One invocation computes the weights of all keys for 4 rows, with 16 keys at a time. First, it
-// writes the scores to `p`. Then it replaces them with their exponentials, and finally with the
-// attention weights. A workgroup computes 64 rows. Its index `x` in the grid selects the rows, and
-// its index `y` selects the window. The prelude (code that is put before this shader) defines the
-// types E and E4.
+// One invocation computes the weights of all keys for 4 rows and processes 16 keys at a time.
+// First, it writes the scores to `p`. Then it replaces them with their exponentials, and finally
+// with the attention weights. A workgroup computes 64 rows. Its index `x` in the grid selects the
+// rows, and its index `y` selects the window. The prelude (code that is put before this shader)
+// defines the types E and E4.
 
 #import nonlocal/quadColumns
 #import nonlocal/keyQuad

@@ -1,7 +1,7 @@
 // Writes 8-bit RGBA pixels to a texture:
 //   image[j, i] = pixels[i, j] / 255
 //   pixels [H][W] u32, red in the lowest byte
-//   image  [H][W] texels
+//   image  a texture of H rows and W columns. Its first index is the column.
 // One invocation converts one pixel. Workgroups have 8 x 8 x 1 invocations.
 
 @group(0) @binding(0) var<storage, read> pixels: array<u32>;

@@ -1,7 +1,7 @@
 // Converts a texture to 8-bit RGBA. Values are rounded, and pixels outside the texture are filled
 // by reflecting it at its edges:
 //   pixels[i, j] = image[j - BORDER, i - BORDER]
-//   image  [H][W] float texels in 0..1
+//   image  a texture with values from 0 to 1. Its first index is the column.
 //   pixels [HEIGHT][WIDTH] u32, red in the lowest byte
 // One invocation converts one pixel. Workgroups have 8 x 8 x 1 invocations.
 // The prelude (code that is put before this shader) defines WIDTH, HEIGHT and BORDER.

@@ -1,5 +1,5 @@
-// Computes one pixel of the bilinear enlargement of `x`, [blocks][in_height][in_width], to
-// `width` x `height` pixels, with half-pixel centres and clamped edges.
+// Returns one pixel of one block of `x`, enlarged to `width` x `height` pixels. The enlargement is
+// bilinear, with half-pixel centres and clamped edges. `x` is [blocks][in_height][in_width].
 
 fn enlarged(block: u32, row: u32, col: u32) -> vec4f {
   let size = vec2f(f32(params.in_width), f32(params.in_height));

@@ -3,7 +3,7 @@
 //   y[i] = sum_j softmax_j( q[i].k[j] / sqrt(DEPTH) + T ) v[j]
 //   q, kv [..][H][W] vectors of 4 channels (Chw4c): queries from channel QUERY on, keys from KEY
 //         on, values from FIRST on
-//   table [rows][HEADS] f32: T, with TABLE
+//   table [rows][HEADS] f32, with TABLE: the position bias T; otherwise, T is zero
 //   y     [ceil(CHANNELS / 4)][H][W]
 // One workgroup of 64 invocations computes 64 queries of one head of one group, with one query per
 // invocation. Keys and values are copied to workgroup memory, CHUNK at a time. No score is stored.
@@ -32,7 +32,7 @@
 var<workgroup> keys: array<vec4f, CHUNK * BLOCKS>;
 var<workgroup> values: array<vec4f, CHUNK * BLOCKS>;
 
-// Returns `v`, which is block `b` of a head, with zeros in the lanes beyond the head's channels.
+// Returns `v` with zeros in the lanes beyond the head's channels. `v` is block `b` of the head.
 fn present(b: u32, v: vec4f) -> vec4f {
   return select(vec4f(0.0), v, vec4u(0u, 1u, 2u, 3u) + 4u * b < vec4u(DEPTH));
 }

@@ -1,4 +1,5 @@
-// The queries and keys of a group. Each key combines channels from MERGE x MERGE pixels.
+// Functions for the queries and keys of a group. Each key combines channels from MERGE x MERGE
+// pixels.
 // The prelude (code that is put before this shader) defines MERGE and the constants of lib/groups.
 
 // Returns the position, within the window, of one of the pixels that a key combines. `part` is the

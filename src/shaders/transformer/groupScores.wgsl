@@ -3,8 +3,9 @@
 //   softmax_k( q.k / sqrt(DEPTH) + T )
 //   q, k   [..][H][W] vectors of 4 channels (Chw4c): queries from channel QUERY on, keys from
 //          KEY on
-//   table  [rows][HEADS] f32: T, with TABLE
-//   scores [groups][HEADS][TOKENS][KEY_BLOCKS] vec4f: one row per query, zeros after its last key
+//   table  [rows][HEADS] f32, with TABLE: the position bias T; otherwise, T is zero
+//   scores [groups][HEADS][TOKENS][KEY_BLOCKS] vec4f: one row per query, with zeros after the last
+//          key
 // One workgroup of 64 invocations computes one head of one group. Each invocation computes one
 // query at a time. In the grid, `x` and `y` select the group, and `z` selects the head. The prelude
 // (code that is put before this shader) defines E, E4, QUERY, KEY, DEPTH (the number of channels

@@ -17,8 +17,8 @@
   }
 
   // Puts the components of `v` in channel order. `v` is a result of `times`, or a sum of such
-  // results. Its component `k` belongs to channel `lane^k`, because `matrix` returns the columns in
-  // this order.
+  // results. Component `k` of `v` belongs to channel `lane^k`, because `matrix` returns the columns
+  // in this order.
   fn ordered(v: vec4f, lane: u32) -> vec4f {
     let pairs = select(v, v.yxwz, (lane & 1u) != 0u);
     return select(pairs, pairs.zwxy, (lane & 2u) != 0u);

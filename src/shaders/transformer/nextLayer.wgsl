@@ -3,9 +3,10 @@
 // multiplies the weighted sums, not the input, by the norm's factor `root`. The norm's learned
 // factors and shifts are already part of the convolution's weights and biases. With `on=1`, the
 // activation follows:
-//   next[o] = act( root * sum_i w[o,i] * v[i] + bias[o] )   for the blocks o from begin to end
-//   v=PREFIX of the values vC_B; root=PREFIX of the norm's factors; begin, end; on;
-//   matrices=INDEX of the first matrix, [NEXT_BLOCKS][BLOCKS]; biases=INDEX of the first bias
+//   next[o] = act( root * sum_i w[o,i] * v[i] + bias[o] )   for the blocks o from begin to end - 1
+//   v=PREFIX of the values vC_B (block B of pixel C); root=PREFIX of the norm's factors;
+//   begin, end; on; matrices=INDEX of the first matrix, [NEXT_BLOCKS][BLOCKS];
+//   biases=INDEX of the first bias
 // This code needs `atC` (the index of pixel `C` in a plane), `isC` (whether to store pixel `C`),
 // `plane` and `lane`.
 for (var o = {begin}u; o < {end}u; o++) {

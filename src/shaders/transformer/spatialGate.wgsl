@@ -1,9 +1,9 @@
-// A gate that is computed from `a` and from the enlargement of a smaller map, `x`:
+// Multiplies `map` by a gate, which is computed from `a` and the enlargement of a smaller map, `x`:
 //   y = map * sigmoid( G (resize(x) + D a + d) + g ), where D and G are 1x1 convolutions
 //   x       [INNER][in_height][in_width] vectors of 4 channels (Chw4c); resize is bilinear
 //   a       [DIRECT][H][W]
-//   weights matrices (transformer/matrices): D [INNER][DIRECT], G [BLOCKS][INNER]
-//   bias    [INNER] d, [BLOCKS] g
+//   weights 4 x 4 matrices (transformer/matrices.wgsl): D [INNER][DIRECT], G [BLOCKS][INNER]
+//   bias    d [INNER], g [BLOCKS]
 //   map, y  [BLOCKS][H][W]
 // One invocation computes all channels of STRIP pixels that are 8 columns apart. Workgroups have 8
 // x 8 x 1 invocations.

@@ -95,13 +95,17 @@ export const KNOWN_GLOBALS: ReadonlyMap<string, KnownGlobal> = new Map<string, K
 /**
  * Reads persistent ids, by which a pickle refers to storages. They are tuples
  * `('storage', type, key, location, count)`. In the legacy format, they have a sixth entry, the
- * window. If it is not null, it states which part of the storage is used. The storages are kept by
- * key.
+ * window. If it is not null, it states which part of the storage is used. `storages` contains each
+ * storage under its key.
  */
 export class StorageTable {
   readonly storages = new Map<string, Storage>();
 
-  /** @throws CrispenError `MODEL_CORRUPT` or `MODEL_UNSUPPORTED`. */
+  /**
+   * Returns the storage, or the window of a storage, that a persistent id refers to.
+   * @throws CrispenError `MODEL_CORRUPT` for an invalid id; `MODEL_UNSUPPORTED` for the id of a
+   *   network that was saved as a Python object.
+   */
   readonly resolve = (id: PickleValue): StorageView => {
     if (!Array.isArray(id)) throw corrupt('the name of a storage is not a tuple');
     const [kind, type, key, , count, window] = id as readonly PickleValue[];

@@ -12,8 +12,8 @@ declare const TextDecoder: new (
   options: { fatal: boolean; ignoreBOM: boolean },
 ) => { decode(bytes: Uint8Array): string };
 
-// The estimated memory use, in bytes, of each opcode, value, item of a list or tuple, map and map
-// entry. It is charged to the memory budget. The numbers are rounded up from V8's object sizes.
+// Estimates of memory use, in bytes, which are charged to the memory budget. An item is an element
+// of a list or tuple. The numbers are rounded up from V8's object sizes.
 const PER_OPCODE = 16;
 const PER_VALUE = 96;
 const PER_ITEM = 16;

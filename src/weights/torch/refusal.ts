@@ -1,6 +1,6 @@
 import { CrispenError } from '../../errors.ts';
 
-/** Creates the error for a file that is truncated or malformed or has a wrong checksum. */
+/** Creates the error for a file that is truncated or malformed, or has a wrong checksum. */
 export function corrupt(message: string, cause?: unknown): CrispenError {
   return new CrispenError('MODEL_CORRUPT', `The PyTorch checkpoint is damaged: ${message}.`, {
     hint: 'Download, copy or save the file again.',
@@ -22,7 +22,10 @@ export function unsupported(
   );
 }
 
-/** Makes text from a file safe for a message: only printable ASCII, and at most 80 characters. */
+/**
+ * Makes text from a file safe for a message: replaces characters other than printable ASCII, and
+ * truncates the text after 80 characters.
+ */
 export function printable(text: string): string {
   const shown = text.slice(0, 80).replace(/[^\x20-\x7e]/g, '?');
   return text.length > 80 ? `${shown}...` : shown;

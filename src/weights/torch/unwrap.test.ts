@@ -134,8 +134,8 @@ describe('long names', () => {
   const outline = (names: readonly string[]) =>
     new Map(names.map((name) => [name, { dtype: 'f32', shape: [1] } as const]));
   /**
-   * Creates a recogniser that counts its calls and recognises nothing. A test checks this count
-   * rather than the running time, which depends on how busy the machine is.
+   * Creates a recogniser that counts its calls and recognises nothing. The last test checks this
+   * count rather than the running time, which depends on how busy the machine is.
    */
   const counting = () => {
     let calls = 0;

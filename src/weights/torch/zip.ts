@@ -37,8 +37,8 @@ const ENCRYPTED = 1;
 const STORED = 0;
 const DEFLATED = 8;
 /**
- * The number of entries is limited, because an entry uses more memory than its record in the file,
- * which can be as short as 46 bytes.
+ * The maximum number of entries. The limit is needed because an entry's record in the file can be
+ * as short as 46 bytes, but the entry uses more memory than that.
  */
 const MAX_ENTRIES = 100_000;
 
@@ -69,8 +69,8 @@ export class ZipArchive {
   /**
    * Reads the directory. `unpackBytes` limits the total size of unpacked entries.
    * @throws CrispenError `MODEL_CORRUPT` for a malformed directory, or for entries that are outside
-   *   the file, overlap or share a name; `MODEL_UNSUPPORTED` for encryption, other compression
-   *   methods, split archives and too many entries.
+   *   the file, overlap or share a name; `MODEL_UNSUPPORTED` for encryption, compression methods
+   *   other than deflate, split archives and too many entries.
    */
   constructor(bytes: Uint8Array, unpackBytes: number) {
     this.#bytes = bytes;
@@ -199,7 +199,7 @@ function readEntry(view: DataView, at: number, name: string, directoryAt: number
   let size = view.getUint32(at + 24, true);
   let headerAt = view.getUint32(at + 42, true);
   if (size === IN_ZIP64 || packedSize === IN_ZIP64 || headerAt === IN_ZIP64) {
-    // The extra field contains only the values that do not fit into 32 bits. Their order is:
+    // The zip64 extra field contains only the values that do not fit into 32 bits. Their order is:
     // unpacked size, packed size, position of the local header.
     const next = zip64Reader(view, at, shown);
     if (size === IN_ZIP64) size = next();
@@ -223,8 +223,8 @@ function readEntry(view: DataView, at: number, name: string, directoryAt: number
 }
 
 /**
- * Returns a function that reads the 64-bit numbers in a central header's zip64 extra field one by
- * one.
+ * Returns a function that reads the zip64 extra field of a central header. Each call returns the
+ * field's next 64-bit number.
  */
 function zip64Reader(view: DataView, headerAt: number, shown: string): () => number {
   let at = headerAt + CENTRAL_HEADER_BYTES + view.getUint16(headerAt + 28, true);
@@ -295,7 +295,7 @@ function u64(view: DataView, at: number): number {
   return Number(view.getBigUint64(at, true));
 }
 
-/** The 4 tables for processing 4 bytes per step (slicing by 4), with the polynomial 0xedb88320. */
+/** The CRC-32 tables for 4 bytes per step (slicing by 4). The polynomial is 0xedb88320. */
 const CRC_TABLES = makeCrcTables();
 
 function makeCrcTables(): readonly Uint32Array[] {
@@ -314,7 +314,7 @@ function makeCrcTables(): readonly Uint32Array[] {
   return tables;
 }
 
-/** Computes the CRC-32 that zip, gzip and PNG use, processing four bytes per step. */
+/** Computes the CRC-32 that zip, gzip and PNG use. Each step processes four bytes. */
 export function crc32(bytes: Uint8Array): number {
   const [t0, t1, t2, t3] = CRC_TABLES;
   let crc = 0xffffffff;

@@ -87,7 +87,7 @@ export interface JobOptions {
 
 export interface EncodeOptions {
   readonly type: OutputType;
-  /** The quality from 0 to 1 for all formats except PNG; default 0.92. */
+  /** The quality, from 0 to 1; default 0.92. It has no effect on PNG files. */
   readonly quality?: number | undefined;
   /** Whether a file's EXIF and XMP are kept; default `drop`. */
   readonly metadata?: Metadata | undefined;
@@ -100,7 +100,7 @@ export interface InspectOptions extends ModelChoice, JobOptions {
    */
   readonly region?: Rect | undefined;
   /**
-   * The maximum number of pixels in the network's input, 256 to 65536; default 16384. A larger
+   * The maximum number of pixels in the network's input, from 256 to 65536; default 16384. A larger
    * region is first reduced by the factor that the result reports as `reduction`. This limit also
    * bounds the memory that the result uses: about 3 KB per pixel for an A2N model at scale 2.
    */
@@ -117,7 +117,7 @@ export interface AddModelOptions extends AddOptions, JobOptions {
 }
 
 export interface ExportOptions {
-  /** Whether to store the tensors as f16 instead of in the file's element type; default false. */
+  /** Whether to convert floating-point tensors to f16; default false. */
   readonly f16?: boolean;
 }
 
@@ -128,24 +128,24 @@ export interface ModelChoice {
    * The id of a shipped or an added model. Default: the task's model, or the best photo model for
    * the scale. `auto` chooses the same model, unless an estimate says that the best models would
    * take more than 3 s for this image on this machine. In that case, `auto` chooses the fast photo
-   * models. The result's `diagnostics.auto` states the reason. For `inspect`, `auto` is the same as
-   * the default.
+   * models. The result's `diagnostics.auto` reports the choice and the estimate. For `inspect`,
+   * `auto` is the same as the default.
    */
   readonly model?: string | undefined;
   /**
    * The task. Default: the model's task, or `upscale` if there is no model. All tasks except
-   * `upscale` restore the image at its own size. If a different size is requested, the default
-   * models then enlarge the restored image.
+   * `upscale` restore the image at its own size. If a larger size is requested, the default models
+   * then enlarge the restored image.
    */
   readonly task?: Task | undefined;
 }
 
 export interface PlanChoice extends ModelChoice, Tiling {
   /**
-   * Any factor up to 16. Default: the model's scale, or 2 if there is neither a model nor a task.
-   * If the scale is above 1 and no model in the same family has it, Crispen uses the model with the
-   * next larger scale, or makes several passes. If the output is larger than requested, it is then
-   * reduced.
+   * Any factor up to 16. The default is the model's scale. Without a model, it is 2, or 1 for a
+   * restoration task. If the scale is above 1 and the model's family has no model of that scale,
+   * Crispen uses the model with the next larger scale, or makes several passes. If the output is
+   * larger than requested, it is then reduced.
    */
   readonly scale?: number | undefined;
   /**
@@ -157,19 +157,19 @@ export interface PlanChoice extends ModelChoice, Tiling {
   readonly fit?: { readonly width: number; readonly height: number } | undefined;
   /**
    * The region to enlarge, in whole pixels of the upright image; default: the whole image. Sizes in
-   * the result, such as `inputWidth`, refer to this region. A region outside the image causes
-   * `INVALID_INPUT`.
+   * the result, such as `inputWidth`, refer to this region. A region that extends beyond the image
+   * causes `INVALID_INPUT`.
    */
   readonly region?: Rect | undefined;
   /** `lanczos` resizes without a network, on the GPU if there is one. Default: `network`. */
   readonly method?: Method | undefined;
   /** The number of bits per sample in a PNG file; default: the same as in the source. */
   readonly depth?: Depth | undefined;
-  /** The default is `bitmap`, or PNG if `to` is given. */
+  /** Either `bitmap` or a file type. Default: `bitmap`, or PNG if `to` is given. */
   readonly output?: OutputFormat | undefined;
   /**
-   * The target to which the file is written as it is produced. If a target is given, `image` in the
-   * result is null.
+   * The file handle or stream to which the result file is written as it is produced. If `to` is
+   * given, `image` in the result is null.
    */
   readonly to?: UpscaleTarget | undefined;
   /**
@@ -177,7 +177,7 @@ export interface PlanChoice extends ModelChoice, Tiling {
    * The value must be at least 1. By default, there is no preview image.
    */
   readonly preview?: number | undefined;
-  /** The quality from 0 to 1 for all formats except PNG; default 0.92. */
+  /** The quality, from 0 to 1; default 0.92. It has no effect on PNG files. */
   readonly quality?: number | undefined;
   /**
    * Called before a CPU job that would take more than a minute. The argument is the estimated time

@@ -15,7 +15,7 @@ export interface Choosable {
 }
 
 /**
- * Returns the model with this id, or the default model for the scale.
+ * Returns the model whose id is `model`. Without an id, returns the default model for the scale.
  * @param added the models that the user added
  * @throws CrispenError `MODEL_UNKNOWN` if no model has this id; `INVALID_INPUT` if no model has
  *   this scale.
@@ -30,7 +30,7 @@ export const chooseModel = (
 
 /**
  * Plans an upscale request.
- * @param request a request that satisfies the rules of its call
+ * @param request a request that `checkOptions` has accepted
  * @throws CrispenError `MODEL_UNKNOWN`; `INVALID_INPUT` for options that cannot be combined
  */
 export function planUpscale(

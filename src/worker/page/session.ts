@@ -10,7 +10,7 @@ import type {
   WorkerConfig,
 } from '../protocol.ts';
 
-/** The number of milliseconds within which an idle worker must answer. */
+/** The time within which an idle worker must answer, in milliseconds. */
 const ANSWER_MS = 10_000;
 
 /** A job's callbacks. `confirm` decides whether the job starts. `onProgress` receives progress. */
@@ -136,8 +136,8 @@ export class WorkerSession {
   }
 
   /**
-   * Asks the page whether a job should start, and sends the answer to the worker. If the page's
-   * function throws, the job does not start.
+   * Calls `confirm` to ask whether a job should start, and sends the answer to the worker. If
+   * `confirm` throws, the job does not start.
    */
   async #ask(id: number, { confirm }: JobListener, milliseconds: number): Promise<void> {
     let yes = true;

@@ -39,7 +39,7 @@ export type UpscaleSource =
  * the worker's script. Crispen's worker then fetches the images.
  *
  * @throws CrispenError `CROSS_ORIGIN` for pixels that belong to another site, `DECODE_FAILED` for a
- *   broken image element, `INVALID_INPUT` for anything else
+ *   broken image element, `INVALID_INPUT` for any other source that cannot be used
  */
 export async function toWireSource(
   source: UpscaleSource,

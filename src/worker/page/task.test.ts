@@ -6,7 +6,7 @@ import type { PlanChoice } from './options.ts';
 import { planUpscale } from './request.ts';
 import { forTask } from './task.ts';
 
-// The tests need a restoration model, so this one is added to the list of shipped models.
+// This restoration model comes first in the list of shipped models, so it is chosen for `dejpeg`.
 const dejpeg = { ...findModel('a2n-x2'), id: 'test-x1', task: 'dejpeg', scale: 1 } as const;
 const files = MODEL_FILES as ModelFile[];
 beforeAll(() => void files.unshift(dejpeg));

@@ -10,8 +10,8 @@ import { type Choosable, chooseModel } from './request.ts';
 import { isMosaic, type UpscaleSource } from './source.ts';
 
 /**
- * Adds the model of a restoration task if the request has no model. If the request has a model,
- * checks that it can be used for the task.
+ * If the request has a restoration task but no model, adds the task's model. If it has a model,
+ * checks that the model can be used for the task.
  * @param source the image; for the task `demosaic`, it must be raw Bayer data
  * @throws CrispenError `INVALID_INPUT` for a model, a method or a source that cannot be used for
  *   the task; `MODEL_UNKNOWN`

@@ -128,8 +128,8 @@ export interface Upscaler {
   exportModel(id: string, options?: ExportOptions): Promise<Blob>;
   /**
    * Encodes a bitmap, or converts a file to another format. A converted file keeps its colour
-   * profile and, if it becomes a PNG, its 16 bits per sample. A bitmap is not closed. In JPEG
-   * files, transparent pixels are drawn on white.
+   * profile. If a 16-bit PNG is encoded as a PNG again, it keeps 16 bits per sample. This method
+   * does not close a bitmap. In JPEG files, transparent pixels are drawn on white.
    * @throws CrispenError `INVALID_INPUT`, `DECODE_FAILED`, `ENCODE_FAILED`
    */
   encode(image: ImageBitmap | Blob, options: EncodeOptions): Promise<Blob>;

@@ -53,8 +53,9 @@ export const blockEmitters: EmitterGroup<
 class AttentionBlocks {
   readonly #emission: Emission;
   /**
-   * The `stats` buffer for each gated map. The kernel that computes the gated map from `t` also
-   * writes to this buffer. The buffer contains partial sums of each channel of `t`.
+   * The `stats` buffer for each gated map. The kernel that computes the gated map from `t`, the
+   * block's first map, also writes to this buffer. The buffer contains partial sums of each channel
+   * of `t`.
    */
   readonly #statsOf = new Map<ValueId, ResourceId>();
 

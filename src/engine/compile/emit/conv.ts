@@ -155,7 +155,10 @@ function biases(emission: Emission, { cOut, bias, act0 }: ConvOp): Operand {
 
 const PLAIN = { packing: '', packed: (own: Float32Array<ArrayBuffer>) => own };
 
-/** Registers the weights, in the plain kernel's layout, of a convolution that reads one map. */
+/**
+ * Registers the weights of a convolution that reads one map. They are packed in the layout of the
+ * plain kernel.
+ */
 export const layerWeights = (
   emission: Emission,
   layer: ConvLayer,

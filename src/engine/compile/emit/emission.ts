@@ -288,8 +288,8 @@ export class Emission {
   }
 
   /**
-   * Appends the first stage of a pooling op, which sums the values of a map, or their squares if
-   * `squares` is true. Returns the resource that holds the sums, one for each part of the map.
+   * Appends the first stage of a pooling op. This stage sums the values in each part of a map, or
+   * their squares if `squares` is true. Returns the resource that holds the sums.
    */
   poolPartial(from: ValueId, name: string, squares = false): ResourceId {
     const { channels, scale } = this.map(from);

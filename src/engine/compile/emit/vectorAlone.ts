@@ -14,12 +14,16 @@ import type { Operand } from '../program.ts';
 import { type EmitterGroup, exact, memoryWork, poolParams, poolSums } from './emission.ts';
 import { linearWeights } from './vector.ts';
 
+/**
+ * How many rows and columns to leave out: `first` at the top and left, `last` at the bottom and
+ * right.
+ */
 type Inset = readonly [first: number, last: number];
 
 /**
  * Returns the size of a map without its first and last rows and columns. The size is at least
- * 1 x 1, because a mean needs a pixel. A small tile can have no pixels left, but its own means do
- * not matter: all tiles of an image use the same means.
+ * 1 x 1, because a mean needs at least one pixel. A small tile can have no pixels left, but its own
+ * means do not matter: all tiles of an image use the same means.
  */
 const innerOf = ({ width, height }: Size, [first, last]: Inset): Size => ({
   width: Math.max(1, width - first - last),
@@ -115,7 +119,8 @@ export const vectorAloneEmitters: EmitterGroup<
       push(op, linearKernel(lengthOf(x), op.lengthOut, bias !== null), {
         x: emission.read(x),
         w,
-        // Without a bias, the kernel does not read this binding, which still needs a buffer.
+        // Without a bias, the kernel does not read this binding. WebGPU still requires a buffer for
+        // it, so `w` is bound.
         bias: bias === null ? w : emission.constant('linear', [bias], 'f32', (v) => exact(v, bias)),
       });
     },
