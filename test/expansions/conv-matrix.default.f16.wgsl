@@ -55,11 +55,11 @@ const ACTIVATION_PRELU = 8u;
 // the channels of a pixel are consecutive, and adjacent pixels are PITCH vectors apart. This
 // distance is an odd multiple of 16 bytes, so adjacent pixels are in different memory banks.
 //
-// For each output pixel, a row of the kernel reads SIDE adjacent input pixels. If there is no
-// padding between them, their values form a single run (RUNS is 1). Otherwise, each pixel is a run
-// of its own (RUNS is SIDE). A run is processed in STEPS steps of K values and, if REST is not 0, a
-// last step of REST values. Each step multiplies left matrices (K values of the run for each of M
-// adjacent output pixels) by right matrices (K x N weights).
+// For each output pixel, each row of the convolution's kernel covers SIDE adjacent input pixels. If
+// there is no padding between them, their values form a single run (RUNS is 1). Otherwise, each
+// pixel is a run of its own (RUNS is SIDE). A run is processed in STEPS steps of K values and, if
+// REST is not 0, a last step of REST values. Each step multiplies left matrices (K values of the
+// run for each of M adjacent output pixels) by right matrices (K x N weights).
 //
 //   weights [grid z][chunks][SIDE][RUNS][steps][COLUMNS][K or REST][N], in the order of use
 // The prelude (code that is put before this shader) defines the types E and E4 and the constants

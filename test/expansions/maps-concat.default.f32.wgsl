@@ -9,7 +9,8 @@ const CHANNEL_END3 = 9u;
 const CHANNEL_END4 = 9u;
 
 // Concatenates up to five feature maps: `y` has the channels of `x0`, then those of `x1`, and so
-// on. Convolutions read the maps directly, so this kernel runs only if no convolution follows.
+// on. Convolutions read the maps directly, so this kernel runs only if something other than a
+// convolution reads the result.
 //   x0 .. x4 [ceil(C_p / 4)][H][W], y [BLOCKS][H][W], vectors of 4 channels (Chw4c).
 // One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The
 // workgroup's `z` coordinate selects the block of 4 output channels. The prelude (code that is put

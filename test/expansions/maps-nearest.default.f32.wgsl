@@ -5,7 +5,8 @@ const SCALE = 2u;
 
 // A nearest-neighbour enlargement:
 //   y[c, i, j] = x[c, floor(i / SCALE), floor(j / SCALE)]
-// Convolutions enlarge their input themselves, so this kernel runs only if no convolution follows.
+// 3x3 convolutions enlarge their input themselves, so this kernel runs only if something other than
+// a 3x3 convolution reads the result.
 //   x [BLOCKS][H / SCALE][W / SCALE], y [BLOCKS][H][W], vectors of 4 channels (Chw4c)
 // One invocation computes 4 channels of one output pixel. Workgroups have 8 x 8 x 1 invocations.
 // The workgroup's `z` coordinate selects the block of 4 channels. The prelude (code that is put

@@ -9,10 +9,10 @@ const CLUSTERS = 128u;
 //   x      [DEPTH][length] vectors of 4 channels (Chw4c)
 //   codes, order [R][length] u32; before, means [R][CLUSTERS][DEPTH] vectors of f32
 // The buffer `order` lists the pixels in the order of their codes. The kernel finds a cluster's
-// members in it by binary search and adds them in this order, so the result is deterministic. Each
-// workgroup has 64 invocations and processes one cluster. In the grid, `x` selects the cluster, and
-// `z` selects the round of clustering, `r`. The prelude (code that is put before this shader)
-// defines the type E4 and the constants DEPTH and CLUSTERS.
+// members in this list by binary search and adds them in its order, so the result is deterministic.
+// Each workgroup has 64 invocations and processes one cluster. In the grid, `x` selects the
+// cluster, and `z` selects the round of clustering, `r`. The prelude (code that is put before this
+// shader) defines the type E4 and the constants DEPTH and CLUSTERS.
 
 struct Params {
   length: u32,
@@ -27,7 +27,7 @@ struct Params {
 
 var<workgroup> sums: array<vec4f, DEPTH>;
 
-// Returns the number of sorted codes of a round that are less than `code`.
+// Returns how many of a round's codes are less than `code`.
 fn lower_bound(base: u32, code: u32) -> u32 {
   var low = 0u;
   var high = params.length;

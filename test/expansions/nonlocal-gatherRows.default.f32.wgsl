@@ -3,9 +3,9 @@ alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 const BLOCKS = 8u;
 
-// Copies a map's pixels to rows, one pixel per row. The buffer `order` contains the order of the
-// rows. The last rows are repeated to fill the last window. `sorted(j)` is `j` or, if row `j`
-// repeats another row, the position of that row.
+// Copies a map's pixels to rows, one pixel per row. The buffer `order` lists the pixels in the
+// order of their rows. The last rows are repeated to fill the last window. `sorted(j)` is `j` or,
+// if row `j` repeats another row, the position of that row.
 //   rows[r, j] = x[:, order[r, sorted(j)] - r * length]
 //   x     [BLOCKS][length] vectors of 4 channels (Chw4c)
 //   order [R][length] u32, with r * length added

@@ -54,8 +54,8 @@ fn present(block: u32) -> vec4<bool> {
   return vec4u(block * 4u) + vec4u(0u, 1u, 2u, 3u) < vec4u(CHANNELS);
 }
 
-// Computes the softmax of each channel of `b` over the pixels of a row. Returns its values for one
-// pixel and one block of channels. The caller multiplies the logits by the result.
+// Computes the softmax of `b` over the pixels of a row, for each channel of a block. Returns its
+// values for one pixel. The caller multiplies the logits by the result.
 fn columns(block: u32, row: u32, col: u32) -> vec4f {
   let first = (block * params.height + row) * params.width;
   var top = vec4f(LOWEST);

@@ -5,8 +5,8 @@ const BLOCKS = 8u;
 const ROUNDS = 2u;
 
 // Moves the sorted rows back to their pixels. Each pixel has one row per round of clustering, and
-// its result is the weighted sum of these rows. The weights `w` are the softmax over the rounds of
-// `lse`, the log-sum-exp of each row's attention scores:
+// its result is the weighted sum of these rows. `lse` is the log-sum-exp of each row's attention
+// scores, and the weights `w` are the softmax of `lse` over the rounds:
 //   y[:, i] = sum_r w_r * rows[r, rank[r, i] - r * length]
 //   rows [R][padded][BLOCKS] vectors of 4 channels, lse [R][padded] f32
 //   rank [R][length] u32, the sorted position of each pixel, with r * length added

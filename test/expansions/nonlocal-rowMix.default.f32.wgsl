@@ -7,16 +7,16 @@ alias E4x4 = mat4x4f;
 //   p    [windows of this dispatch][w][stride] vectors of 4 keys, zeros beyond the last key
 //   rows [R][windows * w][blocks] vectors of 4 channels
 //   y    has the layout of rows
-// One workgroup computes 64 channels of 32 rows, with 32 keys at a time. Each of its 8 x 8
+// One workgroup computes 64 channels of 32 rows and processes 32 keys at a time. Each of its 8 x 8
 // invocations computes 8 channels of 4 rows. In the grid, `y` selects the window, and
 // `ceil(blocks / 16)` consecutive values of `x` cover all channels of 32 rows. Sizes are uniforms,
 // so maps of all sizes share one pipeline. The prelude (code that is put before this shader)
 // defines the types E and E4.
 
 // Returns the index of the row that serves as key `k` for a window. The keys are the window's own
-// rows. If attention spans three windows, these are followed by the rows of the previous window and
-// then by the rows of the next window. The first and last windows of a round of clustering count as
-// neighbours. `window` is an index into the windows of all rounds.
+// rows. If attention spans three windows, the rows of the previous window follow, and then those of
+// the next window. The first and last windows of a round of clustering count as neighbours.
+// `window` is an index into the windows of all rounds.
 fn key_row(window: u32, k: u32) -> u32 {
   let round = window / params.windows;
   let own = window % params.windows;
@@ -35,7 +35,7 @@ struct Params {
   first: u32,       // The first window of this dispatch, counted across all rounds.
   group_row: u32,
   window: u32, // The number of rows in a window, `w`.
-  keys: u32, // The number of keys per row, `spans * w`.
+  keys: u32, // The number of keys per row, `w` or `3 * w`.
   stride: u32,      // The number of vectors of 4 keys in a row of `p`.
   blocks: u32,      // The number of vectors of 4 channels in a row.
 }

@@ -26,18 +26,18 @@ fn quad_columns(own: vec4f) -> mat4x4f {
 }
 
 // Declares the uniform for attention within windows of sorted rows, and functions that find the row
-// of a key. The first keys of a window are its own rows. If attention spans three windows, the next
-// keys are the rows of the previous window, and the last keys are the rows of the next window.
-// Within a round of clustering, windows wrap around: the first and last windows are neighbours.
-// Division is slow on software drivers, which divide one SIMD lane at a time. Only `spans_of`
-// divides, so each invocation calls it once and passes the result to `key_row`.
+// of a key. The first keys of a window are its own rows. If attention spans three windows, the rows
+// of the previous window follow, and then those of the next window. Within a round of clustering,
+// windows wrap around: the first and last windows are neighbours. Division is slow on software
+// drivers, which divide one SIMD lane at a time. Only `spans_of` divides, so each invocation calls
+// it once and passes the result to `key_row`.
 
 struct Params {
   windows: u32, // The number of windows in a round.
   first: u32,       // The first window of this dispatch, counted across all rounds.
   group_row: u32,
   window: u32, // The number of rows in a window, `w`.
-  keys: u32, // The number of keys per row, `spans * w`.
+  keys: u32, // The number of keys per row, `w` or `3 * w`.
   stride: u32,      // The number of vectors of 4 keys in a row of attention weights.
   blocks: u32, // The number of vectors of 4 channels in a row.
 }

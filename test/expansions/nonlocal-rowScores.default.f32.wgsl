@@ -12,19 +12,19 @@ const BIASED = false;
 //   p       [windows of this dispatch][w][stride] vectors of 4 keys, zeros beyond the last key
 //   lse     [R][windows * w] f32
 //   bias    [R][windows * w][bias_blocks] vectors of 4 positions, with BIASED
-// One workgroup computes the weights of all keys of a window for 32 rows, with 32 keys at a time.
-// Each of the workgroup's 8 x 8 invocations computes 4 x 4 scores at a time: those of 4 rows for 4
-// keys. The scores are stored in `p`. Once `lse` is known, they are replaced by the weights. Each
-// invocation reads back only its own values. The workgroup's index `x` in the grid selects 32 rows
-// of the window, and its index `y` selects the window. Sizes are uniforms, so maps of all sizes
-// share one pipeline.
+// One workgroup computes the weights of all keys of a window for 32 rows. It processes 32 keys at a
+// time. Each of the workgroup's 8 x 8 invocations computes 4 x 4 scores at a time: those of 4 rows
+// for 4 keys. The scores are stored in `p`. Once `lse` is known, they are replaced by the weights.
+// Each invocation reads back only its own values. The workgroup's index `x` in the grid selects 32
+// rows of the window, and its index `y` selects the window. Sizes are uniforms, so maps of all
+// sizes share one pipeline.
 // The prelude (code that is put before this shader) defines the types E and E4 and the constant
 // BIASED.
 
 // Returns the index of the row that serves as key `k` for a window. The keys are the window's own
-// rows. If attention spans three windows, these are followed by the rows of the previous window and
-// then by the rows of the next window. The first and last windows of a round of clustering count as
-// neighbours. `window` is an index into the windows of all rounds.
+// rows. If attention spans three windows, the rows of the previous window follow, and then those of
+// the next window. The first and last windows of a round of clustering count as neighbours.
+// `window` is an index into the windows of all rounds.
 fn key_row(window: u32, k: u32) -> u32 {
   let round = window / params.windows;
   let own = window % params.windows;
@@ -43,7 +43,7 @@ struct Params {
   first: u32,       // The first window of this dispatch, counted across all rounds.
   group_row: u32,
   window: u32, // The number of rows in a window, `w`.
-  keys: u32, // The number of keys per row, `spans * w`.
+  keys: u32, // The number of keys per row, `w` or `3 * w`.
   stride: u32,      // The number of vectors of 4 keys in a row of `p`.
   blocks: u32,      // The number of vectors of 4 channels in a row.
 }

@@ -4,14 +4,14 @@ alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 
 // Computes the same attention weights as rowScores.wgsl, by the method of rowMixQuad.wgsl. Four
-// neighbouring invocations compute different rows with the same keys, and each loads a quarter of
+// neighbouring invocations process different rows with the same keys, and each loads a quarter of
 // the keys.
 //   s[q, k] = rows[q] . rows[k] * inverse[k];  lse[q] = log sum_k exp s[q, k];  p = exp(s - lse)
-// One invocation computes the weights of all keys for 4 rows, with 16 keys at a time. First, it
-// writes the scores to `p`. Then it replaces them with their exponentials, and finally with the
-// attention weights. A workgroup computes 64 rows. Its index `x` in the grid selects the rows, and
-// its index `y` selects the window. The prelude (code that is put before this shader) defines the
-// types E and E4.
+// One invocation computes the weights of all keys for 4 rows and processes 16 keys at a time.
+// First, it writes the scores to `p`. Then it replaces them with their exponentials, and finally
+// with the attention weights. A workgroup computes 64 rows. Its index `x` in the grid selects the
+// rows, and its index `y` selects the window. The prelude (code that is put before this shader)
+// defines the types E and E4.
 
 // Builds a matrix from four columns. Each invocation of a quad has loaded one of them. All four
 // invocations must be active.
@@ -25,18 +25,18 @@ fn quad_columns(own: vec4f) -> mat4x4f {
 }
 
 // Declares the uniform for attention within windows of sorted rows, and functions that find the row
-// of a key. The first keys of a window are its own rows. If attention spans three windows, the next
-// keys are the rows of the previous window, and the last keys are the rows of the next window.
-// Within a round of clustering, windows wrap around: the first and last windows are neighbours.
-// Division is slow on software drivers, which divide one SIMD lane at a time. Only `spans_of`
-// divides, so each invocation calls it once and passes the result to `key_row`.
+// of a key. The first keys of a window are its own rows. If attention spans three windows, the rows
+// of the previous window follow, and then those of the next window. Within a round of clustering,
+// windows wrap around: the first and last windows are neighbours. Division is slow on software
+// drivers, which divide one SIMD lane at a time. Only `spans_of` divides, so each invocation calls
+// it once and passes the result to `key_row`.
 
 struct Params {
   windows: u32, // The number of windows in a round.
   first: u32,       // The first window of this dispatch, counted across all rounds.
   group_row: u32,
   window: u32, // The number of rows in a window, `w`.
-  keys: u32, // The number of keys per row, `spans * w`.
+  keys: u32, // The number of keys per row, `w` or `3 * w`.
   stride: u32,      // The number of vectors of 4 keys in a row of attention weights.
   blocks: u32, // The number of vectors of 4 channels in a row.
 }

@@ -9,7 +9,7 @@ const STEP = 2u;
 // Computes sparse attention to keys at learned offsets:
 //   y = before + sum_t w[t] * x(pixel + (dy, dx)[t])   over the keys t = FIRST .. FIRST + KEYS - 1
 // Sampling is bilinear, and pixels outside the map count as zero. Keys with a weight of zero are
-// not read.
+// skipped. Without ADD, `before` is not read and counts as zero.
 //   w       [ceil(N / 4)][height][width] vectors of 4 keys (Chw4c), for N keys in total
 //   offsets in the same layout, 2 N channels, in pixels: for key t, channel t * STEP is dy, and
 //           channel t * STEP + 1 is dx

@@ -7,7 +7,7 @@ alias E4x4 = mat4x4f;
 // exclusive prefix sum of the counts, which are ordered by code and, for the same code, by block.
 //   counts, starts [R][total] u32. `total` is the number of codes times the number of blocks.
 // Each workgroup has 256 invocations and processes one round. Each invocation processes a range of
-// consecutive counts. The workgroup's `z` index is the round `r`. The kernel needs no constants.
+// consecutive counts. The workgroup's `z` index is the round `r`.
 
 struct Params {
   total: u32,

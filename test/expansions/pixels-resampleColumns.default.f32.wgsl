@@ -11,7 +11,7 @@ const WIDE_IN = false;
 //   ring  [ring_rows][width] vec4f: linear, premultiplied red, green and blue, then alpha, on a
 //         scale from 0 to 1. Row r of the whole image is stored at row r % ring_rows.
 // `linear()` decodes the sRGB curve (IEC 61966-2-1). The weights come from a table for two reasons:
-// f32 is too coarse for the positions of distant columns, and every row needs the same weights. One
+// f32 is too coarse for large column positions, and every row needs the same weights. One
 // invocation computes one pixel of the ring. Workgroups have 8 x 8 x 1 invocations.
 // The prelude (code that is put before this shader) defines WIDE_IN.
 

@@ -16,11 +16,12 @@ const STRIP = 4u;
 //   weights [DENSE][DENSE][K * K] matrices in the layout of conv/weights.wgsl, bias [DENSE]
 // A workgroup of 16 x 4 invocations computes PER blocks of 16 x (4 * STRIP) pixels. It copies one
 // block of `x` at a time to workgroup memory. Each invocation computes a column of STRIP pixels.
-// For each column of the kernel, it slides a window of STRIP input pixels down the tile, so it can
-// use each loaded pixel for up to STRIP output pixels. In the grid, each of the first GROUPS values
-// of `z` selects a group of up to PER blocks to convolve. Each further value selects a block that
-// is only copied. The prelude (code that is put before this shader) defines E, E4, E4x4, CHANNELS,
-// DENSE (the number of blocks that contain these channels), PER, GROUPS, K and STRIP.
+// For each column of the K x K weights, it slides a window of STRIP input pixels down the tile, so
+// it can use each loaded pixel for up to STRIP output pixels. In the grid, each of the first GROUPS
+// values of `z` selects a group of up to PER blocks to convolve. Each further value selects a block
+// that is only copied. The prelude (code that is put before this shader) defines E, E4, E4x4,
+// CHANNELS, DENSE (the number of blocks that contain the first CHANNELS channels), PER, GROUPS, K
+// and STRIP.
 
 // The uniform of kernels that process one feature map.
 

@@ -19,13 +19,14 @@ const MULTIPLE = 1u;
 // graph/transformerOp.ts):
 //   A[c,d] = softmax_d( t[head] * q[c].k[d] / (max(|q[c]|, 1e-12) max(|k[d]|, 1e-12)) )
 //   v'[c] = sum_d A[c,d] v[d]
-// With PROJECT, there is one head, and a 1x1 convolution and a residual follow:
+// With PROJECT, there is only one head. The kernel then also applies a 1x1 convolution and adds a
+// residual:
 //   y = r + W v' = r + (W A) v
 //   x       [..][H][W] vectors of 4 channels (Chw4c): CHANNELS queries, CHANNELS keys, then
 //           CHANNELS values
-//   temperature [HEADS] f32
+//   temperature [HEADS] f32: t
 //   weights [CHANNELS][CHANNELS] f32, with PROJECT: W in row-major order
-//   r, y    [ceil(CHANNELS / 4)][H][W], where r is read only with PROJECT
+//   r, y    [ceil(CHANNELS / 4)][H][W]; without PROJECT, r is not read
 // One workgroup of 256 invocations computes one head of one group. For the dot products `q[c].k[d]`
 // and the norms, the workgroup copies the queries and keys of CHUNK pixels at a time to workgroup
 // memory. Afterwards, `A` is stored in the same memory. In the grid, `x` and `y` select the group,
@@ -39,8 +40,8 @@ const MULTIPLE = 1u;
 // their workgroup id as `group`, with `params.group_row` added to `y`.
 // The prelude (code that is put before this shader) defines GROUPING, ROWS, COLUMNS, MOVED,
 // SHIFT_X, SHIFT_Y and MULTIPLE. ROWS and COLUMNS are the size of a group or, for a grid, the
-// distance between the pixels of a group. MOVED is true if windows are shifted or extend past the
-// map. The map is padded with zeros to multiples of MULTIPLE.
+// distance between the pixels of a group. MOVED is true if windows are shifted or can extend past
+// the map. The map is padded with zeros to multiples of MULTIPLE.
 
 // Represents a pixel beyond the map.
 const ABSENT = 0xffffffffu;
@@ -98,9 +99,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   let head = group.z * DEPTH;
 
-  // `sums` contains the dot products q[c].k[d] of the channel pairs (c, d) that this invocation
-  // computes. `squares` is the squared norm of one channel. The first DEPTH invocations compute it
-  // for the head's queries, and the next DEPTH invocations compute it for the head's keys.
+  // This invocation computes the dot products q[c].k[d] of some channel pairs (c, d) and stores
+  // them in `sums`. `squares` is the squared norm of one channel. The first DEPTH invocations
+  // compute it for the head's queries, and the next DEPTH invocations compute it for the head's
+  // keys.
   var sums: array<f32, PAIRS>;
   var squares = 0.0;
   for (var start = 0u; start < positions; start += CHUNK) {

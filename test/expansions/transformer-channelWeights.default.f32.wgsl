@@ -11,7 +11,7 @@ const SUMS = 5760u;
 // channelSums.wgsl and computes:
 //   weights[c][d] = softmax_d( t[head] * q[c].k[d] / (max(|q[c]|, 1e-12) max(|k[d]|, 1e-12)) )
 //   partials    [chunks][SUMS] f32
-//   temperature [HEADS] f32
+//   temperature [HEADS] f32: t
 //   weights     [HEADS][DEPTH][DEPTH] f32
 // One workgroup of 64 invocations computes one head. Each invocation computes one row `weights[c]`
 // at a time. The sums are not divided by the number of pixels, because this factor would cancel out

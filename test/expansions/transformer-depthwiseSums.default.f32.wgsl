@@ -16,7 +16,8 @@ const ACTIVATION_PRELU = 8u;
 const ACT0 = 5u;
 const SLOPE0 = 0.0f;
 
-// A 3x3 depthwise convolution with an activation, and the sums of its result over each workgroup:
+// A 3x3 depthwise convolution with an activation, and the sums of its result over the pixels of
+// each workgroup:
 //   y[c] = act( sum_{ky,kx} w[c,ky,kx] * x[c, i+ky-1, j+kx-1] + b[c] )
 //   x, y     [BLOCKS][H][W] vectors of 4 channels (Chw4c); weights [BLOCKS][9], bias [BLOCKS]
 //   partials [workgroups][BLOCKS] vec4f: sums over 8 columns x (8 STRIP) rows

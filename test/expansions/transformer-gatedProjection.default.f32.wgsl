@@ -34,12 +34,13 @@ const SLOPE1 = 1.0f;
 //   x       [2 HIDDEN][H][W] vectors of 4 channels (Chw4c): the input of u, then the input of v
 //   taps    [2 HIDDEN][9]
 //   weights matrices (transformer/matrices): [BLOCKS][HIDDEN], then [NEXT_BLOCKS][BLOCKS]
-//   bias    [2 HIDDEN] of the depthwise convolution, [BLOCKS], [NEXT_BLOCKS]
+//   bias    [2 HIDDEN] for the depthwise convolution, then [BLOCKS], then [NEXT_BLOCKS]
 //   r, y    [BLOCKS][H][W]; next [NEXT_BLOCKS][H][W]
 // One invocation computes all channels of STRIP pixels in a column. Workgroups have 8 x 8 x 1
 // invocations.
 // The prelude (code that is put before this shader) defines E, E4, E4x4, CHANNELS, BLOCKS, HIDDEN,
-// STRIP, ACT0, SLOPE0, NEXT, NEXT_BLOCKS, NEXT_NORM, EPSILON, ACT1, SLOPE1 and QUAD.
+// STRIP, ACT0, SLOPE0, NEXT, NEXT_BLOCKS, NEXT_NORM, EPSILON, FIRST_MATRIX, FIRST_BIAS, ACT1,
+// SLOPE1 and QUAD.
 
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,
 // ACTIVATION_RELU, ...

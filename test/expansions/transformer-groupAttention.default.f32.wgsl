@@ -29,7 +29,7 @@ const MERGED = false;
 //   y[i] = sum_j softmax_j( q[i].k[j] / sqrt(DEPTH) + T ) v[j]
 //   q, kv [..][H][W] vectors of 4 channels (Chw4c): queries from channel QUERY on, keys from KEY
 //         on, values from FIRST on
-//   table [rows][HEADS] f32: T, with TABLE
+//   table [rows][HEADS] f32, with TABLE: the position bias T; otherwise, T is zero
 //   y     [ceil(CHANNELS / 4)][H][W]
 // One workgroup of 64 invocations computes 64 queries of one head of one group, with one query per
 // invocation. Keys and values are copied to workgroup memory, CHUNK at a time. No score is stored.
@@ -46,8 +46,8 @@ const MERGED = false;
 // their workgroup id as `group`, with `params.group_row` added to `y`.
 // The prelude (code that is put before this shader) defines GROUPING, ROWS, COLUMNS, MOVED,
 // SHIFT_X, SHIFT_Y and MULTIPLE. ROWS and COLUMNS are the size of a group or, for a grid, the
-// distance between the pixels of a group. MOVED is true if windows are shifted or extend past the
-// map. The map is padded with zeros to multiples of MULTIPLE.
+// distance between the pixels of a group. MOVED is true if windows are shifted or can extend past
+// the map. The map is padded with zeros to multiples of MULTIPLE.
 
 // Represents a pixel beyond the map.
 const ABSENT = 0xffffffffu;
@@ -80,7 +80,8 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// The queries and keys of a group. Each key combines channels from MERGE x MERGE pixels.
+// Functions for the queries and keys of a group. Each key combines channels from MERGE x MERGE
+// pixels.
 // The prelude (code that is put before this shader) defines MERGE and the constants of lib/groups.
 
 // Returns the position, within the window, of one of the pixels that a key combines. `part` is the
@@ -115,7 +116,7 @@ fn border_part(group: vec2u, windows: vec2u, position: u32) -> u32 {
 var<workgroup> keys: array<vec4f, CHUNK * BLOCKS>;
 var<workgroup> values: array<vec4f, CHUNK * BLOCKS>;
 
-// Returns `v`, which is block `b` of a head, with zeros in the lanes beyond the head's channels.
+// Returns `v` with zeros in the lanes beyond the head's channels. `v` is block `b` of the head.
 fn present(b: u32, v: vec4f) -> vec4f {
   return select(vec4f(0.0), v, vec4u(0u, 1u, 2u, 3u) + 4u * b < vec4u(DEPTH));
 }

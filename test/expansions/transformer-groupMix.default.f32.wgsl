@@ -34,8 +34,8 @@ const KEY_BLOCKS = 16u;
 // their workgroup id as `group`, with `params.group_row` added to `y`.
 // The prelude (code that is put before this shader) defines GROUPING, ROWS, COLUMNS, MOVED,
 // SHIFT_X, SHIFT_Y and MULTIPLE. ROWS and COLUMNS are the size of a group or, for a grid, the
-// distance between the pixels of a group. MOVED is true if windows are shifted or extend past the
-// map. The map is padded with zeros to multiples of MULTIPLE.
+// distance between the pixels of a group. MOVED is true if windows are shifted or can extend past
+// the map. The map is padded with zeros to multiples of MULTIPLE.
 
 // Represents a pixel beyond the map.
 const ABSENT = 0xffffffffu;
@@ -68,7 +68,8 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// The queries and keys of a group. Each key combines channels from MERGE x MERGE pixels.
+// Functions for the queries and keys of a group. Each key combines channels from MERGE x MERGE
+// pixels.
 // The prelude (code that is put before this shader) defines MERGE and the constants of lib/groups.
 
 // Returns the position, within the window, of one of the pixels that a key combines. `part` is the

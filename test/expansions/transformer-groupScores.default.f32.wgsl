@@ -25,8 +25,9 @@ const TABLE = true;
 //   softmax_k( q.k / sqrt(DEPTH) + T )
 //   q, k   [..][H][W] vectors of 4 channels (Chw4c): queries from channel QUERY on, keys from
 //          KEY on
-//   table  [rows][HEADS] f32: T, with TABLE
-//   scores [groups][HEADS][TOKENS][KEY_BLOCKS] vec4f: one row per query, zeros after its last key
+//   table  [rows][HEADS] f32, with TABLE: the position bias T; otherwise, T is zero
+//   scores [groups][HEADS][TOKENS][KEY_BLOCKS] vec4f: one row per query, with zeros after the last
+//          key
 // One workgroup of 64 invocations computes one head of one group. Each invocation computes one
 // query at a time. In the grid, `x` and `y` select the group, and `z` selects the head. The prelude
 // (code that is put before this shader) defines E, E4, QUERY, KEY, DEPTH (the number of channels
@@ -38,8 +39,8 @@ const TABLE = true;
 // their workgroup id as `group`, with `params.group_row` added to `y`.
 // The prelude (code that is put before this shader) defines GROUPING, ROWS, COLUMNS, MOVED,
 // SHIFT_X, SHIFT_Y and MULTIPLE. ROWS and COLUMNS are the size of a group or, for a grid, the
-// distance between the pixels of a group. MOVED is true if windows are shifted or extend past the
-// map. The map is padded with zeros to multiples of MULTIPLE.
+// distance between the pixels of a group. MOVED is true if windows are shifted or can extend past
+// the map. The map is padded with zeros to multiples of MULTIPLE.
 
 // Represents a pixel beyond the map.
 const ABSENT = 0xffffffffu;
@@ -72,7 +73,8 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// The queries and keys of a group. Each key combines channels from MERGE x MERGE pixels.
+// Functions for the queries and keys of a group. Each key combines channels from MERGE x MERGE
+// pixels.
 // The prelude (code that is put before this shader) defines MERGE and the constants of lib/groups.
 
 // Returns the position, within the window, of one of the pixels that a key combines. `part` is the

@@ -34,18 +34,18 @@ const SLOPE1 = 1.0f;
 // residual after it:
 //   y[i] = x[i] + V sum_j P[i,j] n[j] + bias.
 // `n[j]` is the normalised pixel `x[j]` before the norm's factors and shifts are applied. `V` is
-// the product of the weights of the output and value layers and the norm's factors. `bias` includes
-// the effect of the norm's shifts. This effect is the same for all pixels, because each row of `P`
-// sums to 1. With OWN, the kernel also computes the attention weights:
+// the product of the output layer's weights, the value layer's weights and the norm's factors.
+// `bias` includes the effect of the norm's shifts. This effect is the same for all pixels, because
+// each row of `P` sums to 1. With OWN, the kernel also computes the attention weights:
 //   P[i,j] = softmax_j( (Q n[i] + b).n[j] + T ).
-// `Q` is the product of the query and key layers, the norm's factors and `1 / sqrt(CHANNELS)`.
-// Terms that do not depend on `j` are left out, because the softmax cancels them. With NEXT, a
-// layer that reads `y` follows (transformer/nextLayer).
+// `Q` is the product of the query layer's weights, the key layer's weights, the norm's factors and
+// `1 / sqrt(CHANNELS)`. Terms that do not depend on `j` are left out, because the softmax cancels
+// them. With NEXT, a layer that reads `y` follows (transformer/nextLayer).
 //   x, y    [BLOCKS][H][W] vectors of 4 channels (Chw4c); next [NEXT_BLOCKS][H][W]
 //   weights matrices (transformer/matrices): V [BLOCKS][BLOCKS]; with OWN, Q [BLOCKS][BLOCKS]; with
 //           NEXT, those of the next layer, [NEXT_BLOCKS][BLOCKS]
 //   bias    `bias` [BLOCKS]; with OWN, b [BLOCKS]; with NEXT, the next layer's, [NEXT_BLOCKS]
-//   table   [rows] f32: T, with TABLE
+//   table   [rows] f32, with TABLE: the position bias T; otherwise, T is zero
 //   scores  [groups][64][16] vec4f: P
 // A workgroup computes one group. Each invocation computes STRIP pixels of the group. In the grid,
 // `x` and `y` select the group. A group consists of the pixels of a window, or of pixels at equal

@@ -17,12 +17,12 @@ const ACTIVATION_MISH = 6u;
 const ACTIVATION_CENTRED_SIGMOID = 7u;
 const ACTIVATION_PRELU = 8u;
 
-// A gate that is computed from `a` and from the enlargement of a smaller map, `x`:
+// Multiplies `map` by a gate, which is computed from `a` and the enlargement of a smaller map, `x`:
 //   y = map * sigmoid( G (resize(x) + D a + d) + g ), where D and G are 1x1 convolutions
 //   x       [INNER][in_height][in_width] vectors of 4 channels (Chw4c); resize is bilinear
 //   a       [DIRECT][H][W]
-//   weights matrices (transformer/matrices): D [INNER][DIRECT], G [BLOCKS][INNER]
-//   bias    [INNER] d, [BLOCKS] g
+//   weights 4 x 4 matrices (transformer/matrices.wgsl): D [INNER][DIRECT], G [BLOCKS][INNER]
+//   bias    d [INNER], g [BLOCKS]
 //   map, y  [BLOCKS][H][W]
 // One invocation computes all channels of STRIP pixels that are 8 columns apart. Workgroups have 8
 // x 8 x 1 invocations.
@@ -116,8 +116,8 @@ struct Params {
 @group(0) @binding(5) var<storage, read> map: array<E4>;
 @group(0) @binding(6) var<storage, read_write> y: array<E4>;
 
-// Computes one pixel of the bilinear enlargement of `x`, [blocks][in_height][in_width], to
-// `width` x `height` pixels, with half-pixel centres and clamped edges.
+// Returns one pixel of one block of `x`, enlarged to `width` x `height` pixels. The enlargement is
+// bilinear, with half-pixel centres and clamped edges. `x` is [blocks][in_height][in_width].
 
 fn enlarged(block: u32, row: u32, col: u32) -> vec4f {
   let size = vec2f(f32(params.in_width), f32(params.in_height));

@@ -10,11 +10,11 @@ const FIRST = 3u;
 // poolFinish.wgsl.
 //   x        [BLOCKS][H][W] vectors of 4 channels (Chw4c)
 //   partials [chunks][BLOCKS] vec4f, chunks = ceil(pixels / CHUNK); always f32
-// One workgroup of 64 invocations sums one chunk of one block by a tree reduction. The grid is
+// One workgroup of 64 invocations sums one chunk of one block with a tree reduction. The grid is
 // (chunks, 1, BLOCKS). A grid dimension has at most 65535 workgroups, so if there are more chunks,
 // the grid has several rows along `y`.
 // The prelude (code that is put before this shader) defines E, E4, BLOCKS, CHUNK, and FIRST (the
-// rectangle's first row and first column, which are the same number).
+// index of both the rectangle's first row and its first column).
 
 struct Params {
   pixels: u32,      // The number of pixels in the rectangle.

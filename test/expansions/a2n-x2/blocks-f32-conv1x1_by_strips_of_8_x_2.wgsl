@@ -200,9 +200,9 @@ alias P4x4 = mat4x4f;
 // the lanes exchange their columns. With SHARED, the workgroup copies the matrices to workgroup
 // memory, CHUNK input blocks at a time. With HALO, the workgroup copies its input pixels to
 // workgroup memory, one input block at a time. STAGED means SHARED or HALO. Column `c` of a matrix
-// contains the weights of input channel `c` for the block's four output channels, so the product of
-// a matrix and a pixel is a sum over input channels. With QUAD, matrices are transposed, so column
-// `o` contains the weights of output channel `o`.
+// contains the weights of input channel `c` for four output channels, so the product of a matrix
+// and a pixel is a sum over input channels. With QUAD, matrices are transposed, so column `o`
+// contains the weights of output channel `o`.
 // The prelude (code that is put before this shader) defines the types E4 and E4x4 and the constants
 // QUAD, UNIFORM, WEIGHTS_BINDING, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT, STRIP, LINES
 // and DOWN.
@@ -219,7 +219,7 @@ fn main(
   let block = group.z * BLOCKS;
   // With STAYS, all invocations load data for their workgroup or add up its results, so none of
   // them returns early. With QUAD, the four lanes of a quad load weights together, so they must
-  // return together. Therefore, only the row is checked, which is the same for all four lanes.
+  // return together. Therefore, they check only the row, which is the same for all four lanes.
   if first_row >= params.height {
     return;
   }

@@ -7,8 +7,8 @@ const HIDDEN = 10u;
 const LENGTH_OUT = 2u;
 const TEMPERATURE = 30.0f;
 
-// The dynamic attention module (arXiv 2104.09497, section 3.3), which starts from the partial sums
-// of global average pooling:
+// Computes the weights `p` of the dynamic attention module (arXiv 2104.09497, section 3.3) from the
+// partial sums of global average pooling:
 //   v = sum of partials / (H * W);  z = W2 relu(W1 v);  p = softmax(z / TEMPERATURE)
 //   partials [chunks][BLOCKS] vec4f (poolPartial.wgsl)
 //   w1 [HIDDEN][LENGTH_IN], w2 [LENGTH_OUT][HIDDEN] row-major f32

@@ -4,7 +4,7 @@ alias E4x4 = mat4x4f;
 const SCALE = 2u;
 
 // A bilinear enlargement with half-pixel centres and clamped edges (align_corners false):
-//   the source coordinate of output i is (i + 0.5) / SCALE - 0.5, but at least 0;
+//   the source coordinate of output row or column i is (i + 0.5) / SCALE - 0.5, but at least 0;
 //   the row or column after this coordinate is clamped to the last one of the map.
 //   x [BLOCKS][H / SCALE][W / SCALE], y [BLOCKS][H][W], vectors of 4 channels (Chw4c)
 // One invocation computes 4 channels of one output pixel. Workgroups have 8 x 8 x 1 invocations.

@@ -9,7 +9,7 @@ const SQUARES = false;
 // pixels and sums each chunk. With SQUARES, it sums the squares of the values instead.
 //   x        [BLOCKS][H * W] vectors of 4 channels (Chw4c)
 //   partials [chunks][BLOCKS] vec4f, chunks = ceil(H * W / CHUNK); always f32
-// One workgroup of 64 invocations sums one chunk of one block by a tree reduction. Rounding
+// One workgroup of 64 invocations sums one chunk of one block with a tree reduction. Rounding
 // errors therefore stay small, even for images of many megapixels. The grid is (chunks, 1, BLOCKS).
 // A grid dimension has at most 65535 workgroups, so if there are more chunks, the grid has several
 // rows along `y`.
