@@ -87,8 +87,9 @@ export const RECORDS = {
   ],
   /**
    * move: copies `channels` numbers from the map `from` to each pixel of the map `y`. The numbers
-   * for row `i` and column `j` come from row `floor(i / divide)` and column `floor(j / divide)`.
-   * The first of them is `phase * ((i mod divide) * divide + j mod divide)` bytes into that pixel.
+   * for row `i` and column `j` of `y` come from the pixel of `from` in row `floor(i / divide)` and
+   * column `floor(j / divide)`. They begin at byte `phase * ((i mod divide) * divide + j mod divide)`
+   * of that pixel.
    */
   move: [
     ...['from', 'fromRow', 'fromPixel', 'fromChannel'],

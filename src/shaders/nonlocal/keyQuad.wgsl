@@ -1,5 +1,5 @@
 // Declares the uniform for attention within windows of sorted rows, and functions that find the row
-// of a key. The first keys of a window are its own rows. If attention spans three windows, the rows
+// of a key. A row's keys are the rows of its own window. If attention spans three windows, the rows
 // of the previous window follow, and then those of the next window. Within a round of clustering,
 // windows wrap around: the first and last windows are neighbours. Division is slow on software
 // drivers, which divide one SIMD lane at a time. Only `spans_of` divides, so each invocation calls

@@ -55,8 +55,8 @@ export interface EmitOptions {
   /** Chooses a variant for each convolution. By default, all convolutions use `plainConv`. */
   readonly conv?: ConvChoice | undefined;
   /**
-   * If given, the program converts input pixels to map values from 0 to `range`, and converts the
-   * values of the result to pixels.
+   * If given, the program converts the input's pixels to a map with values from 0 to `range`, and
+   * converts the resulting map to pixels.
    */
   readonly image?: Pick<PixelFormat, 'range' | 'wide'> | undefined;
   /**
