@@ -15,7 +15,7 @@ export interface GifFrame {
 }
 
 /**
- * Reads at most `most` frames from the start of a GIF. If the file ends within a frame's image
+ * Reads the first frames of a GIF, up to the number `most`. If the file ends within a frame's image
  * descriptor, the missing coordinates and sides are NaN.
  */
 export function* gifFrames(bytes: Bytes, most: number): Generator<GifFrame> {

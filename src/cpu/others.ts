@@ -100,8 +100,8 @@ const OTHERS: {
   shift: ({ reads, writes, by }) => ({
     tasks: (place) => {
       const [x, y] = [place.map(reads.inputs[0]), place.map(writes.y)];
-      // This view of `x` is shifted by `by` pixels along both axes. Beyond the edge of the map, it
-      // reads the zeros in the border of `x`.
+      // This view of `x` begins at row `by` and column `by`. Beyond the edge of the map, it reads
+      // the zeros in the border of `x`.
       const moved = { ...x, address: pixelAt(x, by, by) };
       return [...clearPadding(y), move(place, moved, y, { channels: x.channels })];
     },

@@ -213,8 +213,8 @@ export const NONLOCAL: { readonly [K in Kind]: NonlocalRules<SpecOf<K>> } = {
 };
 
 /**
- * Returns the number of hash buckets: one per `chunk` pixels, rounded up to an even number, but at
- * least 2 and at most `most`.
+ * Returns the number of hash buckets: one per `chunk` pixels, rounded up to an even number and
+ * limited to the range from 2 to `most`.
  */
 export function bucketsOf(pixels: number, chunk: number, most: number): number {
   const buckets = Math.floor(pixels / chunk);

@@ -184,7 +184,7 @@ describe('layers of Real-CUGAN as convolutions of stride 1', () => {
     const kernel = own.shape[2] as 1 | 3;
     const wide = convReference(x, toFloat32(own), null, 3 * stride ** 2, kernel);
     const y = pixelShuffleReference(wide, stride);
-    // On each side, Crispen's map has `first` more pixels than the transposed convolution's result.
+    // Crispen's map extends beyond the transposed convolution's result on all sides.
     expect((y.width - expected.width) / 2).toBe(first);
     for (let c = 0; c < 3; c++) {
       for (let row = 0; row < expected.height; row++) {

@@ -74,8 +74,9 @@ export function embedAvif(
 }
 
 /**
- * Adds `by` to those file offsets in an item location box (`iloc`) that are at least `from`. The
- * metadata used to end at `from`, so these offsets refer to data that has moved.
+ * Updates the file offsets in an item location box (`iloc`): adds the number `by` to each offset
+ * that is at least `from`. The metadata used to end at `from`, so these offsets refer to data that
+ * has moved.
  */
 function shiftOffsets(file: Uint8Array, body: number, from: number, by: number): void {
   const bytes = new Bytes(file);

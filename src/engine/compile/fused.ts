@@ -127,8 +127,8 @@ export interface DynamicWeightsOp extends Fused, OneToOne {
 }
 
 /**
- * The parameters of attention within groups: those of `groupScores`, and `first`, the channel of
- * the map `kv` at which the attention's values begin.
+ * The parameters of attention within groups. Most of them are those of `groupScores`. `first` is
+ * the channel of the map `kv` at which the attention's values begin.
  */
 export interface AttentionSizes extends Omit<OpOf<'groupScores'>, 'op'> {
   readonly first: number;

@@ -318,8 +318,8 @@ interface Piece {
 /**
  * Cuts a dispatch along `y` into as few pieces as possible, because each piece costs time: while
  * its last workgroups run, other threads are idle. The loss is largest if a CPU emulates the GPU.
- * The work of a piece is about `most` or less, unless that would take more than `MAX_PIECES` pieces
- * or more pieces than the dispatch has rows of workgroups.
+ * `most` is the desired limit for the work of a piece. Pieces exceed it if keeping to it would take
+ * more than `MAX_PIECES` pieces or more pieces than the dispatch has rows of workgroups.
  */
 function cut(dispatch: SizedDispatch, most: number): Piece[] {
   const rows = dispatch.grid[1];

@@ -124,7 +124,7 @@ const shifted = <R extends Rect>(rect: R, by: number): R => ({
   y: rect.y + by,
 });
 
-/** Moves strips by `by` pixels along both axes. */
+/** Moves strips down and to the right, both by the same number of pixels. */
 const moved = (strips: readonly StripPlan[], by: number): StripPlan[] =>
   strips.map(({ y, height, tiles }) => ({
     y: y + by,

@@ -128,7 +128,7 @@ describe('halveTiles', () => {
       [45, 45],
     ]);
     const seen = coverage(halved ?? [], 100, 90);
-    // `left` does not contain the first tile, so no new tile covers that tile's pixels. All other
+    // The tiles in `left` do not include the first tile, so no new tile covers its pixels. All other
     // pixels are covered once.
     expect(seen.every((count, i) => count === (i % 100 < 50 && i < 4500 ? 0 : 1))).toBe(true);
     expect(longestSide(halved ?? [])).toBeLessThanOrEqual(25);

@@ -106,7 +106,7 @@ const PIXELS = 8u * TILE_COLUMNS;
 
 var<workgroup> exchange: array<vec4f, PIXELS * DEPTH>;
 
-// Adds up the `own` values of all columns of the tile, separately for each block. Only the
+// Adds up the argument `own` over all columns of the tile, separately for each block. Only the
 // invocations in column 0 (`lane` 0) get the sum. Every invocation of the workgroup must call this
 // function.
 fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
