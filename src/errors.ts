@@ -13,9 +13,9 @@ export type ErrorCode =
   | 'MODEL_UNSUPPORTED' // the weight file is valid, but Crispen does not know its network
   | 'FETCH_FAILED' // a URL could not be read because of the connection, the HTTP status or CORS
   | 'CROSS_ORIGIN' // pixels or weights belong to another origin, and the page may not use them
-  | 'DECODE_FAILED' // the bytes are not an image that this decoder can read
+  | 'DECODE_FAILED' // the input is not an image that Crispen can decode
   | 'ENCODE_FAILED' // this platform cannot encode the requested output format
-  | 'WRITE_FAILED' // the file could not be written: the disk is full, or permission was withdrawn
+  | 'WRITE_FAILED' // a file could not be written: the disk is full, or permission was withdrawn
   | 'IMAGE_TOO_LARGE' // the input or the output exceeds a stated limit
   | 'INVALID_INPUT' // an argument is outside its documented range
   | 'NON_FINITE' // the network produced NaN or infinity

@@ -1,8 +1,8 @@
 /**
- * Rules for the options of calls. A rule describes the allowed values in words and contains a
- * function that checks a value. The library uses the rules to check calls before any work starts.
- * The command line uses them to read its arguments, and the tests use them to generate invalid
- * values.
+ * Rules for the options of the library's calls. A rule describes the allowed values in words and
+ * contains a function that checks a value. The library uses the rules to check calls before any
+ * work starts. The command line uses them to read its arguments, and the tests use them to generate
+ * invalid values.
  */
 import { CrispenError } from './errors.ts';
 

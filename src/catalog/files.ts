@@ -209,8 +209,8 @@ export const MODEL_FILES: readonly ModelFile[] = [
 export const findModel = (id: string): ModelFile => findIn(MODEL_FILES, id);
 
 /**
- * Finds the best or the fastest shipped model of a kind at a scale. Returns undefined if there is
- * none.
+ * Finds the best or the fastest shipped model of a given kind and scale. Returns undefined if there
+ * is none.
  */
 export const modelOfKind = (
   kind: Kind,

@@ -63,7 +63,10 @@ export function findIn(files: readonly ModelFile[], id: string): ModelFile {
   });
 }
 
-/** Finds the best or the fastest model of a kind at a scale. Returns undefined if there is none. */
+/**
+ * Finds the best or the fastest model of a given kind and scale. Returns undefined if there is
+ * none.
+ */
 export const kindIn = (
   files: readonly ModelFile[],
   kind: Kind,

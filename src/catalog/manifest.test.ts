@@ -59,7 +59,7 @@ describe.each(MODELS)('$id', (entry) => {
 
   test('starts from a model that exists', () => {
     const { startedFrom } = entry.training;
-    // A2N-M can start from the weights of A2N whose names and shapes match, so the two networks
+    // A2N-M can start from A2N weights whose names and shapes match its own, so the two networks
     // count as one family.
     const family = (network: string) => network.replace('a2nm', 'a2n');
     if (startedFrom !== null) {

@@ -24,8 +24,8 @@ export interface ModelEntry extends ModelFile {
   readonly quality: SetFigures & {
     /**
      * The PSNR of the network's input. The input was degraded by JPEG compression (`jpeg` is its
-     * quality) or by noise (`noise` is its standard deviation). `npm run quality` measures this
-     * with the option `--jpeg` or `--noise`.
+     * quality) or by noise (`noise` is its standard deviation in 8-bit levels). `npm run quality`
+     * measures this with the option `--jpeg` or `--noise`.
      */
     readonly input?: SetFigures & { readonly jpeg?: number; readonly noise?: number };
   };
@@ -43,7 +43,7 @@ const WORN_PHOTOS = `${PHOTOS}, then soft focus, noise and JPEG of quality 30 to
 const SAMPLES = '777 photos of research data sets (BSDS500, Sun-Hays 80, ImageNet samples)';
 const SMALLER = `${SAMPLES} made smaller, 360 pictures of shapes and 150 of patterns`;
 const CLEANED = `${SMALLER}, reduced by bicubic`;
-/** The images in `SMALLER` and tiles of large pictures, all reduced by bicubic interpolation. */
+/** The images in `SMALLER`, plus tiles of large pictures, all reduced by bicubic interpolation. */
 const WIDENED = `${SMALLER}, 445 tiles of large pictures, reduced by bicubic`;
 /** A newer set of training photos. THIRD-PARTY.md lists their sources. */
 const SHARP_PHOTOS = '407 photos of 318 megapixels';

@@ -12,7 +12,7 @@ export type Task = 'upscale' | Restoration;
 /** A task for a network of scale 1. */
 export type Restoration = 'denoise' | 'dejpeg' | 'dehalo' | 'deband' | 'deblur' | 'demosaic';
 
-/** Words in a file's name that indicate the network's task. The first match is used. */
+/** Words in a weight file's name that indicate the network's task. The first match is used. */
 const NAMED: readonly (readonly [Restoration, RegExp])[] = [
   ['dejpeg', /jpe?g|artifact/i],
   ['demosaic', /mosaic/i],

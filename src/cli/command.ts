@@ -12,7 +12,7 @@ export class UsageError extends CrispenError {
 /** The signals that ask a process to terminate, with their numbers. */
 const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 
-/** How much time a command has to stop after a signal, in milliseconds. */
+/** How long a command may take to stop after a signal, in milliseconds. */
 const GRACE_MS = 2000;
 
 /**

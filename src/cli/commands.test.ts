@@ -36,7 +36,7 @@ let printed: string[];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'crispen-commands-'));
   await writeImage(at('in.png'), picture(6, 4));
-  // The ground truths (19 x 17) are one pixel wider and higher than twice the LR images (9 x 8).
+  // The LR images (9 x 8) are half the size of the ground truths (19 x 17), rounded down.
   await mkdir(at('set/HR'), { recursive: true });
   await mkdir(at('set/LR_bicubic/X2'), { recursive: true });
   for (const name of ['b', 'a']) {
@@ -216,7 +216,7 @@ describe('crispen', () => {
   });
 
   describe('restores', () => {
-    // This network adds the output of two small convolutions to the image.
+    // The network in this weight file adds the output of two small convolutions to the image.
     const weights = () => at('tiny-x1.safetensors');
     const task = ['--task', 'denoise', '--json'];
     beforeAll(() => writeFile(weights(), tinyCheckpoint(1)));

@@ -12,8 +12,8 @@ export interface GoldenCase {
   /** The expected tensors, by name. Most of the names are names of nodes in the graph. */
   readonly expected: TensorMap;
   /**
-   * The position of each golden map that covers only a part of Crispen's map, by node name. The
-   * number is both the first row and the first column of that part.
+   * The position of each golden map that covers only a part of Crispen's map, by node name. Each
+   * value is both the first row and the first column of that part.
    */
   readonly starts?: ReadonlyMap<string, number> | undefined;
   /** If set, the network runs on these overlapping tiles, and the results are averaged. */

@@ -199,7 +199,7 @@ async function goldenWeights(
   return readSafetensors(await readFile(path)).tensors;
 }
 
-/** The result of comparing one tensor that Crispen computed with the golden tensor. */
+/** The result of comparing a golden tensor with the tensor that Crispen computed. */
 export interface TensorComparison {
   readonly case: string;
   readonly tensor: string;

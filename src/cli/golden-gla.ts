@@ -62,8 +62,8 @@ export function glaCases(
 }
 
 /**
- * Combines the rotations of all rounds, each [width, buckets], into one tensor [rounds, buckets,
- * width].
+ * Combines the rotations of all rounds, each of shape [width, buckets], into one tensor of shape
+ * [rounds, buckets, width].
  */
 function transposed(rounds: readonly Tensor[]): Tensor {
   const [width, buckets] = rounds[0].shape;

@@ -136,7 +136,7 @@ const NOT_COMPARED = /^(coverage|tile_positions|tile_means|tile.*\.output\.crop|
 /**
  * Matches the names of golden tensors that contain the input of a network's last step. If this step
  * changes nothing (a pixel shuffle by 1, or no mean to add), the graph omits it. In that case, no
- * node has this name, and the tensor is not compared.
+ * node has the tensor's name, so the tensor is not compared.
  */
 const BEFORE_END = /^(before_shuffle|tail_conv)$/;
 

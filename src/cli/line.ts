@@ -22,7 +22,7 @@ export function autoWords({ speed, bestMs, others }: AutoChoice): string {
   return `The best choice, ${names}, would take ${roughly(bestMs ?? 0)} here.`;
 }
 
-/** Returns the fields that `--json` prints for an image, without `adapter`. */
+/** Returns the fields that `--json` prints for an image, except for `adapter`. */
 export function lineOf(
   { image, animated, notes }: DecodedImage,
   { plan, report, depth, tags }: Enlarged<unknown>,

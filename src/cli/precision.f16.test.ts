@@ -39,7 +39,7 @@ describe.skipIf(!adapter)('shipped models in f16', () => {
       const found = await measurePrecision(engine, model, image);
       expect(found).toSatisfy(holds);
       expect(found.values).toBe(3 * image.width * image.height * model.network.scale ** 2);
-      // Some values must differ from the f32 result, which shows that the run really used f16.
+      // Some values must differ from the f32 result. This shows that the run really used f16.
       expect(found.same).toBeLessThan(1);
       expect(found.largest).toBeGreaterThan(1);
     }

@@ -55,7 +55,7 @@ const OFFICIAL: Readonly<Record<string, string>> = {
 
 const QUALITIES = [80, 60, 40];
 
-/** For each restoration task, the degradations that are applied to the test images. */
+/** For each restoration task, the degradations that are applied to the first data set. */
 const WORSE: Readonly<Partial<Record<Restoration, readonly Degradation[]>>> = {
   dejpeg: [{ jpeg: 10 }, { jpeg: 20 }, { jpeg: 40 }, { jpeg: 80 }],
   denoise: [{ noise: 10 }, { noise: 25 }],

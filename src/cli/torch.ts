@@ -21,7 +21,7 @@ const NETWORKS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Returns a command that starts a Python installation with the packages that `training/` needs, or
+ * Returns a command that starts a Python interpreter with the packages that `training/` needs, or
  * undefined if there is none.
  */
 export function findPython(): string | undefined {

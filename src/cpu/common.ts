@@ -83,8 +83,8 @@ function emitBilinear({ reads, writes, scale }: FusedOpOf<'bilinear'>): Emission
 }
 
 /**
- * Emits a pooling op. A module function sums the pixels of each row. A host task then computes the
- * mean of each channel and passes the means to `then`, which runs the vector ops that follow.
+ * Emits a pooling op. A WebAssembly function sums the pixels of each row. A host task then computes
+ * the mean of each channel and passes the means to `then`, which runs the vector ops that follow.
  */
 export function emitPool(
   { reads, writes }: Pick<FusedOpOf<'dynamicWeights'>, 'reads' | 'writes'>,

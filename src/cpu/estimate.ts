@@ -17,7 +17,7 @@ import { TILE_SIDE } from './winograd.ts';
 
 /** The time that `measureSpeed` spends timing a convolution, in milliseconds. */
 const PROBE_MS = 20;
-/** With most memory budgets, images of up to this number of pixels are not cut into tiles. */
+/** With most memory budgets, images with at most this many pixels are not cut into tiles. */
 const WHOLE_PIXELS = 6e5;
 /**
  * Converting one LR pixel to floats, or floats to one SR pixel, is assumed to take as long as

@@ -100,8 +100,8 @@ const OTHERS: {
   shift: ({ reads, writes, by }) => ({
     tasks: (place) => {
       const [x, y] = [place.map(reads.inputs[0]), place.map(writes.y)];
-      // This view of `x` begins at row `by` and column `by`. Beyond the edge of the map, it reads
-      // the zeros in the border of `x`.
+      // This view of `x` begins at the pixel (`by`, `by`). Beyond the edge of the map, it reads the
+      // zeros in the border of `x`.
       const moved = { ...x, address: pixelAt(x, by, by) };
       return [...clearPadding(y), move(place, moved, y, { channels: x.channels })];
     },
@@ -225,8 +225,8 @@ function emitMean(
       const tasks = pool.tasks({ ...place, map: (id) => (id === x ? inner : place.map(id)) });
       /**
        * Converts a band's range of LR rows so that row 0 is the first row of `inner`, which is the
-       * map without the excluded rows and columns. The array indices that `emitPool` computes from
-       * `from` and `to` are rounded down. A small value is therefore added to each row number, so
+       * map without the excluded rows and columns. `emitPool` converts both ends of the range to
+       * array indices, which are rounded down. A small value is therefore added to each end, so
        * that a rounding error cannot decrease an index.
        */
       const within = ({ from, to, combine }: Band): Band => {
@@ -274,8 +274,8 @@ function emitMeanOfSquares(
 }
 
 /**
- * Emits `y = scale * x + shift`. The callback `then` runs on the host and computes `scale` and
- * `shift` for each channel from the op's second input, a vector.
+ * Emits `y = scale * x + shift`. On the host, a callback computes `scale` and `shift` for each
+ * channel from the op's second input, a vector.
  */
 function emitGroupAffine(
   constants: Constants,

@@ -41,8 +41,9 @@ export const RECORDS = {
     ...['parts', 'partsEnd'],
     /**
      * `conv` is the address of the `conv` record that is used at each of the 16 positions in a
-     * transformed window. It reads the windows from `v` and writes the sums of products to `m`.
-     * Both `v` and `m` have one row per thread. A row is [positions][tiles][channels].
+     * transformed window. That convolution reads the windows from `v` and writes the sums of
+     * products to `m`. Both `v` and `m` have one row per thread. A row is
+     * [positions][tiles][channels].
      */
     ...['conv', 'v', 'm'],
     /** The distance from one thread's row to the next thread's row, in both `v` and `m`. */
@@ -86,10 +87,10 @@ export const RECORDS = {
     ...['width', 'channelBytes'],
   ],
   /**
-   * move: copies `channels` numbers from the map `from` to each pixel of the map `y`. The numbers
-   * for row `i` and column `j` of `y` come from the pixel of `from` in row `floor(i / divide)` and
-   * column `floor(j / divide)`. They begin at byte `phase * ((i mod divide) * divide + j mod divide)`
-   * of that pixel.
+   * move: copies `channels` numbers from the source map (`from`) to each pixel of the map `y`. The
+   * numbers for row `i` and column `j` of `y` come from the source pixel in row `floor(i / divide)`
+   * and column `floor(j / divide)`. They begin at byte
+   * `phase * ((i mod divide) * divide + j mod divide)` of that pixel.
    */
   move: [
     ...['from', 'fromRow', 'fromPixel', 'fromChannel'],

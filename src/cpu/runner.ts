@@ -26,7 +26,7 @@ const CALL_MS = 8;
 const SLICE_MS = 20;
 
 /**
- * A function that computes the rows of a task from `from` up to, but not including, `to`. It can
+ * A function that computes a range of a task's rows, including row `from` but not row `to`. It can
  * use several threads.
  */
 export type RunRows = (task: RowTask, from: number, to: number) => void;
@@ -37,7 +37,7 @@ export const onThisThread =
     functions[fn](record, from, to);
 
 /**
- * Lets the thread handle other events. It waits for a message instead of a timer, because browsers
+ * Lets the thread handle other events. Waits for a message instead of a timer, because browsers
  * delay repeated timers by at least four milliseconds.
  */
 function breathe(): Promise<void> {

@@ -60,8 +60,8 @@ it('a shipped A2N in bands equals the whole image, bit for bit', async () => {
   const { network, weights } = await chooseModel({ model: 'a2n-photo-x2' });
   const { alone, together } = await loadAll(network, weights);
   // With 203 rows, the second band begins at an odd row. The rows that this band reads must still
-  // begin at an even row. 3x3 convolutions compute blocks of 2 x 2 pixels, and a band must have the
-  // same blocks as the whole image.
+  // begin at an even row. 3x3 convolutions compute squares of 2 x 2 pixels, and a band must have
+  // the same squares as the whole image.
   for (const image of [picture(24, 300), picture(25, 203)]) {
     const actual = await upscale(together, image);
     expect(actual.report.tiles).toBeGreaterThan(1);

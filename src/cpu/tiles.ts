@@ -89,7 +89,7 @@ export class Pooling {
       });
   }
 
-  /** Called if a band fails. Rejects all pending and later requests for means with `error`. */
+  /** Called if a band fails. All pending and later requests for means then fail with `error`. */
   fail(error: unknown): void {
     this.#failure = error;
     for (const { asking } of this.#waiting.values()) {

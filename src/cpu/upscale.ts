@@ -30,7 +30,7 @@ const WORTHWHILE = 0.9;
  * Upscales an image and passes rows to `sink` when they are finished. The image is processed as a
  * whole if it fits into memory. Otherwise, it is processed in overlapping tiles. The overlap is the
  * radius of the network's receptive field, or less if that radius is large (see `tileOverlap`).
- * If there are tiles, the channel means that pooling ops return are computed first. They come from
+ * If there are tiles, the results of pooling ops (channel means) are computed first. They come from
  * the whole image if the part of the network that computes them fits into memory. Otherwise, or if
  * the option `statistics` is `estimated`, they come from a collage, which is a smaller image that
  * consists of parts of the whole image.

@@ -14,7 +14,7 @@ export const TILE_SIDE = 2;
 export const TILES = 16;
 /**
  * The number of tiles for which memory is reserved. Products are computed for groups of 4 or 6
- * tiles, so the last group can extend 2 tiles past the first `TILES` tiles.
+ * tiles, so the last group can extend up to 2 tiles past the last of the `TILES` tiles.
  */
 export const TILE_SLOTS = TILES + 2;
 /** The number of values in a transformed window. */

@@ -76,7 +76,7 @@ export async function enlarge(
     });
   try {
     const output = await upscale(model).catch(async (error) => {
-      // The storage might have removed this weight file to make room for another page's file.
+      // The weight file might have been removed from storage to make room for another page's file.
       if (error.code !== 'MODEL_UNKNOWN' || !isAddress(wanted)) throw error;
       tool.models.clear();
       return upscale(await ready());

@@ -44,8 +44,8 @@ export function chooseScale(sizing: Sizing): { scale: number } | { skip: SkipRea
     sizing;
   const across = (shownWidth * ratio) / width;
   const down = (shownHeight * ratio) / height;
-  // `contain` uses the smaller of the two factors. `cover`, `fill` and all other modes that `needs`
-  // does not contain use the larger factor.
+  // `contain` uses the smaller of the two factors. Modes that are not in the table below, such as
+  // `cover` and `fill`, use the larger factor.
   const contained = Math.min(across, down);
   const own = shownWidth === 0 ? 0 : ratio / sizing.density;
   const needs: Readonly<Record<string, number>> = {

@@ -1,8 +1,8 @@
 /**
- * Returns the new position (0 to 1) of a divider at `split` after a key press. Arrow keys move it
- * by a hundredth (by a tenth with Shift), Page Up and Page Down move it by a tenth, and Home and
- * End move it to the edges. Returns null for all other keys, and for key combinations that the
- * browser uses.
+ * Returns a divider's new position (0 to 1) after a key press. `split` is its old position. Arrow
+ * keys move the divider by a hundredth (by a tenth with Shift), Page Up and Page Down move it by a
+ * tenth, and Home and End move it to the edges. Returns null for all other keys, and for key
+ * combinations that the browser uses.
  * @param isVertical whether positions increase downwards, in which case Up and Page Up decrease the
  *   position
  */

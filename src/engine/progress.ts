@@ -37,9 +37,9 @@ export class TimeLeft {
   #steady = false;
 
   /**
-   * @param done finished work in any unit
-   * @param total all work known so far
-   * @param now time in milliseconds
+   * @param done the finished work, in any unit
+   * @param total all work known so far, in the same unit
+   * @param now the current time in milliseconds
    * @returns the time left in milliseconds, or null while it is unknown
    */
   estimate(done: number, total: number, now: number): number | null {

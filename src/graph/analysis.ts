@@ -17,7 +17,7 @@ export function paddingOf(graph: Graph): Padding {
 export const paddedSide = ({ multiple, least, border = 0 }: Padding, side: number): number =>
   Math.max(least, Math.ceil((side + 2 * border) / multiple) * multiple);
 
-/** Returns the number of which the padded LR image's width and height are multiples. */
+/** Returns the number that the padded LR image's width and height must be multiples of. */
 export const sizeMultiple = (graph: Graph): number => paddingOf(graph).multiple;
 
 /** Returns the total number of multiply-adds per LR pixel. */

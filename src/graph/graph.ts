@@ -2,9 +2,9 @@
  * Represents a network as data: a list of named ops in topological order. This file computes
  * nothing. The engine lowers ops to GPU dispatches, and the interpreter runs them as plain loops.
  *
- * Shapes are symbolic. A *feature map* has `channels` and a `scale`. For an LR image with the width
- * `W` and the height `H`, the map is [channels][H * scale][W * scale]. The scale is a whole number
- * or, after a pixel unshuffle, a fraction such as 1/2 or 1/4. `W` and `H` must be multiples of
+ * Shapes are symbolic. A *feature map* has `channels` and a `scale`. For an LR image of width `W`
+ * and height `H`, the map is [channels][H * scale][W * scale]. The scale is a whole number or,
+ * after a pixel unshuffle, a fraction such as 1/2 or 1/4. `W` and `H` must be multiples of
  * `sizeMultiple`. A *vector* has `length` elements and no spatial extent. Pooled statistics and all
  * values computed from them are vectors.
  */

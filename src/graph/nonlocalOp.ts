@@ -118,7 +118,7 @@ export type NonlocalOp =
   | { readonly kind: 'keySoftmax'; readonly gate: Gate | null }
   /**
    * Reads weights [N], offsets [2 * N] and a reference [C] (and optionally a previous sum [C]).
-   * Returns a map [C]: for each pixel, the previous sum plus a term for each of the keys `first` to
+   * Returns a map [C]: for each pixel, the previous sum plus a term for each key from `first` to
    * `first + keys - 1`. Each term is the key's weight times a sample of the reference, taken at the
    * pixel's position plus the key's offset. Sampling is bilinear, with zeros outside the map. Keys
    * with a weight of zero are skipped.

@@ -72,8 +72,8 @@ export type Op =
   | { readonly op: 'pixelShuffle'; readonly scale: number }
   /**
    * Reads a map and returns a vector: the mean of each channel over all pixels. If `inset` is
-   * given, the mean excludes `first` rows and columns at the top and left, and `last` rows and
-   * columns at the bottom and right.
+   * given, the mean excludes `inset[0]` rows at the top and as many columns on the left, and
+   * `inset[1]` rows at the bottom and as many columns on the right.
    */
   | { readonly op: 'globalAveragePool'; readonly inset?: readonly [first: number, last: number] }
   /**

@@ -86,7 +86,7 @@ export type TransformerOp =
   /**
    * Computes attention scores within groups. Here, `C` is the op's number of `channels`. The first
    * input contains the queries in channels `query` to `query + C - 1`. The second input, which can
-   * be the same map, contains the keys from channel `key` on. Returns [groups, heads, tokens,
+   * be the same map, contains the keys from channel `key` on. Returns [groups, heads, queries,
    * keys]: for each query `q`, the softmax of `q.k / sqrt(C / heads) + T` over the keys `k` of the
    * group. A head has `C / heads` consecutive channels. The grouping is `windows` or `spread`.
    *

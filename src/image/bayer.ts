@@ -1,7 +1,7 @@
 import { checkFields, choice, invalid, number, type Rules, side } from '../options.ts';
 import type { Rgba16Image } from './image.ts';
 
-/** The colours of the top left 2 x 2 pixels, row by row. */
+/** The colours of the top-left 2 x 2 pixels, row by row. */
 export type BayerPattern = 'RGGB' | 'BGGR' | 'GRBG' | 'GBRG';
 
 /** Raw Bayer data: one sample per pixel, row by row from the top. */
@@ -11,7 +11,7 @@ export interface BayerMosaic {
   /** The `width * height` samples. */
   readonly data: Uint8Array | Uint16Array | Float32Array;
   readonly pattern: BayerPattern;
-  /** The sample value of black; default 0. */
+  /** The sample value of black. The default is 0. */
   readonly black?: number;
   /** The sample value of white. The default depends on the type of `data`: 255, 65535 or 1. */
   readonly white?: number;

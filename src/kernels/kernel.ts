@@ -132,7 +132,7 @@ function literal(value: Constants[string]): string {
   return `${value}u`;
 }
 
-/** Returns the start of every shader, which defines the types of maps and weights. */
+/** Returns the text that every shader starts with. It defines the types of maps and weights. */
 export function prelude(element: ElementType): string {
   const short = element === 'f16' ? 'h' : 'f';
   return [

@@ -18,7 +18,10 @@ export interface GlaConfig {
    */
   readonly chunk: number;
   readonly rounds?: number;
-  /** The maximum number of buckets. For small images, fewer are used (see `bucketsOf`). */
+  /**
+   * The maximum number of buckets. For small images, fewer are used (see `bucketsOf` in
+   * graph/nonlocalOp.ts).
+   */
   readonly buckets?: number;
 }
 
@@ -49,8 +52,8 @@ const CHUNK = 128;
  * similarity plus a value that depends on the key and on the query's position in its window. For
  * each key, two linear layers compute these values for all positions in a window.
  *
- * The result's node is called `name`, and the names of the layers begin with `layer`. The weight
- * `rotations.KEY`, [rounds, buckets, embedding], contains the projections of all rounds. The
+ * `name` is the name of the result's node, and `layer` is the prefix of the layers' names. The
+ * weight `rotations.KEY`, [rounds, buckets, embedding], contains the projections of all rounds. The
  * authors' checkpoints do not contain this weight; `prepareDlsn` adds it.
  *
  * Source: "Global Learnable Attention for Single Image Super-Resolution", TPAMI 2022.

@@ -108,8 +108,8 @@ export function realcugan(config: CuganConfig): Network {
     ? b.affine('lifted', image, constant(channels, gain), constant(channels, lift))
     : image;
 
-  // With `shifted`, the border is one pixel wider than the authors' border. The shift removes the
-  // additional row at the top and column at the left.
+  // If `shifted` is true, the border is one pixel wider than the authors' border. The shift removes
+  // the additional row at the top and column at the left.
   const own = shifted ? t.shift('unet1.input', input, 1) : input;
   const a = doubles('unet1.conv1', own, features, 2 * features);
   const low = doubles(

@@ -58,7 +58,7 @@ export interface EnlargeRequest extends EnlargeTask {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-/** The plan for one image. */
+/** The plan for one image: the size of the result, and the models that run. */
 export interface ImagePlan {
   readonly size: Size;
   /** The exact scale factor, before the sides of the result are rounded to whole pixels. */

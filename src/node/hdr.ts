@@ -39,7 +39,7 @@ function pq(x: number): number {
   return (light ** (1 / 0.1593017578125) * 10000) / WHITE;
 }
 
-/** Decodes an HLG value to scene light, 0 to 1. */
+/** Decodes an HLG value to scene light from 0 to 1. */
 const hlg = (x: number): number =>
   x <= 0.5 ? (x * x) / 3 : (Math.exp((x - 0.55991073) / 0.17883277) + 0.28466892) / 12;
 
@@ -78,8 +78,8 @@ export function hdrToSrgb<Image extends RgbaImage>(
   for (let i = 0; i < data.length; i += 4) {
     const stored: Vector = [curve[data[i]], curve[data[i + 1]], curve[data[i + 2]]];
     const scene = times(toBt2020, stored);
-    // For HLG, display light is scene light times the pixel's luminance to the power of 0.2, scaled
-    // to the peak luminance.
+    // For HLG, display light is scene light times a factor. The factor is the pixel's luminance to
+    // the power of 0.2, scaled to the peak luminance.
     const bright = isPq ? 1 : Math.max(dot(LUMA, scene), 0) ** 0.2 * MAX;
     const light = scene.map((v) => v * bright) as unknown as Vector;
     const factor = gain(Math.max(...light));

@@ -145,8 +145,8 @@ const RESTORES = 'it restores the image at its own size';
  * between the best and the fast models, and ignores fast models whose weights are not available.
  * @param wish the requested size; default: the model's own scale, or x2 without a model
  * @param options.task the task; default: the model's own task
- * @param options.estimate for `auto`: returns how many milliseconds the runs take, or null if this
- *   is unknown; by default, it is unknown
+ * @param options.estimate for `auto`: returns how long the runs would take, in milliseconds, or
+ *   null if this is unknown; by default, it is unknown
  * @throws CrispenError like `chooseModel`; `INVALID_INPUT` if the model cannot be used for the
  *   task.
  */

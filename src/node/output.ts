@@ -212,8 +212,8 @@ const TEMPORARY = /^\.crispen-([0-9a-f]{6})-(\d+)-[0-9a-f]{24}\.tmp$/;
 const STALE_MS = 24 * 3600 * 1000;
 
 /**
- * Removes temporary files that processes left in a folder when they ended, for example after `kill
- * -9`. Files of processes that are still running on this machine are kept. Files from other
+ * Removes temporary files that processes left in a folder when they ended, for example after
+ * `kill -9`. Files of processes that are still running on this machine are kept. Files from other
  * machines are kept until they are a day old.
  */
 export async function removeStale(folder: string): Promise<void> {

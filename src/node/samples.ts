@@ -24,7 +24,7 @@ const TOLERANCE = 0.5 / 255;
 /**
  * Reads a TIFF whose samples are not unsigned integers of 8 or 16 bits. sharp would cast these
  * samples to 8 bits, and most of them would become black. Floating-point samples from 0 to 1 are
- * scaled to 0 to 255. No transfer curve is applied, because the file does not specify one. Returns
+ * multiplied by 255. No transfer curve is applied, because the file does not specify one. Returns
  * null for files that sharp reads correctly.
  *
  * @throws CrispenError `DECODE_FAILED` for samples of other types, and for values outside 0 to 1

@@ -23,7 +23,7 @@ function startThread(): BandThread {
     `require('node:worker_threads').parentPort.on('message', ${serveBands})`,
     { eval: true, name: 'crispen' },
   );
-  // Sleeping threads do not keep the process running.
+  // Sleeping threads must not keep the process running.
   worker.unref();
   return {
     send: (seat: Seat) => worker.postMessage(seat),

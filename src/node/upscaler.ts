@@ -84,7 +84,7 @@ export interface NodeInfo {
   readonly width: number;
   readonly height: number;
   readonly format: OutputFormat;
-  /** The size of the file in bytes. */
+  /** The size of the resulting image file in bytes. */
   readonly bytes: number;
   /** The exact factor by which the image was enlarged. */
   readonly scale: number;
@@ -107,7 +107,7 @@ export interface NodeInfo {
 
 /** A result in memory. */
 export interface NodeResult {
-  /** The bytes of the file. */
+  /** The bytes of the resulting image file. */
   readonly data: Uint8Array<ArrayBuffer>;
   readonly info: NodeInfo;
 }
@@ -186,7 +186,8 @@ export class NodeUpscaler {
 
   /**
    * Enlarges or restores one image.
-   * @returns the file and information about it; if `to` is given, only the information
+   * @returns the resulting image file and information about it; if `to` is given, only the
+   *   information
    * @throws CrispenError `INVALID_INPUT`, `DECODE_FAILED`, `IMAGE_TOO_LARGE`, `MODEL_UNKNOWN`,
    *   `MODEL_CORRUPT`, `MODEL_UNSUPPORTED`, `ENCODE_FAILED`, `WRITE_FAILED`, `NON_FINITE`,
    *   `OUT_OF_MEMORY`, `DEVICE_LOST`, `ABORTED`

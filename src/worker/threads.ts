@@ -4,7 +4,7 @@ import { trustedUrl } from './trusted.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
 
-/** The number of milliseconds within which a thread must start. */
+/** The time within which a thread must start, in milliseconds. */
 const START_MS = 5000;
 
 /** Returns the default number of threads. One core is left free for the page. */

@@ -42,7 +42,7 @@ const CACHE_NAME = 'crispen-tuning';
 const PATIENCE_MS = 120_000;
 
 /**
- * @param origin the page's origin; the cache keys are URLs of this origin, which are never fetched
+ * @param origin the page's origin; the cache keys are URLs of this origin, but are never fetched
  */
 export const cacheStore = (caches: Pick<CacheStorage, 'open'>, origin: string): TuningStore => {
   const urlOf = (key: string) => new URL(`/crispen-tuning?${key}`, origin).href;

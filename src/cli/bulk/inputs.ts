@@ -98,7 +98,7 @@ export async function collect(
 
 /**
  * Removes the duplicates of a file that was named twice, for example by two shell patterns.
- * @param items a sorted list
+ * @param items a list that is sorted by relative path
  */
 async function withoutRepeats(items: readonly Item[]): Promise<Item[]> {
   const kept: Item[] = [];

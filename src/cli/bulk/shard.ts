@@ -55,7 +55,8 @@ const SCHEDULERS: readonly {
   readonly task: string;
   /**
    * The environment variables that contain the numbers of the first and the last task, the step
-   * between task numbers, and the number of tasks. `first` can also be the number itself.
+   * between task numbers, and the number of tasks. `first` can also be the first task's number
+   * itself.
    */
   readonly first: string | number;
   readonly last?: string;

@@ -121,8 +121,8 @@ function rowText({ pixels, channels }: ConvTile, single: ConvTile): string {
 
 /**
  * Generates the function `conv`, which computes a convolution row by row. In each row, it computes
- * 8 output channels of all pixels before it starts the next channels. Three input rows and the
- * weights for 8 channels therefore stay in the L1 cache.
+ * 8 output channels of all pixels before it starts on the next 8. Three input rows and the weights
+ * for 8 channels therefore stay in the L1 cache.
  */
 export function convText(madd: MultiplyAdd): string {
   const [wide8, wide4, single8, single4] = TILES;

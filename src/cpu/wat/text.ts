@@ -19,7 +19,7 @@ export const set = (name: string, value: string): string => `(local.set $${name}
 export const add = (a: string, b: string): string => `(i32.add ${a} ${b})`;
 export const mul = (a: string, b: string): string => `(i32.mul ${a} ${b})`;
 export const int = (value: number): string => `(i32.const ${value})`;
-/** Adds `value` to the variable `name`. */
+/** Returns an instruction that increases the variable `$<name>` by `value`. */
 export const advance = (name: string, value: string): string => set(name, add(get(name), value));
 /**
  * Returns an expression for the address of row `$row` of a map. `base` names the record's field
@@ -33,8 +33,8 @@ export const locals = (type: 'i32' | 'f32' | 'v128', names: readonly string[]): 
   names.map((name) => `(local $${name} ${type})`).join(' ');
 
 /**
- * Computes `v >= 0 ? v : slope * v`. NaN stays NaN, because `pmax` and `pmin` return their first
- * operand if it is NaN.
+ * Returns an expression that computes `v >= 0 ? v : slope * v`. NaN stays NaN, because `pmax` and
+ * `pmin` return their first operand if it is NaN.
  */
 export const leaky = (v: string, slope: string, madd: MultiplyAdd) => {
   const zero = '(v128.const f32x4 0 0 0 0)';

@@ -323,8 +323,8 @@ export class Fuser {
   }
 
   /**
-   * Returns whether all nodes that read `id` satisfy `can`. Returns false if the value of `id` must
-   * be written to memory in any case.
+   * Returns whether the callback returns true for all nodes that read `id`. Returns false if the
+   * value of `id` must be written to memory in any case.
    */
   #readOnlyBy(id: NodeId, can: (reader: GraphNode) => boolean): boolean {
     if (!this.#isFusing || this.keep.has(id) || id === this.graph.output) return false;

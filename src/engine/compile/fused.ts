@@ -127,8 +127,8 @@ export interface DynamicWeightsOp extends Fused, OneToOne {
 }
 
 /**
- * The parameters of attention within groups. Most of them are those of `groupScores`. `first` is
- * the channel of the map `kv` at which the attention's values begin.
+ * The parameters of attention within groups. All except `first` are parameters of `groupScores`.
+ * `first` is the channel of the map `kv` at which the attention's values begin.
  */
 export interface AttentionSizes extends Omit<OpOf<'groupScores'>, 'op'> {
   readonly first: number;
@@ -258,7 +258,7 @@ export interface PixelLayer {
  * Only `merge.ts` creates the following ops, and only for the GPU. In these ops, `next` is a
  * further layer, which the op computes from its own result.
  *
- * A view of consecutive channels of a map, starting at `first`. Nothing is copied.
+ * A view of consecutive channels of a map, starting at channel `first`. Nothing is copied.
  */
 export interface ViewOp extends Fused {
   readonly op: 'view';

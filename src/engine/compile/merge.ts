@@ -98,7 +98,10 @@ class Merger {
     for (const id of readsOf(op)) this.#readers.set(id, [...(this.#readers.get(id) ?? []), op]);
   }
 
-  /** Replaces `at` with the merged op `op`, and drops the ops in `inner`, which `op` includes. */
+  /**
+   * Replaces the op `at` with the merged op `op`, and drops the ops in `inner`, which `op`
+   * includes.
+   */
   #replace(at: FusedOp, op: FusedOp, inner: readonly FusedOp[]): void {
     for (const absorbed of inner) this.#replaced.set(absorbed, null);
     this.#replaced.set(at, op);
@@ -333,9 +336,9 @@ class Merger {
   }
 
   /**
-   * Merges a 1x1 convolution with the normalisation of its input. A convolution that reads several
-   * maps also becomes a `pixelLayer`. If a second 1x1 convolution reads a slice of its result, the
-   * two are merged.
+   * Merges a 1x1 convolution and the normalisation of its input into a `pixelLayer`. A convolution
+   * that reads several maps also becomes a `pixelLayer`. If a second 1x1 convolution reads a slice
+   * of the result of such a convolution, the `pixelLayer` computes it too.
    */
   #pixelLayer(conv: ConvOp): void {
     if (conv.kernel !== 1 || !isBare(conv)) return;

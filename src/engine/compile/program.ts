@@ -8,7 +8,10 @@ export type ResourceId = number;
 /** A buffer for pixels, a node's value, or intermediate results such as sums for pooling. */
 export interface Resource {
   readonly name: string;
-  /** Returns how many bytes a tile needs. Its `size`, in LR pixels, includes the overlap. */
+  /**
+   * Returns the resource's size in bytes for a tile. The tile's `size`, in LR pixels, includes the
+   * overlap.
+   */
   readonly bytes: (size: Size) => number;
   /** Whether the resource has its own buffer. Other resources can share buffers. */
   readonly external: boolean;

@@ -37,7 +37,7 @@ export class Pace {
 
   /**
    * Returns the expected time for `work` in milliseconds, based on the speed that was measured
-   * during the last job. Returns null before the first job.
+   * during the last job. Returns null until the first job is complete.
    */
   expect(work: number): number | null {
     return this.#isKnown ? work / this.#rate : null;

@@ -20,7 +20,7 @@ export class Receipt {
 
   /**
    * @param buffer must have the usage `MAP_READ | COPY_DST`
-   * @param start byte offset of the receipt in the buffer; a multiple of 4
+   * @param start the byte offset of the receipt in the buffer, a multiple of 4
    */
   constructor(device: Device, buffer: GPUBuffer, start: number) {
     this.#device = device;

@@ -1,6 +1,6 @@
 /**
  * If the GPU does not respond for this many milliseconds, it is considered hung. The limit is high,
- * because a slow GPU is not a faulty one. Tests lower it.
+ * because a GPU can be slow without being faulty. Tests lower it.
  */
 export const DEFAULT_PATIENCE = { ms: 60_000 };
 /** Browsers slow down hidden pages, so waits there may take this many times as long. */

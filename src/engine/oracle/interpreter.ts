@@ -92,7 +92,7 @@ const isVector = <T extends Reals>(value: Value<T>): value is T => !('data' in v
 /**
  * Runs a network on the CPU with the plain reference kernels, which are slow but simple. This is
  * the oracle for testing the other backends. It returns the values of the nodes named in `taps`,
- * and regularly yields to the event loop, so that a worker can be cancelled.
+ * and regularly yields to the event loop, so that the run can be cancelled.
  *
  * @throws CrispenError `ABORTED`, `MODEL_UNSUPPORTED`, `INVALID_INPUT`.
  */

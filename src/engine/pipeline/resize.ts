@@ -32,7 +32,9 @@ export interface ResizeSpec {
   readonly depthOut: Depth;
   /** If null, the CPU resizes with the reference kernels. */
   readonly device: Device | DeviceSource | null;
-  /** The approximate size in bytes of the rows that are processed together; default 16 MiB. */
+  /**
+   * The approximate size in bytes of the rows that are processed together. The default is 16 MiB.
+   */
   readonly stripBytes?: number | undefined;
 }
 
@@ -70,7 +72,7 @@ const STRIP_BYTES = 2 ** 24;
  *
  * The filter is Lanczos with three lobes, widened by the reduction factor for antialiasing. Edges
  * are mirrored. The computation uses f32, premultiplied alpha and linear light according to the
- * sRGB curve. Display P3 has the same curve, and that of other colour profiles is similar. The
+ * sRGB curve. Display P3 has the same curve, and most other colour profiles have similar ones. The
  * weights sum to one, so flat areas keep their values, whether transparent or opaque.
  */
 export class RowResizer {

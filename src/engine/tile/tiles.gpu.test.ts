@@ -124,7 +124,7 @@ describe('tiles with image-wide statistics', () => {
     expect(off / values).toBeLessThanOrEqual(1e-4);
   });
 
-  // Tiles of a full-size A2N overlap by 35 or 36 pixels. A tile with a core of 21 pixels and this
+  // A full-size A2N needs an overlap of 35 or 36 pixels. A tile with a core of 21 pixels and this
   // overlap on both sides is at most 93 pixels wide, so it is narrower than the image.
   it.each(SCALES)('equal the whole through the full network at x%i', async (scale) => {
     const { tensors } = readSafetensors(read(`public/models/a2n-x${scale}.safetensors`));

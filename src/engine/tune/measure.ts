@@ -31,7 +31,7 @@ import {
 } from './tuning.ts';
 
 export interface TuneOptions {
-  /** The sizes to measure, in LR pixels. */
+  /** The sizes of the input images and maps to measure with, in pixels. */
   readonly sizes: readonly Size[];
   readonly repeats: number;
   /**

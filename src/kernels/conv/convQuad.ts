@@ -82,8 +82,8 @@ function isQuadSpec({ act0, act1 }: ConvSpec): boolean {
 }
 
 /**
- * Returns how many blocks an invocation computes, 3 or 5, whichever takes less time for the layer.
- * If the layer's number of blocks is not a multiple of this number, the last invocation also
+ * Returns how many blocks an invocation should compute: 3 or 5, whichever takes less time for the
+ * layer. If the layer's number of blocks is not a multiple of this number, the last invocation also
  * computes unused blocks, which take as much time as the others.
  */
 export function quadBlocks({ cOut }: ConvSpec): QuadBlocks {

@@ -48,7 +48,7 @@ function addScaled(sum: Float64Array, weight: number, rows: Float64Array, at: nu
   for (let c = 0; c < sum.length; c++) sum[c] += weight * rows[at + c];
 }
 
-/** Returns the logarithm of the sum of exponentials, or NaN if a value is NaN. */
+/** Returns the logarithm of the sum of the values' exponentials, or NaN if a value is NaN. */
 function logSumExp(values: Float64Array): number {
   let top = -Infinity;
   for (const v of values) top = Math.max(top, v);

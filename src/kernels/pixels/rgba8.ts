@@ -78,10 +78,10 @@ export function unpackRgba8Kernel(
  * half to even. Alpha comes from the low-resolution (LR) image, enlarged by `scale`. For a luma
  * map, the colour differences also come from the LR image. The bindings are `x`, `source` (the LR
  * image), `image` and `status`. `status` consists of two u32 values: the first becomes 1 if a value
- * of the map is not finite, and each workgroup adds `mark` to the second. The uniform's fields are
- * `width`, `height`, `group_row`, `map_width`, `col0`, `row0`, `image_width` and `image_height`
- * (the LR image's size), `out_col0` and `out_row0` (the rectangle's position in the whole output),
- * and `mark`. The grid is `mapGrid(width, height, 1)`.
+ * of the map is not finite, and each workgroup adds the uniform's `mark` to the second. The
+ * uniform's fields are `width`, `height`, `group_row`, `map_width`, `col0`, `row0`, `image_width`
+ * and `image_height` (the LR image's size), `out_col0` and `out_row0` (the rectangle's position in
+ * the whole output), and `mark`. The grid is `mapGrid(width, height, 1)`.
  */
 export function packRgba8Kernel(
   format: PixelFormat & { readonly scale: number },

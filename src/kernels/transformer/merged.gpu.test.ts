@@ -97,8 +97,8 @@ const apply = (x: PlanarMap, { rows, bias }: ReturnType<typeof layer>) =>
   convReference(x, rows, bias, bias.length, 1);
 
 /**
- * Creates the layer `next`, which the tested kernel computes after its own. Returns the layer's
- * matrices and biases, and a function that computes its expected result for a map.
+ * Creates the layer `next`, which the tested kernel computes after its own op. Returns the layer's
+ * matrices and biases, and a function that computes the layer's expected result for a map.
  */
 function following(next: Next | null, channels: number, loading: Loading) {
   if (!next) return { matrices: [], biases: [], of: () => [] as PlanarMap[] };

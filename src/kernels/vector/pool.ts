@@ -21,7 +21,7 @@ const POOL = contract(['x'], ['partials'], { pixels: 'u32', chunks: 'u32', group
 
 /**
  * The bindings are `x` and `partials`. The uniform's fields are `pixels`, `chunks` and `group_row`.
- * With `squares`, the values are squared before they are added up.
+ * If `squares` is true, the values are squared before they are added up.
  */
 export function poolPartialKernel(channels: number, element: ElementType = 'f32', squares = false) {
   return {

@@ -10,8 +10,8 @@ import { shuffleUp } from './shuffleUp.ts';
 export type Upsampler = 'pixelshuffle' | 'pixelshuffledirect' | 'nearest+conv' | 'none';
 
 /**
- * Appends one 3x3 convolution or, with `three`, a bottleneck: a 3x3, a 1x1 and a 3x3 convolution,
- * with a quarter of the channels between them.
+ * Appends one 3x3 convolution or, if `three` is true, a bottleneck: a 3x3, a 1x1 and a 3x3
+ * convolution, with a quarter of the channels between them.
  */
 export function bodyConv(
   b: GraphBuilder,

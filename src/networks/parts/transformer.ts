@@ -27,8 +27,8 @@ export class LocalBlock {
   }
 
   /**
-   * Appends the block. Its output node is called `name`, and the node that computes the channel
-   * weights is called `name.se`.
+   * Appends the block. `name` is the name of its output node. The node that computes the channel
+   * weights has this name with the suffix `.se`.
    */
   append(name: string, x: NodeId, hidden: number): NodeId {
     const b = this.#b;

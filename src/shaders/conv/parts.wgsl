@@ -1,6 +1,6 @@
 // Reads up to five feature maps as if they were concatenated into one, without storing the
 // concatenation. These maps are called parts. Each part has its own binding, and the blocks of all
-// parts are numbered consecutively. Each part starts at a new block of 4 channels. For example, a
+// parts are numbered consecutively. Each part starts with a new block of 4 channels. For example, a
 // part of 6 channels takes two blocks, and the weights for the 2 unused channels are zero. The
 // uniform `params` contains the ends of the first four parts, in blocks. `ends01` contains end 0 in
 // its low 16 bits and end 1 in its high 16 bits. `ends23` contains ends 2 and 3 in the same way. If

@@ -42,9 +42,8 @@ const UNREAD: Readonly<Record<string, string>> = {
 const MAX_RANK = 16;
 
 /**
- * Python functions and classes that the reader does not call. Training checkpoints contain calls to
- * them, in addition to the weights. The reader does not need the results, so it keeps only the
- * names.
+ * Python functions and classes whose results the reader does not need. Training checkpoints contain
+ * calls to them, in addition to the weights. The reader keeps only their names.
  */
 const INERT_CALLS = [
   'torch device',

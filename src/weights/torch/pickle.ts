@@ -12,7 +12,7 @@ declare const TextDecoder: new (
   options: { fatal: boolean; ignoreBOM: boolean },
 ) => { decode(bytes: Uint8Array): string };
 
-// Estimates of memory use, in bytes, which are charged to the memory budget. An item is an element
+// Estimates of memory use, in bytes. They are charged to the memory budget. An item is an element
 // of a list or tuple. The numbers are rounded up from V8's object sizes.
 const PER_OPCODE = 16;
 const PER_VALUE = 96;

@@ -129,7 +129,7 @@ export interface Upscaler {
   /**
    * Encodes a bitmap, or converts a file to another format. A converted file keeps its colour
    * profile. If a 16-bit PNG is encoded as a PNG again, it keeps 16 bits per sample. This method
-   * does not close a bitmap. In JPEG files, transparent pixels are drawn on white.
+   * does not close the bitmap. In JPEG files, transparent pixels are drawn on white.
    * @throws CrispenError `INVALID_INPUT`, `DECODE_FAILED`, `ENCODE_FAILED`
    */
   encode(image: ImageBitmap | Blob, options: EncodeOptions): Promise<Blob>;

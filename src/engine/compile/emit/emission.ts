@@ -60,8 +60,8 @@ export interface EmitOptions {
    */
   readonly image?: Pick<PixelFormat, 'range' | 'wide'> | undefined;
   /**
-   * If an op's attention weights need more bytes than this, they are not all kept in memory (see
-   * `planSlabs`). By default, there is no limit.
+   * If the size of an op's attention weights exceeds this number of bytes, they are not all kept in
+   * memory (see `planSlabs`). By default, there is no limit.
    */
   readonly attentionBytes?: number | undefined;
   /**

@@ -84,7 +84,7 @@ function dense(w: NetworkWeights, { conv, norm }: Omit<PixelLayer, 'activation'>
   return { rows, bias: Float32Array.from(bias) };
 }
 
-/** Multiplies `a` [rows][inner] by `b` [inner][columns], in f64. */
+/** Multiplies the matrix `a` [rows][inner] by the matrix `b` [inner][columns], in f64. */
 function product(
   a: ArrayLike<number>,
   b: ArrayLike<number>,
@@ -185,8 +185,9 @@ function emitPixelLayer(emission: Emission, loading: Loading, op: FusedOpOf<'pix
 }
 
 /**
- * Merges the 1x1 convolutions `own` and `next` into one that returns the results of both. The input
- * of `next` is part of the result of `own`: consecutive channels, starting at `first`.
+ * Merges two 1x1 convolutions into one that returns the results of both. The second convolution
+ * (`next`) reads a range of channels from the result of the other (`own`). The parameter `first` is
+ * the index of this range's first channel.
  */
 function stacked(own: Dense, next: Dense, first: number): Dense {
   const inner = next.rows.length / next.bias.length;
@@ -411,8 +412,8 @@ function emitWeighedProjection(emission: Emission, op: FusedOpOf<'weighedProject
   };
   const wanted = emission.conv(spec);
   // The convolution's weights are computed on the GPU: `weighedWeightsKernel` writes them to a
-  // storage buffer, as matrices. If the kernel variant `wanted` needs its weights in another form,
-  // `plainConv` is used instead.
+  // storage buffer, as matrices. If the preferred kernel variant (`wanted`) needs its weights in
+  // another form, `plainConv` is used instead.
   const { packing } = wanted;
   const transposed = packing?.name === 'transposed';
   const isPlain = (wanted.only ?? element) === element && (!packing || transposed);

@@ -117,8 +117,8 @@ function emitScale(emission: Emission, op: Emitted): void {
 }
 
 /**
- * Returns an attention op's position table. If there is none, returns `other`, because even an
- * unused binding needs a buffer.
+ * Returns an attention op's position table. If there is none, returns the operand `other`, because
+ * even an unused binding needs a buffer.
  */
 const positions = (emission: Emission, table: string | null, other: Operand): Operand =>
   table === null

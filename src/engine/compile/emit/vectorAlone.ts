@@ -15,8 +15,8 @@ import { type EmitterGroup, exact, memoryWork, poolParams, poolSums } from './em
 import { linearWeights } from './vector.ts';
 
 /**
- * How many rows and columns to leave out: `first` at the top and left, `last` at the bottom and
- * right.
+ * The numbers of rows and columns to leave out of a mean. `first` counts those at the top and left,
+ * and `last` counts those at the bottom and right.
  */
 type Inset = readonly [first: number, last: number];
 
