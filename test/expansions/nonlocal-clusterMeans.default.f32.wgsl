@@ -9,10 +9,10 @@ const CLUSTERS = 128u;
 //   x      [DEPTH][length] vectors of 4 channels (Chw4c)
 //   codes, order [R][length] u32; before, means [R][CLUSTERS][DEPTH] vectors of f32
 // The buffer `order` lists the pixels in the order of their codes. The kernel finds a cluster's
-// members in this list by binary search and adds them in its order, so the result is deterministic.
-// Each workgroup has 64 invocations and processes one cluster. In the grid, `x` selects the
-// cluster, and `z` selects the round of clustering, `r`. The prelude (code that is put before this
-// shader) defines the type E4 and the constants DEPTH and CLUSTERS.
+// members in this list by binary search and adds them in the list's order, so the result is
+// deterministic. Each workgroup has 64 invocations and processes one cluster. In the grid, `x`
+// selects the cluster, and `z` selects the round of clustering, `r`. The prelude (code that is put
+// before this shader) defines the type E4 and the constants DEPTH and CLUSTERS.
 
 struct Params {
   length: u32,

@@ -4,7 +4,7 @@ alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 
 // Computes the same weighted sums as rowMix.wgsl. This version is for devices that have the feature
-// `subgroups` and slow loads from memory. Four neighbouring invocations compute different rows but
+// `subgroups` and load slowly from memory. Four neighbouring invocations compute different rows but
 // need the same keys, so each of them loads the values of one key and shares them with the others.
 //
 //   y[q] = sum_k p[q, k] * rows[k], with the keys k of q's window

@@ -47,7 +47,7 @@ const MERGED = false;
 // The prelude (code that is put before this shader) defines GROUPING, ROWS, COLUMNS, MOVED,
 // SHIFT_X, SHIFT_Y and MULTIPLE. ROWS and COLUMNS are the size of a group or, for a grid, the
 // distance between the pixels of a group. MOVED is true if windows are shifted or can extend past
-// the map. The map is padded with zeros to multiples of MULTIPLE.
+// the map. The map is padded with zeros, so that its width and height are multiples of MULTIPLE.
 
 // Represents a pixel beyond the map.
 const ABSENT = 0xffffffffu;

@@ -77,11 +77,12 @@ const UPSAMPLE = 0u;
 //   m, r, y [out_blocks][H][W]
 // The weights are declared elsewhere, in conv/weights.wgsl and conv/matrix.wgsl.
 //
-// Drivers that emulate a GPU on the CPU execute every branch of a switch, and one `exp()` can cost
-// them as much time as the convolution itself. LINEAR therefore replaces each switch with a leaky
-// ReLU, whose slope can also make it a ReLU or the identity. SIGMOID replaces the switch for `act0`
-// with a sigmoid. MULTIPLY, ADD and PRELU each add the code of one operation to the epilogue. A
-// layer runs only those operations that `epilogue` in its uniform selects.
+// `activate` selects an activation with a switch. Drivers that emulate a GPU on the CPU execute
+// every branch of a switch, and one `exp()` can cost them as much time as the convolution itself.
+// LINEAR therefore replaces `activate` with a leaky ReLU, whose slope can also make it a ReLU or
+// the identity. SIGMOID replaces `activate` with a sigmoid, but only for `act0`. MULTIPLY, ADD and
+// PRELU each add the code of one operation to the epilogue. A layer runs only those operations that
+// `epilogue` in its uniform selects.
 // The prelude (code that is put before this shader) defines PARTS, LINEAR, SIGMOID, MULTIPLY, ADD,
 // MIX and PRELU.
 
@@ -149,7 +150,7 @@ struct Params {
   factor: f32,
   out_blocks: u32,
   upsample: u32,
-  ends01: u32, // Used only with PARTS, as conv/parts.wgsl describes.
+  ends01: u32, // Used only with PARTS (see conv/parts.wgsl).
   ends23: u32,
 }
 
