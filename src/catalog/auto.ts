@@ -1,6 +1,6 @@
 import { kindIn, type ModelFile } from './find.ts';
 
-/** If the best models would take longer than this, in milliseconds, the fast models run. */
+/** The fast models run if the best models would take longer than this many milliseconds. */
 export const AUTO_MS = 3000;
 
 /** The choice that `model: 'auto'` made for an image. */

@@ -6,8 +6,8 @@ import type { ModelFile } from './files.ts';
 
 /**
  * Returns a shipped model's network. The weight file is not needed for this. This module imports
- * the code for A2N and PAN, which most shipped models use. For any other network, the code for all
- * network families is imported when it is needed.
+ * the code for A2N and PAN, which most shipped models use. The code for all network families is
+ * imported only if the model uses another network.
  */
 export async function shippedNetwork({ network, ...sizes }: ModelFile): Promise<Network> {
   if (network === 'pan') return pan(sizes);
@@ -18,8 +18,8 @@ export async function shippedNetwork({ network, ...sizes }: ModelFile): Promise<
 
 /**
  * Returns a shipped model's network and weights. The weights are named after the network's layers.
- * If the file contains constants for the network, such as the mean of its training images, the
- * network uses them.
+ * The network uses any constants that the file contains, such as the mean colour of the training
+ * images.
  * @param tensors the content of the model's file
  */
 export async function shippedModel(

@@ -491,7 +491,7 @@ describe('quality:crops', () => {
           .toBuffer();
       const [plain, ...made] = await Promise.all([0, 1, 2].map(column));
       // The results must be similar to the plain enlargement but not identical. The sharp model's
-      // result must differ from it more than the default model's result does.
+      // result must differ from the plain enlargement more than the default model's result does.
       const differences = made.map(
         (result) =>
           plain.reduce((sum, value, i) => sum + Math.abs(value - result[i]), 0) / plain.length,

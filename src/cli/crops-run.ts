@@ -39,7 +39,7 @@ export async function cropsCommand(args: string[]): Promise<number> {
 }
 
 /**
- * In a Markdown document, replaces the section whose heading is `TITLE`. The section ends at the
+ * Replaces the section with the heading `TITLE` in a Markdown document. The section ends at the
  * next `##` heading or at the end of the document.
  * @throws CrispenError `INVALID_INPUT` if the document does not contain this section
  */

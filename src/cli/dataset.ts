@@ -46,7 +46,7 @@ export function findPairs(folder: string, scale: number): ImagePair[] {
 /**
  * Crops an image to its upper left part. A ground truth whose sides are not multiples of the scale
  * is cropped to the area that its LR image covers.
- * @throws CrispenError `INVALID_INPUT` if the image is smaller than that part.
+ * @throws CrispenError `INVALID_INPUT` if the image is smaller than the given size.
  */
 export function cropTo(image: Rgba8Image, width: number, height: number): Rgba8Image {
   if (width > image.width || height > image.height) {

@@ -128,14 +128,14 @@ function swinOf(metadata: Metadata): SwinConfig {
 }
 
 /**
- * Matches the names of golden tensors that belong to the division of an image into tiles, such as
- * the tiles' positions. They are not compared, because no node computes them.
+ * Matches the names of golden tensors that occur only in cases with tiles, such as the tiles'
+ * positions. They are not compared, because no node computes them.
  */
 const NOT_COMPARED = /^(coverage|tile_positions|tile_means|tile.*\.output\.crop|whole\.output)$/;
 
 /**
  * Matches the names of golden tensors that contain the input of a network's last step. If this step
- * changes nothing (a pixel shuffle by 1, or no mean to add), the graph omits it. In that case, no
+ * would change nothing (for example, a pixel shuffle by 1), the graph omits it. In that case, no
  * node has the tensor's name, so the tensor is not compared.
  */
 const BEFORE_END = /^(before_shuffle|tail_conv)$/;

@@ -40,8 +40,8 @@ export const holds = ({ within, finite, largest }: PrecisionFigures): boolean =>
  * Enlarges an image in f16 and in f32, and compares the 8-bit results. The f16 run uses the fusion
  * level `blocks`. The f32 run uses the adapter's default fusion level. With `blocks`, the f32
  * run would take several minutes on llvmpipe, a software renderer.
- * @throws CrispenError as `Engine.upscale` does, except for `NON_FINITE`; `INVALID_INPUT` if the
- *   device does not support f16.
+ * @throws CrispenError `INVALID_INPUT` if the device does not support f16, and the errors of
+ *   `Engine.upscale` except `NON_FINITE`
  */
 export async function measurePrecision(
   engine: Engine,

@@ -385,7 +385,7 @@ function readWebp(data: Uint8Array<ArrayBuffer>): Container {
     if (isRead && !found.has(type)) found.set(type, data.slice(start, end));
   }
   const exif = found.get('EXIF') ?? null;
-  // Some programs write the EXIF marker of JPEG files before the TIFF structure.
+  // Some programs begin the EXIF chunk with the EXIF marker of JPEG files.
   const marked = exif && new Bytes(exif).ascii(0, 6) === EXIF_MARK;
   function* bareEdits(all: boolean): Generator<Edit> {
     for (const { type, start, end } of webpChunks(bytes)) {

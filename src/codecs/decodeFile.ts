@@ -34,8 +34,8 @@ async function decodePixels(
     }
     const bitmap = await createImageBitmap(new Blob([...bare]), {
       premultiplyAlpha: 'none',
-      // If `isRaw` is true, nothing in the file requires a colour conversion. `none` keeps decoders
-      // from converting the values anyway.
+      // If `isRaw` is true, nothing in the file requires a colour conversion. Decoders could still
+      // convert the values, and the setting `none` prevents that.
       colorSpaceConversion: isRaw ? 'none' : 'default',
     });
     return await readBitmap(bitmap);

@@ -1,7 +1,7 @@
 /**
  * Updates the metadata of images that were rotated upright and enlarged. The functions work on
- * copies. In EXIF data, nothing that an offset refers to is moved, so all offsets stay valid,
- * including those in maker notes.
+ * copies. In EXIF data, they do not move anything that an offset refers to, so all offsets stay
+ * valid, including those in maker notes.
  * Sources: EXIF 2.32 (TIFF 6.0), XMP parts 1 and 2.
  */
 

@@ -23,7 +23,7 @@ const MIB = 2 ** 20;
 const SLOWEST_MS = 2000;
 
 /**
- * Fills an array with copies of a part. Each step doubles the filled range by copying it, which is
+ * Fills an array with copies of `part`. Each step doubles the filled range by copying it, which is
  * fast even for many megabytes.
  */
 function repeated(part: Uint8Array, bytes: number): Bytes {
@@ -62,8 +62,8 @@ async function bounded<T>(file: Uint8Array, work: () => T | Promise<T>): Promise
 }
 
 /**
- * Joins the parts of a file and expects that a decoder gets the original pixels from them. Also
- * expects that there are not too many parts.
+ * Joins the parts of a file and checks that the file decodes to the original pixels. Also checks
+ * that there are not too many parts.
  */
 async function expectPicture(parts: readonly Uint8Array[]): Promise<void> {
   const pixels = (file: Uint8Array) => sharp(file).ensureAlpha().raw().toBuffer();

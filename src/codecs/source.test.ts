@@ -232,7 +232,7 @@ describe('colours', () => {
       .toBuffer();
     const p3 = await sharp(await picture().png().toBuffer()).metadata();
     expect(p3.icc).toBeUndefined();
-    // With libvips' own Display P3 profile, the sRGB values must be the same within rounding.
+    // With libvips' own Display P3 profile, the sRGB values must be the same, up to rounding.
     const theirs = await picture()
       .withIccProfile('p3')
       .png()

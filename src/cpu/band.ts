@@ -19,7 +19,8 @@ export const WORDS = {
   fault: 3,
   /**
    * The task: the index of the function to call, the address of its record, the first row that no
-   * thread has taken, the row after the last, and how many rows a thread takes at a time.
+   * thread has taken, the row after the task's last row, and the number of rows that a thread takes
+   * at a time.
    */
   fn: 4,
   record: 5,

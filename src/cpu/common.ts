@@ -56,8 +56,8 @@ export type CommonOp = keyof typeof COMMON;
 export interface Emitters {
   of(op: FusedOp): Emitter;
   /**
-   * Returns whether JavaScript loops compute this op, because the WebAssembly module has no
-   * function for it.
+   * Returns whether this op runs in plain TypeScript loops (see `loops.ts`). The WebAssembly module
+   * has no functions for such ops.
    */
   isSlow(op: FusedOp): boolean;
 }

@@ -155,7 +155,7 @@ function emitRuns(
 
 /**
  * Emits a convolution that uses tiles (see `winograd.ts`). Each tile's input window is transformed
- * to 4x4 values per channel. At each of these 16 positions, the values are multiplied by the
+ * into 4x4 values per channel. At each of these 16 positions, the values are multiplied by the
  * transformed filters, and the products are summed over the input channels. The `conv` record
  * describes this step as a 1x1 convolution whose pixels are the tiles.
  */

@@ -89,9 +89,9 @@ export async function measureSpeed(crew?: Crew): Promise<Speed> {
 }
 
 /**
- * Times a network with one op, in milliseconds per pixel. Other work on the machine slows down the
- * measurement and the estimated job equally, so the time is the mean of all runs. It is at most
- * twice the median, so that one long interruption has little effect.
+ * Measures how many milliseconds per pixel a network with one op takes. Other work on the machine
+ * slows down the measurement and the estimated job equally, so the time is the mean of all runs. It
+ * is limited to twice the median, so that one long interruption has little effect.
  */
 async function probe(
   crew: Crew | undefined,
@@ -135,9 +135,9 @@ async function probe(
 }
 
 /**
- * Estimates how many milliseconds a network takes for an LR image. Ops for which the WebAssembly
- * module has no function run in plain loops, so the estimate for them uses the measured speed of
- * such loops.
+ * Estimates how many milliseconds a network takes for an LR image. Plain loops run the ops for
+ * which the WebAssembly module has no function, so the estimate for these ops uses the measured
+ * speed of such loops.
  * @param teamed the number of threads without shared memory that compute bands of the image
  * @throws CrispenError `INVALID_INPUT`
  */

@@ -3,10 +3,10 @@ import type { Graph } from '../graph/graph.ts';
 import { mapOf, vectorOf } from '../graph/shape.ts';
 
 /**
- * The layout of values in linear memory. A map is [height + 2][width + 1][channels] f32. Channels
- * are innermost and padded to a multiple of four. The map has a border of zeros, which serves as
- * padding for convolutions. The left and right borders share one column, because the pixel after
- * the end of a row is also the pixel before the next row.
+ * The layout of values in linear memory. A map is an array of f32 values:
+ * [height + 2][width + 1][channels]. Channels are innermost and padded to a multiple of four. The
+ * map has a border of zeros, which serves as padding for convolutions. The left and right borders
+ * share one column, because the pixel after the end of a row is also the pixel before the next row.
  */
 
 /** A feature map in memory. Addresses and distances are in bytes. */

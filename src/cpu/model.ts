@@ -33,9 +33,9 @@ export interface ModelOptions {
   /** The fusion level; default `ops`. `none` runs each node separately. */
   readonly fuse?: 'ops' | 'none';
   /**
-   * Whether 3x3 convolutions avoid the Winograd method F(2x2, 3x3), which saves time but increases
-   * rounding errors. Set this if users see values from inside the network, such as attention
-   * weights: a softmax can magnify small rounding errors in its input.
+   * Whether 3x3 convolutions avoid the Winograd method F(2x2, 3x3). The method saves time but
+   * increases rounding errors. Set this option if users see values from inside the network, such as
+   * attention weights: a softmax can magnify small rounding errors in its input.
    */
   readonly exact?: boolean | undefined;
 }
@@ -199,7 +199,8 @@ export class CpuModel {
     const program = this.#compiled.program({ width, height }, count);
     growMemory(this.#memory, program.bytes);
     const { buffer } = this.#memory;
-    // Earlier runs can have left NaN or infinity in memory, so it is cleared.
+    // Earlier runs may have left NaN or infinity in memory, so all memory after the constants is
+    // cleared.
     new Float32Array(buffer).fill(0, this.#compiled.start / 4);
     new Uint32Array(buffer, program.records, program.words.length).set(program.words);
     this.#program = program;

@@ -10,8 +10,8 @@
 export const RECORDS = {
   /**
    * conv: `y = act(sum + bias)`, where `sum` is the weighted sum of the numbers in all segments. If
-   * `slopes` is 0, `act(v)` is `v`. Otherwise, `slopes` is the address of one slope per channel,
-   * and `act(v)` is `v >= 0 ? v : slope * v`.
+   * `slopes` is 0, `act(v)` is `v`. Otherwise, `slopes` is the address of a vector with one slope
+   * per channel, and `act(v)` is `v >= 0 ? v : slope * v`.
    */
   conv: [
     'segments',
@@ -63,16 +63,16 @@ export const RECORDS = {
   /** A map that `winograd` reads. `x` is the address of the map's pixel (-1, -1). */
   part: ['x', 'row', 'pixel'],
   /**
-   * `count` consecutive numbers that `conv` reads for each output pixel. `base` is the address of
-   * the numbers for pixel (0, 0).
+   * Consecutive numbers that `conv` reads for each output pixel. `count` is how many it reads per
+   * pixel. `base` is the address of the numbers for pixel (0, 0).
    */
   segment: ['base', 'row', 'pixel', 'count'],
   /**
    * pointwise: `y = act1(act0(a) * m * factorA + r * factorR)`. `kind0` selects the activation
-   * `act0`, and `kind1` selects `act1` (see `KINDS`). `slopes` is the address of one slope per
-   * channel for `act0`, and `slope1` is the slope for `act1`. Each of `m` and `r` is either a map
-   * or a single pixel that is repeated. For a single pixel, `…Row` is 0, and `…Skip` is minus the
-   * size of the pixel, so that the next pixel is read from the same address.
+   * `act0`, and `kind1` selects `act1` (see `KINDS`). `slopes` is the address of a vector with one
+   * slope per channel for `act0`, and `slope1` is the slope for `act1`. Each of `m` and `r` is
+   * either a map or a single pixel that is repeated. For a single pixel, `…Row` is 0, and `…Skip`
+   * is minus the size of the pixel, so that the next pixel is read from the same address.
    */
   pointwise: [
     ...['a', 'aRow', 'aSkip'],
@@ -87,9 +87,9 @@ export const RECORDS = {
     ...['width', 'channelBytes'],
   ],
   /**
-   * move: copies `channels` numbers from the source map (`from`) to each pixel of the map `y`. The
-   * numbers for row `i` and column `j` of `y` come from the source pixel in row `floor(i / divide)`
-   * and column `floor(j / divide)`. They begin at byte
+   * move: copies numbers from the source map (`from`) to the map `y`. `channels` is how many are
+   * copied to each pixel of `y`. The numbers for row `i` and column `j` of `y` come from the source
+   * pixel in row `floor(i / divide)` and column `floor(j / divide)`. They begin at byte
    * `phase * ((i mod divide) * divide + j mod divide)` of that pixel.
    */
   move: [

@@ -11,7 +11,7 @@ import type { HostTask, Means, RowTask, Tables } from './tasks.ts';
 const FIRST_CALL = 2e7;
 /**
  * The maximum number of multiply-adds in a call, as a multiple of the number in the first call.
- * Calls grow as long as they take less than `CALL_MS`.
+ * Calls become larger until they take about `CALL_MS`.
  */
 const GROWTH = 16;
 /**
@@ -62,7 +62,7 @@ export interface Run extends Pick<RunOptions, 'signal'> {
    */
   readonly tables?: Tables | undefined;
   readonly onWork?: ((multiplyAdds: number) => void) | undefined;
-  /** Called after each step with the step and its duration in milliseconds. */
+  /** Called after each step. The arguments are the step and its duration in milliseconds. */
   readonly onStep?: ((step: Step, milliseconds: number) => void) | undefined;
 }
 

@@ -59,9 +59,9 @@ it.each(['tiny_a2n_x4_8x8', 'compact_x2_11x7', 'span_x2_11x7', 'edsr_x2*'])(
 it('a shipped A2N in bands equals the whole image, bit for bit', async () => {
   const { network, weights } = await chooseModel({ model: 'a2n-photo-x2' });
   const { alone, together } = await loadAll(network, weights);
-  // With 203 rows, the second band begins at an odd row. The rows that this band reads must still
-  // begin at an even row. 3x3 convolutions compute squares of 2 x 2 pixels, and a band must have
-  // the same squares as the whole image.
+  // With 203 rows, the second band begins at an odd row. The first row that this band reads must
+  // still be an even row, because 3x3 convolutions process maps in squares of 2 x 2 pixels. A band
+  // must have the same squares as the whole image.
   for (const image of [picture(24, 300), picture(25, 203)]) {
     const actual = await upscale(together, image);
     expect(actual.report.tiles).toBeGreaterThan(1);

@@ -44,8 +44,8 @@ export type Request =
   | { readonly cancel: true };
 
 /**
- * A message from a thread. Threads do not reply to `load` or `drop`. If a `load` failed, each
- * `run` with that model reports the error.
+ * A message from a thread. Threads do not reply to `load` or `drop`. If a model cannot be loaded,
+ * each `run` that uses it is answered with the error.
  */
 export type Reply =
   | { readonly ready: true }

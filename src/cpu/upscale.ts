@@ -95,8 +95,8 @@ interface Plan {
   /** The number of tiles that are processed concurrently. */
   readonly threads: number;
   /**
-   * Whether the whole image is processed at once, either as a single tile or as bands. Pooling ops
-   * then need no means that were computed in advance.
+   * Whether the whole image is processed at once, either as a single tile or as bands. If not, the
+   * channel means for pooling ops are computed in advance.
    */
   readonly whole: boolean;
   /** Returns a tile's pixels. */

@@ -66,10 +66,10 @@ const LONG_MS = 1000;
  *   files from these sites do not need a hash. An empty value allows all sites.
  * - `loading`: `lazy` (default) waits until the element is visible. `eager` does not wait, and
  *   ignores the visitor's data-saving setting.
- * - `compare`: shows a divider between the original and the result. `vertical`: the divider moves
- *   up and down, and the original is above it. `value`: the divider's position, from 0 (all
- *   enlarged) to 100 (all original); default 50. Setting the attribute moves the divider. The
- *   property always contains the current position.
+ * - `compare`: shows a divider between the original and the result.
+ * - `vertical`: the divider moves up and down, and the original is above it.
+ * - `value`: the divider's position, from 0 (all enlarged) to 100 (all original); default 50.
+ *   Setting the attribute moves the divider. The property always contains the current position.
  * - `base-url`: the folder that contains the weight files. Elements with the same folder share one
  *   worker.
  * - `max-pixels`: the maximum number of pixels in a result; default 16,777,216.

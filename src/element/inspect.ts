@@ -72,8 +72,8 @@ export function choose(
     forced,
   });
   // If the file comes from a `srcset`, its size can differ from the image's natural size, because
-  // browsers divide the size by the candidate's density. The image is then skipped only after the
-  // file has been inspected.
+  // browsers divide the size by the candidate's density. In that case, the image is skipped only
+  // after the file has been inspected.
   const isGuess = 'skip' in choice && !known && content.width > 0 && hasCandidates(image);
   return isGuess ? { scale: 1 } : choice;
 }

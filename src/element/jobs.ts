@@ -92,7 +92,7 @@ export async function enlarge(
 
 /**
  * Rejects a weight file from another site, unless the page states its hash or allows the site. The
- * check is necessary because weight files are kept in this site's storage.
+ * check is necessary because weight files are kept in the storage of the page's own site.
  */
 function checkModel({ model, integrity, allowModels }: ImageAttributes): void {
   if (!isAddress(model) || integrity !== '') return;

@@ -97,8 +97,8 @@ export function hole(box: Box, corners: Radii, split: number, isVertical = false
   const from = Math.max(x, Math.min(right, x + width * split));
   const [a, b, c, d] = radii;
   /**
-   * Returns how far a rounded corner's outline is from the box's upper or lower edge. `into` is the
-   * horizontal distance from the box's left or right edge.
+   * Returns how far a point on a rounded corner's outline is from the box's upper or lower edge.
+   * `into` is the point's horizontal distance from the box's left or right edge.
    */
   const drop = ([rx, ry]: Radius, into: number) =>
     rx > into ? ry - ry * Math.sqrt(1 - ((rx - into) / rx) ** 2) : 0;

@@ -3,13 +3,13 @@ import { CrispenError } from '../errors.ts';
 /** A task for the scheduler. */
 export interface Work<Tool, T> {
   /**
-   * Identifies the tool that is passed to `run`, such as an upscaler. Tasks with the same key share
-   * one tool.
+   * Identifies the tool (such as an upscaler) that is passed to `run`. Tasks with the same key
+   * share one tool.
    */
   readonly key: string;
   /**
-   * Returns the task's rank. It is called whenever the scheduler chooses the next task. The task
-   * with the smallest rank runs first. Among tasks of equal rank, the oldest runs first.
+   * Returns the task's rank. The scheduler calls this function whenever it chooses the next task.
+   * The task with the smallest rank runs first. Among tasks of equal rank, the oldest runs first.
    */
   readonly rank: () => number;
   readonly signal: AbortSignal;

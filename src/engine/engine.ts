@@ -142,9 +142,9 @@ export class Engine {
    *   f32. Sums are always f32.
    * @param options.wide whether input and output images have 16 bits per sample. The default is 8
    *   bits.
-   * @throws CrispenError `MODEL_UNSUPPORTED` if weights are missing or have the wrong shape,
-   *   `INVALID_INPUT` if f16 is requested but the device does not support it, `OUT_OF_MEMORY`,
-   *   `DEVICE_LOST`.
+   * @throws CrispenError `OUT_OF_MEMORY`, `DEVICE_LOST`, `INTERNAL` or `NON_FINITE`;
+   *   `MODEL_UNSUPPORTED` if weights are missing or have the wrong shape; `INVALID_INPUT` if f16 is
+   *   requested but the device does not support it.
    */
   async loadModel(
     network: Network,
@@ -199,7 +199,7 @@ export class Engine {
    * Upscales like `upscale`, but passes finished rows to `sink` strip by strip, from top to bottom,
    * instead of collecting the whole result. A strip is a row of tiles. With 8 bits per sample, it
    * usually takes up at most 128 MiB. If an image is not divided into tiles, its whole result is a
-   * single strip of any size. While `sink` processes a strip, the GPU computes one more tile.
+   * single strip, however large. While `sink` processes a strip, the GPU computes one more tile.
    * @throws CrispenError with the same codes as `upscale`. If the sink throws an error, the job
    *   ends and rethrows it.
    */
@@ -371,8 +371,9 @@ export class Engine {
   }
 
   /**
-   * Returns a function that checks whether a job with tiles of a given size and a given number of
-   * staging buffers stays within the memory budget and the device's limits on buffer sizes.
+   * Returns a function that checks whether a job stays within the memory budget and the device's
+   * limits on buffer sizes. The returned function takes the job's tile size and its number of
+   * staging buffers.
    */
   #fits(model: Model, multiple: number, budget: number) {
     const { maxStorageBufferBindingSize, maxBufferSize } = this.#device.limits;

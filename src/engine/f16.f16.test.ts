@@ -16,7 +16,7 @@ const adapter = await requestF16Adapter();
 
 const photo = { width: 24, height: 20 };
 
-/** Generates an image with the statistics of a photo: smooth shades, an edge and texture. */
+/** Generates an image that resembles a photo: it has smooth gradients, an edge and texture. */
 function input(): Float32Array {
   const { width, height } = photo;
   return Float32Array.from({ length: 3 * width * height }, (_, i) => {

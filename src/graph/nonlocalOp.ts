@@ -1,11 +1,11 @@
 /**
  * The ops of non-local attention: clustered, sorted and shared attention (LCoAN, arXiv 2404.04922),
- * and sparse keys at learned offsets (ACLA, arXiv 2203.03619).
+ * and attention to sparse keys at learned offsets (ACLA, arXiv 2203.03619).
  *
- * Notation: there are `L` pixels, `R` rounds of clustering, `K` clusters, and `n = ceil(L / w)`
- * windows of `w` rows in sorted order. `r` is the index of a round. A map [D] has `D` channels, a
- * map [C] has `C`, and `N` is the number of keys. Pixels are numbered in row-major order. A map is
- * read as `L` rows. Each row contains the channels of one pixel.
+ * Notation: there are `L` pixels, numbered in row-major order. A map is read as `L` rows. Each row
+ * contains the channels of one pixel. There are `R` rounds of clustering and `K` clusters. `r` is
+ * the index of a round. In each round, the sorted rows form `n = ceil(L / w)` windows of `w` rows.
+ * A map [D] has `D` channels, and a map [C] has `C`. `N` is the number of keys.
  */
 import { pixelsOf } from '../geometry.ts';
 import { GraphError, mapOf, type Shape } from './shape.ts';
@@ -66,7 +66,8 @@ export type NonlocalOp =
   | { readonly kind: 'rank'; readonly rounds: number; readonly clusters: number }
   /**
    * Reads a permutation [R * L] and returns its inverse. The inverse of the result of `rank` is
-   * called the order. It contains, at each sorted position, the pixel's number plus `r * L`.
+   * called the order. For each position in sorted order, it contains the number of the pixel at
+   * that position, plus `r * L`.
    */
   | { readonly kind: 'inverse'; readonly rounds: number }
   /**
@@ -84,10 +85,10 @@ export type NonlocalOp =
    * Reads a map [D] and an order, and returns [R, n, w, spans * w]: the softmax of the dot products
    * of queries and keys in each window. The queries are the rows of the window. The keys are the
    * same rows divided by their norms (at least 5e-5). With 3 spans, the rows of the previous and
-   * the next window are also used as keys. The first window counts as the one after the last. The
-   * last rows are repeated to fill the last window (see `paddedRow`). An optional third input, a
-   * map [w], contains biases. The bias for query `q` and a key is the value of channel `q mod w` at
-   * the key's pixel, and it is added to their dot product.
+   * the next window are also used as keys. The first window follows the last. The last rows are
+   * repeated to fill the last window (see `paddedRow`). An optional third input, a map [w],
+   * contains biases. The bias for query `q` and a key is the value of channel `q mod w` at the
+   * key's pixel, and it is added to their dot product.
    */
   | {
       readonly kind: 'attention';

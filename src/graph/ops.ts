@@ -16,7 +16,7 @@ export type { Activation } from './activations.ts';
  * bottom.
  */
 export interface Padding {
-  /** The padded width and height are multiples of this number. Each is at least `least`. */
+  /** The padded width and height are multiples of this number. `least` is the minimum of both. */
   readonly multiple: number;
   readonly least: number;
   /**
@@ -47,7 +47,7 @@ export type Op =
   | { readonly op: 'activation'; readonly activation: Activation }
   /**
    * Computes `v >= 0 ? v : slope * v` for each value `v`, with one slope per channel. `weight`
-   * names the slopes, [channels].
+   * names the slopes [channels].
    */
   | { readonly op: 'prelu'; readonly weight: string }
   /**
@@ -213,8 +213,8 @@ const OPS: { readonly [K in Exclude<Op['op'], Later>]: Rules<OpOf<K>> } = {
     ...local,
     shape: enlarged,
     reach: ({ scale }, r) => {
-      // For `o` from `-r` to `scale - 1 + r`, output `o` reads input
-      // `floor((o + 0.5) / scale - 0.5)` and the next input.
+      // For `o` from `-r` to `scale - 1 + r`, output pixel `o` reads input pixel
+      // `floor((o + 0.5) / scale - 0.5)` and the next one.
       const source = (o: number) => Math.floor((o + 0.5) / scale - 0.5);
       return Math.max(-source(-r), source(scale - 1 + r) + 1);
     },

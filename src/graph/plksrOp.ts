@@ -40,7 +40,7 @@ export type PlksrOp =
       readonly weight: string;
       readonly bias: string;
     }
-  /** Copies channel `c` of the map to `times` channels: `c * times` to `(c + 1) * times - 1`. */
+  /** Copies channel `c` of the map to the channels from `c * times` to `(c + 1) * times - 1`. */
   | { readonly op: 'repeatChannels'; readonly times: number }
   /**
    * DySample. Reads a map `z` [C] and a map `o` [2 * g * s^2], and returns a map that is enlarged

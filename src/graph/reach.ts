@@ -48,7 +48,7 @@ export function receptiveField(graph: Graph): ReceptiveField {
 const MAX_EXACT_RADIUS = 72;
 /**
  * The overlap for networks whose radius is larger than `MAX_EXACT_RADIUS`. BENCHMARKS.md lists the
- * error that different overlaps cause.
+ * errors that different overlaps cause.
  */
 const APPROXIMATE_OVERLAP = 32;
 

@@ -119,7 +119,7 @@ export class TransformerBuilder {
     return this.#b.append(name, { op: 'maxPool', kernel, stride }, [x]);
   }
 
-  /** Enlarges `x` to the size of `like`. */
+  /** Enlarges `x` to the size of the map `like`. */
   resize(name: string, x: NodeId, like: NodeId): NodeId {
     const strides = this.#b.map(x).reduced ?? [];
     const factor = strides.reduce((product, { stride }) => product * stride, 1);

@@ -112,10 +112,10 @@ export type TransformerOp =
       readonly table: string | null;
     }
   /**
-   * Reads a map and the scores that `groupScores` returns. The map's channels from `first` on
-   * contain the values. Returns a map of `channels` channels: for each pixel, the sum of its
-   * group's values, weighted by the pixel's scores. If `merge` is greater than 1, a square of
-   * pixels forms one value, just as it forms one key in `groupScores`.
+   * Reads a map and the scores that `groupScores` returns. The values start at channel `first` of
+   * the map. Returns a map of `channels` channels: for each pixel, the sum of its group's values,
+   * weighted by the pixel's scores. If `merge` is greater than 1, a square of pixels forms one
+   * value, just as it forms one key in `groupScores`.
    */
   | {
       readonly op: 'groupMix';

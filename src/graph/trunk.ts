@@ -5,8 +5,8 @@ import { mapOf } from './shape.ts';
 /**
  * Returns the node at the end of a graph's trunk. Its map is as large as the LR image and comes
  * after all non-local attention. It is the first such node that divides the graph: the nodes after
- * it read no node before it, except the input. These later nodes need only nearby pixels and means
- * over a whole map. Returns null if the graph has no non-local attention or no such node.
+ * it read no node before it, except the input. These later nodes need only nearby pixels and the
+ * means of whole maps. Returns null if the graph has no non-local attention or no such node.
  */
 export function trunkEnd({ nodes, output }: Graph): NodeId | null {
   const last = nodes.findLastIndex(looksFar);

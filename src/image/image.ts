@@ -30,7 +30,7 @@ export const depthOf = ({ data }: RgbaImage): Depth => (data instanceof Uint16Ar
 /** The samples of any number of pixels, in the same format as the `data` of an `RgbaImage`. */
 export type Samples = RgbaImage['data'];
 
-/** Allocates an array for the samples of `pixels` pixels. */
+/** Allocates an array for the samples of the given number of pixels. */
 export const samplesOf = (depth: Depth, pixels: number): Samples =>
   depth === 16 ? new Uint16Array(pixels * 4) : new Uint8ClampedArray(pixels * 4);
 

@@ -40,9 +40,9 @@ export function toRgba8(image: RgbaImage): Rgba8Image {
 /**
  * Makes an image upright: rotates or mirrors it according to its EXIF orientation. For orientation
  * 1, the same object is returned. Orientation 2 flips the image horizontally, and 4 flips it
- * vertically. Orientation 3 rotates it by 180 degrees, 6 by 90 degrees clockwise, and 8 by 90
- * degrees counterclockwise. Orientation 5 mirrors it about the diagonal that starts at the top
- * left, and 7 about the other diagonal.
+ * vertically. Orientation 3 rotates it by 180 degrees. Orientation 6 rotates it clockwise by 90
+ * degrees, and orientation 8 rotates it counterclockwise by 90 degrees. Orientation 5 mirrors it
+ * about the diagonal that starts at the top left, and orientation 7 about the other diagonal.
  */
 export function turn<Image extends RgbaImage>(image: Image, orientation: number): Image {
   if (orientation === 1) return image;

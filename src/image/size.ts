@@ -4,8 +4,9 @@ import { CrispenError } from '../errors.ts';
 export interface SizeWish {
   /** The factor by which both sides are multiplied. */
   readonly scale?: number | undefined;
-  /** The width in pixels. The height then follows from the aspect ratio, and vice versa. */
+  /** The width in pixels. The height then follows from the aspect ratio. */
   readonly width?: number | undefined;
+  /** The height in pixels. The width then follows from the aspect ratio. */
   readonly height?: number | undefined;
   /** A box in pixels. The result is as large as possible within it. */
   readonly fit?: { readonly width: number; readonly height: number } | undefined;

@@ -110,7 +110,7 @@ export const ELEMENT_BYTES: Readonly<Record<ElementType, number>> = { f32: 4, f1
 /** Returns the bits of an f32 as a u32, for a uniform. */
 const f32Bits = (value: number): number => new Uint32Array(Float32Array.of(value).buffer)[0];
 
-/** Returns the number of blocks of four channels that `channels` channels need. */
+/** Returns how many blocks the given number of channels needs. A block holds four channels. */
 export const blocksOf = (channels: number): number => Math.ceil(channels / 4);
 
 /**
@@ -191,8 +191,8 @@ export type TileColumns = (typeof TILE_COLUMNS)[number];
 
 /**
  * Returns the maximum number of tile columns for maps of `channels` channels. The tile must fit the
- * device's limits and not exceed its preferred maximum. The result is null if not even 8 columns
- * fit.
+ * device's limits. If `limits.tileColumns` is given, the result does not exceed it. The result is
+ * null if not even 8 columns fit.
  */
 export function tileColumnsFor(channels: number, limits: WorkgroupLimits): TileColumns | null {
   const blocks = blocksOf(channels);

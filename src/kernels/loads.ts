@@ -274,9 +274,9 @@ type Visit = (tokens: readonly string[], values: Values, times: number) => void;
 /**
  * Visits the simple statements that one invocation runs. A loop with known bounds runs all its
  * iterations. A loop with an unknown bound, such as the loop over input blocks, counts as one
- * iteration. If the shader defines `CHUNK`, the first `CHUNK` iterations of this loop are visited,
- * each with `times` divided by `CHUNK`. A switch runs its first case. An `if` with an unknown
- * condition runs both branches.
+ * iteration. If the shader defines `CHUNK`, the first `CHUNK` iterations of such a loop are
+ * visited, each with `times` divided by `CHUNK`. A switch runs its first case. An `if` with an
+ * unknown condition runs both branches.
  * @param given the known built-in values and uniforms
  */
 export function walk(shader: ParsedShader, given: Values, visit: Visit): void {

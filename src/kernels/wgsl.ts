@@ -5,9 +5,9 @@
  *   such as `#import conv/product s=p reach=1`, inserts a part of a function body at every
  *   occurrence. It leaves out the comment at the start of the imported file. The inserted code can
  *   use the arguments and the constants in `Defines`. An argument's value is a word or an integer.
- * - `#if QUAD`, `#else`, `#end` insert the first part if the value of `QUAD` is not 0. Otherwise,
- *   they insert the second part.
- * - `#for p in 0..PIXELS`, `#end` insert the body for each integer from 0 to `PIXELS - 1`.
+ * - `#if QUAD`, `#else` and `#end` insert the lines before `#else` if the value of `QUAD` is not 0.
+ *   Otherwise, they insert the lines after `#else`.
+ * - `#for p in 0..PIXELS` and `#end` insert the body for each integer from 0 to `PIXELS - 1`.
  *
  * `{p}` in a line is replaced by the value of `p`. A number can also be written as a sum or
  * difference of integers and names: `{p+1}`, `#for k in 0..1+REACH+REACH`, `#if ROWS-1`.

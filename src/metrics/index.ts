@@ -6,8 +6,8 @@ import { SSIM_WINDOW, ssim } from './ssim.ts';
 
 /**
  * Compares a result with the ground truth. Computes the PSNR (in dB, Infinity for equal images) and
- * the SSIM from the unrounded BT.601 luma of both images. `border` pixels (usually as many as the
- * scale factor) are shaved from every side. Alpha is ignored.
+ * the SSIM from the unrounded BT.601 luma of both images. `border` is the number of pixels that are
+ * shaved from every side (usually equal to the scale factor). Alpha is ignored.
  *
  * At least 11x11 pixels must remain after the border is removed. SSIM is not defined for images
  * smaller than its window, and values computed with a smaller window would not be comparable.

@@ -9,7 +9,7 @@ export interface Plane {
 
 /**
  * Computes the luma Y of BT.601 YCbCr in studio range, 16..235, without rounding. Alpha is ignored.
- * `border` pixels are shaved from every side, and at least one pixel must remain.
+ * `border` is the number of pixels that are shaved from every side. At least one pixel must remain.
  */
 export function luma(image: Rgba8Image, border: number): Plane {
   const width = image.width - 2 * border;

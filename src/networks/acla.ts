@@ -29,9 +29,10 @@ export interface EdsrAclaConfig extends CrossLayerConfig {
   readonly features?: number;
   readonly blocks?: number;
   /**
-   * The attention modules are inserted after these blocks, counted from 1, in ascending order. By
-   * default, there is one module after each quarter of the blocks. Each module attends to the
-   * head's output and to the outputs of the blocks at all earlier positions in this list.
+   * An attention module follows each of these blocks. The blocks are counted from 1 and listed in
+   * ascending order. By default, there is one module after each quarter of the blocks. Each module
+   * attends to the head's output and to the outputs of the blocks at all earlier positions in this
+   * list.
    */
   readonly positions?: readonly number[];
   readonly residualScale?: number;

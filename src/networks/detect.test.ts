@@ -172,7 +172,7 @@ describe('sizes', () => {
   });
 
   // The last three columns are the number of parameters, the multiply-adds per LR pixel and the
-  // reach in LR pixels. If the authors did not publish one of the first two numbers, we counted it.
+  // reach in LR pixels. Where the authors did not publish one of the first two, we computed it.
   it.each<
     [Architecture, NetworkConfigs[Architecture] & { unshuffle?: number }, number, number, number]
   >([

@@ -10,7 +10,9 @@ import { shuffleUp } from './parts/shuffleUp.ts';
 
 /** The configuration of a global learnable attention module. */
 export interface GlaConfig {
-  /** The map's number of channels divided by that of its embedding (see `globalAttention`). */
+  /**
+   * The input map has `reduction` times as many channels as its embedding (see `globalAttention`).
+   */
   readonly reduction: number;
   /**
    * The number of pixels per window. Pixels are sorted by bucket, and the sorted list is divided

@@ -33,7 +33,7 @@ export interface EdsrConfig {
   readonly imageRange?: number;
   /**
    * The mean colour on a scale of 0 to 1. It is subtracted from the input and added to the output.
-   * If absent, the input is not shifted.
+   * If there is no mean, the input is not shifted.
    */
   readonly mean?: readonly number[] | null;
   /** Whether nodes are named like the reference tensors from EDSR-PyTorch or from BasicSR. */

@@ -28,8 +28,8 @@ const SIZES: Partial<{ readonly [K in Architecture]: Partial<NetworkConfigs[K]> 
 };
 const MUTATIONS = 2000;
 /**
- * `lcoan` and `dlsn` are left out, because the tensor names in their files differ from the
- * network's.
+ * `lcoan` and `dlsn` are left out, because the tensor names in their files differ from the weight
+ * names in their graphs.
  */
 const ARCHITECTURES = (Object.keys(FAMILIES) as Architecture[]).filter(
   (name) => name !== 'lcoan' && name !== 'dlsn',

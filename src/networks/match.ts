@@ -9,8 +9,8 @@ export type CompactActivation = 'prelu' | 'relu' | 'leakyrelu';
 export type Outline = ReadonlyMap<string, Pick<Tensor, 'dtype' | 'shape'>>;
 
 /**
- * The settings of a network that the tensors in its weight file might not determine. Each setting
- * except the scale has a default value.
+ * The settings that the tensors in a network's weight file might not determine. Each setting except
+ * the scale has a default value.
  */
 export interface NetworkChoice {
   readonly scale: number;
@@ -50,9 +50,9 @@ export interface Match {
   /** The family's id in `registry.ts`. */
   readonly architecture: string;
   /**
-   * The scales that fit the shapes, starting with the most likely scale. If there are several and
-   * neither the file's name nor an option determines the scale, the most likely one is used or, if
-   * `ask` is true, an error is thrown.
+   * The scales that fit the shapes, starting with the most likely scale. If several scales fit, the
+   * file's name or an option can determine the scale. If neither does, the most likely scale is
+   * used. If `ask` is true, an error is thrown instead.
    */
   readonly scales: readonly number[];
   readonly ask?: boolean;

@@ -154,8 +154,8 @@ export function matchMosr(outline: Outline): Match | null {
 }
 
 /**
- * Determines the upsampler from the names of its layers, and the scale from their numbers of
- * output channels.
+ * Determines the upsampler from the name of one of its layers, and the scale from the number of
+ * output channels of that layer.
  */
 function endOf(outline: Outline, channels: number) {
   const rows = (layer: string) => shapeOf(outline, `upsampler.${layer}.weight`, 4)?.[0];

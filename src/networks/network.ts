@@ -17,8 +17,8 @@ export interface Network {
    */
   readonly windows?: number;
   /**
-   * If given, an image is processed in tiles of `side` x `side` pixels, and each tile is treated as
-   * a separate image. Where tiles overlap, the result is the mean of their results (see
+   * If this is set, an image is processed in tiles of `side` x `side` pixels, and each tile is
+   * treated as a separate image. Where tiles overlap, the result is the mean of their results (see
    * `engine/tile/average.ts`).
    */
   readonly averagedTiles?: { readonly side: number; readonly overlap: number };

@@ -7,9 +7,9 @@ import { detect } from './detect.ts';
 import { type RcanConfig, rcan } from './rcan.ts';
 
 /**
- * The number of parameters in the published network's two layers that subtract the mean from the
- * input and add it to the output. `rcan` creates no such layers: if a mean is given, it uses
- * `affine` ops, which have no parameters.
+ * The number of parameters in two layers of the published network. One subtracts the mean from the
+ * input, and the other adds it to the output. `rcan` creates no such layers: if a mean is given, it
+ * uses `affine` ops, which have no parameters.
  */
 const MEANS = 24;
 

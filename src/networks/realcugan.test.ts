@@ -54,8 +54,8 @@ describe('Real-CUGAN', () => {
     expect(ratio).toBeLessThan(1.1);
     expect(paddingOf(network.graph).border).toBe(border);
     // The CPU backend cuts the image and its border into bands, and drops bands that contain only
-    // border rows. The other bands must still read these rows. Each band also reads `overlap` rows
-    // above and below it, so `overlap` must be at least as large as the border.
+    // border rows. The other bands must still read these rows. `overlap` is the number of extra
+    // rows that a band reads on each side, so it must be at least as large as the border.
     const { overlap, approximate } = tileOverlap(network.graph);
     expect(overlap).toBeGreaterThanOrEqual(border);
     expect(approximate).toBe(false);

@@ -77,10 +77,10 @@ const REDUCTION = 8;
 const [PRO_FACTOR, PRO_SHIFT] = [0.7, 0.15];
 
 /**
- * Builds a Real-CUGAN, which consists of two U-Nets. The first enlarges, and the second corrects
- * the result of the first. At x4, both U-Nets produce maps at x2, and a last layer enlarges the sum
- * of these maps to x4. The network then adds the LR image, enlarged with nearest-neighbour
- * interpolation.
+ * Builds a Real-CUGAN, which consists of two U-Nets. The first enlarges the image, and the second
+ * corrects the result of the first. At x4, both U-Nets produce maps at x2, and a last layer
+ * enlarges the sum of these maps to x4. The network then adds the LR image, enlarged with
+ * nearest-neighbour interpolation.
  *
  * Source: bilibili, "Real-CUGAN" (2022). Its U-Nets come from waifu2x. The layers are named as in
  * the authors' checkpoints, and the nodes are named like the tensors in the golden files (the
@@ -109,7 +109,7 @@ export function realcugan(config: CuganConfig): Network {
     : image;
 
   // If `shifted` is true, the border is one pixel wider than the authors' border. The shift removes
-  // the additional row at the top and column at the left.
+  // the additional top row and left column.
   const own = shifted ? t.shift('unet1.input', input, 1) : input;
   const a = doubles('unet1.conv1', own, features, 2 * features);
   const low = doubles(

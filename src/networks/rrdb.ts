@@ -181,7 +181,8 @@ function renamingOf(outline: Outline): Renaming | null {
 }
 
 /**
- * Converts a name from the style of BSRGAN, RealSR and ESRGAN's released code to BasicSR's style.
+ * Converts a name to BasicSR's style. The given name is in the style that BSRGAN, RealSR and the
+ * released ESRGAN code use.
  */
 function trunkName(name: string): string {
   return name

@@ -69,8 +69,8 @@ export async function readImage(path: string): Promise<Rgba8Image> {
  * images in other formats are converted to sRGB. 16-bit PNGs and TIFFs keep 16 bits per sample.
  * @param output the output format; HDR is kept only for PNG and is converted to sRGB for other
  *   formats
- * @throws CrispenError `INVALID_INPUT` if the file cannot be read, `DECODE_FAILED` if it cannot be
- *   decoded as an image, or `IMAGE_TOO_LARGE`.
+ * @throws CrispenError `IMAGE_TOO_LARGE`, `INVALID_INPUT` if the file cannot be read, or
+ *   `DECODE_FAILED` if it cannot be decoded as an image.
  */
 export async function readPicture(
   path: string,

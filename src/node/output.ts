@@ -275,7 +275,7 @@ async function openTemporary(
 
 /**
  * Creates a folder and its parent folders if they do not exist.
- * @throws CrispenError `INVALID_INPUT` if there is a file at this path, or `WRITE_FAILED`
+ * @throws CrispenError `WRITE_FAILED`, or `INVALID_INPUT` if there is a file at this path
  */
 export async function makeFolder(path: string): Promise<void> {
   try {
@@ -287,8 +287,8 @@ export async function makeFolder(path: string): Promise<void> {
 }
 
 /**
- * Returns the folder for the temporary file: the output's folder or, if an existing file is to be
- * replaced in a read-only folder, the system's temporary folder.
+ * Returns the folder for the temporary file. This is the output's folder, or the system's temporary
+ * folder if a file in a read-only folder is to be replaced.
  */
 async function scratchFolder(path: string, existing: Stats | null): Promise<string> {
   if (!existing) return dirname(path);

@@ -63,7 +63,7 @@ export interface NodeRequest extends SizeWish {
   readonly task?: Task;
   /** The method; default `network`. `lanczos` resizes without a network. */
   readonly method?: 'network' | 'lanczos';
-  /** The path of the result file. If absent, the result is returned in memory. */
+  /** The path of the result file. If `to` is absent, the result is returned in memory. */
   readonly to?: string;
   /**
    * The file format. By default, it is determined by the extension of `to`. If `to` is absent, the
@@ -113,8 +113,8 @@ export interface NodeResult {
 }
 
 /**
- * A path, a `file:` URL, the bytes of a file, a `Blob`, or a stream of bytes (from Node or the web,
- * or any async iterable).
+ * A path, a `file:` URL, the bytes of a file, a `Blob`, or a stream of bytes. The stream can be a
+ * Node stream, a web stream or any other async iterable.
  */
 export type NodeSource =
   | string

@@ -195,7 +195,8 @@ function readEntry(
   if (begin > end || end > dataLength) {
     throw corrupt(`${tensor} claims bytes ${begin} to ${end} of ${dataLength}`);
   }
-  // A product above 2^53 is inexact. It is rejected too, because no file is that long.
+  // The product can be inexact above 2^53. The tensor is rejected anyway, because no file is that
+  // long.
   const expected = (elementCount(shape) * bits) / 8;
   if (end - begin !== expected) {
     throw corrupt(

@@ -82,8 +82,8 @@ export async function loadAdded(store: ModelStore, id: string): Promise<Detectio
 
 /**
  * Writes an added model's tensors to a safetensors file. If a PyTorch file contains the state
- * dictionary inside other dictionaries, only the tensors of the state dictionary are written. Their
- * values do not change, except that `f16` converts floating-point tensors to f16.
+ * dictionary inside other dictionaries, only the tensors of the state dictionary are written. If
+ * `f16` is true, floating-point tensors are converted to f16. All other values stay the same.
  */
 export async function exportAdded(store: ModelStore, id: string, f16: boolean): Promise<Blob> {
   const { tensors, metadata } = await readWeights(await store.read(id), recognise);

@@ -6,8 +6,9 @@ afterEach(() => void vi.unstubAllGlobals());
 const MIB = 2 ** 20;
 
 /**
- * Stubs `fetch` to return a response of `bytes` bytes that begins with `start`. The returned
- * function tells how many bytes have been read so far.
+ * Stubs `fetch` to return a response that begins with `start`. The response's length is `bytes`,
+ * rounded up to a multiple of `MIB`. The returned function tells how many bytes have been read so
+ * far.
  */
 function answer(start: string, bytes: number): () => number {
   let read = 0;

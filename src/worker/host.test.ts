@@ -195,8 +195,8 @@ describe('a blank result of f16', () => {
   });
   const image = { ...rows(0, 0, 0, 255, 255), height: 4 };
   /**
-   * Returns a fake run that expects the checkpoint at row `from`, outputs `strips` and updates the
-   * checkpoint, as the engine does.
+   * Returns a fake run. It first checks that the checkpoint has the given number of rows (`from`).
+   * Then it outputs `strips` and updates the checkpoint, as the engine does.
    */
   const making =
     (from: number, ...strips: ReturnType<typeof rows>[]) =>

@@ -19,8 +19,8 @@ export class IdleTask {
   }
 
   /**
-   * Runs a job. If it succeeds and no other job runs during the `idleMs` milliseconds after its
-   * end, the idle task starts.
+   * Runs a job. If it succeeds and no other job runs within the next `idleMs` milliseconds, the
+   * idle task starts.
    */
   async during<T>(job: () => Promise<T>): Promise<T> {
     this.#jobs++;

@@ -142,7 +142,7 @@ function reduce(image: Rgba8Image, factor: number): Rgba8Image {
   if (factor === 1) return image;
   const { width, height, data } = image;
   // The `Reduction` constructor divides the longest side by its last argument and rounds the
-  // quotient up. Here, the quotient is `factor - 0.5`, so rounding errors cannot change the factor.
+  // quotient up. Here, the quotient is about `factor - 0.5`, which always rounds up to `factor`.
   const reduction = new Reduction(width, height, Math.max(width, height) / (factor - 0.5));
   reduction.take(data);
   return reduction.image;

@@ -252,7 +252,7 @@ function facts({ image, tags, format, animated, notes }: DecodedImage): SourceFa
 type Backend = UpscaleOutput['backend'];
 
 type Enlarged = {
-  /** Null if the strips were passed to `take` one by one. */
+  /** Null if the function `take` received the strips one by one. */
   readonly image: RgbaImage | null;
   readonly report: UpscaleReport & Pick<UpscaleOutput, 'passes' | 'networkScale'>;
 };

@@ -14,7 +14,7 @@ export interface WeightFile {
 export interface WeightPlatform {
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
   /**
-   * The browser's caches. Undefined if files should not be cached, and in insecure contexts. In
+   * The browser's caches. Undefined if files should not be cached or the context is insecure. In
    * some private windows, their methods throw.
    */
   readonly caches: Pick<CacheStorage, 'open'> | undefined;

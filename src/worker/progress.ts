@@ -19,8 +19,8 @@ export class JobProgress {
   readonly #emit: (progress: UpscaleProgress) => void;
   readonly #now: () => number;
   /**
-   * The milliseconds that each stage has taken. The time between two reports counts towards the
-   * stage of the earlier report.
+   * The time that each stage has taken, in milliseconds. The time between two reports counts
+   * towards the stage of the earlier report.
    */
   readonly timings: Partial<Record<Stage, number>> = {};
   #last = 0;

@@ -104,8 +104,9 @@ export interface Diagnostics extends Omit<UpscaleReport, 'backend'> {
   /** The reason why no GPU was used. Null if a GPU was used, or if none was requested. */
   readonly noGpu: string | null;
   /**
-   * The milliseconds that each stage took. Stages that were not needed are absent. If the file is
-   * encoded while the image is still being enlarged, this encoding time counts as `upscale`.
+   * The time that each stage took, in milliseconds. Stages that were not needed are absent. If the
+   * file is encoded while the image is still being enlarged, this encoding time counts as
+   * `upscale`.
    */
   readonly timings: Readonly<Partial<Record<Stage, number>>>;
   /** The models that `model: 'auto'` chose, and the reason; absent for other requests. */
@@ -217,7 +218,8 @@ export interface AttentionInspection extends Attention {
   readonly region: Rect;
   /**
    * The factor by which the image was reduced. Each pixel of the network's input is the mean of a
-   * square whose side is this many image pixels. 1 means that the image was not reduced.
+   * square whose sides are this many image pixels long. A factor of 1 means that the image was not
+   * reduced.
    */
   readonly reduction: number;
   /** The duration of the run in milliseconds, without decoding and downloading. */
@@ -276,8 +278,7 @@ export interface AddedModel {
 }
 
 /**
- * A source as it is sent to the worker. Bitmaps and the sample arrays of pixels and mosaics are
- * transferred, not cloned.
+ * A source as it is sent to the worker. Bitmaps and arrays of samples are transferred, not cloned.
  */
 export type WireSource =
   | { readonly kind: 'blob'; readonly blob: Blob }

@@ -47,8 +47,8 @@ const MAX_FETCHED_BYTES = 2 ** 28;
  * its `kept` is false.
  *
  * If the files from URLs exceed the limit on their total size, or if the storage is full, the least
- * recently used of them are removed. Files that the user provided directly stay until the user
- * removes them.
+ * recently used of them are removed. Files that did not come from URLs stay until the user removes
+ * them.
  */
 export class ModelStore {
   readonly #open: () => Promise<Folder | null>;
@@ -169,8 +169,8 @@ export class ModelStore {
 
   /**
    * Repeats a write until it succeeds. After each failure, one file is removed to make room: a file
-   * that came from a URL and that this worker has not used. If there is no such file, the error of
-   * the write is thrown.
+   * that came from a URL and that this worker has not used. If there is no such file, the write's
+   * error is thrown.
    */
   async #makingRoom(folder: Folder, id: string, write: () => Promise<void>): Promise<void> {
     for (;;) {

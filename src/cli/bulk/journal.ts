@@ -42,7 +42,7 @@ const NAME = /^\.crispen(\.\d+-of-\d+)?\.jsonl$/;
  */
 export class Journal {
   readonly #folder: string;
-  /** The file descriptor; null if the journal is only read. */
+  /** The file descriptor; null if the journal is read-only. */
   readonly #file: number | null;
   /** The last entry for each input. */
   readonly #entries = new Map<string, Entry>();
@@ -53,7 +53,7 @@ export class Journal {
   }
 
   /**
-   * Opens the journal of a folder for writing.
+   * Opens a folder's journal for writing.
    * @param folder an existing folder
    * @throws CrispenError `WRITE_FAILED`
    */
@@ -80,9 +80,9 @@ export class Journal {
   }
 
   /**
-   * Returns whether the output file of `wanted` exists and was produced from the same version of
-   * the input file with the same settings. Returns false if the result was replaced with a file of
-   * a different size.
+   * Returns whether the output file of `wanted` exists and is up to date. It is up to date if the
+   * input file and the settings have not changed since it was produced. Returns false if the result
+   * was replaced with a file of a different size.
    */
   async isDone(wanted: Entry & { readonly output: string }): Promise<boolean> {
     const entry = this.#entries.get(wanted.input);

@@ -327,7 +327,7 @@ class Room {
   }
 
   /**
-   * Waits until the given number of bytes is available and reserves them.
+   * Waits until the given number of bytes is available, and then reserves them.
    * @returns a function that releases them
    */
   async take(bytes: number): Promise<() => void> {

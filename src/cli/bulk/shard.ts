@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { UsageError } from '../command.ts';
 
 /**
- * A part of the work. An image belongs to this shard if the hash of the image's path, modulo `of`,
- * is `index - 1`.
+ * A part of the work. An image belongs to this shard if the hash of the image's path, modulo the
+ * number of shards, is `index - 1`.
  */
 export interface Shard {
-  /** The number of this shard, from 1 to `of`. */
+  /** The number of this shard. The first shard has the number 1. */
   readonly index: number;
   /** The number of shards in total. */
   readonly of: number;

@@ -75,7 +75,7 @@ export function embedAvif(
 
 /**
  * Updates the file offsets in an item location box (`iloc`): adds the number `by` to each offset
- * that is at least `from`. The metadata used to end at `from`, so these offsets refer to data that
+ * that is at least `from`. The old metadata ended at `from`, so these offsets refer to data that
  * has moved.
  */
 function shiftOffsets(file: Uint8Array, body: number, from: number, by: number): void {

@@ -98,7 +98,7 @@ describe('png', () => {
       {
         ...NO_TAGS,
         icc: Uint8Array.from(icc!),
-        // sharp returns EXIF as in JPEG files, with six bytes before the TIFF structure.
+        // The EXIF data from sharp has six bytes before the TIFF structure, as in a JPEG file.
         exif: Uint8Array.from(exif!.subarray(6)),
         xmp: new TextEncoder().encode(xmp),
       },

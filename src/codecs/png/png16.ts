@@ -34,8 +34,8 @@ export async function decodePng16(
 
 /**
  * Checks that the compressed data inflates to about as many bytes as an image of the stated size
- * needs. The decoder keeps all bytes in memory, so longer data could use up the memory. A file with
- * too little data is rejected before memory is allocated for the pixels.
+ * needs. The decoder keeps all inflated bytes in memory, so a file with too much data could use up
+ * the memory. A file with too little data is rejected before memory is allocated for the pixels.
  */
 async function checkLength(
   file: Uint8Array<ArrayBuffer>,

@@ -218,8 +218,8 @@ export class Fuser {
   }
 
   /**
-   * Fuses the scores of attention within groups and the weighted sum of the values into one op.
-   * Does nothing if another op reads the scores.
+   * Fuses a `groupMix` op with the `groupScores` op whose scores it reads. Does nothing if another
+   * op reads the scores.
    */
   #claimAttention(mix: Node<'groupMix'>, id: NodeId): void {
     const [values, from] = mix.inputs;
@@ -324,7 +324,7 @@ export class Fuser {
 
   /**
    * Returns whether the callback returns true for all nodes that read `id`. Returns false if the
-   * value of `id` must be written to memory in any case.
+   * value of `id` must be written to memory.
    */
   #readOnlyBy(id: NodeId, can: (reader: GraphNode) => boolean): boolean {
     if (!this.#isFusing || this.keep.has(id) || id === this.graph.output) return false;

@@ -65,8 +65,8 @@ interface Fused {
  *   y = act1(multiplier[mix] * act0(conv(x) + bias) + multiplier[1 - mix] * addend)
  *
  * `x` is either a single map or two to five maps of the same size. If `x` is a single map, it is
- * enlarged by `upsample` (nearest-neighbour) before the convolution. If `x` is several maps, they
- * are concatenated along their channels, and there is no enlargement or multiplier.
+ * enlarged by the factor `upsample` (nearest-neighbour) before the convolution. If `x` is several
+ * maps, they are concatenated along their channels, and there is no enlargement or multiplier.
  */
 export interface ConvOp extends Fused, ConvLayer {
   readonly op: 'conv';
@@ -78,7 +78,7 @@ export interface ConvOp extends Fused, ConvLayer {
   readonly writes: { readonly y: ValueId };
   /**
    * The integer factor of the nearest-neighbour enlargement. It is 1 if there is no enlargement. A
-   * 1x1 convolution never has one.
+   * 1x1 convolution never has an enlargement.
    */
   readonly upsample: number;
   readonly act0: Activation | PRelu | null;
@@ -206,8 +206,8 @@ export interface GatedConvOp extends Fused, OneToOne {
 }
 
 /**
- * Converts the 8-bit or 16-bit pixels of the LR image to the network's input, whose values run from
- * 0 to the network's input range.
+ * Converts the 8-bit or 16-bit pixels of the LR image to the network's input. The values of this
+ * input are in the network's input range.
  */
 export interface UnpackOp extends Fused {
   readonly op: 'unpack';

@@ -203,8 +203,8 @@ export class PatternFinder {
   }
 
   /**
-   * Returns whether exactly one node reads this node's value, and the value is neither in `#keep`
-   * nor the graph's output.
+   * Returns whether this node's value has exactly one reader, is not in `#keep`, and is not the
+   * graph's output.
    */
   #private(id: NodeId): boolean {
     return (

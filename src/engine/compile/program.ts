@@ -29,8 +29,8 @@ export interface TileView extends Tile {
    */
   readonly mark?: number | undefined;
   /**
-   * The position of the tile's source in the whole image. Steps that average overlapping tiles need
-   * it (`averagedModel.ts`).
+   * The position of the tile's source in the whole image. The step `blend` in `averagedModel.ts`
+   * needs it to average overlapping tiles.
    */
   readonly place?: { readonly x: number; readonly y: number };
 }

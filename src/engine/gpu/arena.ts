@@ -132,7 +132,8 @@ export class Arena {
 
   /**
    * Writes data to the start of a resource. Call this method within `Device.scoped`, which catches
-   * WebGPU errors. `run` calls its `write` callback within `scoped`.
+   * WebGPU errors. `run` calls its `write` callback within `scoped`, so the callback can call this
+   * method.
    */
   write(resource: ResourceId, data: ArrayBufferView): void {
     const content = data as ArrayBufferView<ArrayBuffer>;
@@ -197,8 +198,8 @@ export class Arena {
    * run stops between submissions.
    *
    * @returns the number of pieces that the dispatches were cut into.
-   * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST`; by then, no work is
-   *   running.
+   * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST`. When the error is
+   *   thrown, no work is running.
    */
   async run(
     dispatches: readonly SizedDispatch[],
@@ -318,8 +319,8 @@ interface Piece {
 /**
  * Cuts a dispatch along `y` into as few pieces as possible, because each piece costs time: while
  * its last workgroups run, other threads are idle. The loss is largest if a CPU emulates the GPU.
- * `most` is the desired limit for the work of a piece. Pieces exceed it if keeping to it would take
- * more than `MAX_PIECES` pieces or more pieces than the dispatch has rows of workgroups.
+ * `most` is the desired limit for the work of a piece. A piece can exceed this limit, because there
+ * are at most `MAX_PIECES` pieces and each piece has at least one row of workgroups.
  */
 function cut(dispatch: SizedDispatch, most: number): Piece[] {
   const rows = dispatch.grid[1];

@@ -242,8 +242,8 @@ export class Device {
   }
 
   /**
-   * Pops an error scope. If the call throws, this method returns a rejected promise instead, so
-   * that the caller still pops the other scopes.
+   * Pops an error scope. If `popErrorScope` throws, this method returns a rejected promise instead,
+   * so that the caller still pops the other scopes.
    */
   #popScope(): Promise<GPUError | null> {
     try {

@@ -70,7 +70,7 @@ it('has the next tile computed while one is read back', async () => {
   });
   const { report } = await engine.upscale(model, picture(24, 8), options);
   expect(report.tiles).toBe(3);
-  // Before the first tile, the engine gathers the statistics of the image. For this, it also
+  // Before the first tile, the engine gathers the statistics of the image. To do so, it also
   // submits work and reads a buffer. Only the later events are compared. There is one submission
   // per tile, and a tile is read after the next one is submitted.
   const tiles = ['submitted', 'submitted', 'read', 'submitted', 'read', 'read'];

@@ -33,7 +33,7 @@ export interface GatedFeature {
   readonly channel: number;
   /** The channel's mean attention over the image. */
   readonly mean: number;
-  /** One value per pixel, row by row. The map has the size of the block's `attention`. */
+  /** One value per pixel, row by row. The map is the same size as the block's `attention` map. */
   readonly data: Float32Array<ArrayBuffer>;
 }
 

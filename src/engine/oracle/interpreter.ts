@@ -298,7 +298,8 @@ function applyNonlocal<T extends Reals>(
 
 /**
  * Upscales an image on the CPU. As on the GPU, alpha is enlarged bilinearly. If the network
- * computes only luma, the differences between the colours and luma are enlarged in the same way.
+ * computes only luma, the colours are enlarged in the same way, and the differences between these
+ * colours and their luma are added to the network's output.
  * @throws CrispenError `ABORTED`, `MODEL_UNSUPPORTED`, `NON_FINITE`.
  */
 export async function upscaleOnCpu<T extends RgbaImage>(

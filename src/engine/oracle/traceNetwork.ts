@@ -111,8 +111,8 @@ async function traceNetwork(
     }
     const dims = shape.dims(size);
     const data = shape.integer ? Float32Array.from(new Uint32Array(content)) : values;
-    // If a table has more than two dimensions, its rows are padded to whole vectors of four on the
-    // GPU.
+    // On the GPU, each row of a table with more than two dimensions is padded to a multiple of four
+    // values.
     return { shape: dims, data: dims.length > 2 ? unpackRows(data, dims[dims.length - 1]) : data };
   };
   try {

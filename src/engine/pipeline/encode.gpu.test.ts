@@ -79,8 +79,9 @@ describe('a network in somebody else\u2019s command encoder', () => {
     expect([network.width, network.height]).toEqual([4 * w, 4 * h]);
     const input = texture(w, h, COPY_DST | TEXTURE_BINDING);
     const output = texture(4 * w, 4 * h, COPY_SRC | COPY_DST | STORAGE_BINDING);
-    // Both images use the same prepared network and textures. Before each run, the output texture
-    // is filled with a constant, so that pixels that the network does not write are noticed.
+    // Two images, one opaque and one with alpha, use the same prepared network and textures. Before
+    // each run, the output texture is filled with a constant, so the test notices pixels that the
+    // network does not write.
     for (const alpha of [false, true]) {
       const image = picture(w, h, alpha);
       const size = [w, h];

@@ -38,9 +38,11 @@ export interface EnlargePlan {
 }
 
 export interface EnlargeReport extends UpscaleReport {
-  /** The product of the passes' scales, or 1 without passes. */
+  /** The product of the passes' scales, or 1 if there are no passes. */
   readonly networkScale: number;
-  /** The ids of the models in the order in which they ran. The list is empty without passes. */
+  /**
+   * The ids of the models in the order in which they ran. The list is empty if there are no passes.
+   */
   readonly passes: readonly string[];
 }
 
@@ -53,8 +55,9 @@ export interface EnlargeReport extends UpscaleReport {
  * whole result in memory. The results of the last pass and of the final resize are produced strip
  * by strip. After each pass and after the resize, colours are rounded to 8 or 16 bits.
  *
- * @throws CrispenError with the codes that `Engine.upscale` uses, and `BLANK_RESULT`
- *   (image/blank.ts) after the last row of a pass. Errors that the sink throws are passed on.
+ * @throws CrispenError with the codes that `Engine.upscale` uses, or `BLANK_RESULT` if `checkBlank`
+ *   (image/blank.ts) rejects the result of a pass. Each result is checked after its last row.
+ *   Errors that the sink throws are passed on.
  */
 export async function enlarge(
   image: RgbaImage,

@@ -59,9 +59,9 @@ interface Plan extends ResizeSpec {
   readonly rows: TapRuns;
   /** The number of horizontally resized rows that the ring buffer can hold. */
   readonly ringRows: number;
-  /** The maximum number of source rows that one call of `columns` resizes. */
+  /** The maximum number of source rows that one call to `columns` resizes. */
   readonly fedRows: number;
-  /** The maximum number of result rows that one call of `rows` computes. */
+  /** The maximum number of result rows that one call to `rows` computes. */
   readonly madeRows: number;
 }
 

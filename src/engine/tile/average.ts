@@ -66,7 +66,7 @@ function cut(map: PlanarMap, { x, y, width, height }: Rect): PlanarMap {
  * Processes an image in tiles and averages the results where tiles overlap. The sums are computed
  * in f64.
  * @param run returns a tile enlarged by `scale`
- * @param pause waits so that other events are handled. See `paced`.
+ * @param pause waits so that other events can be handled. See `paced`.
  */
 export async function meanOfTiles(
   image: PlanarMap,

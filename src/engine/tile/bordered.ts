@@ -106,9 +106,11 @@ function gather(image: RgbaImage, columns: readonly number[], rows: readonly num
 }
 
 /**
- * Extends a line of `size` pixels to `length` pixels by reflection at both ends. Returns, for each
- * pixel of the extended line, the index of the original pixel that it copies. The first `border`
- * pixels of the extended line come before the original line.
+ * Extends a line of pixels by reflection at both ends. Returns, for each pixel of the extended
+ * line, the index of the original pixel that it copies.
+ * @param length the length of the extended line
+ * @param border the number of pixels added before the original line
+ * @param size the length of the original line
  */
 function reflected(length: number, border: number, size: number): number[] {
   const period = Math.max(1, 2 * size - 2);

@@ -51,7 +51,7 @@ export function* samplesOf(
 /**
  * Yields the dimensions of the collages to try: `parts` is the number of parts along each side, and
  * `side` is the side length of a part in pixels. Each collage has about half as many pixels as the
- * previous one until the parts have their minimum size. The collages after that have fewer parts.
+ * previous one until the parts have their minimum size. Later collages have fewer and fewer parts.
  */
 function* collagesOf({ width, height }: Size): Generator<[parts: number, side: number]> {
   let side = Math.sqrt(width * height * COLLAGE_SHARE) / PARTS;
@@ -80,9 +80,11 @@ function collage(image: RgbaImage, parts: number, { width, height }: Size): Rgba
 }
 
 /**
- * Chooses where a collage's parts lie along one axis. Divides the `size` pixels of the image into
- * `parts` equal sections and takes a piece from the centre of each. The pieces' lengths sum to
- * `total` pixels.
+ * Chooses where a collage's parts lie along one axis. Divides the image into equal sections and
+ * takes a piece from the centre of each.
+ * @param size the image's length along the axis, in pixels
+ * @param total the sum of the pieces' lengths, in pixels
+ * @param parts the number of sections
  */
 function spread(size: number, total: number, parts: number) {
   return Array.from({ length: parts }, (_, i) => {

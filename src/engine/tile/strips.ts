@@ -41,9 +41,11 @@ function stagingBytes({ network, program }: Model, size: Size): number {
 }
 
 /**
- * Returns the memory in bytes that `makeJob` allocates for tiles of `size` with `stagings` staging
- * buffers. `uniforms` is the size of the uniform buffer, and `maps` is the total size of all other
- * buffers. No buffer that `maps` includes is larger than `largest`.
+ * Returns the memory in bytes that `makeJob` allocates. `uniforms` is the size of the uniform
+ * buffer, and `maps` is the total size of all other buffers. No buffer that `maps` includes is
+ * larger than `largest`.
+ * @param size the size of a tile in LR pixels, including its overlap
+ * @param stagings the number of staging buffers
  */
 export function plannedBytes(device: Device, model: Model, size: Size, stagings: number) {
   const { totalBytes, externalBytes, largest } = planProgram(model.program, size, new Set());
@@ -69,8 +71,8 @@ export function largestSource(strips: readonly StripPlan[]): Size {
 }
 
 /**
- * Plans an image as a single tile. The width and height of the tile's source are rounded up to
- * multiples of `multiple`.
+ * Returns a strip whose single tile covers the whole image. The width and height of the tile's
+ * source are rounded up to multiples of `multiple`.
  */
 export function wholeImage({ width, height }: Size, multiple: number): StripPlan {
   const core = { x: 0, y: 0, width, height };
@@ -82,7 +84,10 @@ export function wholeImage({ width, height }: Size, multiple: number): StripPlan
   };
 }
 
-/** Returns the strips without the first `rows` LR rows of the image. */
+/**
+ * Returns the strips without the top rows of the image.
+ * @param rows the number of LR rows to leave out
+ */
 export const rest = (strips: readonly StripPlan[], rows: number): readonly StripPlan[] =>
   strips
     .filter(({ y, height }) => y + height > rows)
@@ -235,7 +240,7 @@ export class StripRun {
         const to = staging[i % staging.length];
         const packed = arena.buffer(resources.packed);
         const bytes = draw ? 0 : core.width * core.height * this.#scale ** 2 * resources.pixelBytes;
-        // Only the region `held` of the image is uploaded, so the coordinates of `core` and
+        // Only one region of the image, `held`, is uploaded, so the coordinates of `core` and
         // `source` are relative to this region.
         const view = {
           image: pixels,

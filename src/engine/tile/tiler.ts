@@ -44,9 +44,9 @@ const STRIP_BYTES = 2 ** 27;
  * Returns functions that cut one image into tiles for one network. Each tile's `source` starts at
  * a boundary of the network's attention windows (`Network.windows`).
  * @param squares the side length of a square, in cells. The CPU's Winograd convolutions process
- *   maps square by square. Each tile's `source` also starts at a boundary of these squares. A tile
- *   and the whole image are therefore divided into the same squares, and the results of their
- *   convolutions are bit-identical.
+ *   each feature map square by square. Each tile's `source` also starts at a boundary of these
+ *   squares. A tile and the whole image are therefore divided into the same squares, and the
+ *   results of their convolutions are bit-identical.
  */
 export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares = 1) {
   const { graph, scale, windows = 1 } = network;
@@ -65,7 +65,7 @@ export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares
      * process the whole image.
      */
     far: graph.nodes.some(looksFar),
-    /** Whether the network uses means over the whole image, which all tiles must share. */
+    /** Whether the network uses means over the whole image. All tiles must share these means. */
     pools: graph.nodes.some((node) => opRules(node).global(node) === 'means'),
     plan: (tileSize: number, fits: (width: number, height: number) => boolean) =>
       planStrips(image, scale, cutting, tileSize, fits),

@@ -41,11 +41,11 @@ const tiny = (scale: Scale): Network =>
 
 /**
  * The seeded weights of the x4 network. The x2 and x3 networks use them too, except those of the
- * second upsampling stage, which only the x4 network has. In each block, the weights of two layers
- * are multiplied by 5 and 3: the last layer of the dynamic attention module (`ADM.2`) and the
- * convolution that reads the sum of the two branches (`conv_last`). This makes the image-wide
- * statistics affect the result as much as in trained networks. Otherwise, the factors that
- * the module computes for the two branches would stay near one half for every image.
+ * second upsampling stage, which only the x4 network has. In each block, the weights of the dynamic
+ * attention module's last layer (`ADM.2`) are multiplied by 5, and those of the convolution that
+ * reads the sum of the two branches (`conv_last`) by 3. This makes the image-wide statistics affect
+ * the result as much as in trained networks. Otherwise, the factors that the module computes for
+ * the two branches would stay near one half for every image.
  */
 const weights: TensorMap = new Map(
   [...readSafetensors(read('test/golden/tiny_a2n_x4_8x8.safetensors')).tensors]

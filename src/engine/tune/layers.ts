@@ -62,8 +62,8 @@ export interface Layer {
   readonly weights: Float32Array;
   readonly bias: Float32Array;
   /**
-   * Bands of rows of the expected output. Each band starts at row `first` of the output. If null,
-   * results are not checked.
+   * Bands of rows of the expected output. `first` is the index of a band's first row in the output.
+   * If the list is null, results are not checked.
    */
   readonly expected: readonly { readonly first: number; readonly rows: PlanarMap }[] | null;
 }
@@ -138,11 +138,17 @@ export interface BoundLayer {
    * relative to the largest expected value.
    */
   check(): Promise<{ readonly difference: number; readonly isRight: boolean }>;
-  /** Returns the time in milliseconds that the GPU needs for `times` consecutive runs. */
+  /**
+   * Runs the variant and returns the time in milliseconds that the GPU needs for all runs together.
+   * @param times the number of consecutive runs
+   */
   time(times?: number): Promise<number>;
 }
 
-/** Runs `use` with a variant bound to a layer's buffers, which are freed afterwards. */
+/**
+ * Binds a variant to a layer's buffers and passes it to the function `use`. The buffers are freed
+ * afterwards.
+ */
 export function withLayer<T>(
   device: Device,
   variant: ConvVariant,

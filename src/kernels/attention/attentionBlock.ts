@@ -31,7 +31,7 @@ export interface AttentionBlockSpec {
   readonly slope: number;
   /**
    * The number of columns in a workgroup's tile. With 8 columns, tiles of up to 60 channels fit
-   * WebGPU's default limits.
+   * within WebGPU's default limits.
    */
   readonly tileColumns: TileColumns;
 }

@@ -57,11 +57,12 @@ interface Case {
 const HALF_UNIT = 2 ** -11;
 
 /**
- * Returns the error to allow in each output value of a kernel that sums the products of each block
- * of four input channels in f16. It is two standard deviations of a random walk with `4 * kernel^2`
- * steps, one per rounding. Each step is `HALF_UNIT` times the typical size of the sum, which is the
- * square root of the sum of the squared products. If a kernel leaves out a product, its error is
- * about ten times as large as the allowed one.
+ * Returns the allowed error of each output value of a kernel with `ConvShape.half`. Such a kernel
+ * uses f16 to sum the products of each block of four input channels. The allowed error is two
+ * standard deviations of a random walk with `4 * kernel^2` steps, one per rounding. Each step is
+ * `HALF_UNIT` times the typical size of the sum, which is the square root of the sum of the squared
+ * products. If a kernel leaves out a product, its error is about ten times as large as the allowed
+ * one.
  */
 function halfSums(x: PlanarMap, w: Float32Array<ArrayBuffer>, spec: ConvSpec): Float32Array {
   const squares = { ...x, data: x.data.map((v) => v * v) };

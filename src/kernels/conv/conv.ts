@@ -47,8 +47,8 @@ export interface ConvSpec {
   readonly cIn: number;
   readonly cOut: number;
   /**
-   * The factor by which the kernel enlarges its input (nearest-neighbour) while reading. It is 1
-   * without enlargement and for 1x1 convolutions.
+   * The factor by which the kernel enlarges its input (nearest-neighbour) while reading. It is 1 if
+   * the kernel does not enlarge its input. For 1x1 convolutions, it is always 1.
    */
   readonly upsample: number;
   /** With `prelu`, the slopes are stored after the biases (`packBias`). */
@@ -119,8 +119,8 @@ export interface ConvVariant {
   readonly only?: ElementType;
   /**
    * Whether the variant's workgroups can sum their results (`ConvSpec.pool`). The property is
-   * absent where a separate summing step is better: on software drivers, the barriers that such
-   * sums need take longer than that step, and small workgroups produce too many sums.
+   * absent if a separate summing step is better. On software drivers, the barriers for such sums
+   * take longer than a separate step. Small workgroups produce too many sums.
    */
   readonly pools?: boolean;
   readonly kernel: (spec: ConvSpec, element: ElementType) => ConvKernel;

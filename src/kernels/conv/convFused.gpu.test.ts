@@ -140,8 +140,9 @@ describe('3x3 convolution with bilinear skip to 8 bits', () => {
           }
         }
         // A value can round to a different integer only if it is almost halfway between two
-        // integers. On the scale from 0 to 255, f16 numbers in the upper half are 1/8 apart, so up
-        // to an eighth of the values can be that close to halfway.
+        // integers. On the scale from 0 to 255, f16 numbers in the upper half are 1/8 apart. One in
+        // eight of them is about halfway between two integers, so up to an eighth of the values can
+        // differ.
         const share = ELEMENT === 'f16' ? 1 / 8 : 1 / 1000;
         expect(off).toBeLessThanOrEqual(1 + bytes.length * share);
       }

@@ -39,14 +39,14 @@ export interface ConvGateSpec {
   readonly cIn: number;
   readonly cOut: number;
   /**
-   * The factor by which the kernel enlarges its input (nearest-neighbour) while reading. It is 1
-   * without enlargement.
+   * The factor by which the kernel enlarges its input (nearest-neighbour) while reading. It is 1 if
+   * the kernel does not enlarge its input.
    */
   readonly upsample: number;
   readonly act1: Activation | null;
   /**
    * The number of columns in a workgroup's tile. With 8 columns, tiles of up to 60 channels fit
-   * WebGPU's default limits.
+   * within WebGPU's default limits.
    */
   readonly tileColumns: TileColumns;
 }

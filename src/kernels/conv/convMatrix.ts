@@ -117,8 +117,8 @@ function divide(
 
 /**
  * Finds the largest workgroup whose data fits in workgroup memory. At the end, the kernel copies
- * its sums to workgroup memory, all at once or one half after the other. `goes` is the number of
- * these copies, 1 or 2.
+ * its sums to workgroup memory. If `goes` is 1, it copies them all at once. If `goes` is 2, it
+ * copies one half at a time.
  */
 function fitting(
   { kernel }: ConvSpec,

@@ -20,9 +20,9 @@ export type QuadBlocks = 3 | 5;
 const HEAD = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
 
 /**
- * Creates the variant (QUAD in conv.wgsl) for devices that have the feature `subgroups` but load
- * slowly from memory. An invocation always computes 5 blocks of a 1x1 layer, and 3 blocks of a 3x3
- * layer with a multiplication, an addition or a PReLU.
+ * Creates the variant (QUAD in conv.wgsl) for devices on which loads from memory are slow. It needs
+ * the feature `subgroups`. An invocation always computes 5 blocks of a 1x1 layer, and 3 blocks of a
+ * 3x3 layer with a multiplication, an addition or a PReLU.
  * @param blocks the number of blocks for all other layers; if null, `quadBlocks` chooses it for
  *   each layer
  */
@@ -35,9 +35,10 @@ export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
     const { kernel, act0, multiply, add, mix } = spec;
     const shape = quadShape(spec, blocks);
     // These constants determine which operations the epilogue supports. A 3x3 kernel takes a second
-    // or two to compile, so the kernel with 3 blocks supports multiplication, addition and PReLU
-    // together. The kernel with 5 blocks supports none of them, because the layers that use it need
-    // none. A 1x1 kernel supports only the operations that its layer needs.
+    // or two to compile. Layers therefore share the kernel with 3 blocks, which supports
+    // multiplication, addition and PReLU. The kernel with 5 blocks supports none of them, because
+    // the layers that use it need none. A 1x1 kernel supports only the operations that its layer
+    // needs.
     const whole = kernel === 3 && shape.blocks === 3 && mix === undefined;
     const sigmoid = typeof act0 === 'object' && act0?.fn === 'sigmoid';
     const constants = {

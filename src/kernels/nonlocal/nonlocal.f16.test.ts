@@ -79,7 +79,7 @@ const encoded = (map: PlanarMap): Float32Array<ArrayBuffer> => toBlocked(map);
 const decoded = (words: Uint32Array, { channels, height, width }: PlanarMap): Float32Array =>
   fromBlocked(written(words), channels, height, width).data;
 
-/** Compares with a tolerance that is far below the rounding error of f16. */
+/** Compares values with a tolerance that is far below the rounding error of f16. */
 function expectF32(actual: Float32Array, expected: ArrayLike<number>): void {
   expect(actual.length).toBe(expected.length);
   const off = actual.map((v, i) => Math.abs(v - expected[i]) / (1 + Math.abs(expected[i])));

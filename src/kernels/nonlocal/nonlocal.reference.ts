@@ -57,7 +57,10 @@ function logSumExp(values: Float64Array): number {
   return top + Math.log(sum);
 }
 
-/** Copies a map to [pixels, channels]. Loops over channels are ten times faster in this order. */
+/**
+ * Copies a map to an array in the order [pixels, channels]. Loops over channels are ten times
+ * faster in this order.
+ */
 function pixelMajor(x: PlanarMap<Reals>): Float64Array {
   const { channels, data } = x;
   const length = pixelsOf(x);

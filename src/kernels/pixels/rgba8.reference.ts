@@ -59,7 +59,10 @@ export function padReference<T extends Reals>(
   return y;
 }
 
-/** Crops a map, starting at row and column `first`. By default, the upper left part is kept. */
+/**
+ * Crops a map. `first` is the index of the first row and column to keep. By default, the upper left
+ * part is kept.
+ */
 export function cropReference<T extends Reals>(
   map: PlanarMap<T>,
   height: number,

@@ -98,8 +98,8 @@ describe.each(SIZES)('at %i x %i', (width, height) => {
   ] as const)('DySample x%i in %i groups of %i channels', async (scale, groups, channels, sum) => {
     const z = randomMap(channels, height, width);
     const o = randomMap(2 * groups * scale ** 2, height, width, 5);
-    // The offsets are multiplied by 8, so that they shift samples by up to 4 pixels and some
-    // samples are outside the map.
+    // The offsets are multiplied by 8, so that they shift samples by up to 4 pixels. Some of the
+    // samples are then outside the map.
     for (let i = 0; i < o.data.length; i++) o.data[i] *= 8;
     const spec = { scale, groups, sum };
     const expected = dySampleReference(z, o, spec);

@@ -212,8 +212,8 @@ export interface NormedAttentionSpec {
   readonly channels: number;
   readonly epsilon: number;
   /**
-   * If not null, the kernel computes the attention scores, and `table` says whether it adds values
-   * from a position table. If null, the kernel reads the scores.
+   * If this is not null, the kernel computes the attention scores, and `table` says whether values
+   * from a position table are added to them. Otherwise, the kernel reads the scores.
    */
   readonly own: { readonly table: boolean } | null;
   readonly next: Next | null;

@@ -9,7 +9,7 @@ export const globalAveragePoolReference = <T extends Reals>(
   inset: readonly [number, number] = [0, 0],
 ): T => meansOf(x, (v) => v, inset);
 
-/** Returns the mean of each channel's squares over all pixels, with sums in f64. */
+/** Returns the mean square of each channel's values, with sums in f64. */
 export const meanOfSquaresReference = <T extends Reals>(x: PlanarMap<T>): T =>
   meansOf(x, (v) => v * v, [0, 0]);
 

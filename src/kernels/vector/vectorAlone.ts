@@ -24,8 +24,8 @@ const SHADERS: Sources = {
 };
 
 // A vector contains values for a whole image, such as the mean of each channel. Vectors are short,
-// and their values are f32 regardless of the maps' element type. This module has a separate kernel
-// for each op, for graphs that the fused kernel (vector.ts) does not cover. All kernels except the
+// and their values are f32 regardless of the maps' element type. For graphs that the fused kernel
+// (vector.ts) does not cover, this module has a separate kernel for each op. All kernels except the
 // pooling kernels use a single workgroup, with the grid [1, 1, 1].
 
 const FINISH = contract(['partials'], ['mean'], { pixels: 'u32', chunks: 'u32' });
@@ -55,8 +55,9 @@ export function poolFinishKernel(channels: number) {
 /**
  * The first stage of average pooling over a rectangle of a map. `first` is the rectangle's first
  * row, and also its first column. The bindings are `x` and `partials`. The uniform's fields are
- * `pixels` and `inner_width` (for the rectangle), `width` and `plane` (for the map), `chunks` and
- * `group_row`. `poolPartialGrid` (pool.ts) returns the grid for the rectangle's number of pixels.
+ * `pixels`, `chunks`, `group_row`, `inner_width`, `width` and `plane`. `pixels` and `inner_width`
+ * describe the rectangle. `width` and `plane` describe the map. `poolPartialGrid` (pool.ts) returns
+ * the grid for the rectangle's number of pixels.
  */
 export const poolInnerKernel = (channels: number, first: number, element: ElementType = 'f32') => ({
   label: 'pool inner',

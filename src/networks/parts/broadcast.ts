@@ -1,8 +1,8 @@
 import type { GraphBuilder, NodeId } from '../../graph/graph.ts';
 
 /**
- * Repeats the channel of a one-channel map `channels` times, as PyTorch's broadcasting does. Other
- * maps are returned unchanged.
+ * Repeats the channel of a one-channel map, as PyTorch's broadcasting does. `channels` is the
+ * number of channels in the result. Other maps are returned unchanged.
  */
 export function broadcast(b: GraphBuilder, name: string, x: NodeId, channels: number): NodeId {
   if (b.map(x).channels !== 1 || channels === 1) return x;

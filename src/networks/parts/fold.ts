@@ -69,8 +69,8 @@ function foldLayer(tensors: TensorMap, layer: string): { weight: Tensor; bias: T
     );
   }
 
-  // `inner` is the product of `W2` and `W1` as [n][i * 9 + tap]. `carried` is the bias of these two
-  // convolutions together: `b2` plus `W2` times `b1`, summed over the taps.
+  // `inner` is the product of `W2` and `W1`, indexed as [n][i * 9 + tap]. `carried` is the bias of
+  // these two convolutions together: `b2` plus `W2` times `b1`, summed over the taps.
   const inner = new Float64Array(ns * ci * 9);
   const carried = new Float64Array(ns);
   for (let n = 0; n < ns; n++) {

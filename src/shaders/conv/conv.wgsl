@@ -125,8 +125,8 @@ fn main(
   #if GATHER
     // The epilogue is in a loop, so that it is compiled only once. Each iteration selects one sum
     // with a switch. An array of sums would be slower on real GPUs, because they store an array in
-    // memory, not in registers, if its index is a variable. QUAD is for software drivers, where a
-    // switch is slower because they execute all of its cases, so QUAD uses an array.
+    // memory, not in registers, if its index is a variable. QUAD is for software drivers, which
+    // execute all cases of a switch. With such drivers, an array is faster, so QUAD uses one.
     #if QUAD
       var sums: array<vec4f, BLOCKS * LINES * STRIP>;
       #for b in 0..BLOCKS

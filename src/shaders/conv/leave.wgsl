@@ -1,5 +1,5 @@
-// A part of conv/matrix.wgsl. It stores the sums for the fragments `first` to `end - 1`, where a
-// fragment is M of the subgroup's pixels.
+// A part of conv/matrix.wgsl. It stores the sums for the fragments `first` to `end - 1` of the
+// subgroup's pixels. Each fragment has M pixels.
 workgroupBarrier();
 #for f in first..end
   #for c in 0..COLUMNS

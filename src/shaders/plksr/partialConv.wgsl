@@ -4,14 +4,14 @@
 //   y[o] = x[o]                                                            for all other channels
 //   x, y [..][H][W] vectors of 4 channels (Chw4c)
 //   weights [DENSE][DENSE][K * K] matrices in the layout of conv/weights.wgsl, bias [DENSE]
-// A workgroup of 16 x 4 invocations computes PER blocks of 16 x (4 * STRIP) pixels. It copies one
-// block of `x` at a time to workgroup memory. Each invocation computes a column of STRIP pixels.
-// For each column of the K x K weights, it slides a window of STRIP input pixels down the tile, so
-// it can use each loaded pixel for up to STRIP output pixels. In the grid, each of the first GROUPS
-// values of `z` selects a group of up to PER blocks to convolve. Each further value selects a block
-// that is only copied. The prelude (code that is put before this shader) defines E, E4, E4x4,
-// CHANNELS, DENSE (the number of blocks that contain the first CHANNELS channels), PER, GROUPS, K
-// and STRIP.
+// A workgroup of 16 x 4 invocations computes a group of blocks at 16 x (4 * STRIP) pixels. It
+// copies one block of `x` at a time to workgroup memory. Each invocation computes a column of STRIP
+// pixels. For each column of the K x K weights, it slides a window of STRIP input pixels down the
+// tile, so it can use each loaded pixel for up to STRIP output pixels. In the grid, each value of
+// `z` below GROUPS selects a group of blocks to convolve. Each further value selects a block that
+// is only copied. The prelude (code that is put before this shader) defines E, E4, E4x4, CHANNELS,
+// DENSE (the number of blocks that contain the first CHANNELS channels), PER (the number of blocks
+// in a full group), GROUPS, K and STRIP.
 
 #import lib/map
 
@@ -56,8 +56,8 @@ fn main(
     return;
   }
   let first = group.z * PER;
-  // The last group can have fewer than PER blocks. The kernel then computes the last block several
-  // times, but stores its result only once.
+  // The last group can have fewer blocks than a full group. The kernel then computes the last block
+  // several times, but stores its result only once.
   #for o in 0..PER
     let block{o} = min(first + {o}u, DENSE - 1u) * DENSE;
     #for s in 0..STRIP

@@ -16,7 +16,7 @@ const MIB = 2 ** 20;
 
 /**
  * Returns the memory limits for reading a file of `fileBytes` bytes. Including the file itself,
- * reading uses at most 4 times the file size plus 56 MiB.
+ * reading uses at most 56 MiB of memory plus 4 times the file size.
  */
 export function memoryLimits(fileBytes: number): {
   /** The memory budget for the Python values that are decoded from pickles. */

@@ -43,7 +43,8 @@ const MAX_RANK = 16;
 
 /**
  * Python functions and classes whose results the reader does not need. Training checkpoints contain
- * calls to them, in addition to the weights. The reader keeps only their names.
+ * calls to them, in addition to the weights. Instead of a result, the reader keeps only the name of
+ * the function or class.
  */
 const INERT_CALLS = [
   'torch device',
@@ -92,7 +93,7 @@ export const KNOWN_GLOBALS: ReadonlyMap<string, KnownGlobal> = new Map<string, K
 ]);
 
 /**
- * Reads persistent ids, by which a pickle refers to storages. They are tuples
+ * Reads persistent ids, by which a pickle refers to storages. They are tuples of the form
  * `('storage', type, key, location, count)`. In the legacy format, they have a sixth entry, the
  * window. If it is not null, it states which part of the storage is used. `storages` contains each
  * storage under its key.

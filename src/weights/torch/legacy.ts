@@ -12,9 +12,9 @@ const COUNT_BYTES = 8;
 
 /**
  * Opens a checkpoint in the format that PyTorch used before version 1.6. The file contains five
- * pickles (magic number, protocol, system information, the value, the storage keys), followed by
- * the storages in the order of these keys. Each storage is an int64 count of elements, followed by
- * the elements. Nothing in the file is executed.
+ * pickles (magic number, protocol, system information, saved value, storage keys), followed by the
+ * storages in the order of these keys. Each storage is an int64 count of elements, followed by the
+ * elements. Nothing in the file is executed.
  *
  * The format has no checksum, but the reader checks the keys, the counts and the end of the file.
  * Loading does not copy the storages: they are views of `bytes`.

@@ -293,7 +293,7 @@ class PickleMachine {
     return this.#view.getUint32(this.#take(4), true);
   }
 
-  /** Reads a 64-bit number. Above 2^53 the result is inexact, but no file is that long. */
+  /** Reads a 64-bit length. Above 2^53 the result is inexact, but no file is that long. */
   #u64(): number {
     return Number(this.#view.getBigUint64(this.#take(8), true));
   }

@@ -39,8 +39,8 @@ export class TensorRef {
   readonly offset: number;
   readonly shape: readonly number[];
   /**
-   * For each axis of `shape`, the distance in the storage between neighbouring elements, in
-   * elements. It is zero for an axis along which one element is repeated.
+   * For each axis of `shape`, the distance in the storage between neighbours along the axis,
+   * counted in elements. It is zero for an axis along which one element is repeated.
    */
   readonly strides: readonly number[];
 

@@ -345,8 +345,8 @@ async function planned(
 }
 
 /**
- * Adds the task's model to a request that has a task but no model. The model `auto` counts as no
- * model and is removed from the request, because it is not the id of a model.
+ * Adds the task's model to a request that has a task but no model. If `model` is `auto`, it is
+ * first removed from the request, because `auto` is not the id of a model.
  */
 async function withTask<R extends ModelChoice>(
   given: R,

@@ -167,9 +167,9 @@ export class WorkerSession {
   }
 
   /**
-   * Detects the worker's end by requesting the lock that the worker holds. There is no event when a
-   * worker is terminated, closes itself or is killed for using too much memory. However, the
-   * browser then releases the worker's lock, and the page acquires it.
+   * Requests the lock that the worker holds, in order to detect when the worker dies. There is no
+   * event when a worker is terminated, closes itself or is killed for using too much memory.
+   * However, the browser then releases the worker's lock, and the page acquires it.
    */
   async #watchOver(configured: Promise<void>, lifeline: string): Promise<void> {
     try {

@@ -34,9 +34,9 @@ import {
 export { fuseBlocks } from '../blocks.ts';
 
 /**
- * The emitters for the ops that exist only at the fusion level `blocks`. These ops are the two
- * halves of an attention-in-attention block, pixel attention, and the end of a network: its last
- * convolution plus the enlarged input.
+ * The emitters for the ops that exist only at the fusion level `blocks`. Two of these ops compute
+ * the halves of an attention-in-attention block. The third computes pixel attention, and the fourth
+ * computes the end of a network: its last convolution plus the enlarged input.
  */
 export const blockEmitters: EmitterGroup<
   'attentionGate' | 'attentionMix' | 'gatedConv' | 'skipPack'

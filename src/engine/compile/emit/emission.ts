@@ -322,7 +322,10 @@ export class Emission {
   }
 }
 
-/** Estimates the cost of moving `channels` values per pixel: 8 multiply-adds for each value. */
+/**
+ * Estimates the cost of reading and writing values: 8 multiply-adds for each value. `channels` is
+ * the number of values per pixel.
+ */
 export const memoryWork = (channels: number, scale: number): number => 8 * channels * scale ** 2;
 
 export const mapParams = ({ width, height }: Size) => ({ width, height });

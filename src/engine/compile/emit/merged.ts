@@ -458,7 +458,7 @@ function emitWeighedProjection(emission: Emission, op: FusedOpOf<'weighedProject
   const { writes, ...step } = writesMap(emission, op);
   emission.dispatch({
     ...step,
-    // The type of `writes` requires `partials`, but only kernels that pool write to it. This kernel
+    // The type of `writes` requires `partials`, but only pooling kernels write to it. This kernel
     // does not pool, so the buffer of `y` serves as a placeholder.
     writes: { ...writes, partials: writes.y },
     kernel: variant.kernel(spec, element),

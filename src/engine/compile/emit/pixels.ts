@@ -11,7 +11,7 @@ import { type Emission, type EmitterGroup, exact, mapStep, memoryWork } from './
 
 /**
  * The emitters for arithmetic on the values of maps, for enlarging and rearranging maps, and for
- * converting them from and to pixels.
+ * converting them to and from pixels.
  */
 export const pixelEmitters: EmitterGroup<
   | 'pointwise'

@@ -31,8 +31,8 @@ const innerOf = ({ width, height }: Size, [first, last]: Inset): Size => ({
 });
 
 /**
- * The emitters for pooling ops and vector ops that are not fused with other ops. The vectors are,
- * for example, the means from a pooling op.
+ * The emitters for pooling ops and vector ops that are not fused with other ops. The input of a
+ * vector op is, for example, the vector of means from a pooling op.
  */
 export const vectorAloneEmitters: EmitterGroup<
   'globalAveragePool' | 'meanOfSquares' | 'linear' | 'softmax' | 'vectorActivation'
