@@ -196,14 +196,14 @@ alias P4x4 = mat4x4f;
 
 // Declares a convolution's weights, and workgroup memory for weights and input pixels. The weights
 // are 4 x 4 matrices [out_blocks][in_blocks][taps]. By default, each invocation loads the matrices
-// itself, from a storage buffer. With UNIFORM, the matrices are in a uniform buffer, which holds
-// UNIFORM matrices. With QUAD, each of the four lanes of a quad loads one column of a matrix, and
-// the lanes exchange their columns. With SHARED, the workgroup copies the matrices to workgroup
-// memory, CHUNK input blocks at a time. With HALO, the workgroup copies its input pixels to
-// workgroup memory, one input block at a time. STAGED means SHARED or HALO. Column `c` of a matrix
-// contains the weights of input channel `c` for four output channels, so the product of a matrix
-// and a pixel is a sum over input channels. With QUAD, matrices are transposed, so column `o`
-// contains the weights of output channel `o`.
+// itself, from a storage buffer. With UNIFORM, the matrices are in a uniform buffer. UNIFORM is the
+// number of matrices that fit in it. With QUAD, each of the four lanes of a quad loads one column
+// of a matrix, and the lanes exchange their columns. With SHARED, the workgroup copies the matrices
+// to workgroup memory, CHUNK input blocks at a time. With HALO, the workgroup copies its input
+// pixels to workgroup memory, one input block at a time. STAGED means SHARED or HALO. Column `c` of
+// a matrix contains the weights of input channel `c` for four output channels, so the product of a
+// matrix and a pixel is a sum over input channels. With QUAD, matrices are transposed, so column
+// `o` contains the weights of output channel `o`.
 // The prelude (code that is put before this shader) defines the types E4 and E4x4 and the constants
 // QUAD, UNIFORM, WEIGHTS_BINDING, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT, STRIP, LINES
 // and DOWN.
@@ -370,8 +370,8 @@ fn main(
 
   // The epilogue is in a loop, so that it is compiled only once. Each iteration selects one sum
   // with a switch. An array of sums would be slower on real GPUs, because they store an array in
-  // memory, not in registers, if its index is a variable. QUAD is for software drivers, where a
-  // switch is slower because they execute all of its cases, so QUAD uses an array.
+  // memory, not in registers, if its index is a variable. QUAD is for software drivers, which
+  // execute all cases of a switch. With such drivers, an array is faster, so QUAD uses one.
   for (var n = 0u; n < BLOCKS * LINES * STRIP; n++) {
     var sum: vec4f;
     switch n {

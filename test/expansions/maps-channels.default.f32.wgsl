@@ -5,7 +5,7 @@ const FIRST = 12u;
 const TIMES = 1u;
 const COUNT = 36u;
 
-// Copies channels of a map, starting with channel FIRST. Each of them is copied TIMES times:
+// Copies channels of a map, starting with channel FIRST. `y` has TIMES copies of each of them:
 //   y[c] = x[FIRST + c / TIMES]   for c < COUNT, otherwise 0
 //   x [..][H][W], y [ceil(COUNT / 4)][H][W] vectors of 4 channels (Chw4c)
 // One invocation computes 4 channels of one pixel. Workgroups have 8 x 8 x 1 invocations. The

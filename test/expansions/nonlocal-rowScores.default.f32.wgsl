@@ -54,7 +54,8 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> p: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> lse: array<f32>;
 
-// Each row and key is copied to workgroup memory in parts of this many vectors of 4 channels.
+// Each row and each key is copied to workgroup memory in parts. A part has this many vectors of 4
+// channels.
 const PART = 8u;
 const LOWEST = -3.0e38;
 

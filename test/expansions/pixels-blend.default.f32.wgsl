@@ -6,8 +6,8 @@ alias E4x4 = mat4x4f;
 // core, which no later tile covers.
 //
 //   x     [height][map_width] vectors: red, green, blue (Chw4c)
-//   band  [band_rows][band_width] vec4f: the sums of red, green and blue, and the number of tiles
-//         that have been added at this pixel
+//   band  [band_rows][band_width] vec4f: for each pixel, the sums of red, green and blue, and the
+//         number of tiles that have been added there
 //   mean  [core_height][core_width] vectors: the means. The core starts at the tile's first pixel.
 //
 // Row r of the whole result is stored at row r % band_rows of the band. Earlier tiles cover only

@@ -6,8 +6,8 @@ const WIDE_OUT = false;
 // The second half of a resize. It resizes the output of resampleColumns.wgsl vertically and
 // converts it to pixels.
 //   sum = sum over t of weight[j, t] * ring[first[j] + t, i]
-//   image[j, i] = encoded(sum.rgb / sum.a), sum.a, each clamped and rounded. Where alpha rounds to
-//   zero, the colour is black.
+//   image[j, i] = (encoded(sum.rgb / sum.a), sum.a)
+// Values are clamped and rounded. Where alpha rounds to zero, the colour is black.
 //   ring  [ring_rows][width] vec4f, with row r of the source at row r % ring_rows
 //   taps  [out rows][1 + count] u32: `first[j]`, then the bits of the weights
 //   image [height][width] pixels: one u32 of 8-bit samples or, with WIDE_OUT, two u32 of 16-bit

@@ -14,14 +14,14 @@ const STRIP = 4u;
 //   y[o] = x[o]                                                            for all other channels
 //   x, y [..][H][W] vectors of 4 channels (Chw4c)
 //   weights [DENSE][DENSE][K * K] matrices in the layout of conv/weights.wgsl, bias [DENSE]
-// A workgroup of 16 x 4 invocations computes PER blocks of 16 x (4 * STRIP) pixels. It copies one
-// block of `x` at a time to workgroup memory. Each invocation computes a column of STRIP pixels.
-// For each column of the K x K weights, it slides a window of STRIP input pixels down the tile, so
-// it can use each loaded pixel for up to STRIP output pixels. In the grid, each of the first GROUPS
-// values of `z` selects a group of up to PER blocks to convolve. Each further value selects a block
-// that is only copied. The prelude (code that is put before this shader) defines E, E4, E4x4,
-// CHANNELS, DENSE (the number of blocks that contain the first CHANNELS channels), PER, GROUPS, K
-// and STRIP.
+// A workgroup of 16 x 4 invocations computes a group of blocks at 16 x (4 * STRIP) pixels. It
+// copies one block of `x` at a time to workgroup memory. Each invocation computes a column of STRIP
+// pixels. For each column of the K x K weights, it slides a window of STRIP input pixels down the
+// tile, so it can use each loaded pixel for up to STRIP output pixels. In the grid, each value of
+// `z` below GROUPS selects a group of blocks to convolve. Each further value selects a block that
+// is only copied. The prelude (code that is put before this shader) defines E, E4, E4x4, CHANNELS,
+// DENSE (the number of blocks that contain the first CHANNELS channels), PER (the number of blocks
+// in a full group), GROUPS, K and STRIP.
 
 // The uniform of kernels that process one feature map.
 
@@ -74,8 +74,8 @@ fn main(
     return;
   }
   let first = group.z * PER;
-  // The last group can have fewer than PER blocks. The kernel then computes the last block several
-  // times, but stores its result only once.
+  // The last group can have fewer blocks than a full group. The kernel then computes the last block
+  // several times, but stores its result only once.
   let block0 = min(first + 0u, DENSE - 1u) * DENSE;
   var sum0_0 = vec4f(bias[min(first + 0u, DENSE - 1u)]);
   var sum0_1 = vec4f(bias[min(first + 0u, DENSE - 1u)]);

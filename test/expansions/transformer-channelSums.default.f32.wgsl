@@ -39,8 +39,8 @@ const_assert PER_LANE * 256u >= ALL;
 
 var<workgroup> memory: array<f32, 2u * DEPTH * STEP>;
 
-// Computes sum number `i` of the head for the pixels that are in workgroup memory. The first
-// PRODUCTS sums add up products of a query and a key, and the other sums add up squares.
+// Computes the head's sum with index `i` over the pixels in workgroup memory. The sums with indices
+// below PRODUCTS add up products of a query and a key. The other sums add up squares.
 fn step_sum(i: u32) -> f32 {
   var sum = 0.0;
   if i < ALL {

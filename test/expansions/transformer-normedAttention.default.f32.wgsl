@@ -48,10 +48,10 @@ const SLOPE1 = 1.0f;
 //   table   [rows] f32, with TABLE: the position bias T; otherwise, T is zero
 //   scores  [groups][64][16] vec4f: P
 // A workgroup computes one group. Each invocation computes STRIP pixels of the group. In the grid,
-// `x` and `y` select the group. A group consists of the pixels of a window, or of pixels at equal
-// distances across the whole map. One pipeline serves both kinds of group, because the kernel reads
-// the kind from `params.spread`. The prelude (code that is put before this shader) defines E, E4,
-// E4x4, CHANNELS, BLOCKS, STRIP, ROWS, COLUMNS, OWN, TABLE, EPSILON, NEXT, NEXT_BLOCKS, NEXT_NORM,
+// `x` and `y` select the group. A group consists of the pixels of a window, or of evenly spaced
+// pixels from the whole map. One pipeline serves both kinds of group, because the kernel reads the
+// kind from `params.spread`. The prelude (code that is put before this shader) defines E, E4, E4x4,
+// CHANNELS, BLOCKS, STRIP, ROWS, COLUMNS, OWN, TABLE, EPSILON, NEXT, NEXT_BLOCKS, NEXT_NORM,
 // NEXT_EPSILON, FIRST_MATRIX, FIRST_BIAS, ACT1, SLOPE1 and QUAD.
 
 // Activation functions. kernels/activation.ts assigns a number to each function: ACTIVATION_NONE,

@@ -116,8 +116,9 @@ struct Params {
 @group(0) @binding(5) var<storage, read> map: array<E4>;
 @group(0) @binding(6) var<storage, read_write> y: array<E4>;
 
-// Returns one pixel of one block of `x`, enlarged to `width` x `height` pixels. The enlargement is
-// bilinear, with half-pixel centres and clamped edges. `x` is [blocks][in_height][in_width].
+// Returns one pixel of one block of an enlarged map. This map is `x`, enlarged to `width` x
+// `height` pixels. The enlargement is bilinear, with half-pixel centres and clamped edges. `x` is
+// [blocks][in_height][in_width].
 
 fn enlarged(block: u32, row: u32, col: u32) -> vec4f {
   let size = vec2f(f32(params.in_width), f32(params.in_height));
