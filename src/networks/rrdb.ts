@@ -17,7 +17,7 @@ export interface RrdbConfig {
   /** Whether a 1x1 convolution runs in parallel with the dense convolutions, as in ESRGAN+. */
   readonly plus?: boolean;
   /**
-   * The factor by which each upsampling stage enlarges. It is 3 in some old networks with a single
+   * The enlargement factor of each upsampling stage. It is 3 in some old networks with a single
    * stage, and 2 (the default) in all other networks.
    */
   readonly stage?: 2 | 3;
