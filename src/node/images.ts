@@ -48,7 +48,7 @@ export const DEPTH_NOTE = 'The 16-bit samples became 8-bit ones: only PNG keeps 
 const READ = { failOn: 'error', limitInputPixels: MAX_PIXELS } as const;
 
 export interface WriteOptions {
-  /** The file format; default: the format for the file extension. */
+  /** The file format. By default, the file extension determines it. */
   readonly format?: OutputFormat | undefined;
   /** The quality from 1 to 100 for all formats except PNG; default 92. */
   readonly quality?: number | undefined;

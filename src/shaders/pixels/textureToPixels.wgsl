@@ -1,5 +1,5 @@
-// Converts a texture to 8-bit RGBA. Values are rounded, and pixels outside the texture are filled
-// by reflecting it at its edges:
+// Converts a texture to 8-bit RGBA pixels. The texture begins at row BORDER and column BORDER of the
+// result. The pixels around it are reflections of the texture. Values are rounded.
 //   pixels[i, j] = image[j - BORDER, i - BORDER]
 //   image  a texture with values from 0 to 1. Its first index is the column.
 //   pixels [HEIGHT][WIDTH] u32, red in the lowest byte
