@@ -6,8 +6,8 @@ import type { ModelFile } from './files.ts';
 
 /**
  * Returns a shipped model's network. The weight file is not needed for this. This module imports
- * the code for A2N and PAN, which most shipped models use. The code for all network families is
- * imported only if the model uses another network.
+ * the code for A2N and PAN, which most shipped models use. If the model uses another network, this
+ * function imports the code for all network families.
  */
 export async function shippedNetwork({ network, ...sizes }: ModelFile): Promise<Network> {
   if (network === 'pan') return pan(sizes);

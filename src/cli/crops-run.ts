@@ -39,8 +39,8 @@ export async function cropsCommand(args: string[]): Promise<number> {
 }
 
 /**
- * Replaces the section with the heading `TITLE` in a Markdown document. The section ends at the
- * next `##` heading or at the end of the document.
+ * Replaces the `TITLE` section of a Markdown document. The section ends at the next `##` heading or
+ * at the end of the document.
  * @throws CrispenError `INVALID_INPUT` if the document does not contain this section
  */
 export function withSection(text: string, section: string): string {

@@ -24,7 +24,7 @@ const NORMS =
   /norm|before_RG|\.pos[123]\.0\.|\.dwconv\.1\.|channel_interaction\.2\.|spatial_interaction\.1\./;
 
 /**
- * Computes weights with the formula that the README of the shared folder `golden2` calls recipe 2.
+ * Computes weights by recipe 2, which the README of the shared folder `golden2` describes.
  * @param gains pairs of a substring and the factor for layers whose names contain it; the first
  *   match applies
  */

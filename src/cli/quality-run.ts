@@ -151,7 +151,7 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
 }
 
 /**
- * Returns a copy of the model in which all weights whose names match the pattern `names` are zero.
+ * Returns a copy of the model with zeros for each weight whose name matches the pattern `names`.
  * @throws UsageError if `names` is not a regular expression or if it matches no weight's name.
  */
 function withoutWeights(model: ChosenModel, names: string): ChosenModel {

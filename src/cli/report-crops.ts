@@ -85,7 +85,7 @@ export interface Picture {
 
 /**
  * Draws the scenes from the photos in `samples` and writes them to `folder`. A scene is drawn only
- * if `models` contains all of its models.
+ * if all of its models are in `models`.
  */
 export async function drawCrops(
   measurer: Measurer,

@@ -3,7 +3,7 @@ import { jpeg } from './jpeg/meta.ts';
 import { png } from './png/meta.ts';
 import { webp } from './webp/meta.ts';
 
-/** The information about an output format that is available without loading its encoder. */
+/** Facts about an output format. They are available without loading its encoder. */
 export interface FormatFacts {
   /** The name that is used in commands and on buttons. */
   readonly name: string;

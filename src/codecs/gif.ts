@@ -15,8 +15,8 @@ export interface GifFrame {
 }
 
 /**
- * Reads a GIF's frames in order, and stops after `most` frames. If the file ends within a frame's
- * image descriptor, the missing coordinates and sides are NaN.
+ * Reads a GIF's frames in order. The parameter `most` limits the number of frames. If the file ends
+ * within a frame's image descriptor, the missing coordinates and sides are NaN.
  */
 export function* gifFrames(bytes: Bytes, most: number): Generator<GifFrame> {
   const tableSize = (flags: number) => (flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0);

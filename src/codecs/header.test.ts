@@ -160,8 +160,8 @@ describe('readHeader', () => {
 
 /**
  * Generates a GIF of a single colour with the best possible LZW compression. Each code represents
- * one sample more than the code before it, up to 4091 samples. The image has 4091 columns and
- * `2046 + more` rows.
+ * one sample more than the code before it, up to 4091 samples. The image's width is 4091, and its
+ * height is `2046 + more`.
  */
 function densestGif(more: number): Buffer {
   const [width, height, first, last] = [4091, 2046 + more, 6, 4095];

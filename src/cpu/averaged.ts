@@ -23,8 +23,8 @@ import type { CpuModel } from './model.ts';
 import { traceOnCpu } from './trace.ts';
 
 /**
- * Upscales an image with a network that runs on overlapping tiles and averages the results where
- * the tiles overlap. The sink receives the whole result as a single strip.
+ * Upscales an image with a network that runs on overlapping tiles. Where the tiles overlap, their
+ * results are averaged. The sink receives the whole result as a single strip.
  */
 export async function upscaleAveraged(
   model: CpuModel,

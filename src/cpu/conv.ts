@@ -62,8 +62,8 @@ interface Shared {
 }
 
 /**
- * Returns whether a convolution uses tiles of 2x2 pixels if `Constants.exact` is false. The result
- * does not depend on the image's size.
+ * Returns whether a convolution is suited to tiles of 2x2 pixels. The result does not depend on the
+ * image's size. If `Constants.exact` is true, no convolution uses tiles.
  */
 const byTiles = ({ kernel, upsample, cIn, cOut }: ConvOp): boolean =>
   kernel === 3 && upsample === 1 && worthTiles(cIn, cOut);

@@ -27,9 +27,9 @@ const LOOKS = 20_000;
 
 /**
  * Threads that share a model's memory and divide the rows of each task among themselves. One of
- * them is the host, which is the thread that runs the model. Each thread takes the next free rows,
- * so if a thread starts late or not at all, the task only takes longer. Rows depend only on the
- * task's inputs, so the results are identical to those of a single thread.
+ * them is the host, which is the thread that runs the model. Each thread takes the next free rows.
+ * If a thread starts late or not at all, the task takes longer but still finishes. Rows depend only
+ * on the task's inputs, so the results are identical to those of a single thread.
  */
 export class Crew {
   /** The requested number of threads, including the host. */

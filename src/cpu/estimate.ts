@@ -17,7 +17,7 @@ import { TILE_SIDE } from './winograd.ts';
 
 /** The time that `measureSpeed` spends timing a convolution, in milliseconds. */
 const PROBE_MS = 20;
-/** With most memory budgets, images with at most this many pixels are not cut into tiles. */
+/** Images of up to this many pixels fit most memory budgets without being cut into tiles. */
 const WHOLE_PIXELS = 6e5;
 /**
  * Converting one LR pixel to floats, or floats to one SR pixel, is assumed to take as long as
@@ -68,9 +68,9 @@ async function workOf(graph: Graph) {
 }
 
 /**
- * Measures this machine's speed, which takes about 25 ms. The function times a 3x3 convolution,
- * because networks spend most of their time in such convolutions. It also times a ReLU, which
- * spends most of its time reading and writing memory.
+ * Measures this machine's speed. The measurement takes about 25 ms. The function times a 3x3
+ * convolution, because networks spend most of their time in such convolutions. It also times a
+ * ReLU, which spends most of its time reading and writing memory.
  * @param crew the threads whose speed is measured; default: only this thread
  * @throws CrispenError `NO_WASM`, `OUT_OF_MEMORY`
  */
@@ -154,7 +154,8 @@ export async function estimateMilliseconds(
   const pixels = PIXEL_VALUES * (1 + scale ** 2);
   const area = width * height;
   const pools = graph.nodes.some((node) => opRules(node).global(node) === 'means');
-  // Tiles overlap, which adds work. If the network pools, a separate pass computes the means first.
+  // Tiles overlap, which adds work. If the network has pooling ops, a separate pass computes their
+  // means first.
   const passes = area <= WHOLE_PIXELS ? 1 : pools ? 2 : 1.2;
   const fast =
     REST *

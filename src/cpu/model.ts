@@ -149,8 +149,8 @@ export class CpuModel {
   }
 
   /**
-   * Runs the network on the pixels in `source`. Writes the part of the result that belongs to
-   * `packing.core` to the array `packing.to.data`.
+   * Runs the network on the pixels in `source`. The array `packing.to.data` receives the part of
+   * the result that belongs to `packing.core`.
    * @param size the size of the map that the network reads; it exceeds the source's size if
    *   reflected pixels are added
    * @returns false if a value was not finite

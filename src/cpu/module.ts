@@ -51,8 +51,8 @@ const compiled = new Map<string, Promise<WebAssembly.Module>>();
  * Compiles the module, or returns the module that an earlier call compiled. Runtimes optimise a
  * module's code while it runs, so a model that is loaded later starts with optimised code.
  * @param shared whether threads share the module's memory
- * @throws CrispenError `NO_WASM` if the runtime has no SIMD or the page's Content Security Policy
- *   forbids WebAssembly.
+ * @throws CrispenError `NO_WASM` if the runtime has no SIMD, or if the page's Content Security
+ *   Policy forbids WebAssembly.
  */
 export async function compileModule(
   variant = supportedVariant(),

@@ -274,8 +274,8 @@ function emitMeanOfSquares(
 }
 
 /**
- * Emits `y = scale * x + shift`. On the host, a callback computes `scale` and `shift` for each
- * channel from the op's second input, a vector.
+ * Emits `y = scale * x + shift`. A callback on the host reads the op's second input, a vector, and
+ * computes `scale` and `shift` for each channel.
  */
 function emitGroupAffine(
   constants: Constants,

@@ -54,7 +54,7 @@ interface PointwiseSpec {
 /**
  * Selects the pixels in the rows `dy + i * every` and the columns `dx + j * every`. If a
  * convolution follows an enlargement, `every` is the enlargement factor, and the convolution uses a
- * different kernel for each such set of pixels. If `every` is 1, all pixels are selected.
+ * different kernel for each pair of `dy` and `dx`. If `every` is 1, all pixels are selected.
  */
 interface Strides {
   readonly dy: number;

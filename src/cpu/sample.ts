@@ -1,5 +1,5 @@
 /**
- * Computes the channel means that all tiles of an image share. This file is loaded only when it is
+ * Computes the channel means shared by all tiles of an image. This file is loaded only when it is
  * needed.
  */
 import type { ProgressMeter } from '../engine/progress.ts';
@@ -17,9 +17,9 @@ interface Sampling extends Pick<UpscaleOptions, 'signal' | 'statistics'> {
 }
 
 /**
- * Returns the channel means that the network's pooling ops compute from the whole image. If there
- * is too little memory for this, or if `statistics` is `estimated`, the means are computed from a
- * collage of some of the image's parts.
+ * Returns the results of the network's pooling ops (channel means), computed from the whole image.
+ * If there is too little memory for this, or if `statistics` is `estimated`, the means are computed
+ * from a collage of some of the image's parts.
  */
 export async function sampleMeans(
   model: CpuModel,

@@ -56,8 +56,8 @@ const LONG_MS = 1000;
  * - `scale`: 2 (default), 3, 4 or `auto`, which is the smallest scale that fills the image's box on
  *   this screen.
  * - `task`: `photo` (default); `clean`, for images that were never saved as JPEG; `dejpeg` or
- *   `denoise`, which remove JPEG artifacts or noise at the image's own size. For these two tasks,
- *   the default `scale` is 1. With any other scale, the restored image is also enlarged.
+ *   `denoise`, which remove JPEG artifacts or noise. For these two tasks, the default `scale` is 1,
+ *   which keeps the image's size. With any other scale, the restored image is also enlarged.
  * - `model`: the id of a model, or the URL of a weight file (.pth, .safetensors). A file from
  *   another site requires `integrity` or `allow-models`.
  * - `integrity`: the weight file's hash, such as `sha256-` followed by base64. A file with a

@@ -74,8 +74,8 @@ describe('the hole that the result shows through', () => {
       const path = hole(box, round(r), split);
       for (let y = 15.5; y < 85; y += 1.7) {
         for (let x = 5.5; x < 115; x += 1.7) {
-          // (cx, cy) is the point nearest to (x, y) that is inside the box and at least `r` from
-          // its edges.
+          // Of all points inside the box that are at least `r` from its edges, (cx, cy) is the
+          // nearest to (x, y).
           const cx = Math.max(box.x + r, Math.min(box.x + box.width - r, x));
           const cy = Math.max(box.y + r, Math.min(box.y + box.height - r, y));
           const distance = Math.hypot(x - cx, y - cy) - r;

@@ -19,7 +19,7 @@ export interface Layout {
   readonly content: Box;
   /** The radii of the content's corners. */
   readonly radii: Radii;
-  /** The factor by which CSS transforms scale the image. */
+  /** The scale factor of the CSS transforms that apply to the image. */
   readonly zoom: number;
 }
 

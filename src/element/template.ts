@@ -3,9 +3,10 @@ import { type ImageAttributes, reflect } from './attributes.ts';
 /**
  * The styles of the shadow tree of `<crispen-image>`. They shrink an image that is wider than its
  * container. Otherwise, they leave the image's own box unchanged, so the page layout does not shift
- * when the element is upgraded. The variables `--x`, `--y`, `--w` and `--h`, which contain the
- * image's measured box, position everything that is drawn over the image. The style sheet is
- * constructed in a script, so a content security policy does not have to allow `unsafe-inline`.
+ * when the element is upgraded. The variables `--x`, `--y`, `--w` and `--h` contain the image's
+ * measured box. They determine the position of everything that is drawn over the image. The style
+ * sheet is constructed in a script, so a content security policy does not have to allow
+ * `unsafe-inline`.
  */
 const CSS = `
 :host { display: inline-block; position: relative; max-width: 100% }

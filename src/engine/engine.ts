@@ -164,7 +164,7 @@ export class Engine {
     await compileSteps(this.#device, await this.#lower(network, options));
   }
 
-  /** Frees a model and the buffers that are kept for it, after earlier jobs have ended. */
+  /** Waits for earlier jobs to end, then frees a model and the buffers that are kept for it. */
   unloadModel(model: Model): Promise<void> {
     return this.#enqueue(async () => {
       if (this.#kept?.model.weights === model.weights) this.trim();

@@ -45,7 +45,7 @@ export interface UpscaleOptions extends RunOptions {
    */
   readonly edge?: Edge | undefined;
   /**
-   * This option applies when a network that uses whole-image statistics runs in tiles. `exact` (the
+   * This option applies when a network runs in tiles and uses whole-image statistics. `exact` (the
    * default) takes the statistics from the whole image if there is enough memory. `estimated`
    * always takes them from parts of the image.
    */

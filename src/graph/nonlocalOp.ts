@@ -214,8 +214,8 @@ export const NONLOCAL: { readonly [K in Kind]: NonlocalRules<SpecOf<K>> } = {
 };
 
 /**
- * Returns the number of hash buckets: one per `chunk` pixels, rounded up to an even number and
- * limited to the range from 2 to `most`.
+ * Returns the number of hash buckets: `floor(pixels / chunk)`, rounded up to an even number and
+ * clamped to the range [2, `most`].
  */
 export function bucketsOf(pixels: number, chunk: number, most: number): number {
   const buckets = Math.floor(pixels / chunk);
@@ -224,7 +224,8 @@ export function bucketsOf(pixels: number, chunk: number, most: number): number {
 
 /**
  * Returns the index, in sorted order, of the row at position `j`. Positions are counted across all
- * windows. There are only `length` rows, so the last rows are repeated to fill the last window.
+ * windows. `length` is the number of rows. If the last window is not full, the last rows are
+ * repeated to fill it.
  */
 export function paddedRow(j: number, length: number, window: number): number {
   if (j < length) return j;

@@ -16,8 +16,9 @@ export type { Activation } from './activations.ts';
  * bottom.
  */
 export interface Padding {
-  /** The padded width and height are multiples of this number. `least` is the minimum of both. */
+  /** The padded width and height are multiples of this number. */
   readonly multiple: number;
+  /** The padded width and height are at least this number. */
   readonly least: number;
   /**
    * The number of reflected pixels that are added on each of the four sides before the other

@@ -49,10 +49,10 @@ export class TransformerBuilder {
   }
 
   /**
-   * The queries start at channel `query` of `x`, and the keys start at channel `key` of `keys`. By
-   * default, `x` contains both: the queries in its first channels and the keys in the next ones.
-   * `table` is the name of the weight that contains the position table. If it is null, there is no
-   * position bias.
+   * The queries start at channel `query` of the map `x`, and the keys start at channel `key` of the
+   * map `keys`. By default, `x` contains both: the queries in its first channels and the keys in
+   * the next ones. `table` is the name of the weight that contains the position table. If it is
+   * null, there is no position bias.
    */
   groupScores(
     name: string,
@@ -119,7 +119,7 @@ export class TransformerBuilder {
     return this.#b.append(name, { op: 'maxPool', kernel, stride }, [x]);
   }
 
-  /** Enlarges `x` to the size of the map `like`. */
+  /** Enlarges the map `x` to the size of another map, `like`. */
   resize(name: string, x: NodeId, like: NodeId): NodeId {
     const strides = this.#b.map(x).reduced ?? [];
     const factor = strides.reduce((product, { stride }) => product * stride, 1);

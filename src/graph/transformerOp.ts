@@ -56,7 +56,7 @@ export function windowsIn(grouping: Grouping, { width, height }: Size): Size {
 export type TransformerOp =
   /** The inverse of `pixelShuffle`, with the same channel order. */
   | { readonly op: 'pixelUnshuffle'; readonly scale: number }
-  /** The channels `first` to `first + count - 1` of a map. */
+  /** Copies the map's channels from `first` to `first + count - 1`. */
   | { readonly op: 'slice'; readonly first: number; readonly count: number }
   /**
    * Computes `y[c, i, j] = x[c, i + by, j + by]`, or zero if `x` has no such pixel. `by` is 1 or

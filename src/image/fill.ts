@@ -19,8 +19,8 @@ interface Level {
  * The function averages blocks of 2 x 2 pixels, weighted by alpha, and repeats this with the
  * averages until no pixel has a weight of 0. It then goes back from the coarsest to the finest
  * level, and interpolates each pixel of weight 0 from the next coarser level. The image is filled
- * before it is divided into tiles, so that overlapping tiles contain the same colours. An image
- * without any visible pixel keeps its colours.
+ * before it is divided into tiles, so that overlapping tiles contain the same colours. If no pixel
+ * is visible, the image keeps its colours.
  */
 export function opaqueColours(image: RgbaImage): RgbaImage {
   const { width, height } = image;

@@ -14,9 +14,9 @@ export type { ResampleKernel } from './taps.ts';
  * (half up) and clamped to 8 bits after each of the two steps. Bicubic reductions of the Set5 test
  * images are therefore identical to the test set's low-resolution images.
  *
- * An image with any translucent pixel is filtered with premultiplied alpha and rounded only once,
- * at the end. The hidden colours of transparent pixels therefore do not affect visible pixels. In
- * the result, fully transparent pixels are black.
+ * Images that are not opaque are filtered with premultiplied alpha and rounded only once, at the
+ * end. The hidden colours of transparent pixels therefore do not affect visible pixels. In the
+ * result, fully transparent pixels are black.
  *
  * Source: Keys, "Cubic convolution interpolation for digital image processing", 1981.
  * @throws CrispenError `INVALID_INPUT` for sizes that are not positive integers or do not match the

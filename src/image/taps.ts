@@ -34,7 +34,10 @@ function sinc(x: number): number {
   return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
 }
 
-/** For each of `length` output positions, `count` source positions and their weights. */
+/**
+ * The taps of all output positions. A tap is a source position with its weight. There are `length`
+ * output positions with `count` taps each.
+ */
 export interface Taps {
   readonly length: number;
   readonly count: number;

@@ -92,7 +92,7 @@ export function parseShader(code: string): ParsedShader {
 
 const tokensOf = (text: string): string[] => text.match(TOKEN) ?? [];
 
-/** Returns the position of the bracket that matches the one at `open`. */
+/** Returns the position of the bracket that matches the bracket at position `open`. */
 function closing(text: string, open: number): number {
   let depth = 0;
   for (let at = open; at < text.length; at++) {

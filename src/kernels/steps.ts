@@ -20,7 +20,7 @@ export function finish<T>(steps: Steps<T>): T {
   }
 }
 
-/** Turns a function that works in steps into a function that runs all steps without a pause. */
+/** Creates a function that runs all steps of `begin` without a pause. */
 export const atOnce =
   <A extends unknown[], T>(begin: (...args: A) => Steps<T>) =>
   (...args: A): T =>

@@ -11,8 +11,8 @@ import { SSIM_WINDOW, ssim } from './ssim.ts';
  *
  * At least 11x11 pixels must remain after the border is removed. SSIM is not defined for images
  * smaller than its window, and values computed with a smaller window would not be comparable.
- * @throws CrispenError `INVALID_INPUT` if the sizes differ, the border is not a whole number or too
- *   few pixels remain.
+ * @throws CrispenError `INVALID_INPUT` if the sizes differ, if the border is not a whole number, or
+ *   if too few pixels remain.
  */
 export function compareLuma(
   sr: Rgba8Image,

@@ -195,7 +195,7 @@ function chooseScale(
   );
 }
 
-/** Returns the scales that are written as `x4` or `4x` in a name. */
+/** Returns the scales that a name contains, such as 4 in `model-x4` or `4x-model`. */
 export function scaleInName(name: string): number[] {
   const found = new Set<number>();
   for (const [, after, before] of name.matchAll(/x([1-8])(?!\d|x\d)|(?<!\d)([1-8])x(?!\d)/gi)) {

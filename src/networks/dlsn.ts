@@ -11,7 +11,8 @@ import { shuffleUp } from './parts/shuffleUp.ts';
 /** The configuration of a global learnable attention module. */
 export interface GlaConfig {
   /**
-   * The input map has `reduction` times as many channels as its embedding (see `globalAttention`).
+   * If the input map has `n` channels, its embedding has `n / reduction` channels (see
+   * `globalAttention`).
    */
   readonly reduction: number;
   /**
@@ -190,10 +191,9 @@ export function prepareDlsn(
 }
 
 /**
- * Creates the random rotations for `rounds` rounds of hashing: a tensor [rounds, buckets, width]. A
- * round's rotation consists of `width` unit vectors, each with `buckets` elements. The vectors are
- * divided into groups of `buckets` consecutive vectors. Within a group, all vectors are mutually
- * orthogonal.
+ * Creates the random rotations for all rounds of hashing: a tensor [rounds, buckets, width]. A
+ * round's rotation consists of `width` unit vectors, each with `buckets` elements. Consecutive
+ * vectors form groups of size `buckets`. Within a group, all vectors are mutually orthogonal.
  */
 function seededRotations(seed: number, rounds: number, buckets: number, width: number): Tensor {
   const normal = normals(seed + 1);
@@ -202,8 +202,8 @@ function seededRotations(seed: number, rounds: number, buckets: number, width: n
     const rows: Float64Array[] = [];
     for (let d = 0; d < width; d++) {
       const row = Float64Array.from({ length: buckets }, normal);
-      // At most `buckets` vectors can be mutually orthogonal, so the vectors are divided into
-      // groups of `buckets`, and each vector is orthogonal only to the others in its group.
+      // At most `buckets` vectors can be mutually orthogonal, so each vector is orthogonal only to
+      // the others in its group.
       for (const other of rows.slice(d - (d % buckets))) {
         const along = row.reduce((sum, v, i) => sum + v * other[i], 0);
         row.forEach((_, i) => {

@@ -59,7 +59,8 @@ describe('RealPLKSR and PLKSR', () => {
     'x%i computes the same with the last convolution before the sampling',
     async (scale) => {
       const sizes = { scale, features: 8, blocks: 1, norm: 'layer', sampling: scale + 1 } as const;
-      // DySample divides its `3 * scale^2` input channels into `sampling` groups of equal size.
+      // DySample divides its `3 * scale^2` input channels into groups of equal size. `sampling` is
+      // the number of groups.
       const config = { ...sizes, sampling: scale === 3 ? 3 : 4 };
       const [plain, folded] = [false, true].map((folded) => plksr({ ...config, folded }));
       const weights = seededWeights(plain);

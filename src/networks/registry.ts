@@ -30,8 +30,8 @@ import { matchSpan, type SpanConfig, span } from './span.ts';
 import { matchSrformer, matchSwinir, type SwinConfig, srformer, swinir } from './swinir.ts';
 
 /**
- * The configuration of each family, by the family's id. All fields except the scale default to the
- * published values.
+ * The configuration of each family, by the family's id. Only the scale is required. The defaults of
+ * all other fields are the published values.
  */
 export interface NetworkConfigs {
   readonly a2n: Omit<A2NConfig, 'variant'>;

@@ -50,8 +50,8 @@ export async function decodeAvif(file: Uint8Array, decode: Decode): Promise<Rgba
 const [CR, CB] = [0, 2];
 
 /**
- * Interpolates the chroma samples. Two pixels in a row or, with `halfHeight`, four pixels in a
- * square share a sample, which is located at their centre.
+ * Interpolates the chroma samples. Each sample is shared by two neighbouring pixels of a row, or by
+ * a square of four pixels if `halfHeight` is true. It is located at the centre of these pixels.
  */
 function interpolate({ width, height, data }: Rgba8Image, halfHeight: boolean): void {
   const stored = data.slice();

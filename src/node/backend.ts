@@ -89,7 +89,8 @@ export interface Backend extends Measurer {
   /** The GPU device that resizes images and alpha channels; null for the CPU. */
   readonly resampler: DeviceSource | null;
   /**
-   * Creates a pass for `enlarge` from a model. The CPU always computes in f32.
+   * Creates a pass from a model. The function `enlarge` runs such passes. The CPU always computes
+   * in f32.
    * @param precision the precision on a GPU; default `auto`
    */
   pass(model: PassModel, precision?: Precision): Pass;

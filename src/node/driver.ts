@@ -8,8 +8,8 @@ let opened: GPU | undefined;
 const kept: GPU[] = [];
 
 /**
- * These flags enable subgroup matrices, which browsers offer only behind a flag, and f16 on NVIDIA,
- * which browsers offer by default.
+ * `allow_unsafe_apis` enables subgroup matrices, which browsers offer only behind a flag.
+ * `vulkan_enable_f16_on_nvidia` enables f16 on NVIDIA GPUs, as browsers do by default.
  */
 const FLAGS = ['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia'] as const;
 

@@ -42,8 +42,8 @@ export const DEPTH_NOTE = 'The 16-bit samples became 8-bit ones: only PNG keeps 
 
 /**
  * The options for reading with sharp. Because of `failOn: 'error'`, sharp accepts files for which a
- * decoder such as libjpeg only gives warnings. Browsers accept such files too. `openSource` applies
- * the same limit to the number of pixels.
+ * decoder such as libjpeg only gives warnings. Browsers accept such files too. The limit on the
+ * number of pixels is the same as in `openSource`.
  */
 const READ = { failOn: 'error', limitInputPixels: MAX_PIXELS } as const;
 

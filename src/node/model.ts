@@ -139,10 +139,11 @@ const RESTORES = 'it restores the image at its own size';
 
 /**
  * Returns the models that run on an image one after the other, and the size of the final result. If
- * `model` is the id of a shipped model, the requested size determines which models of the same
- * family run. A model from a weight file runs as many times as the requested size requires. A
- * restoration model runs once, and the default models then enlarge its result. `auto` chooses
- * between the best and the fast models, and ignores fast models whose weights are not available.
+ * `model` is the id of a shipped model, models of the same family are used, and the requested size
+ * determines which of them run. A model from a weight file runs as many times as the requested size
+ * requires. A restoration model runs once, and the default models then enlarge its result. `auto`
+ * chooses between the best and the fast models, and ignores fast models whose weights are not
+ * available.
  * @param wish the requested size; default: the model's own scale, or x2 without a model
  * @param options.task the task; default: the model's own task
  * @param options.estimate for `auto`: returns how long the runs would take, in milliseconds, or

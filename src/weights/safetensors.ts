@@ -228,7 +228,7 @@ function isSizeArray(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
 }
 
-/** Converts a value from the header to text for a message, and truncates long text. */
+/** Converts a header value to text for a message, and truncates long text. */
 function quote(value: unknown): string {
   let text: string;
   try {

@@ -76,7 +76,7 @@ export class EngineHost {
     return this.#current?.models.get(id);
   }
 
-  /** Frees a model, if it is loaded, once earlier jobs have ended. */
+  /** If the model is loaded, waits for earlier jobs to end and then frees it. */
   async drop(id: string): Promise<void> {
     // The id might later be given to another model, whose values might fit in f16.
     this.#beyondF16.delete(id);
@@ -208,8 +208,8 @@ export class EngineHost {
   }
 
   /**
-   * Upscales an image like `Engine.upscaleStrips`. After a device loss, the job continues after the
-   * last strip that it completed. If f16 overflows, all rows that the sink has not received are
+   * Upscales an image, as `Engine.upscaleStrips` does. After a device loss, the job continues after
+   * the last strip that it completed. If f16 overflows, all rows that the sink has not received are
    * computed in f32. If the f16 result has a single colour although the image clearly has several,
    * the whole image is computed again in f32. That is possible because the sink receives no row
    * until the result contains a second colour or is complete.

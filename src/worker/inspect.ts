@@ -86,7 +86,7 @@ export async function inspect(
   };
 }
 
-/** Runs a network once on the CPU and returns the tensors that `taps` names. */
+/** Runs a network once on the CPU and returns the tensors that are named in `taps`. */
 async function traceWithoutGpu(
   cpu: CpuHost,
   network: Network,
@@ -128,8 +128,8 @@ const reducedSize = ({ width, height }: Size, factor: number): Size => ({
 });
 
 /**
- * Returns the smallest whole factor that reduces an image to a size that `fits` accepts. If
- * `fits` accepts no size, the factor reduces the image to a single pixel.
+ * Returns the smallest whole factor that reduces an image to a size accepted by `fits`. If no size
+ * is accepted, the factor reduces the image to a single pixel.
  */
 function smallestReduction(image: Size, fits: (size: Size) => boolean): number {
   let factor = 1;

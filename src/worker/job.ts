@@ -391,8 +391,8 @@ async function toBitmap(image: Rgba8Image, tags: ImageTags): Promise<ImageBitmap
   const { colorSpace } = tags;
   try {
     if (colorSpace === 'other') {
-      // This image is a preview whose colour space `ImageData` does not support. It is therefore
-      // encoded as a PNG file, which contains the colour profile.
+      // This image is a preview in a colour space that `ImageData` does not support. It is
+      // therefore encoded as a PNG file, which contains the colour profile.
       const { encodeImage } = await import('./result.ts');
       return await createImageBitmap(await encodeImage(image, 'image/png', 1, tags), {
         premultiplyAlpha: 'none',

@@ -1,9 +1,9 @@
 import type { Stage, UpscaleProgress } from './protocol.ts';
 
 /**
- * Each stage's share of the total time in percent, for a photo that takes a few seconds. The shares
- * affect only the reported progress and the estimate of the remaining time. Stages that a job does
- * not need are left out of the total.
+ * Each stage's share, in percent, of the total time for a photo that takes a few seconds. The
+ * shares affect only the reported progress and the estimate of the remaining time. Stages that a
+ * job does not need are left out of the total.
  */
 const WEIGHTS: Readonly<Record<Stage, number>> = {
   decode: 2,

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { JobQueue } from './queue.ts';
 
-/** Creates a task that ends when `finish` is called, and rejects when it is cancelled. */
+/** Creates a task that resolves when `finish` is called and rejects when it is cancelled. */
 function task(log: string[], name: string) {
   let finish!: () => void;
   const run = (signal: AbortSignal) =>

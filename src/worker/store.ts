@@ -43,8 +43,8 @@ const MAX_FETCHED_BYTES = 2 ** 28;
 /**
  * Stores the added models. The original weight files are in the origin private file system, each
  * next to a file that contains its metadata. If this file system is full or unavailable (in
- * insecure contexts and some private windows), a model stays in memory until the worker ends, and
- * its `kept` is false.
+ * insecure contexts and some private windows), a model stays in memory until the worker ends. The
+ * field `kept` of such a model is false.
  *
  * If the files from URLs exceed the limit on their total size, or if the storage is full, the least
  * recently used of them are removed. Files that did not come from URLs stay until the user removes

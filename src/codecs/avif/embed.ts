@@ -68,15 +68,15 @@ export function embedAvif(
     box('meta', file.subarray(meta.body, iprp.start), newIprp, file.subarray(iprp.end, meta.end)),
     file.subarray(meta.end),
   ]);
-  // The larger `iprp` box moves `iloc` only if `iloc` comes after it.
+  // The `iprp` box has grown, so `iloc` has moved if it comes after `iprp`.
   shiftOffsets(whole, iloc.start < iprp.start ? iloc.body : iloc.body + grown, meta.end, grown);
   return whole;
 }
 
 /**
  * Updates the file offsets in an item location box (`iloc`): adds the number `by` to each offset
- * that is at least `from`. The old metadata ended at `from`, so these offsets refer to data that
- * has moved.
+ * that is at least the value `from`. This value is the end of the old metadata, so these offsets
+ * refer to data that has moved.
  */
 function shiftOffsets(file: Uint8Array, body: number, from: number, by: number): void {
   const bytes = new Bytes(file);

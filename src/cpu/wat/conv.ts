@@ -26,7 +26,7 @@ export interface ConvTile {
 /**
  * The tile sizes for eight and for four output channels. Single-pixel tiles are used for maps that
  * are too narrow for the larger tiles. Each iteration of the inner loop processes one input
- * channel. V8 up to version 12.4 (Node 22) moves all of an iteration's loads to its start. For a
+ * channel. Up to version 12.4 (Node 22), V8 moves all loads to the start of the iteration. For a
  * tile of 4 pixels and 8 channels, the loads, the sums and one product fill the 15 vector registers
  * that V8 can use on x64. With more input channels per iteration or more pixels per tile, V8 keeps
  * sums in memory and reaches only half the speed.

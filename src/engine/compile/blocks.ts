@@ -115,8 +115,8 @@ function claimSkipOutput(fuser: Fuser, patterns: PatternFinder): void {
 }
 
 /**
- * Fuses pixel attention (a convolution and its gate) into one op. A convolution that reads several
- * maps as a concatenation is skipped.
+ * Fuses pixel attention (a convolution and its gate) into one op. A convolution is skipped if it
+ * reads the parts of a concatenation directly.
  */
 function claimGatedConvs(fuser: Fuser, patterns: PatternFinder): void {
   fuser.graph.nodes.forEach((node, id) => {

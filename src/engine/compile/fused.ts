@@ -65,8 +65,9 @@ interface Fused {
  *   y = act1(multiplier[mix] * act0(conv(x) + bias) + multiplier[1 - mix] * addend)
  *
  * `x` is either a single map or two to five maps of the same size. If `x` is a single map, it is
- * enlarged by the factor `upsample` (nearest-neighbour) before the convolution. If `x` is several
- * maps, they are concatenated along their channels, and there is no enlargement or multiplier.
+ * enlarged by the factor `upsample` (nearest-neighbour) before the convolution. If there are
+ * several maps, they are concatenated along their channels, and there is no enlargement or
+ * multiplier.
  */
 export interface ConvOp extends Fused, ConvLayer {
   readonly op: 'conv';
@@ -88,9 +89,9 @@ export interface ConvOp extends Fused, ConvLayer {
    */
   readonly factor: number;
   /**
-   * Given if a `mix` node is fused with the convolution: 0 if the convolution's result is the first
-   * input of that node, and 1 if it is the second. The compiler fuses a `mix` only if the backend
-   * supports it (`FuseOptions.mixes`).
+   * Set if a `mix` node is fused with the convolution. It is 0 if the convolution's result is the
+   * first input of that node, and 1 if it is the second. The compiler fuses a `mix` only if the
+   * backend supports it (`FuseOptions.mixes`).
    */
   readonly mix?: 0 | 1 | undefined;
   readonly act1: Activation | null;

@@ -337,8 +337,8 @@ class Merger {
 
   /**
    * Merges a 1x1 convolution and the normalisation of its input into a `pixelLayer`. A convolution
-   * that reads several maps also becomes a `pixelLayer`. If a second 1x1 convolution reads a slice
-   * of the result of such a convolution, the `pixelLayer` computes it too.
+   * that reads several maps also becomes a `pixelLayer`. In this case, a second 1x1 convolution
+   * that reads a slice of the result is merged too.
    */
   #pixelLayer(conv: ConvOp): void {
     if (conv.kernel !== 1 || !isBare(conv)) return;

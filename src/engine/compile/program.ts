@@ -13,7 +13,7 @@ export interface Resource {
    * overlap.
    */
   readonly bytes: (size: Size) => number;
-  /** Whether the resource has its own buffer. Other resources can share buffers. */
+  /** Whether the resource has its own buffer. If not, it can share a buffer with others. */
   readonly external: boolean;
 }
 
@@ -45,7 +45,7 @@ export interface Stored {
 export interface Part {
   readonly first: number;
   readonly blocks: number;
-  /** The size in bytes of one block of channels, for tiles of `size` LR pixels. */
+  /** Returns a block's size in bytes for a tile. The tile's `size` is in LR pixels. */
   readonly bytes: (size: Size) => number;
 }
 
@@ -99,7 +99,7 @@ export interface Step {
    * scheduling.
    */
   readonly work: number;
-  /** Returns the fraction of `work` that the step does for a tile of `size`. The default is 1. */
+  /** Returns the fraction of `work` that a step does for tiles of this size. The default is 1. */
   readonly share?: (size: Size) => number;
 }
 

@@ -31,8 +31,8 @@ export interface SizedDispatch extends Dispatch {
 }
 
 /**
- * Plans the memory slots of a program's resources for tiles of `size`. External resources have
- * their own buffers instead of slots.
+ * Plans the memory slots of a program's resources for tiles of the given size. External resources
+ * have their own buffers instead of slots.
  */
 export function planProgram(program: Program, size: Size, keep: ReadonlySet<ResourceId>) {
   const end = program.steps.length;
@@ -208,8 +208,8 @@ export class Arena {
       readonly signal?: AbortSignal | undefined;
       readonly onWork?: (work: number) => void;
       /**
-       * If there is a receipt, each submission copies a number, its mark, into it. With the marks,
-       * the caller can check that all submissions ran.
+       * If there is a receipt, each submission copies its mark (a number) into the receipt. With
+       * the marks, the caller can check that all submissions ran.
        */
       readonly receipt?: Receipt;
       /**
@@ -290,7 +290,7 @@ export const uniformStride = (device: Device): number =>
   Math.max(PARAM_BYTES, device.limits.minUniformBufferOffsetAlignment);
 
 /**
- * Returns the size in bytes of the uniform buffer for tiles up to `size`. For each piece of a
+ * Returns the uniform buffer's size in bytes for tiles no larger than `size`. For each piece of a
  * dispatch, the buffer has room for the uniforms (`uniformStride` bytes) and for a mark (4 bytes).
  */
 export const uniformBytes = (device: Device, program: Program, size: Size): number =>
@@ -299,7 +299,7 @@ export const uniformBytes = (device: Device, program: Program, size: Size): numb
 /** Returns the maximum number of bytes that a run's submission marks take up in a receipt. */
 export const markBytes = (program: Program, size: Size): number => 4 * mostPieces(program, size);
 
-/** Returns the maximum total number of pieces in one run of a program on a tile up to `size`. */
+/** Returns the maximum number of pieces in one run of a program. No tile is larger than `size`. */
 function mostPieces({ steps }: Program, size: Size): number {
   const whole = { x: 0, y: 0, ...size };
   const tile = { image: size, core: whole, source: whole };

@@ -209,8 +209,8 @@ export class Device {
   }
 
   /**
-   * Runs `work` within error scopes and returns its result without waiting for them. The promise
-   * `verdict` rejects if the scopes catch an error.
+   * Runs `work` within error scopes and returns its result without waiting for the outcome of the
+   * scopes. The promise `verdict` rejects if the scopes catch an error.
    */
   scopes<T>(what: string, work: () => T): { result: T; verdict: Promise<void> } {
     this.throwIfLost();

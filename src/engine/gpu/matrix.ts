@@ -13,8 +13,8 @@ interface MatrixInfo {
 
 /**
  * Returns the sizes of the matrices that kernels use on an adapter, or undefined if the adapter
- * supports no suitable sizes. The matrices have f16 elements and f32 sums. The adapter must have a
- * fixed subgroup size, because kernels divide a workgroup into subgroups of that size. The function
+ * supports no suitable sizes. The matrices are f16, and sums are f32. The adapter must have a fixed
+ * subgroup size, because kernels divide a workgroup into subgroups of that size. The function
  * prefers the smallest `N`, which adds the fewest padding channels to the output. Among sizes with
  * the same `N`, it prefers the largest `K`, because a smaller `K` runs at half the rate.
  * @param bytes the workgroup memory that kernels may use

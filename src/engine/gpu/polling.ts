@@ -24,8 +24,8 @@ export class Polling {
   }
 
   /**
-   * If the browser polls the queue, submits empty work every millisecond until `promise` settles.
-   * Each submission makes the browser check for completed work.
+   * If the browser polls the queue, this method submits empty work every millisecond until
+   * `promise` settles. Each submission makes the browser check for completed work.
    */
   async hasten<T>(promise: Promise<T>): Promise<T> {
     if (!this.#needed) return promise;

@@ -127,7 +127,7 @@ export function attentionTaps({ graph }: Network): string[] {
   return [...tapped(attentionPoints(graph))].map((id) => graph.nodes[id].name);
 }
 
-/** Converts an image to the input of the traced run. */
+/** Converts an image to the input of a traced run. */
 export function attentionInput(network: Network, image: Rgba8Image): PlanarInput {
   return unpackRgba8Reference(image, pixelFormats(network).input);
 }

@@ -32,7 +32,7 @@ function pass(scale: 2 | 3 | 4, amplitude = 0.15): Pass {
     scale,
     run: async (image, options, sink) => {
       const { image: whole, report } = await upscaleOnCpu(network, weights, image, options);
-      // Like a tiled run, this delivers the result in strips, here of up to three rows.
+      // Like a tiled run, this delivers the result in strips. Each strip has up to three rows.
       for (let y = 0; y < whole.height; y += 3) {
         const height = Math.min(3, whole.height - y);
         const data = whole.data.slice(y * whole.width * 4, (y + height) * whole.width * 4);
@@ -171,8 +171,8 @@ describe('enlarge', () => {
       const seen = new Set<number>();
       pixels(cut).forEach(([, , , a], i) => {
         const x = ((i % cut.width) + 0.5) / factor - 0.5;
-        // A Lanczos filter changes alpha up to 3 source pixels from the mask's edge. At factor 1.7,
-        // alpha is resized twice, so it can change up to 6 pixels from the edge.
+        // A Lanczos filter changes alpha only within 3 source pixels of the mask's edge. At factor
+        // 1.7, alpha is resized twice, so the test allows changes within 6 pixels of the edge.
         if (x < 12 - 6) expect(a).toBe(255);
         else if (x > 11 + 6) expect(a).toBe(0);
         else seen.add(a);

@@ -1,9 +1,9 @@
 /**
  * Runs networks on the GPU in overlapping tiles, and averages the results where tiles overlap
  * (`average.ts`). A program's last step normally converts the network's output to pixels. Here, it
- * converts means instead. The mean at a pixel is taken over the tiles computed so far that cover
- * the pixel. No later tile covers the pixels of a tile's core, so their means are final as soon as
- * the tile has been computed.
+ * converts means instead. The mean at a pixel is taken over the tiles that cover the pixel and have
+ * already been computed. No later tile covers the pixels of a tile's core, so their means are final
+ * as soon as the tile has been computed.
  */
 import { CrispenError, internal } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';

@@ -118,9 +118,9 @@ describe('a device that is short of memory', () => {
       data.set(strip.data, strip.y * strip.width * 4);
     });
     expect(shortage.submission).toBeLessThan(0);
-    // When memory runs out, the first strip and two tiles of the second strip are finished. The
-    // engine does not compute them again. It cuts each of the other two tiles of the second strip
-    // into six smaller tiles, with sides of at most 22 pixels.
+    // When memory runs out, the first strip and two tiles of the second strip are already finished.
+    // The engine does not compute them again. It cuts each of the other two tiles of the second
+    // strip into six smaller tiles, with sides of at most 22 pixels.
     expect(delivered).toEqual([0, 90]);
     expect(report.tiles).toBe(6 + 2 * 6);
     expect(difference({ ...whole.image, data }, whole.image).worst).toBe(0);

@@ -42,8 +42,8 @@ function stagingBytes({ network, program }: Model, size: Size): number {
 
 /**
  * Returns the memory in bytes that `makeJob` allocates. `uniforms` is the size of the uniform
- * buffer, and `maps` is the total size of all other buffers. No buffer that `maps` includes is
- * larger than `largest`.
+ * buffer, and `maps` is the total size of all other buffers. Each of these other buffers has at
+ * most `largest` bytes.
  * @param size the size of a tile in LR pixels, including its overlap
  * @param stagings the number of staging buffers
  */
@@ -217,7 +217,10 @@ export class StripRun {
        * Copies the tile's part of the trunk's last map, which `model` reads, into the arena.
        */
       readonly fill?: TileFill | undefined;
-      /** Pairs of a resource and the pooling means to write to it. All tiles use the same means. */
+      /**
+       * Each entry consists of a resource and the values that must be written to it. The values are
+       * pooling means, which are the same for all tiles.
+       */
       readonly inputs: readonly (readonly [ResourceId, Float32Array<ArrayBuffer>])[];
     },
   ): Promise<void> {

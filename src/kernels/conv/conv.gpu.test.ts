@@ -161,9 +161,9 @@ if (ELEMENT === 'f16' && !OFFER.matrix) {
 }
 
 describe.each(ALL)('convolution (%s), side %i', (_, kernel, variant) => {
-  // The sizes cover a single pixel, a single row or column, and odd widths and heights. They also
-  // cover exactly one workgroup tile (32 x 8, 32 x 16, 32 x 32, or 16 x 8 for matrices), and sizes
-  // that differ from a tile by one pixel in each direction.
+  // The sizes cover a single pixel, a single row or column, and odd widths and heights. Some sizes
+  // are those of a workgroup's tile (32 x 8, 32 x 16, 32 x 32, or 16 x 8 for matrices). Others
+  // differ from such a size by one pixel in each dimension.
   it.each([
     [1, 1],
     [1, 7],

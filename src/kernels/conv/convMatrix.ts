@@ -135,7 +135,7 @@ function fitting(
 }
 
 /**
- * Creates a variant that computes convolutions of f16 maps with subgroup matrices. On hardware
+ * Creates a variant that uses subgroup matrices to compute convolutions of f16 maps. On hardware
  * GPUs, matrix products are several times faster than the same products computed with vectors. Two
  * kernels have no matrix version: the convolution of a concatenation (PARTS), and the one that
  * stores the final image (PACK). For these two, each invocation computes a strip of pixels, as in

@@ -35,7 +35,7 @@ export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
     const { kernel, act0, multiply, add, mix } = spec;
     const shape = quadShape(spec, blocks);
     // These constants determine which operations the epilogue supports. A 3x3 kernel takes a second
-    // or two to compile. Layers therefore share the kernel with 3 blocks, which supports
+    // or two to compile. One kernel with 3 blocks therefore serves different layers. It supports
     // multiplication, addition and PReLU. The kernel with 5 blocks supports none of them, because
     // the layers that use it need none. A 1x1 kernel supports only the operations that its layer
     // needs.

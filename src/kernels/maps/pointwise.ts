@@ -53,8 +53,8 @@ export function pointwiseKernel(
 }
 
 /**
- * Packs the operand `p` of `affine`, which contains each channel's factor and shift. The channels
- * that pad the last block have zeros.
+ * Packs the operand `p` of `affine`, which contains each channel's factor and shift. Both are zero
+ * for the channels that pad the last block.
  */
 export function packAffine(
   scale: readonly number[],

@@ -144,8 +144,7 @@ interface Case {
   readonly prelu?: boolean;
   readonly rowsPerDispatch?: number;
   /**
-   * How the kernel divides the layer into strips. If absent, the kernel divides it as `partsShape`
-   * specifies.
+   * How the kernel divides the layer into strips. By default, `partsShape` determines this.
    */
   readonly cut?: StripCut | undefined;
 }

@@ -9,8 +9,8 @@ import { atOnce, each, type Steps } from '../steps.ts';
 type Integers = Uint32Array<ArrayBuffer>;
 
 /**
- * Numbers that are not arranged as a feature map, such as cluster codes and attention weights, in
- * row-major order.
+ * Cluster codes, attention weights and other numbers that are not arranged as a feature map. They
+ * are in row-major order.
  */
 export interface Table<T extends Reals = Float32Array<ArrayBuffer>> {
   readonly dims: readonly number[];

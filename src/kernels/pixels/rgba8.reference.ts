@@ -83,7 +83,8 @@ export function cropReference<T extends Reals>(
 const luma = (r: number, g: number, b: number): number => 0.299 * r + 0.587 * g + 0.114 * b;
 
 /**
- * Converts RGBA to planar RGB in the range 0 to `range`, or to luma if the format has one channel.
+ * Converts RGBA to planar RGB, or to luma if the format has one channel. The results are in the
+ * range 0 to `range`.
  */
 export function* unpackRgba8Steps(
   image: Pixels,

@@ -85,9 +85,9 @@ describe.each(SIZES)('at %i x %i', (width, height) => {
     expect(mapOf(y, expected)).toEqual(expected.data);
   });
 
-  // The cases cover groups of channels that lie within a block of 4 channels, that cross blocks,
-  // and that consist of whole blocks. In the last two cases, the kernel adds the samples of all
-  // groups together, so the result has only 3 or 1 channels.
+  // The cases cover groups of channels that lie within a block of 4 channels, groups that cross
+  // blocks, and groups that consist of whole blocks. In the last two cases, the kernel adds the
+  // samples of all groups together, so the result has only 3 or 1 channels.
   it.each([
     [1, 3, 3, null],
     [2, 4, 12, null],

@@ -123,8 +123,8 @@ export interface PixelLayerSpec extends Next {
    */
   readonly parts: readonly number[];
   /**
-   * The index of the first output channel that the activation applies to, a multiple of 4. The
-   * activation also applies to all later channels.
+   * The index of the first output channel that the activation applies to. This index is a multiple
+   * of 4. The activation also applies to all later channels.
    */
   readonly active: number;
 }
@@ -163,7 +163,7 @@ const GATED = contract(['x', 'taps', 'weights', 'bias', 'r'], ['y'], MAP_WORDS);
 const GATED_NEXT = contract(['x', 'taps', 'weights', 'bias', 'r'], ['y', 'next'], MAP_WORDS);
 
 export interface GatedProjectionSpec {
-  /** The number of channels of each half of `x`, a multiple of 4. */
+  /** The number of channels in each half of `x`. This number is a multiple of 4. */
   readonly hidden: number;
   readonly channels: number;
   readonly activation: Activation | null;

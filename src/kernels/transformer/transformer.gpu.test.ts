@@ -277,8 +277,8 @@ describe.each([
   [3, 30],
   [6, 60],
 ])('channel attention over a whole map, %i heads of %i channels', (heads, channels) => {
-  // The sizes are one pixel, fewer pixels than `channelSumsKernel` loads at a time (32), one chunk
-  // (1024 pixels), and three chunks.
+  // The sizes cover a single pixel, fewer than 32 pixels, one chunk (1024 pixels), and three
+  // chunks. `channelSumsKernel` loads 32 pixels at a time.
   it.each([
     [1, 1],
     [5, 3],

@@ -163,7 +163,7 @@ export interface GroupSpec {
 
 /**
  * `query` and `key` are the indices of the first query channel and the first key channel. A key
- * merges `merge` x `merge` pixels.
+ * consists of `merge` x `merge` pixels.
  */
 export interface ScoreSpec extends GroupSpec {
   readonly query: number;

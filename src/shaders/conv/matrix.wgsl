@@ -84,8 +84,8 @@ fn main(
       let quad = n / SPAN_PIXELS;
       let pixel = n % SPAN_PIXELS;
       let block = chunk * QUADS + quad;
-      // The indices of rows above the map and of columns to its left wrap to huge numbers, so
-      // `inside` is false for them.
+      // Row and column indices wrap around to huge numbers above the map and left of it, so
+      // `inside` is false there.
       let row = top + pixel / SPAN - REACH;
       let col = left + pixel % SPAN - REACH;
       let inside = row < params.height && col < params.width && block < params.in_blocks;

@@ -31,8 +31,8 @@ for (var i = 0u; i < in_blocks; i++) {
     #if HALO
       workgroupBarrier();
       for (var p = index; p < HALO_PIXELS; p += WIDTH * HEIGHT) {
-        // The indices of rows above the map and of columns to its left wrap to huge numbers, so
-        // `halo_inside` is false for them.
+        // Row and column indices wrap around to huge numbers above the map and left of it, so
+        // `halo_inside` is false there.
         let halo_row = halo_top + p / HALO_WIDTH;
         let halo_col = halo_left + p % HALO_WIDTH;
         let halo_inside = halo_row < height && halo_col < width;

@@ -4,8 +4,8 @@
 // from the start of the row or column that contains the strip. If `reach` is 1, there are two more
 // offsets: `at0` for the pixel before the strip, and one for the pixel after it. In this case,
 // `in0`, `in1` and so on state whether the pixels at these offsets are inside the map. `start` is
-// the column (with DOWN, the row) of the strip's first pixel, and `extent` is the map's size in
-// this direction. `across` and `breadth` are the strip's position and the map's size in the other
+// the column (with DOWN, the row) of the strip's first pixel, and `extent` is the map's size along
+// the strip. `across` and `breadth` are the strip's position and the map's size in the other
 // direction. The code that imports this file must define `row` and `left` (the position of the
 // first pixel), `width`, `height`, `upsample` and `in_width`. Positions are clamped, because
 // branches are expensive on software drivers.

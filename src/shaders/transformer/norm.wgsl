@@ -1,6 +1,7 @@
 // The first part of a layer norm for STRIP pixels. The variable `vC_B` contains block B (four
-// channels) of pixel C. This code subtracts the mean of each pixel's CHANNELS channels from these
-// variables. It also declares `rootC`, the factor `1 / sqrt(variance + epsilon)` of pixel C.
+// channels) of pixel C. For each pixel, this code computes the mean of the CHANNELS channels and
+// subtracts it from the pixel's variables. It also declares `rootC`, the factor
+// `1 / sqrt(variance + epsilon)` of pixel C.
 //   v=PREFIX of the values; root=PREFIX of the factors; epsilon=NAME of the constant
 #for c in 0..STRIP
   var {root}{c} = 0.0;

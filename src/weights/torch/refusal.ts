@@ -23,8 +23,8 @@ export function unsupported(
 }
 
 /**
- * Makes text from a file safe for a message: replaces characters other than printable ASCII, and
- * truncates the text after 80 characters.
+ * Prepares text from a file for use in a message: replaces characters other than printable ASCII,
+ * and truncates the text after 80 characters.
  */
 export function printable(text: string): string {
   const shown = text.slice(0, 80).replace(/[^\x20-\x7e]/g, '?');

@@ -18,8 +18,8 @@ export interface Storage {
 }
 
 /**
- * `count` elements of a storage, starting at element `offset`. Only legacy files contain views that
- * cover just a part of their storage.
+ * A view of a storage. It covers `count` elements, starting at element `offset`. Only legacy files
+ * contain views that cover just a part of their storage.
  */
 export class StorageView {
   readonly storage: Storage;
@@ -77,7 +77,7 @@ export class TensorRef {
   }
 }
 
-/** Loads a storage and returns exactly as many bytes as its `count` elements take. */
+/** Loads a storage and returns exactly as many bytes as its elements take. */
 export type StorageLoader = (storage: Storage) => Promise<Uint8Array> | Uint8Array;
 
 /**
@@ -87,8 +87,8 @@ export type StorageLoader = (storage: Storage) => Promise<Uint8Array> | Uint8Arr
  *
  * `copyBytes` limits the total size of the copies, because a tensor with zero strides can have any
  * size even if the file contains only one element.
- * @throws CrispenError `MODEL_UNSUPPORTED` if the copies exceed `copyBytes`. Errors that `load`
- *   throws are passed on.
+ * @throws CrispenError `MODEL_UNSUPPORTED` if the copies exceed `copyBytes`. Errors from `load`
+ *   are passed on.
  */
 export async function loadTensors(
   refs: ReadonlyMap<string, TensorRef>,

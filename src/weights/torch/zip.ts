@@ -68,9 +68,9 @@ export class ZipArchive {
 
   /**
    * Reads the directory. `unpackBytes` limits the total size of unpacked entries.
-   * @throws CrispenError `MODEL_CORRUPT` for a malformed directory, or for entries that are outside
-   *   the file, overlap or share a name; `MODEL_UNSUPPORTED` for encryption, compression methods
-   *   other than deflate, split archives and too many entries.
+   * @throws CrispenError `MODEL_CORRUPT` for a malformed directory, or for entries that overlap,
+   *   share a name or are outside the file; `MODEL_UNSUPPORTED` for encryption, split archives, too
+   *   many entries, or a compression method other than deflate.
    */
   constructor(bytes: Uint8Array, unpackBytes: number) {
     this.#bytes = bytes;

@@ -94,7 +94,7 @@ describe('the table', () => {
   });
 });
 
-/** Calls the function or upscaler method that `call` names, with the given options. */
+/** Calls the function or upscaler method whose name is `call`, with the given options. */
 function make(upscaler: Upscaler, { call, options }: WrongCall): unknown {
   const file = new Blob(['x']);
   switch (call) {

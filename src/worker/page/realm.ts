@@ -9,8 +9,8 @@ interface Class {
 
 /**
  * Returns whether a value is an instance of a platform class, even if the value comes from another
- * realm, such as an iframe. The function calls a getter of the class on the value: the getter
- * throws if the value is not an instance.
+ * realm, such as an iframe. The function applies one of the class's getters to the value. The
+ * getter throws if the value is not an instance.
  *
  * @param name the name of the class, which might not exist in this realm
  * @param property a property that this class, not a base class, defines with a getter

@@ -55,8 +55,8 @@ export interface EmitOptions {
   /** Chooses a variant for each convolution. By default, all convolutions use `plainConv`. */
   readonly conv?: ConvChoice | undefined;
   /**
-   * If given, the program converts the input's pixels to a map with values from 0 to `range`, and
-   * converts the resulting map to pixels.
+   * If given, the program converts the LR image's pixels to the network's input, whose values are
+   * from 0 to `range`. It also converts the network's output to pixels.
    */
   readonly image?: Pick<PixelFormat, 'range' | 'wide'> | undefined;
   /**

@@ -22,8 +22,8 @@ type Inset = readonly [first: number, last: number];
 
 /**
  * Returns the size of a map without its first and last rows and columns. The size is at least
- * 1 x 1, because a mean needs at least one pixel. A small tile can have no pixels left, but its own
- * means do not matter: all tiles of an image use the same means.
+ * 1 x 1, because a mean needs at least one pixel. If a small tile has no pixels left, that does no
+ * harm: all tiles of an image use the same means instead of their own.
  */
 const innerOf = ({ width, height }: Size, [first, last]: Inset): Size => ({
   width: Math.max(1, width - first - last),
