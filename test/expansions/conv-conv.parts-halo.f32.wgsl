@@ -79,8 +79,8 @@ const UPSAMPLE = 1u;
 // every branch of a switch, and one `exp()` can cost them as much time as the convolution itself.
 // LINEAR therefore replaces `activate` with a leaky ReLU, whose slope can also make it a ReLU or
 // the identity. SIGMOID replaces `activate` with a sigmoid, but only for `act0`. MULTIPLY, ADD and
-// PRELU each add the code of one operation to the epilogue. A layer runs only those operations that
-// `epilogue` in its uniform selects.
+// PRELU each add the code of one operation to the epilogue. A layer runs only the operations
+// selected by the field `epilogue` of its uniform.
 // The prelude (code that is put before this shader) defines PARTS, LINEAR, SIGMOID, MULTIPLY, ADD,
 // MIX and PRELU.
 
@@ -336,8 +336,8 @@ fn main(
     let base = block_within(part, i) * plane;
     workgroupBarrier();
     for (var p = index; p < HALO_PIXELS; p += WIDTH * HEIGHT) {
-      // The indices of rows above the map and of columns to its left wrap to huge numbers, so
-      // `halo_inside` is false for them.
+      // Row and column indices wrap around to huge numbers above the map and left of it, so
+      // `halo_inside` is false there.
       let halo_row = halo_top + p / HALO_WIDTH;
       let halo_col = halo_left + p % HALO_WIDTH;
       let halo_inside = halo_row < height && halo_col < width;

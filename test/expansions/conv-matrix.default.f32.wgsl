@@ -83,8 +83,8 @@ const ACTIVATION_PRELU = 8u;
 // every branch of a switch, and one `exp()` can cost them as much time as the convolution itself.
 // LINEAR therefore replaces `activate` with a leaky ReLU, whose slope can also make it a ReLU or
 // the identity. SIGMOID replaces `activate` with a sigmoid, but only for `act0`. MULTIPLY, ADD and
-// PRELU each add the code of one operation to the epilogue. A layer runs only those operations that
-// `epilogue` in its uniform selects.
+// PRELU each add the code of one operation to the epilogue. A layer runs only the operations
+// selected by the field `epilogue` of its uniform.
 // The prelude (code that is put before this shader) defines PARTS, LINEAR, SIGMOID, MULTIPLY, ADD,
 // MIX and PRELU.
 
@@ -256,8 +256,8 @@ fn main(
       let quad = n / SPAN_PIXELS;
       let pixel = n % SPAN_PIXELS;
       let block = chunk * QUADS + quad;
-      // The indices of rows above the map and of columns to its left wrap to huge numbers, so
-      // `inside` is false for them.
+      // Row and column indices wrap around to huge numbers above the map and left of it, so
+      // `inside` is false there.
       let row = top + pixel / SPAN - REACH;
       let col = left + pixel % SPAN - REACH;
       let inside = row < params.height && col < params.width && block < params.in_blocks;

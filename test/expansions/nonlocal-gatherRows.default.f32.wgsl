@@ -13,7 +13,7 @@ const BLOCKS = 8u;
 // One invocation copies 4 channels of one row. A workgroup has 4 x 16 invocations and copies up to
 // 16 channels of 16 rows. In the grid, `x` selects the channels, `y` selects the rows, and `z`
 // selects the round of clustering, `r`. The prelude (code that is put before this shader) defines
-// the type E4 and BLOCKS, the number of blocks of 4 channels.
+// the type E4 and the constant BLOCKS (the number of blocks of 4 channels).
 
 struct Params {
   length: u32,

@@ -5,9 +5,9 @@ const CHANNELS = 9u;
 const BLOCKS = 3u;
 const GATE = 3u;
 
-// Computes a softmax over the channels (keys) of each pixel, after the gate of adaptive attention
-// (arXiv 2203.03619). `a` contains the logits, and `b` contains the mask logits. The result is the
-// softmax of:
+// Applies the gate of adaptive attention (arXiv 2203.03619) to the logits of each pixel, then
+// computes a softmax over the channels (keys). `a` contains the logits, and `b` contains the mask
+// logits. The result is the softmax of:
 //   GATE_NONE     a
 //   GATE_ZERO     a where b > 0, otherwise 0
 //   GATE_EXCLUDE  a over the keys with b > 0; all other keys get zero

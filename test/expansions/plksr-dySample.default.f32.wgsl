@@ -15,9 +15,10 @@ const SUM = 3u;
 // The channels of `z` are divided into groups. If SUM is 0, each invocation computes one block of 4
 // channels at one pixel, and the third dimension of the grid selects the block. Otherwise, each
 // group has 4 channels, and each invocation adds up the samples of all groups at one pixel. It
-// stores this sum, with zeros from channel SUM on. Workgroups have 8 x 8 x 1 invocations. The
-// prelude (code that is put before this shader) defines E, E4, SCALE, GROUPS (the number of
-// groups), DEPTH (the number of channels per group), CHANNELS and SUM.
+// stores the first SUM channels of the result and fills the rest of the block with zeros.
+// Workgroups have 8 x 8 x 1 invocations. The prelude (code that is put before this shader) defines
+// E, E4, SCALE, GROUPS (the number of groups), DEPTH (the number of channels per group), CHANNELS
+// and SUM.
 
 // The uniform of kernels that process one feature map.
 

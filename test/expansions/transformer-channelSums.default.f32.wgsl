@@ -14,8 +14,8 @@ const PER_LANE = 4u;
 //   q[c] k[d]        for the channels c and d of each head, then
 //   q[c]^2, k[c]^2   for the channels of each head
 //   x        [..][H * W] vectors of 4 channels (Chw4c): CHANNELS queries, then CHANNELS keys
-//   partials [chunks][SUMS] f32. SUMS is a multiple of 4. The sums of head h start at index
-//            h * (DEPTH^2 + 2 * DEPTH) of a chunk.
+//   partials [chunks][SUMS] f32. SUMS is a multiple of 4. In each chunk, the sums of head h
+//            start at index h * (DEPTH^2 + 2 * DEPTH).
 // One workgroup of 256 invocations computes the sums of one head over a chunk of PIXELS consecutive
 // pixels. It loads STEP pixels at a time into workgroup memory. In the grid, `x` selects the chunk,
 // and `z` selects the head. If there are more than 65535 chunks, the grid has several rows (`y`) of
@@ -39,8 +39,9 @@ const_assert PER_LANE * 256u >= ALL;
 
 var<workgroup> memory: array<f32, 2u * DEPTH * STEP>;
 
-// Computes the head's sum with index `i` over the pixels in workgroup memory. The sums with indices
-// below PRODUCTS add up products of a query and a key. The other sums add up squares.
+// Computes one of the head's sums over the pixels in workgroup memory. `i` is the index of this
+// sum. The sums with indices below PRODUCTS add up products of a query and a key. The other sums
+// add up squares.
 fn step_sum(i: u32) -> f32 {
   var sum = 0.0;
   if i < ALL {

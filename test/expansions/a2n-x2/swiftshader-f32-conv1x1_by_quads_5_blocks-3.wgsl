@@ -81,8 +81,8 @@ const UPSAMPLE = 1u;
 // every branch of a switch, and one `exp()` can cost them as much time as the convolution itself.
 // LINEAR therefore replaces `activate` with a leaky ReLU, whose slope can also make it a ReLU or
 // the identity. SIGMOID replaces `activate` with a sigmoid, but only for `act0`. MULTIPLY, ADD and
-// PRELU each add the code of one operation to the epilogue. A layer runs only those operations that
-// `epilogue` in its uniform selects.
+// PRELU each add the code of one operation to the epilogue. A layer runs only the operations
+// selected by the field `epilogue` of its uniform.
 // The prelude (code that is put before this shader) defines PARTS, LINEAR, SIGMOID, MULTIPLY, ADD,
 // MIX and PRELU.
 
