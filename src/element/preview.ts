@@ -17,8 +17,8 @@ export interface PreviewOptions {
   /** Default: a new upscaler, which is created when an image needs it and destroyed by `detach`. */
   readonly upscaler?: Upscaler;
   /**
-   * The model or the scale for images that are smaller than the canvas. The default is the best
-   * photo model at x2. The model `auto` has the same meaning as for `Upscaler.upscale`.
+   * How images that are smaller than the canvas are enlarged. By default, the best photo model
+   * enlarges them at x2. The model `auto` has the same meaning as for `Upscaler.upscale`.
    */
   readonly request?: Pick<UpscaleRequest, 'model' | 'scale' | 'onProgress'>;
   /**

@@ -41,9 +41,9 @@ export const writtenFormat = (extension: string): OutputFormat | undefined =>
 export const DEPTH_NOTE = 'The 16-bit samples became 8-bit ones: only PNG keeps them.';
 
 /**
- * The options for reading with sharp. Because of `failOn: 'error'`, sharp accepts files for which a
- * decoder such as libjpeg only gives warnings. Browsers accept such files too. The limit on the
- * number of pixels is the same as in `openSource`.
+ * The options for reading with sharp. With `failOn: 'error'`, sharp rejects a file only if the
+ * decoder reports an error. Files that only cause warnings are accepted, as in browsers. The limit
+ * on the number of pixels is the same as in `openSource`.
  */
 const READ = { failOn: 'error', limitInputPixels: MAX_PIXELS } as const;
 

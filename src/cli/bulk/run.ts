@@ -349,8 +349,8 @@ async function listFrom(values: Values): Promise<string[]> {
 }
 
 /**
- * The typical number of bytes per pixel of a photo in each format. Other formats use
- * `UNCOMPRESSED`.
+ * The typical number of bytes per pixel of a photo in common formats. For all other formats,
+ * `UNCOMPRESSED` is used.
  */
 const BYTES_PER_PIXEL: Readonly<Record<string, number>> = {
   png: 2,

@@ -392,7 +392,7 @@ const STRIDED_CONV = contract(['x', 'weights', 'bias'], ['y'], REDUCED_WORDS);
 
 /**
  * The weights come from `packConvWeights` and the bias from `packBias`. The grid is `mapGrid(width,
- * height, blocks)` with the size and the number of blocks of the output map `y`.
+ * height, blocks)`, where the arguments describe the output map `y`.
  */
 export const stridedConvKernel = (
   { kernel, stride, cIn }: Record<'kernel' | 'stride' | 'cIn', number>,
