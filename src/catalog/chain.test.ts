@@ -10,7 +10,7 @@ describe('planChain', () => {
   it('takes the default models where none was chosen', () => {
     const chain = planChain(MODEL_FILES, image, { scale: 8 });
     expect(chain).toMatchObject({ size: { width: 800, height: 480 }, factor: 8 });
-    expect(ids(chain)).toEqual(['a2n-photo-x2', 'pan-photo-x4']);
+    expect(ids(chain)).toEqual(['a2n-photo-x2', 'a2n-photo-x4']);
   });
 
   it('keeps to the family of a shipped model, and to a model of the user’s own', () => {

@@ -84,8 +84,9 @@ export const MODEL_FILES: readonly ModelFile[] = [
     id: 'a2n-photo-x4',
     scale: 4,
     kind: 'photo',
+    best: true,
     bytes: 2_114_006,
-    sha256: 'fafbb985310e0203bf7b218e2002cc34e682dae303b1c8ce22cece0f6febdea5',
+    sha256: '97fe50f7897ca258a1a35c498587a8dd133aad80329f7011f1fc95917ec37ba3',
   }),
   model({
     id: 'pan-photo-x2',
@@ -113,7 +114,6 @@ export const MODEL_FILES: readonly ModelFile[] = [
     network: 'pan',
     scale: 4,
     kind: 'photo',
-    best: true,
     fast: true,
     inputRange: 1,
     bytes: 560_126,

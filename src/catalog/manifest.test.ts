@@ -101,7 +101,7 @@ test('finds models by id and by scale', () => {
   expect([2, 3, 4].map((scale) => defaultModel(scale).id)).toEqual([
     'a2n-photo-x2',
     'pan-photo-x3',
-    'pan-photo-x4',
+    'a2n-photo-x4',
   ]);
   expect([2, 3, 4].map((scale) => defaultModel(scale, 'fast').id)).toEqual([
     'pan-photo-x2',

@@ -36,7 +36,7 @@ it.each<[number, string[]]>([
   [1, ['mine']],
   [0.5, ['mine']],
   [2, ['mine', 'a2n-photo-x2']],
-  [8, ['mine', 'a2n-photo-x2', 'pan-photo-x4']],
+  [8, ['mine', 'a2n-photo-x2', 'a2n-photo-x4']],
 ])('a model that restores, by %f: %j', (factor, expected) => {
   expect(modelsAfter(MODEL_FILES, factor, { id: 'mine', scale: 1 }).map(({ id }) => id)).toEqual(
     expected,

@@ -88,7 +88,7 @@ it('restores first and enlarges then', () => {
   const added = { id: own[0].id, scale: 1 };
   for (const [chosen, wish, size, after] of [
     [link, { scale: 2 }, [20, 14], ['a2n-photo-x2']],
-    [link, { width: 80 }, [80, 56], ['a2n-photo-x2', 'pan-photo-x4']],
+    [link, { width: 80 }, [80, 56], ['a2n-photo-x2', 'a2n-photo-x4']],
     [link, { scale: 0.5 }, [5, 4], []],
     [added, { scale: 3 }, [30, 21], ['pan-photo-x3']],
     [added, null, [10, 7], []],
