@@ -127,7 +127,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
     fast: true,
     f16: false,
     bytes: 2_114_006,
-    sha256: '13194185db4bc7ee4b0b7cb30ea99f360bf8d9430d0ec107d002ba6186e9ecc2',
+    sha256: '74ee2abe9270aea7d9a6b4eb59777d502309e5e613c108278a5b517ece7cc90a',
   }),
   model({
     id: 'a2nm-x2',
