@@ -31,6 +31,13 @@ it.each([
   expect(() => halve(new Map([['a', tensor]]))).toThrow(message);
 });
 
+it('f64 values can be in a part of a Node Buffer, at any offset', () => {
+  const file = Buffer.concat([Buffer.alloc(3), Buffer.from(f64(0.5, -2).bytes), Buffer.alloc(5)]);
+  const tensor: Tensor = { ...f64(0.5, -2), bytes: file.subarray(3, 19) };
+  const halved = halve(new Map([['a', tensor]])).get('a');
+  expect([...toFloat32(halved as Tensor)]).toEqual([0.5, -2]);
+});
+
 it('infinities and NaN are kept', () => {
   for (const tensor of [f32(1 / 0, -1 / 0, Number.NaN), f64(1 / 0, -1 / 0, Number.NaN)]) {
     const halved = halve(new Map([['a', tensor]])).get('a');

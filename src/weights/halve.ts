@@ -36,5 +36,7 @@ export function halve(tensors: TensorMap): TensorMap {
 }
 
 function f64Values({ bytes }: Tensor): Float64Array {
-  return new Float64Array(bytes.slice().buffer);
+  // The bytes are copied, because they might not start at a multiple of 8. The method `slice` of a
+  // Node Buffer would not copy them.
+  return new Float64Array(new Uint8Array(bytes).buffer);
 }
