@@ -96,6 +96,18 @@ test('builds a network of the sizes that a file has', async () => {
   expect(network.graph.weights.some(({ name }) => name.startsWith('AAB_trunk.2.'))).toBe(false);
 });
 
+test.each([2, 3, 4])(
+  'the fast photo model for x%i is at most 0.15 dB below the best one',
+  (scale) => {
+    const [best, fast] = (['best', 'fast'] as const).map((speed) => {
+      const { id } = defaultModel(scale, speed);
+      return MODELS.find((entry) => entry.id === id)?.quality;
+    });
+    expect(fast?.set5).toBeGreaterThan((best?.set5 ?? Number.NaN) - 0.15);
+    expect(fast?.set14).toBeGreaterThan((best?.set14 ?? Number.NaN) - 0.15);
+  },
+);
+
 test('finds models by id and by scale', () => {
   expect(findModel('a2n-x3').scale).toBe(3);
   expect([2, 3, 4].map((scale) => defaultModel(scale).id)).toEqual([
