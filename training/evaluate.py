@@ -31,7 +31,7 @@ def opened(path: str, recipe: dict | None = None) -> tuple[torch.nn.Module, dict
     if recipe is None:
         with open(os.path.join(os.path.dirname(path), "run.json")) as file:
             recipe = json.load(file)
-    sizes = {k: recipe[k] for k in ("features", "blocks") if recipe.get(k)}
+    sizes = networks.sizes(recipe)
     network = networks.create(recipe["network"], recipe["scale"], **sizes).eval()
     missing = tensors.fill(network, tensors.load(path))
     if missing:

@@ -16,6 +16,7 @@ import shutil
 import torch
 
 import evaluate
+import networks
 
 
 def main() -> None:
@@ -31,7 +32,7 @@ def main() -> None:
     shutil.copyfile(source, target)
     with open(target, "rb") as file:
         content = file.read()
-    sizes = {k: recipe[k] for k in ("features", "blocks") if recipe.get(k)}
+    sizes = {"upsamplerFeatures" if k == "width" else k: n for k, n in networks.sizes(recipe).items()}
     task = {"jpeg": "dejpeg", "denoise": "denoise"}.get(recipe["task"], "upscale")
     figures = {"set5": None, "set14": None}
     worse = {"dejpeg": {"jpeg": 20}, "denoise": {"noise": 25}}.get(task)

@@ -678,6 +678,11 @@ NETWORKS = {
 }
 
 
+def sizes(recipe: dict) -> dict[str, int]:
+    """Returns the arguments of `create` that a recipe (run.json) or command line names."""
+    return {k: recipe[k] for k in ("features", "width", "blocks") if recipe.get(k)}
+
+
 def create(name: str, scale: int, **sizes) -> nn.Module:
     """Creates a network with random weights. `sizes` are keyword arguments of its constructor."""
     if name not in NETWORKS:

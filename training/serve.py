@@ -44,7 +44,12 @@ def sizes(weights: dict[str, torch.Tensor]) -> dict[str, int]:
         }
     if "block0.res_end.weight" in weights:
         return {"features": weights["input.weight"].shape[0], "blocks": count(weights, r"block(\d+)\.")}
-    return {"features": weights["conv_first.weight"].shape[0], "blocks": count(weights, r"\w+_trunk\.(\d+)\.")}
+    return {
+        "features": weights["conv_first.weight"].shape[0],
+        # At scale 1, there is no upsampler.
+        **({"width": weights["upconv1.weight"].shape[0]} if "upconv1.weight" in weights else {}),
+        "blocks": count(weights, r"\w+_trunk\.(\d+)\."),
+    }
 
 
 # Only LCoAN's first group searches for the pattern, so files may lack the search tensors of the

@@ -22,6 +22,7 @@ import evaluate
 import jpeg
 import leaves
 import mean
+import narrow
 import networks
 import perceptual
 import photos
@@ -205,6 +206,25 @@ class Mean(unittest.TestCase):
         self.assertEqual(mean.mean(a, b, 0.25)["w"].tolist(), [1.5, 1.0])
         with self.assertRaisesRegex(ValueError, "different networks"):
             mean.mean(a, {"w": torch.zeros(3)}, 0.5)
+
+
+class Narrow(unittest.TestCase):
+    def test_drops_channels_that_never_change_and_keeps_the_output(self):
+        for name, scale in (("pan", 4), ("a2n", 3)):
+            torch.manual_seed(3)
+            wide = networks.create(name, scale, features=6, width=5, blocks=1).eval()
+            with torch.no_grad():
+                for stage in range(1, 3 if scale == 4 else 2):
+                    # Channels 1 and 3 have the same value everywhere.
+                    for layer in (f"upconv{stage}", f"att{stage}.conv", f"HRconv{stage}"):
+                        wide.get_submodule(layer).weight[[1, 3]] = 0
+            x = torch.rand(2, 3, 12, 10) * wide.input_range
+            small = networks.create(name, scale, features=6, width=3, blocks=1).eval()
+            self.assertEqual(tensors.fill(small, narrow.narrow(wide, x, 3)), [])
+            with torch.no_grad():
+                apart = (wide(x) - small(x)).abs()
+            # Beyond the edges, all channels are 0, so there they do change.
+            self.assertLess(apart[..., 8:-8, 8:-8].max().item(), 1e-6 * wide.input_range, name)
 
 
 class Tasks(unittest.TestCase):

@@ -39,6 +39,7 @@ def arguments(given: list[str] | None) -> argparse.Namespace:
     p.add_argument("--stop", type=int, default=math.inf, help="stop this call at this step; the schedule stays")
     p.add_argument("--init", help="a safetensors file to start from; what fits is taken")
     p.add_argument("--features", type=int, help="channels of the trunk")
+    p.add_argument("--width", type=int, help="channels of the upsampler, in PAN and A2N")
     p.add_argument("--blocks", type=int)
     p.add_argument("--rate", type=float, default=1e-3, help="peak learning rate; cosine decay")
     p.add_argument("--loss", default="l1", choices=LOSSES, help="l2 is for a last stage: PSNR counts squares")
@@ -84,7 +85,7 @@ class Run:
         self.a = a
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         torch.manual_seed(a.seed)
-        sizes = {k: v for k, v in (("features", a.features), ("blocks", a.blocks)) if v}
+        sizes = networks.sizes(vars(a))
         network = networks.create(a.network, a.scale, **sizes)
         if a.init:
             fresh = tensors.fill(network, tensors.load(a.init))

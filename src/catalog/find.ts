@@ -30,10 +30,11 @@ export interface ModelFile {
   /** Whether this is the fastest shipped model of its kind and scale. */
   readonly fast: boolean;
   /**
-   * `features` and `blocks` are options for `createNetwork`. They are set only if they differ from
-   * the family's defaults.
+   * `features`, `upsamplerFeatures` and `blocks` are options for `createNetwork`. They are set only
+   * if they differ from the family's defaults.
    */
   readonly features?: number;
+  readonly upsamplerFeatures?: number;
   readonly blocks?: number;
   /** LCoAN only: the number of groups. Each group has residual blocks and attention. */
   readonly groups?: number;
