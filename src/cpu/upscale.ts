@@ -76,17 +76,13 @@ export async function upscaleStrips(
   meter.finish();
   const tile = largestSource(strips);
   return {
-    backend: 'cpu',
+    ...model.report,
     milliseconds: performance.now() - started,
     tiles: tiles.length,
     tileSize: [tile.width, tile.height],
     statistics,
     approximate: cut.approximate && !whole && tiles.length > 1,
-    gpuBytes: 0,
-    dispatches: 0,
-    precision: 'f32',
     threads: Math.max(threads, model.threads),
-    ...(model.slow && { slow: true }),
   };
 }
 
@@ -223,18 +219,20 @@ async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promis
       const region = run.region(source);
       const [x, y] = [core.x - source.x, core.y - source.y];
       const offset = ((core.y - strip.y) * width + core.x) * scale * 4;
-      const band = pooling && {
-        // The padding rows above the image belong to the first band, and those below it to the
-        // last.
-        from: index ? y : 0,
-        to: index + 1 < strips.length ? y + core.height : source.height,
-        combine: pooling.combine(index),
-      };
+      const band = pooling
+        ? {
+            // The padding rows above the image belong to the first band, and those below it to the
+            // last.
+            from: index ? y : 0,
+            to: index + 1 < strips.length ? y + core.height : source.height,
+            combine: pooling.combine(index),
+          }
+        : undefined;
       const finite = await runner.run(
         region,
         source,
         { core: { ...core, x, y }, to: { data, offset, width } },
-        { signal: stop.signal, onWork, means: { given, ...(band && { band }) } },
+        { signal: stop.signal, onWork, means: { given, band } },
       );
       if (!finite) throw nonFinite();
       open[index].left--;
@@ -259,17 +257,15 @@ export async function upscale<T extends RgbaImage>(
   image: T,
   options: UpscaleOptions = {},
 ): Promise<UpscaleResult<T>> {
-  const strips: Strip[] = [];
+  const { scale } = model.network;
+  const [width, height] = [image.width * scale, image.height * scale];
+  let data: RgbaImage['data'] | undefined;
   const report = await upscaleStrips(model, image, options, (strip) => {
-    strips.push(strip);
+    if (strip.height === height) data = strip.data;
+    else {
+      data ??= samplesOf(depthOf(image), width * height);
+      data.set(strip.data, strip.y * width * 4);
+    }
   });
-  const [first] = strips;
-  const { width } = first;
-  if (strips.length === 1) {
-    return { image: { width, height: first.height, data: first.data } as unknown as T, report };
-  }
-  const height = image.height * model.network.scale;
-  const data = new (first.data.constructor as Uint8ClampedArrayConstructor)(width * height * 4);
-  for (const strip of strips) data.set(strip.data, strip.y * width * 4);
   return { image: { width, height, data } as unknown as T, report };
 }
