@@ -65,10 +65,9 @@ class TileThread {
 
   runner(run: number, scale: number): TileRunner {
     return {
-      run: async (source, size, { core, to }, options = {}) => {
-        const { signal, onWork, means: { given, band } = {} } = options;
+      run: async (source, size, { core, to }, { signal, onWork, means: { given, band } = {} }) => {
         throwIfAborted(signal);
-        const rows = band ? { from: band.from, to: band.to } : null;
+        const rows = band && { from: band.from, to: band.to };
         const cancel = () => this.send({ cancel: true });
         signal?.addEventListener('abort', cancel);
         try {
