@@ -81,7 +81,7 @@ export async function upscaleStrips(
     tiles: tiles.length,
     tileSize: [tile.width, tile.height],
     statistics,
-    approximate: cut.approximate && !whole && tiles.length > 1,
+    approximate: cut.approximate && tiles.length > 1,
     threads: Math.max(threads, model.threads),
   };
 }
@@ -182,40 +182,35 @@ async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promis
     pooling?.fail(error);
     wake();
   };
-  /** The pixels of each strip, and the number of its tiles that are not finished yet. */
-  const open = strips.map(({ tiles }) => ({
+  /** The strips with their pixels and the number of tiles that are not finished yet. */
+  const open = strips.map((strip) => ({
+    ...strip,
     data: null as RgbaImage['data'] | null,
-    left: tiles.length,
+    left: strip.tiles.length,
   }));
   let delivered = 0;
   let delivering = Promise.resolve();
   const deliver = () => {
     delivering = delivering.then(async () => {
-      for (; delivered < strips.length && open[delivered].left === 0; delivered++) {
-        const { y, height } = strips[delivered];
-        const { data } = open[delivered];
+      for (; open[delivered]?.left === 0; delivered++) {
+        const { y, height, data } = open[delivered];
         open[delivered].data = null;
-        await sink({ width, height: height * scale, data, y: y * scale } as Strip);
+        throwIfAborted(stop.signal);
+        await run.sink({ width, height: height * scale, data, y: y * scale } as Strip);
       }
     });
     return delivering;
   };
-  const sink = async (strip: Strip) => {
-    throwIfAborted(stop.signal);
-    await run.sink(strip);
-  };
-  const queue = strips.flatMap(({ tiles }, index) => tiles.map((tile) => ({ tile, index })));
+  const queue = open.flatMap((strip, index) =>
+    strip.tiles.map((tile) => ({ ...tile, strip, index })),
+  );
   let next = 0;
   const work = async (runner: TileRunner) => {
     while (next < queue.length && !stop.signal.aborted) {
-      const {
-        tile: { core, source },
-        index,
-      } = queue[next++];
+      const { core, source, strip, index } = queue[next++];
       while (index - delivered >= threads && !stop.signal.aborted) await change();
-      const strip = strips[index];
-      open[index].data ??= samplesOf(depthOf(image), width * strip.height * scale);
-      const data = open[index].data;
+      strip.data ??= samplesOf(depthOf(image), width * strip.height * scale);
+      const { data } = strip;
       const region = run.region(source);
       const [x, y] = [core.x - source.x, core.y - source.y];
       const offset = ((core.y - strip.y) * width + core.x) * scale * 4;
@@ -235,7 +230,7 @@ async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promis
         { signal: stop.signal, onWork, means: { given, band } },
       );
       if (!finite) throw nonFinite();
-      open[index].left--;
+      strip.left--;
       await deliver();
       wake();
     }
