@@ -38,13 +38,13 @@ const OTHERS: {
 } = {
   pointwise: emitAnyPointwise,
   prelu: ({ reads, writes, weight }, constants, graph) =>
-    pointwiseOf(constants, channelsOf(graph, writes.y), {
+    pointwiseOf(constants, graph, {
       a: reads.inputs[0],
       y: writes.y,
       slopes: constants.perChannel(weight),
     }),
   affine: ({ name, reads, writes, scale, shift }, constants, graph) =>
-    pointwiseOf(constants, channelsOf(graph, writes.y), {
+    pointwiseOf(constants, graph, {
       a: reads.inputs[0],
       y: writes.y,
       scale: constants.perChannel(`${name}:scale`, scale),
@@ -82,7 +82,7 @@ const OTHERS: {
   depthwise: null,
   layerNorm: null,
   scaleChannels: ({ reads, writes }, constants, graph) =>
-    pointwiseOf(constants, channelsOf(graph, writes.y), {
+    pointwiseOf(constants, graph, {
       a: reads.inputs[0],
       y: writes.y,
       scale: (place) => place.vector(reads.inputs[1]),
@@ -201,7 +201,7 @@ function emitGroupAffine(
   const [x, vector] = reads.inputs;
   const channels = channelsOf(graph, x);
   const bytes = pixelBytes(channels);
-  const { tasks } = pointwiseOf(constants, channels, {
+  const { tasks } = pointwiseOf(constants, graph, {
     a: x,
     y: writes.y,
     scale: ({ scratch }) => scratch,

@@ -14,7 +14,7 @@ export function emitPointwise(
   graph: Graph,
 ): Emission {
   const { a, b, w } = reads;
-  return pointwiseOf(constants, channelsOf(graph, a), {
+  return pointwiseOf(constants, graph, {
     a,
     y: writes.y,
     act1: activation,
@@ -112,8 +112,8 @@ export function pointwiseRecord(constants: Constants, channels: number, spec: Po
   };
 }
 
-export function pointwiseOf(constants: Constants, channels: number, spec: PointwiseSpec): Emission {
-  const write = pointwiseRecord(constants, channels, spec);
+export function pointwiseOf(constants: Constants, graph: Graph, spec: PointwiseSpec): Emission {
+  const write = pointwiseRecord(constants, channelsOf(graph, spec.y), spec);
   return {
     tasks: (place) => [
       { fn: 'pointwise', record: write(place, ALL_PIXELS), rows: place.map(spec.y).height },

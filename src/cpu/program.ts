@@ -83,9 +83,9 @@ export class Compiled {
   /**
    * Plans the steps for LR images of the given size, and the memory layout of values and function
    * arguments.
-   * @param count the number of ops to include, starting with the first; default: all
+   * @param count the number of ops to include, starting with the first
    */
-  program(size: Size, count = this.fused.ops.length): Program {
+  program(size: Size, count: number): Program {
     const { graph, inputs } = this.fused;
     const ops = this.fused.ops.slice(0, count);
     const mapSize = (id: ValueId): MapSize => {
@@ -101,13 +101,10 @@ export class Compiled {
     const lives = [...lifetimes({ graph, ops, inputs }, this.#keep)];
     const scratch = ops.map((op, i) => {
       const bytes = this.#emissions[i].scratch?.(mapSize(readsOf(op)[0])) ?? 0;
-      return { bytes, first: i, last: i };
+      return { bytes: aligned(bytes), first: i, last: i };
     });
-    const wanted = [
-      ...lives.map(([id, life]) => ({ bytes: bytesOf(id), ...life })),
-      ...scratch,
-    ].map((life) => ({ ...life, bytes: aligned(life.bytes) }));
-    const { slotOf, slotBytes } = planMemory(wanted);
+    const values = lives.map(([id, life]) => ({ bytes: aligned(bytesOf(id)), ...life }));
+    const { slotOf, slotBytes } = planMemory([...values, ...scratch]);
     let end = this.start;
     const starts = slotBytes.map((bytes) => {
       const start = end;
