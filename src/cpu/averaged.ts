@@ -56,16 +56,11 @@ export async function upscaleAveraged(
   meter.finish();
   const [{ width, height }] = rects;
   return {
-    backend: 'cpu',
+    ...model.report,
     milliseconds: performance.now() - started,
     tiles: rects.length,
     tileSize: [width, height],
     statistics: 'exact',
     approximate: false,
-    gpuBytes: 0,
-    dispatches: 0,
-    precision: 'f32',
-    threads: model.threads,
-    ...(model.slow && { slow: true }),
   };
 }

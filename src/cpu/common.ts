@@ -8,9 +8,9 @@ import {
 } from '../kernels/vector/vector.reference.ts';
 import type { Constants } from './constants.ts';
 import { emitConv } from './conv.ts';
-import { channelsOf, padded } from './layout.ts';
+import { pixelAt, pixelBytes } from './layout.ts';
 import { emitPointwise } from './pointwise.ts';
-import { type Emission, type HostTask, meansOf, type RowSums } from './tasks.ts';
+import { type Emission, type HostTask, meansOf, type RowSums, type Vector } from './tasks.ts';
 
 export type Emitter<K extends FusedOp['op'] = FusedOp['op']> = (
   op: FusedOpOf<K>,
@@ -39,6 +39,8 @@ export const COMMON = {
     });
   },
 } satisfies { readonly [K in FusedOp['op']]?: Emitter<K> };
+
+export const commonOf = ({ op }: FusedOp) => COMMON[op as CommonOp] as Emitter;
 
 /**
  * Ops that compute means over the image. If the image is a tile of a larger image, the caller can
@@ -82,45 +84,58 @@ function emitBilinear({ reads, writes, scale }: FusedOpOf<'bilinear'>): Emission
   };
 }
 
+type Pooling = Pick<FusedOpOf<'dynamicWeights'>, 'reads' | 'writes'> & {
+  readonly inset?: FusedOpOf<'globalAveragePool'>['inset'];
+};
+
 /**
  * Emits a pooling op. A WebAssembly function sums the pixels of each row. A host task then computes
  * the mean of each channel and passes the means to `then`, which runs the vector ops that follow.
+ * The option `inset` excludes rows and columns at the map's edges.
  */
 export function emitPool(
-  { reads, writes }: Pick<FusedOpOf<'dynamicWeights'>, 'reads' | 'writes'>,
+  { reads, writes, inset: [first, last] = [0, 0] }: Pooling,
   graph: Graph,
-  then: (mean: Float32Array<ArrayBuffer>) => Float32Array,
+  then: (mean: Vector) => Float32Array = (mean) => mean,
 ): Emission {
-  const channels = channelsOf(graph, reads.x);
-  const { scale } = mapOf(graph.nodes[reads.x].shape, graph.nodes[reads.x].name);
+  const { channels, scale } = mapOf(graph.nodes[reads.x].shape, graph.nodes[reads.x].name);
   return {
-    scratch: ({ height }) => height * padded(channels) * 4,
+    scratch: ({ height }) => height * pixelBytes(channels),
     tasks: (place) => {
-      const x = place.map(reads.x);
+      const map = place.map(reads.x);
+      const { row, pixel } = map;
+      // A small tile can consist only of excluded rows and columns, so the width and height that
+      // remain are clamped to at least 1. The means of such a tile are not used, because tiles
+      // receive means that were computed beforehand.
+      const [width, height] = [map.width, map.height].map((side) =>
+        Math.max(1, side - first - last),
+      );
       const [to, { scratch }] = [place.vector(writes.y), place];
       const record = place.record('sums', {
-        x: x.address,
-        xRow: x.row,
+        x: pixelAt(map, first, first),
+        xRow: row,
         y: scratch,
-        width: x.width,
-        channelBytes: x.pixel,
+        width,
+        channelBytes: pixel,
       });
       const sumsOf = (floats: Float32Array, from: number, to: number): RowSums => ({
-        data: floats.slice((scratch + from * x.pixel) / 4, (scratch + to * x.pixel) / 4),
-        stride: x.pixel / 4,
-        width: x.width,
+        data: floats.slice((scratch + from * pixel) / 4, (scratch + to * pixel) / 4),
+        stride: pixel / 4,
+        width,
         channels,
       });
+      /** Converts the index of an LR row to that of a row that counts. */
+      const within = (lr: number) => Math.min(height, Math.max(0, lr * scale - first));
       const finish: HostTask = async (floats, { means: { given, found, band } }) => {
         const mean =
           given?.get(writes.y) ??
           (band
-            ? await band.combine(writes.y, sumsOf(floats, band.from * scale, band.to * scale))
-            : meansOf([sumsOf(floats, 0, x.height)]));
+            ? await band.combine(writes.y, sumsOf(floats, within(band.from), within(band.to)))
+            : meansOf([sumsOf(floats, 0, height)]));
         found?.set(writes.y, mean);
         floats.set(then(mean), to / 4);
       };
-      return [{ fn: 'sums', record, rows: x.height }, finish];
+      return [{ fn: 'sums', record, rows: height }, finish];
     },
   };
 }

@@ -54,11 +54,11 @@ export class Constants {
 
   /**
    * Returns the address of an array that contains one value per channel, and zeros for padding
-   * channels.
+   * channels. By default, `key` is the name of a weight that contains the values.
    */
-  perChannel(key: string, values: () => ArrayLike<number>): number {
+  perChannel(key: string, values?: readonly number[]): number {
     return this.address(key, () => {
-      const given = values();
+      const given = values ?? this.weight(key);
       const data = new Float32Array(padded(given.length));
       data.set(given);
       return data;

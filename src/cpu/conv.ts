@@ -21,31 +21,36 @@ import {
 export function emitConv(op: ConvOp, constants: Constants, graph: Graph): Emission {
   const { reads, writes, cOut, bias, act0, act1, factor } = op;
   const parts = reads.x.map((id) => channelsOf(graph, id));
+  const slope = slopeOf(act0) ?? 1;
   const slopes =
     act0?.fn === 'prelu'
-      ? constants.perChannel(act0.slopes, () => constants.weight(act0.slopes))
-      : slopeOf(act0) === null || slopeOf(act0) === 1
+      ? constants.perChannel(act0.slopes)
+      : slope === 1
         ? 0
-        : constants.repeated(slopeOf(act0) ?? 1, cOut);
+        : constants.repeated(slope, cOut);
   const kind0 = act0?.fn === 'prelu' ? KINDS.slope : kindOf(act0);
-  const biases =
-    bias === null
-      ? constants.repeated(0, cOut)
-      : constants.perChannel(bias, () => constants.weight(bias));
-  const plain = kind0 === KINDS.slope && act1 === null && factor === 1;
-  const bare = plain && reads.multiplier === null && reads.addend === null;
-  const epilogue = bare
-    ? null
-    : pointwiseRecord(constants, cOut, {
-        a: writes.y,
-        y: writes.y,
-        m: reads.multiplier,
-        r: reads.addend,
-        kind0,
-        act1,
-        factorA: factor,
-      });
-  const shared: Shared = { parts, slopes, bias: biases, epilogue: epilogue ?? (() => 0) };
+  const isPlain =
+    kind0 === KINDS.slope &&
+    act1 === null &&
+    factor === 1 &&
+    reads.multiplier === null &&
+    reads.addend === null;
+  const shared: Shared = {
+    parts,
+    slopes,
+    bias: bias === null ? constants.repeated(0, cOut) : constants.perChannel(bias),
+    epilogue: isPlain
+      ? () => 0
+      : pointwiseRecord(constants, cOut, {
+          a: writes.y,
+          y: writes.y,
+          m: reads.multiplier,
+          r: reads.addend,
+          kind0,
+          act1,
+          factorA: factor,
+        }),
+  };
   return byTiles(op) && !constants.exact
     ? emitTiles(op, constants, shared)
     : emitRuns(op, constants, shared);

@@ -114,20 +114,19 @@ async function probe(
   const fill = (floats: Float32Array, { address, row }: MapView) => {
     for (let i = 0; i < (side * row) / 4; i++) floats[address / 4 + i] = Math.sin(i);
   };
-  const times: number[] = [];
-  const once = async () => {
+  const once = async (): Promise<number> => {
     let spent = 0;
     const onStep = (_: unknown, milliseconds: number) => {
       spent += milliseconds;
     };
     await model.compute({ width: side, height: side }, fill, { onStep });
-    times.push(spent);
+    return spent;
   };
   // The first three runs do not count, because they include compiling code and starting threads.
   for (let i = 0; i < 3; i++) await once();
-  times.length = 0;
+  const times: number[] = [];
   const until = performance.now() + ms;
-  do await once();
+  do times.push(await once());
   while (performance.now() < until || times.length < 5);
   const middle = times.sort((a, b) => a - b)[times.length >> 1];
   const mean = times.reduce((a, b) => a + b) / times.length;
@@ -148,7 +147,9 @@ export async function estimateMilliseconds(
   { perMultiplyAdd, perValue }: Speed,
   teamed = 1,
 ): Promise<number> {
-  checkSize(width, height);
+  if (![width, height].every((side) => Number.isInteger(side) && side > 0)) {
+    throw new CrispenError('INVALID_INPUT', `Sides are positive integers, not ${width},${height}.`);
+  }
   const { graph, scale } = network;
   const { multiplyAdds, values, slow } = await workOf(graph);
   const pixels = PIXEL_VALUES * (1 + scale ** 2);
@@ -181,9 +182,4 @@ async function shareOf(network: Network, size: Size, threads: number): Promise<n
   if (approximate) return 1;
   const heights = Array.from({ length: threads }, (_, i) => largestSource(bands(i + 1)).height);
   return Math.min(...heights) / size.height;
-}
-
-function checkSize(...sides: readonly number[]): void {
-  if (sides.every((side) => Number.isInteger(side) && side > 0)) return;
-  throw new CrispenError('INVALID_INPUT', `Sides are positive integers, not ${sides}.`);
 }

@@ -1,4 +1,5 @@
 import type { ValueId } from '../engine/compile/fused.ts';
+import type { Size } from '../geometry.ts';
 import type { Graph } from '../graph/graph.ts';
 import { mapOf, vectorOf } from '../graph/shape.ts';
 
@@ -9,13 +10,14 @@ import { mapOf, vectorOf } from '../graph/shape.ts';
  * share one column, because the pixel after the end of a row is also the pixel before the next row.
  */
 
+export interface MapSize extends Size {
+  readonly channels: number;
+}
+
 /** A feature map in memory. Addresses and distances are in bytes. */
-export interface MapView {
+export interface MapView extends MapSize {
   /** The address of pixel (0, 0). */
   readonly address: number;
-  readonly width: number;
-  readonly height: number;
-  readonly channels: number;
   /** The distance from a pixel to the next pixel. */
   readonly pixel: number;
   /** The distance from a row to the next row. */
@@ -25,20 +27,19 @@ export interface MapView {
 /** Returns the number of channels including padding. */
 export const padded = (channels: number): number => Math.ceil(channels / 4) * 4;
 
-const pixelBytes = (channels: number): number => padded(channels) * 4;
-const rowBytes = (channels: number, width: number): number => (width + 1) * pixelBytes(channels);
+export const pixelBytes = (channels: number): number => padded(channels) * 4;
 
 /**
  * Returns the size in bytes of a map with its border and one extra pixel. If the width is odd,
  * Winograd convolutions read this pixel, which follows the last pixel of the border.
  */
-export const mapBytes = (channels: number, width: number, height: number): number =>
-  (height + 2) * rowBytes(channels, width) + 2 * pixelBytes(channels);
+export const mapBytes = ({ channels, width, height }: MapSize): number =>
+  ((height + 2) * (width + 1) + 2) * pixelBytes(channels);
 
 /** Returns the map whose border begins at `start`. */
-export function mapAt(start: number, channels: number, width: number, height: number): MapView {
+export function mapAt(start: number, { channels, width, height }: MapSize): MapView {
   const pixel = pixelBytes(channels);
-  const row = rowBytes(channels, width);
+  const row = (width + 1) * pixel;
   return { address: start + row + pixel, width, height, channels, pixel, row };
 }
 

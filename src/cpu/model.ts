@@ -14,7 +14,7 @@ import { type Packing, pack, unpack } from './pixels.ts';
 import { activates } from './pointwise.ts';
 import { Compiled, type Program } from './program.ts';
 import { onThisThread, type RunChoice, type RunRows, runProgram } from './runner.ts';
-import type { Places } from './tasks.ts';
+import type { Places, Vector } from './tasks.ts';
 import type { TileRunner } from './tiles.ts';
 
 /** The options for loading a model. */
@@ -79,12 +79,12 @@ export class CpuModel {
     tensors: TensorMap,
     options: ModelOptions = {},
   ): Promise<CpuModel> {
-    const { module: given, crew, keep, fuse: level = 'ops', exact } = options;
+    const { module: given, crew, keep = new Set(), fuse: level = 'ops', exact } = options;
     const { graph } = network;
     const constants = new Constants(bindWeights(graph, tensors), exact);
-    const fused = fuse(graph, { fuse: level, ...(keep && { keep }), image: {}, activates });
+    const fused = fuse(graph, { fuse: level, keep, image: {}, activates });
     const emitters = await emittersFor(fused);
-    const compiled = new Compiled(fused, emitters, constants, keep, crew?.threads);
+    const compiled = new Compiled(fused, emitters, constants, keep, crew?.threads ?? 1);
     const shared = crew !== undefined;
     const memory = makeMemory(constants.end, shared);
     constants.write(memory.buffer);
@@ -100,6 +100,18 @@ export class CpuModel {
    */
   get slow(): boolean {
     return this.#compiled.slow;
+  }
+
+  /** The part of a job's report that does not depend on the image. */
+  get report() {
+    return {
+      backend: 'cpu',
+      gpuBytes: 0,
+      dispatches: 0,
+      precision: 'f32',
+      threads: this.threads,
+      ...(this.slow && { slow: true }),
+    } as const;
   }
 
   /** The size of the model's memory in bytes. */
@@ -140,11 +152,9 @@ export class CpuModel {
     image: RgbaImage,
     size: Size,
     options: Pick<RunChoice, 'signal' | 'onWork'>,
-  ): Promise<ReadonlyMap<ValueId, Float32Array<ArrayBuffer>>> {
-    const found = new Map<ValueId, Float32Array<ArrayBuffer>>();
-    const fill = (floats: Float32Array, map: MapView) =>
-      unpack(floats, map, image, this.network.inputRange);
-    await this.compute(size, fill, { ...options, means: { found } }, 'pooling');
+  ): Promise<ReadonlyMap<ValueId, Vector>> {
+    const found = new Map<ValueId, Vector>();
+    await this.compute(size, this.#fill(image), { ...options, means: { found } }, 'pooling');
     return found;
   }
 
@@ -163,8 +173,7 @@ export class CpuModel {
     options: RunChoice = {},
   ): Promise<boolean> {
     const { graph, scale, inputRange } = this.network;
-    const fill = (floats: Float32Array, map: MapView) => unpack(floats, map, source, inputRange);
-    const { floats, places } = await this.compute(size, fill, options);
+    const { floats, places } = await this.compute(size, this.#fill(source), options);
     const map = places.map(graph.output);
     const finite = pack(floats, map, inputRange, { ...packing, source, scale });
     // Non-finite values can remain in memory, and the next run might use their addresses for
@@ -189,6 +198,12 @@ export class CpuModel {
     fill(floats, program.places.map(this.#compiled.fused.inputs[0]));
     await runProgram(program, { ...options, floats, rows: this.#rows(), threads: this.threads });
     return { floats, places: program.places };
+  }
+
+  /** Returns a function that writes an image's pixels to the network's input. */
+  #fill(image: RgbaImage) {
+    return (floats: Float32Array, map: MapView): void =>
+      unpack(floats, map, image, this.network.inputRange);
   }
 
   #prepare({ width, height }: Size, part: Part): Program {

@@ -19,12 +19,9 @@ export type Functions = Readonly<
 
 export type VariantName = keyof typeof PROBES;
 
-/** The variants of the module in order of preference. The fastest is first. */
-const ORDER: readonly VariantName[] = ['relaxed', 'simd'];
-
 /**
- * Each function loads one variant of the module. The imports are dynamic, so a browser downloads
- * only the variant that it runs.
+ * Each function loads one variant of the module. The fastest variant is first. The imports are
+ * dynamic, so a browser downloads only the variant that it runs.
  */
 const LOADERS: Readonly<Record<VariantName, () => Promise<{ readonly MODULE: string }>>> = {
   relaxed: () => import('./generated/relaxed.ts'),
@@ -40,7 +37,7 @@ const MAX_PAGES = 65536;
  */
 export function supportedVariant(): VariantName | null {
   if (typeof WebAssembly === 'undefined') return null;
-  return ORDER.find(hasVariant) ?? null;
+  return (Object.keys(LOADERS) as VariantName[]).find(hasVariant) ?? null;
 }
 
 const hasVariant = (name: VariantName): boolean => WebAssembly.validate(bytesOf(PROBES[name]));

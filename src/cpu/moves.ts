@@ -3,46 +3,50 @@ import type { FusedOpOf } from '../engine/compile/fused.ts';
 import { type MapView, pixelAt } from './layout.ts';
 import type { Emission, HostTask, Place, RowTask } from './tasks.ts';
 
-export function emitConcat({ reads, writes }: FusedOpOf<'concat'>): Emission {
-  return {
-    tasks: (place) => {
-      const y = place.map(writes.y);
-      let first = 0;
-      const moves = reads.inputs.map((id) => {
-        const part = place.map(id);
-        const task = move(place, part, y, { channels: part.channels, to: first * 4 });
-        first += part.channels;
-        return task;
-      });
-      return [...clearPadding(y), ...moves];
-    },
-  };
-}
+/**
+ * Emits an op that consists of the given moves to its output `y`.
+ * @param x the op's first input
+ */
+export const emitMoves = (
+  { reads, writes }: Pick<FusedOpOf<'concat'>, 'reads' | 'writes'>,
+  movesOf: (place: Place, x: MapView, y: MapView) => readonly RowTask[],
+): Emission => ({
+  tasks: (place) => {
+    const y = place.map(writes.y);
+    return [...clearPadding(y), ...movesOf(place, place.map(reads.inputs[0]), y)];
+  },
+});
 
-export function emitUnshuffle({ reads, writes, scale }: FusedOpOf<'pixelUnshuffle'>): Emission {
-  return {
-    tasks: (place) => {
-      const [x, y] = [place.map(reads.inputs[0]), place.map(writes.y)];
-      const moves = Array.from({ length: scale ** 2 }, (_, phase) => {
-        const [dy, dx] = [Math.floor(phase / scale), phase % scale];
-        // This view of `x` contains only the pixel at (dy, dx) of each block of `scale` x `scale`
-        // pixels.
-        const part = {
-          ...x,
-          address: pixelAt(x, dy, dx),
-          row: x.row * scale,
-          pixel: x.pixel * scale,
-        };
-        return move(place, part, y, {
-          channels: x.channels,
-          to: phase * 4,
-          toChannel: 4 * scale ** 2,
-        });
+export const emitConcat = (op: FusedOpOf<'concat'>): Emission =>
+  emitMoves(op, (place, _, y) => {
+    let first = 0;
+    return op.reads.inputs.map((id) => {
+      const part = place.map(id);
+      const task = move(place, part, y, { channels: part.channels, to: first * 4 });
+      first += part.channels;
+      return task;
+    });
+  });
+
+export const emitUnshuffle = (op: FusedOpOf<'pixelUnshuffle'>): Emission =>
+  emitMoves(op, (place, x, y) =>
+    Array.from({ length: op.scale ** 2 }, (_, phase) => {
+      const [dy, dx] = [Math.floor(phase / op.scale), phase % op.scale];
+      // This view of `x` contains only the pixel at (dy, dx) of each block of `scale` x `scale`
+      // pixels.
+      const part = {
+        ...x,
+        address: pixelAt(x, dy, dx),
+        row: x.row * op.scale,
+        pixel: x.pixel * op.scale,
+      };
+      return move(place, part, y, {
+        channels: x.channels,
+        to: phase * 4,
+        toChannel: 4 * op.scale ** 2,
       });
-      return [...clearPadding(y), ...moves];
-    },
-  };
-}
+    }),
+  );
 
 /**
  * Creates a task that copies channels from the map `from` to the map `y`. The description of `move`
@@ -64,7 +68,7 @@ export function move(
     readonly to?: number;
     readonly toChannel?: number;
     readonly channels?: number;
-  },
+  } = {},
 ): RowTask {
   const record = place.record('move', {
     from: from.address,
@@ -88,7 +92,7 @@ export function move(
  * Convolutions multiply padding channels by zero, and the products are zero only if the channels
  * contain finite values.
  */
-export function clearPadding(map: MapView): HostTask[] {
+function clearPadding(map: MapView): HostTask[] {
   if (map.channels % 4 === 0) return [];
   const start = map.address / 4;
   return [(floats) => void floats.fill(0, start, start + (map.height * map.row) / 4)];

@@ -11,7 +11,6 @@ import type {
 } from '../engine/compile/fused.ts';
 import { internal } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
-import { mapOf } from '../graph/shape.ts';
 import { activate } from '../kernels/activation.ts';
 import { groupMeansReference } from '../kernels/plksr/plksr.reference.ts';
 import { each, paced } from '../kernels/steps.ts';
@@ -20,13 +19,13 @@ import {
   softmaxReference,
   vectorActivationReference,
 } from '../kernels/vector/vector.reference.ts';
-import { type CommonOp, type Emitter, type Emitters, emitPool } from './common.ts';
+import { type CommonOp, commonOf, type Emitter, type Emitters, emitPool } from './common.ts';
 import type { Constants } from './constants.ts';
-import { channelsOf, lengthOf, mapAt, mapBytes, padded, pixelAt } from './layout.ts';
+import { channelsOf, lengthOf, mapAt, mapBytes, pixelAt, pixelBytes } from './layout.ts';
 import type { SlowOp } from './loops.ts';
-import { clearPadding, emitConcat, emitUnshuffle, move } from './moves.ts';
+import { emitConcat, emitMoves, emitUnshuffle, move } from './moves.ts';
 import { ALL_PIXELS, activates, emitPointwise, pointwiseOf, pointwiseRecord } from './pointwise.ts';
-import type { Band, Emission, HostTask, Place } from './tasks.ts';
+import type { Emission, HostTask, Place } from './tasks.ts';
 
 /** Ops that occur only at the fusion level `blocks` or in the GPU backend. */
 type Elsewhere = 'attentionGate' | 'attentionMix' | 'gatedConv' | 'skipPack' | MergedOp['op'];
@@ -39,17 +38,17 @@ const OTHERS: {
 } = {
   pointwise: emitAnyPointwise,
   prelu: ({ reads, writes, weight }, constants, graph) =>
-    pointwiseOf(constants, channelsOf(graph, writes.y), {
+    pointwiseOf(constants, graph, {
       a: reads.inputs[0],
       y: writes.y,
-      slopes: constants.perChannel(weight, () => constants.weight(weight)),
+      slopes: constants.perChannel(weight),
     }),
   affine: ({ name, reads, writes, scale, shift }, constants, graph) =>
-    pointwiseOf(constants, channelsOf(graph, writes.y), {
+    pointwiseOf(constants, graph, {
       a: reads.inputs[0],
       y: writes.y,
-      scale: constants.perChannel(`${name}:scale`, () => scale),
-      shift: constants.perChannel(`${name}:shift`, () => shift),
+      scale: constants.perChannel(`${name}:scale`, scale),
+      shift: constants.perChannel(`${name}:shift`, shift),
     }),
   concat: emitConcat,
   nearest: ({ reads, writes, scale }) => ({
@@ -57,59 +56,33 @@ const OTHERS: {
       move(place, place.map(reads.inputs[0]), place.map(writes.y), { divide: scale }),
     ],
   }),
-  pixelShuffle: ({ reads, writes, scale }) => ({
-    tasks: (place) => {
-      const y = place.map(writes.y);
-      return [
-        ...clearPadding(y),
-        move(place, place.map(reads.inputs[0]), y, {
-          divide: scale,
-          phase: 4,
-          fromChannel: 4 * scale ** 2,
-        }),
-      ];
-    },
-  }),
+  pixelShuffle: (op) =>
+    emitMoves(op, (place, x, y) => [
+      move(place, x, y, { divide: op.scale, phase: 4, fromChannel: 4 * op.scale ** 2 }),
+    ]),
   pixelUnshuffle: emitUnshuffle,
-  globalAveragePool: emitMean,
+  globalAveragePool: ({ reads, writes, inset }, _, graph) =>
+    emitPool({ reads: { x: reads.inputs[0] }, writes, inset }, graph),
   meanOfSquares: emitMeanOfSquares,
   linear: ({ reads, writes, weight, bias, lengthOut }, constants, graph) => {
     const w = constants.weight(weight);
     const b = bias === null ? null : constants.weight(bias);
-    const [from] = reads.inputs;
-    return vectorOp(from, writes.y, lengthOf(graph, from), (x) =>
-      linearReference(x, w, lengthOut, b),
-    );
+    return vectorOp(graph, reads.inputs[0], writes.y, (x) => linearReference(x, w, lengthOut, b));
   },
-  softmax: ({ reads, writes, temperature }, _, graph) => {
-    const [from] = reads.inputs;
-    const length = lengthOf(graph, from);
-    return vectorOp(from, writes.y, length, (x) => softmaxReference(x, temperature));
-  },
+  softmax: ({ reads, writes, temperature }, _, graph) =>
+    vectorOp(graph, reads.inputs[0], writes.y, (x) => softmaxReference(x, temperature)),
   vectorActivation: ({ reads, writes, activation }, _, graph) =>
-    vectorOp(reads.x, writes.y, lengthOf(graph, reads.x), (x) =>
-      vectorActivationReference(x, activation),
-    ),
-  slice: ({ reads, writes, first }) => ({
-    tasks: (place) => {
-      const [x, y] = [place.map(reads.inputs[0]), place.map(writes.y)];
-      const part = { ...x, address: x.address + first * 4 };
-      return [...clearPadding(y), move(place, part, y, { channels: y.channels })];
-    },
-  }),
-  shift: ({ reads, writes, by }) => ({
-    tasks: (place) => {
-      const [x, y] = [place.map(reads.inputs[0]), place.map(writes.y)];
-      // This view of `x` begins at the pixel (`by`, `by`). Beyond the edge of the map, it reads the
-      // zeros in the border of `x`.
-      const moved = { ...x, address: pixelAt(x, by, by) };
-      return [...clearPadding(y), move(place, moved, y, { channels: x.channels })];
-    },
-  }),
+    vectorOp(graph, reads.x, writes.y, (x) => vectorActivationReference(x, activation)),
+  slice: (op) =>
+    emitMoves(op, (place, x, y) => [move(place, { ...x, address: x.address + op.first * 4 }, y)]),
+  // The view of `x` begins at the pixel (`by`, `by`). Beyond the edge of the map, it reads the zeros
+  // in the border of `x`.
+  shift: (op) =>
+    emitMoves(op, (place, x, y) => [move(place, { ...x, address: pixelAt(x, op.by, op.by) }, y)]),
   depthwise: null,
   layerNorm: null,
   scaleChannels: ({ reads, writes }, constants, graph) =>
-    pointwiseOf(constants, channelsOf(graph, writes.y), {
+    pointwiseOf(constants, graph, {
       a: reads.inputs[0],
       y: writes.y,
       scale: (place) => place.vector(reads.inputs[1]),
@@ -126,15 +99,12 @@ const OTHERS: {
       return { scale: variance.map((v, c) => w[c] / Math.sqrt(v + epsilon)), shift };
     });
   },
-  repeatChannels: ({ reads, writes, times }) => ({
-    tasks: (place) => {
-      const [x, y] = [place.map(reads.inputs[0]), place.map(writes.y)];
-      const moves = Array.from({ length: times }, (_, i) =>
-        move(place, x, y, { channels: x.channels, to: i * 4, toChannel: times * 4 }),
-      );
-      return [...clearPadding(y), ...moves];
-    },
-  }),
+  repeatChannels: (op) =>
+    emitMoves(op, (place, x, y) =>
+      Array.from({ length: op.times }, (_, i) =>
+        move(place, x, y, { channels: x.channels, to: i * 4, toChannel: op.times * 4 }),
+      ),
+    ),
   groupScores: null,
   groupMix: null,
   groupAttention: null,
@@ -149,19 +119,13 @@ const OTHERS: {
 
 const entryOf = ({ op }: FusedOp) => (OTHERS as Readonly<Record<string, Emitter | null>>)[op];
 
-/**
- * Returns the emitters for a network with ops that the emitters in `common.ts` cannot emit.
- * @param common returns the emitter in `common.ts` for an op
- */
-export async function othersFor(
-  ops: readonly FusedOp[],
-  common: Emitters['of'],
-): Promise<Emitters> {
+/** Returns the emitters for a network with ops that the emitters in `common.ts` cannot emit. */
+export async function othersFor(ops: readonly FusedOp[]): Promise<Emitters> {
   const isSlow = (op: FusedOp) => entryOf(op) === null;
   const loop = ops.some(isSlow) ? (await import('./loops.ts')).emitLoop : null;
   return {
     of(op) {
-      const emitter = isSlow(op) ? loop : (entryOf(op) ?? common(op));
+      const emitter = isSlow(op) ? loop : (entryOf(op) ?? commonOf(op));
       if (!emitter) throw internal(`${op.op} is no op of the CPU backend`);
       return emitter as Emitter;
     },
@@ -198,55 +162,6 @@ function emitAnyPointwise(op: PointwiseOp, constants: Constants, graph: Graph): 
 }
 
 /**
- * Emits tasks that compute the mean of each channel of a map. The option `inset` excludes rows and
- * columns at the map's edges.
- */
-function emitMean(
-  { reads, writes, inset }: FusedOpOf<'globalAveragePool'>,
-  _: Constants,
-  graph: Graph,
-): Emission {
-  const [x] = reads.inputs;
-  const pool = emitPool({ reads: { x }, writes }, graph, (mean) => mean);
-  if (!inset) return pool;
-  const [first, last] = inset;
-  const { scale } = mapOf(graph.nodes[x].shape, graph.nodes[x].name);
-  return {
-    ...pool,
-    tasks: (place) => {
-      const map = place.map(x);
-      // A small tile can consist only of excluded rows and columns, so the width and height that
-      // remain are clamped to at least 1. The means of such a tile are not used, because tiles
-      // receive means that were computed beforehand.
-      const [width, height] = [map.width, map.height].map((side) =>
-        Math.max(1, side - first - last),
-      );
-      const inner = { ...map, address: pixelAt(map, first, first), width, height };
-      const tasks = pool.tasks({ ...place, map: (id) => (id === x ? inner : place.map(id)) });
-      /**
-       * Converts a band's range of LR rows so that row 0 is the first row of `inner`, which is the
-       * map without the excluded rows and columns. `emitPool` converts both ends of the range to
-       * array indices, which are rounded down. A small value is therefore added to each end, so
-       * that a rounding error cannot decrease an index.
-       */
-      const within = ({ from, to, combine }: Band): Band => {
-        const row = (at: number) =>
-          (Math.min(height, Math.max(0, at * scale - first)) + 1e-4) / scale;
-        return { from: row(from), to: row(to), combine };
-      };
-      return tasks.map((task) =>
-        typeof task === 'function'
-          ? (floats, run) => {
-              const { band, ...means } = run.means;
-              return task(floats, { ...run, means: { ...means, band: band && within(band) } });
-            }
-          : task,
-      );
-    },
-  };
-}
-
-/**
  * Emits tasks that write the squares of a map's values to scratch memory, and then average the
  * squares of each channel.
  */
@@ -257,18 +172,18 @@ function emitMeanOfSquares(
 ): Emission {
   const [x] = reads.inputs;
   const channels = channelsOf(graph, x);
-  const pool = emitPool({ reads: { x }, writes }, graph, (mean) => mean);
+  const pool = emitPool({ reads: { x }, writes }, graph);
   const square = pointwiseRecord(constants, channels, { a: x, m: x, y: writes.y });
-  const sumBytes = (height: number) => height * padded(channels) * 4;
+  const sumBytes = (height: number) => height * pixelBytes(channels);
   return {
-    scratch: ({ width, height }) => sumBytes(height) + mapBytes(channels, width, height),
+    scratch: (map) => sumBytes(map.height) + mapBytes(map),
     tasks: (place) => {
-      const { width, height } = place.map(x);
-      const squares = mapAt(place.scratch + sumBytes(height), channels, width, height);
+      const map = place.map(x);
+      const squares = mapAt(place.scratch + sumBytes(map.height), map);
       const into: Place = { ...place, map: (id) => (id === writes.y ? squares : place.map(id)) };
       const from: Place = { ...place, map: (id) => (id === x ? squares : place.map(id)) };
       const record = square(into, ALL_PIXELS);
-      return [{ fn: 'pointwise', record, rows: height }, ...pool.tasks(from)];
+      return [{ fn: 'pointwise', record, rows: map.height }, ...pool.tasks(from)];
     },
   };
 }
@@ -285,8 +200,8 @@ function emitGroupAffine(
 ): Emission {
   const [x, vector] = reads.inputs;
   const channels = channelsOf(graph, x);
-  const bytes = padded(channels) * 4;
-  const { tasks } = pointwiseOf(constants, channels, {
+  const bytes = pixelBytes(channels);
+  const { tasks } = pointwiseOf(constants, graph, {
     a: x,
     y: writes.y,
     scale: ({ scratch }) => scratch,
@@ -307,11 +222,12 @@ function emitGroupAffine(
 }
 
 function vectorOp(
+  graph: Graph,
   x: ValueId,
   y: ValueId,
-  length: number,
   apply: (x: Float32Array) => Float32Array,
 ): Emission {
+  const length = lengthOf(graph, x);
   return {
     tasks: (place) => {
       const [from, to] = [place.vector(x) / 4, place.vector(y) / 4];

@@ -1,3 +1,4 @@
+import type { Rect } from '../geometry.ts';
 import type { RgbaImage } from '../image/image.ts';
 import { type MapView, pixelAt } from './layout.ts';
 
@@ -41,12 +42,7 @@ const luma = (r: number, g: number, b: number): number => 0.299 * r + 0.587 * g 
 
 /** A part of the result: the rectangle `core` of `source`, enlarged by `scale`. */
 export interface Packing {
-  readonly core: {
-    readonly x: number;
-    readonly y: number;
-    readonly width: number;
-    readonly height: number;
-  };
+  readonly core: Rect;
   readonly scale: number;
   /**
    * The pixels that the network read. Alpha is computed from them. If the network only computes

@@ -24,7 +24,7 @@ export function writePlanar(floats: Float32Array, map: MapView, data: Float32Arr
 }
 
 /** Reads a map as planar f32, [channels][height][width]. */
-export function readPlanar(floats: Float32Array, map: MapView): Float32Array<ArrayBuffer> {
+function readPlanar(floats: Float32Array, map: MapView): Float32Array<ArrayBuffer> {
   const { channels, width, height } = map;
   const data = new Float32Array(channels * height * width);
   for (let c = 0; c < channels; c++) {

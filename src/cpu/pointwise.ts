@@ -4,7 +4,7 @@ import { internal } from '../errors.ts';
 import type { Activation } from '../graph/activations.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Constants } from './constants.ts';
-import { channelsOf, padded, pixelAt } from './layout.ts';
+import { channelsOf, pixelAt, pixelBytes } from './layout.ts';
 import { KINDS } from './records.ts';
 import type { Emission, Place } from './tasks.ts';
 
@@ -14,7 +14,7 @@ export function emitPointwise(
   graph: Graph,
 ): Emission {
   const { a, b, w } = reads;
-  return pointwiseOf(constants, channelsOf(graph, a), {
+  return pointwiseOf(constants, graph, {
     a,
     y: writes.y,
     act1: activation,
@@ -73,21 +73,19 @@ export function pointwiseRecord(constants: Constants, channels: number, spec: Po
   const zeros = constants.repeated(0, channels);
   const factorA = constants.repeated(spec.factorA ?? 1, 1);
   const factorR = constants.repeated(spec.factorR ?? 1, 1);
-  const act1 = spec.act1 ?? null;
+  const { act1 = null, mix: mixId = null } = spec;
   return (place: Place, { dy, dx, every }: Strides): number => {
-    const operand = (id: ValueId | null | undefined, otherwise: number) => {
-      if (id === null || id === undefined) {
-        return { at: otherwise, row: 0, skip: -padded(channels) * 4 };
-      }
+    const operand = (otherwise: number, id: ValueId | null = null) => {
+      if (id === null) return { at: otherwise, row: 0, skip: -pixelBytes(channels) };
       const map = place.map(id);
       return { at: pixelAt(map, dy, dx), row: map.row * every, skip: map.pixel * (every - 1) };
     };
-    const [a, y] = [operand(spec.a, 0), operand(spec.y, 0)];
+    const [a, y] = [operand(0, spec.a), operand(0, spec.y)];
     const at = (value: PointwiseSpec['scale'], otherwise: number) =>
       typeof value === 'function' ? value(place) : (value ?? otherwise);
-    const m = operand(spec.m, at(spec.scale, ones));
-    const r = operand(spec.r, at(spec.shift, zeros));
-    const mix = spec.mix === null || spec.mix === undefined ? null : place.vector(spec.mix);
+    const m = operand(at(spec.scale, ones), spec.m);
+    const r = operand(at(spec.shift, zeros), spec.r);
+    const mix = mixId === null ? null : place.vector(mixId);
     const view = place.map(spec.y);
     return place.record('pointwise', {
       a: a.at,
@@ -114,8 +112,8 @@ export function pointwiseRecord(constants: Constants, channels: number, spec: Po
   };
 }
 
-export function pointwiseOf(constants: Constants, channels: number, spec: PointwiseSpec): Emission {
-  const write = pointwiseRecord(constants, channels, spec);
+export function pointwiseOf(constants: Constants, graph: Graph, spec: PointwiseSpec): Emission {
+  const write = pointwiseRecord(constants, channelsOf(graph, spec.y), spec);
   return {
     tasks: (place) => [
       { fn: 'pointwise', record: write(place, ALL_PIXELS), rows: place.map(spec.y).height },

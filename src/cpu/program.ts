@@ -9,11 +9,11 @@ import {
 import { planMemory } from '../engine/gpu/planner.ts';
 import { internal } from '../errors.ts';
 import type { Size } from '../geometry.ts';
-import { mapSize as sizeOf } from '../graph/shape.ts';
+import { mapOf, mapSize as sizeOf } from '../graph/shape.ts';
 import { type Emitters, POOLS } from './common.ts';
 import { aligned, type Constants } from './constants.ts';
-import { clearBorder, type MapView, mapAt, mapBytes, padded } from './layout.ts';
-import { type Field, RECORDS, type RecordName, recordBytes } from './records.ts';
+import { clearBorder, type MapSize, mapAt, mapBytes, pixelBytes } from './layout.ts';
+import { type Field, type Fields, RECORDS, type RecordName } from './records.ts';
 import type { Emission, HostTask, Place, Places, Task } from './tasks.ts';
 
 /**
@@ -49,10 +49,10 @@ export class Compiled {
    * functions of the WebAssembly module.
    */
   readonly slow: boolean;
+  /** The first address after the constants. */
+  readonly start: number;
   readonly #emissions: readonly Emission[];
-  readonly #constants: Constants;
   readonly #keep: ReadonlySet<ValueId>;
-
   readonly #threads: number;
 
   /**
@@ -64,15 +64,15 @@ export class Compiled {
     fused: FusedGraph,
     emitters: Emitters,
     constants: Constants,
-    keep: ReadonlySet<ValueId> = new Set(),
-    threads = 1,
+    keep: ReadonlySet<ValueId>,
+    threads: number,
   ) {
-    this.#threads = threads;
     this.fused = fused;
-    this.#constants = constants;
-    this.#keep = keep;
     this.slow = fused.ops.some((op) => emitters.isSlow(op));
     this.#emissions = fused.ops.map((op) => emitters.of(op)(op, constants, fused.graph));
+    this.start = constants.end;
+    this.#keep = keep;
+    this.#threads = threads;
   }
 
   /** The number of ops up to and including the last pooling op, or 0 if there is none. */
@@ -80,42 +80,32 @@ export class Compiled {
     return this.fused.ops.findLastIndex(({ op }) => POOLS.has(op)) + 1;
   }
 
-  /** The first address after the constants. */
-  get start(): number {
-    return this.#constants.end;
-  }
-
   /**
    * Plans the steps for LR images of the given size, and the memory layout of values and function
    * arguments.
-   * @param count the number of ops to include, starting with the first; default: all
+   * @param count the number of ops to include, starting with the first
    */
-  program(size: Size, count = this.fused.ops.length): Program {
+  program(size: Size, count: number): Program {
     const { graph, inputs } = this.fused;
     const ops = this.fused.ops.slice(0, count);
-    const mapSize = (id: ValueId) => {
-      const { shape } = graph.nodes[id];
-      if (shape.kind !== 'map') return null;
-      return { channels: shape.channels, ...sizeOf(shape, size) };
+    const mapSize = (id: ValueId): MapSize => {
+      const { shape, name } = graph.nodes[id];
+      const map = mapOf(shape, name);
+      return { channels: map.channels, ...sizeOf(map, size) };
     };
     const bytesOf = (id: ValueId): number => {
       const { shape } = graph.nodes[id];
-      const map = mapSize(id);
-      if (map) return mapBytes(map.channels, map.width, map.height);
-      return shape.kind === 'vector' ? padded(shape.length) * 4 : 0;
+      if (shape.kind === 'map') return mapBytes(mapSize(id));
+      return shape.kind === 'vector' ? pixelBytes(shape.length) : 0;
     };
     const lives = [...lifetimes({ graph, ops, inputs }, this.#keep)];
     const scratch = ops.map((op, i) => {
-      const [read] = readsOf(op);
-      const size = (read === undefined ? null : mapSize(read)) ?? { width: 0, height: 0 };
-      return { bytes: this.#emissions[i].scratch?.(size) ?? 0, first: i, last: i };
+      const bytes = this.#emissions[i].scratch?.(mapSize(readsOf(op)[0])) ?? 0;
+      return { bytes: aligned(bytes), first: i, last: i };
     });
-    const wanted = [
-      ...lives.map(([id, life]) => ({ bytes: bytesOf(id), ...life })),
-      ...scratch,
-    ].map((life) => ({ ...life, bytes: aligned(life.bytes) }));
-    const { slotOf, slotBytes } = planMemory(wanted);
-    let end = this.#constants.end;
+    const values = lives.map(([id, life]) => ({ bytes: aligned(bytesOf(id)), ...life }));
+    const { slotOf, slotBytes } = planMemory([...values, ...scratch]);
+    let end = this.start;
     const starts = slotBytes.map((bytes) => {
       const start = end;
       end += bytes;
@@ -126,38 +116,36 @@ export class Compiled {
     const perThreadStride = Math.max(0, ...this.#emissions.map(({ perThread }) => perThread ?? 0));
     end += perThreadStride * this.#threads;
     const startOf = (index: number): number => starts[slotOf[index]] ?? 0;
-    const views = new Map<ValueId, MapView>();
-    const vectors = new Map<ValueId, number>();
-    lives.forEach(([id], i) => {
-      const map = mapSize(id);
-      if (map) views.set(id, mapAt(startOf(i), map.channels, map.width, map.height));
-      else vectors.set(id, startOf(i));
-    });
+    const addresses = new Map(lives.map(([id], i) => [id, startOf(i)]));
+    const addressOf = (id: ValueId): number => {
+      const address = addresses.get(id);
+      if (address === undefined) throw internal(`value ${id} has no place`);
+      return address;
+    };
+    const places: Places = { map: (id) => mapAt(addressOf(id), mapSize(id)), vector: addressOf };
     const records = end;
     const words: number[] = [];
-    const places: Places = { map: (id) => known(views, id), vector: (id) => known(vectors, id) };
+    const write: Place['records'] = (name, list) => {
+      const start = records + words.length * 4;
+      for (const fields of list) words.push(...wordsOf(name, fields));
+      return { start, end: records + words.length * 4 };
+    };
     const place = (op: number): Place => ({
       ...places,
       scratch: startOf(lives.length + op),
       perThread,
       perThreadStride,
-      record: (name, fields) => {
-        words.push(...wordsOf(name, fields));
-        return records + words.length * 4 - recordBytes(name);
-      },
-      records: (name, list) => {
-        const start = records + words.length * 4;
-        for (const fields of list) words.push(...wordsOf(name, fields));
-        return { start, end: records + words.length * 4 };
-      },
+      record: (name, fields) => write(name, [fields]).start,
+      records: write,
     });
     const steps = ops.map((op, i): Step => {
-      const tasks = this.#emissions[i].tasks(place(i));
-      const borders = writesOf(op).flatMap((id): HostTask[] => {
-        const view = views.get(id);
-        return view ? [(floats) => clearBorder(floats, view)] : [];
-      });
-      return { op, tasks: [...borders, ...tasks] };
+      const borders = writesOf(op)
+        .filter((id) => graph.nodes[id].shape.kind === 'map')
+        .map((id): HostTask => {
+          const map = places.map(id);
+          return (floats) => clearBorder(floats, map);
+        });
+      return { op, tasks: [...borders, ...this.#emissions[i].tasks(place(i))] };
     });
     return {
       size,
@@ -170,17 +158,8 @@ export class Compiled {
   }
 }
 
-function known<T>(values: ReadonlyMap<ValueId, T>, id: ValueId): T {
-  const value = values.get(id);
-  if (value === undefined) throw internal(`value ${id} has no place`);
-  return value;
-}
-
 /** Returns the words of a record. All fields are integers except `slope1`, which is an f32. */
-function wordsOf<R extends RecordName>(
-  name: R,
-  fields: Readonly<Record<Field<R>, number>>,
-): number[] {
+function wordsOf<R extends RecordName>(name: R, fields: Fields<R>): number[] {
   return RECORDS[name].map((field) => {
     const value = fields[field as Field<R>];
     return field === 'slope1' ? new Uint32Array(Float32Array.of(value).buffer)[0] : value;

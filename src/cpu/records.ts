@@ -108,6 +108,8 @@ export const RECORDS = {
 
 export type RecordName = keyof typeof RECORDS;
 export type Field<R extends RecordName> = (typeof RECORDS)[R][number];
+/** The values of a record's fields. */
+export type Fields<R extends RecordName> = Readonly<Record<Field<R>, number>>;
 
 /** Returns a record's size in bytes. */
 export const recordBytes = (record: RecordName): number => RECORDS[record].length * 4;

@@ -51,10 +51,8 @@ function breathe(): Promise<void> {
   });
 }
 
-export interface Run extends Pick<RunOptions, 'signal'> {
-  readonly floats: Float32Array;
-  readonly rows: RunRows;
-  readonly threads: number;
+/** The options that the caller can choose for a run. */
+export interface RunChoice extends Pick<RunOptions, 'signal'> {
   readonly means?: Means | undefined;
   /**
    * The `Map` in which the run stores values that are neither feature maps nor vectors, such as
@@ -66,8 +64,11 @@ export interface Run extends Pick<RunOptions, 'signal'> {
   readonly onStep?: ((step: Step, milliseconds: number) => void) | undefined;
 }
 
-/** The options that the caller can choose for a run. */
-export type RunChoice = Pick<Run, 'signal' | 'onWork' | 'onStep' | 'means' | 'tables'>;
+interface Run extends RunChoice {
+  readonly floats: Float32Array;
+  readonly rows: RunRows;
+  readonly threads: number;
+}
 
 /** Runs a program whose inputs are in memory. @throws CrispenError `ABORTED` */
 export async function runProgram(program: Program, run: Run): Promise<void> {

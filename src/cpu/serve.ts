@@ -3,7 +3,7 @@ import type { ValueId } from '../engine/compile/fused.ts';
 import { CrispenError, internal } from '../errors.ts';
 import { depthOf, samplesOf } from '../image/image.ts';
 import { CpuModel } from './model.ts';
-import type { RowSums } from './tasks.ts';
+import type { RowSums, Vector } from './tasks.ts';
 import type { Port, Reply, Request } from './tiles.ts';
 
 /** The minimum time in milliseconds between two progress messages while a tile is computed. */
@@ -13,20 +13,25 @@ const REPORT_MS = 20;
 export function serve(port: Port): void {
   const models = new Map<number, Promise<CpuModel>>();
   let job = new AbortController();
-  let onMean: (mean: Float32Array<ArrayBuffer>) => void = () => {};
-  let onCancel = () => {};
+  let onMean: (mean: Vector) => void = () => {};
   const reply = (message: Reply, transfer: ArrayBuffer[] = []) =>
     port.postMessage(message, transfer);
 
-  const combine = (id: ValueId, sums: RowSums): Promise<Float32Array<ArrayBuffer>> =>
+  const combine = (id: ValueId, sums: RowSums): Promise<Vector> =>
     new Promise((resolve, reject) => {
       onMean = resolve;
-      onCancel = () => reject(new CrispenError('ABORTED', 'The upscale was cancelled.'));
+      job.signal.onabort = () => reject(new CrispenError('ABORTED', 'The upscale was cancelled.'));
       reply({ sums, id });
     });
 
-  async function run({ run: key, ...tile }: Extract<Request, { run: number }>): Promise<void> {
-    const { source, size, core, given, band } = tile;
+  async function run({
+    run: key,
+    source,
+    size,
+    core,
+    given,
+    band,
+  }: Extract<Request, { run: number }>): Promise<void> {
     let [work, reported] = [0, performance.now()];
     const onWork = (more: number) => {
       work += more;
@@ -40,7 +45,7 @@ export function serve(port: Port): void {
       const width = core.width * model.network.scale;
       const pixels = width * core.height * model.network.scale;
       const data = samplesOf(depthOf(source), pixels) as Uint8ClampedArray<ArrayBuffer>;
-      const means = { given, ...(band && { band: { ...band, combine } }) };
+      const means = { given, band: band && { ...band, combine } };
       const packing = { core, to: { data, offset: 0, width } };
       const { signal } = job;
       const done = await model.run(source, size, packing, { signal, onWork, means });
@@ -59,10 +64,8 @@ export function serve(port: Port): void {
       models.set(data.load, loading);
     } else if ('drop' in data) models.delete(data.drop);
     else if ('mean' in data) onMean(data.mean);
-    else if ('cancel' in data) {
-      job.abort();
-      onCancel();
-    } else {
+    else if ('cancel' in data) job.abort();
+    else {
       job = new AbortController();
       void run(data);
     }

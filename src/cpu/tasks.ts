@@ -4,10 +4,9 @@
  */
 import type { ValueId } from '../engine/compile/fused.ts';
 import type { Value } from '../engine/oracle/interpreter.ts';
-import type { Size } from '../geometry.ts';
-import type { MapView } from './layout.ts';
+import type { MapSize, MapView } from './layout.ts';
 import type { RowFunction } from './module.ts';
-import type { Field, RecordName } from './records.ts';
+import type { Fields, RecordName } from './records.ts';
 
 /**
  * A task that calls a function of the WebAssembly module to compute a number of rows. The rows can
@@ -19,6 +18,8 @@ export interface RowTask {
   readonly rows: number;
 }
 
+export type Vector = Float32Array<ArrayBuffer>;
+
 /**
  * Each channel's mean over an image. `given` and `found` are keyed by the id of the value that a
  * pooling op writes.
@@ -28,9 +29,9 @@ export interface Means {
    * Set if the current image is a tile of a larger image. These means are used instead of the
    * tile's own. They are the means of the larger image or estimates of them.
    */
-  readonly given?: ReadonlyMap<ValueId, Float32Array<ArrayBuffer>> | undefined;
+  readonly given?: ReadonlyMap<ValueId, Vector> | undefined;
   /** Receives the computed means. */
-  readonly found?: Map<ValueId, Float32Array<ArrayBuffer>> | undefined;
+  readonly found?: Map<ValueId, Vector> | undefined;
   /**
    * Set if the current image is a part of a larger image whose other parts are processed at the
    * same time.
@@ -50,7 +51,7 @@ export interface Band {
    * Returns the means over all parts after all parts have reached the pooling op that writes the
    * value `id`. `sums` contains the sums of this part's rows.
    */
-  readonly combine: (id: ValueId, sums: RowSums) => Promise<Float32Array<ArrayBuffer>>;
+  readonly combine: (id: ValueId, sums: RowSums) => Promise<Vector>;
 }
 
 /** The sum of each channel in each row of a map, as [rows][`stride`]. */
@@ -65,7 +66,7 @@ export interface RowSums {
 /**
  * Computes a map's channel means from the sums of its rows. `parts` is ordered from top to bottom.
  */
-export function meansOf(parts: readonly RowSums[]): Float32Array<ArrayBuffer> {
+export function meansOf(parts: readonly RowSums[]): Vector {
   const [{ stride, width, channels }] = parts;
   const pixels = parts.reduce((sum, { data }) => sum + (data.length / stride) * width, 0);
   return Float32Array.from({ length: channels }, (_, c) => {
@@ -113,11 +114,11 @@ export interface Place extends Places {
   /** The distance in bytes from one thread's working memory to the next thread's. */
   readonly perThreadStride: number;
   /** Writes a record. @returns its address */
-  record<R extends RecordName>(name: R, fields: Readonly<Record<Field<R>, number>>): number;
+  record<R extends RecordName>(name: R, fields: Fields<R>): number;
   /** Writes consecutive records of one kind. */
   records<R extends RecordName>(
     name: R,
-    list: readonly Readonly<Record<Field<R>, number>>[],
+    list: readonly Fields<R>[],
   ): { readonly start: number; readonly end: number };
 }
 
@@ -128,7 +129,7 @@ export interface Emission {
    * Returns the number of bytes that the op needs in addition to its values, given the size of its
    * input map.
    */
-  readonly scratch?: (size: Size) => number;
+  readonly scratch?: (size: MapSize) => number;
   /** The number of bytes that each thread needs while it runs the op. */
   readonly perThread?: number;
 }

@@ -7,7 +7,7 @@ import type { RgbaImage } from '../image/image.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import type { Packing } from './pixels.ts';
-import type { Band } from './tasks.ts';
+import type { RunChoice } from './runner.ts';
 import type { Port, Reply, Request, TileRunner } from './tiles.ts';
 
 /** Starts a thread. Returns a port for messages to and from the thread, or null on failure. */
@@ -65,17 +65,16 @@ class TileThread {
 
   runner(run: number, scale: number): TileRunner {
     return {
-      run: async (source, size, { core, to }, options = {}) => {
-        const { signal, onWork, means: { given, band } = {} } = options;
+      run: async (source, size, { core, to }, options) => {
+        const { signal, means: { given, band } = {} } = options;
         throwIfAborted(signal);
-        const rows = band ? { from: band.from, to: band.to } : null;
+        const rows = band && { from: band.from, to: band.to };
         const cancel = () => this.send({ cancel: true });
         signal?.addEventListener('abort', cancel);
         try {
           const { done, data } = await this.#result(
             { run, source, size, core, given, band: rows },
-            (work) => onWork?.(work),
-            band?.combine,
+            options,
           );
           copyRows(data, core.width * scale, core.height * scale, to);
           return done;
@@ -88,16 +87,15 @@ class TileThread {
 
   #result(
     request: Request,
-    onWork: (work: number) => void,
-    combine: Band['combine'] | undefined,
+    { onWork, means }: RunChoice,
   ): Promise<Extract<Reply, { done: boolean }>> {
     return new Promise((resolve, reject) => {
       this.#listener = (reply) => {
-        if ('work' in reply) onWork(reply.work);
+        if ('work' in reply) onWork?.(reply.work);
         else if ('done' in reply) resolve(reply);
         else if ('error' in reply) reject(CrispenError.deserialize(reply.error));
         else if ('sums' in reply)
-          combine?.(reply.id, reply.sums).then(
+          means?.band?.combine(reply.id, reply.sums).then(
             (mean) => this.send({ mean }),
             // Nothing to do: `combine` fails only if the job has failed. The job's abort signal
             // then cancels the thread's work.

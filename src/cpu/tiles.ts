@@ -10,7 +10,7 @@ import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import type { Packing } from './pixels.ts';
 import type { RunChoice } from './runner.ts';
-import { type Band, type Means, meansOf, type RowSums } from './tasks.ts';
+import { type Band, type Means, meansOf, type RowSums, type Vector } from './tasks.ts';
 
 /**
  * Runs a model on tiles. A runner is the model itself, or a copy of the model in another thread.
@@ -21,11 +21,9 @@ export interface TileRunner {
     source: RgbaImage,
     size: Size,
     packing: Omit<Packing, 'source' | 'scale'>,
-    options?: RunChoice,
+    options: RunChoice,
   ): Promise<boolean>;
 }
-
-type Vector = Float32Array<ArrayBuffer>;
 
 /** A message to a thread. Threads process messages in order. */
 export type Request =
@@ -37,7 +35,7 @@ export type Request =
       readonly size: Size;
       readonly core: Rect;
       readonly given: Means['given'];
-      readonly band: Pick<Band, 'from' | 'to'> | null;
+      readonly band: Pick<Band, 'from' | 'to'> | undefined;
     }
   /** The answer to a `sums` message from the thread. */
   | { readonly mean: Vector }
@@ -63,7 +61,7 @@ export interface Port {
 /** Computes each channel's mean over an image whose bands are processed at the same time. */
 export class Pooling {
   readonly #bands: number;
-  readonly #waiting = new Map<ValueId, { sums: RowSums[]; came: number; asking: Asking[] }>();
+  readonly #waiting = new Map<ValueId, { sums: RowSums[]; asking: Asking[] }>();
   #failure: unknown = null;
 
   constructor(bands: number) {
@@ -78,11 +76,11 @@ export class Pooling {
     return (id, sums) =>
       new Promise((resolve, reject) => {
         if (this.#failure) return reject(this.#failure);
-        const entry = this.#waiting.get(id) ?? { sums: [], came: 0, asking: [] };
+        const entry = this.#waiting.get(id) ?? { sums: [], asking: [] };
         this.#waiting.set(id, entry);
         entry.sums[index] = sums;
         entry.asking.push({ resolve, reject });
-        if (++entry.came < this.#bands) return;
+        if (entry.asking.length < this.#bands) return;
         this.#waiting.delete(id);
         const means = meansOf(entry.sums);
         for (const ask of entry.asking) ask.resolve(means);

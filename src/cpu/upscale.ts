@@ -76,17 +76,13 @@ export async function upscaleStrips(
   meter.finish();
   const tile = largestSource(strips);
   return {
-    backend: 'cpu',
+    ...model.report,
     milliseconds: performance.now() - started,
     tiles: tiles.length,
     tileSize: [tile.width, tile.height],
     statistics,
-    approximate: cut.approximate && !whole && tiles.length > 1,
-    gpuBytes: 0,
-    dispatches: 0,
-    precision: 'f32',
+    approximate: cut.approximate && tiles.length > 1,
     threads: Math.max(threads, model.threads),
-    ...(model.slow && { slow: true }),
   };
 }
 
@@ -186,58 +182,55 @@ async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promis
     pooling?.fail(error);
     wake();
   };
-  /** The pixels of each strip, and the number of its tiles that are not finished yet. */
-  const open = strips.map(({ tiles }) => ({
+  /** The strips with their pixels and the number of tiles that are not finished yet. */
+  const open = strips.map((strip) => ({
+    ...strip,
     data: null as RgbaImage['data'] | null,
-    left: tiles.length,
+    left: strip.tiles.length,
   }));
   let delivered = 0;
   let delivering = Promise.resolve();
   const deliver = () => {
     delivering = delivering.then(async () => {
-      for (; delivered < strips.length && open[delivered].left === 0; delivered++) {
-        const { y, height } = strips[delivered];
-        const { data } = open[delivered];
+      for (; open[delivered]?.left === 0; delivered++) {
+        const { y, height, data } = open[delivered];
         open[delivered].data = null;
-        await sink({ width, height: height * scale, data, y: y * scale } as Strip);
+        throwIfAborted(stop.signal);
+        await run.sink({ width, height: height * scale, data, y: y * scale } as Strip);
       }
     });
     return delivering;
   };
-  const sink = async (strip: Strip) => {
-    throwIfAborted(stop.signal);
-    await run.sink(strip);
-  };
-  const queue = strips.flatMap(({ tiles }, index) => tiles.map((tile) => ({ tile, index })));
+  const queue = open.flatMap((strip, index) =>
+    strip.tiles.map((tile) => ({ ...tile, strip, index })),
+  );
   let next = 0;
   const work = async (runner: TileRunner) => {
     while (next < queue.length && !stop.signal.aborted) {
-      const {
-        tile: { core, source },
-        index,
-      } = queue[next++];
+      const { core, source, strip, index } = queue[next++];
       while (index - delivered >= threads && !stop.signal.aborted) await change();
-      const strip = strips[index];
-      open[index].data ??= samplesOf(depthOf(image), width * strip.height * scale);
-      const data = open[index].data;
+      strip.data ??= samplesOf(depthOf(image), width * strip.height * scale);
+      const { data } = strip;
       const region = run.region(source);
       const [x, y] = [core.x - source.x, core.y - source.y];
       const offset = ((core.y - strip.y) * width + core.x) * scale * 4;
-      const band = pooling && {
-        // The padding rows above the image belong to the first band, and those below it to the
-        // last.
-        from: index ? y : 0,
-        to: index + 1 < strips.length ? y + core.height : source.height,
-        combine: pooling.combine(index),
-      };
+      const band = pooling
+        ? {
+            // The padding rows above the image belong to the first band, and those below it to the
+            // last.
+            from: index ? y : 0,
+            to: index + 1 < strips.length ? y + core.height : source.height,
+            combine: pooling.combine(index),
+          }
+        : undefined;
       const finite = await runner.run(
         region,
         source,
         { core: { ...core, x, y }, to: { data, offset, width } },
-        { signal: stop.signal, onWork, means: { given, ...(band && { band }) } },
+        { signal: stop.signal, onWork, means: { given, band } },
       );
       if (!finite) throw nonFinite();
-      open[index].left--;
+      strip.left--;
       await deliver();
       wake();
     }
@@ -259,17 +252,15 @@ export async function upscale<T extends RgbaImage>(
   image: T,
   options: UpscaleOptions = {},
 ): Promise<UpscaleResult<T>> {
-  const strips: Strip[] = [];
+  const { scale } = model.network;
+  const [width, height] = [image.width * scale, image.height * scale];
+  let data: RgbaImage['data'] | undefined;
   const report = await upscaleStrips(model, image, options, (strip) => {
-    strips.push(strip);
+    if (strip.height === height) data = strip.data;
+    else {
+      data ??= samplesOf(depthOf(image), width * height);
+      data.set(strip.data, strip.y * width * 4);
+    }
   });
-  const [first] = strips;
-  const { width } = first;
-  if (strips.length === 1) {
-    return { image: { width, height: first.height, data: first.data } as unknown as T, report };
-  }
-  const height = image.height * model.network.scale;
-  const data = new (first.data.constructor as Uint8ClampedArrayConstructor)(width * height * 4);
-  for (const strip of strips) data.set(strip.data, strip.y * width * 4);
   return { image: { width, height, data } as unknown as T, report };
 }

@@ -3,7 +3,7 @@
  * of input and output channels, a tile needs 16 products instead of 36. The transforms of the input
  * windows (4x4 pixels) and of the summed products use only additions and subtractions.
  */
-import { padded } from './layout.ts';
+import { pixelBytes } from './layout.ts';
 
 /**
  * The side length of a tile in pixels. If a part of an image starts at a multiple of this number,
@@ -28,7 +28,7 @@ export const SIDE = 4;
  * channels, or for the summed products of `channels` output channels.
  */
 export const windowBytes = (channels: number): number =>
-  POSITIONS * TILE_SLOTS * padded(channels) * 4;
+  POSITIONS * TILE_SLOTS * pixelBytes(channels);
 
 /**
  * Returns whether a convolution is faster with tiles than without. With few channels, the

@@ -1,5 +1,5 @@
 import wabt from 'wabt';
-import { moduleText, probeText, VARIANTS, type Variant } from './module.ts';
+import { moduleText, probeText, VARIANTS } from './module.ts';
 
 /** Assembles a module's text. */
 export async function assemble(text: string): Promise<Uint8Array> {
@@ -22,11 +22,11 @@ export async function assembledModules(): Promise<{
   readonly modules: Readonly<Record<string, string>>;
   readonly probes: Readonly<Record<string, string>>;
 }> {
-  const hex = async (text: (variant: Variant) => string) =>
+  const hex = async (text: typeof moduleText) =>
     Object.fromEntries(
       await Promise.all(
-        Object.entries(VARIANTS).map(async ([name, variant]) => {
-          const bytes = await assemble(text(variant));
+        Object.entries(VARIANTS).map(async ([name, madd]) => {
+          const bytes = await assemble(text(madd));
           return [name, Buffer.from(bytes).toString('hex')] as const;
         }),
       ),

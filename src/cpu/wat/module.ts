@@ -7,38 +7,27 @@ import { convText } from './conv.ts';
 import { moveText } from './move.ts';
 import { pointwiseText } from './pointwise.ts';
 import { sumsText } from './sums.ts';
-import type { MultiplyAdd } from './text.ts';
+import { type MultiplyAdd, vadd, vmul, ZERO } from './text.ts';
 import { winogradText } from './winograd.ts';
 
-export interface Variant {
-  /**
-   * Whether to use the relaxed SIMD instruction `relaxed_madd`, which is a fused multiply-add on
-   * CPUs that have one.
-   */
-  readonly relaxed: boolean;
-}
-
-export const VARIANTS: Readonly<Record<'simd' | 'relaxed', Variant>> = {
-  simd: { relaxed: false },
-  relaxed: { relaxed: true },
+/**
+ * The multiply-add of each variant of the module. `relaxed_madd` is a relaxed SIMD instruction. It
+ * is a fused multiply-add on CPUs that have one.
+ */
+export const VARIANTS: Readonly<Record<'simd' | 'relaxed', MultiplyAdd>> = {
+  simd: (a, b, acc) => vadd(vmul(a, b), acc),
+  relaxed: (a, b, acc) => `(f32x4.relaxed_madd ${a} ${b} ${acc})`,
 };
 
-const multiplyAdd =
-  (relaxed: boolean): MultiplyAdd =>
-  (a, b, acc) =>
-    relaxed ? `(f32x4.relaxed_madd ${a} ${b} ${acc})` : `(f32x4.add (f32x4.mul ${a} ${b}) ${acc})`;
-
 /** Returns the text of a module that contains only one multiply-add. */
-export const probeText = ({ relaxed }: Variant): string => `(module (func (result v128)
-${multiplyAdd(relaxed)(...(Array(3).fill('(v128.const i32x4 0 0 0 0)') as [string, string, string]))}))`;
+export const probeText = (madd: MultiplyAdd): string => `(module (func (result v128)
+${madd(ZERO, ZERO, ZERO)}))`;
 
 /**
  * Returns the module's text. The module imports its memory. Every exported function takes the
  * address of a record of parameters (see `RECORDS`) and the range of rows to compute.
  */
-export function moduleText({ relaxed }: Variant): string {
-  const madd = multiplyAdd(relaxed);
-  return `(module
+export const moduleText = (madd: MultiplyAdd): string => `(module
 (import "env" "memory" (memory 1 65536))
 ${pointwiseText(madd)}
 ${convText(madd)}
@@ -47,4 +36,3 @@ ${moveText()}
 ${bilinearText(madd)}
 ${sumsText()}
 )`;
-}

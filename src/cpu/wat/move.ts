@@ -1,14 +1,15 @@
 import {
   add,
   advance,
-  field,
+  countDown,
+  fieldsOf,
   get,
-  int,
   lines,
   locals,
+  loopFrom0,
   mul,
+  rowAt,
   rowFunction,
-  rowOf,
   set,
 } from './text.ts';
 
@@ -17,43 +18,44 @@ import {
  * A faster copy would gain little, because networks spend most of their time in convolutions.
  */
 export function moveText(): string {
-  const divide = get('divide');
+  const field = fieldsOf('move');
+  const constants = ['divide', 'yChannel', 'fromChannel'] as const;
+  const quotient = (name: string) => `(i32.div_u ${get(name)} ${get('divide')})`;
+  const rest = (name: string) => `(i32.rem_u ${get(name)} ${get('divide')})`;
   const body = lines(
-    set('y', rowOf('move', 'y', 'yRow')),
+    set('y', rowAt(field('y'), field('yRow'))),
     set(
       'line',
       add(
-        add(
-          field('move', 'from'),
-          mul(`(i32.div_u ${get('row')} ${divide})`, field('move', 'fromRow')),
-        ),
-        mul(mul(`(i32.rem_u ${get('row')} ${divide})`, divide), field('move', 'phase')),
+        rowAt(field('from'), field('fromRow'), quotient('row')),
+        mul(mul(rest('row'), get('divide')), field('phase')),
       ),
     ),
-    set('x', int(0)),
-    `(loop $pixels
-    ${set(
-      'from',
-      add(
-        add(get('line'), mul(`(i32.div_u ${get('x')} ${divide})`, field('move', 'fromPixel'))),
-        mul(`(i32.rem_u ${get('x')} ${divide})`, field('move', 'phase')),
+    loopFrom0(
+      'x',
+      1,
+      field('width'),
+      set(
+        'from',
+        add(
+          add(get('line'), mul(quotient('x'), field('fromPixel'))),
+          mul(rest('x'), field('phase')),
+        ),
       ),
-    )}
-    ${set('to', get('y'))}
-    ${set('c', field('move', 'channels'))}
-    (loop $channels
-      (f32.store ${get('to')} (f32.load ${get('from')}))
-      ${advance('to', get('yChannel'))}
-      ${advance('from', get('fromChannel'))}
-      (br_if $channels (local.tee $c (i32.sub (local.get $c) (i32.const 1)))))
-    ${advance('y', field('move', 'yPixel'))}
-    (br_if $pixels (i32.lt_s (local.tee $x (i32.add (local.get $x) (i32.const 1))) ${field('move', 'width')})))`,
+      set('to', get('y')),
+      set('c', field('channels')),
+      countDown(
+        'c',
+        `(f32.store ${get('to')} (f32.load ${get('from')}))`,
+        advance('to', get('yChannel')),
+        advance('from', get('fromChannel')),
+      ),
+      advance('y', field('yPixel')),
+    ),
   );
   const declared = lines(
-    locals('i32', ['y', 'line', 'x', 'from', 'to', 'c', 'divide', 'yChannel', 'fromChannel']),
-    set('divide', field('move', 'divide')),
-    set('yChannel', field('move', 'yChannel')),
-    set('fromChannel', field('move', 'fromChannel')),
+    locals('i32', ['y', 'line', 'x', 'from', 'to', 'c', ...constants]),
+    ...constants.map((name) => set(name, field(name))),
   );
   return rowFunction('move', declared, body);
 }

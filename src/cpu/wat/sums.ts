@@ -1,15 +1,20 @@
 import {
   add,
   advance,
-  field,
+  countDown,
+  fieldsOf,
   get,
-  int,
   lines,
+  load,
   locals,
+  loopFrom0,
   mul,
+  rowAt,
   rowFunction,
-  rowOf,
   set,
+  store,
+  vadd,
+  ZERO,
 } from './text.ts';
 
 /**
@@ -18,23 +23,21 @@ import {
  * in f64.
  */
 export function sumsText(): string {
-  const body = lines(
-    set('c', int(0)),
-    `(loop $channels
-    ${set('x', add(rowOf('sums', 'x', 'xRow'), get('c')))}
-    ${set('sum', '(v128.const f32x4 0 0 0 0)')}
-    ${set('count', field('sums', 'width'))}
-    (loop $pixels
-      ${set('sum', `(f32x4.add ${get('sum')} (v128.load ${get('x')}))`)}
-      ${advance('x', get('bytes'))}
-      (br_if $pixels (local.tee $count (i32.sub (local.get $count) (i32.const 1)))))
-    (v128.store ${add(add(field('sums', 'y'), get('c')), mul(get('row'), get('bytes')))} ${get('sum')})
-    (br_if $channels (i32.lt_s (local.tee $c (i32.add (local.get $c) (i32.const 16))) ${get('bytes')})))`,
+  const field = fieldsOf('sums');
+  const body = loopFrom0(
+    'c',
+    16,
+    get('bytes'),
+    set('x', add(rowAt(field('x'), field('xRow')), get('c'))),
+    set('sum', ZERO),
+    set('count', field('width')),
+    countDown('count', set('sum', vadd(get('sum'), load(get('x')))), advance('x', get('bytes'))),
+    store(add(add(field('y'), get('c')), mul(get('row'), get('bytes'))), get('sum')),
   );
   const declared = lines(
     locals('i32', ['c', 'x', 'count', 'bytes']),
     locals('v128', ['sum']),
-    set('bytes', field('sums', 'channelBytes')),
+    set('bytes', field('channelBytes')),
   );
   return rowFunction('sums', declared, body);
 }
