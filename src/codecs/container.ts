@@ -1,6 +1,6 @@
 import { CrispenError } from '../errors.ts';
 import { ascii, Bytes, join, pipe } from './bytes.ts';
-import { type Edit, edited } from './edits.ts';
+import { edited } from './edits.ts';
 import { isMoving } from './frames.ts';
 import { avifProperties, type Box, isoBoxes } from './iso.ts';
 import { stillOf } from './png/pngAnimation.ts';
@@ -191,15 +191,6 @@ async function readPng(
   const profile = parts.get('iCCP');
   const exif = parts.get('eXIf');
   const { animation, edits } = stillOf(bytes);
-  function* bareEdits(all: boolean): Generator<Edit> {
-    const toStill = edits();
-    for (const part of pngParts(bytes)) {
-      const { type, at, next } = part;
-      const isDropped = PNG_TEXTS.includes(type) || (all && isPngColour(type));
-      const edit = isDropped ? ([at, next] as const) : toStill(part);
-      if (edit) yield edit;
-    }
-  }
   return {
     ...PLAIN,
     icc: profile ? await pngProfile(bytes, profile, signal) : null,
@@ -211,7 +202,14 @@ async function readPng(
     exif: exif ? data.slice(exif.start, exif.end) : null,
     xmp: packet ? await pngXmp(bytes, packet, signal) : null,
     animation: isMoving('PNG', data) ? animation : null,
-    bare: (all) => edited(data, bareEdits(all)),
+    bare: (all) => {
+      const toStill = edits();
+      return edited(data, pngParts(bytes), (part) => {
+        const { type, at, next } = part;
+        const isDropped = PNG_TEXTS.includes(type) || (all && isPngColour(type));
+        return isDropped ? [at, next] : toStill(part);
+      });
+    },
   };
 }
 
@@ -344,14 +342,6 @@ function readJpeg(data: Uint8Array<ArrayBuffer>): Container {
   }
   // The parts of a profile are numbered from 1. If a part is missing, the profile is ignored.
   const whole = parts.length > 1 && Array.from(parts.slice(1)).every(Boolean);
-  function* bareEdits(all: boolean): Generator<Edit> {
-    for (const segment of jpegSegments(bytes)) {
-      const isStray = segment.marker === 0;
-      if (isStray || isExif(segment) || (all && isProfile(segment))) {
-        yield [segment.at, segment.end];
-      }
-    }
-  }
   return {
     ...PLAIN,
     icc: whole ? join(parts.slice(1)) : null,
@@ -360,7 +350,12 @@ function readJpeg(data: Uint8Array<ArrayBuffer>): Container {
     bits,
     exif,
     xmp,
-    bare: (all) => edited(data, bareEdits(all)),
+    bare: (all) =>
+      edited(data, jpegSegments(bytes), (segment) => {
+        const isStray = segment.marker === 0;
+        const isDropped = isStray || isExif(segment) || (all && isProfile(segment));
+        return isDropped ? [segment.at, segment.end] : undefined;
+      }),
   };
 }
 
@@ -387,13 +382,6 @@ function readWebp(data: Uint8Array<ArrayBuffer>): Container {
   const exif = found.get('EXIF') ?? null;
   // Some programs begin the EXIF chunk with the EXIF marker of JPEG files.
   const marked = exif && new Bytes(exif).ascii(0, 6) === EXIF_MARK;
-  function* bareEdits(all: boolean): Generator<Edit> {
-    for (const { type, start, end } of webpChunks(bytes)) {
-      if (type === 'EXIF' || type === 'XMP ' || (all && type === 'ICCP')) {
-        yield [start - 8, end + (end & 1)];
-      }
-    }
-  }
   return {
     ...PLAIN,
     icc: found.get('ICCP') ?? null,
@@ -401,7 +389,11 @@ function readWebp(data: Uint8Array<ArrayBuffer>): Container {
     xmp: found.get('XMP ') ?? null,
     animation: isMoving('WebP', data) ? 'first frame' : null,
     bare: (all) => {
-      const whole = join(edited(data, bareEdits(all)));
+      const parts = edited(data, webpChunks(bytes), ({ type, start, end }) => {
+        const isDropped = type === 'EXIF' || type === 'XMP ' || (all && type === 'ICCP');
+        return isDropped ? [start - 8, end + (end & 1)] : undefined;
+      });
+      const whole = join(parts);
       new DataView(whole.buffer).setUint32(4, whole.length - 8, true);
       const isExtended = bytes.ascii(12, 4) === 'VP8X';
       if (isExtended) whole[20] &= ~(WEBP.exif | WEBP.xmp | (all ? WEBP.icc : 0));
