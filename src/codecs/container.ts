@@ -2,6 +2,7 @@ import { CrispenError } from '../errors.ts';
 import { ascii, Bytes, join, pipe } from './bytes.ts';
 import { edited } from './edits.ts';
 import { isMoving } from './frames.ts';
+import type { ImageFormat } from './header.ts';
 import { avifProperties, type Box, isoBoxes } from './iso.ts';
 import { stillOf } from './png/pngAnimation.ts';
 import { chunk } from './png/pngChunks.ts';
@@ -80,12 +81,11 @@ type Reader = (
   signal: AbortSignal | undefined,
 ) => Container | Promise<Container>;
 
-const READERS: Readonly<Record<string, Reader>> = {
+const READERS: Partial<Record<ImageFormat, Reader>> = {
   PNG: readPng,
   JPEG: readJpeg,
   WebP: readWebp,
   AVIF: readAvif,
-  GIF: readGif,
 };
 
 /**
@@ -94,7 +94,7 @@ const READERS: Readonly<Record<string, Reader>> = {
  * these bytes. Without this table, the readers for the three formats would treat the bytes as part
  * of the image. The other readers stop at the right place by themselves.
  */
-const ENDS: Readonly<Record<string, (bytes: Bytes) => number>> = {
+const ENDS: Partial<Record<ImageFormat, (bytes: Bytes) => number>> = {
   PNG: pngEnd,
   WebP: (bytes) => 8 + bytes.u32le(4),
   AVIF: avifEnd,
@@ -108,18 +108,21 @@ const ENDS: Readonly<Record<string, (bytes: Bytes) => number>> = {
  * @throws CrispenError `ABORTED`
  */
 export async function readContainer(
-  format: string,
+  format: ImageFormat,
   data: Uint8Array<ArrayBuffer>,
   signal?: AbortSignal,
 ): Promise<Container> {
+  const plain = { ...PLAIN, bare: () => [data] };
   try {
-    const read = READERS[format];
-    if (read) return await read(data.subarray(0, ENDS[format]?.(new Bytes(data))), signal);
+    const whole = data.subarray(0, ENDS[format]?.(new Bytes(data)));
+    const container = (await READERS[format]?.(whole, signal)) ?? plain;
+    const animation = container.animation ?? 'first frame';
+    return { ...container, animation: isMoving(format, whole) ? animation : null };
   } catch (error) {
     if (error instanceof CrispenError) throw error;
     // Other errors mean that the file is damaged. The decoder determines whether that matters.
   }
-  return { ...PLAIN, bare: () => [data] };
+  return plain;
 }
 
 /**
@@ -201,7 +204,7 @@ async function readPng(
     bits: bytes.at(24),
     exif: exif ? data.slice(exif.start, exif.end) : null,
     xmp: packet ? await pngXmp(bytes, packet, signal) : null,
-    animation: isMoving('PNG', data) ? animation : null,
+    animation,
     bare: (all) => {
       const toStill = edits();
       return edited(data, pngParts(bytes), (part) => {
@@ -387,7 +390,6 @@ function readWebp(data: Uint8Array<ArrayBuffer>): Container {
     icc: found.get('ICCP') ?? null,
     exif: marked ? exif.subarray(6) : exif,
     xmp: found.get('XMP ') ?? null,
-    animation: isMoving('WebP', data) ? 'first frame' : null,
     bare: (all) => {
       const parts = edited(data, webpChunks(bytes), ({ type, start, end }) => {
         const isDropped = type === 'EXIF' || type === 'XMP ' || (all && type === 'ICCP');
@@ -432,7 +434,6 @@ function readAvif(data: Uint8Array<ArrayBuffer>): Container {
     cicp: nclx && !profile ? avifCodePoints(bytes, nclx) : null,
     isGrey: (flags & AV1.monochrome) !== 0,
     bits: (flags & AV1.highDepth) === 0 ? 8 : (flags & AV1.twelveBit) === 0 ? 10 : 12,
-    animation: isMoving('AVIF', data) ? 'first frame' : null,
     bare: (all) => {
       if (!all) return [data];
       const copy = data.slice();
@@ -448,9 +449,4 @@ function readAvif(data: Uint8Array<ArrayBuffer>): Container {
       return [copy];
     },
   };
-}
-
-function readGif(data: Uint8Array<ArrayBuffer>): Container {
-  const animation = isMoving('GIF', data) ? 'first frame' : null;
-  return { ...PLAIN, animation, bare: () => [data] };
 }

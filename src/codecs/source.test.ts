@@ -11,6 +11,7 @@ import { readContainer } from './container.ts';
 import { embed } from './embed.ts';
 import { cleanExif } from './exif.ts';
 import type { OutputType } from './formats.ts';
+import type { ImageFormat } from './header.ts';
 import { readProfile } from './icc.ts';
 import { chunk, headerChunk, SIGNATURE } from './png/pngChunks.ts';
 import { displayP3 } from './profiles.ts';
@@ -171,7 +172,7 @@ describe('metadata', () => {
       for (let round = 0; round < 100; round++) {
         const damaged = good.slice();
         for (let i = 0; i < 6; i++) damaged[Math.floor(random() * 600)] = random() * 256;
-        const container = await readContainer(format, damaged);
+        const container = await readContainer(format as ImageFormat, damaged);
         container.bare(true);
       }
     }
