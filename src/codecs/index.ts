@@ -5,7 +5,6 @@ import type { OutputType } from './formats.ts';
 import { checkSides } from './limits.ts';
 
 export { decodeImage } from './decode.ts';
-export type { Encoder } from './encoder.ts';
 export type { OutputType } from './formats.ts';
 export { checkPixels, checkSides, MAX_PIXELS } from './limits.ts';
 
@@ -34,6 +33,6 @@ export async function encodeImage(
   tags: ImageTags = NO_TAGS,
 ): Promise<Blob> {
   checkSides(type, image.width, image.height);
-  const { encode } = await ENCODERS[type]();
+  const encode = await ENCODERS[type]();
   return encode(image, quality, tags);
 }
