@@ -58,7 +58,7 @@ export function pngWriter(
   const deflate = new CompressionStream('deflate');
   const stop = new AbortController();
   const file = deflate.readable
-    .pipeThrough(new TransformStream(new Idat(header, colour)))
+    .pipeThrough(new TransformStream(chunks(header, colour)))
     .pipeTo(to, { signal: stop.signal });
   file.catch(() => {}); // the failed write reports the error
   const compressor = deflate.writable.getWriter();
@@ -102,42 +102,35 @@ export function pngWriter(
  * Writes the compressed bytes as IDAT chunks of equal size, and also writes all other parts of the
  * file.
  */
-class Idat implements Transformer<Uint8Array, Uint8Array<ArrayBuffer>> {
-  readonly #header: PngHeader;
-  readonly #colour: PngColour;
-  readonly #data = new Uint8Array(IDAT_BYTES);
-  #length = 0;
-
-  constructor(header: PngHeader, colour: PngColour) {
-    this.#header = header;
-    this.#colour = colour;
-  }
-
-  async start(out: TransformStreamDefaultController<Uint8Array<ArrayBuffer>>): Promise<void> {
-    const { width, height, depth = 8, tags = NO_TAGS } = this.#header;
-    out.enqueue(SIGNATURE);
-    out.enqueue(headerChunk(width, height, depth, this.#colour));
-    for (const bytes of await tagChunks(tags, this.#colour)) out.enqueue(bytes);
-  }
-
-  transform(
-    bytes: Uint8Array,
-    out: TransformStreamDefaultController<Uint8Array<ArrayBuffer>>,
-  ): void {
-    for (let at = 0; at < bytes.length; ) {
-      const part = bytes.subarray(at, at + IDAT_BYTES - this.#length);
-      this.#data.set(part, this.#length);
-      this.#length += part.length;
-      at += part.length;
-      if (this.#length === IDAT_BYTES) this.flush(out, false);
-    }
-  }
-
-  flush(out: TransformStreamDefaultController<Uint8Array<ArrayBuffer>>, isEnd = true): void {
-    if (this.#length > 0) out.enqueue(chunk('IDAT', this.#data.subarray(0, this.#length)));
-    this.#length = 0;
-    if (isEnd) out.enqueue(chunk('IEND', new Uint8Array(0)));
-  }
+function chunks(
+  { width, height, depth = 8, tags = NO_TAGS }: PngHeader,
+  colour: PngColour,
+): Transformer<Uint8Array, Uint8Array<ArrayBuffer>> {
+  const data = new Uint8Array(IDAT_BYTES);
+  let length = 0;
+  return {
+    async start(out) {
+      out.enqueue(SIGNATURE);
+      out.enqueue(headerChunk(width, height, depth, colour));
+      for (const bytes of await tagChunks(tags, colour)) out.enqueue(bytes);
+    },
+    transform(bytes, out) {
+      for (let at = 0; at < bytes.length; ) {
+        const part = bytes.subarray(at, at + IDAT_BYTES - length);
+        data.set(part, length);
+        length += part.length;
+        at += part.length;
+        if (length === IDAT_BYTES) {
+          out.enqueue(chunk('IDAT', data));
+          length = 0;
+        }
+      }
+    },
+    flush(out) {
+      if (length > 0) out.enqueue(chunk('IDAT', data.subarray(0, length)));
+      out.enqueue(chunk('IEND', new Uint8Array(0)));
+    },
+  };
 }
 
 /** For each colour type, the indices of the RGBA channels that the file stores. */
