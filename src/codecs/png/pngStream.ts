@@ -63,7 +63,7 @@ export function pngWriter(
   file.catch(() => {}); // the failed write reports the error
   const compressor = deflate.writable.getWriter();
   compressor.closed.catch(() => {});
-  const filters = new RowFilters(header, colour);
+  const filters = rowFilters(header, colour);
   const orStop = async (work: () => Promise<void>) => {
     try {
       // If `to` fails, nothing reads from the compressor any more, and `work` never ends. `file`
@@ -145,77 +145,66 @@ const STORED: Readonly<Record<PngColour, readonly number[]>> = {
  * Applies PNG's row filters to RGBA rows, about a megabyte at a time. Each row becomes one byte for
  * the type of its filter, followed by the filtered bytes.
  */
-class RowFilters {
-  readonly #header: PngHeader;
-  readonly #stored: readonly number[];
+function rowFilters({ width, height, depth = 8 }: PngHeader, colour: PngColour) {
+  const stored = STORED[colour];
+  const isDeep = depth === 16;
   /**
    * The number of bytes per pixel in the file. Filters compare each byte with the corresponding
    * byte of the pixel on the left, which is this many bytes earlier.
    */
-  readonly #pixel: number;
+  const pixel = (stored.length * depth) / 8;
   /**
-   * The samples of the current row, preceded by one pixel of zeros. `#above` contains the row above
+   * The samples of the current row, preceded by one pixel of zeros. `above` contains the row above
    * in the same form.
    */
-  #row: Uint8Array;
-  #above: Uint8Array;
-  #y = 0;
+  let row = new Uint8Array((width + 1) * pixel);
+  let above = new Uint8Array(row.length);
+  let y = 0;
 
-  constructor(header: PngHeader, colour: PngColour) {
-    this.#header = header;
-    this.#stored = STORED[colour];
-    this.#pixel = (this.#stored.length * (header.depth ?? 8)) / 8;
-    this.#row = new Uint8Array((header.width + 1) * this.#pixel);
-    this.#above = new Uint8Array((header.width + 1) * this.#pixel);
-  }
-
-  *take(rows: Rows): Generator<Uint8Array<ArrayBuffer>> {
-    const { width, height } = this.#header;
-    const count = rows.length / (width * 4);
-    if (!Number.isInteger(count) || this.#y + count > height) throw this.#misfit(count);
-    const bytes = width * this.#pixel + 1;
-    const perStrip = Math.max(1, Math.floor(STRIP_BYTES / bytes));
-    for (let top = 0; top < count; top += perStrip) {
-      const bottom = Math.min(top + perStrip, count);
-      const strip = new Uint8Array((bottom - top) * bytes);
-      for (let y = top; y < bottom; y++) {
-        this.#read(rows, y * width * 4);
-        const out = strip.subarray((y - top) * bytes, (y - top + 1) * bytes);
-        filterRow(out, this.#row, this.#above, this.#pixel);
-        [this.#above, this.#row] = [this.#row, this.#above];
-      }
-      this.#y += bottom - top;
-      yield strip;
-    }
-  }
-
-  finish(): void {
-    if (this.#y !== this.#header.height) throw this.#misfit(0);
-  }
+  const misfit = (count: number) =>
+    new CrispenError(
+      'INVALID_INPUT',
+      `A PNG of ${width} x ${height} cannot end with ${y} + ${count} rows.`,
+    );
 
   /**
    * Converts one row to the form in which it is stored in the file. Only the stored channels are
    * copied, and 16-bit samples become big-endian.
    */
-  #read(rows: Rows, from: number): void {
-    const [row, stored, isDeep] = [this.#row, this.#stored, this.#header.depth === 16];
-    let at = this.#pixel;
-    for (let i = from; i < from + this.#header.width * 4; i += 4) {
+  const read = (rows: Rows, from: number) => {
+    const to = row;
+    let at = pixel;
+    for (let i = from; i < from + width * 4; i += 4) {
       for (let c = 0; c < stored.length; c++) {
         const sample = rows[i + stored[c]];
-        if (isDeep) row[at++] = sample >> 8;
-        row[at++] = sample;
+        if (isDeep) to[at++] = sample >> 8;
+        to[at++] = sample;
       }
     }
-  }
+  };
 
-  #misfit(count: number): CrispenError {
-    const { width, height } = this.#header;
-    return new CrispenError(
-      'INVALID_INPUT',
-      `A PNG of ${width} x ${height} cannot end with ${this.#y} + ${count} rows.`,
-    );
-  }
+  return {
+    *take(rows: Rows): Generator<Uint8Array<ArrayBuffer>> {
+      const count = rows.length / (width * 4);
+      if (!Number.isInteger(count) || y + count > height) throw misfit(count);
+      const bytes = width * pixel + 1;
+      const perStrip = Math.max(1, Math.floor(STRIP_BYTES / bytes));
+      for (let top = 0; top < count; top += perStrip) {
+        const bottom = Math.min(top + perStrip, count);
+        const strip = new Uint8Array((bottom - top) * bytes);
+        for (let i = top; i < bottom; i++) {
+          read(rows, i * width * 4);
+          filterRow(strip.subarray((i - top) * bytes, (i - top + 1) * bytes), row, above, pixel);
+          [above, row] = [row, above];
+        }
+        y += bottom - top;
+        yield strip;
+      }
+    },
+    finish() {
+      if (y !== height) throw misfit(0);
+    },
+  };
 }
 
 /**
