@@ -1,4 +1,4 @@
-import type { Rect } from '../src/geometry.ts';
+import type { Rect, Size } from '../src/geometry.ts';
 import type { AddedTask, Detection, Task, Upscaler } from '../src/index.ts';
 import { Drawings } from './drawings.ts';
 import { attempt, type JobParts, type Outcome, resultKey } from './job.ts';
@@ -17,7 +17,6 @@ import {
 } from './state.ts';
 import { t } from './texts/texts.ts';
 import { trouble, troubleOf } from './texts/trouble.ts';
-import type { Size } from './zoom.ts';
 
 export interface SessionParts {
   readonly upscaler: Pick<Upscaler, 'detect' | 'upscale' | 'estimateCpu'>;

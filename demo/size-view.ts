@@ -1,8 +1,8 @@
+import type { Size } from '../src/geometry.ts';
 import { MAX_FACTOR } from '../src/image/size.ts';
 import { get, say } from './dom.ts';
 import { sizeNote, turned, type Wish, wishKey, wishOf, wishWords } from './sizes.ts';
 import { t } from './texts/texts.ts';
-import type { Size } from './zoom.ts';
 
 const OWN = {
   scale: { label: 'times', max: MAX_FACTOR, step: 0.1 },

@@ -1,6 +1,6 @@
+import type { Size } from '../src/geometry.ts';
 import { MAX_FACTOR, type SizeWish, wishedSize } from '../src/image/size.ts';
 import { t } from './texts/texts.ts';
-import type { Size } from './zoom.ts';
 
 /** A requested size, specified in one of these ways. */
 export type Wish =

@@ -1,4 +1,4 @@
-import type { Rect } from '../src/geometry.ts';
+import type { Rect, Size } from '../src/geometry.ts';
 import type { ModelEntry, Task } from '../src/index.ts';
 import type { BeforeMode, BeforeSide } from './before.ts';
 import { resultTitle } from './before.ts';
@@ -15,7 +15,6 @@ import { type Item, type Result, type State, selectedOf, sourceSizeOf } from './
 import { Strip, type StripActions } from './strip.ts';
 import { language, t } from './texts/texts.ts';
 import { resultTag, workerWords } from './words.ts';
-import type { Size } from './zoom.ts';
 
 export interface Actions extends JobActions, StripActions {
   open(files: readonly File[], isFolder: boolean): void;
