@@ -1,6 +1,6 @@
 import { createUpscaler, MODELS } from '../src/index.ts';
 import { Before } from './before.ts';
-import { get, say, whenIdle } from './dom.ts';
+import { get, onClick, onFreeClick, say, whenIdle } from './dom.ts';
 import { canPickFile, canPickFolder, EXTENSIONS, pickFile, type SaveFormat } from './download.ts';
 import { fileSize, resultName } from './format.ts';
 import { fromFolder, type Given, listenForFiles, readPicture, releasePicture } from './intake.ts';
@@ -218,14 +218,11 @@ function listenForSaveAll(): void {
     [get('queue-save-zip'), saving.saveZip.bind(saving)],
     [folder, saving.saveFolder.bind(saving)],
   ] as const) {
-    button.addEventListener('click', async () => {
-      if (button.ariaBusy === 'true') return;
-      button.ariaBusy = 'true';
+    onFreeClick(button, async () => {
       const label = button.textContent ?? '';
       await work(format.value as SaveFormat, (done, all) =>
         say(button, t.result.saving(done, all)),
       );
-      button.ariaBusy = 'false';
       say(button, label);
     });
   }
@@ -255,7 +252,7 @@ async function keepPictures(): Promise<void> {
     localStorage.setItem(KEEP, keeping.checked ? 'on' : 'off');
     await (keeping.checked ? open() : keeper.close());
   });
-  get('forget-all').addEventListener('click', () => {
+  onClick('forget-all', () => {
     const { items } = session.state;
     if (!confirm(t.queue.forget(items.length))) return;
     session.remove(items.map(({ id }) => id));
@@ -277,7 +274,7 @@ function listenForStorage(): void {
     say(get('kept-size'), t.keptSize(fileSize(usage)));
   };
   get('kept').addEventListener('toggle', () => void show());
-  get('forget-weights').addEventListener('click', async () => {
+  onClick('forget-weights', async () => {
     await caches.delete(WEIGHTS);
     await show();
   });
