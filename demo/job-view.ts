@@ -1,7 +1,6 @@
-import { FORMATS } from '../src/codecs/formats.ts';
 import type { Metadata } from '../src/index.ts';
 import { get, onClick, onFreeClick, say } from './dom.ts';
-import type { SaveFormat } from './download.ts';
+import { SAVE_FORMATS, type SaveFormat } from './download.ts';
 import { dimensions, duration, roughly, timeLeft } from './format.ts';
 import { choiceTitle, kindOfSpeed, madeTitle, type Offer, titleOf } from './models.ts';
 import { wishWords } from './sizes.ts';
@@ -52,7 +51,7 @@ export class JobView {
     onClick('enlarge-instead', () => actions.setTask('upscale'));
     onClick('dismiss', actions.dismiss);
     const keep = get<HTMLInputElement>('keep-metadata');
-    for (const { name: format } of Object.values(FORMATS)) {
+    for (const format of SAVE_FORMATS) {
       // Encoding a large picture takes seconds, so the button ignores further clicks meanwhile.
       onFreeClick(get(`save-${format}`), () =>
         actions.save(format, keep.checked ? 'keep' : 'drop'),
@@ -130,8 +129,8 @@ export class JobView {
     get('fact-kept').hidden = kept === '';
     get('keep').hidden = !source.hasMetadata || preview !== null;
     // Other formats need the whole image in memory.
-    for (const { name } of Object.values(FORMATS)) {
-      get(`save-${name}`).hidden = name !== 'png' && preview !== null;
+    for (const format of SAVE_FORMATS) {
+      get(`save-${format}`).hidden = format !== 'png' && preview !== null;
     }
     const reduced = preview ? t.result.reduced : '';
     say(get('fact-saved'), [file ? '' : t.result.savedAs(savedAs), reduced].join(' ').trim());
