@@ -1,5 +1,5 @@
 import { copyOf, get, onClick, say } from './dom.ts';
-import { timeLeft } from './format.ts';
+import { timeLeft, withoutFolder } from './format.ts';
 import { queueLeft, queueWords, tally, tileWords } from './queue.ts';
 import type { Item, State } from './state.ts';
 import { t } from './texts/texts.ts';
@@ -123,7 +123,7 @@ export class Strip {
     const image = tile.querySelector('img')!;
     if (picture.image) image.src = picture.image.src;
     else image.hidden = true;
-    tile.querySelector('small')!.textContent = picture.name.replace(/^.*[/\\]/, '');
+    tile.querySelector('small')!.textContent = withoutFolder(picture.name);
     this.#tiles.set(id, tile);
     return tile;
   }

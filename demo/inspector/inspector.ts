@@ -3,6 +3,7 @@ import './inspector.css';
 import type { Rect } from '../../src/geometry.ts';
 import type { AttentionInspection, Upscaler } from '../../src/index.ts';
 import { save } from '../download.ts';
+import { withoutFolder } from '../format.ts';
 import type { Picture, Trouble } from '../state.ts';
 import { t } from '../texts/texts.ts';
 import { troubleOf } from '../texts/trouble.ts';
@@ -301,9 +302,7 @@ class Inspector {
   }
 
   #fileName(): string {
-    const base = this.#parts.picture.name
-      .replace(/^.*[/\\]/, '')
-      .replace(/\.[A-Za-z0-9]{1,5}$/, '');
+    const base = withoutFolder(this.#parts.picture.name).replace(/\.[A-Za-z0-9]{1,5}$/, '');
     return `${base || 'picture'} ${this.#layer?.name} ${this.#choice}`;
   }
 }
