@@ -153,39 +153,31 @@ export class Before {
   }
 
   side(state: State): BeforeSide {
-    const item = selectedOf(state);
+    const mode = this.#mode;
     const result = state.drawing?.result ?? null;
     const plain = this.plain(state);
-    if (this.#mode === 'pixels') {
-      const { originalPixels: tag, originalName: name } = t.compare;
-      return { mode: 'pixels', image: null, tag, name, plain };
+    const { originalName, originalPixels, difference, reference } = t.compare;
+    const pin = this.isPinned(state) ? this.#pin : null;
+    if (mode === 'pixels') {
+      return { mode, image: null, tag: originalPixels, name: originalName, plain };
     }
-    if (this.#mode === 'pinned' && this.#pin && this.isPinned(state)) {
-      const tag = resultTitle(this.#pin.result);
-      return { mode: 'pinned', image: this.#pin.image, tag, name: tag, plain };
+    if (mode === 'pinned' && pin) {
+      const tag = resultTitle(pin.result);
+      return { mode, image: pin.image, tag, name: tag, plain };
     }
-    if (this.#mode === 'difference') {
-      const image = this.isPinned(state) ? (this.#pin?.image ?? null) : null;
-      const tag = t.compare.difference;
-      return { mode: 'difference', image, tag, name: tag, plain };
+    if (mode === 'difference') {
+      return { mode, image: pin?.image ?? null, tag: difference, name: difference, plain };
     }
-    if (this.#mode === 'reference' && result && this.#fits(state, result)) {
-      const tag = t.compare.reference;
+    if (mode === 'reference' && result && this.#fits(state, result)) {
       const figures = this.#figures.get(result) ?? null;
       const image = this.#reference?.image ?? null;
-      return { mode: 'reference', image, tag, name: tag, plain, figures };
+      return { mode, image, tag: reference, name: reference, plain, figures };
     }
-    if (this.#mode === 'lanczos' && item && result && plain) {
+    if (mode === 'lanczos' && result && plain) {
       const tag = `Lanczos ${wishWords(result.settings.size)}`.trim();
-      return { mode: 'lanczos', image: plain, tag, name: 'Lanczos', plain };
+      return { mode, image: plain, tag, name: 'Lanczos', plain };
     }
-    return {
-      mode: 'browser',
-      image: null,
-      tag: t.page.original,
-      name: t.compare.originalName,
-      plain,
-    };
+    return { mode: 'browser', image: null, tag: t.page.original, name: originalName, plain };
   }
 
   /**

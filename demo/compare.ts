@@ -1,12 +1,11 @@
 import { splitAfterKey } from '../src/element/slider.ts';
-import type { Rect } from '../src/geometry.ts';
+import type { Rect, Size } from '../src/geometry.ts';
 import { t } from './texts/texts.ts';
 import {
   fitView,
   keepInside,
   type Point,
   pinchView,
-  type Size,
   scaleRange,
   type View,
   visibleSpan,

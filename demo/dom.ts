@@ -5,14 +5,33 @@ export function get<E extends HTMLElement = HTMLElement>(id: string): E {
   return element as E;
 }
 
+/** Calls `work` on every click on the element with an id. */
+export function onClick(id: string, work: () => void): void {
+  get(id).addEventListener('click', () => work());
+}
+
+/** Calls `work` on every click on a button, except while an earlier call is still running. */
+export function onFreeClick(button: HTMLElement, work: () => Promise<void>): void {
+  button.addEventListener('click', async () => {
+    if (button.ariaBusy === 'true') return;
+    button.ariaBusy = 'true';
+    await work();
+    button.ariaBusy = 'false';
+  });
+}
+
+/** Calls `work` after the page has loaded. */
+export function whenLoaded(work: () => void): void {
+  if (document.readyState === 'complete') work();
+  else addEventListener('load', work, { once: true });
+}
+
 /** Calls `work` after the page has loaded, when it is idle. */
 export function whenIdle(work: () => void): void {
   // Safari has no requestIdleCallback.
   const idle =
     globalThis.requestIdleCallback ?? ((callback: () => void) => setTimeout(callback, 200));
-  const start = () => idle(work, { timeout: 3000 });
-  if (document.readyState === 'complete') start();
-  else addEventListener('load', start, { once: true });
+  whenLoaded(() => idle(work, { timeout: 3000 }));
 }
 
 /** Sets an element's text only if it differs, because live regions must not announce it twice. */

@@ -56,7 +56,21 @@ async function unlessLeft<T>(picked: Promise<T> | undefined): Promise<T | null> 
   }
 }
 
+/** Writes a file in a folder. An existing file of this name is replaced. */
+export async function writeFile(
+  folder: FileSystemDirectoryHandle,
+  name: string,
+  content: Blob | string,
+): Promise<void> {
+  const file = await folder.getFileHandle(name, { create: true });
+  const writable = await file.createWritable();
+  await writable.write(content);
+  await writable.close();
+}
+
 export type SaveFormat = FormatName;
+
+export const SAVE_FORMATS: readonly SaveFormat[] = Object.values(FORMATS).map(({ name }) => name);
 
 /** The file extension for each saved format. */
 export const EXTENSIONS = Object.fromEntries(

@@ -89,10 +89,11 @@ export function resultName(sourceName: string, what: string, extension: string):
 
 /** Returns a file's name without folder and extension. */
 export const baseName = (name: string): string =>
-  name
-    .replace(/^.*[/\\]/, '')
+  withoutFolder(name)
     .replace(/\.[A-Za-z0-9]{1,5}$/, '')
     .trim();
+
+export const withoutFolder = (name: string): string => name.replace(/^.*[/\\]/, '');
 
 /** Makes names unique: a second `cat.png` becomes `cat (2).png`. */
 export function distinctNames(names: readonly string[]): string[] {

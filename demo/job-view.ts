@@ -1,7 +1,6 @@
-import { FORMATS } from '../src/codecs/formats.ts';
 import type { Metadata } from '../src/index.ts';
-import { get, say } from './dom.ts';
-import type { SaveFormat } from './download.ts';
+import { get, onClick, onFreeClick, say } from './dom.ts';
+import { SAVE_FORMATS, type SaveFormat } from './download.ts';
 import { dimensions, duration, roughly, timeLeft } from './format.ts';
 import { choiceTitle, kindOfSpeed, madeTitle, type Offer, titleOf } from './models.ts';
 import { wishWords } from './sizes.ts';
@@ -38,32 +37,25 @@ export class JobView {
 
   constructor(models: readonly Offer[], actions: JobActions) {
     this.#models = models;
-    for (const name of ['copy', 'share'] as const) {
-      get(name).addEventListener('click', () => void actions[name]());
-    }
+    for (const name of ['copy', 'share'] as const) onClick(name, () => void actions[name]());
     // Dragging the button out of the window drags the file.
     get('save-png').addEventListener('dragstart', (event) => actions.dragOut(event));
-    get('inspect').addEventListener('click', () => actions.inspect());
-    const other = get('make-other');
-    other.addEventListener('click', () => actions.setKind(other.dataset.kind ?? ''));
-    get('cancel').addEventListener('click', () => actions.cancel());
-    for (const id of ['again', 'go-on']) get(id).addEventListener('click', () => actions.restart());
-    get('revert').addEventListener('click', () => actions.revert());
-    get('write-to').addEventListener('click', () => actions.writeToFile());
-    get('run-cpu').addEventListener('click', () => actions.runWith('network'));
-    get('run-lanczos').addEventListener('click', () => actions.runWith('lanczos'));
-    get('enlarge-instead').addEventListener('click', () => actions.setTask('upscale'));
-    get('dismiss').addEventListener('click', () => actions.dismiss());
+    onClick('inspect', actions.inspect);
+    onClick('make-other', () => actions.setKind(get('make-other').dataset.kind ?? ''));
+    onClick('cancel', actions.cancel);
+    for (const id of ['again', 'go-on']) onClick(id, actions.restart);
+    onClick('revert', actions.revert);
+    onClick('write-to', actions.writeToFile);
+    onClick('run-cpu', () => actions.runWith('network'));
+    onClick('run-lanczos', () => actions.runWith('lanczos'));
+    onClick('enlarge-instead', () => actions.setTask('upscale'));
+    onClick('dismiss', actions.dismiss);
     const keep = get<HTMLInputElement>('keep-metadata');
-    for (const { name: format } of Object.values(FORMATS)) {
-      const button = get(`save-${format}`);
-      button.addEventListener('click', async () => {
-        // Encoding a large picture takes seconds, so the button ignores further clicks meanwhile.
-        if (button.ariaBusy === 'true') return;
-        button.ariaBusy = 'true';
-        await actions.save(format, keep.checked ? 'keep' : 'drop');
-        button.ariaBusy = 'false';
-      });
+    for (const format of SAVE_FORMATS) {
+      // Encoding a large picture takes seconds, so the button ignores further clicks meanwhile.
+      onFreeClick(get(`save-${format}`), () =>
+        actions.save(format, keep.checked ? 'keep' : 'drop'),
+      );
     }
   }
 
@@ -137,8 +129,8 @@ export class JobView {
     get('fact-kept').hidden = kept === '';
     get('keep').hidden = !source.hasMetadata || preview !== null;
     // Other formats need the whole image in memory.
-    for (const { name } of Object.values(FORMATS)) {
-      get(`save-${name}`).hidden = name !== 'png' && preview !== null;
+    for (const format of SAVE_FORMATS) {
+      get(`save-${format}`).hidden = format !== 'png' && preview !== null;
     }
     const reduced = preview ? t.result.reduced : '';
     say(get('fact-saved'), [file ? '' : t.result.savedAs(savedAs), reduced].join(' ').trim());

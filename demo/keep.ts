@@ -1,4 +1,5 @@
 import type { Rect } from '../src/geometry.ts';
+import { writeFile } from './download.ts';
 import { readPicture } from './intake.ts';
 import type { Item, Result, Settings, State, Trouble } from './state.ts';
 import { t } from './texts/texts.ts';
@@ -86,8 +87,7 @@ export class Keeper {
     const folder = await root.getDirectoryHandle(FOLDER, { create: true });
     const found: Facts[] = [];
     const wanted = new Set([QUEUE]);
-    const names: string[] = [];
-    for await (const name of folder.keys()) names.push(name);
+    const names = await namesIn(folder);
     for (const name of names) {
       if (!name.endsWith(FACTS) || name === QUEUE) continue;
       const facts = await readJson<Facts>(folder, name);
@@ -122,9 +122,7 @@ export class Keeper {
     this.#names = new WeakMap();
     this.#queue = '';
     if (!folder) return;
-    const names: string[] = [];
-    for await (const name of folder.keys()) names.push(name);
-    for (const name of names) await folder.removeEntry(name);
+    for (const name of await namesIn(folder)) await folder.removeEntry(name);
   }
 
   /** Writes the changes since the last call, after a short delay. */
@@ -229,6 +227,12 @@ export class Keeper {
   }
 }
 
+async function namesIn(folder: FileSystemDirectoryHandle): Promise<string[]> {
+  const names: string[] = [];
+  for await (const name of folder.keys()) names.push(name);
+  return names;
+}
+
 async function readFile(folder: FileSystemDirectoryHandle, name: string): Promise<File> {
   return (await folder.getFileHandle(name)).getFile();
 }
@@ -240,17 +244,6 @@ async function readJson<T>(folder: FileSystemDirectoryHandle, name: string): Pro
   } catch {
     return null;
   }
-}
-
-async function writeFile(
-  folder: FileSystemDirectoryHandle,
-  name: string,
-  content: Blob | string,
-): Promise<void> {
-  const file = await folder.getFileHandle(name, { create: true });
-  const writable = await file.createWritable();
-  await writable.write(content);
-  await writable.close();
 }
 
 /**

@@ -1,6 +1,6 @@
-import { createUpscaler, MODELS } from '../src/index.ts';
+import { createUpscaler, type ErrorCode, MODELS } from '../src/index.ts';
 import { Before } from './before.ts';
-import { get, say, whenIdle } from './dom.ts';
+import { get, onClick, onFreeClick, say, whenIdle } from './dom.ts';
 import { canPickFile, canPickFolder, EXTENSIONS, pickFile, type SaveFormat } from './download.ts';
 import { fileSize, resultName } from './format.ts';
 import { fromFolder, type Given, listenForFiles, readPicture, releasePicture } from './intake.ts';
@@ -162,13 +162,22 @@ async function openSample(url: string): Promise<void> {
   }
 }
 
+/** Runs `work` and reports its error on the page, if there is one. */
+async function orReport(work: () => Promise<unknown>, code?: ErrorCode): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    session.report(troubleOf(error, code));
+  }
+}
+
 /** Opens the attention inspector for the selected picture. */
 async function inspect(): Promise<void> {
   const { picture, result } = selectedOf(session.state) ?? {};
   const part = result?.crop ?? null;
   const model = result?.passes[0];
   if (!picture || !model) return;
-  try {
+  await orReport(async () => {
     const { openInspector } = await import('./inspector/inspector.ts');
     openInspector({
       upscaler,
@@ -177,36 +186,31 @@ async function inspect(): Promise<void> {
       model,
       onTrouble: (trouble) => session.report(trouble),
     });
-  } catch (error) {
-    session.report(troubleOf(error));
-  }
+  });
 }
 
 /** Lets the visitor choose a part of the selected picture. */
 async function crop(): Promise<void> {
   const item = selectedOf(session.state);
-  if (!item?.picture.image) return;
-  try {
+  const image = item?.picture.image;
+  if (!image) return;
+  await orReport(async () => {
     const { chooseCrop } = await import('./crop/crop.ts');
-    const chosen = await chooseCrop(item.picture.image, item.crop);
+    const chosen = await chooseCrop(image, item.crop);
     // The visitor might have selected another picture in the meantime.
     if (chosen !== 'cancelled' && session.state.selected === item.id) session.setCrop(chosen);
-  } catch (error) {
-    session.report(troubleOf(error));
-  }
+  });
 }
 
 async function writeToFile(): Promise<void> {
   const item = selectedOf(session.state);
   if (!item) return;
-  try {
+  await orReport(async () => {
     const { picture, settings } = item;
     const name = resultName(picture.name, wishName(settings.size), EXTENSIONS.png);
     const file = await pickFile(name);
     if (file) session.writeTo(file);
-  } catch (error) {
-    session.report(troubleOf(error, 'WRITE_FAILED'));
-  }
+  }, 'WRITE_FAILED');
 }
 
 /** Handles the buttons that save all results. */
@@ -218,14 +222,11 @@ function listenForSaveAll(): void {
     [get('queue-save-zip'), saving.saveZip.bind(saving)],
     [folder, saving.saveFolder.bind(saving)],
   ] as const) {
-    button.addEventListener('click', async () => {
-      if (button.ariaBusy === 'true') return;
-      button.ariaBusy = 'true';
+    onFreeClick(button, async () => {
       const label = button.textContent ?? '';
       await work(format.value as SaveFormat, (done, all) =>
         say(button, t.result.saving(done, all)),
       );
-      button.ariaBusy = 'false';
       say(button, label);
     });
   }
@@ -255,7 +256,7 @@ async function keepPictures(): Promise<void> {
     localStorage.setItem(KEEP, keeping.checked ? 'on' : 'off');
     await (keeping.checked ? open() : keeper.close());
   });
-  get('forget-all').addEventListener('click', () => {
+  onClick('forget-all', () => {
     const { items } = session.state;
     if (!confirm(t.queue.forget(items.length))) return;
     session.remove(items.map(({ id }) => id));
@@ -277,7 +278,7 @@ function listenForStorage(): void {
     say(get('kept-size'), t.keptSize(fileSize(usage)));
   };
   get('kept').addEventListener('toggle', () => void show());
-  get('forget-weights').addEventListener('click', async () => {
+  onClick('forget-weights', async () => {
     await caches.delete(WEIGHTS);
     await show();
   });
@@ -306,9 +307,4 @@ void startLanguage(useLanguage, () => {
 void keepPictures().catch((error: unknown) => console.warn(error));
 // This starts the worker and its engine, so it waits until the page is idle.
 whenIdle(() => void own.refresh().catch((error: unknown) => console.warn(error)));
-whenIdle(
-  () =>
-    void session.detect().catch((error: unknown) => {
-      session.report(troubleOf(error));
-    }),
-);
+whenIdle(() => void orReport(() => session.detect()));

@@ -104,8 +104,7 @@ function kindOf({ id, kind, best, fast }: Offer): string {
  * Otherwise, there is also no automatic choice between the photo models.
  */
 export function choicesAt(models: readonly Offer[], factor: number): ModelOption[] {
-  const order = KINDS;
-  const rank = (kind: string) => (order.indexOf(kind) + order.length + 1) % (order.length + 1);
+  const rank = (kind: string) => (KINDS.indexOf(kind) + KINDS.length + 1) % (KINDS.length + 1);
   const offers = models.filter(({ task }) => task === 'upscale');
   offers.sort((a, b) => a.scale - b.scale);
   const fits = ({ scale }: Offer) => (scale === factor ? 0 : scale > factor ? scale : 100 / scale);

@@ -1,9 +1,9 @@
 /** Controls how results are saved: the quality, the last used format, and the file name pattern. */
-import { FORMATS } from '../src/codecs/formats.ts';
 import type { OutputType, Upscaler } from '../src/index.ts';
 import { get, say } from './dom.ts';
-import type { SaveFormat } from './download.ts';
+import { SAVE_FORMATS, type SaveFormat } from './download.ts';
 import { fileSize } from './format.ts';
+import { remember } from './remember.ts';
 
 const KEY = 'crispen-output';
 const DEFAULT_QUALITY = 0.92;
@@ -19,8 +19,6 @@ const SETTLED_MS = 400;
  * meantime.
  */
 const SAMPLE_PIXELS = 262_144;
-
-const NAMES: readonly SaveFormat[] = Object.values(FORMATS).map(({ name }) => name);
 
 /** A result for which file sizes are measured. */
 interface Weighed {
@@ -122,7 +120,7 @@ export class Output {
     this.#turn += 1;
     clearTimeout(this.#timer);
     say(get('quality-value'), String(Math.round(this.#quality * 100)));
-    for (const format of NAMES) say(get(`bytes-${format}`), '');
+    for (const format of SAVE_FORMATS) say(get(`bytes-${format}`), '');
     const shown = this.#shown;
     if (!shown) return;
     say(get('bytes-png'), fileSize(shown.file.size));
@@ -137,7 +135,7 @@ export class Output {
       if (turn !== this.#turn) throw new Error('outdated');
       return (await this.#parts.upscaler.encode(image, { type, quality: this.#quality })).size;
     };
-    for (const format of NAMES) {
+    for (const format of SAVE_FORMATS) {
       if (format === 'png') continue;
       const work =
         format === 'avif'
@@ -151,7 +149,7 @@ export class Output {
   }
 
   #render(): void {
-    for (const format of NAMES) {
+    for (const format of SAVE_FORMATS) {
       get(`save-${format}`).classList.toggle('primary', format === this.#format);
     }
   }
@@ -160,7 +158,7 @@ export class Output {
     try {
       const { quality, format, pattern } = JSON.parse(localStorage.getItem(KEY) ?? '{}');
       if (quality >= 0.1 && quality <= 1) this.#quality = quality;
-      if (NAMES.includes(format)) this.#format = format;
+      if (SAVE_FORMATS.includes(format)) this.#format = format;
       if (typeof pattern === 'string') this.#pattern = pattern;
     } catch {
       // Something other than this page wrote the stored value, so the defaults are used.
@@ -173,10 +171,6 @@ export class Output {
       format: this.#format,
       pattern: this.#pattern,
     });
-    try {
-      localStorage.setItem(KEY, text);
-    } catch {
-      // Storage is not available, so the next visit will start with the defaults.
-    }
+    remember(KEY, text);
   }
 }

@@ -1,4 +1,5 @@
 import type { AddedModel, Upscaler } from '../src/index.ts';
+import { copyOf, get, onClick } from './dom.ts';
 import { save } from './download.ts';
 import type { Trouble } from './state.ts';
 import { t } from './texts/texts.ts';
@@ -50,13 +51,10 @@ interface Parts {
    */
   readonly likelyScale: () => number;
   readonly onUse: (model: AddedModel) => void;
-  /** Called when a model was removed. The model might be in use. */
-  readonly onRemoved: (id: string) => void;
+  /** Called before the model that is in use is removed. */
+  readonly onRemoved: () => void;
   readonly onTrouble: (trouble: Trouble) => void;
 }
-
-const get = <E extends HTMLElement = HTMLElement>(id: string): E =>
-  document.getElementById(id) as E;
 
 /**
  * The list of the visitor's own models. Models can be selected, saved as safetensors, removed and
@@ -70,7 +68,7 @@ export class OwnModels {
   constructor(parts: Parts) {
     this.#parts = parts;
     const file = get<HTMLInputElement>('own-file');
-    get('own-add').addEventListener('click', () => file.click());
+    onClick('own-add', () => file.click());
     file.addEventListener('change', () => {
       const [picked] = file.files ?? [];
       if (picked) void this.add(picked);
@@ -91,12 +89,7 @@ export class OwnModels {
   /** Rereads the list from storage. */
   async refresh(): Promise<void> {
     this.#models = await this.#parts.upscaler.models();
-    this.#render();
-  }
-
-  /** Rerenders the list after the language has changed. */
-  render(): void {
-    this.#render();
+    this.render();
   }
 
   /** Adds a weight file and selects its model. */
@@ -137,7 +130,7 @@ export class OwnModels {
         save(await upscaler.exportModel(model.id), `${model.name}.safetensors`);
         return;
       }
-      if (model.id === this.#used) onRemoved(model.id);
+      if (model.id === this.#used) onRemoved();
       await upscaler.removeModel(model.id);
       await this.refresh();
     } catch (error) {
@@ -145,10 +138,11 @@ export class OwnModels {
     }
   }
 
-  #render(): void {
+  /** Renders the list in the current language. */
+  render(): void {
     get('own-list').replaceChildren(
       ...this.#models.map((model) => {
-        const row = get<HTMLTemplateElement>('own-row').content.cloneNode(true) as DocumentFragment;
+        const row = copyOf('own-row');
         row.querySelector('input')!.value = model.id;
         row.querySelector('b')!.textContent = model.name || model.architecture;
         row.querySelector('small')!.textContent = describeModel(model);

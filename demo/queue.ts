@@ -1,3 +1,4 @@
+import { withoutFolder } from './format.ts';
 import { sizeOf } from './sizes.ts';
 import { type Item, type State, sourceSizeOf } from './state.ts';
 import { t } from './texts/texts.ts';
@@ -84,7 +85,7 @@ export function pageTitle(state: Pick<State, 'items'>, title: string): string {
   if (working?.phase.kind !== 'working') return open > 0 ? `… ${title}` : title;
   const percent = `${Math.floor(working.phase.fraction * 100)} %`;
   const place = all > 1 ? [t.queue.place(done + 1, all)] : [];
-  return [...place, percent, working.picture.name.replace(/^.*[/\\]/, '')].join(', ');
+  return [...place, percent, withoutFolder(working.picture.name)].join(', ');
 }
 
 /**

@@ -49,8 +49,13 @@ export function rememberSettings({ settings }: State): void {
   });
   if (isAdded || text === written) return;
   written = text;
+  remember(KEY, text);
+}
+
+/** Stores a text for the next visit. */
+export function remember(key: string, text: string): void {
   try {
-    localStorage.setItem(KEY, text);
+    localStorage.setItem(key, text);
   } catch {
     // Storage is not available, so the next visit will start with the defaults.
   }

@@ -7,6 +7,7 @@ import {
   pickFolder,
   type SaveFormat,
   save,
+  writeFile,
 } from './download.ts';
 import { baseName, distinctNames, patternName, resultName } from './format.ts';
 import { madeTitle } from './models.ts';
@@ -29,6 +30,9 @@ interface Finished {
   readonly result: Result;
 }
 
+const finishedOf = (item: Item): Finished | null =>
+  item.result?.file ? { item, result: item.result } : null;
+
 /** Saves results: one file, all files in a ZIP, or all files in a folder. Marks saved results. */
 export class Saving {
   readonly #parts: Parts;
@@ -39,9 +43,7 @@ export class Saving {
 
   /** Downloads the selected picture's result. */
   saveOne(format: SaveFormat, metadata: Metadata): Promise<void> {
-    return this.#guard(async () => {
-      const finished = this.#selected();
-      if (!finished) return;
+    return this.#withSelected(async (finished) => {
       this.#parts.output.use(format);
       save(await this.#encode(finished, format, metadata), this.#name(finished, format));
       this.#mark(finished);
@@ -50,9 +52,7 @@ export class Saving {
 
   /** Copies the selected picture's result to the clipboard, as PNG. */
   copy(): Promise<void> {
-    return this.#guard(async () => {
-      const finished = this.#selected();
-      if (!finished) return;
+    return this.#withSelected(async (finished) => {
       const file = this.#encode(finished, 'png', 'drop');
       await navigator.clipboard.write([new ClipboardItem({ 'image/png': file })]);
       this.#mark(finished);
@@ -61,9 +61,7 @@ export class Saving {
 
   /** Shares the selected picture's result with another app. */
   share(): Promise<void> {
-    return this.#guard(async () => {
-      const finished = this.#selected();
-      if (!finished) return;
+    return this.#withSelected(async (finished) => {
       const blob = await this.#encode(finished, 'png', 'drop');
       const file = new File([blob], this.#name(finished, 'png'), { type: 'image/png' });
       try {
@@ -110,10 +108,7 @@ export class Saving {
       const folder = await pickFolder();
       if (folder === null) return;
       for await (const { name, input } of this.#files(format, onProgress)) {
-        const file = await folder.getFileHandle(name, { create: true });
-        const writable = await file.createWritable();
-        await writable.write(input);
-        await writable.close();
+        await writeFile(folder, name, input);
       }
       for (const finished of this.#finished()) this.#mark(finished);
     });
@@ -121,13 +116,11 @@ export class Saving {
 
   #selected(): Finished | null {
     const item = selectedOf(this.#parts.session.state);
-    return item?.result?.file ? { item, result: item.result } : null;
+    return item && finishedOf(item);
   }
 
   #finished(): Finished[] {
-    return this.#parts.session.state.items.flatMap((item) =>
-      item.result?.file ? [{ item, result: item.result }] : [],
-    );
+    return this.#parts.session.state.items.flatMap((item) => finishedOf(item) ?? []);
   }
 
   /** Encodes the results one by one, so that only one encoded file is in memory. */
@@ -179,6 +172,13 @@ export class Saving {
 
   #mark({ item, result }: Finished): void {
     this.#parts.session.markSaved(item.id, result.key);
+  }
+
+  #withSelected(work: (finished: Finished) => Promise<void>): Promise<void> {
+    return this.#guard(async () => {
+      const finished = this.#selected();
+      if (finished) await work(finished);
+    });
   }
 
   async #guard(work: () => Promise<void>): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Rect } from '../src/geometry.ts';
+import type { Rect, Size } from '../src/geometry.ts';
 import type { AddedTask, Detection, Task, Upscaler } from '../src/index.ts';
 import { Drawings } from './drawings.ts';
 import { attempt, type JobParts, type Outcome, resultKey } from './job.ts';
@@ -17,7 +17,6 @@ import {
 } from './state.ts';
 import { t } from './texts/texts.ts';
 import { trouble, troubleOf } from './texts/trouble.ts';
-import type { Size } from './zoom.ts';
 
 export interface SessionParts {
   readonly upscaler: Pick<Upscaler, 'detect' | 'upscale' | 'estimateCpu'>;
@@ -41,6 +40,9 @@ interface Job {
  * resize is kept.
  */
 const askAgain = ({ way }: Item): Pick<Item, 'way'> => ({ way: way === 'network' ? null : way });
+
+/** Like `askAgain`, but a very large result must be confirmed again too. */
+const startAnew = (item: Item): Partial<Item> => ({ ...askAgain(item), confirmed: false });
 
 /**
  * Manages the queue of pictures and its jobs, which run one at a time. The selected picture runs
@@ -148,10 +150,7 @@ export class Session {
 
   setSize(size: Wish): void {
     const { settings } = this.#state;
-    this.#set({ ...settings, size, model: this.#modelAt(settings, size) }, (item) => ({
-      ...askAgain(item),
-      confirmed: false,
-    }));
+    this.#set({ ...settings, size, model: this.#modelAt(settings, size) }, startAnew);
   }
 
   /** Processes a part of the selected picture. Null means the whole picture. */
@@ -163,7 +162,7 @@ export class Session {
     // For the new part, a requested width or height corresponds to a different factor.
     const made = { ...settings, model: this.#modelAt(settings, settings.size, source) };
     this.#update({ settings: made, trouble: null });
-    this.#want(item.id, made, { ...askAgain(item), confirmed: false, crop });
+    this.#want(item.id, made, { ...startAnew(item), crop });
     this.#urge(item.id);
     this.#next();
   }
@@ -197,10 +196,7 @@ export class Session {
   /** Uses a model that the visitor added, with the model's own task and scale. */
   useModel(model: ModelOption, task: AddedTask, scale: number): void {
     const { kind } = model;
-    this.#set({ task, size: { scale }, kind, model }, (item) => ({
-      ...askAgain(item),
-      confirmed: false,
-    }));
+    this.#set({ task, size: { scale }, kind, model }, startAnew);
   }
 
   /** Applies the selected picture's settings to all pictures. */

@@ -1,8 +1,8 @@
+import type { Size } from '../src/geometry.ts';
 import { MAX_FACTOR } from '../src/image/size.ts';
 import { get, say } from './dom.ts';
-import { sizeNote, turned, type Wish, wishKey, wishOf, wishWords } from './sizes.ts';
+import { isUsual, sizeNote, turned, type Wish, wishKey, wishOf, wishWords } from './sizes.ts';
 import { t } from './texts/texts.ts';
-import type { Size } from './zoom.ts';
 
 const OWN = {
   scale: { label: 'times', max: MAX_FACTOR, step: 0.1 },
@@ -61,12 +61,11 @@ export class SizeView {
     get('size-note').hidden = note === '';
     // While the visitor is typing a size, the list shows its kind (scale, width or height).
     if (this.#asked) return;
-    const isUsual = 'scale' in wish && [1, 2, 3, 4].includes(wish.scale);
     const listed = [...select.options].find(
       (option) => option.value.startsWith('{') && wishKey(this.#wishOf(option)) === wishKey(wish),
     );
     const [first] = select.options;
-    say(first as HTMLOptionElement, isUsual || listed ? t.size.another : wishWords(wish));
-    select.value = isUsual || !listed ? '' : listed.value;
+    say(first as HTMLOptionElement, isUsual(wish) || listed ? t.size.another : wishWords(wish));
+    select.value = isUsual(wish) || !listed ? '' : listed.value;
   }
 }

@@ -1,6 +1,6 @@
+import type { Size } from '../src/geometry.ts';
 import { MAX_FACTOR, type SizeWish, wishedSize } from '../src/image/size.ts';
 import { t } from './texts/texts.ts';
-import type { Size } from './zoom.ts';
 
 /** A requested size, specified in one of these ways. */
 export type Wish =
@@ -22,6 +22,10 @@ export function turned(wish: Wish, size: Size | null): Wish {
 
 /** Returns a key that is equal only for equal sizes. */
 export const wishKey = (wish: Wish): string => JSON.stringify(wish);
+
+/** Returns whether a size is one of those that the page always offers. */
+export const isUsual = (wish: Wish): boolean =>
+  'scale' in wish && [1, 2, 3, 4].includes(wish.scale);
 
 /** Returns the factor of the enlargement. Null if it depends on an unknown size. */
 export function factorOf(wish: Wish, size: Size | null): number | null {
@@ -53,10 +57,9 @@ export function sizeNote(wish: Wish, size: Size | null): string {
   if (factor > MAX_FACTOR) {
     return t.size.beyond(factor.toFixed(1), MAX_FACTOR);
   }
-  const isUsual = 'scale' in wish && [1, 2, 3, 4].includes(wish.scale);
   const made = sizeOf(wish, size);
   const notes = [
-    made && !isUsual ? t.size.becomes(`${made.width} × ${made.height}`) : '',
+    made && !isUsual(wish) ? t.size.becomes(`${made.width} × ${made.height}`) : '',
     factor > MOST_DETAIL ? t.size.detail : '',
     factor < 1 ? t.size.smaller : '',
   ];

@@ -1,8 +1,7 @@
-import type { Rect } from '../src/geometry.ts';
+import type { Rect, Size } from '../src/geometry.ts';
 import type { AddedTask, Detection, UpscaleOutput, UpscaleProgress } from '../src/index.ts';
 import type { ModelOption } from './models.ts';
 import type { Wish } from './sizes.ts';
-import type { Size } from './zoom.ts';
 
 /** All data that the page shows, as plain objects. Only `Session` creates new states. */
 

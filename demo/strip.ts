@@ -1,5 +1,5 @@
-import { copyOf, get, say } from './dom.ts';
-import { timeLeft } from './format.ts';
+import { copyOf, get, onClick, say } from './dom.ts';
+import { timeLeft, withoutFolder } from './format.ts';
 import { queueLeft, queueWords, tally, tileWords } from './queue.ts';
 import type { Item, State } from './state.ts';
 import { t } from './texts/texts.ts';
@@ -51,18 +51,18 @@ export class Strip {
       const place = this.#place(onto);
       actions.move(id, onto === null ? (this.#state?.items.length ?? 1) - 1 : place);
     });
-    get('queue-earlier').addEventListener('click', () => this.#moveBy(-1));
-    get('queue-later').addEventListener('click', () => this.#moveBy(1));
-    get('queue-remove').addEventListener('click', () => {
+    onClick('queue-earlier', () => this.#moveBy(-1));
+    onClick('queue-later', () => this.#moveBy(1));
+    onClick('queue-remove', () => {
       const { selected } = this.#state ?? {};
       if (selected) actions.remove([selected]);
     });
-    get('queue-clear').addEventListener('click', () => {
+    onClick('queue-clear', () => {
       actions.remove(this.#state?.items.map(({ id }) => id) ?? []);
     });
-    get('queue-pause').addEventListener('click', () => actions.pause(!this.#state?.isPaused));
-    get('queue-cancel').addEventListener('click', () => actions.cancelAll());
-    get('queue-retry').addEventListener('click', () => actions.retryAll());
+    onClick('queue-pause', () => actions.pause(!this.#state?.isPaused));
+    onClick('queue-cancel', actions.cancelAll);
+    onClick('queue-retry', actions.retryAll);
   }
 
   render(state: State): void {
@@ -123,7 +123,7 @@ export class Strip {
     const image = tile.querySelector('img')!;
     if (picture.image) image.src = picture.image.src;
     else image.hidden = true;
-    tile.querySelector('small')!.textContent = picture.name.replace(/^.*[/\\]/, '');
+    tile.querySelector('small')!.textContent = withoutFolder(picture.name);
     this.#tiles.set(id, tile);
     return tile;
   }

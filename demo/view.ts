@@ -1,9 +1,9 @@
-import type { Rect } from '../src/geometry.ts';
+import type { Rect, Size } from '../src/geometry.ts';
 import type { ModelEntry, Task } from '../src/index.ts';
 import type { BeforeMode, BeforeSide } from './before.ts';
 import { resultTitle } from './before.ts';
 import { Compare } from './compare.ts';
-import { copyOf, get, say } from './dom.ts';
+import { copyOf, get, onClick, say } from './dom.ts';
 import { decibels, dimensions } from './format.ts';
 import { cropKey } from './job.ts';
 import { type JobActions, JobView } from './job-view.ts';
@@ -15,7 +15,6 @@ import { type Item, type Result, type State, selectedOf, sourceSizeOf } from './
 import { Strip, type StripActions } from './strip.ts';
 import { language, t } from './texts/texts.ts';
 import { resultTag, workerWords } from './words.ts';
-import type { Size } from './zoom.ts';
 
 export interface Actions extends JobActions, StripActions {
   open(files: readonly File[], isFolder: boolean): void;
@@ -126,7 +125,7 @@ export class PageView {
       ['folder', ['open-folder', 'queue-folder']],
     ] as const) {
       const input = get<HTMLInputElement>(id);
-      for (const opener of openers) get(opener).addEventListener('click', () => input.click());
+      for (const opener of openers) onClick(opener, () => input.click());
       input.addEventListener('change', () => {
         const files = [...(input.files ?? [])];
         if (files.length > 0) actions.open(files, id === 'folder');
@@ -160,15 +159,15 @@ export class PageView {
     });
     // If no file is chosen, the comparison returns to the original as the browser enlarges it.
     reference.addEventListener('cancel', () => actions.setBefore('browser'));
-    get('pin').addEventListener('click', () => actions.pin());
+    onClick('pin', actions.pin);
     listenForKeys(this.#compare);
     const strength = get<HTMLInputElement>('strength-percent');
     strength.addEventListener('input', () => actions.setStrength(Number(strength.value) / 100));
-    get('apply-all').addEventListener('click', () => actions.applyToAll());
-    get('crop').addEventListener('click', () => actions.crop());
-    get('crop-none').addEventListener('click', () => actions.uncrop());
-    get('undo').addEventListener('click', () => actions.undo());
-    get('return').addEventListener('click', () => actions.goBack());
+    onClick('apply-all', actions.applyToAll);
+    onClick('crop', actions.crop);
+    onClick('crop-none', actions.uncrop);
+    onClick('undo', actions.undo);
+    onClick('return', actions.goBack);
     addEventListener('keydown', (event) => {
       if (event.key === 'Escape') actions.cancel();
     });

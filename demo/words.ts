@@ -1,8 +1,8 @@
+import type { Size } from '../src/geometry.ts';
 import type { AddedTask, Detection, UpscaleOutput, UpscaleProgress } from '../src/index.ts';
 import { dimensions, megapixels } from './format.ts';
 import { t } from './texts/texts.ts';
 import { troubleOf } from './texts/trouble.ts';
-import type { Size } from './zoom.ts';
 
 /** The page's text about adapters, stages and limits. All of these functions are pure. */
 

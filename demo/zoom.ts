@@ -2,10 +2,7 @@
  * Computes a picture's view on a stage, without the DOM. Lengths on the stage are in CSS pixels.
  * Lengths in the picture are in pixels of the enlarged picture.
  */
-export interface Size {
-  readonly width: number;
-  readonly height: number;
-}
+import type { Size } from '../src/geometry.ts';
 
 export interface Point {
   readonly x: number;

@@ -5,7 +5,7 @@
 import './crop.css';
 import type { Rect, Size } from '../../src/geometry.ts';
 import { say } from '../dom.ts';
-import { make } from '../inspector/build.ts';
+import { ARROWS, button, make } from '../inspector/build.ts';
 import { t } from '../texts/texts.ts';
 import type { Point } from '../zoom.ts';
 import { drawn, GRIPS, type Grip, moved, resized, rounded, shaped } from './rect.ts';
@@ -25,8 +25,7 @@ export async function chooseCrop(
   image: HTMLImageElement,
   crop: Rect | null,
 ): Promise<Rect | null | 'cancelled'> {
-  const cropper = new Cropper(image, crop);
-  return cropper.chosen;
+  return new Cropper(image, crop).chosen;
 }
 
 /**
@@ -120,21 +119,13 @@ class Cropper {
       this.#ratio = select.value === '' ? null : Number(select.value);
       if (this.#ratio) this.#show(shaped(this.#rect, this.#ratio, this.#size));
     });
-    const button = (text: string, name: string, work: () => void) => {
-      const made = make('button', { type: 'button', className: 'button' }, text);
-      made.dataset.testid = name;
-      made.addEventListener('click', work);
-      return made;
-    };
-    const use = button(words.use, 'crop-use', () => this.#dialog.close('use'));
-    use.classList.add('primary');
     return make(
       'div',
       { className: 'crop-bar' },
       select,
       this.#facts,
-      button(words.cancel, 'crop-cancel', () => this.#dialog.close()),
-      use,
+      button('button', words.cancel, 'crop-cancel', () => this.#dialog.close()),
+      button('button primary', words.use, 'crop-use', () => this.#dialog.close('use')),
     );
   }
 
@@ -212,13 +203,7 @@ class Cropper {
   #key(event: KeyboardEvent): void {
     const target = event.target as HTMLElement;
     if (!target.closest('.crop-frame') || event.altKey || event.ctrlKey || event.metaKey) return;
-    const directions: Readonly<Record<string, readonly [number, number]>> = {
-      ArrowLeft: [-1, 0],
-      ArrowRight: [1, 0],
-      ArrowUp: [0, -1],
-      ArrowDown: [0, 1],
-    };
-    const direction = directions[event.key];
+    const direction = ARROWS[event.key];
     if (event.key === 'Enter') this.#dialog.close('use');
     else if (!direction) return;
     else {

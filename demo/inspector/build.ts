@@ -19,6 +19,26 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
+export function button(
+  className: string,
+  text: string,
+  testId: string,
+  work: () => void,
+): HTMLButtonElement {
+  const made = make('button', { type: 'button', className }, text);
+  made.dataset.testid = testId;
+  made.addEventListener('click', () => work());
+  return made;
+}
+
+/** The direction of each arrow key, across and down. */
+export const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, -1],
+  ArrowDown: [0, 1],
+};
+
 const SVG = 'http://www.w3.org/2000/svg';
 
 export function draw(tag: string, attributes: Readonly<Record<string, string | number>>): Element {

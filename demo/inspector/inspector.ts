@@ -3,10 +3,11 @@ import './inspector.css';
 import type { Rect } from '../../src/geometry.ts';
 import type { AttentionInspection, Upscaler } from '../../src/index.ts';
 import { save } from '../download.ts';
+import { withoutFolder } from '../format.ts';
 import type { Picture, Trouble } from '../state.ts';
 import { t } from '../texts/texts.ts';
 import { troubleOf } from '../texts/trouble.ts';
-import { make } from './build.ts';
+import { ARROWS, button, make } from './build.ts';
 import { layerBars, pixelChart } from './charts.ts';
 import {
   attendedMap,
@@ -38,8 +39,7 @@ const PART = 128;
 
 /** Opens the inspector for a picture and a model. */
 export function openInspector(parts: Parts): void {
-  const inspector = new Inspector(parts);
-  void inspector.run(null);
+  void new Inspector(parts).run(null);
 }
 
 class Inspector {
@@ -157,14 +157,8 @@ class Inspector {
       this.#opacity = Number(opacity.value);
       this.#render();
     });
-    const button = (label: string, testId: string, work: () => void) => {
-      const made = make('button', { type: 'button', className: 'button small' }, label);
-      made.dataset.testid = testId;
-      made.addEventListener('click', work);
-      return made;
-    };
     this.#side.replaceChildren(
-      this.#sizeRow(button),
+      this.#sizeRow(),
       layerBars(this.#layers, layer, (chosen) => this.#chooseLayer(chosen)),
       ...(choices.length > 0 ? [make('label', {}, words.map, select)] : []),
       make('label', {}, words.opacity, opacity),
@@ -172,22 +166,24 @@ class Inspector {
       make(
         'p',
         { className: 'inspector-out' },
-        button(words.savePng, 'inspector-png', () => void this.#savePng()),
-        button(words.saveJson, 'inspector-json', () => this.#saveJson()),
+        button('button small', words.savePng, 'inspector-png', () => void this.#savePng()),
+        button('button small', words.saveJson, 'inspector-json', () => this.#saveJson()),
       ),
     );
   }
 
-  #sizeRow(button: (label: string, testId: string, work: () => void) => HTMLElement): HTMLElement {
+  #sizeRow(): HTMLElement {
     const { width, height, reduction, region } = this.#inspection as AttentionInspection;
     const { part, picture } = this.#parts;
     const size = part ?? picture.size;
     const isPart = size !== null && (region.width < size.width || region.height < size.height);
+    const { closer, whole } = t.inspector;
+    const small = 'button small';
     const buttons = [
       ...(reduction > 1
-        ? [button(t.inspector.closer, 'inspector-closer', () => void this.run(this.#part()))]
+        ? [button(small, closer, 'inspector-closer', () => void this.run(this.#part()))]
         : []),
-      ...(isPart ? [button(t.inspector.whole, 'inspector-whole', () => void this.run(null))] : []),
+      ...(isPart ? [button(small, whole, 'inspector-whole', () => void this.run(null))] : []),
     ];
     const saw = t.inspector.saw(width, height, reduction);
     return make('p', { className: 'aside' }, `${saw} `, ...buttons);
@@ -269,13 +265,7 @@ class Inspector {
   }
 
   #moveByKey(event: KeyboardEvent): void {
-    const steps: Readonly<Record<string, readonly [number, number]>> = {
-      ArrowLeft: [-1, 0],
-      ArrowRight: [1, 0],
-      ArrowUp: [0, -1],
-      ArrowDown: [0, 1],
-    };
-    const step = steps[event.key];
+    const step = ARROWS[event.key];
     const inspection = this.#inspection;
     if (!step || !inspection) return;
     event.preventDefault();
@@ -301,9 +291,7 @@ class Inspector {
   }
 
   #fileName(): string {
-    const base = this.#parts.picture.name
-      .replace(/^.*[/\\]/, '')
-      .replace(/\.[A-Za-z0-9]{1,5}$/, '');
+    const base = withoutFolder(this.#parts.picture.name).replace(/\.[A-Za-z0-9]{1,5}$/, '');
     return `${base || 'picture'} ${this.#layer?.name} ${this.#choice}`;
   }
 }

@@ -1,4 +1,5 @@
 import { trustedUrl } from '../../src/worker/trusted.ts';
+import { whenLoaded } from '../dom.ts';
 import type { State } from '../state.ts';
 
 /**
@@ -12,9 +13,7 @@ export class Offline {
   constructor(onUpdate: (takeOver: () => void) => void) {
     if (import.meta.env.MODE !== 'production' || !('serviceWorker' in navigator)) return;
     // Registration waits until the page itself has loaded everything that it needs.
-    const start = () => setTimeout(() => void this.#register(onUpdate), 1000);
-    if (document.readyState === 'complete') start();
-    else addEventListener('load', start, { once: true });
+    whenLoaded(() => setTimeout(() => void this.#register(onUpdate), 1000));
   }
 
   /** A visitor who has a result might want to save it in any format, even offline. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { tinyCheckpoint } from '../../test/checkpoints/tiny.ts';
-import { embed } from '../codecs/embed.ts';
+import { taggedPng } from '../../test/taggedPng.ts';
 import { upscaleOnCpu } from '../engine/oracle/interpreter.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import { NO_TAGS } from '../image/tags.ts';
@@ -137,7 +137,7 @@ describe('crispen', () => {
     const tags = { ...NO_TAGS, icc: Uint8Array.from(icc!) };
     // In some formats, a marker precedes the TIFF structure of the EXIF data.
     const { exif } = await sharp(stored).metadata();
-    const file = await embed(Uint8Array.from(stored), 'image/png', {
+    const file = await taggedPng(Uint8Array.from(stored), {
       ...tags,
       exif: Uint8Array.from(exif!.subarray(exif!.indexOf('II*'))),
     });

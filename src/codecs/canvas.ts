@@ -1,5 +1,6 @@
 import { CrispenError } from '../errors.ts';
-import type { Rgba8Image } from '../image/image.ts';
+import type { RgbaImage } from '../image/image.ts';
+import { toRgba8 } from '../image/pixels.ts';
 import type { ImageTags } from '../image/tags.ts';
 import type { Embed } from './embed.ts';
 import type { OutputType } from './formats.ts';
@@ -16,7 +17,7 @@ import type { OutputType } from './formats.ts';
  *   has no encoder for `type` (the canvas then silently produces a PNG)
  */
 export async function encodeByCanvas(
-  image: Rgba8Image,
+  image: RgbaImage,
   type: OutputType,
   quality: number,
   background: string | null,
@@ -24,12 +25,12 @@ export async function encodeByCanvas(
   embed: Embed,
 ): Promise<Blob> {
   const { width, height } = image;
+  const pixels = toRgba8(image).data as Uint8ClampedArray<ArrayBuffer>;
   let blob: Blob;
   try {
     const canvas = new OffscreenCanvas(width, height);
     const context = canvas.getContext('2d', { willReadFrequently: true });
     if (!context) throw new Error('no 2D context');
-    const pixels = image.data as Uint8ClampedArray<ArrayBuffer>;
     context.putImageData(new ImageData(pixels, width, height), 0, 0);
     if (background !== null) {
       context.globalCompositeOperation = 'destination-over';

@@ -1,7 +1,8 @@
 import { CrispenError } from '../errors.ts';
 import { ascii, Bytes, join, pipe } from './bytes.ts';
-import { type Edit, edited } from './edits.ts';
+import { edited } from './edits.ts';
 import { isMoving } from './frames.ts';
+import type { ImageFormat } from './header.ts';
 import { avifProperties, type Box, isoBoxes } from './iso.ts';
 import { stillOf } from './png/pngAnimation.ts';
 import { chunk } from './png/pngChunks.ts';
@@ -80,12 +81,11 @@ type Reader = (
   signal: AbortSignal | undefined,
 ) => Container | Promise<Container>;
 
-const READERS: Readonly<Record<string, Reader>> = {
+const READERS: Partial<Record<ImageFormat, Reader>> = {
   PNG: readPng,
   JPEG: readJpeg,
   WebP: readWebp,
   AVIF: readAvif,
-  GIF: readGif,
 };
 
 /**
@@ -94,7 +94,7 @@ const READERS: Readonly<Record<string, Reader>> = {
  * these bytes. Without this table, the readers for the three formats would treat the bytes as part
  * of the image. The other readers stop at the right place by themselves.
  */
-const ENDS: Readonly<Record<string, (bytes: Bytes) => number>> = {
+const ENDS: Partial<Record<ImageFormat, (bytes: Bytes) => number>> = {
   PNG: pngEnd,
   WebP: (bytes) => 8 + bytes.u32le(4),
   AVIF: avifEnd,
@@ -108,18 +108,21 @@ const ENDS: Readonly<Record<string, (bytes: Bytes) => number>> = {
  * @throws CrispenError `ABORTED`
  */
 export async function readContainer(
-  format: string,
+  format: ImageFormat,
   data: Uint8Array<ArrayBuffer>,
   signal?: AbortSignal,
 ): Promise<Container> {
+  const plain = { ...PLAIN, bare: () => [data] };
   try {
-    const read = READERS[format];
-    if (read) return await read(data.subarray(0, ENDS[format]?.(new Bytes(data))), signal);
+    const whole = data.subarray(0, ENDS[format]?.(new Bytes(data)));
+    const container = (await READERS[format]?.(whole, signal)) ?? plain;
+    const animation = container.animation ?? 'first frame';
+    return { ...container, animation: isMoving(format, whole) ? animation : null };
   } catch (error) {
     if (error instanceof CrispenError) throw error;
     // Other errors mean that the file is damaged. The decoder determines whether that matters.
   }
-  return { ...PLAIN, bare: () => [data] };
+  return plain;
 }
 
 /**
@@ -191,15 +194,6 @@ async function readPng(
   const profile = parts.get('iCCP');
   const exif = parts.get('eXIf');
   const { animation, edits } = stillOf(bytes);
-  function* bareEdits(all: boolean): Generator<Edit> {
-    const toStill = edits();
-    for (const part of pngParts(bytes)) {
-      const { type, at, next } = part;
-      const isDropped = PNG_TEXTS.includes(type) || (all && isPngColour(type));
-      const edit = isDropped ? ([at, next] as const) : toStill(part);
-      if (edit) yield edit;
-    }
-  }
   return {
     ...PLAIN,
     icc: profile ? await pngProfile(bytes, profile, signal) : null,
@@ -210,8 +204,15 @@ async function readPng(
     bits: bytes.at(24),
     exif: exif ? data.slice(exif.start, exif.end) : null,
     xmp: packet ? await pngXmp(bytes, packet, signal) : null,
-    animation: isMoving('PNG', data) ? animation : null,
-    bare: (all) => edited(data, bareEdits(all)),
+    animation,
+    bare: (all) => {
+      const toStill = edits();
+      return edited(data, pngParts(bytes), (part) => {
+        const { type, at, next } = part;
+        const isDropped = PNG_TEXTS.includes(type) || (all && isPngColour(type));
+        return isDropped ? [at, next] : toStill(part);
+      });
+    },
   };
 }
 
@@ -344,14 +345,6 @@ function readJpeg(data: Uint8Array<ArrayBuffer>): Container {
   }
   // The parts of a profile are numbered from 1. If a part is missing, the profile is ignored.
   const whole = parts.length > 1 && Array.from(parts.slice(1)).every(Boolean);
-  function* bareEdits(all: boolean): Generator<Edit> {
-    for (const segment of jpegSegments(bytes)) {
-      const isStray = segment.marker === 0;
-      if (isStray || isExif(segment) || (all && isProfile(segment))) {
-        yield [segment.at, segment.end];
-      }
-    }
-  }
   return {
     ...PLAIN,
     icc: whole ? join(parts.slice(1)) : null,
@@ -360,7 +353,12 @@ function readJpeg(data: Uint8Array<ArrayBuffer>): Container {
     bits,
     exif,
     xmp,
-    bare: (all) => edited(data, bareEdits(all)),
+    bare: (all) =>
+      edited(data, jpegSegments(bytes), (segment) => {
+        const isStray = segment.marker === 0;
+        const isDropped = isStray || isExif(segment) || (all && isProfile(segment));
+        return isDropped ? [segment.at, segment.end] : undefined;
+      }),
   };
 }
 
@@ -387,21 +385,17 @@ function readWebp(data: Uint8Array<ArrayBuffer>): Container {
   const exif = found.get('EXIF') ?? null;
   // Some programs begin the EXIF chunk with the EXIF marker of JPEG files.
   const marked = exif && new Bytes(exif).ascii(0, 6) === EXIF_MARK;
-  function* bareEdits(all: boolean): Generator<Edit> {
-    for (const { type, start, end } of webpChunks(bytes)) {
-      if (type === 'EXIF' || type === 'XMP ' || (all && type === 'ICCP')) {
-        yield [start - 8, end + (end & 1)];
-      }
-    }
-  }
   return {
     ...PLAIN,
     icc: found.get('ICCP') ?? null,
     exif: marked ? exif.subarray(6) : exif,
     xmp: found.get('XMP ') ?? null,
-    animation: isMoving('WebP', data) ? 'first frame' : null,
     bare: (all) => {
-      const whole = join(edited(data, bareEdits(all)));
+      const parts = edited(data, webpChunks(bytes), ({ type, start, end }) => {
+        const isDropped = type === 'EXIF' || type === 'XMP ' || (all && type === 'ICCP');
+        return isDropped ? [start - 8, end + (end & 1)] : undefined;
+      });
+      const whole = join(parts);
       new DataView(whole.buffer).setUint32(4, whole.length - 8, true);
       const isExtended = bytes.ascii(12, 4) === 'VP8X';
       if (isExtended) whole[20] &= ~(WEBP.exif | WEBP.xmp | (all ? WEBP.icc : 0));
@@ -440,7 +434,6 @@ function readAvif(data: Uint8Array<ArrayBuffer>): Container {
     cicp: nclx && !profile ? avifCodePoints(bytes, nclx) : null,
     isGrey: (flags & AV1.monochrome) !== 0,
     bits: (flags & AV1.highDepth) === 0 ? 8 : (flags & AV1.twelveBit) === 0 ? 10 : 12,
-    animation: isMoving('AVIF', data) ? 'first frame' : null,
     bare: (all) => {
       if (!all) return [data];
       const copy = data.slice();
@@ -456,9 +449,4 @@ function readAvif(data: Uint8Array<ArrayBuffer>): Container {
       return [copy];
     },
   };
-}
-
-function readGif(data: Uint8Array<ArrayBuffer>): Container {
-  const animation = isMoving('GIF', data) ? 'first frame' : null;
-  return { ...PLAIN, animation, bare: () => [data] };
 }

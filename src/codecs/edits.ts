@@ -14,26 +14,31 @@ const MAX_PARTS = 1024;
 /**
  * Applies edits to a file. The edits must not overlap and must be sorted by position. Even after
  * many edits, the result does not need more memory than the file.
+ * @param editOf returns the edit for one of the `parts`, or undefined to keep the part
  */
-export function edited(
+export function edited<Part>(
   data: Uint8Array<ArrayBuffer>,
-  edits: Iterable<Edit>,
+  parts: Iterable<Part>,
+  editOf: (part: Part) => Edit | undefined,
 ): Uint8Array<ArrayBuffer>[] {
   const joined: Uint8Array<ArrayBuffer>[] = [];
-  let parts: Uint8Array<ArrayBuffer>[] = [];
+  let views: Uint8Array<ArrayBuffer>[] = [];
   const keep = (part: Uint8Array<ArrayBuffer>) => {
     if (part.length === 0) return;
-    parts.push(part);
-    if (parts.length < MAX_PARTS) return;
-    joined.push(join(parts));
-    parts = [];
+    views.push(part);
+    if (views.length < MAX_PARTS) return;
+    joined.push(join(views));
+    views = [];
   };
   let at = 0;
-  for (const [start, end, inPlace] of edits) {
-    if (start > at) keep(data.subarray(at, start));
+  for (const part of parts) {
+    const edit = editOf(part);
+    if (!edit) continue;
+    const [start, end, inPlace] = edit;
+    keep(data.subarray(at, start));
     if (inPlace) keep(inPlace);
     at = end;
   }
   keep(data.subarray(at));
-  return [...joined, ...parts];
+  return [...joined, ...views];
 }

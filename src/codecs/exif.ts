@@ -6,7 +6,7 @@
  */
 
 import { ascii, join, latin1 } from './bytes.ts';
-import { type Edit, edited } from './edits.ts';
+import { edited } from './edits.ts';
 
 /** The EXIF orientation of the stored pixels. The value 1 means that they are already upright. */
 export type Orientation = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
@@ -99,13 +99,11 @@ export function cleanExif(stored: Uint8Array): CleanExif {
  */
 export function cleanXmp(stored: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const text = latin1(stored);
-  function* edits(): Generator<Edit> {
-    for (const { index, 0: found, 1: head } of text.matchAll(PACKET_PARTS)) {
-      const end = index + found.length;
-      yield head === undefined ? [index, end] : [index + head.length, end, ascii('1')];
-    }
-  }
-  return join(edited(stored, edits()));
+  const parts = edited(stored, text.matchAll(PACKET_PARTS), ({ index, 0: found, 1: head }) => {
+    const end = index + found.length;
+    return head === undefined ? [index, end] : [index + head.length, end, ascii('1')];
+  });
+  return join(parts);
 }
 
 const SIZE_NAMES = 'tiff:Image(?:Width|Length)|exif:Pixel[XY]Dimension';

@@ -27,13 +27,15 @@ export type ImageFormat =
   | 'text'
   | 'unknown';
 
+type Size = readonly [width: number, height: number];
+
 export interface ImageHeader {
   readonly format: ImageFormat;
   /**
    * The stored size in pixels, before any EXIF rotation. Null if the size cannot be read from this
    * file.
    */
-  readonly size: readonly [width: number, height: number] | null;
+  readonly size: Size | null;
 }
 
 const AVIF_BRANDS = new Set(['avif', 'avis']);
@@ -90,9 +92,7 @@ function isText(data: Uint8Array): boolean {
   return head.length > 0 && head.every((b) => b >= 32 || b === 9 || b === 10 || b === 13);
 }
 
-type Size = readonly [width: number, height: number] | null;
-
-const SIZES: Partial<Record<ImageFormat, (bytes: Bytes) => Size>> = {
+const SIZES: Partial<Record<ImageFormat, (bytes: Bytes) => Size | null>> = {
   PNG: (b) => [b.u32be(16), b.u32be(20)],
   GIF: (b) => {
     // Decoders enlarge the GIF's screen to fit the first frame, but not to fit later frames.

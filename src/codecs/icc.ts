@@ -25,41 +25,20 @@ export const PRIMARIES: Readonly<Record<'srgb' | 'display-p3', Primaries>> = {
 };
 
 /**
- * The information that `readProfile` finds in a colour profile. Only RGB profiles that consist of a
- * matrix and curves are read completely.
+ * Returns the colour space of a profile. Only profiles that consist of a matrix and curves are read
+ * completely. Returns null if the bytes are not a valid profile or the profile is not for RGB
+ * values. This function never throws.
  */
-export interface Profile {
-  /** Whether the profile is for RGB values. */
-  readonly isRgb: boolean;
-  readonly colorSpace: ImageTags['colorSpace'];
-  /**
-   * The matrix and the curves. Each curve maps the range 0..1 to the range 0..1. Null if the
-   * profile is not for RGB values, has lookup tables or cannot be read.
-   */
-  readonly shape: {
-    readonly primaries: Primaries;
-    readonly curves: readonly ((x: number) => number)[];
-  } | null;
-}
-
-/**
- * Reads a profile. This function never throws. If the bytes are not a valid profile, `isRgb` is
- * false.
- */
-export function readProfile(icc: Uint8Array): Profile {
+export function profileSpace(icc: Uint8Array): ImageTags['colorSpace'] | null {
   const bytes = new Bytes(icc);
   const tags = readTags(bytes);
-  if (!tags || bytes.ascii(16, 4) !== 'RGB ') {
-    return { isRgb: false, colorSpace: 'other', shape: null };
-  }
+  if (!tags || bytes.ascii(16, 4) !== 'RGB ') return null;
   // If a profile has lookup tables, its matrix is only a fallback for programs that cannot use
   // tables.
-  if (tags.has('A2B0')) return { isRgb: true, colorSpace: 'other', shape: null };
+  if (tags.has('A2B0')) return 'other';
   const primaries = ['rXYZ', 'gXYZ', 'bXYZ'].map((name) => readXyz(bytes, tags.get(name)));
   const curves = ['rTRC', 'gTRC', 'bTRC'].map((name) => readCurve(bytes, tags.get(name)));
-  if (!primaries.every((p) => p !== null) || !curves.every((c) => c !== null)) {
-    return { isRgb: true, colorSpace: 'other', shape: null };
-  }
+  if (!primaries.every((p) => p !== null) || !curves.every((c) => c !== null)) return 'other';
   const isLikeSrgb = [0.02, 0.1, 0.3, 0.5, 0.8].every((x) =>
     curves.every((curve) => Math.abs(curve(x) - srgbToLinear(x)) < 0.002),
   );
@@ -68,9 +47,7 @@ export function readProfile(icc: Uint8Array): Profile {
     primaries.every((xyz, i) =>
       xyz.every((value, k) => Math.abs(value - PRIMARIES[space][i][k]) < 0.004),
     );
-  const colorSpace = near('srgb') ? 'srgb' : near('display-p3') ? 'display-p3' : 'other';
-  const shape = { primaries: primaries as unknown as Primaries, curves };
-  return { isRgb: true, colorSpace, shape };
+  return near('srgb') ? 'srgb' : near('display-p3') ? 'display-p3' : 'other';
 }
 
 /**
@@ -113,6 +90,7 @@ function readXyz(bytes: Bytes, at: number | undefined): Vector | null {
   return [fixed(bytes, at + 8), fixed(bytes, at + 12), fixed(bytes, at + 16)];
 }
 
+/** Returns a curve that maps the range 0..1 to the range 0..1, or null if it cannot be read. */
 function readCurve(bytes: Bytes, at: number | undefined): ((x: number) => number) | null {
   if (at === undefined) return null;
   const type = bytes.ascii(at, 4);

@@ -1,11 +1,10 @@
 import type { RgbaImage } from '../image/image.ts';
-import { type ImageTags, NO_TAGS } from '../image/tags.ts';
+import type { ImageTags } from '../image/tags.ts';
 import type { Encoder } from './encoder.ts';
 import type { OutputType } from './formats.ts';
 import { checkSides } from './limits.ts';
 
 export { decodeImage } from './decode.ts';
-export type { Encoder } from './encoder.ts';
 export type { OutputType } from './formats.ts';
 export { checkPixels, checkSides, MAX_PIXELS } from './limits.ts';
 
@@ -24,16 +23,15 @@ const ENCODERS: Readonly<Record<OutputType, () => Promise<Encoder>>> = {
  * Encodes an image as a file.
  *
  * @param quality 0 to 1, ignored for PNG
- * @param tags default: the tags of an sRGB image without metadata
  * @throws CrispenError `ENCODE_FAILED`, `IMAGE_TOO_LARGE` if a side exceeds the format's limit
  */
 export async function encodeImage(
   image: RgbaImage,
   type: OutputType,
   quality: number,
-  tags: ImageTags = NO_TAGS,
+  tags: ImageTags,
 ): Promise<Blob> {
   checkSides(type, image.width, image.height);
-  const { encode } = await ENCODERS[type]();
+  const encode = await ENCODERS[type]();
   return encode(image, quality, tags);
 }

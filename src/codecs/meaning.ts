@@ -1,7 +1,7 @@
 import type { ImageTags } from '../image/tags.ts';
 import type { CodePoints, Container } from './container.ts';
 import type { ImageFormat } from './header.ts';
-import { readProfile } from './icc.ts';
+import { profileSpace } from './icc.ts';
 import { chunk, profileChunk } from './png/pngChunks.ts';
 import {
   displayP3,
@@ -53,12 +53,12 @@ export async function meaningOf(
       return { ...SRGB, pngColours, colorSpace: 'other', hdr: cicp };
     }
     const [primaries, transfer] = cicp;
-    if (transfer !== 13) return withProfile(profileOfCodePoints(cicp), chunks);
-    if (primaries === 1) return SRGB;
-    return withProfile(primaries === 12 ? displayP3() : profileOfCodePoints(cicp), chunks);
+    if (primaries === 1 && transfer === 13) return SRGB;
+    const isP3 = primaries === 12 && transfer === 13;
+    return withProfile(isP3 ? displayP3() : profileOfCodePoints(cicp), chunks);
   }
   if (icc) {
-    if (readProfile(icc).isRgb) return withProfile(new Uint8Array(icc));
+    if (profileSpace(icc)) return withProfile(new Uint8Array(icc));
     const rgb = isGrey ? rgbOfGrey(icc) : null;
     if (rgb) return withProfile(rgb, await profileChunk(new Uint8Array(icc)));
   }
@@ -70,4 +70,4 @@ export async function meaningOf(
 const withProfile = (
   icc: Uint8Array<ArrayBuffer>,
   pngColours: Meaning['pngColours'] = null,
-): Meaning => ({ ...SRGB, icc, pngColours, colorSpace: readProfile(icc).colorSpace });
+): Meaning => ({ ...SRGB, icc, pngColours, colorSpace: profileSpace(icc) ?? 'other' });

@@ -11,10 +11,12 @@ export interface Sink<T> {
   abort(reason: unknown): Promise<void>;
 }
 
-export interface Saved<T> {
+export interface Saved<T, R> {
   readonly bytes: number;
   /** The value that the sink's `close` returned. */
   readonly file: T;
+  /** The value that the function returned which wrote the file. */
+  readonly produced: R;
 }
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -27,26 +29,26 @@ type Bytes = Uint8Array<ArrayBuffer>;
  * @throws CrispenError `ABORTED`, `WRITE_FAILED` if the sink fails, and any error that `fill`
  *   throws
  */
-export async function save<T>(
+export async function save<T, R>(
   open: () => Promise<Sink<T>>,
-  fill: (to: WritableStream<Bytes>) => Promise<void>,
-): Promise<Saved<T>> {
+  fill: (to: WritableStream<Bytes>) => Promise<R>,
+): Promise<Saved<T, R>> {
   const sink = await orWriteFailed(open);
   let bytes = 0;
-  let file: { made: T } | null = null;
+  const files: T[] = [];
   const stream = new WritableStream<Bytes>({
     async write(part) {
       await orWriteFailed(() => sink.write(part));
       bytes += part.length;
     },
     async close() {
-      file = { made: await orWriteFailed(() => sink.close()) };
+      files.push(await orWriteFailed(() => sink.close()));
     },
   });
   try {
-    await fill(stream);
-    if (!file) throw internal('a file was not closed');
-    return { bytes, file: (file as { made: T }).made };
+    const produced = await fill(stream);
+    if (files.length === 0) throw internal('a file was not closed');
+    return { bytes, file: files[0], produced };
   } catch (error) {
     // A failed sink can fail again when it is aborted. Only the first error is reported.
     await sink.abort(error).catch(() => {});
@@ -63,18 +65,18 @@ export async function savePng<T, R>(
   open: () => Promise<Sink<T>>,
   produce: (write: (rows: Rows) => Promise<void>) => Promise<R>,
   signal?: AbortSignal,
-): Promise<Saved<T> & { readonly produced: R }> {
+): Promise<Saved<T, R>> {
   throwIfAborted(signal);
-  let produced: { made: R } | null = null;
-  const saved = await save(open, async (to) => {
+  return save(open, async (to) => {
     const writer = pngWriter(header, to).getWriter();
     const stop = () =>
       writer.abort(new CrispenError('ABORTED', 'Writing the file was cancelled.')).catch(() => {}); // `produce` or `close` reports the reason
     signal?.addEventListener('abort', stop);
     try {
-      produced = { made: await produce((rows) => writer.write(rows)) };
+      const produced = await produce((rows) => writer.write(rows));
       throwIfAborted(signal);
       await writer.close();
+      return produced;
     } catch (error) {
       await writer.abort(error).catch(() => {});
       throwIfAborted(signal);
@@ -83,7 +85,6 @@ export async function savePng<T, R>(
       signal?.removeEventListener('abort', stop);
     }
   });
-  return { ...saved, produced: (produced as unknown as { made: R }).made };
 }
 
 const HINTS: Readonly<Record<string, string>> = {

@@ -31,8 +31,15 @@ export interface SourceFile {
 
 /** The formats that are rejected by default, because most browsers cannot decode them. */
 const REFUSED: readonly ImageFormat[] = [
-  ...(['HEIC', 'TIFF', 'SVG', 'PSD', 'PDF', 'JPEG 2000', 'OpenEXR'] as const),
-  ...(['camera raw', 'video'] as const),
+  'HEIC',
+  'TIFF',
+  'SVG',
+  'PSD',
+  'PDF',
+  'JPEG 2000',
+  'OpenEXR',
+  'camera raw',
+  'video',
 ];
 
 /**

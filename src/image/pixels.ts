@@ -1,6 +1,4 @@
-import type { Rgba8Image, RgbaImage } from './image.ts';
-
-type Samples = RgbaImage['data'];
+import type { Rgba8Image, RgbaImage, Samples } from './image.ts';
 
 /** Returns whether every pixel is opaque. */
 export function isOpaque(rgba: Samples): boolean {
@@ -51,7 +49,8 @@ export function turn<Image extends RgbaImage>(image: Image, orientation: number)
   const [outWidth, outHeight] = swaps ? [height, width] : [width, height];
   // A pixel consists of one or two 32-bit words.
   const words = image.data instanceof Uint16Array ? 2 : 1;
-  const { buffer, byteOffset } = byteOffsetFits(image.data) ? image.data : image.data.slice();
+  const isAligned = image.data.byteOffset % 4 === 0;
+  const { buffer, byteOffset } = isAligned ? image.data : image.data.slice();
   const from = new Uint32Array(buffer, byteOffset, width * height * words);
   const to = new Uint32Array(from.length);
   const flipX = [2, 3, 7, 8].includes(orientation);
@@ -63,11 +62,6 @@ export function turn<Image extends RgbaImage>(image: Image, orientation: number)
       for (let word = 0; word < words; word++) to[o++] = from[i * words + word];
     }
   }
-  const data =
-    image.data instanceof Uint16Array
-      ? new Uint16Array(to.buffer)
-      : new Uint8ClampedArray(to.buffer);
+  const data = words === 2 ? new Uint16Array(to.buffer) : new Uint8ClampedArray(to.buffer);
   return { ...image, width: outWidth, height: outHeight, data };
 }
-
-const byteOffsetFits = ({ byteOffset }: Samples): boolean => byteOffset % 4 === 0;

@@ -1,5 +1,5 @@
 import { checkValue, number, side } from '../options.ts';
-import type { Rgba8Image, RgbaImage } from './image.ts';
+import type { Rgba8Image, Samples } from './image.ts';
 
 const SIDE = side();
 const LIMIT = number({ min: 1, max: Number.MAX_VALUE });
@@ -12,7 +12,8 @@ const LIMIT = number({ min: 1, max: Number.MAX_VALUE });
 export class Reduction {
   readonly #width: number;
   readonly #factor: number;
-  readonly #image: Rgba8Image;
+  /** The preview image. It is complete after all rows have been added. */
+  readonly image: Rgba8Image;
   /** The sums of `R * A`, `G * A`, `B * A` and `A` for each column of the preview image. */
   readonly #sums: Float64Array;
   /**
@@ -33,12 +34,12 @@ export class Reduction {
     const most = checkValue('The preview', limit, LIMIT);
     this.#factor = Math.ceil(Math.max(width, height) / most);
     const [w, h] = [Math.ceil(width / this.#factor), Math.ceil(height / this.#factor)];
-    this.#image = { width: w, height: h, data: new Uint8ClampedArray(w * h * 4) };
+    this.image = { width: w, height: h, data: new Uint8ClampedArray(w * h * 4) };
     this.#sums = new Float64Array(w * 4);
   }
 
   /** Adds whole rows of RGBA, from top to bottom. */
-  take(rows: RgbaImage['data']): void {
+  take(rows: Samples): void {
     const bytes = this.#width * 4;
     for (let at = 0; at < rows.length; at += bytes) {
       this.#add(rows, at);
@@ -48,12 +49,7 @@ export class Reduction {
     }
   }
 
-  /** The preview image. It is complete after all rows have been added. */
-  get image(): Rgba8Image {
-    return this.#image;
-  }
-
-  #add(rows: RgbaImage['data'], from: number): void {
+  #add(rows: Samples, from: number): void {
     const [sums, factor, width] = [this.#sums, this.#factor, this.#width];
     // Each preview pixel has four consecutive sums. `cell` is the index of the first one, and
     // `start` is the first input column that the preview pixel covers.
@@ -75,8 +71,8 @@ export class Reduction {
     }
   }
 
-  #finishRow(rows: RgbaImage['data']): void {
-    const { width, data } = this.#image;
+  #finishRow(rows: Samples): void {
+    const { width, data } = this.image;
     const unit = rows instanceof Uint16Array ? 257 : 1;
     for (let x = 0; x < width; x++) {
       const columns = Math.min(this.#factor, this.#width - x * this.#factor);

@@ -1,8 +1,12 @@
 import { CrispenError } from '../errors.ts';
-import type { Rgba8Image } from './image.ts';
+import { checkValue, side } from '../options.ts';
+import { checkImage, type Rgba8Image } from './image.ts';
+import { isOpaque } from './pixels.ts';
 import { axisTaps, type ResampleKernel, type Taps } from './taps.ts';
 
 export type { ResampleKernel } from './taps.ts';
+
+const SIDE = side();
 
 /**
  * Resizes an image to `width` x `height` pixels, using the gamma-encoded values.
@@ -28,14 +32,9 @@ export function resample(
   height: number,
   kernel: ResampleKernel,
 ): Rgba8Image {
-  checkSize('source', image.width, image.height);
-  checkSize('target', width, height);
-  if (image.data.length !== image.width * image.height * 4) {
-    throw new CrispenError(
-      'INVALID_INPUT',
-      `${image.data.length} bytes do not hold ${image.width} x ${image.height} RGBA pixels.`,
-    );
-  }
+  checkImage(image, 4);
+  checkValue('The width', width, SIDE);
+  checkValue('The height', height, SIDE);
   try {
     // The result is allocated first, so no work is wasted if the allocation fails.
     const data = new Uint8ClampedArray(width * height * 4);
@@ -51,23 +50,6 @@ export function resample(
       cause,
     });
   }
-}
-
-function checkSize(what: string, width: number, height: number): void {
-  for (const side of [width, height]) {
-    if (!Number.isSafeInteger(side) || side < 1) {
-      throw new CrispenError(
-        'INVALID_INPUT',
-        `A ${what} image of ${width} x ${height} pixels is impossible.`,
-        { hint: 'Width and height must be positive integers.' },
-      );
-    }
-  }
-}
-
-function isOpaque(data: Uint8ClampedArray): boolean {
-  for (let i = 3; i < data.length; i += 4) if (data[i] !== 255) return false;
-  return true;
 }
 
 function resampleOpaque(

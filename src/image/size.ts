@@ -1,4 +1,5 @@
 import { CrispenError } from '../errors.ts';
+import type { Size } from '../geometry.ts';
 
 /** The requested size of the result. At most one of the four fields may be set. */
 export interface SizeWish {
@@ -29,9 +30,9 @@ export const MAX_FACTOR = 16;
  * @throws CrispenError `INVALID_INPUT` if the factor exceeds `MAX_FACTOR`.
  */
 export function wishedSize(
-  { width, height }: { readonly width: number; readonly height: number },
+  { width, height }: Size,
   wish: SizeWish,
-): { readonly width: number; readonly height: number; readonly factor: number } {
+): Size & { readonly factor: number } {
   const { scale = 1, fit } = wish;
   const factor =
     wish.width !== undefined
@@ -50,10 +51,9 @@ export function wishedSize(
     );
   }
   const rounded = (side: number) => Math.max(1, Math.round(side * factor));
-  const size = { width: rounded(width), height: rounded(height), factor };
   return {
-    width: wish.width ?? Math.min(size.width, fit?.width ?? size.width),
-    height: wish.height ?? Math.min(size.height, fit?.height ?? size.height),
+    width: wish.width ?? Math.min(rounded(width), fit?.width ?? Number.POSITIVE_INFINITY),
+    height: wish.height ?? Math.min(rounded(height), fit?.height ?? Number.POSITIVE_INFINITY),
     factor,
   };
 }

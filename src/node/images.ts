@@ -209,7 +209,7 @@ async function encode(
   const { width, height } = image;
   if (image.data.length !== width * height * 4) throw new RangeError('too few or too many pixels');
   if (format === 'png') {
-    return new Uint8Array(await (await png.encode(image, 1, tags)).arrayBuffer());
+    return new Uint8Array(await (await png(image, 1, tags)).arrayBuffer());
   }
   const sharp = await loadSharp();
   const { data } = toRgba8(image);

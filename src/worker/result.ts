@@ -67,7 +67,7 @@ export async function writeResult<R>(request: ResultRequest<R>): Promise<Written
       await take(strip);
     };
   const small = request.preview === null ? null : new Reduction(width, height, request.preview);
-  const written = async ({ bytes, file }: Saved<Blob | null>, produced: R) => {
+  const written = async ({ bytes, file, produced }: Saved<Blob | null, R>) => {
     const preview = small && (await request.toBitmap(small.image, tags));
     return { image: file, bytes, preview, produced };
   };
@@ -82,7 +82,7 @@ export async function writeResult<R>(request: ResultRequest<R>): Promise<Written
       (write) => produce(taking(({ data }) => write(data))),
       signal,
     );
-    return written(saved, saved.produced);
+    return written(saved);
   }
   checkPixels(width, height, 'The enlarged image');
   checkSides(type, width, height);
@@ -96,7 +96,7 @@ export async function writeResult<R>(request: ResultRequest<R>): Promise<Written
   );
   const blob = await encodeImage({ width, height, data }, type, quality, tags);
   const saved = await save(open, (to) => blob.stream().pipeTo(to, { signal }));
-  return written(saved, produced);
+  return written({ ...saved, produced });
 }
 
 export { encodeImage };

@@ -2,17 +2,8 @@ import createModule from '@jsquash/avif/codec/enc/avif_enc.js';
 import { CrispenError } from '../../errors.ts';
 import { depthOf, type RgbaImage } from '../../image/image.ts';
 import { toRgba8 } from '../../image/pixels.ts';
-import type { ImageTags } from '../../image/tags.ts';
 import type { Encoder } from '../encoder.ts';
 import { embedAvif } from './embed.ts';
-
-/**
- * Encodes AVIF with libavif and libaom in WebAssembly, because browsers have no AVIF encoder. The
- * WebAssembly file (3.5 MB) is stored next to the built JavaScript files and is fetched on first
- * use. The encoder uses only one thread, because threads require a page with special HTTP headers.
- * 16-bit images are written with 10 bits per sample.
- */
-export const avif: Encoder = { type: 'image/avif', encode };
 
 /** The speed setting of libaom, from 0 (slow) to 10. */
 const SPEED = 8;
@@ -33,7 +24,13 @@ const OPTIONS = {
 
 let codec: ReturnType<typeof createModule> | null = null;
 
-async function encode(image: RgbaImage, quality: number, tags: ImageTags): Promise<Blob> {
+/**
+ * Encodes AVIF with libavif and libaom in WebAssembly, because browsers have no AVIF encoder. The
+ * WebAssembly file (3.5 MB) is stored next to the built JavaScript files and is fetched on first
+ * use. The encoder uses only one thread, because threads require a page with special HTTP headers.
+ * 16-bit images are written with 10 bits per sample.
+ */
+export const avif: Encoder = async (image, quality, tags) => {
   const { width, height } = image;
   try {
     codec ??= createModule({ noInitialRun: true });
@@ -55,7 +52,7 @@ async function encode(image: RgbaImage, quality: number, tags: ImageTags): Promi
       cause,
     });
   }
-}
+};
 
 function toTenBits(samples: RgbaImage['data']): Uint16Array {
   return Uint16Array.from(samples, (v) => Math.round((v * 1023) / 65535));

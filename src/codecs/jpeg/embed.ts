@@ -9,8 +9,9 @@ const MAX_SEGMENT = 65535;
 export function embedJpeg(file: Uint8Array<ArrayBuffer>, tags: ImageTags): Uint8Array<ArrayBuffer> {
   const bytes = new Bytes(file);
   const segment = (marker: number, ...content: Uint8Array[]) => {
-    const length = 2 + content.reduce((sum, part) => sum + part.length, 0);
-    return join([Uint8Array.of(0xff, marker, length >> 8, length & 255), ...content]);
+    const body = join(content);
+    const length = 2 + body.length;
+    return join([Uint8Array.of(0xff, marker, length >> 8, length & 255), body]);
   };
   // If there is a JFIF segment, it must come first, and EXIF must follow it.
   const kept: Uint8Array[] = [];

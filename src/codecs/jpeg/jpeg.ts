@@ -1,4 +1,3 @@
-import { toRgba8 } from '../../image/pixels.ts';
 import { encodeByCanvas } from '../canvas.ts';
 import type { Encoder } from '../encoder.ts';
 import { embedJpeg } from './embed.ts';
@@ -7,8 +6,5 @@ import { embedJpeg } from './embed.ts';
  * Encodes an image as JPEG. The format does not support transparency, so transparent pixels are
  * drawn on white.
  */
-export const jpeg: Encoder = {
-  type: 'image/jpeg',
-  encode: (image, quality, tags) =>
-    encodeByCanvas(toRgba8(image), 'image/jpeg', quality, '#fff', tags, embedJpeg),
-};
+export const jpeg: Encoder = (image, quality, tags) =>
+  encodeByCanvas(image, 'image/jpeg', quality, '#fff', tags, embedJpeg);

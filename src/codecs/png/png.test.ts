@@ -22,7 +22,7 @@ function noise(seed: number): () => number {
 }
 
 async function decode(image: RgbaImage, tags = NO_TAGS) {
-  const blob = await png.encode(image, 1, tags);
+  const blob = await png(image, 1, tags);
   expect(blob.type).toBe('image/png');
   const file = Buffer.from(await blob.arrayBuffer());
   const { channels } = await sharp(file).metadata();

@@ -9,18 +9,15 @@ import { pngWriter } from './pngStream.ts';
  * `tags.grey` is set, unless an RGB profile is the only description of its colours. It has an alpha
  * channel unless every pixel is opaque.
  */
-export const png: Encoder = {
-  type: 'image/png',
-  async encode(image, _quality, tags) {
-    const { width, height, data } = image;
-    const parts: Uint8Array<ArrayBuffer>[] = [];
-    const to = new WritableStream<Uint8Array<ArrayBuffer>>({
-      write: (part) => void parts.push(part),
-    });
-    const header = { width, height, alpha: !isOpaque(data), depth: depthOf(image), tags };
-    const rows = pngWriter(header, to).getWriter();
-    await rows.write(data);
-    await rows.close();
-    return new Blob(parts, { type: 'image/png' });
-  },
+export const png: Encoder = async (image, _quality, tags) => {
+  const { width, height, data } = image;
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  const to = new WritableStream<Uint8Array<ArrayBuffer>>({
+    write: (part) => void parts.push(part),
+  });
+  const header = { width, height, alpha: !isOpaque(data), depth: depthOf(image), tags };
+  const rows = pngWriter(header, to).getWriter();
+  await rows.write(data);
+  await rows.close();
+  return new Blob(parts, { type: 'image/png' });
 };

@@ -32,9 +32,6 @@ export function stillOf(bytes: Bytes): {
     if (control && isFrameFirst !== null) break;
   }
   if (!isAnimated) return { animation: null, edits: () => () => undefined };
-  const dropped = ({ type, at, next }: PngPart): Edit | undefined =>
-    KINDS.includes(type) && type !== 'IDAT' ? [at, next] : undefined;
-  if (isFrameFirst && control) return { animation: 'first frame', edits: () => dropped };
 
   // The first frame covers the canvas if it begins in the top left corner and has the width and
   // height that the file's header states.
@@ -43,15 +40,15 @@ export function stillOf(bytes: Bytes): {
     [16, 20].every((at, i) => bytes.u32be(at) === bytes.u32be(start + 4 + i * 4)) &&
     bytes.u32be(start + 12) === 0 &&
     bytes.u32be(start + 16) === 0;
-  if (!isWhole) return { animation: 'still picture', edits: () => dropped };
+  const isReplaced = !isFrameFirst && isWhole;
   return {
-    animation: 'first frame',
+    animation: isFrameFirst || isWhole ? 'first frame' : 'still picture',
     edits: () => {
       let frames = 0;
       return ({ type, at, start, end, next }) => {
-        if (!KINDS.includes(type)) return undefined;
+        if (!KINDS.includes(type) || (type === 'IDAT' && !isReplaced)) return undefined;
         if (type === 'fcTL') frames++;
-        if (type !== 'fdAT' || frames !== 1) return [at, next];
+        if (type !== 'fdAT' || frames !== 1 || !isReplaced) return [at, next];
         // The data of an fdAT chunk begins with a four-byte sequence number. The rest has the same
         // form as the data of an IDAT chunk.
         return [at, next, chunk('IDAT', bytes.data.subarray(start + 4, end))];

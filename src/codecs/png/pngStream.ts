@@ -58,12 +58,12 @@ export function pngWriter(
   const deflate = new CompressionStream('deflate');
   const stop = new AbortController();
   const file = deflate.readable
-    .pipeThrough(new TransformStream(new Idat(header, colour)))
+    .pipeThrough(new TransformStream(chunks(header, colour)))
     .pipeTo(to, { signal: stop.signal });
   file.catch(() => {}); // the failed write reports the error
   const compressor = deflate.writable.getWriter();
   compressor.closed.catch(() => {});
-  const filters = new RowFilters(header, colour);
+  const filters = rowFilters(header, colour);
   const orStop = async (work: () => Promise<void>) => {
     try {
       // If `to` fails, nothing reads from the compressor any more, and `work` never ends. `file`
@@ -102,42 +102,35 @@ export function pngWriter(
  * Writes the compressed bytes as IDAT chunks of equal size, and also writes all other parts of the
  * file.
  */
-class Idat implements Transformer<Uint8Array, Uint8Array<ArrayBuffer>> {
-  readonly #header: PngHeader;
-  readonly #colour: PngColour;
-  readonly #data = new Uint8Array(IDAT_BYTES);
-  #length = 0;
-
-  constructor(header: PngHeader, colour: PngColour) {
-    this.#header = header;
-    this.#colour = colour;
-  }
-
-  async start(out: TransformStreamDefaultController<Uint8Array<ArrayBuffer>>): Promise<void> {
-    const { width, height, depth = 8, tags = NO_TAGS } = this.#header;
-    out.enqueue(SIGNATURE);
-    out.enqueue(headerChunk(width, height, depth, this.#colour));
-    for (const bytes of await tagChunks(tags, this.#colour)) out.enqueue(bytes);
-  }
-
-  transform(
-    bytes: Uint8Array,
-    out: TransformStreamDefaultController<Uint8Array<ArrayBuffer>>,
-  ): void {
-    for (let at = 0; at < bytes.length; ) {
-      const part = bytes.subarray(at, at + IDAT_BYTES - this.#length);
-      this.#data.set(part, this.#length);
-      this.#length += part.length;
-      at += part.length;
-      if (this.#length === IDAT_BYTES) this.flush(out, false);
-    }
-  }
-
-  flush(out: TransformStreamDefaultController<Uint8Array<ArrayBuffer>>, isEnd = true): void {
-    if (this.#length > 0) out.enqueue(chunk('IDAT', this.#data.subarray(0, this.#length)));
-    this.#length = 0;
-    if (isEnd) out.enqueue(chunk('IEND', new Uint8Array(0)));
-  }
+function chunks(
+  { width, height, depth = 8, tags = NO_TAGS }: PngHeader,
+  colour: PngColour,
+): Transformer<Uint8Array, Uint8Array<ArrayBuffer>> {
+  const data = new Uint8Array(IDAT_BYTES);
+  let length = 0;
+  return {
+    async start(out) {
+      out.enqueue(SIGNATURE);
+      out.enqueue(headerChunk(width, height, depth, colour));
+      for (const bytes of await tagChunks(tags, colour)) out.enqueue(bytes);
+    },
+    transform(bytes, out) {
+      for (let at = 0; at < bytes.length; ) {
+        const part = bytes.subarray(at, at + IDAT_BYTES - length);
+        data.set(part, length);
+        length += part.length;
+        at += part.length;
+        if (length === IDAT_BYTES) {
+          out.enqueue(chunk('IDAT', data));
+          length = 0;
+        }
+      }
+    },
+    flush(out) {
+      if (length > 0) out.enqueue(chunk('IDAT', data.subarray(0, length)));
+      out.enqueue(chunk('IEND', new Uint8Array(0)));
+    },
+  };
 }
 
 /** For each colour type, the indices of the RGBA channels that the file stores. */
@@ -152,77 +145,66 @@ const STORED: Readonly<Record<PngColour, readonly number[]>> = {
  * Applies PNG's row filters to RGBA rows, about a megabyte at a time. Each row becomes one byte for
  * the type of its filter, followed by the filtered bytes.
  */
-class RowFilters {
-  readonly #header: PngHeader;
-  readonly #stored: readonly number[];
+function rowFilters({ width, height, depth = 8 }: PngHeader, colour: PngColour) {
+  const stored = STORED[colour];
+  const isDeep = depth === 16;
   /**
    * The number of bytes per pixel in the file. Filters compare each byte with the corresponding
    * byte of the pixel on the left, which is this many bytes earlier.
    */
-  readonly #pixel: number;
+  const pixel = (stored.length * depth) / 8;
   /**
-   * The samples of the current row, preceded by one pixel of zeros. `#above` contains the row above
+   * The samples of the current row, preceded by one pixel of zeros. `above` contains the row above
    * in the same form.
    */
-  #row: Uint8Array;
-  #above: Uint8Array;
-  #y = 0;
+  let row = new Uint8Array((width + 1) * pixel);
+  let above = new Uint8Array(row.length);
+  let y = 0;
 
-  constructor(header: PngHeader, colour: PngColour) {
-    this.#header = header;
-    this.#stored = STORED[colour];
-    this.#pixel = (this.#stored.length * (header.depth ?? 8)) / 8;
-    this.#row = new Uint8Array((header.width + 1) * this.#pixel);
-    this.#above = new Uint8Array((header.width + 1) * this.#pixel);
-  }
-
-  *take(rows: Rows): Generator<Uint8Array<ArrayBuffer>> {
-    const { width, height } = this.#header;
-    const count = rows.length / (width * 4);
-    if (!Number.isInteger(count) || this.#y + count > height) throw this.#misfit(count);
-    const bytes = width * this.#pixel + 1;
-    const perStrip = Math.max(1, Math.floor(STRIP_BYTES / bytes));
-    for (let top = 0; top < count; top += perStrip) {
-      const bottom = Math.min(top + perStrip, count);
-      const strip = new Uint8Array((bottom - top) * bytes);
-      for (let y = top; y < bottom; y++) {
-        this.#read(rows, y * width * 4);
-        const out = strip.subarray((y - top) * bytes, (y - top + 1) * bytes);
-        filterRow(out, this.#row, this.#above, this.#pixel);
-        [this.#above, this.#row] = [this.#row, this.#above];
-      }
-      this.#y += bottom - top;
-      yield strip;
-    }
-  }
-
-  finish(): void {
-    if (this.#y !== this.#header.height) throw this.#misfit(0);
-  }
+  const misfit = (count: number) =>
+    new CrispenError(
+      'INVALID_INPUT',
+      `A PNG of ${width} x ${height} cannot end with ${y} + ${count} rows.`,
+    );
 
   /**
    * Converts one row to the form in which it is stored in the file. Only the stored channels are
    * copied, and 16-bit samples become big-endian.
    */
-  #read(rows: Rows, from: number): void {
-    const [row, stored, isDeep] = [this.#row, this.#stored, this.#header.depth === 16];
-    let at = this.#pixel;
-    for (let i = from; i < from + this.#header.width * 4; i += 4) {
+  const read = (rows: Rows, from: number) => {
+    const to = row;
+    let at = pixel;
+    for (let i = from; i < from + width * 4; i += 4) {
       for (let c = 0; c < stored.length; c++) {
         const sample = rows[i + stored[c]];
-        if (isDeep) row[at++] = sample >> 8;
-        row[at++] = sample;
+        if (isDeep) to[at++] = sample >> 8;
+        to[at++] = sample;
       }
     }
-  }
+  };
 
-  #misfit(count: number): CrispenError {
-    const { width, height } = this.#header;
-    return new CrispenError(
-      'INVALID_INPUT',
-      `A PNG of ${width} x ${height} cannot end with ${this.#y} + ${count} rows.`,
-    );
-  }
+  return {
+    *take(rows: Rows): Generator<Uint8Array<ArrayBuffer>> {
+      const count = rows.length / (width * 4);
+      if (!Number.isInteger(count) || y + count > height) throw misfit(count);
+      const bytes = width * pixel + 1;
+      const perStrip = Math.max(1, Math.floor(STRIP_BYTES / bytes));
+      for (let top = 0; top < count; top += perStrip) {
+        const bottom = Math.min(top + perStrip, count);
+        const strip = new Uint8Array((bottom - top) * bytes);
+        for (let i = top; i < bottom; i++) {
+          read(rows, i * width * 4);
+          filterRow(strip.subarray((i - top) * bytes, (i - top + 1) * bytes), row, above, pixel);
+          [above, row] = [row, above];
+        }
+        y += bottom - top;
+        yield strip;
+      }
+    },
+    finish() {
+      if (y !== height) throw misfit(0);
+    },
+  };
 }
 
 /**

@@ -1,9 +1,9 @@
-import type { ImageTags } from '../../image/tags.ts';
-import { Bytes, join } from '../bytes.ts';
-import { type PngColour, SIGNATURE, tagChunks } from './pngChunks.ts';
+import { Bytes, join } from '../src/codecs/bytes.ts';
+import { type PngColour, SIGNATURE, tagChunks } from '../src/codecs/png/pngChunks.ts';
+import type { ImageTags } from '../src/image/tags.ts';
 
 /** Replaces a PNG's colour and metadata chunks with new chunks that contain `tags`. */
-export async function embedPng(
+export async function taggedPng(
   file: Uint8Array<ArrayBuffer>,
   tags: ImageTags,
 ): Promise<Uint8Array<ArrayBuffer>> {

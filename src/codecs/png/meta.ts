@@ -1,5 +1,0 @@
-export const png = {
-  name: 'png',
-  extensions: ['png'],
-  maxSide: 2 ** 31 - 1,
-} as const;
