@@ -1,4 +1,5 @@
 import { internal } from '../errors.ts';
+import { LIBRARY } from './library.ts';
 import { expand, type Sources } from './wgsl.ts';
 
 /** The type of a word in a uniform. */
@@ -146,6 +147,7 @@ export function prelude(element: ElementType): string {
 /**
  * Returns the source to compile: types and constants, followed by the expansion of shader `name`.
  * Directives in the shader, such as `#if` and `#for`, can use the integer and boolean constants.
+ * @param sources the shader and all shaders that it imports, except those in `LIBRARY`
  */
 export function assemble(
   element: ElementType,
@@ -159,7 +161,7 @@ export function assemble(
     entries.flatMap(([key, value]) => (typeof value === 'object' ? [] : [[key, value]])),
   );
   const head = [prelude(element), ...declared].join('\n');
-  return `${head}\n\n${expand(name, sources, defines)}`;
+  return `${head}\n\n${expand(name, { ...LIBRARY, ...sources }, defines)}`;
 }
 
 /**

@@ -1,10 +1,5 @@
-import arithmeticSource from '../shaders/conv/arithmetic.wgsl?raw';
-import productSource from '../shaders/conv/product.wgsl?raw';
-import stripSource from '../shaders/conv/strip.wgsl?raw';
-import activationSource from '../shaders/lib/activation.wgsl?raw';
 import crossingSource from '../shaders/lib/crossing.wgsl?raw';
 import exchangeSource from '../shaders/lib/exchange.wgsl?raw';
-import nanSource from '../shaders/lib/nan.wgsl?raw';
 import tileSource from '../shaders/lib/tile.wgsl?raw';
 import { ACTIVATION_IDS } from './activation.ts';
 import type { Constants } from './kernel.ts';
@@ -15,11 +10,6 @@ import type { Sources } from './wgsl.ts';
  * (lib/exchange.wgsl).
  */
 export const TILE_SHADERS: Sources = {
-  'conv/arithmetic': arithmeticSource,
-  'lib/nan': nanSource,
-  'conv/product': productSource,
-  'conv/strip': stripSource,
-  'lib/activation': activationSource,
   'lib/crossing': crossingSource,
   'lib/exchange': exchangeSource,
   'lib/tile': tileSource,

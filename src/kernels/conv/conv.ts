@@ -1,14 +1,8 @@
 import type { Activation } from '../../graph/graph.ts';
-import arithmeticSource from '../../shaders/conv/arithmetic.wgsl?raw';
 import convSourceText from '../../shaders/conv/conv.wgsl?raw';
 import packSource from '../../shaders/conv/pack.wgsl?raw';
 import partsSource from '../../shaders/conv/parts.wgsl?raw';
-import productSource from '../../shaders/conv/product.wgsl?raw';
-import storeSource from '../../shaders/conv/store.wgsl?raw';
-import stripSource from '../../shaders/conv/strip.wgsl?raw';
 import weightsSource from '../../shaders/conv/weights.wgsl?raw';
-import activationSource from '../../shaders/lib/activation.wgsl?raw';
-import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import { ACTIVATION_IDS, activationId, slopeOf } from '../activation.ts';
 import {
   assemble,
@@ -25,16 +19,10 @@ import {
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
-  'conv/arithmetic': arithmeticSource,
-  'lib/nan': nanSource,
   'conv/conv': convSourceText,
   'conv/pack': packSource,
   'conv/parts': partsSource,
-  'conv/product': productSource,
-  'conv/store': storeSource,
-  'conv/strip': stripSource,
   'conv/weights': weightsSource,
-  'lib/activation': activationSource,
 };
 
 /**

@@ -1,6 +1,5 @@
 import type { Activation } from '../../graph/graph.ts';
 import gateSource from '../../shaders/conv/gate.wgsl?raw';
-import mapSource from '../../shaders/lib/map.wgsl?raw';
 import { activationConstants } from '../activation.ts';
 import {
   assemble,
@@ -27,7 +26,6 @@ import {
 
 const SHADERS: Sources = {
   'conv/gate': gateSource,
-  'lib/map': mapSource,
   ...TILE_SHADERS,
 };
 

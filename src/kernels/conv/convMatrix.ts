@@ -1,8 +1,5 @@
 import leaveSource from '../../shaders/conv/leave.wgsl?raw';
 import matrixSource from '../../shaders/conv/matrix.wgsl?raw';
-import storeSource from '../../shaders/conv/store.wgsl?raw';
-import activationSource from '../../shaders/lib/activation.wgsl?raw';
-import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import { assemble, blocksOf } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
 import { CONV, type ConvSpec, type ConvVariant, extras, STORE } from './conv.ts';
@@ -10,10 +7,7 @@ import { stripConv } from './convStrips.ts';
 
 const SHADERS: Sources = {
   'conv/leave': leaveSource,
-  'lib/nan': nanSource,
   'conv/matrix': matrixSource,
-  'conv/store': storeSource,
-  'lib/activation': activationSource,
 };
 
 /**

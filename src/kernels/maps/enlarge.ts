@@ -1,11 +1,9 @@
-import mapSource from '../../shaders/lib/map.wgsl?raw';
 import bilinearSource from '../../shaders/maps/bilinear.wgsl?raw';
 import nearestSource from '../../shaders/maps/nearest.wgsl?raw';
 import { assemble, contract, type ElementType, MAP_WORDS } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
-  'lib/map': mapSource,
   'maps/bilinear': bilinearSource,
   'maps/nearest': nearestSource,
 };

@@ -1,16 +1,10 @@
 import type { Activation } from '../../graph/graph.ts';
-import activationSource from '../../shaders/lib/activation.wgsl?raw';
-import mapSource from '../../shaders/lib/map.wgsl?raw';
-import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import pointwiseSource from '../../shaders/maps/pointwise.wgsl?raw';
 import { activationConstants } from '../activation.ts';
 import { assemble, blocksOf, contract, type ElementType, MAP_WORDS } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
-  'lib/nan': nanSource,
-  'lib/map': mapSource,
-  'lib/activation': activationSource,
   'maps/pointwise': pointwiseSource,
 };
 

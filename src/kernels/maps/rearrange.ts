@@ -1,6 +1,5 @@
 import { internal } from '../../errors.ts';
 import { MAX_PARTS } from '../../graph/graph.ts';
-import mapSource from '../../shaders/lib/map.wgsl?raw';
 import channelsSource from '../../shaders/maps/channels.wgsl?raw';
 import concatSource from '../../shaders/maps/concat.wgsl?raw';
 import shuffleSource from '../../shaders/maps/pixelShuffle.wgsl?raw';
@@ -8,7 +7,6 @@ import { assemble, contract, type ElementType, MAP_WORDS } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
-  'lib/map': mapSource,
   'maps/channels': channelsSource,
   'maps/concat': concatSource,
   'maps/pixelShuffle': shuffleSource,

@@ -4,8 +4,6 @@
  */
 
 import type { Gate, OffsetLayout } from '../../graph/nonlocalOp.ts';
-import mapSource from '../../shaders/lib/map.wgsl?raw';
-import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import argmaxSource from '../../shaders/nonlocal/argmax.wgsl?raw';
 import clusterMeansSource from '../../shaders/nonlocal/clusterMeans.wgsl?raw';
 import gatherRowsSource from '../../shaders/nonlocal/gatherRows.wgsl?raw';
@@ -37,8 +35,6 @@ import {
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
-  'lib/nan': nanSource,
-  'lib/map': mapSource,
   'nonlocal/argmax': argmaxSource,
   'nonlocal/clusterMeans': clusterMeansSource,
   'nonlocal/gatherRows': gatherRowsSource,

@@ -4,8 +4,6 @@
  */
 
 import { internal } from '../../errors.ts';
-import mapSource from '../../shaders/lib/map.wgsl?raw';
-import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import dySampleSource from '../../shaders/plksr/dySample.wgsl?raw';
 import groupAffineSource from '../../shaders/plksr/groupAffine.wgsl?raw';
 import partialConvSource from '../../shaders/plksr/partialConv.wgsl?raw';
@@ -21,8 +19,6 @@ import {
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
-  'lib/map': mapSource,
-  'lib/nan': nanSource,
   'plksr/dySample': dySampleSource,
   'plksr/groupAffine': groupAffineSource,
   'plksr/partialConv': partialConvSource,

@@ -6,9 +6,6 @@
  */
 import type { Activation } from '../../graph/graph.ts';
 import { type Grouping, windowOf } from '../../graph/transformerOp.ts';
-import activationSource from '../../shaders/lib/activation.wgsl?raw';
-import mapSource from '../../shaders/lib/map.wgsl?raw';
-import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import depthwiseSumsSource from '../../shaders/transformer/depthwiseSums.wgsl?raw';
 import enlargedSource from '../../shaders/transformer/enlarged.wgsl?raw';
 import gatedProjectionSource from '../../shaders/transformer/gatedProjection.wgsl?raw';
@@ -19,7 +16,6 @@ import normedAttentionSource from '../../shaders/transformer/normedAttention.wgs
 import pixelLayerSource from '../../shaders/transformer/pixelLayer.wgsl?raw';
 import spatialGateSource from '../../shaders/transformer/spatialGate.wgsl?raw';
 import weighedWeightsSource from '../../shaders/transformer/weighedWeights.wgsl?raw';
-import finishMeanSource from '../../shaders/vector/finishMean.wgsl?raw';
 import { ACTIVATION_IDS, activationConstants } from '../activation.ts';
 import { packConvWeights } from '../conv/conv.ts';
 import {
@@ -36,9 +32,6 @@ import type { Sources } from '../wgsl.ts';
 import { REDUCED_WORDS } from './transformer.ts';
 
 const SHADERS: Sources = {
-  'lib/activation': activationSource,
-  'lib/map': mapSource,
-  'lib/nan': nanSource,
   'transformer/depthwiseSums': depthwiseSumsSource,
   'transformer/enlarged': enlargedSource,
   'transformer/gatedProjection': gatedProjectionSource,
@@ -49,7 +42,6 @@ const SHADERS: Sources = {
   'transformer/spatialGate': spatialGateSource,
   'transformer/nextLayer': nextLayerSource,
   'transformer/weighedWeights': weighedWeightsSource,
-  'vector/finishMean': finishMeanSource,
 };
 
 /**

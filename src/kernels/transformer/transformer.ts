@@ -7,10 +7,7 @@ import { internal } from '../../errors.ts';
 import { pixelsOf, type Size } from '../../geometry.ts';
 import type { Activation } from '../../graph/graph.ts';
 import { type Grouping, windowOf, windowsIn } from '../../graph/transformerOp.ts';
-import activationSource from '../../shaders/lib/activation.wgsl?raw';
 import groupsSource from '../../shaders/lib/groups.wgsl?raw';
-import mapSource from '../../shaders/lib/map.wgsl?raw';
-import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import channelAttentionSource from '../../shaders/transformer/channelAttention.wgsl?raw';
 import channelMixSource from '../../shaders/transformer/channelMix.wgsl?raw';
 import channelSumsSource from '../../shaders/transformer/channelSums.wgsl?raw';
@@ -39,10 +36,7 @@ import {
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
-  'lib/nan': nanSource,
-  'lib/activation': activationSource,
   'lib/groups': groupsSource,
-  'lib/map': mapSource,
   'transformer/channelAttention': channelAttentionSource,
   'transformer/channelMix': channelMixSource,
   'transformer/channelSums': channelSumsSource,

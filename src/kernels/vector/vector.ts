@@ -1,13 +1,9 @@
-import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import dynamicWeightsSource from '../../shaders/vector/dynamicWeights.wgsl?raw';
-import poolFinishLibrary from '../../shaders/vector/finishMean.wgsl?raw';
 import { assemble, blocksOf, contract } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
-  'lib/nan': nanSource,
   'vector/dynamicWeights': dynamicWeightsSource,
-  'vector/finishMean': poolFinishLibrary,
 };
 
 export interface DynamicWeightsSpec {

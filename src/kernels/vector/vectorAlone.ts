@@ -1,7 +1,4 @@
 import type { Activation } from '../../graph/graph.ts';
-import activationSource from '../../shaders/lib/activation.wgsl?raw';
-import nanSource from '../../shaders/lib/nan.wgsl?raw';
-import poolFinishLibrary from '../../shaders/vector/finishMean.wgsl?raw';
 import linearSource from '../../shaders/vector/linear.wgsl?raw';
 import poolFinishSource from '../../shaders/vector/poolFinish.wgsl?raw';
 import poolInnerSource from '../../shaders/vector/poolInner.wgsl?raw';
@@ -13,9 +10,6 @@ import type { Sources } from '../wgsl.ts';
 import { POOL_CHUNK } from './pool.ts';
 
 const SHADERS: Sources = {
-  'lib/nan': nanSource,
-  'lib/activation': activationSource,
-  'vector/finishMean': poolFinishLibrary,
   'vector/linear': linearSource,
   'vector/poolFinish': poolFinishSource,
   'vector/poolInner': poolInnerSource,
