@@ -5,6 +5,7 @@ import strip from '../shaders/conv/strip.wgsl?raw';
 import activation from '../shaders/lib/activation.wgsl?raw';
 import map from '../shaders/lib/map.wgsl?raw';
 import nan from '../shaders/lib/nan.wgsl?raw';
+import pixel from '../shaders/lib/pixel.wgsl?raw';
 import finishMean from '../shaders/vector/finishMean.wgsl?raw';
 import type { Sources } from './wgsl.ts';
 
@@ -17,5 +18,6 @@ export const LIBRARY: Sources = {
   'lib/activation': activation,
   'lib/map': map,
   'lib/nan': nan,
+  'lib/pixel': pixel,
   'vector/finishMean': finishMean,
 };
