@@ -6,6 +6,7 @@ import activation from '../shaders/lib/activation.wgsl?raw';
 import map from '../shaders/lib/map.wgsl?raw';
 import nan from '../shaders/lib/nan.wgsl?raw';
 import pixel from '../shaders/lib/pixel.wgsl?raw';
+import total from '../shaders/lib/total.wgsl?raw';
 import finishMean from '../shaders/vector/finishMean.wgsl?raw';
 import type { Sources } from './wgsl.ts';
 
@@ -19,5 +20,6 @@ export const LIBRARY: Sources = {
   'lib/map': map,
   'lib/nan': nan,
   'lib/pixel': pixel,
+  'lib/total': total,
   'vector/finishMean': finishMean,
 };
