@@ -3,13 +3,12 @@ import exchangeSource from '../shaders/lib/exchange.wgsl?raw';
 import tileSource from '../shaders/lib/tile.wgsl?raw';
 import { ACTIVATION_IDS } from './activation.ts';
 import type { Constants } from './kernel.ts';
-import type { Sources } from './wgsl.ts';
 
 /**
  * The shaders that kernels import if their invocations exchange values through workgroup memory
  * (lib/exchange.wgsl).
  */
-export const TILE_SHADERS: Sources = {
+export const TILE_SHADERS = {
   'lib/crossing': crossingSource,
   'lib/exchange': exchangeSource,
   'lib/tile': tileSource,

@@ -16,9 +16,8 @@ import {
   MAP_WORDS,
   type Params,
 } from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
 
-const SHADERS: Sources = {
+const SHADERS = {
   'conv/conv': convSourceText,
   'conv/pack': packSource,
   'conv/parts': partsSource,

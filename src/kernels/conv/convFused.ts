@@ -13,7 +13,6 @@ import {
   tileColumnGrid,
 } from '../kernel.ts';
 import { TILE, TILE_SHADERS } from '../tile.ts';
-import type { Sources } from '../wgsl.ts';
 import {
   boundFor,
   type ConvShape,
@@ -24,7 +23,7 @@ import {
   shapeGrid,
 } from './conv.ts';
 
-const SHADERS: Sources = {
+const SHADERS = {
   'conv/gate': gateSource,
   ...TILE_SHADERS,
 };
@@ -49,8 +48,6 @@ export interface ConvGateSpec {
   readonly tileColumns: TileColumns;
 }
 
-const GATE = contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS);
-
 /**
  * The bindings are `x`, `weights` (from `packConvGate`), `bias` (from `packGateBias`) and `y`. The
  * uniform's fields are those in `MAP_WORDS`.
@@ -71,7 +68,7 @@ export function convGateKernel(spec: ConvGateSpec, element: ElementType = 'f32')
       'conv/gate',
       SHADERS,
     ),
-    ...GATE,
+    ...contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS),
   };
 }
 

@@ -1,11 +1,10 @@
 import leaveSource from '../../shaders/conv/leave.wgsl?raw';
 import matrixSource from '../../shaders/conv/matrix.wgsl?raw';
 import { assemble, blocksOf } from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
 import { CONV, type ConvSpec, type ConvVariant, extras, STORE } from './conv.ts';
 import { stripConv } from './convStrips.ts';
 
-const SHADERS: Sources = {
+const SHADERS = {
   'conv/leave': leaveSource,
   'conv/matrix': matrixSource,
 };

@@ -2,9 +2,8 @@ import type { Activation } from '../../graph/graph.ts';
 import pointwiseSource from '../../shaders/maps/pointwise.wgsl?raw';
 import { activationConstants } from '../activation.ts';
 import { assemble, blocksOf, contract, type ElementType, MAP_WORDS } from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
 
-const SHADERS: Sources = {
+const SHADERS = {
   'maps/pointwise': pointwiseSource,
 };
 
@@ -19,8 +18,6 @@ const OPS: Readonly<Record<PointwiseOp, number>> = {
   affine: 5,
   scale: 6,
 };
-
-const POINTWISE = contract(['a', 'b', 'p'], ['y'], MAP_WORDS);
 
 /**
  * The bindings are `a`, `b`, `p` and `y`. `p` contains f32 values: two weights for `mix`, one slope
@@ -42,7 +39,7 @@ export function pointwiseKernel(
       'maps/pointwise',
       SHADERS,
     ),
-    ...POINTWISE,
+    ...contract(['a', 'b', 'p'], ['y'], MAP_WORDS),
   };
 }
 

@@ -32,9 +32,8 @@ import {
   MAP_WORDS,
   type Params,
 } from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
 
-const SHADERS: Sources = {
+const SHADERS = {
   'nonlocal/argmax': argmaxSource,
   'nonlocal/clusterMeans': clusterMeansSource,
   'nonlocal/gatherRows': gatherRowsSource,

@@ -11,10 +11,9 @@ import {
   type ElementType,
   type Kernel,
 } from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
 import { MIX, type RowProducts, SCORES, SIMILARITY, similarityConstants } from './nonlocal.ts';
 
-const SHADERS: Sources = {
+const SHADERS = {
   'nonlocal/keyQuad': keyQuadSource,
   'nonlocal/quadColumns': columnsSource,
   'nonlocal/rowMixQuad': rowMixSource,

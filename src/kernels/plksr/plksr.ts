@@ -16,9 +16,8 @@ import {
   type Grid,
   MAP_WORDS,
 } from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
 
-const SHADERS: Sources = {
+const SHADERS = {
   'plksr/dySample': dySampleSource,
   'plksr/groupAffine': groupAffineSource,
   'plksr/partialConv': partialConvSource,
@@ -57,8 +56,6 @@ function partialBlocks({ count }: PartialConvSpec) {
   return { dense, groups, per: Math.ceil(dense / groups) };
 }
 
-const PARTIAL_CONV = contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS);
-
 /**
  * The weights come from `packConvWeights` and the bias from `packBias`. The grid comes from
  * `partialConvGrid`.
@@ -79,7 +76,7 @@ export function partialConvKernel(spec: PartialConvSpec, element: ElementType = 
       K: spec.kernel,
       STRIP: strip,
     }),
-    ...PARTIAL_CONV,
+    ...contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS),
   };
 }
 
@@ -96,8 +93,6 @@ export function partialConvGrid(
   return [Math.ceil(width / 16), Math.ceil(height / rows), groups + copied];
 }
 
-const GROUP_AFFINE = contract(['v', 'norm'], ['y']);
-
 /**
  * The operand `norm` contains the weights and then the biases of a group norm, in f32. Both are
  * padded to a multiple of four values. The kernel reads `norm` only if `epsilon` is not null. The
@@ -112,13 +107,11 @@ export const groupAffineKernel = (channels: number, groups: number, epsilon: num
     NORM: epsilon !== null,
     EPSILON: { f32: epsilon ?? 0 },
   }),
-  ...GROUP_AFFINE,
+  ...contract(['v', 'norm'], ['y']),
 });
 
 /** Returns the size in bytes of the factors and shifts that `groupAffineKernel` writes. */
 export const groupAffineBytes = (channels: number): number => blocksOf(channels) * 32;
-
-const DY_SAMPLE = contract(['z', 'o'], ['y'], MAP_WORDS);
 
 /**
  * `channels` is the number of channels of the map `z`, which is sampled. The grid is
@@ -146,5 +139,5 @@ export const dySampleKernel = (
     CHANNELS: channels,
     SUM: sum ?? 0,
   }),
-  ...DY_SAMPLE,
+  ...contract(['z', 'o'], ['y'], MAP_WORDS),
 });

@@ -28,10 +28,9 @@ import {
   MAP_WORDS,
   mapGrid,
 } from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
 import { REDUCED_WORDS } from './transformer.ts';
 
-const SHADERS: Sources = {
+const SHADERS = {
   'transformer/depthwiseSums': depthwiseSumsSource,
   'transformer/enlarged': enlargedSource,
   'transformer/gatedProjection': gatedProjectionSource,
@@ -106,8 +105,6 @@ const nextConstants = (next: Next | null): Constants => ({
   ...activationConstants(1, next?.activation ?? null),
 });
 
-const PIXEL_LAYER = contract(['x0', 'x1', 'x2', 'x3', 'weights', 'bias'], ['next'], MAP_WORDS);
-
 export interface PixelLayerSpec extends Next {
   /**
    * The number of channels of each input map. The sum of these numbers, each rounded up to a
@@ -141,7 +138,7 @@ export function pixelLayerKernel(
       ACTIVE: spec.active / 4,
       ...nextConstants(spec),
     }),
-    ...PIXEL_LAYER,
+    ...contract(['x0', 'x1', 'x2', 'x3', 'weights', 'bias'], ['next'], MAP_WORDS),
   };
 }
 
@@ -246,8 +243,6 @@ export function normedAttentionKernel(
   };
 }
 
-const DEPTHWISE_SUMS = contract(['x', 'weights', 'bias'], ['y', 'partials'], MAP_WORDS);
-
 /**
  * The weights come from `packDepthwise`. The grid is `columnGrid(width, height, blocks)`. Each
  * workgroup writes the sums of its results to `partials`.
@@ -268,12 +263,7 @@ export const depthwiseSumsKernel = (
       ...activationConstants(0, activation),
     },
   ),
-  ...DEPTHWISE_SUMS,
-});
-
-const WEIGHED_WEIGHTS = contract(['partials', 'w1', 'w2', 'weights'], ['weighed'], {
-  pixels: 'u32',
-  chunks: 'u32',
+  ...contract(['x', 'weights', 'bias'], ['y', 'partials'], MAP_WORDS),
 });
 
 export interface WeighedWeightsSpec {
@@ -304,10 +294,11 @@ export const weighedWeightsKernel = (
       ...activationConstants(0, inner),
     },
   ),
-  ...WEIGHED_WEIGHTS,
+  ...contract(['partials', 'w1', 'w2', 'weights'], ['weighed'], {
+    pixels: 'u32',
+    chunks: 'u32',
+  }),
 });
-
-const SPATIAL_GATE = contract(['x', 'a', 'weights', 'bias', 'map'], ['y'], REDUCED_WORDS);
 
 /**
  * `direct`, `inner` and `channels` are the channel counts of the maps `a`, `x` and `map`. `x` has a
@@ -327,7 +318,7 @@ export const spatialGateKernel = (
     STRIP,
     ...ACTIVATION_IDS,
   }),
-  ...SPATIAL_GATE,
+  ...contract(['x', 'a', 'weights', 'bias', 'map'], ['y'], REDUCED_WORDS),
 });
 
 export const spatialGateGrid = (width: number, height: number): Grid =>

@@ -33,9 +33,8 @@ import {
   type Grid,
   MAP_WORDS,
 } from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
 
-const SHADERS: Sources = {
+const SHADERS = {
   'lib/groups': groupsSource,
   'transformer/channelAttention': channelAttentionSource,
   'transformer/channelMix': channelMixSource,
@@ -82,8 +81,6 @@ export function groupGrid(grouping: Grouping, width: number, height: number, z: 
   return [windows.width, windows.height, z];
 }
 
-const DEPTHWISE = contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS);
-
 /**
  * The weights come from `packDepthwise` and the bias from `packBias`. The grid is `mapGrid(width,
  * height, blocks)`.
@@ -95,7 +92,7 @@ export const depthwiseKernel = (
 ) => ({
   label: `depthwise ${kernel}x${kernel}`,
   code: source('depthwise', element, { K: kernel, ...activationConstants(0, activation) }),
-  ...DEPTHWISE,
+  ...contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS),
 });
 
 /**
@@ -116,8 +113,6 @@ export function packDepthwise(
   return packed;
 }
 
-const LAYER_NORM = contract(['x', 'norm'], ['y'], MAP_WORDS);
-
 /** `norm` comes from `packNorm` and is f32. The grid is `mapGrid(width, height, 1)`. */
 export const layerNormKernel = (
   channels: number,
@@ -130,7 +125,7 @@ export const layerNormKernel = (
     BLOCKS: blocksOf(channels),
     EPSILON: { f32: epsilon },
   }),
-  ...LAYER_NORM,
+  ...contract(['x', 'norm'], ['y'], MAP_WORDS),
 });
 
 /** Packs a layer norm's weights and then its biases, both padded with zeros to whole blocks. */
@@ -193,8 +188,6 @@ export function scoreBytes(
   return windows * windowOf(spec.grouping).tokens * spec.heads * keyBlocks(spec) * 16;
 }
 
-const GROUP_SCORES = contract(['q', 'k', 'table'], ['scores'], MAP_WORDS);
-
 /** The grid is `groupGrid(grouping, width, height, heads)`. */
 export const groupScoresKernel = (spec: ScoreSpec, element: ElementType = 'f32') => ({
   label: `scores of ${spec.grouping.kind}`,
@@ -205,10 +198,8 @@ export const groupScoresKernel = (spec: ScoreSpec, element: ElementType = 'f32')
     KEY_BLOCKS: keyBlocks(spec),
     TABLE: spec.table,
   }),
-  ...GROUP_SCORES,
+  ...contract(['q', 'k', 'table'], ['scores'], MAP_WORDS),
 });
-
-const GROUP_ATTENTION = contract(['q', 'kv', 'table'], ['y'], MAP_WORDS);
 
 /** The number of queries per workgroup, and the number of keys in workgroup memory at a time. */
 const [QUERIES, KEY_CHUNK] = [64, 32];
@@ -233,7 +224,7 @@ export function groupAttentionKernel(
       ALIGNED: [depth, query, key, first].every((n) => n % 4 === 0),
       MERGED: merge > 1,
     }),
-    ...GROUP_ATTENTION,
+    ...contract(['q', 'kv', 'table'], ['y'], MAP_WORDS),
   };
 }
 
@@ -243,8 +234,6 @@ export const attentionGrid = (
   height: number,
 ): Grid =>
   groupGrid(grouping, width, height, heads * Math.ceil(windowOf(grouping).tokens / QUERIES));
-
-const GROUP_MIX = contract(['x', 'scores'], ['y'], MAP_WORDS);
 
 /**
  * The grid is `groupGrid(grouping, width, height, blocks)`, where `blocks` is the number of blocks
@@ -260,10 +249,8 @@ export const groupMixKernel = (
     FIRST: spec.first,
     KEY_BLOCKS: keyBlocks(spec),
   }),
-  ...GROUP_MIX,
+  ...contract(['x', 'scores'], ['y'], MAP_WORDS),
 });
-
-const CHANNEL_ATTENTION = contract(['x', 'temperature', 'weights', 'r'], ['y'], MAP_WORDS);
 
 /** The number of pixels whose queries and keys are in workgroup memory at a time. */
 const CHUNK = 32;
@@ -299,7 +286,7 @@ export function channelAttentionKernel(
       PROJECT: project,
       ...groupingConstants(grouping),
     }),
-    ...CHANNEL_ATTENTION,
+    ...contract(['x', 'temperature', 'weights', 'r'], ['y'], MAP_WORDS),
   };
 }
 
@@ -327,8 +314,6 @@ const wholeConstants = (spec: Omit<GroupSpec, 'grouping'>): Constants => ({
 });
 
 const SUM_WORDS = { pixels: 'u32', chunks: 'u32', group_row: 'u32' } as const;
-const CHANNEL_SUMS = contract(['x'], ['partials'], SUM_WORDS);
-
 /**
  * The grid is `channelSumsGrid(heads, pixels)`.
  * @throws CrispenError `INTERNAL` if a head has more than 64 channels
@@ -345,7 +330,7 @@ export function channelSumsKernel(spec: Omit<GroupSpec, 'grouping'>, element: El
   return {
     label: 'products of channels',
     code: source('channelSums', element, constants),
-    ...CHANNEL_SUMS,
+    ...contract(['x'], ['partials'], SUM_WORDS),
   };
 }
 
@@ -355,16 +340,12 @@ export function channelSumsGrid(heads: number, pixels: number): Grid {
   return [x, Math.ceil(chunks / x), heads];
 }
 
-const CHANNEL_WEIGHTS = contract(['partials', 'temperature'], ['weights'], SUM_WORDS);
-
 /** The grid is `[heads, 1, 1]`. */
 export const channelWeightsKernel = (spec: Omit<GroupSpec, 'grouping'>) => ({
   label: 'weights of channels',
   code: source('channelWeights', 'f32', wholeConstants(spec)),
-  ...CHANNEL_WEIGHTS,
+  ...contract(['partials', 'temperature'], ['weights'], SUM_WORDS),
 });
-
-const CHANNEL_MIX = contract(['x', 'weights'], ['y'], MAP_WORDS);
 
 /**
  * The grid is `mapGrid(width, height, blocks)`, where `blocks` is the number of blocks of the
@@ -376,13 +357,11 @@ export const channelMixKernel = (
 ) => ({
   label: 'mix of channels',
   code: source('channelMix', element, { ...wholeConstants(spec), FIRST: 2 * spec.channels }),
-  ...CHANNEL_MIX,
+  ...contract(['x', 'weights'], ['y'], MAP_WORDS),
 });
 
 /** The uniform words of kernels whose input and output differ in size. */
 export const REDUCED_WORDS = { ...MAP_WORDS, in_width: 'u32', in_height: 'u32' } as const;
-
-const STRIDED_CONV = contract(['x', 'weights', 'bias'], ['y'], REDUCED_WORDS);
 
 /**
  * The weights come from `packConvWeights` and the bias from `packBias`. The grid is `mapGrid(width,
@@ -394,16 +373,14 @@ export const stridedConvKernel = (
 ) => ({
   label: `conv ${kernel}x${kernel} / ${stride}`,
   code: source('stridedConv', element, { IN_BLOCKS: blocksOf(cIn), K: kernel, STRIDE: stride }),
-  ...STRIDED_CONV,
+  ...contract(['x', 'weights', 'bias'], ['y'], REDUCED_WORDS),
 });
-
-const SHIFT = contract(['x'], ['y'], MAP_WORDS);
 
 /** The grid is `mapGrid(width, height, blocks)`. */
 export const shiftKernel = (by: 1 | -1, element: ElementType = 'f32') => ({
   label: `shift by ${by}`,
   code: source('shift', element, { FORWARD: by === 1 }),
-  ...SHIFT,
+  ...contract(['x'], ['y'], MAP_WORDS),
 });
 
 const REDUCED = contract(['x'], ['y'], REDUCED_WORDS);

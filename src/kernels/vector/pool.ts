@@ -1,8 +1,7 @@
 import poolPartialSource from '../../shaders/vector/poolPartial.wgsl?raw';
 import { assemble, blocksOf, contract, type ElementType, type Grid } from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
 
-const SHADERS: Sources = {
+const SHADERS = {
   'vector/poolPartial': poolPartialSource,
 };
 
@@ -17,8 +16,6 @@ export const poolChunks = (pixels: number): number => Math.ceil(pixels / POOL_CH
 export const poolPartialBytes = (channels: number, pixels: number): number =>
   poolChunks(pixels) * blocksOf(channels) * 16;
 
-const POOL = contract(['x'], ['partials'], { pixels: 'u32', chunks: 'u32', group_row: 'u32' });
-
 /**
  * The bindings are `x` and `partials`. The uniform's fields are `pixels`, `chunks` and `group_row`.
  * If `squares` is true, the values are squared before they are added up.
@@ -32,7 +29,7 @@ export function poolPartialKernel(channels: number, element: ElementType = 'f32'
       'vector/poolPartial',
       SHADERS,
     ),
-    ...POOL,
+    ...contract(['x'], ['partials'], { pixels: 'u32', chunks: 'u32', group_row: 'u32' }),
   };
 }
 
