@@ -145,6 +145,13 @@ export function prelude(element: ElementType): string {
 }
 
 /**
+ * The text before a shader whose invocations exchange values in quads. The four lanes of a quad take
+ * the same branches, for example because they share a row. A WGSL compiler cannot prove this, so the
+ * diagnostic is turned off.
+ */
+export const QUADS = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
+
+/**
  * Returns the source to compile: types and constants, followed by the expansion of shader `name`.
  * Directives in the shader, such as `#if` and `#for`, can use the integer and boolean constants.
  * @param sources the shader and all shaders that it imports, except those in `LIBRARY`

@@ -27,6 +27,7 @@ import {
   type Grid,
   MAP_WORDS,
   mapGrid,
+  QUADS,
 } from '../kernel.ts';
 import { REDUCED_WORDS } from './transformer.ts';
 
@@ -42,12 +43,6 @@ const SHADERS = {
   'transformer/nextLayer': nextLayerSource,
   'transformer/weighedWeights': weighedWeightsSource,
 };
-
-/**
- * The four lanes of a subgroup quad take the same branches and load the same matrices. A WGSL
- * compiler cannot prove this, so the diagnostic `subgroup_uniformity` is turned off.
- */
-const QUADS = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
 
 /**
  * Describes how a kernel loads matrices. With `quads`, each of the four invocations in a quad loads
@@ -148,9 +143,6 @@ export function pixelGrid(width: number, height: number): Grid {
   return [x, Math.ceil(groups / x), 1];
 }
 
-const GATED = contract(['x', 'taps', 'weights', 'bias', 'r'], ['y'], MAP_WORDS);
-const GATED_NEXT = contract(['x', 'taps', 'weights', 'bias', 'r'], ['y', 'next'], MAP_WORDS);
-
 export interface GatedProjectionSpec {
   /** The number of channels in each half of `x`. This number is a multiple of 4. */
   readonly hidden: number;
@@ -180,19 +172,13 @@ export function gatedProjectionKernel(
       ...activationConstants(0, activation),
       ...nextConstants(next),
     }),
-    ...(next ? GATED_NEXT : GATED),
+    ...contract(['x', 'taps', 'weights', 'bias', 'r'], ['y', ...(next ? ['next'] : [])], MAP_WORDS),
   };
 }
 
 /** Returns the grid for a kernel whose invocations each compute a column of `STRIP` pixels. */
 export const columnGrid = (width: number, height: number, blocks = 1): Grid =>
   mapGrid(width, height, blocks, 1, STRIP);
-
-const GROUP_WORDS = { ...MAP_WORDS, spread: 'u32' } as const;
-const GIVEN = contract(['x', 'weights', 'bias', 'scores'], ['y'], GROUP_WORDS);
-const GIVEN_NEXT = contract(['x', 'weights', 'bias', 'scores'], ['y', 'next'], GROUP_WORDS);
-const OWN = contract(['x', 'weights', 'bias', 'table'], ['scores', 'y'], GROUP_WORDS);
-const OWN_NEXT = contract(['x', 'weights', 'bias', 'table'], ['scores', 'y', 'next'], GROUP_WORDS);
 
 export interface NormedAttentionSpec {
   /** The grouping of pixels. Each group must have 64 pixels. */
@@ -239,7 +225,11 @@ export function normedAttentionKernel(
       COLUMNS: window.columns,
       ...nextConstants(next),
     }),
-    ...(own ? (next ? OWN_NEXT : OWN) : next ? GIVEN_NEXT : GIVEN),
+    ...contract(
+      ['x', 'weights', 'bias', own ? 'table' : 'scores'],
+      [...(own ? ['scores'] : []), 'y', ...(next ? ['next'] : [])],
+      { ...MAP_WORDS, spread: 'u32' },
+    ),
   };
 }
 
