@@ -9,7 +9,7 @@ import { convGateKernel, convPackKernel } from './conv/convFused.ts';
 import { matrixConv } from './conv/convMatrix.ts';
 import { convPartsKernel } from './conv/convParts.ts';
 import { quadConv } from './conv/convQuad.ts';
-import { stripConv } from './conv/convStrips.ts';
+import { stripConv, stripShape } from './conv/convStrips.ts';
 import type { ElementType, Kernel } from './kernel.ts';
 import { enlargeKernel } from './maps/enlarge.ts';
 import { pointwiseKernel } from './maps/pointwise.ts';
@@ -71,9 +71,8 @@ const [ALONE, QUADS] = [{ quads: false }, { quads: true }];
 const rgb = { range: 1, channels: 3, scale: 2 } as const;
 const strips = { pixels: 8, blocks: 2 } as const;
 const shared = { ...strips, weights: 'workgroup' } as const;
-const layer = conv({});
-const PARTS_SHAPE = stripConv({ ...shared, halo: true }).shape?.(layer);
-const PACK_SHAPE = stripConv(shared).shape?.({ ...layer, cOut: 3 });
+const PARTS_SHAPE = stripShape({ ...shared, halo: true })(conv({}));
+const PACK_SHAPE = stripShape(shared)({ cOut: 3 });
 const unit = { m: 16, n: 8, k: 16, rest: 8, subgroup: 32, bytes: 32768 };
 
 /** The examples of each shader, by the name of the variant. The first variant is the default. */

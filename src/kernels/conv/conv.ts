@@ -279,10 +279,7 @@ export const convSource = (
  * Returns a kernel's bindings for a shape: the same as `own`, but with `weights` as a uniform
  * buffer instead of a storage buffer if the shape requires it.
  */
-export const boundFor = <R extends string, W extends string, P extends string>(
-  own: Contract<R | 'weights', W, P>,
-  { weights }: ConvShape,
-): Contract<R | 'weights', W, P> =>
+export const boundFor = <C extends Contract>(own: C, { weights }: ConvShape): C =>
   weights === 'uniform' ? { ...own, uniforms: ['weights'] } : own;
 
 /**

@@ -2,7 +2,7 @@ import leaveSource from '../../shaders/conv/leave.wgsl?raw';
 import matrixSource from '../../shaders/conv/matrix.wgsl?raw';
 import { assemble, blocksOf } from '../kernel.ts';
 import { CONV, type ConvSpec, type ConvVariant, extras, STORE } from './conv.ts';
-import { stripConv } from './convStrips.ts';
+import { stripShape } from './convStrips.ts';
 
 const SHADERS = {
   'conv/leave': leaveSource,
@@ -139,11 +139,12 @@ export const matrixConv = (unit: MatrixUnit): ConvVariant => {
   const fragments = (ACROSS * DOWN) / m;
   return {
     only: 'f16',
-    ...pick(stripConv({ pixels: 8, blocks: 2, weights: 'workgroup' })),
+    shape: stripShape({ pixels: 8, blocks: 2, weights: 'workgroup' }),
     kernel: (spec, element) => {
       const { kernel, upsample } = spec;
-      const { columns, chunks, channels, pitch, runs, steps, last } = divide(spec, unit);
-      const { subgroups, goes } = fitting(spec, divide(spec, unit), unit);
+      const division = divide(spec, unit);
+      const { columns, chunks, channels, pitch, runs, steps, last } = division;
+      const { subgroups, goes } = fitting(spec, division, unit);
       const constants = {
         SIDE: kernel,
         UPSAMPLE: upsample > 1 ? 0 : 1,
@@ -182,8 +183,6 @@ export const matrixConv = (unit: MatrixUnit): ConvVariant => {
     },
   };
 };
-
-const pick = ({ shape }: ConvVariant): Pick<ConvVariant, 'shape'> => (shape ? { shape } : {});
 
 /**
  * Rearranges weights from `packConvWeights` into the order in which conv/matrix.wgsl reads them,
