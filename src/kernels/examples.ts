@@ -126,7 +126,7 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>
   'nonlocal/argmax': { default: () => nonlocal.argmaxKernel(128) },
   'nonlocal/clusterMeans': { default: (e) => nonlocal.clusterMeansKernel(32, 128, e) },
   'nonlocal/gatherRows': { default: (e) => nonlocal.gatherRowsKernel(32, e) },
-  'nonlocal/inverse': { default: () => nonlocal.inverseKernel() },
+  'nonlocal/inverse': { default: nonlocal.inverseKernel },
   'nonlocal/keySoftmax': { default: (e) => nonlocal.keySoftmaxKernel(9, 'soft', e) },
   'nonlocal/mergeRows': { default: (e) => nonlocal.mergeRowsKernel(32, 2, e) },
   'nonlocal/rowMix': { default: nonlocal.plainProducts.mix },
@@ -134,7 +134,7 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>
   'nonlocal/rowNorms': { default: (e) => nonlocal.rowNormsKernel(32, e) },
   'nonlocal/rowScores': {
     default: nonlocal.plainProducts.scores,
-    biased: (e) => nonlocal.biasedScoresKernel(e),
+    biased: nonlocal.biasedScoresKernel,
   },
   'nonlocal/rowScoresQuad': { default: quadProducts.scores },
   'nonlocal/sampleKeys': {
@@ -150,9 +150,9 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>
   },
   'nonlocal/sortCount': { default: () => nonlocal.sortCountKernel(128) },
   'nonlocal/sortRank': { default: () => nonlocal.sortRankKernel(128) },
-  'nonlocal/sortScan': { default: () => nonlocal.sortScanKernel() },
+  'nonlocal/sortScan': { default: nonlocal.sortScanKernel },
   'nonlocal/startMeans': { default: (e) => nonlocal.startMeansKernel(32, 128, e) },
-  'pixels/blend': { default: (e) => blendKernel(e) },
+  'pixels/blend': { default: blendKernel },
   'pixels/packRgba8': { default: (e) => packRgba8Kernel(rgb, e) },
   'pixels/resampleColumns': { default: () => resampleColumnsKernel(false) },
   'pixels/resampleRows': { default: () => resampleRowsKernel(false) },
@@ -218,7 +218,7 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>
   'transformer/groupScores': { default: (e) => transformer.groupScoresKernel(ATTENTION, e) },
   'transformer/layerNorm': { default: (e) => transformer.layerNormKernel(36, 1e-5, e) },
   'transformer/maxPool': { default: (e) => transformer.maxPoolKernel(7, 3, e) },
-  'transformer/resize': { default: (e) => transformer.resizeKernel(e) },
+  'transformer/resize': { default: transformer.resizeKernel },
   'transformer/stridedConv': {
     default: (e) => transformer.stridedConvKernel({ kernel: 3, stride: 2, cIn: 16 }, e),
   },

@@ -179,6 +179,15 @@ export function mapGrid(width: number, height: number, blocks: number, perX = 1,
   return [Math.ceil(width / (8 * perX)), Math.ceil(height / (8 * perY)), blocks];
 }
 
+/**
+ * Returns a grid of at least `count` workgroups for each `z`. The workgroups are arranged in several
+ * rows if there are too many for one.
+ */
+export function rowsGrid(count: number, z: number): Grid {
+  const x = Math.min(count, 65535);
+  return [x, Math.ceil(count / x), z];
+}
+
 /** Concatenates arrays. */
 export function concatFloats(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
   const joined = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));

@@ -133,7 +133,7 @@ export function attentionMixKernel(spec: AttentionMixSpec, element: ElementType 
  */
 export function packAttentionGate(
   { features }: AttentionBlockSpec,
-  weights: { readonly k1: Float32Array; readonly k3: Float32Array; readonly k2: Float32Array },
+  weights: Readonly<Record<'k1' | 'k3' | 'k2', Float32Array>>,
 ): Float32Array<ArrayBuffer> {
   return concatFloats([
     packConvWeights(weights.k1, features, features, 3),
@@ -149,13 +149,8 @@ export function packAttentionGate(
  */
 export function packAttentionMix(
   { features, hidden, nonKernel }: AttentionMixSpec,
-  weights: {
-    readonly k4: Float32Array;
-    readonly non: Float32Array;
-    readonly last: Float32Array;
+  weights: Readonly<Record<'k4' | 'non' | 'last' | 'w1' | 'w2', Float32Array>> & {
     readonly first: Float32Array | null;
-    readonly w1: Float32Array;
-    readonly w2: Float32Array;
   },
 ): Float32Array<ArrayBuffer> {
   return concatFloats([

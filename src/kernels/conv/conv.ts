@@ -117,7 +117,7 @@ export interface ConvVariant {
    * (PARTS), and the other stores the final image (PACK). If this function is absent, the two
    * kernels use their default shapes.
    */
-  readonly shape?: (layer: Pick<ConvSpec, 'kernel' | 'cIn' | 'cOut'>) => ConvShape;
+  readonly shape?: (layer: ConvSize) => ConvShape;
   /**
    * How the variant packs weights. If absent, weights stay in the layout that `packConvWeights`
    * produces.
@@ -135,6 +135,9 @@ export interface ConvPacking {
     spec: ConvSpec,
   ) => Float32Array<ArrayBuffer>;
 }
+
+/** The size of a layer's weights. */
+export type ConvSize = Pick<ConvSpec, 'kernel' | 'cIn' | 'cOut'>;
 
 /** Chooses the variant for a layer. */
 export type ConvChoice = (spec: ConvSpec) => ConvVariant;
@@ -171,11 +174,7 @@ export interface ConvShape {
 const UNIFORM_MATRICES = 1024;
 
 /** Whether a layer's weights fit in a uniform binding. */
-export const fitsUniform = ({
-  kernel,
-  cIn,
-  cOut,
-}: Pick<ConvSpec, 'kernel' | 'cIn' | 'cOut'>): boolean =>
+export const fitsUniform = ({ kernel, cIn, cOut }: ConvSize): boolean =>
   blocksOf(cIn) * blocksOf(cOut) * kernel ** 2 <= UNIFORM_MATRICES;
 
 /** Pads packed weights to the binding size that `weights: 'uniform'` requires. */

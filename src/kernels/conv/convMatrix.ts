@@ -1,7 +1,7 @@
 import leaveSource from '../../shaders/conv/leave.wgsl?raw';
 import matrixSource from '../../shaders/conv/matrix.wgsl?raw';
 import { assemble, blocksOf } from '../kernel.ts';
-import { CONV, type ConvSpec, type ConvVariant, extras, STORE } from './conv.ts';
+import { CONV, type ConvSize, type ConvSpec, type ConvVariant, extras, STORE } from './conv.ts';
 import { stripShape } from './convStrips.ts';
 
 const SHADERS = {
@@ -77,10 +77,7 @@ interface Division {
   readonly last: number;
 }
 
-function divide(
-  { kernel, cIn, cOut }: Pick<ConvSpec, 'kernel' | 'cIn' | 'cOut'>,
-  { n, k, rest }: MatrixUnit,
-): Division {
+function divide({ kernel, cIn, cOut }: ConvSize, { n, k, rest }: MatrixUnit): Division {
   // Columns are divided evenly among workgroups, and input channels evenly among chunks.
   const all = Math.ceil((blocksOf(cOut) * 4) / n);
   const groups = Math.ceil(all / COLUMNS);

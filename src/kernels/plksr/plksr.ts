@@ -12,6 +12,7 @@ import {
   blocksOf,
   type Constants,
   contract,
+  DEFAULT_WORKGROUP_LIMITS,
   type ElementType,
   type Grid,
   MAP_WORDS,
@@ -26,22 +27,18 @@ const SHADERS = {
 const source = (name: string, element: ElementType, constants: Constants): string =>
   assemble(element, constants, `plksr/${name}`, SHADERS);
 
-/** Each invocation of the partial convolution computes a column of this many pixels. */
-type Strip = 4 | 2;
+/** The size of a `vec4f` in bytes. */
+const VECTOR = 16;
 
 /**
- * Sizes in bytes. `MEMORY` is the amount of workgroup memory that every device supports, and
- * `VECTOR` is the size of a `vec4f`.
+ * Each invocation of the partial convolution computes a column of pixels, its strip. Returns the
+ * length of the longest strip for which a workgroup's tile of input pixels fits in the workgroup
+ * memory of every device, or undefined if there is none.
  */
-const [MEMORY, VECTOR] = [16384, 16];
-
-/**
- * Returns the largest strip for which a workgroup's tile of input pixels fits in the workgroup
- * memory of every device, or null if there is none.
- */
-const stripFor = (kernel: number): Strip | null =>
-  ([4, 2] as const).find((strip) => (15 + kernel) * (4 * strip - 1 + kernel) * VECTOR <= MEMORY) ??
-  null;
+const stripFor = (kernel: number): number | undefined =>
+  [4, 2].find(
+    (strip) => (15 + kernel) * (4 * strip - 1 + kernel) * VECTOR <= DEFAULT_WORKGROUP_LIMITS.bytes,
+  );
 
 interface PartialConvSpec {
   readonly kernel: number;
@@ -64,7 +61,7 @@ function partialBlocks({ count }: PartialConvSpec) {
  */
 export function partialConvKernel(spec: PartialConvSpec, element: ElementType = 'f32') {
   const strip = stripFor(spec.kernel);
-  if (strip === null) throw internal(`a kernel of ${spec.kernel}`);
+  if (strip === undefined) throw internal(`a kernel of ${spec.kernel}`);
   const { dense, groups, per } = partialBlocks(spec);
   return {
     label: `partial conv ${spec.kernel}x${spec.kernel} ${spec.count}`,

@@ -32,6 +32,7 @@ import {
   type ElementType,
   type Grid,
   MAP_WORDS,
+  rowsGrid,
 } from '../kernel.ts';
 
 const SHADERS = {
@@ -140,14 +141,17 @@ export function packNorm(
   return packed;
 }
 
+interface HeadSpec {
+  readonly heads: number;
+  readonly channels: number;
+}
+
 /**
  * How pixels are grouped for attention, and the numbers of heads and channels. Attention is
  * computed separately in each group.
  */
-export interface GroupSpec {
+export interface GroupSpec extends HeadSpec {
   readonly grouping: Grouping;
-  readonly heads: number;
-  readonly channels: number;
 }
 
 /**
@@ -256,13 +260,6 @@ export const groupMixKernel = (
 const CHUNK = 32;
 
 /**
- * Returns whether one head's queries and keys fit in workgroup memory and each head starts at the
- * first channel of a block.
- */
-const channelAttentionFits = (channels: number, heads: number): boolean =>
-  channels / heads <= 60 && (heads === 1 || (channels / heads) % 4 === 0);
-
-/**
  * The kernel reads `weights` and `r` only if `project` is true. The grid is `groupGrid(grouping,
  * width, height, heads)`.
  * @throws CrispenError `INTERNAL` if a head has more than 60 channels, or if there are several
@@ -274,7 +271,10 @@ export function channelAttentionKernel(
   element: ElementType = 'f32',
 ) {
   const depth = channels / heads;
-  if (!channelAttentionFits(channels, heads)) throw internal(`heads of ${depth} channels`);
+  // One head's queries and keys must fit in workgroup memory, and each head must start at the first
+  // channel of a block.
+  const fits = depth <= 60 && (heads === 1 || depth % 4 === 0);
+  if (!fits) throw internal(`heads of ${depth} channels`);
   return {
     label: `channel attention in ${grouping.kind}`,
     code: source('channelAttention', element, {
@@ -303,10 +303,10 @@ export const channelChunks = (pixels: number): number => Math.ceil(pixels / SUM_
  * sums. Each head has one sum for each pair of a query channel and a key channel (the sum of their
  * products), and one sum for each of these channels (the sum of its squares).
  */
-export const channelSumBlocks = ({ heads, channels }: Omit<GroupSpec, 'grouping'>): number =>
+export const channelSumBlocks = ({ heads, channels }: HeadSpec): number =>
   blocksOf(heads * ((channels / heads) ** 2 + (2 * channels) / heads));
 
-const wholeConstants = (spec: Omit<GroupSpec, 'grouping'>): Constants => ({
+const wholeConstants = (spec: HeadSpec): Constants => ({
   CHANNELS: spec.channels,
   DEPTH: spec.channels / spec.heads,
   HEADS: spec.heads,
@@ -318,9 +318,9 @@ const SUM_WORDS = { pixels: 'u32', chunks: 'u32', group_row: 'u32' } as const;
  * The grid is `channelSumsGrid(heads, pixels)`.
  * @throws CrispenError `INTERNAL` if a head has more than 64 channels
  */
-export function channelSumsKernel(spec: Omit<GroupSpec, 'grouping'>, element: ElementType = 'f32') {
-  if (spec.channels / spec.heads > 64) throw internal(`heads of ${spec.channels / spec.heads}`);
+export function channelSumsKernel(spec: HeadSpec, element: ElementType = 'f32') {
   const depth = spec.channels / spec.heads;
+  if (depth > 64) throw internal(`heads of ${depth}`);
   const constants = {
     ...wholeConstants(spec),
     PIXELS: SUM_PIXELS,
@@ -334,14 +334,11 @@ export function channelSumsKernel(spec: Omit<GroupSpec, 'grouping'>, element: El
   };
 }
 
-export function channelSumsGrid(heads: number, pixels: number): Grid {
-  const chunks = channelChunks(pixels);
-  const x = Math.min(chunks, 65535);
-  return [x, Math.ceil(chunks / x), heads];
-}
+export const channelSumsGrid = (heads: number, pixels: number): Grid =>
+  rowsGrid(channelChunks(pixels), heads);
 
 /** The grid is `[heads, 1, 1]`. */
-export const channelWeightsKernel = (spec: Omit<GroupSpec, 'grouping'>) => ({
+export const channelWeightsKernel = (spec: HeadSpec) => ({
   label: 'weights of channels',
   code: source('channelWeights', 'f32', wholeConstants(spec)),
   ...contract(['partials', 'temperature'], ['weights'], SUM_WORDS),
@@ -351,10 +348,7 @@ export const channelWeightsKernel = (spec: Omit<GroupSpec, 'grouping'>) => ({
  * The grid is `mapGrid(width, height, blocks)`, where `blocks` is the number of blocks of the
  * output map `y`.
  */
-export const channelMixKernel = (
-  spec: Omit<GroupSpec, 'grouping'>,
-  element: ElementType = 'f32',
-) => ({
+export const channelMixKernel = (spec: HeadSpec, element: ElementType = 'f32') => ({
   label: 'mix of channels',
   code: source('channelMix', element, { ...wholeConstants(spec), FIRST: 2 * spec.channels }),
   ...contract(['x', 'weights'], ['y'], MAP_WORDS),

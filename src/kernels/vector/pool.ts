@@ -1,9 +1,5 @@
 import poolPartialSource from '../../shaders/vector/poolPartial.wgsl?raw';
-import { assemble, blocksOf, contract, type ElementType, type Grid } from '../kernel.ts';
-
-const SHADERS = {
-  'vector/poolPartial': poolPartialSource,
-};
+import { assemble, blocksOf, contract, type ElementType, type Grid, rowsGrid } from '../kernel.ts';
 
 /**
  * The number of pixels that each workgroup adds up in the first stage of global average pooling.
@@ -27,14 +23,11 @@ export function poolPartialKernel(channels: number, element: ElementType = 'f32'
       element,
       { BLOCKS: blocksOf(channels), CHUNK: POOL_CHUNK, SQUARES: squares },
       'vector/poolPartial',
-      SHADERS,
+      { 'vector/poolPartial': poolPartialSource },
     ),
     ...contract(['x'], ['partials'], { pixels: 'u32', chunks: 'u32', group_row: 'u32' }),
   };
 }
 
-export function poolPartialGrid(channels: number, pixels: number): Grid {
-  const chunks = poolChunks(pixels);
-  const x = Math.min(chunks, 65535);
-  return [x, Math.ceil(chunks / x), blocksOf(channels)];
-}
+export const poolPartialGrid = (channels: number, pixels: number): Grid =>
+  rowsGrid(poolChunks(pixels), blocksOf(channels));
