@@ -9,7 +9,7 @@ import { convGateKernel, convPackKernel } from './conv/convFused.ts';
 import { matrixConv } from './conv/convMatrix.ts';
 import { convPartsKernel } from './conv/convParts.ts';
 import { quadConv } from './conv/convQuad.ts';
-import { stripConv } from './conv/convStrips.ts';
+import { stripConv, stripShape } from './conv/convStrips.ts';
 import type { ElementType, Kernel } from './kernel.ts';
 import { enlargeKernel } from './maps/enlarge.ts';
 import { pointwiseKernel } from './maps/pointwise.ts';
@@ -71,9 +71,8 @@ const [ALONE, QUADS] = [{ quads: false }, { quads: true }];
 const rgb = { range: 1, channels: 3, scale: 2 } as const;
 const strips = { pixels: 8, blocks: 2 } as const;
 const shared = { ...strips, weights: 'workgroup' } as const;
-const layer = conv({});
-const PARTS_SHAPE = stripConv({ ...shared, halo: true }).shape?.(layer);
-const PACK_SHAPE = stripConv(shared).shape?.({ ...layer, cOut: 3 });
+const PARTS_SHAPE = stripShape({ ...shared, halo: true })(conv({}));
+const PACK_SHAPE = stripShape(shared)({ cOut: 3 });
 const unit = { m: 16, n: 8, k: 16, rest: 8, subgroup: 32, bytes: 32768 };
 
 /** The examples of each shader, by the name of the variant. The first variant is the default. */
@@ -127,7 +126,7 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>
   'nonlocal/argmax': { default: () => nonlocal.argmaxKernel(128) },
   'nonlocal/clusterMeans': { default: (e) => nonlocal.clusterMeansKernel(32, 128, e) },
   'nonlocal/gatherRows': { default: (e) => nonlocal.gatherRowsKernel(32, e) },
-  'nonlocal/inverse': { default: () => nonlocal.inverseKernel() },
+  'nonlocal/inverse': { default: nonlocal.inverseKernel },
   'nonlocal/keySoftmax': { default: (e) => nonlocal.keySoftmaxKernel(9, 'soft', e) },
   'nonlocal/mergeRows': { default: (e) => nonlocal.mergeRowsKernel(32, 2, e) },
   'nonlocal/rowMix': { default: nonlocal.plainProducts.mix },
@@ -135,7 +134,7 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>
   'nonlocal/rowNorms': { default: (e) => nonlocal.rowNormsKernel(32, e) },
   'nonlocal/rowScores': {
     default: nonlocal.plainProducts.scores,
-    biased: (e) => nonlocal.biasedScoresKernel(e),
+    biased: nonlocal.biasedScoresKernel,
   },
   'nonlocal/rowScoresQuad': { default: quadProducts.scores },
   'nonlocal/sampleKeys': {
@@ -151,9 +150,9 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>
   },
   'nonlocal/sortCount': { default: () => nonlocal.sortCountKernel(128) },
   'nonlocal/sortRank': { default: () => nonlocal.sortRankKernel(128) },
-  'nonlocal/sortScan': { default: () => nonlocal.sortScanKernel() },
+  'nonlocal/sortScan': { default: nonlocal.sortScanKernel },
   'nonlocal/startMeans': { default: (e) => nonlocal.startMeansKernel(32, 128, e) },
-  'pixels/blend': { default: (e) => blendKernel(e) },
+  'pixels/blend': { default: blendKernel },
   'pixels/packRgba8': { default: (e) => packRgba8Kernel(rgb, e) },
   'pixels/resampleColumns': { default: () => resampleColumnsKernel(false) },
   'pixels/resampleRows': { default: () => resampleRowsKernel(false) },
@@ -219,7 +218,7 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>
   'transformer/groupScores': { default: (e) => transformer.groupScoresKernel(ATTENTION, e) },
   'transformer/layerNorm': { default: (e) => transformer.layerNormKernel(36, 1e-5, e) },
   'transformer/maxPool': { default: (e) => transformer.maxPoolKernel(7, 3, e) },
-  'transformer/resize': { default: (e) => transformer.resizeKernel(e) },
+  'transformer/resize': { default: transformer.resizeKernel },
   'transformer/stridedConv': {
     default: (e) => transformer.stridedConvKernel({ kernel: 3, stride: 2, cIn: 16 }, e),
   },

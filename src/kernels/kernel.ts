@@ -1,4 +1,5 @@
 import { internal } from '../errors.ts';
+import { LIBRARY } from './library.ts';
 import { expand, type Sources } from './wgsl.ts';
 
 /** The type of a word in a uniform. */
@@ -144,8 +145,16 @@ export function prelude(element: ElementType): string {
 }
 
 /**
+ * The text before a shader whose invocations exchange values in quads. The four lanes of a quad take
+ * the same branches, for example because they share a row. A WGSL compiler cannot prove this, so the
+ * diagnostic is turned off.
+ */
+export const QUADS = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
+
+/**
  * Returns the source to compile: types and constants, followed by the expansion of shader `name`.
  * Directives in the shader, such as `#if` and `#for`, can use the integer and boolean constants.
+ * @param sources the shader and all shaders that it imports, except those in `LIBRARY`
  */
 export function assemble(
   element: ElementType,
@@ -159,7 +168,7 @@ export function assemble(
     entries.flatMap(([key, value]) => (typeof value === 'object' ? [] : [[key, value]])),
   );
   const head = [prelude(element), ...declared].join('\n');
-  return `${head}\n\n${expand(name, sources, defines)}`;
+  return `${head}\n\n${expand(name, { ...LIBRARY, ...sources }, defines)}`;
 }
 
 /**
@@ -168,6 +177,15 @@ export function assemble(
  */
 export function mapGrid(width: number, height: number, blocks: number, perX = 1, perY = 1): Grid {
   return [Math.ceil(width / (8 * perX)), Math.ceil(height / (8 * perY)), blocks];
+}
+
+/**
+ * Returns a grid of at least `count` workgroups for each `z`. The workgroups are arranged in several
+ * rows if there are too many for one.
+ */
+export function rowsGrid(count: number, z: number): Grid {
+  const x = Math.min(count, 65535);
+  return [x, Math.ceil(count / x), z];
 }
 
 /** Concatenates arrays. */

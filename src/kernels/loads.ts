@@ -85,7 +85,7 @@ export function parseShader(code: string): ParsedShader {
     const rest = text.slice(match.index);
     const open = rest.indexOf('{', closing(rest, rest.indexOf('(')));
     const body = tokensOf(rest.slice(open, closing(rest, open) + 1));
-    functions.set(match[1], new StatementReader(body).statement());
+    functions.set(match[1], parseStatement(body));
   }
   return { constants, arrays, matrices, functions };
 }
@@ -102,71 +102,60 @@ function closing(text: string, open: number): number {
   throw new Error('a bracket is not closed');
 }
 
-class StatementReader {
-  readonly #tokens: readonly string[];
-  #at = 0;
-
-  constructor(tokens: readonly string[]) {
-    this.#tokens = tokens;
-  }
-
-  #next = (): string => this.#tokens[this.#at++];
-
-  #until(end: string): string[] {
+/** Parses the first statement of `tokens`. */
+function parseStatement(tokens: readonly string[]): Statement {
+  let at = 0;
+  /** Returns the tokens before `end`, and goes on after it. */
+  const until = (end: string): string[] => {
     const taken: string[] = [];
-    for (let depth = 0; depth > 0 || this.#tokens[this.#at] !== end; ) {
-      const token = this.#next();
+    for (let depth = 0; depth > 0 || tokens[at] !== end; ) {
+      const token = tokens[at++];
       if (token === undefined) throw new Error(`no ${end}`);
       if (token === '(' || token === '[') depth++;
       if (token === ')' || token === ']') depth--;
       taken.push(token);
     }
+    at++;
     return taken;
-  }
-
-  statement(): Statement {
-    const first = this.#tokens[this.#at];
+  };
+  /** Parses a block whose opening bracket has been read. */
+  const block = (): Statement => {
+    const body: Statement[] = [];
+    while (tokens[at] !== '}') body.push(statement());
+    at++;
+    return { kind: 'block', body };
+  };
+  const statement = (): Statement => {
+    const first = tokens[at];
     if (first === '{') {
-      this.#next();
-      const body: Statement[] = [];
-      while (this.#tokens[this.#at] !== '}') body.push(this.statement());
-      this.#next();
-      return { kind: 'block', body };
+      at++;
+      return block();
     }
     if (first === 'for') {
-      this.#at += 2;
-      const init = this.#until(';');
-      this.#next();
-      const test = this.#until(';');
-      this.#next();
-      const step = this.#until(')');
-      this.#next();
-      return { kind: 'for', init, test, step, body: this.statement() };
+      at += 2;
+      const [init, test, step] = [until(';'), until(';'), until(')')];
+      return { kind: 'for', init, test, step, body: statement() };
     }
     if (first === 'if') {
-      this.#next();
-      const test = this.#until('{');
-      const body = this.statement();
-      if (this.#tokens[this.#at] !== 'else') return { kind: 'if', test, body, otherwise: null };
-      this.#next();
-      return { kind: 'if', test, body, otherwise: this.statement() };
+      at++;
+      const [test, body] = [until('{'), block()];
+      if (tokens[at] !== 'else') return { kind: 'if', test, body, otherwise: null };
+      at++;
+      return { kind: 'if', test, body, otherwise: statement() };
     }
     if (first === 'switch') {
-      this.#next();
-      this.#until('{');
-      this.#next();
+      until('{');
       const cases: Statement[] = [];
-      while (this.#tokens[this.#at] !== '}') {
-        while (this.#tokens[this.#at] !== '{') this.#next();
-        cases.push(this.statement());
+      while (tokens[at] !== '}') {
+        until('{');
+        cases.push(block());
       }
-      this.#next();
+      at++;
       return { kind: 'switch', cases };
     }
-    const tokens = this.#until(';');
-    this.#next();
-    return { kind: 'simple', tokens };
-  }
+    return { kind: 'simple', tokens: until(';') };
+  };
+  return statement();
 }
 
 const BINDING = [['||'], ['&&'], ['==', '!='], ['<', '>', '<=', '>='], ['+', '-'], ['*', '/', '%']];

@@ -1,25 +1,14 @@
-import arithmeticSource from '../shaders/conv/arithmetic.wgsl?raw';
-import productSource from '../shaders/conv/product.wgsl?raw';
-import stripSource from '../shaders/conv/strip.wgsl?raw';
-import activationSource from '../shaders/lib/activation.wgsl?raw';
 import crossingSource from '../shaders/lib/crossing.wgsl?raw';
 import exchangeSource from '../shaders/lib/exchange.wgsl?raw';
-import nanSource from '../shaders/lib/nan.wgsl?raw';
 import tileSource from '../shaders/lib/tile.wgsl?raw';
 import { ACTIVATION_IDS } from './activation.ts';
 import type { Constants } from './kernel.ts';
-import type { Sources } from './wgsl.ts';
 
 /**
  * The shaders that kernels import if their invocations exchange values through workgroup memory
  * (lib/exchange.wgsl).
  */
-export const TILE_SHADERS: Sources = {
-  'conv/arithmetic': arithmeticSource,
-  'lib/nan': nanSource,
-  'conv/product': productSource,
-  'conv/strip': stripSource,
-  'lib/activation': activationSource,
+export const TILE_SHADERS = {
   'lib/crossing': crossingSource,
   'lib/exchange': exchangeSource,
   'lib/tile': tileSource,

@@ -40,6 +40,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if row >= params.height || col >= params.width {
     return;
   }
+
   let pixel = row * params.width + col;
   let c = group.z * 4u;
   y[group.z * params.width * params.height + pixel] = E4(

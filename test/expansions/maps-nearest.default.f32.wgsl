@@ -32,6 +32,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if row >= params.height || col >= params.width {
     return;
   }
+
   let w = params.width / SCALE;
   let h = params.height / SCALE;
   y[(group.z * params.height + row) * params.width + col] =

@@ -51,6 +51,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if row >= params.height || col >= params.width {
     return;
   }
+
   let c = group.z * 4u;
   y[(group.z * params.height + row) * params.width + col] = E4(
     gather(c, row, col),

@@ -113,6 +113,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if row >= params.height || col >= params.width {
     return;
   }
+
   let at = (group.z * params.height + row) * params.width + col;
   var v = vec4f(a[at]);
   switch OP {

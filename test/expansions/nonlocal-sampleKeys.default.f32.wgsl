@@ -55,6 +55,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if row >= params.height || col >= params.width {
     return;
   }
+
   let plane = params.width * params.height;
   let pixel = row * params.width + col;
   let first = group.z * plane;

@@ -44,6 +44,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if row >= params.height || col >= params.width {
     return;
   }
+
   var sum = vec4f(vec4f(x[row * params.map_width + col]).xyz, 1.0);
   let at = (params.row0 + row) % params.band_rows * params.band_width + params.col0 + col;
   if row < params.fresh_row || col < params.fresh_col {

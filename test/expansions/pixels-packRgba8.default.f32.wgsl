@@ -67,6 +67,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if row >= params.height || col >= params.width {
     return;
   }
+
   let v = vec4f(x[(params.row0 + row) * params.map_width + params.col0 + col]);
   // NaN and infinity are recognised by their exponent bits. Comparing floats with infinity would
   // not be reliable: a compiler may assume that floats are finite and drop the comparison.

@@ -48,6 +48,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if row >= params.height || col >= params.width {
     return;
   }
+
   let entry = col * (params.count + 1u);
   let first = row * params.in_width + taps[entry];
   var sum = vec4f(0.0);

@@ -42,6 +42,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if row >= params.height || col >= params.width {
     return;
   }
+
   let entry = (params.row0 + row) * (params.count + 1u);
   let first = taps[entry];
   var sum = vec4f(0.0);

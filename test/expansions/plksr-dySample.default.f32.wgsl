@@ -88,6 +88,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if row >= params.height || col >= params.width {
     return;
   }
+
   let width = params.width / SCALE;
   let height = params.height / SCALE;
   let plane = width * height;

@@ -96,6 +96,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if row >= params.height || col >= params.width {
     return;
   }
+
   let base = group.z * params.height;
   var sum = vec4f(bias[group.z]);
   for (var ky = 0u; ky < K; ky++) {

@@ -154,6 +154,7 @@ fn main(
       sums[index] += sums[index + half];
     }
   }
+
   if index == 0u {
     partials[(group_row * groups.x + group.x) * BLOCKS + group.z] = sums[0];
   }

@@ -36,6 +36,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if row >= params.height || col >= params.width {
     return;
   }
+
   let first = (group.z * params.in_height + row * STRIDE) * params.in_width + col * STRIDE;
   var most = vec4f(x[first]);
   for (var ky = 0u; ky < K; ky++) {

@@ -46,5 +46,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if row >= params.height || col >= params.width {
     return;
   }
+
   y[(group.z * params.height + row) * params.width + col] = E4(enlarged(group.z, row, col));
 }

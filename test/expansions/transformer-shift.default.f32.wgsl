@@ -31,6 +31,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if row >= params.height || col >= params.width {
     return;
   }
+
   // Row -1 and column -1 wrap to the largest u32.
   let from_row = select(row - 1u, row + 1u, FORWARD);
   let from_col = select(col - 1u, col + 1u, FORWARD);

@@ -35,6 +35,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if row >= params.height || col >= params.width {
     return;
   }
+
   var sum = vec4f(bias[group.z]);
   for (var i = 0u; i < IN_BLOCKS; i++) {
     for (var ky = 0u; ky < K; ky++) {

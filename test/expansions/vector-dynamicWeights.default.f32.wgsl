@@ -42,6 +42,7 @@ fn finish_mean(block: u32, chunks: u32, pixels: u32, lane: u32) -> vec4f {
       sums[lane] += sums[lane + half];
     }
   }
+
   return sums[0] / f32(pixels);
 }
 
@@ -52,6 +53,7 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> partials: array<vec4f>;
+
 @group(0) @binding(2) var<storage, read> w1: array<f32>;
 @group(0) @binding(3) var<storage, read> w2: array<f32>;
 @group(0) @binding(4) var<storage, read_write> p: array<f32>;

@@ -9,7 +9,7 @@ import {
 } from '../../../test/kernels.ts';
 import { convReference } from '../conv/conv.reference.ts';
 import { packBias } from '../conv/conv.ts';
-import { blocksOf } from '../kernel.ts';
+import { blocksOf, tileColumnGrid } from '../kernel.ts';
 import {
   activationReference,
   addReference,
@@ -27,7 +27,6 @@ import {
 import {
   type AttentionMixSpec,
   attentionGateKernel,
-  attentionGrid,
   attentionGroups,
   attentionMixKernel,
   packAttentionGate,
@@ -80,7 +79,7 @@ async function checkBlock(
 
   const { partials, chunks } = await partialSums(t);
   const [gatedWords, statWords] = await runKernel(attentionGateKernel(spec), {
-    grid: attentionGrid(tileColumns, width, height),
+    grid: tileColumnGrid(tileColumns, width, height),
     params: [width, height, 0, chunks, statGroups(tileColumns, width, height)],
     reads: [
       toBlocked(t),
@@ -108,7 +107,7 @@ async function checkBlock(
     conv1(12),
   ];
   const [outWords, nextWords, sumWords] = await runKernel(attentionMixKernel(spec), {
-    grid: attentionGrid(tileColumns, width, height),
+    grid: tileColumnGrid(tileColumns, width, height),
     params: [
       width,
       height,

@@ -7,7 +7,6 @@ import {
   concatFloats,
   contract,
   type ElementType,
-  type Grid,
   MAP_WORDS,
   type TileColumns,
   tileColumnGrid,
@@ -64,22 +63,15 @@ const MIX = contract(['gated', 't', 'x', 'weights', 'stats'], ['out', 'next_t', 
 const MAX_STAT_GROUPS = 64;
 
 /**
- * Returns the grid, [x, y, 1], for a map of `width` x `height` pixels. The gate kernel and the mix
- * kernel have the same grid.
- */
-export const attentionGrid = (tileColumns: TileColumns, width: number, height: number): Grid =>
-  tileColumnGrid(tileColumns, width, height);
-
-/**
- * Returns the number of workgroups, which is the same for the gate kernel and the mix kernel. Each
- * workgroup of the mix kernel writes one set of partial sums.
+ * Returns the number of workgroups in the grid of the gate kernel and the mix kernel, which comes
+ * from `tileColumnGrid`. Each workgroup of the mix kernel writes one set of partial sums.
  */
 export const attentionGroups = (
   tileColumns: TileColumns,
   width: number,
   height: number,
 ): number => {
-  const [x, y] = attentionGrid(tileColumns, width, height);
+  const [x, y] = tileColumnGrid(tileColumns, width, height);
   return x * y;
 };
 
@@ -141,7 +133,7 @@ export function attentionMixKernel(spec: AttentionMixSpec, element: ElementType 
  */
 export function packAttentionGate(
   { features }: AttentionBlockSpec,
-  weights: { readonly k1: Float32Array; readonly k3: Float32Array; readonly k2: Float32Array },
+  weights: Readonly<Record<'k1' | 'k3' | 'k2', Float32Array>>,
 ): Float32Array<ArrayBuffer> {
   return concatFloats([
     packConvWeights(weights.k1, features, features, 3),
@@ -157,13 +149,8 @@ export function packAttentionGate(
  */
 export function packAttentionMix(
   { features, hidden, nonKernel }: AttentionMixSpec,
-  weights: {
-    readonly k4: Float32Array;
-    readonly non: Float32Array;
-    readonly last: Float32Array;
+  weights: Readonly<Record<'k4' | 'non' | 'last' | 'w1' | 'w2', Float32Array>> & {
     readonly first: Float32Array | null;
-    readonly w1: Float32Array;
-    readonly w2: Float32Array;
   },
 ): Float32Array<ArrayBuffer> {
   return concatFloats([

@@ -1,14 +1,8 @@
 import type { Activation } from '../../graph/graph.ts';
-import arithmeticSource from '../../shaders/conv/arithmetic.wgsl?raw';
 import convSourceText from '../../shaders/conv/conv.wgsl?raw';
 import packSource from '../../shaders/conv/pack.wgsl?raw';
 import partsSource from '../../shaders/conv/parts.wgsl?raw';
-import productSource from '../../shaders/conv/product.wgsl?raw';
-import storeSource from '../../shaders/conv/store.wgsl?raw';
-import stripSource from '../../shaders/conv/strip.wgsl?raw';
 import weightsSource from '../../shaders/conv/weights.wgsl?raw';
-import activationSource from '../../shaders/lib/activation.wgsl?raw';
-import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import { ACTIVATION_IDS, activationId, slopeOf } from '../activation.ts';
 import {
   assemble,
@@ -22,19 +16,12 @@ import {
   MAP_WORDS,
   type Params,
 } from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
 
-const SHADERS: Sources = {
-  'conv/arithmetic': arithmeticSource,
-  'lib/nan': nanSource,
+const SHADERS = {
   'conv/conv': convSourceText,
   'conv/pack': packSource,
   'conv/parts': partsSource,
-  'conv/product': productSource,
-  'conv/store': storeSource,
-  'conv/strip': stripSource,
   'conv/weights': weightsSource,
-  'lib/activation': activationSource,
 };
 
 /**
@@ -130,7 +117,7 @@ export interface ConvVariant {
    * (PARTS), and the other stores the final image (PACK). If this function is absent, the two
    * kernels use their default shapes.
    */
-  readonly shape?: (layer: Pick<ConvSpec, 'kernel' | 'cIn' | 'cOut'>) => ConvShape;
+  readonly shape?: (layer: ConvSize) => ConvShape;
   /**
    * How the variant packs weights. If absent, weights stay in the layout that `packConvWeights`
    * produces.
@@ -148,6 +135,9 @@ export interface ConvPacking {
     spec: ConvSpec,
   ) => Float32Array<ArrayBuffer>;
 }
+
+/** The size of a layer's weights. */
+export type ConvSize = Pick<ConvSpec, 'kernel' | 'cIn' | 'cOut'>;
 
 /** Chooses the variant for a layer. */
 export type ConvChoice = (spec: ConvSpec) => ConvVariant;
@@ -184,11 +174,7 @@ export interface ConvShape {
 const UNIFORM_MATRICES = 1024;
 
 /** Whether a layer's weights fit in a uniform binding. */
-export const fitsUniform = ({
-  kernel,
-  cIn,
-  cOut,
-}: Pick<ConvSpec, 'kernel' | 'cIn' | 'cOut'>): boolean =>
+export const fitsUniform = ({ kernel, cIn, cOut }: ConvSize): boolean =>
   blocksOf(cIn) * blocksOf(cOut) * kernel ** 2 <= UNIFORM_MATRICES;
 
 /** Pads packed weights to the binding size that `weights: 'uniform'` requires. */
@@ -292,10 +278,7 @@ export const convSource = (
  * Returns a kernel's bindings for a shape: the same as `own`, but with `weights` as a uniform
  * buffer instead of a storage buffer if the shape requires it.
  */
-export const boundFor = <R extends string, W extends string, P extends string>(
-  own: Contract<R | 'weights', W, P>,
-  { weights }: ConvShape,
-): Contract<R | 'weights', W, P> =>
+export const boundFor = <C extends Contract>(own: C, { weights }: ConvShape): C =>
   weights === 'uniform' ? { ...own, uniforms: ['weights'] } : own;
 
 /**

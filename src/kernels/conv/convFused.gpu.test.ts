@@ -7,18 +7,16 @@ import {
   runKernel,
   written,
 } from '../../../test/kernels.ts';
-import { blocksOf } from '../kernel.ts';
+import { blocksOf, tileColumnGrid } from '../kernel.ts';
 import { bilinearReference, nearestReference } from '../maps/enlarge.reference.ts';
 import { activationReference, addReference, mulReference } from '../maps/pointwise.reference.ts';
 import { packRgba8Reference } from '../pixels/rgba8.reference.ts';
 import { fromBlocked, type PlanarMap, planarMap, toBlocked } from '../planar.ts';
 import { convReference } from './conv.reference.ts';
-import { packBias, packConvWeights, padUniform, plainShape } from './conv.ts';
+import { packBias, packConvWeights, padUniform, plainShape, shapeGrid } from './conv.ts';
 import {
   type ConvGateSpec,
-  convGateGrid,
   convGateKernel,
-  convPackGrid,
   convPackKernel,
   packConvGate,
   packGateBias,
@@ -45,7 +43,7 @@ describe('3x3 convolution with pixel attention', () => {
     const [w1, b1] = [randomValues(cOut * cOut, 4), randomValues(cOut, 5)];
     const [W, H] = [w * upsample, h * upsample];
     const [y] = await runKernel(convGateKernel(spec), {
-      grid: convGateGrid(spec, W, H),
+      grid: tileColumnGrid(spec.tileColumns, W, H),
       params: [W, H],
       reads: [toBlocked(x), packConvGate(spec, w3, w1), packGateBias(spec, b3, b1)],
       writes: [blocksOf(cOut) * 4 * W * H],
@@ -118,7 +116,7 @@ describe('3x3 convolution with bilinear skip to 8 bits', () => {
         const [pixels, status] = await runKernel(
           convPackKernel({ cIn: 6, scale, range }, 'f32', shape),
           {
-            grid: convPackGrid(part.w, part.h, shape),
+            grid: shapeGrid(shape, 3, part.w, part.h),
             params: [part.w, part.h, 0, W, H, part.x, part.y],
             reads: [toBlocked(x), own, packBias(bias, 3), toBlocked(lr)],
             writes: [part.w * part.h, new Uint32Array(2)],

@@ -1,6 +1,5 @@
 import type { Activation } from '../../graph/graph.ts';
 import gateSource from '../../shaders/conv/gate.wgsl?raw';
-import mapSource from '../../shaders/lib/map.wgsl?raw';
 import { activationConstants } from '../activation.ts';
 import {
   assemble,
@@ -8,13 +7,10 @@ import {
   concatFloats,
   contract,
   type ElementType,
-  type Grid,
   MAP_WORDS,
   type TileColumns,
-  tileColumnGrid,
 } from '../kernel.ts';
 import { TILE, TILE_SHADERS } from '../tile.ts';
-import type { Sources } from '../wgsl.ts';
 import {
   boundFor,
   type ConvShape,
@@ -22,12 +18,10 @@ import {
   packBias,
   packConvWeights,
   plainShape,
-  shapeGrid,
 } from './conv.ts';
 
-const SHADERS: Sources = {
+const SHADERS = {
   'conv/gate': gateSource,
-  'lib/map': mapSource,
   ...TILE_SHADERS,
 };
 
@@ -51,11 +45,9 @@ export interface ConvGateSpec {
   readonly tileColumns: TileColumns;
 }
 
-const GATE = contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS);
-
 /**
  * The bindings are `x`, `weights` (from `packConvGate`), `bias` (from `packGateBias`) and `y`. The
- * uniform's fields are those in `MAP_WORDS`.
+ * uniform's fields are those in `MAP_WORDS`. The grid comes from `tileColumnGrid`.
  */
 export function convGateKernel(spec: ConvGateSpec, element: ElementType = 'f32') {
   return {
@@ -73,13 +65,9 @@ export function convGateKernel(spec: ConvGateSpec, element: ElementType = 'f32')
       'conv/gate',
       SHADERS,
     ),
-    ...GATE,
+    ...contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS),
   };
 }
-
-/** Returns the grid for an output of `width` x `height` pixels. */
-export const convGateGrid = ({ tileColumns }: ConvGateSpec, width: number, height: number): Grid =>
-  tileColumnGrid(tileColumns, width, height);
 
 /** Packs the weights (oihw) of the 3x3 and 1x1 convolutions. */
 export const packConvGate = (
@@ -119,7 +107,7 @@ const PACK = contract(['x', 'weights', 'bias', 'lr'], ['image', 'status'], {
 /**
  * The bindings are `x`, `weights` (from `packConvWeights`), `bias`, `lr`, `image` and `status`. The
  * uniform's fields are `width`, `height`, `group_row`, `map_width`, `map_height`, `col0`, `row0`
- * and `mark`. conv/pack.wgsl describes them.
+ * and `mark`. conv/pack.wgsl describes them. The grid is `shapeGrid(shape, 3, width, height)`.
  */
 export function convPackKernel(
   spec: ConvPackSpec,
@@ -138,10 +126,3 @@ export function convPackKernel(
     ...boundFor(PACK, shape),
   };
 }
-
-/** Returns the grid of `convPackKernel` for a rectangle of `width` x `height` pixels. */
-export const convPackGrid = (
-  width: number,
-  height: number,
-  shape: ConvShape = plainShape(3),
-): Grid => shapeGrid(shape, 3, width, height);

@@ -1,19 +1,12 @@
 import leaveSource from '../../shaders/conv/leave.wgsl?raw';
 import matrixSource from '../../shaders/conv/matrix.wgsl?raw';
-import storeSource from '../../shaders/conv/store.wgsl?raw';
-import activationSource from '../../shaders/lib/activation.wgsl?raw';
-import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import { assemble, blocksOf } from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
-import { CONV, type ConvSpec, type ConvVariant, extras, STORE } from './conv.ts';
-import { stripConv } from './convStrips.ts';
+import { CONV, type ConvSize, type ConvSpec, type ConvVariant, extras, STORE } from './conv.ts';
+import { stripShape } from './convStrips.ts';
 
-const SHADERS: Sources = {
+const SHADERS = {
   'conv/leave': leaveSource,
-  'lib/nan': nanSource,
   'conv/matrix': matrixSource,
-  'conv/store': storeSource,
-  'lib/activation': activationSource,
 };
 
 /**
@@ -84,10 +77,7 @@ interface Division {
   readonly last: number;
 }
 
-function divide(
-  { kernel, cIn, cOut }: Pick<ConvSpec, 'kernel' | 'cIn' | 'cOut'>,
-  { n, k, rest }: MatrixUnit,
-): Division {
+function divide({ kernel, cIn, cOut }: ConvSize, { n, k, rest }: MatrixUnit): Division {
   // Columns are divided evenly among workgroups, and input channels evenly among chunks.
   const all = Math.ceil((blocksOf(cOut) * 4) / n);
   const groups = Math.ceil(all / COLUMNS);
@@ -146,11 +136,12 @@ export const matrixConv = (unit: MatrixUnit): ConvVariant => {
   const fragments = (ACROSS * DOWN) / m;
   return {
     only: 'f16',
-    ...pick(stripConv({ pixels: 8, blocks: 2, weights: 'workgroup' })),
+    shape: stripShape({ pixels: 8, blocks: 2, weights: 'workgroup' }),
     kernel: (spec, element) => {
       const { kernel, upsample } = spec;
-      const { columns, chunks, channels, pitch, runs, steps, last } = divide(spec, unit);
-      const { subgroups, goes } = fitting(spec, divide(spec, unit), unit);
+      const division = divide(spec, unit);
+      const { columns, chunks, channels, pitch, runs, steps, last } = division;
+      const { subgroups, goes } = fitting(spec, division, unit);
       const constants = {
         SIDE: kernel,
         UPSAMPLE: upsample > 1 ? 0 : 1,
@@ -189,8 +180,6 @@ export const matrixConv = (unit: MatrixUnit): ConvVariant => {
     },
   };
 };
-
-const pick = ({ shape }: ConvVariant): Pick<ConvVariant, 'shape'> => (shape ? { shape } : {});
 
 /**
  * Rearranges weights from `packConvWeights` into the order in which conv/matrix.wgsl reads them,

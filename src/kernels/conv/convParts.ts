@@ -1,6 +1,6 @@
 import { internal } from '../../errors.ts';
 import { MAX_PARTS } from '../../graph/graph.ts';
-import { blocksOf, contract, type ElementType, type Grid } from '../kernel.ts';
+import { blocksOf, contract, type ElementType } from '../kernel.ts';
 import {
   boundFor,
   CONV_WORDS,
@@ -9,7 +9,6 @@ import {
   type ConvSpec,
   convParams,
   convSource,
-  shapeGrid,
 } from './conv.ts';
 
 /**
@@ -35,8 +34,8 @@ const PARTS = contract(['x0', 'x1', 'x2', 'x3', 'x4', 'weights', 'bias'], ['y'],
 
 /**
  * The bindings are `x0` to `x4`, `weights` (from `packConvWeights` with `parts`), `bias` (from
- * `packBias`) and `y`. The uniform comes from `convPartsParams`. All layers with the same kernel
- * size share a pipeline.
+ * `packBias`) and `y`. The uniform comes from `convPartsParams`, and the grid from `shapeGrid`. All
+ * layers with the same kernel size share a pipeline.
  */
 export const convPartsKernel = (
   kernel: 1 | 3,
@@ -75,11 +74,3 @@ export function convPartsParams(spec: PartsConvSpec, width: number, height: numb
     ends23: ends[2] | (ends[3] << 16),
   };
 }
-
-/** Returns the dispatch grid of `convPartsKernel` for an output of `width` x `height` pixels. */
-export const convPartsGrid = (
-  { kernel, cOut }: ConvSpec,
-  width: number,
-  height: number,
-  shape: ConvShape = partsShape(kernel),
-): Grid => shapeGrid(shape, cOut, width, height);

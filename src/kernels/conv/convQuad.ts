@@ -1,5 +1,5 @@
 import { isLinear } from '../activation.ts';
-import { blocksOf } from '../kernel.ts';
+import { blocksOf, QUADS } from '../kernel.ts';
 import {
   CONV,
   type ConvShape,
@@ -12,12 +12,6 @@ import {
 
 /** The number of blocks of output channels that an invocation computes. */
 export type QuadBlocks = 3 | 5;
-
-/**
- * The lanes of a quad share a row, so branches that depend on the row are uniform within the quad.
- * A WGSL compiler cannot prove this, so the diagnostic is turned off.
- */
-const HEAD = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
 
 /**
  * Creates the variant (QUAD in conv.wgsl) for devices on which loads from memory are slow. It needs
@@ -54,7 +48,7 @@ export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
     };
     return {
       label: `conv${kernel}x${kernel} by quads, ${shape.blocks} blocks`,
-      code: `${HEAD}${convSource(element, kernel, shape, constants)}`,
+      code: `${QUADS}${convSource(element, kernel, shape, constants)}`,
       ...CONV,
     };
   },

@@ -2,6 +2,7 @@ import { blocksOf } from '../kernel.ts';
 import {
   boundFor,
   type ConvShape,
+  type ConvSpec,
   type ConvVariant,
   convContract,
   convSource,
@@ -12,22 +13,11 @@ import {
 } from './conv.ts';
 
 /** Describes how a convolution is divided into strips. */
-export interface StripCut {
+export interface StripCut extends Pick<ConvShape, 'blocks' | 'halo' | 'half'> {
   /** The length of a strip in pixels. */
   readonly pixels: number;
-  /** The number of blocks of output channels that each invocation computes. */
-  readonly blocks: number;
   /** The kernel reads the weights from this type of memory. The default is a storage buffer. */
   readonly weights?: 'uniform' | 'workgroup';
-  /**
-   * Whether each workgroup copies the input pixels that it needs, including those around its strips
-   * (the halo), to workgroup memory.
-   */
-  readonly halo?: boolean;
-  /**
-   * Whether products are summed in f16 within each input block. Sums across blocks are always f32.
-   */
-  readonly half?: boolean;
 }
 
 /**
@@ -36,25 +26,29 @@ export interface StripCut {
  */
 const ACROSS = 32;
 
-/**
- * Creates a convolution variant. Its invocations compute vertical strips that lie side by side, so
- * neighbouring invocations read neighbouring pixels. Most layers share three pipelines: 3x3, 3x3
- * with an enlargement, and 1x1.
- */
-export function stripConv({ pixels, blocks, weights, halo, half }: StripCut): ConvVariant {
-  const shape: ConvVariant['shape'] & {} = ({ cOut }): ConvShape => ({
+/** Returns the shape that `stripConv` uses for a layer. */
+export const stripShape =
+  ({ pixels, ...cut }: StripCut) =>
+  ({ cOut }: Pick<ConvSpec, 'cOut'>): ConvShape => ({
+    ...cut,
     strip: pixels,
     down: true,
     lines: 1,
     // A layer can have fewer than `blocks` blocks of output channels. For example, a layer with RGB
     // output has one block. Each invocation then computes all blocks of the layer.
-    blocks: Math.min(blocks, blocksOf(cOut)),
+    blocks: Math.min(cut.blocks, blocksOf(cOut)),
     // With a halo, a workgroup has half as many rows, so that its input takes only about 10 KiB.
-    workgroup: [ACROSS, halo ? 2 : 4],
-    ...(weights && { weights }),
-    ...(halo && { halo }),
-    ...(half && { half }),
+    workgroup: [ACROSS, cut.halo ? 2 : 4],
   });
+
+/**
+ * Creates a convolution variant. Its invocations compute vertical strips that lie side by side, so
+ * neighbouring invocations read neighbouring pixels. Most layers share three pipelines: 3x3, 3x3
+ * with an enlargement, and 1x1.
+ */
+export function stripConv(cut: StripCut): ConvVariant {
+  const { pixels, blocks, weights, halo, half } = cut;
+  const shape = stripShape(cut);
   const name = [
     `${pixels} x ${blocks}`,
     ...(weights ? [`${weights} weights`] : []),

@@ -1,16 +1,11 @@
-import mapSource from '../../shaders/lib/map.wgsl?raw';
 import bilinearSource from '../../shaders/maps/bilinear.wgsl?raw';
 import nearestSource from '../../shaders/maps/nearest.wgsl?raw';
 import { assemble, contract, type ElementType, MAP_WORDS } from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
 
-const SHADERS: Sources = {
-  'lib/map': mapSource,
+const SHADERS = {
   'maps/bilinear': bilinearSource,
   'maps/nearest': nearestSource,
 };
-
-const ENLARGE = contract(['x'], ['y'], MAP_WORDS);
 
 /**
  * The bindings are `x` and `y`. The grid is `mapGrid(width, height, blocks)`, with the output's
@@ -24,6 +19,6 @@ export function enlargeKernel(
   return {
     label: `${method} x${scale}`,
     code: assemble(element, { SCALE: scale }, `maps/${method}`, SHADERS),
-    ...ENLARGE,
+    ...contract(['x'], ['y'], MAP_WORDS),
   };
 }

@@ -1,32 +1,11 @@
 import type { Activation } from '../../graph/graph.ts';
-import activationSource from '../../shaders/lib/activation.wgsl?raw';
-import mapSource from '../../shaders/lib/map.wgsl?raw';
-import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import pointwiseSource from '../../shaders/maps/pointwise.wgsl?raw';
 import { activationConstants } from '../activation.ts';
 import { assemble, blocksOf, contract, type ElementType, MAP_WORDS } from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
 
-const SHADERS: Sources = {
-  'lib/nan': nanSource,
-  'lib/map': mapSource,
-  'lib/activation': activationSource,
-  'maps/pointwise': pointwiseSource,
-};
-
-export type PointwiseOp = 'copy' | 'mul' | 'add' | 'mix' | 'prelu' | 'affine' | 'scale';
-
-const OPS: Readonly<Record<PointwiseOp, number>> = {
-  copy: 0,
-  mul: 1,
-  add: 2,
-  mix: 3,
-  prelu: 4,
-  affine: 5,
-  scale: 6,
-};
-
-const POINTWISE = contract(['a', 'b', 'p'], ['y'], MAP_WORDS);
+/** The operations in the order of their numbers in the shader. */
+const OPS = ['copy', 'mul', 'add', 'mix', 'prelu', 'affine', 'scale'] as const;
+export type PointwiseOp = (typeof OPS)[number];
 
 /**
  * The bindings are `a`, `b`, `p` and `y`. `p` contains f32 values: two weights for `mix`, one slope
@@ -44,11 +23,11 @@ export function pointwiseKernel(
     label: activation ? `${op} ${activation.fn}` : op,
     code: assemble(
       element,
-      { OP: OPS[op], FACTOR: { f32: factor }, ...activationConstants(0, activation) },
+      { OP: OPS.indexOf(op), FACTOR: { f32: factor }, ...activationConstants(0, activation) },
       'maps/pointwise',
-      SHADERS,
+      { 'maps/pointwise': pointwiseSource },
     ),
-    ...POINTWISE,
+    ...contract(['a', 'b', 'p'], ['y'], MAP_WORDS),
   };
 }
 

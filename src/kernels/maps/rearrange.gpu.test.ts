@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { expectClose, randomMap, randomValues, runKernel, written } from '../../../test/kernels.ts';
 import { convReference } from '../conv/conv.reference.ts';
-import { packBias, packConvWeights, padUniform } from '../conv/conv.ts';
+import { packBias, packConvWeights, padUniform, shapeGrid } from '../conv/conv.ts';
 import {
-  convPartsGrid,
   convPartsKernel,
   convPartsParams,
   type PartsConvSpec,
@@ -181,7 +180,7 @@ async function checkConv(test: Case): Promise<void> {
   const packed = packConvWeights(w, cOut, cIn, kernel, parts);
   const weights = shape.weights === 'uniform' ? padUniform(packed) : packed;
   const [y] = await runKernel(convPartsKernel(kernel, 'f32', shape), {
-    grid: convPartsGrid(spec, width, height, shape),
+    grid: shapeGrid(shape, cOut, width, height),
     params: convPartsParams(spec, width, height),
     reads: [...bound(all), weights, packBias(b, cOut, slopes)],
     writes: [blocksOf(cOut) * 4 * width * height],

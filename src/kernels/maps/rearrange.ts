@@ -1,22 +1,15 @@
 import { internal } from '../../errors.ts';
 import { MAX_PARTS } from '../../graph/graph.ts';
-import mapSource from '../../shaders/lib/map.wgsl?raw';
 import channelsSource from '../../shaders/maps/channels.wgsl?raw';
 import concatSource from '../../shaders/maps/concat.wgsl?raw';
 import shuffleSource from '../../shaders/maps/pixelShuffle.wgsl?raw';
 import { assemble, contract, type ElementType, MAP_WORDS } from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
 
-const SHADERS: Sources = {
-  'lib/map': mapSource,
+const SHADERS = {
   'maps/channels': channelsSource,
   'maps/concat': concatSource,
   'maps/pixelShuffle': shuffleSource,
 };
-
-const CHANNELS = contract(['x'], ['y'], MAP_WORDS);
-const CONCAT = contract(['x0', 'x1', 'x2', 'x3', 'x4'], ['y'], MAP_WORDS);
-const SHUFFLE = contract(['x'], ['y'], MAP_WORDS);
 
 /**
  * Returns the constants `<name>0` to `<name>4` for the parts of a concatenation. Constant number
@@ -44,7 +37,7 @@ export function concatKernel(channels: readonly number[], element: ElementType =
       'maps/concat',
       SHADERS,
     ),
-    ...CONCAT,
+    ...contract(['x0', 'x1', 'x2', 'x3', 'x4'], ['y'], MAP_WORDS),
   };
 }
 
@@ -66,7 +59,7 @@ export function pixelShuffleKernel(
       'maps/pixelShuffle',
       SHADERS,
     ),
-    ...SHUFFLE,
+    ...contract(['x'], ['y'], MAP_WORDS),
   };
 }
 
@@ -86,5 +79,5 @@ export const channelsKernel = (
 ) => ({
   label: `${count} channels from ${first}, ${times} times`,
   code: assemble(element, { FIRST: first, TIMES: times, COUNT: count }, 'maps/channels', SHADERS),
-  ...CHANNELS,
+  ...contract(['x'], ['y'], MAP_WORDS),
 });

@@ -2,6 +2,7 @@
  * Reference implementations of the ops that `graph/nonlocalOp.ts` defines, written as plain loops.
  * Values are f32 or f64 (see `Reals`).
  */
+import { pixelsOf } from '../../geometry.ts';
 import { bucketsOf, type Gate, type OffsetLayout, paddedRow } from '../../graph/nonlocalOp.ts';
 import { mapLike, type PlanarMap, type Reals, realsLike } from '../planar.ts';
 import { atOnce, each, type Steps } from '../steps.ts';
@@ -23,8 +24,6 @@ export interface Table<T extends Reals = Float32Array<ArrayBuffer>> {
 }
 
 type IntegerTable = Table<never>;
-
-const pixelsOf = ({ height, width }: PlanarMap<Reals>): number => height * width;
 
 /** Returns the channels of the pixel at index `at`. */
 const rowOf = ({ channels, data, ...map }: PlanarMap<Reals>, at: number): Float64Array => {
@@ -298,7 +297,7 @@ export function* keySoftmaxSteps<T extends Reals>(
 export const keySoftmaxReference = atOnce(keySoftmaxSteps);
 
 export function softmax(values: readonly number[]): number[] {
-  const top = Math.max(...values);
+  const top = values.reduce((a, b) => Math.max(a, b), -Infinity);
   const raised = values.map((v) => Math.exp(v - top));
   const total = raised.reduce((a, b) => a + b, 0);
   return raised.map((v) => v / total);

@@ -4,8 +4,6 @@
  */
 
 import type { Gate, OffsetLayout } from '../../graph/nonlocalOp.ts';
-import mapSource from '../../shaders/lib/map.wgsl?raw';
-import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import argmaxSource from '../../shaders/nonlocal/argmax.wgsl?raw';
 import clusterMeansSource from '../../shaders/nonlocal/clusterMeans.wgsl?raw';
 import gatherRowsSource from '../../shaders/nonlocal/gatherRows.wgsl?raw';
@@ -36,9 +34,7 @@ import {
 } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
 
-const SHADERS: Sources = {
-  'lib/nan': nanSource,
-  'lib/map': mapSource,
+const SHADERS = {
   'nonlocal/argmax': argmaxSource,
   'nonlocal/clusterMeans': clusterMeansSource,
   'nonlocal/gatherRows': gatherRowsSource,
@@ -57,15 +53,17 @@ const SHADERS: Sources = {
   'nonlocal/startMeans': startMeansSource,
 };
 
-const kernel = <R extends string, W extends string, P extends string>(
+/** Creates a kernel from the shader `nonlocal/<name>`. */
+export const kernel = <R extends string, W extends string, P extends string>(
   label: string,
   element: ElementType,
   constants: Constants,
   bound: Contract<R, W, P>,
   name: string,
+  sources: Sources = SHADERS,
 ): Kernel<R, W, P> => ({
   label,
-  code: assemble(element, constants, name, SHADERS),
+  code: assemble(element, constants, `nonlocal/${name}`, sources),
   ...bound,
 });
 
@@ -102,7 +100,7 @@ export const argmaxKernel = (clusters: number) =>
     'f32',
     { CLUSTERS: clusters, BLOCKS: blocksOf(clusters) },
     contract(['similar'], ['codes'], { length: 'u32', in_use: 'u32' }),
-    'nonlocal/argmax',
+    'argmax',
   );
 
 /** Returns a grid whose workgroups of 64 invocations are arranged along `x`. */
@@ -118,7 +116,7 @@ export const sortCountKernel = (clusters: number) =>
     'f32',
     { CLUSTERS: clusters },
     contract(['codes'], ['counts'], { length: 'u32', blocks: 'u32' }),
-    'nonlocal/sortCount',
+    'sortCount',
   );
 
 /**
@@ -126,13 +124,7 @@ export const sortCountKernel = (clusters: number) =>
  * (`clusters * blocks`). The grid is [1, 1, rounds].
  */
 export const sortScanKernel = () =>
-  kernel(
-    'sort: scan',
-    'f32',
-    {},
-    contract(['counts'], ['starts'], { total: 'u32' }),
-    'nonlocal/sortScan',
-  );
+  kernel('sort: scan', 'f32', {}, contract(['counts'], ['starts'], { total: 'u32' }), 'sortScan');
 
 /**
  * The bindings are `codes`, `starts` and `rank`. The uniform's fields are `length` and `blocks`.
@@ -144,7 +136,7 @@ export const sortRankKernel = (clusters: number) =>
     'f32',
     { CLUSTERS: clusters },
     contract(['codes', 'starts'], ['rank'], { length: 'u32', blocks: 'u32' }),
-    'nonlocal/sortRank',
+    'sortRank',
   );
 
 export const sortBlocks = (length: number): number => ceil(length, SORT_BLOCK);
@@ -161,7 +153,7 @@ export const inverseKernel = () =>
     'f32',
     {},
     contract(['permutation'], ['inverse'], { length: 'u32' }),
-    'nonlocal/inverse',
+    'inverse',
   );
 
 /**
@@ -178,7 +170,7 @@ export const startMeansKernel = (
     element,
     { DEPTH: blocksOf(channels), CLUSTERS: clusters },
     contract(['x'], ['means'], { length: 'u32' }),
-    'nonlocal/startMeans',
+    'startMeans',
   );
 
 /**
@@ -195,7 +187,7 @@ export const clusterMeansKernel = (
     element,
     { DEPTH: blocksOf(channels), CLUSTERS: clusters },
     contract(['x', 'codes', 'order', 'before'], ['means'], { length: 'u32' }),
-    'nonlocal/clusterMeans',
+    'clusterMeans',
   );
 
 /**
@@ -208,7 +200,7 @@ export const gatherRowsKernel = (channels: number, element: ElementType = 'f32')
     element,
     { BLOCKS: blocksOf(channels) },
     contract(['x', 'order'], ['rows'], { length: 'u32', padded: 'u32', group_row: 'u32' }),
-    'nonlocal/gatherRows',
+    'gatherRows',
   );
 
 export const gatherGrid = (channels: number, padded: number, rounds: number): Grid => [
@@ -227,7 +219,7 @@ export const rowNormsKernel = (channels: number, element: ElementType = 'f32') =
     element,
     { BLOCKS: blocksOf(channels) },
     contract(['rows'], ['inverse'], { count: 'u32' }),
-    'nonlocal/rowNorms',
+    'rowNorms',
   );
 
 export interface WindowSpec {
@@ -317,13 +309,12 @@ export const plainProducts: RowProducts = {
       element,
       similarityConstants(spec),
       SIMILARITY,
-      'nonlocal/similarity',
+      'similarity',
     ),
   similarityGrid: (length, clusters, rounds) => [ceil(length, 64), blocksOf(clusters), rounds],
-  scores: (element) =>
-    kernel('scores in windows', element, { BIASED: false }, SCORES, 'nonlocal/rowScores'),
+  scores: (element) => kernel('scores in windows', element, { BIASED: false }, SCORES, 'rowScores'),
   scoresGrid: (window, count) => [ceil(window, 32), count, 1],
-  mix: (element) => kernel('mix in windows', element, {}, MIX, 'nonlocal/rowMix'),
+  mix: (element) => kernel('mix in windows', element, {}, MIX, 'rowMix'),
   mixGrid: ({ window, channels }, count) => [
     ceil(window, 32) * ceil(blocksOf(channels), 16),
     count,
@@ -336,7 +327,7 @@ export const plainProducts: RowProducts = {
  * uniform has `bias_blocks`, the number of blocks in a row of `bias`.
  */
 export const biasedScoresKernel = (element: ElementType = 'f32') =>
-  kernel('biased scores', element, { BIASED: true }, BIASED_SCORES, 'nonlocal/rowScores');
+  kernel('biased scores', element, { BIASED: true }, BIASED_SCORES, 'rowScores');
 
 /**
  * The bindings are `rows`, `rank`, `lse` and `y`. The uniform's fields are `length`, `padded` and
@@ -348,7 +339,7 @@ export const mergeRowsKernel = (channels: number, rounds: number, element: Eleme
     element,
     { BLOCKS: blocksOf(channels), ROUNDS: rounds },
     contract(['rows', 'rank', 'lse'], ['y'], { length: 'u32', padded: 'u32', group_row: 'u32' }),
-    'nonlocal/mergeRows',
+    'mergeRows',
   );
 
 export const mergeGrid = (length: number, channels: number): Grid => [
@@ -373,7 +364,7 @@ export const keySoftmaxKernel = (
     element,
     { CHANNELS: channels, BLOCKS: blocksOf(channels), GATE: GATES.indexOf(gate) },
     contract(['a', 'b'], ['y'], MAP_WORDS),
-    'nonlocal/keySoftmax',
+    'keySoftmax',
   );
 
 /**
@@ -394,5 +385,5 @@ export const sampleKeysKernel = (
       STEP: spec.offsets === 'paired' ? 2 : 1,
     },
     contract(['w', 'offsets', 'x', 'before'], ['y'], MAP_WORDS),
-    'nonlocal/sampleKeys',
+    'sampleKeys',
   );

@@ -3,18 +3,17 @@ import columnsSource from '../../shaders/nonlocal/quadColumns.wgsl?raw';
 import rowMixSource from '../../shaders/nonlocal/rowMixQuad.wgsl?raw';
 import rowScoresSource from '../../shaders/nonlocal/rowScoresQuad.wgsl?raw';
 import similaritySource from '../../shaders/nonlocal/similarityQuad.wgsl?raw';
+import { blocksOf, type Kernel } from '../kernel.ts';
 import {
-  assemble,
-  blocksOf,
-  type Constants,
-  type Contract,
-  type ElementType,
-  type Kernel,
-} from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
-import { MIX, type RowProducts, SCORES, SIMILARITY, similarityConstants } from './nonlocal.ts';
+  kernel,
+  MIX,
+  type RowProducts,
+  SCORES,
+  SIMILARITY,
+  similarityConstants,
+} from './nonlocal.ts';
 
-const SHADERS: Sources = {
+const SHADERS = {
   'nonlocal/keyQuad': keyQuadSource,
   'nonlocal/quadColumns': columnsSource,
   'nonlocal/rowMixQuad': rowMixSource,
@@ -22,17 +21,9 @@ const SHADERS: Sources = {
   'nonlocal/similarityQuad': similaritySource,
 };
 
-const kernel = <R extends string, W extends string, P extends string>(
-  label: string,
-  element: ElementType,
-  constants: Constants,
-  bound: Contract<R, W, P>,
-  name: string,
-): Kernel<R, W, P> => ({
-  label,
-  code: `enable subgroups;
-${assemble(element, constants, name, SHADERS)}`,
-  ...bound,
+const withSubgroups = <K extends Kernel>(plain: K): K => ({
+  ...plain,
+  code: `enable subgroups;\n${plain.code}`,
 });
 
 /**
@@ -41,21 +32,25 @@ ${assemble(element, constants, name, SHADERS)}`,
  */
 export const quadProducts: RowProducts = {
   similarity: (spec, element) =>
-    kernel(
-      `similarity ${spec.channels} x ${spec.clusters} by quads`,
-      element,
-      similarityConstants(spec),
-      SIMILARITY,
-      'nonlocal/similarityQuad',
+    withSubgroups(
+      kernel(
+        `similarity ${spec.channels} x ${spec.clusters} by quads`,
+        element,
+        similarityConstants(spec),
+        SIMILARITY,
+        'similarityQuad',
+        SHADERS,
+      ),
     ),
   similarityGrid: (length, clusters, rounds) => [
     Math.ceil(length / 64),
     Math.ceil(clusters / 16),
     rounds,
   ],
-  scores: (element) => kernel('scores by quads', element, {}, SCORES, 'nonlocal/rowScoresQuad'),
+  scores: (element) =>
+    withSubgroups(kernel('scores by quads', element, {}, SCORES, 'rowScoresQuad', SHADERS)),
   scoresGrid: (window, count) => [Math.ceil(window / 64), count, 1],
-  mix: (element) => kernel('mix by quads', element, {}, MIX, 'nonlocal/rowMixQuad'),
+  mix: (element) => withSubgroups(kernel('mix by quads', element, {}, MIX, 'rowMixQuad', SHADERS)),
   mixGrid: ({ window, channels }, count) => [
     Math.ceil(window / 64) * Math.ceil(blocksOf(channels) / 4),
     count,

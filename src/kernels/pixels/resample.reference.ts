@@ -1,11 +1,9 @@
 import { linearToSrgb, srgbToLinear } from '../../srgb.ts';
 import type { TapRuns } from './resample.ts';
-import { roundHalfToEven } from './rgba8.reference.ts';
+import { type Pixels, roundHalfToEven, topOf } from './rgba8.reference.ts';
 
 /** Interleaved RGBA that is not premultiplied. A `Uint16Array` holds 16-bit samples. */
-type Samples = Uint8ClampedArray | Uint16Array;
-
-const topOf = (samples: Samples): number => (samples instanceof Uint16Array ? 65535 : 255);
+type Samples = Pixels['data'];
 
 /**
  * Tables with the result of `srgbToLinear` for every sample value. The key is the largest sample

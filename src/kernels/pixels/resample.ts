@@ -1,9 +1,8 @@
 import columnsSource from '../../shaders/pixels/resampleColumns.wgsl?raw';
 import rowsSource from '../../shaders/pixels/resampleRows.wgsl?raw';
 import { assemble, contract, MAP_WORDS } from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
 
-const SHADERS: Sources = {
+const SHADERS = {
   'pixels/resampleColumns': columnsSource,
   'pixels/resampleRows': rowsSource,
 };

@@ -6,13 +6,14 @@ import { atOnce, each, type Steps } from '../steps.ts';
 import type { PixelFormat } from './rgba8.ts';
 
 /** Interleaved RGBA with 8 or 16 bits per sample. */
-interface Pixels {
+export interface Pixels {
   readonly width: number;
   readonly height: number;
   readonly data: Uint8ClampedArray | Uint16Array;
 }
 
-const topOf = (data: Pixels['data']): number => (data instanceof Uint16Array ? 65535 : 255);
+/** Returns the largest sample value. */
+export const topOf = (data: Pixels['data']): number => (data instanceof Uint16Array ? 65535 : 255);
 
 /** Rounds half to even, as `round` does in WGSL. */
 export function roundHalfToEven(v: number): number {

@@ -1,9 +1,8 @@
 import packSource from '../../shaders/pixels/packRgba8.wgsl?raw';
 import unpackSource from '../../shaders/pixels/unpackRgba8.wgsl?raw';
 import { assemble, contract, type ElementType, MAP_WORDS } from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
 
-const SHADERS: Sources = {
+const SHADERS = {
   'pixels/packRgba8': packSource,
   'pixels/unpackRgba8': unpackSource,
 };

@@ -4,8 +4,6 @@
  */
 
 import { internal } from '../../errors.ts';
-import mapSource from '../../shaders/lib/map.wgsl?raw';
-import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import dySampleSource from '../../shaders/plksr/dySample.wgsl?raw';
 import groupAffineSource from '../../shaders/plksr/groupAffine.wgsl?raw';
 import partialConvSource from '../../shaders/plksr/partialConv.wgsl?raw';
@@ -14,15 +12,13 @@ import {
   blocksOf,
   type Constants,
   contract,
+  DEFAULT_WORKGROUP_LIMITS,
   type ElementType,
   type Grid,
   MAP_WORDS,
 } from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
 
-const SHADERS: Sources = {
-  'lib/map': mapSource,
-  'lib/nan': nanSource,
+const SHADERS = {
   'plksr/dySample': dySampleSource,
   'plksr/groupAffine': groupAffineSource,
   'plksr/partialConv': partialConvSource,
@@ -31,22 +27,18 @@ const SHADERS: Sources = {
 const source = (name: string, element: ElementType, constants: Constants): string =>
   assemble(element, constants, `plksr/${name}`, SHADERS);
 
-/** Each invocation of the partial convolution computes a column of this many pixels. */
-type Strip = 4 | 2;
+/** The size of a `vec4f` in bytes. */
+const VECTOR = 16;
 
 /**
- * Sizes in bytes. `MEMORY` is the amount of workgroup memory that every device supports, and
- * `VECTOR` is the size of a `vec4f`.
+ * Each invocation of the partial convolution computes a column of pixels, its strip. Returns the
+ * length of the longest strip for which a workgroup's tile of input pixels fits in the workgroup
+ * memory of every device, or undefined if there is none.
  */
-const [MEMORY, VECTOR] = [16384, 16];
-
-/**
- * Returns the largest strip for which a workgroup's tile of input pixels fits in the workgroup
- * memory of every device, or null if there is none.
- */
-const stripFor = (kernel: number): Strip | null =>
-  ([4, 2] as const).find((strip) => (15 + kernel) * (4 * strip - 1 + kernel) * VECTOR <= MEMORY) ??
-  null;
+const stripFor = (kernel: number): number | undefined =>
+  [4, 2].find(
+    (strip) => (15 + kernel) * (4 * strip - 1 + kernel) * VECTOR <= DEFAULT_WORKGROUP_LIMITS.bytes,
+  );
 
 interface PartialConvSpec {
   readonly kernel: number;
@@ -61,8 +53,6 @@ function partialBlocks({ count }: PartialConvSpec) {
   return { dense, groups, per: Math.ceil(dense / groups) };
 }
 
-const PARTIAL_CONV = contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS);
-
 /**
  * The weights come from `packConvWeights` and the bias from `packBias`. The grid comes from
  * `partialConvGrid`.
@@ -71,7 +61,7 @@ const PARTIAL_CONV = contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS);
  */
 export function partialConvKernel(spec: PartialConvSpec, element: ElementType = 'f32') {
   const strip = stripFor(spec.kernel);
-  if (strip === null) throw internal(`a kernel of ${spec.kernel}`);
+  if (strip === undefined) throw internal(`a kernel of ${spec.kernel}`);
   const { dense, groups, per } = partialBlocks(spec);
   return {
     label: `partial conv ${spec.kernel}x${spec.kernel} ${spec.count}`,
@@ -83,7 +73,7 @@ export function partialConvKernel(spec: PartialConvSpec, element: ElementType = 
       K: spec.kernel,
       STRIP: strip,
     }),
-    ...PARTIAL_CONV,
+    ...contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS),
   };
 }
 
@@ -100,8 +90,6 @@ export function partialConvGrid(
   return [Math.ceil(width / 16), Math.ceil(height / rows), groups + copied];
 }
 
-const GROUP_AFFINE = contract(['v', 'norm'], ['y']);
-
 /**
  * The operand `norm` contains the weights and then the biases of a group norm, in f32. Both are
  * padded to a multiple of four values. The kernel reads `norm` only if `epsilon` is not null. The
@@ -116,13 +104,11 @@ export const groupAffineKernel = (channels: number, groups: number, epsilon: num
     NORM: epsilon !== null,
     EPSILON: { f32: epsilon ?? 0 },
   }),
-  ...GROUP_AFFINE,
+  ...contract(['v', 'norm'], ['y']),
 });
 
 /** Returns the size in bytes of the factors and shifts that `groupAffineKernel` writes. */
 export const groupAffineBytes = (channels: number): number => blocksOf(channels) * 32;
-
-const DY_SAMPLE = contract(['z', 'o'], ['y'], MAP_WORDS);
 
 /**
  * `channels` is the number of channels of the map `z`, which is sampled. The grid is
@@ -150,5 +136,5 @@ export const dySampleKernel = (
     CHANNELS: channels,
     SUM: sum ?? 0,
   }),
-  ...DY_SAMPLE,
+  ...contract(['z', 'o'], ['y'], MAP_WORDS),
 });

@@ -6,9 +6,6 @@
  */
 import type { Activation } from '../../graph/graph.ts';
 import { type Grouping, windowOf } from '../../graph/transformerOp.ts';
-import activationSource from '../../shaders/lib/activation.wgsl?raw';
-import mapSource from '../../shaders/lib/map.wgsl?raw';
-import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import depthwiseSumsSource from '../../shaders/transformer/depthwiseSums.wgsl?raw';
 import enlargedSource from '../../shaders/transformer/enlarged.wgsl?raw';
 import gatedProjectionSource from '../../shaders/transformer/gatedProjection.wgsl?raw';
@@ -19,7 +16,6 @@ import normedAttentionSource from '../../shaders/transformer/normedAttention.wgs
 import pixelLayerSource from '../../shaders/transformer/pixelLayer.wgsl?raw';
 import spatialGateSource from '../../shaders/transformer/spatialGate.wgsl?raw';
 import weighedWeightsSource from '../../shaders/transformer/weighedWeights.wgsl?raw';
-import finishMeanSource from '../../shaders/vector/finishMean.wgsl?raw';
 import { ACTIVATION_IDS, activationConstants } from '../activation.ts';
 import { packConvWeights } from '../conv/conv.ts';
 import {
@@ -31,14 +27,11 @@ import {
   type Grid,
   MAP_WORDS,
   mapGrid,
+  QUADS,
 } from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
 import { REDUCED_WORDS } from './transformer.ts';
 
-const SHADERS: Sources = {
-  'lib/activation': activationSource,
-  'lib/map': mapSource,
-  'lib/nan': nanSource,
+const SHADERS = {
   'transformer/depthwiseSums': depthwiseSumsSource,
   'transformer/enlarged': enlargedSource,
   'transformer/gatedProjection': gatedProjectionSource,
@@ -49,14 +42,7 @@ const SHADERS: Sources = {
   'transformer/spatialGate': spatialGateSource,
   'transformer/nextLayer': nextLayerSource,
   'transformer/weighedWeights': weighedWeightsSource,
-  'vector/finishMean': finishMeanSource,
 };
-
-/**
- * The four lanes of a subgroup quad take the same branches and load the same matrices. A WGSL
- * compiler cannot prove this, so the diagnostic `subgroup_uniformity` is turned off.
- */
-const QUADS = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
 
 /**
  * Describes how a kernel loads matrices. With `quads`, each of the four invocations in a quad loads
@@ -114,8 +100,6 @@ const nextConstants = (next: Next | null): Constants => ({
   ...activationConstants(1, next?.activation ?? null),
 });
 
-const PIXEL_LAYER = contract(['x0', 'x1', 'x2', 'x3', 'weights', 'bias'], ['next'], MAP_WORDS);
-
 export interface PixelLayerSpec extends Next {
   /**
    * The number of channels of each input map. The sum of these numbers, each rounded up to a
@@ -149,7 +133,7 @@ export function pixelLayerKernel(
       ACTIVE: spec.active / 4,
       ...nextConstants(spec),
     }),
-    ...PIXEL_LAYER,
+    ...contract(['x0', 'x1', 'x2', 'x3', 'weights', 'bias'], ['next'], MAP_WORDS),
   };
 }
 
@@ -158,9 +142,6 @@ export function pixelGrid(width: number, height: number): Grid {
   const x = Math.ceil(groups / 65535);
   return [x, Math.ceil(groups / x), 1];
 }
-
-const GATED = contract(['x', 'taps', 'weights', 'bias', 'r'], ['y'], MAP_WORDS);
-const GATED_NEXT = contract(['x', 'taps', 'weights', 'bias', 'r'], ['y', 'next'], MAP_WORDS);
 
 export interface GatedProjectionSpec {
   /** The number of channels in each half of `x`. This number is a multiple of 4. */
@@ -191,19 +172,13 @@ export function gatedProjectionKernel(
       ...activationConstants(0, activation),
       ...nextConstants(next),
     }),
-    ...(next ? GATED_NEXT : GATED),
+    ...contract(['x', 'taps', 'weights', 'bias', 'r'], ['y', ...(next ? ['next'] : [])], MAP_WORDS),
   };
 }
 
 /** Returns the grid for a kernel whose invocations each compute a column of `STRIP` pixels. */
 export const columnGrid = (width: number, height: number, blocks = 1): Grid =>
   mapGrid(width, height, blocks, 1, STRIP);
-
-const GROUP_WORDS = { ...MAP_WORDS, spread: 'u32' } as const;
-const GIVEN = contract(['x', 'weights', 'bias', 'scores'], ['y'], GROUP_WORDS);
-const GIVEN_NEXT = contract(['x', 'weights', 'bias', 'scores'], ['y', 'next'], GROUP_WORDS);
-const OWN = contract(['x', 'weights', 'bias', 'table'], ['scores', 'y'], GROUP_WORDS);
-const OWN_NEXT = contract(['x', 'weights', 'bias', 'table'], ['scores', 'y', 'next'], GROUP_WORDS);
 
 export interface NormedAttentionSpec {
   /** The grouping of pixels. Each group must have 64 pixels. */
@@ -250,11 +225,13 @@ export function normedAttentionKernel(
       COLUMNS: window.columns,
       ...nextConstants(next),
     }),
-    ...(own ? (next ? OWN_NEXT : OWN) : next ? GIVEN_NEXT : GIVEN),
+    ...contract(
+      ['x', 'weights', 'bias', own ? 'table' : 'scores'],
+      [...(own ? ['scores'] : []), 'y', ...(next ? ['next'] : [])],
+      { ...MAP_WORDS, spread: 'u32' },
+    ),
   };
 }
-
-const DEPTHWISE_SUMS = contract(['x', 'weights', 'bias'], ['y', 'partials'], MAP_WORDS);
 
 /**
  * The weights come from `packDepthwise`. The grid is `columnGrid(width, height, blocks)`. Each
@@ -276,12 +253,7 @@ export const depthwiseSumsKernel = (
       ...activationConstants(0, activation),
     },
   ),
-  ...DEPTHWISE_SUMS,
-});
-
-const WEIGHED_WEIGHTS = contract(['partials', 'w1', 'w2', 'weights'], ['weighed'], {
-  pixels: 'u32',
-  chunks: 'u32',
+  ...contract(['x', 'weights', 'bias'], ['y', 'partials'], MAP_WORDS),
 });
 
 export interface WeighedWeightsSpec {
@@ -312,10 +284,11 @@ export const weighedWeightsKernel = (
       ...activationConstants(0, inner),
     },
   ),
-  ...WEIGHED_WEIGHTS,
+  ...contract(['partials', 'w1', 'w2', 'weights'], ['weighed'], {
+    pixels: 'u32',
+    chunks: 'u32',
+  }),
 });
-
-const SPATIAL_GATE = contract(['x', 'a', 'weights', 'bias', 'map'], ['y'], REDUCED_WORDS);
 
 /**
  * `direct`, `inner` and `channels` are the channel counts of the maps `a`, `x` and `map`. `x` has a
@@ -335,7 +308,7 @@ export const spatialGateKernel = (
     STRIP,
     ...ACTIVATION_IDS,
   }),
-  ...SPATIAL_GATE,
+  ...contract(['x', 'a', 'weights', 'bias', 'map'], ['y'], REDUCED_WORDS),
 });
 
 export const spatialGateGrid = (width: number, height: number): Grid =>

@@ -1,8 +1,10 @@
 import type { Size } from '../../geometry.ts';
 import { type Grouping, windowOf, windowsIn } from '../../graph/transformerOp.ts';
 import { bilinearSteps } from '../maps/enlarge.reference.ts';
+import { softmax } from '../nonlocal/nonlocal.reference.ts';
 import { addShifted, mapLike, type PlanarMap, type Reals, realsLike } from '../planar.ts';
 import { atOnce, each, type Steps } from '../steps.ts';
+import type { ScoreSpec as KernelSpec } from './transformer.ts';
 
 /** Attention scores with the dimensions [groups, heads, tokens, keys]. */
 export interface Scores<T extends Reals = Float32Array<ArrayBuffer>> {
@@ -138,14 +140,7 @@ function groupsOf(grouping: Grouping, width: number, height: number): number[][]
 }
 
 /** The parameters of the op `groupScores`. */
-export interface ScoreSpec {
-  readonly grouping: Grouping;
-  readonly heads: number;
-  readonly channels: number;
-  readonly query: number;
-  readonly key: number;
-  readonly merge: number;
-}
+export type ScoreSpec = Omit<KernelSpec, 'table'>;
 
 /**
  * Returns a function that finds which pixel of a window contains channel `c` of a key. A key
@@ -270,12 +265,8 @@ export function* groupScoresSteps<T extends Reals>(
 export const groupScoresReference = atOnce(groupScoresSteps);
 
 /** The parameters of the op `groupMix`. */
-export interface MixSpec {
-  readonly grouping: Grouping;
-  readonly heads: number;
+export interface MixSpec extends Omit<ScoreSpec, 'query' | 'key'> {
   readonly first: number;
-  readonly channels: number;
-  readonly merge: number;
 }
 
 /**
@@ -447,10 +438,3 @@ export const resizeSteps = <T extends Reals>(
   { width, height }: { readonly width: number; readonly height: number },
 ): Steps<PlanarMap<T>> => bilinearSteps(x, { x: width / x.width, y: height / x.height });
 export const resizeReference = atOnce(resizeSteps);
-
-function softmax(values: readonly number[]): number[] {
-  const most = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  const e = values.map((v) => Math.exp(v - most));
-  const sum = e.reduce((a, b) => a + b, 0);
-  return e.map((v) => v / sum);
-}

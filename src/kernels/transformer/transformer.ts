@@ -7,10 +7,7 @@ import { internal } from '../../errors.ts';
 import { pixelsOf, type Size } from '../../geometry.ts';
 import type { Activation } from '../../graph/graph.ts';
 import { type Grouping, windowOf, windowsIn } from '../../graph/transformerOp.ts';
-import activationSource from '../../shaders/lib/activation.wgsl?raw';
 import groupsSource from '../../shaders/lib/groups.wgsl?raw';
-import mapSource from '../../shaders/lib/map.wgsl?raw';
-import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import channelAttentionSource from '../../shaders/transformer/channelAttention.wgsl?raw';
 import channelMixSource from '../../shaders/transformer/channelMix.wgsl?raw';
 import channelSumsSource from '../../shaders/transformer/channelSums.wgsl?raw';
@@ -35,14 +32,11 @@ import {
   type ElementType,
   type Grid,
   MAP_WORDS,
+  rowsGrid,
 } from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
 
-const SHADERS: Sources = {
-  'lib/nan': nanSource,
-  'lib/activation': activationSource,
+const SHADERS = {
   'lib/groups': groupsSource,
-  'lib/map': mapSource,
   'transformer/channelAttention': channelAttentionSource,
   'transformer/channelMix': channelMixSource,
   'transformer/channelSums': channelSumsSource,
@@ -88,8 +82,6 @@ export function groupGrid(grouping: Grouping, width: number, height: number, z: 
   return [windows.width, windows.height, z];
 }
 
-const DEPTHWISE = contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS);
-
 /**
  * The weights come from `packDepthwise` and the bias from `packBias`. The grid is `mapGrid(width,
  * height, blocks)`.
@@ -101,7 +93,7 @@ export const depthwiseKernel = (
 ) => ({
   label: `depthwise ${kernel}x${kernel}`,
   code: source('depthwise', element, { K: kernel, ...activationConstants(0, activation) }),
-  ...DEPTHWISE,
+  ...contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS),
 });
 
 /**
@@ -122,8 +114,6 @@ export function packDepthwise(
   return packed;
 }
 
-const LAYER_NORM = contract(['x', 'norm'], ['y'], MAP_WORDS);
-
 /** `norm` comes from `packNorm` and is f32. The grid is `mapGrid(width, height, 1)`. */
 export const layerNormKernel = (
   channels: number,
@@ -136,7 +126,7 @@ export const layerNormKernel = (
     BLOCKS: blocksOf(channels),
     EPSILON: { f32: epsilon },
   }),
-  ...LAYER_NORM,
+  ...contract(['x', 'norm'], ['y'], MAP_WORDS),
 });
 
 /** Packs a layer norm's weights and then its biases, both padded with zeros to whole blocks. */
@@ -151,14 +141,17 @@ export function packNorm(
   return packed;
 }
 
+interface HeadSpec {
+  readonly heads: number;
+  readonly channels: number;
+}
+
 /**
  * How pixels are grouped for attention, and the numbers of heads and channels. Attention is
  * computed separately in each group.
  */
-export interface GroupSpec {
+export interface GroupSpec extends HeadSpec {
   readonly grouping: Grouping;
-  readonly heads: number;
-  readonly channels: number;
 }
 
 /**
@@ -199,8 +192,6 @@ export function scoreBytes(
   return windows * windowOf(spec.grouping).tokens * spec.heads * keyBlocks(spec) * 16;
 }
 
-const GROUP_SCORES = contract(['q', 'k', 'table'], ['scores'], MAP_WORDS);
-
 /** The grid is `groupGrid(grouping, width, height, heads)`. */
 export const groupScoresKernel = (spec: ScoreSpec, element: ElementType = 'f32') => ({
   label: `scores of ${spec.grouping.kind}`,
@@ -211,10 +202,8 @@ export const groupScoresKernel = (spec: ScoreSpec, element: ElementType = 'f32')
     KEY_BLOCKS: keyBlocks(spec),
     TABLE: spec.table,
   }),
-  ...GROUP_SCORES,
+  ...contract(['q', 'k', 'table'], ['scores'], MAP_WORDS),
 });
-
-const GROUP_ATTENTION = contract(['q', 'kv', 'table'], ['y'], MAP_WORDS);
 
 /** The number of queries per workgroup, and the number of keys in workgroup memory at a time. */
 const [QUERIES, KEY_CHUNK] = [64, 32];
@@ -239,7 +228,7 @@ export function groupAttentionKernel(
       ALIGNED: [depth, query, key, first].every((n) => n % 4 === 0),
       MERGED: merge > 1,
     }),
-    ...GROUP_ATTENTION,
+    ...contract(['q', 'kv', 'table'], ['y'], MAP_WORDS),
   };
 }
 
@@ -249,8 +238,6 @@ export const attentionGrid = (
   height: number,
 ): Grid =>
   groupGrid(grouping, width, height, heads * Math.ceil(windowOf(grouping).tokens / QUERIES));
-
-const GROUP_MIX = contract(['x', 'scores'], ['y'], MAP_WORDS);
 
 /**
  * The grid is `groupGrid(grouping, width, height, blocks)`, where `blocks` is the number of blocks
@@ -266,20 +253,11 @@ export const groupMixKernel = (
     FIRST: spec.first,
     KEY_BLOCKS: keyBlocks(spec),
   }),
-  ...GROUP_MIX,
+  ...contract(['x', 'scores'], ['y'], MAP_WORDS),
 });
-
-const CHANNEL_ATTENTION = contract(['x', 'temperature', 'weights', 'r'], ['y'], MAP_WORDS);
 
 /** The number of pixels whose queries and keys are in workgroup memory at a time. */
 const CHUNK = 32;
-
-/**
- * Returns whether one head's queries and keys fit in workgroup memory and each head starts at the
- * first channel of a block.
- */
-const channelAttentionFits = (channels: number, heads: number): boolean =>
-  channels / heads <= 60 && (heads === 1 || (channels / heads) % 4 === 0);
 
 /**
  * The kernel reads `weights` and `r` only if `project` is true. The grid is `groupGrid(grouping,
@@ -293,7 +271,10 @@ export function channelAttentionKernel(
   element: ElementType = 'f32',
 ) {
   const depth = channels / heads;
-  if (!channelAttentionFits(channels, heads)) throw internal(`heads of ${depth} channels`);
+  // One head's queries and keys must fit in workgroup memory, and each head must start at the first
+  // channel of a block.
+  const fits = depth <= 60 && (heads === 1 || depth % 4 === 0);
+  if (!fits) throw internal(`heads of ${depth} channels`);
   return {
     label: `channel attention in ${grouping.kind}`,
     code: source('channelAttention', element, {
@@ -305,7 +286,7 @@ export function channelAttentionKernel(
       PROJECT: project,
       ...groupingConstants(grouping),
     }),
-    ...CHANNEL_ATTENTION,
+    ...contract(['x', 'temperature', 'weights', 'r'], ['y'], MAP_WORDS),
   };
 }
 
@@ -322,10 +303,10 @@ export const channelChunks = (pixels: number): number => Math.ceil(pixels / SUM_
  * sums. Each head has one sum for each pair of a query channel and a key channel (the sum of their
  * products), and one sum for each of these channels (the sum of its squares).
  */
-export const channelSumBlocks = ({ heads, channels }: Omit<GroupSpec, 'grouping'>): number =>
+export const channelSumBlocks = ({ heads, channels }: HeadSpec): number =>
   blocksOf(heads * ((channels / heads) ** 2 + (2 * channels) / heads));
 
-const wholeConstants = (spec: Omit<GroupSpec, 'grouping'>): Constants => ({
+const wholeConstants = (spec: HeadSpec): Constants => ({
   CHANNELS: spec.channels,
   DEPTH: spec.channels / spec.heads,
   HEADS: spec.heads,
@@ -333,15 +314,13 @@ const wholeConstants = (spec: Omit<GroupSpec, 'grouping'>): Constants => ({
 });
 
 const SUM_WORDS = { pixels: 'u32', chunks: 'u32', group_row: 'u32' } as const;
-const CHANNEL_SUMS = contract(['x'], ['partials'], SUM_WORDS);
-
 /**
  * The grid is `channelSumsGrid(heads, pixels)`.
  * @throws CrispenError `INTERNAL` if a head has more than 64 channels
  */
-export function channelSumsKernel(spec: Omit<GroupSpec, 'grouping'>, element: ElementType = 'f32') {
-  if (spec.channels / spec.heads > 64) throw internal(`heads of ${spec.channels / spec.heads}`);
+export function channelSumsKernel(spec: HeadSpec, element: ElementType = 'f32') {
   const depth = spec.channels / spec.heads;
+  if (depth > 64) throw internal(`heads of ${depth}`);
   const constants = {
     ...wholeConstants(spec),
     PIXELS: SUM_PIXELS,
@@ -351,44 +330,32 @@ export function channelSumsKernel(spec: Omit<GroupSpec, 'grouping'>, element: El
   return {
     label: 'products of channels',
     code: source('channelSums', element, constants),
-    ...CHANNEL_SUMS,
+    ...contract(['x'], ['partials'], SUM_WORDS),
   };
 }
 
-export function channelSumsGrid(heads: number, pixels: number): Grid {
-  const chunks = channelChunks(pixels);
-  const x = Math.min(chunks, 65535);
-  return [x, Math.ceil(chunks / x), heads];
-}
-
-const CHANNEL_WEIGHTS = contract(['partials', 'temperature'], ['weights'], SUM_WORDS);
+export const channelSumsGrid = (heads: number, pixels: number): Grid =>
+  rowsGrid(channelChunks(pixels), heads);
 
 /** The grid is `[heads, 1, 1]`. */
-export const channelWeightsKernel = (spec: Omit<GroupSpec, 'grouping'>) => ({
+export const channelWeightsKernel = (spec: HeadSpec) => ({
   label: 'weights of channels',
   code: source('channelWeights', 'f32', wholeConstants(spec)),
-  ...CHANNEL_WEIGHTS,
+  ...contract(['partials', 'temperature'], ['weights'], SUM_WORDS),
 });
-
-const CHANNEL_MIX = contract(['x', 'weights'], ['y'], MAP_WORDS);
 
 /**
  * The grid is `mapGrid(width, height, blocks)`, where `blocks` is the number of blocks of the
  * output map `y`.
  */
-export const channelMixKernel = (
-  spec: Omit<GroupSpec, 'grouping'>,
-  element: ElementType = 'f32',
-) => ({
+export const channelMixKernel = (spec: HeadSpec, element: ElementType = 'f32') => ({
   label: 'mix of channels',
   code: source('channelMix', element, { ...wholeConstants(spec), FIRST: 2 * spec.channels }),
-  ...CHANNEL_MIX,
+  ...contract(['x', 'weights'], ['y'], MAP_WORDS),
 });
 
 /** The uniform words of kernels whose input and output differ in size. */
 export const REDUCED_WORDS = { ...MAP_WORDS, in_width: 'u32', in_height: 'u32' } as const;
-
-const STRIDED_CONV = contract(['x', 'weights', 'bias'], ['y'], REDUCED_WORDS);
 
 /**
  * The weights come from `packConvWeights` and the bias from `packBias`. The grid is `mapGrid(width,
@@ -400,16 +367,14 @@ export const stridedConvKernel = (
 ) => ({
   label: `conv ${kernel}x${kernel} / ${stride}`,
   code: source('stridedConv', element, { IN_BLOCKS: blocksOf(cIn), K: kernel, STRIDE: stride }),
-  ...STRIDED_CONV,
+  ...contract(['x', 'weights', 'bias'], ['y'], REDUCED_WORDS),
 });
-
-const SHIFT = contract(['x'], ['y'], MAP_WORDS);
 
 /** The grid is `mapGrid(width, height, blocks)`. */
 export const shiftKernel = (by: 1 | -1, element: ElementType = 'f32') => ({
   label: `shift by ${by}`,
   code: source('shift', element, { FORWARD: by === 1 }),
-  ...SHIFT,
+  ...contract(['x'], ['y'], MAP_WORDS),
 });
 
 const REDUCED = contract(['x'], ['y'], REDUCED_WORDS);

@@ -1,10 +1,5 @@
 import poolPartialSource from '../../shaders/vector/poolPartial.wgsl?raw';
-import { assemble, blocksOf, contract, type ElementType, type Grid } from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
-
-const SHADERS: Sources = {
-  'vector/poolPartial': poolPartialSource,
-};
+import { assemble, blocksOf, contract, type ElementType, type Grid, rowsGrid } from '../kernel.ts';
 
 /**
  * The number of pixels that each workgroup adds up in the first stage of global average pooling.
@@ -17,8 +12,6 @@ export const poolChunks = (pixels: number): number => Math.ceil(pixels / POOL_CH
 export const poolPartialBytes = (channels: number, pixels: number): number =>
   poolChunks(pixels) * blocksOf(channels) * 16;
 
-const POOL = contract(['x'], ['partials'], { pixels: 'u32', chunks: 'u32', group_row: 'u32' });
-
 /**
  * The bindings are `x` and `partials`. The uniform's fields are `pixels`, `chunks` and `group_row`.
  * If `squares` is true, the values are squared before they are added up.
@@ -30,14 +23,11 @@ export function poolPartialKernel(channels: number, element: ElementType = 'f32'
       element,
       { BLOCKS: blocksOf(channels), CHUNK: POOL_CHUNK, SQUARES: squares },
       'vector/poolPartial',
-      SHADERS,
+      { 'vector/poolPartial': poolPartialSource },
     ),
-    ...POOL,
+    ...contract(['x'], ['partials'], { pixels: 'u32', chunks: 'u32', group_row: 'u32' }),
   };
 }
 
-export function poolPartialGrid(channels: number, pixels: number): Grid {
-  const chunks = poolChunks(pixels);
-  const x = Math.min(chunks, 65535);
-  return [x, Math.ceil(chunks / x), blocksOf(channels)];
-}
+export const poolPartialGrid = (channels: number, pixels: number): Grid =>
+  rowsGrid(poolChunks(pixels), blocksOf(channels));

@@ -1,13 +1,8 @@
-import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import dynamicWeightsSource from '../../shaders/vector/dynamicWeights.wgsl?raw';
-import poolFinishLibrary from '../../shaders/vector/finishMean.wgsl?raw';
 import { assemble, blocksOf, contract } from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
 
-const SHADERS: Sources = {
-  'lib/nan': nanSource,
+const SHADERS = {
   'vector/dynamicWeights': dynamicWeightsSource,
-  'vector/finishMean': poolFinishLibrary,
 };
 
 export interface DynamicWeightsSpec {
@@ -16,8 +11,6 @@ export interface DynamicWeightsSpec {
   readonly lengthOut: number;
   readonly temperature: number;
 }
-
-const DYNAMIC = contract(['partials', 'w1', 'w2'], ['p'], { pixels: 'u32', chunks: 'u32' });
 
 /**
  * Computes the dynamic attention module (arXiv 2104.09497) in one dispatch, from the partial sums
@@ -39,6 +32,6 @@ export function dynamicWeightsKernel(spec: DynamicWeightsSpec) {
       'vector/dynamicWeights',
       SHADERS,
     ),
-    ...DYNAMIC,
+    ...contract(['partials', 'w1', 'w2'], ['p'], { pixels: 'u32', chunks: 'u32' }),
   };
 }

@@ -1,7 +1,4 @@
 import type { Activation } from '../../graph/graph.ts';
-import activationSource from '../../shaders/lib/activation.wgsl?raw';
-import nanSource from '../../shaders/lib/nan.wgsl?raw';
-import poolFinishLibrary from '../../shaders/vector/finishMean.wgsl?raw';
 import linearSource from '../../shaders/vector/linear.wgsl?raw';
 import poolFinishSource from '../../shaders/vector/poolFinish.wgsl?raw';
 import poolInnerSource from '../../shaders/vector/poolInner.wgsl?raw';
@@ -9,13 +6,9 @@ import softmaxSource from '../../shaders/vector/softmax.wgsl?raw';
 import vectorActivationSource from '../../shaders/vector/vectorActivation.wgsl?raw';
 import { activationConstants } from '../activation.ts';
 import { assemble, blocksOf, contract, type ElementType } from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
 import { POOL_CHUNK } from './pool.ts';
 
-const SHADERS: Sources = {
-  'lib/nan': nanSource,
-  'lib/activation': activationSource,
-  'vector/finishMean': poolFinishLibrary,
+const SHADERS = {
   'vector/linear': linearSource,
   'vector/poolFinish': poolFinishSource,
   'vector/poolInner': poolInnerSource,
@@ -28,7 +21,6 @@ const SHADERS: Sources = {
 // (vector.ts) does not cover, this module has a separate kernel for each op. All kernels except the
 // pooling kernels use a single workgroup, with the grid [1, 1, 1].
 
-const FINISH = contract(['partials'], ['mean'], { pixels: 'u32', chunks: 'u32' });
 const INNER = contract(['x'], ['partials'], {
   pixels: 'u32',
   chunks: 'u32',
@@ -37,7 +29,6 @@ const INNER = contract(['x'], ['partials'], {
   width: 'u32',
   plane: 'u32',
 });
-const LINEAR = contract(['x', 'w', 'bias'], ['y']);
 const VECTOR = contract(['x'], ['y']);
 
 /**
@@ -48,7 +39,7 @@ export function poolFinishKernel(channels: number) {
   return {
     label: 'pool finish',
     code: assemble('f32', { BLOCKS: blocksOf(channels) }, 'vector/poolFinish', SHADERS),
-    ...FINISH,
+    ...contract(['partials'], ['mean'], { pixels: 'u32', chunks: 'u32' }),
   };
 }
 
@@ -83,7 +74,7 @@ export function linearKernel(lengthIn: number, lengthOut: number, bias = false) 
       'vector/linear',
       SHADERS,
     ),
-    ...LINEAR,
+    ...contract(['x', 'w', 'bias'], ['y']),
   };
 }
 

@@ -32,11 +32,7 @@ const OP_SCALE = 6u;
 
 @compute @workgroup_size(8, 8, 1)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
-  let col = group.x * 8u + local.x;
-  let row = (group.y + params.group_row) * 8u + local.y;
-  if row >= params.height || col >= params.width {
-    return;
-  }
+  #import lib/pixel side=8
   let at = (group.z * params.height + row) * params.width + col;
   var v = vec4f(a[at]);
   switch OP {

@@ -50,11 +50,7 @@ fn columns(block: u32, row: u32, col: u32) -> vec4f {
 
 @compute @workgroup_size(8, 8, 1)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
-  let col = group.x * 8u + local.x;
-  let row = (group.y + params.group_row) * 8u + local.y;
-  if row >= params.height || col >= params.width {
-    return;
-  }
+  #import lib/pixel side=8
   let plane = params.width * params.height;
   let pixel = row * params.width + col;
 

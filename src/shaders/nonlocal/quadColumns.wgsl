@@ -2,9 +2,8 @@
 // invocations must be active.
 fn quad_columns(own: vec4f) -> mat4x4f {
   return mat4x4f(
-    quadBroadcast(own, 0u),
-    quadBroadcast(own, 1u),
-    quadBroadcast(own, 2u),
-    quadBroadcast(own, 3u),
+    #for lane in 0..4
+      quadBroadcast(own, {lane}u),
+    #end
   );
 }

@@ -45,14 +45,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let first_row = group.x / parts * 32u;
   let first_block = group.x % parts * 16u;
   let weights_at = (window - params.first) * params.window * params.stride;
-  var a0 = vec4f(0.0);
-  var a1 = vec4f(0.0);
-  var a2 = vec4f(0.0);
-  var a3 = vec4f(0.0);
-  var b0 = vec4f(0.0);
-  var b1 = vec4f(0.0);
-  var b2 = vec4f(0.0);
-  var b3 = vec4f(0.0);
+  #for r in 0..4
+    var a{r} = vec4f(0.0);
+  #end
+  #for r in 0..4
+    var b{r} = vec4f(0.0);
+  #end
   for (var tile = 0u; tile < params.keys; tile += 32u) {
     workgroupBarrier();
     for (var i = local.x; i < 256u; i += 64u) {
@@ -81,14 +79,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
       let at = k * 64u + lane;
       let a = mat4x4f(value[at], value[at + 16u], value[at + 32u], value[at + 48u]);
       let b = mat4x4f(value[at + 8u], value[at + 24u], value[at + 40u], value[at + 56u]);
-      a0 += a * w0;
-      a1 += a * w1;
-      a2 += a * w2;
-      a3 += a * w3;
-      b0 += b * w0;
-      b1 += b * w1;
-      b2 += b * w2;
-      b3 += b * w3;
+      #for r in 0..4
+        a{r} += a * w{r};
+      #end
+      #for r in 0..4
+        b{r} += b * w{r};
+      #end
     }
   }
   let row = window * params.window + first_row + team * 4u;

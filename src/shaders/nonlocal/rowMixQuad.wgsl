@@ -61,10 +61,9 @@ fn main(
   #end
   for (var i = 0u; i < params.stride; i++) {
     let at = key_row(spans, i * 4u + lane) * params.blocks + block;
-    let w0 = p[at0 + i];
-    let w1 = p[at1 + i];
-    let w2 = p[at2 + i];
-    let w3 = p[at3 + i];
+    #for r in 0..4
+      let w{r} = p[at{r} + i];
+    #end
     let m0 = load_values(at);
     let m1 = load_values(at + 1u);
     let m2 = load_values(at + 2u);

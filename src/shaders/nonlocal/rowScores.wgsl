@@ -67,10 +67,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   var top = vec4f(LOWEST);
   var total = vec4f(0.0);
   for (var tile = 0u; tile < params.keys; tile += 32u) {
-    var s0 = vec4f(0.0);
-    var s1 = vec4f(0.0);
-    var s2 = vec4f(0.0);
-    var s3 = vec4f(0.0);
+    #for r in 0..4
+      var s{r} = vec4f(0.0);
+    #end
     for (var part = 0u; part < params.blocks; part += PART) {
       workgroupBarrier();
       for (var i = local.x; i < 256u; i += 64u) {
@@ -94,10 +93,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
         let q1 = query[(team * 4u + 1u) * PART + b];
         let q2 = query[(team * 4u + 2u) * PART + b];
         let q3 = query[(team * 4u + 3u) * PART + b];
-        s0 += vec4f(dot(q0, k0), dot(q0, k1), dot(q0, k2), dot(q0, k3));
-        s1 += vec4f(dot(q1, k0), dot(q1, k1), dot(q1, k2), dot(q1, k3));
-        s2 += vec4f(dot(q2, k0), dot(q2, k1), dot(q2, k2), dot(q2, k3));
-        s3 += vec4f(dot(q3, k0), dot(q3, k1), dot(q3, k2), dot(q3, k3));
+        #for r in 0..4
+          s{r} += vec4f(dot(q{r}, k0), dot(q{r}, k1), dot(q{r}, k2), dot(q{r}, k3));
+        #end
       }
     }
     let k = vec4u(tile + lane * 4u) + vec4u(0u, 1u, 2u, 3u);
@@ -109,10 +107,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
       inverse[key_row(window, min(k.z, last))],
       inverse[key_row(window, min(k.w, last))],
     );
-    s0 *= scale;
-    s1 *= scale;
-    s2 *= scale;
-    s3 *= scale;
+    #for r in 0..4
+      s{r} *= scale;
+    #end
     #if BIASED
       // A bias vector contains the biases of one key for four queries, but a score vector contains
       // the scores of one query for four keys. The four bias vectors are therefore transposed.
@@ -126,10 +123,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
       s2 += vec4f(b0.z, b1.z, b2.z, b3.z);
       s3 += vec4f(b0.w, b1.w, b2.w, b3.w);
     #end
-    s0 = select(vec4f(LOWEST), s0, there);
-    s1 = select(vec4f(LOWEST), s1, there);
-    s2 = select(vec4f(LOWEST), s2, there);
-    s3 = select(vec4f(LOWEST), s3, there);
+    #for r in 0..4
+      s{r} = select(vec4f(LOWEST), s{r}, there);
+    #end
     let largest = vec4f(highest(s0), highest(s1), highest(s2), highest(s3));
     let next = max(top, largest);
     total = total * exp(top - next) + vec4f(

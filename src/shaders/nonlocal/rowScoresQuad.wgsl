@@ -65,10 +65,9 @@ fn main(
       #end
     #end
     for (var i = 0u; i < params.blocks; i++) {
-      let v0 = vec4f(rows[q0 + i]);
-      let v1 = vec4f(rows[q1 + i]);
-      let v2 = vec4f(rows[q2 + i]);
-      let v3 = vec4f(rows[q3 + i]);
+      #for r in 0..4
+        let v{r} = vec4f(rows[q{r} + i]);
+      #end
       let m0 = load_keys(at_a + i);
       let m1 = load_keys(at_b + i);
       let m2 = load_keys(at_c + i);
@@ -88,10 +87,9 @@ fn main(
       let there = k < vec4u(params.keys);
       let mine = own[i];
       let scale = vec4f(
-        quadBroadcast(mine, 0u),
-        quadBroadcast(mine, 1u),
-        quadBroadcast(mine, 2u),
-        quadBroadcast(mine, 3u),
+        #for key in 0..4
+          quadBroadcast(mine, {key}u),
+        #end
       );
       let s0 = select(vec4f(LOWEST), s[i * 4u] * scale, there);
       let s1 = select(vec4f(LOWEST), s[i * 4u + 1u] * scale, there);

@@ -52,10 +52,9 @@ fn main(
   #end
   for (var i = 0u; i < DEPTH; i++) {
     let base = i * params.length;
-    let v0 = vec4f(x[base + i0]);
-    let v1 = vec4f(x[base + i1]);
-    let v2 = vec4f(x[base + i2]);
-    let v3 = vec4f(x[base + i3]);
+    #for r in 0..4
+      let v{r} = vec4f(x[base + i{r}]);
+    #end
     let m0 = quad_columns(means[at_a + i]);
     let m1 = quad_columns(means[at_b + i]);
     let m2 = quad_columns(means[at_c + i]);

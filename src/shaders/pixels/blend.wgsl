@@ -35,11 +35,7 @@ struct Params {
 
 @compute @workgroup_size(8, 8, 1)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
-  let col = group.x * 8u + local.x;
-  let row = (group.y + params.group_row) * 8u + local.y;
-  if row >= params.height || col >= params.width {
-    return;
-  }
+  #import lib/pixel side=8
   var sum = vec4f(vec4f(x[row * params.map_width + col]).xyz, 1.0);
   let at = (params.row0 + row) % params.band_rows * params.band_width + params.col0 + col;
   if row < params.fresh_row || col < params.fresh_col {

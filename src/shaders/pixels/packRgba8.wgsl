@@ -58,11 +58,7 @@ fn enlarged(row: u32, col: u32) -> vec4f {
 
 @compute @workgroup_size(8, 8, 1)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
-  let col = group.x * 8u + local.x;
-  let row = (group.y + params.group_row) * 8u + local.y;
-  if row >= params.height || col >= params.width {
-    return;
-  }
+  #import lib/pixel side=8
   let v = vec4f(x[(params.row0 + row) * params.map_width + params.col0 + col]);
   // NaN and infinity are recognised by their exponent bits. Comparing floats with infinity would
   // not be reliable: a compiler may assume that floats are finite and drop the comparison.

@@ -38,11 +38,7 @@ fn linear(v: vec3f) -> vec3f {
 
 @compute @workgroup_size(8, 8, 1)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
-  let col = group.x * 8u + local.x;
-  let row = (group.y + params.group_row) * 8u + local.y;
-  if row >= params.height || col >= params.width {
-    return;
-  }
+  #import lib/pixel side=8
   let entry = col * (params.count + 1u);
   let first = row * params.in_width + taps[entry];
   var sum = vec4f(0.0);

@@ -36,11 +36,7 @@ fn encoded(v: vec3f) -> vec3f {
 
 @compute @workgroup_size(8, 8, 1)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
-  let col = group.x * 8u + local.x;
-  let row = (group.y + params.group_row) * 8u + local.y;
-  if row >= params.height || col >= params.width {
-    return;
-  }
+  #import lib/pixel side=8
   let entry = (params.row0 + row) * (params.count + 1u);
   let first = taps[entry];
   var sum = vec4f(0.0);

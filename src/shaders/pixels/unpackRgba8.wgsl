@@ -35,11 +35,7 @@ fn reflected(i: u32, size: u32) -> u32 {
 
 @compute @workgroup_size(8, 8, 1)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
-  let col = group.x * 8u + local.x;
-  let row = (group.y + params.group_row) * 8u + local.y;
-  if row >= params.height || col >= params.width {
-    return;
-  }
+  #import lib/pixel side=8
   let image_row = reflected(params.row0 + row, params.image_height);
   let image_col = reflected(params.col0 + col, params.image_width);
   let at = image_row * params.image_width + image_col;

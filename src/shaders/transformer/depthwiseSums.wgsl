@@ -61,13 +61,7 @@ fn main(
       total += v;
     }
   #end
-  sums[index] = total;
-  for (var half = 32u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if index < half {
-      sums[index] += sums[index + half];
-    }
-  }
+  #import lib/total index=index sum=total
   if index == 0u {
     partials[(group_row * groups.x + group.x) * BLOCKS + group.z] = sums[0];
   }

@@ -20,11 +20,7 @@ struct Params {
 
 @compute @workgroup_size(8, 8, 1)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
-  let col = group.x * 8u + local.x;
-  let row = (group.y + params.group_row) * 8u + local.y;
-  if row >= params.height || col >= params.width {
-    return;
-  }
+  #import lib/pixel side=8
   let first = (group.z * params.in_height + row * STRIDE) * params.in_width + col * STRIDE;
   var most = vec4f(x[first]);
   for (var ky = 0u; ky < K; ky++) {

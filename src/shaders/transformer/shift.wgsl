@@ -13,11 +13,7 @@
 
 @compute @workgroup_size(8, 8, 1)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
-  let col = group.x * 8u + local.x;
-  let row = (group.y + params.group_row) * 8u + local.y;
-  if row >= params.height || col >= params.width {
-    return;
-  }
+  #import lib/pixel side=8
   // Row -1 and column -1 wrap to the largest u32.
   let from_row = select(row - 1u, row + 1u, FORWARD);
   let from_col = select(col - 1u, col + 1u, FORWARD);

@@ -23,11 +23,7 @@ struct Params {
 
 @compute @workgroup_size(8, 8, 1)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
-  let col = group.x * 8u + local.x;
-  let row = (group.y + params.group_row) * 8u + local.y;
-  if row >= params.height || col >= params.width {
-    return;
-  }
+  #import lib/pixel side=8
   var sum = vec4f(bias[group.z]);
   for (var i = 0u; i < IN_BLOCKS; i++) {
     for (var ky = 0u; ky < K; ky++) {

@@ -11,13 +11,6 @@
 #import lib/nan
 #import vector/finishMean
 
-struct Params {
-  pixels: u32,
-  chunks: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> partials: array<vec4f>;
 @group(0) @binding(2) var<storage, read> w1: array<f32>;
 @group(0) @binding(3) var<storage, read> w2: array<f32>;
 @group(0) @binding(4) var<storage, read_write> p: array<f32>;

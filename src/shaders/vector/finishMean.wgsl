@@ -9,12 +9,14 @@ fn finish_mean(block: u32, chunks: u32, pixels: u32, lane: u32) -> vec4f {
     sum += partials[i * BLOCKS + block];
   }
   workgroupBarrier();
-  sums[lane] = sum;
-  for (var half = 32u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if lane < half {
-      sums[lane] += sums[lane + half];
-    }
-  }
+  #import lib/total index=lane sum=sum
   return sums[0] / f32(pixels);
 }
+
+struct Params {
+  pixels: u32,
+  chunks: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> partials: array<vec4f>;

@@ -6,13 +6,6 @@
 
 #import vector/finishMean
 
-struct Params {
-  pixels: u32,
-  chunks: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> partials: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> mean: array<vec4f>;
 
 @compute @workgroup_size(64)

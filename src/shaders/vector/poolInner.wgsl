@@ -39,13 +39,7 @@ fn main(
     let row = i / params.inner_width;
     sum += vec4f(x[corner + row * params.width + i - row * params.inner_width]);
   }
-  sums[lane] = sum;
-  for (var half = 32u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if lane < half {
-      sums[lane] += sums[lane + half];
-    }
-  }
+  #import lib/total index=lane sum=sum
   if lane == 0u && chunk < params.chunks {
     partials[chunk * BLOCKS + group.z] = sums[0];
   }

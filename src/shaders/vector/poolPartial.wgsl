@@ -36,13 +36,7 @@ fn main(
     let v = vec4f(x[group.z * params.pixels + i]);
     sum += select(v, v * v, SQUARES);
   }
-  sums[lane] = sum;
-  for (var half = 32u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if lane < half {
-      sums[lane] += sums[lane + half];
-    }
-  }
+  #import lib/total index=lane sum=sum
   if lane == 0u && chunk < params.chunks {
     partials[chunk * BLOCKS + group.z] = sums[0];
   }

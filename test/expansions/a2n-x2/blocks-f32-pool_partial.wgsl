@@ -50,6 +50,7 @@ fn main(
       sums[lane] += sums[lane + half];
     }
   }
+
   if lane == 0u && chunk < params.chunks {
     partials[chunk * BLOCKS + group.z] = sums[0];
   }

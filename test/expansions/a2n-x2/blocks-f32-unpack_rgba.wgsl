@@ -49,6 +49,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if row >= params.height || col >= params.width {
     return;
   }
+
   let image_row = reflected(params.row0 + row, params.image_height);
   let image_col = reflected(params.col0 + col, params.image_width);
   let at = image_row * params.image_width + image_col;

@@ -1,23 +1,20 @@
 import { internal } from '../../../errors.ts';
 import {
   attentionGateKernel,
-  attentionGrid,
   attentionGroups,
   attentionMixKernel,
   packAttentionGate,
   packAttentionMix,
   statGroups,
 } from '../../../kernels/attention/attentionBlock.ts';
-import { plainShape } from '../../../kernels/conv/conv.ts';
+import { plainShape, shapeGrid } from '../../../kernels/conv/conv.ts';
 import {
-  convGateGrid,
   convGateKernel,
-  convPackGrid,
   convPackKernel,
   packConvGate,
   packGateBias,
 } from '../../../kernels/conv/convFused.ts';
-import { blocksOf } from '../../../kernels/kernel.ts';
+import { blocksOf, tileColumnGrid } from '../../../kernels/kernel.ts';
 import type { FusedOpOf, ValueId } from '../fused.ts';
 import type { ResourceId } from '../program.ts';
 import { layerBias, layerWeights, shapeFor } from './conv.ts';
@@ -98,7 +95,7 @@ class AttentionBlocks {
       },
       writes: { gated: emission.write(gated), stats },
       scale,
-      grid: ({ width, height }) => attentionGrid(tileColumns, width, height),
+      grid: ({ width, height }) => tileColumnGrid(tileColumns, width, height),
       params: (size) => ({
         width: size.width,
         height: size.height,
@@ -164,7 +161,7 @@ class AttentionBlocks {
       reads,
       writes: { out: emission.write(out), next_t: next, partials },
       scale,
-      grid: ({ width, height }) => attentionGrid(tileColumns, width, height),
+      grid: ({ width, height }) => tileColumnGrid(tileColumns, width, height),
       params: ({ width, height }) => ({
         width,
         height,
@@ -213,7 +210,7 @@ function emitGatedConv(emission: Emission, op: FusedOpOf<'gatedConv'>): void {
     },
     writes: { y: emission.write(op.writes.y) },
     scale,
-    grid: ({ width, height }) => convGateGrid(spec, width, height),
+    grid: ({ width, height }) => tileColumnGrid(tileColumns, width, height),
     params: mapParams,
     multiplyAdds,
     work: multiplyAdds + memoryWork(cIn / upsample ** 2 + cOut, scale),
@@ -238,7 +235,7 @@ function emitSkipPack(emission: Emission, op: FusedOpOf<'skipPack'>): void {
     },
     writes: { image: packed, status },
     scale,
-    grid: (_, { core }) => convPackGrid(core.width * scale, core.height * scale, own.shape),
+    grid: (_, { core }) => shapeGrid(own.shape, 3, core.width * scale, core.height * scale),
     params: (size, { core, source, mark = 1 }) => ({
       width: core.width * scale,
       height: core.height * scale,

@@ -8,13 +8,9 @@ import {
   packConvWeights,
   padUniform,
   plainConv,
+  shapeGrid,
 } from '../../../kernels/conv/conv.ts';
-import {
-  convPartsGrid,
-  convPartsKernel,
-  convPartsParams,
-  partsShape,
-} from '../../../kernels/conv/convParts.ts';
+import { convPartsKernel, convPartsParams, partsShape } from '../../../kernels/conv/convParts.ts';
 import { blocksOf, type Grid } from '../../../kernels/kernel.ts';
 import type { ConvLayer, ConvOp } from '../fused.ts';
 import type { Operand } from '../program.ts';
@@ -125,7 +121,7 @@ function overParts(emission: Emission, op: ConvOp, spec: ConvSpec) {
     kernel: convPartsKernel(spec.kernel, emission.element, shape),
     reads: { x0, x1, x2, x3, x4, weights, bias: biases(emission, op) },
     writes: { y: emission.write(op.writes.y) },
-    grid: ({ width, height }: Size) => convPartsGrid(spec, width, height, shape),
+    grid: ({ width, height }: Size) => shapeGrid(shape, spec.cOut, width, height),
     params: ({ width, height }: Size) => convPartsParams(partsSpec, width, height),
   };
 }
