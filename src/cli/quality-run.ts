@@ -103,25 +103,18 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
   });
   if (values.dataset === undefined) throw new UsageError('--dataset is missing.');
   const device = choice('--device', values.device, MEASURERS);
-  const wantedScale =
-    values.scale === undefined ? undefined : positiveInteger('--scale', values.scale);
-  const limit =
-    values.images === undefined ? undefined : positiveInteger('--images', values.images);
+  const scale = positiveInteger('--scale', values.scale);
+  const limit = positiveInteger('--images', values.images);
   const chosen = await chooseModel({
     model: values.model,
     weights: values.weights,
-    scale: wantedScale,
-    wish: {
-      inputRange:
-        values['input-range'] === undefined
-          ? undefined
-          : positiveNumber('--input-range', values['input-range']),
-    },
+    scale,
+    wish: { inputRange: positiveNumber('--input-range', values['input-range']) },
   });
   const model = values.without === undefined ? chosen : withoutWeights(chosen, values.without);
   const worse = {
-    jpeg: values.jpeg === undefined ? undefined : positiveInteger('--jpeg', values.jpeg),
-    noise: values.noise === undefined ? undefined : positiveInteger('--noise', values.noise),
+    jpeg: positiveInteger('--jpeg', values.jpeg),
+    noise: positiveInteger('--noise', values.noise),
   };
   const print = values.json ? printJson : printRow;
   if (!values.json) console.log(heading(model.network.scale));

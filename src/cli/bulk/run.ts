@@ -7,7 +7,7 @@ import { type Backend, openBackends } from '../../node/backend.ts';
 import { Enlarger } from '../../node/enlarger.ts';
 import { readBytes, readPicture } from '../../node/images.ts';
 import { findOutput, makeFolder, openSink, removeStale } from '../../node/output.ts';
-import { positiveInteger, UsageError } from '../command.ts';
+import { positiveInteger, UsageError, type ValuesOf } from '../command.ts';
 import { lineOf } from '../line.ts';
 import { adapterName, type ImageSettings } from '../settings.ts';
 import { collect, type Found } from './inputs.ts';
@@ -38,11 +38,7 @@ export const BULK_OPTIONS = {
   'dry-run': { type: 'boolean', default: false },
 } as const satisfies ParseArgsConfig['options'];
 
-type Values = {
-  readonly [name in keyof typeof BULK_OPTIONS]?:
-    | ((typeof BULK_OPTIONS)[name]['type'] extends 'boolean' ? boolean : string)
-    | undefined;
-};
+type Values = ValuesOf<typeof BULK_OPTIONS>;
 
 export const BULK_USAGE = `
 Many pictures:
@@ -67,7 +63,7 @@ export const isBulk = (values: Values): boolean =>
   values.out !== undefined ||
   values['files-from'] !== undefined ||
   values.shard !== undefined ||
-  values['dry-run'] === true;
+  values['dry-run'];
 
 /** The errors that end the whole run, not only the processing of one image. */
 const FATAL: readonly ErrorCode[] = [
@@ -91,11 +87,11 @@ export async function bulkCommand(
   const { out } = values;
   if (out === undefined) throw new UsageError('Many pictures need --out DIR.');
   const shard = values.shard === undefined ? { index: 1, of: 1 } : shardOf(values.shard);
-  const jobs = values.jobs === undefined ? 3 : positiveInteger('--jobs', values.jobs);
+  const jobs = positiveInteger('--jobs', values.jobs) ?? 3;
   const listed = values['files-from'] === undefined ? [] : await listFrom(values);
   if (inputs.length + listed.length === 0) throw new UsageError('Name files or folders.');
   const named = [...inputs, ...listed];
-  const found = await collect(named, { recursive: values.recursive ?? false, out, signal });
+  const found = await collect(named, { recursive: values.recursive, out, signal });
   const template = values.name ?? DEFAULT_NAME;
   // Every shard plans the names of all shards' results, so all shards detect the same name
   // collisions.
@@ -118,8 +114,7 @@ export async function bulkCommand(
     const hash = settingsHash(settings, chain);
     if (values['dry-run']) {
       const journal = await Journal.read(out);
-      const again = values.overwrite === true;
-      const missing = work.filter((one) => again || !journal.lists(one, hash));
+      const missing = work.filter((one) => values.overwrite || !journal.lists(one, hash));
       const already = work.length - missing.length;
       await dryRun(missing, found, { enlarger, settings, out, already });
       return 0;
@@ -153,8 +148,8 @@ export async function bulkCommand(
       try {
         await runAll(work, enlargers, run, {
           jobs,
-          overwrite: values.overwrite ?? false,
-          failFast: values['fail-fast'] ?? false,
+          overwrite: values.overwrite,
+          failFast: values['fail-fast'],
           signal,
         });
         for (const other of found.others) tally.other(other);
