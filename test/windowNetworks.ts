@@ -5,20 +5,13 @@ import type { Network } from '../src/networks/network.ts';
 import { foldDat } from '../src/networks/parts/foldDat.ts';
 
 export const weightsOf = (network: Network) =>
-  recipe2(network, 7, [
+  recipe2(network.graph.weights, 7, [
     ['upsample', 0.5],
     ['conv_last', 0.5],
   ]);
 
 /** Returns seeded weights for a DAT. A checkpoint is created with the same rule and then folded. */
-export function datWeights(
-  { graph, ...network }: Network,
-  features: number,
-  split: [number, number],
-) {
-  const stored = {
-    ...network,
-    graph: { ...graph, weights: datCheckpoint(graph.weights, features) },
-  };
+export function datWeights({ graph }: Network, features: number, split: [number, number]) {
+  const stored = datCheckpoint(graph.weights, features);
   return foldDat(recipe2(stored, 7, [['upsample', 0.5]]), split);
 }

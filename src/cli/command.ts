@@ -1,3 +1,4 @@
+import type { ParseArgsConfig, parseArgs } from 'node:util';
 import { CrispenError } from '../errors.ts';
 import { removeUnfinished } from '../node/output.ts';
 import { type Choice, inputRange, choice as oneOf, type Rule, whole } from '../options.ts';
@@ -72,13 +73,31 @@ function isParseError(thrown: unknown): thrown is Error {
   );
 }
 
+/** The values of options that are described by an object for `parseArgs`. */
+export type ValuesOf<T extends NonNullable<ParseArgsConfig['options']>> = ReturnType<
+  typeof parseArgs<{ options: T }>
+>['values'];
+
+/** The value of an option, as text. It is undefined if the option is absent. */
+type Text = string | undefined;
+
 /**
  * Parses the value of an option and checks it with the library's rule for that option.
+ * @returns undefined for an option that is absent
  * @throws UsageError if the rule does not accept the value.
  */
-export function parsed<T extends string | number>(option: string, text: string, rule: Choice<T>): T;
-export function parsed(option: string, text: string, rule: Rule): number;
-export function parsed(option: string, text: string, rule: Rule | Choice<string | number>) {
+export function parsed<T extends string | number, Given extends Text>(
+  option: string,
+  text: Given,
+  rule: Choice<T>,
+): T | Extract<Given, undefined>;
+export function parsed<Given extends Text>(
+  option: string,
+  text: Given,
+  rule: Rule,
+): number | Extract<Given, undefined>;
+export function parsed(option: string, text: Text, rule: Rule | Choice<string | number>) {
+  if (text === undefined) return undefined;
   const isChoice = 'of' in rule;
   // Without this check, an empty value would be read as 0.
   const number = text.trim() === '' ? Number.NaN : Number(text);
@@ -89,13 +108,16 @@ export function parsed(option: string, text: string, rule: Rule | Choice<string 
 }
 
 /** @throws UsageError if the value is not one of the choices. */
-export const choice = <T extends string>(option: string, text: string, choices: readonly T[]): T =>
-  parsed(option, text, oneOf(choices));
+export const choice = <T extends string, Given extends Text>(
+  option: string,
+  text: Given,
+  choices: readonly T[],
+) => parsed(option, text, oneOf(choices));
 
 /** @throws UsageError if the value is not a whole number above 0. */
-export const positiveInteger = (option: string, text: string): number =>
+export const positiveInteger = <Given extends Text>(option: string, text: Given) =>
   parsed(option, text, whole(1));
 
 /** @throws UsageError if the value is not a number that is above 0 and at most 2^32. */
-export const positiveNumber = (option: string, text: string): number =>
+export const positiveNumber = <Given extends Text>(option: string, text: Given) =>
   parsed(option, text, inputRange);

@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { CrispenError } from '../errors.ts';
 import type { Rgba8Image } from '../image/image.ts';
+import { cut } from './pictures.ts';
 
 /** The paths of a test image: the ground truth (HR) and its reduced copy (LR). */
 export interface ImagePair {
@@ -55,10 +56,5 @@ export function cropTo(image: Rgba8Image, width: number, height: number): Rgba8I
       `The ground truth (${image.width} x ${image.height}) is smaller than the LR image times the scale (${width} x ${height}).`,
     );
   }
-  const data = new Uint8ClampedArray(width * height * 4);
-  for (let y = 0; y < height; y++) {
-    const from = y * image.width * 4;
-    data.set(image.data.subarray(from, from + width * 4), y * width * 4);
-  }
-  return { width, height, data };
+  return cut(image, { x: 0, y: 0, width, height });
 }

@@ -10,49 +10,23 @@ import { lcoan, prepareLcoan } from '../networks/lcoan.ts';
 import type { Network } from '../networks/network.ts';
 import { DIV2K_MEAN } from '../networks/parts/mean.ts';
 import { fromFloat32, toFloat32 } from '../weights/convert.ts';
-import type { Tensor, TensorMap } from '../weights/tensor.ts';
+import { elementCount, type Tensor, type TensorMap } from '../weights/tensor.ts';
 import type { GoldenCase } from './golden-case.ts';
+import { expectedOf, type GoldenFile, under } from './golden-file.ts';
 import { hashedValues } from './golden-hash.ts';
-
-type Metadata = Readonly<Record<string, string>>;
 
 /**
  * Returns a golden file's cases, or null if the file is not for one of these networks and modules.
- * `weights` contains the file's weights.
  */
-export function attentionCases(
-  name: string,
-  tensors: TensorMap,
-  metadata: Metadata,
-  weights: TensorMap,
-): GoldenCase[] | null {
-  if (metadata.model === 'LCoAN') return lcoanCases(name, tensors, metadata, weights);
-  if (metadata.model?.startsWith('EDSR_CLA')) return edsrCases(name, tensors, metadata, weights);
-  if (metadata.module === 'CL_Attention' || metadata.module === 'ACL_Attention') {
-    return moduleCases(name, tensors, metadata, weights);
-  }
+export function attentionCases(file: GoldenFile): GoldenCase[] | null {
+  const { model, module } = file.metadata;
+  if (model === 'LCoAN') return lcoanCases(file);
+  if (model?.startsWith('EDSR_CLA')) return edsrCases(file);
+  if (module === 'CL_Attention' || module === 'ACL_Attention') return moduleCases(file);
   return null;
 }
 
-/**
- * Returns the tensors to compare. The input, the weights and all tensors whose names match `leave`
- * are left out.
- */
-const expectedOf = (tensors: TensorMap, prefix = '', leave: RegExp = /^$/): TensorMap =>
-  new Map(
-    [...tensors]
-      .filter(([name]) => name.startsWith(prefix) && !name.startsWith('weights.'))
-      .map(([name, tensor]) => [name.slice(prefix.length), tensor] as const)
-      .filter(([name]) => name !== 'input' && !leave.test(name)),
-  );
-
-function lcoanCases(
-  name: string,
-  tensors: TensorMap,
-  metadata: Metadata,
-  inside: TensorMap,
-): GoldenCase[] {
-  const number = (key: string): number => Number(metadata[key]);
+function lcoanCases({ name, tensors, number, inside }: GoldenFile): GoldenCase[] {
   const config = {
     scale: number('scale'),
     features: number('n_feats'),
@@ -71,7 +45,7 @@ function lcoanCases(
   );
   const input = tensors.get('input') as Tensor;
   const cases = [
-    { name, network, weights, input, expected: expectedOf(tensors, '', /^kmeans_init\./) },
+    { name, network, weights, input, expected: expectedOf(tensors, /^kmeans_init\./) },
   ];
   // The golden tensors of the k-means centroids have no batch dimension, so one is added.
   const initial = new Map(
@@ -86,13 +60,7 @@ function lcoanCases(
   return cases;
 }
 
-function edsrCases(
-  name: string,
-  tensors: TensorMap,
-  metadata: Metadata,
-  inside: TensorMap,
-): GoldenCase[] {
-  const number = (key: string): number => Number(metadata[key]);
+function edsrCases({ name, tensors, metadata, number, inside }: GoldenFile): GoldenCase[] {
   return (['paired', 'released'] as const).map((offsets) => ({
     name: `${name} (${offsets})`,
     network: edsrAcla({
@@ -107,7 +75,7 @@ function edsrCases(
     }),
     weights: prepareAcla(inside),
     input: tensors.get('input') as Tensor,
-    expected: expectedOf(tensors, `${offsets}.`),
+    expected: expectedOf(under(`${offsets}.`, tensors)),
   }));
 }
 
@@ -165,13 +133,8 @@ const READINGS: Readonly<Record<string, readonly Reading[]>> = {
  * input concatenates the channels of the query, the key and, if the file contains it, the
  * noise that is added to the gate's logits.
  */
-function moduleCases(
-  name: string,
-  tensors: TensorMap,
-  metadata: Metadata,
-  inside: TensorMap,
-): GoldenCase[] {
-  const [channels, keys] = [Number(metadata.channels), Number(metadata.keys)];
+function moduleCases({ name, tensors, metadata, number, inside }: GoldenFile): GoldenCase[] {
+  const [channels, keys] = [number('channels'), number('keys')];
   const noise = tensors.get('gumbel_noise');
   const parts = [tensors.get('query'), tensors.get('key'), ...(noise ? [noise] : [])] as Tensor[];
   const [, , height, width] = parts[0].shape;
@@ -189,7 +152,7 @@ function moduleCases(
   pick('pick.key', channels, channels);
   if (noise) pick('pick.noise', 2 * channels, keys);
 
-  return (READINGS[metadata.module] ?? []).map((reading) => {
+  return READINGS[metadata.module].map((reading) => {
     const b = new GraphBuilder();
     const x = b.input('input', total);
     const picked = (node: string, cOut: number): NodeId =>
@@ -204,12 +167,8 @@ function moduleCases(
       const { tau } = reading;
       if (tau !== undefined) {
         const scale = Array.from({ length: keys }, () => 1 / tau);
-        mask = b.affine(
-          'cooled',
-          mask,
-          scale,
-          Array.from({ length: keys }, () => 0),
-        );
+        const shift = scale.map(() => 0);
+        mask = b.affine('cooled', mask, scale, shift);
       }
     }
     const depthwise = metadata.dp_conv === 'True';
@@ -254,13 +213,10 @@ function hashedWeights(network: Network, seed: number, gain: number): TensorMap 
 }
 
 function hashedTensor(name: string, shape: readonly number[], seed: number, gain: number): Tensor {
-  const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
   const centroids = name.endsWith('kmeans.means');
-  const fanIn = values.length / shape[0];
+  const fanIn = elementCount(shape) / shape[0];
   const bound = centroids ? 1 : shape.length > 1 ? gain * Math.sqrt(3 / fanIn) : 0.1 * gain;
-  hashedValues(name, values.length, seed).forEach((u, i) => {
-    values[i] = u * bound;
-  });
+  const values = hashedValues(name, shape, seed, (u) => u * bound);
   if (centroids) {
     const width = shape.at(-1) as number;
     for (let at = 0; at < values.length; at += width) {

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import type { PlanarInput } from '../engine/oracle/trace.ts';
 import { type AveragedTiles, meanOfTiles } from '../engine/tile/average.ts';
 import type { TracedTensor } from '../engine/types.ts';
 import { CrispenError } from '../errors.ts';
@@ -11,12 +12,13 @@ import type { Backend } from '../node/backend.ts';
 import { PACKAGE_ROOT } from '../node/model.ts';
 import { toFloat32 } from '../weights/convert.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
-import type { Tensor, TensorMap } from '../weights/tensor.ts';
+import { elementCount, type Tensor, type TensorMap } from '../weights/tensor.ts';
 import { attentionCases } from './golden-attention.ts';
 import type { GoldenCase } from './golden-case.ts';
+import { EXTENSION, expectedOf, type GoldenFile, readGoldenFile } from './golden-file.ts';
 import { glaCases } from './golden-gla.ts';
 import { transformerCases } from './golden-transformer.ts';
-import { viewOf } from './golden-views.ts';
+import { cut, viewOf } from './golden-views.ts';
 
 /** The largest allowed error, relative to the largest magnitude in the golden tensor. */
 export const GOLDEN_TOLERANCE = 2e-4;
@@ -28,8 +30,6 @@ export const GOLDEN_TOLERANCE = 2e-4;
  */
 export const FUSED_OUTPUT = 'output (fused)';
 
-const EXTENSION = '.safetensors';
-const WEIGHTS = 'weights.';
 /**
  * The prefix of golden tensors that contain folded weights. The authors' code computed these from a
  * checkpoint's weights, for example by folding several convolutions into one.
@@ -72,62 +72,61 @@ export function findGoldenCases(pattern = '*'): string[] {
   return [...cases.keys()].sort().map((name) => cases.get(name)!);
 }
 
+/** A golden file's network that Crispen does not support. */
+interface Missing {
+  readonly name: string;
+  /** The name of the network. */
+  readonly missing: string;
+}
+
 /**
- * Reads a golden file. If Crispen does not support the file's network, the result is
- * `{ name, missing }`, where `missing` is the name of the network.
+ * Reads a golden file that contains one case.
  * @throws CrispenError `MODEL_CORRUPT` or `INVALID_INPUT` if the file or its weights cannot be
  *   used.
  */
-export async function readGoldenCase(
-  path: string,
-): Promise<GoldenCase | { readonly name: string; readonly missing: string }> {
-  const name = basename(path, EXTENSION);
-  const { tensors, metadata } = readSafetensors(await readFile(path));
-  const found = networkOf(tensors, metadata);
+export async function readGoldenCase(path: string): Promise<GoldenCase | Missing> {
+  return onlyCase(await readGoldenFile(path));
+}
+
+/** Like `readGoldenCase`, but for files that can contain several cases. */
+export async function readGoldenCases(path: string): Promise<readonly GoldenCase[] | Missing> {
+  const file = await readGoldenFile(path);
+  const cases = attentionCases(file) ?? glaCases(file) ?? (await transformerCases(file));
+  if (cases) return cases;
+  const golden = await onlyCase(file);
+  return 'missing' in golden ? golden : [golden];
+}
+
+async function onlyCase(file: GoldenFile): Promise<GoldenCase | Missing> {
+  const { name, tensors, metadata } = file;
+  const found = networkOf(file);
   if (found === null) {
     const { model, arch, module } = metadata;
     return { name, missing: model ?? arch ?? module ?? 'unnamed network' };
   }
   const input = tensors.get('input');
   if (!input) throw new CrispenError('INVALID_INPUT', `${name} has no tensor called "input".`);
-  const expected = new Map(
-    [...tensors].filter(([tensor]) => tensor !== 'input' && !tensor.startsWith(WEIGHTS)),
-  );
   const { network } = found;
-  const weights = found.weights ?? (await goldenWeights(network, tensors, metadata.weights ?? ''));
-  return { name, network, weights, input, expected };
-}
-
-/** Like `readGoldenCase`, but for files that can contain several cases. */
-export async function readGoldenCases(
-  path: string,
-): Promise<readonly GoldenCase[] | { readonly name: string; readonly missing: string }> {
-  const name = basename(path, EXTENSION);
-  const { tensors, metadata } = readSafetensors(await readFile(path));
-  const inside = weightsInside(tensors);
-  const cases =
-    attentionCases(name, tensors, metadata, inside) ??
-    glaCases(name, tensors, metadata, inside) ??
-    (await transformerCases(path, name, tensors, metadata, inside));
-  if (cases) return cases;
-  const golden = await readGoldenCase(path);
-  return 'missing' in golden ? golden : [golden];
+  const weights = found.weights ?? (await goldenWeights(network, file));
+  return { name, network, weights, input, expected: expectedOf(tensors) };
 }
 
 /**
  * Returns a case's network. If the network was detected from its weights, the weights are returned
  * too.
  */
-function networkOf(
-  tensors: TensorMap,
-  metadata: Readonly<Record<string, string>>,
-): { network: Network; weights?: TensorMap } | null {
+function networkOf({
+  metadata,
+  inside,
+}: GoldenFile): { network: Network; weights?: TensorMap } | null {
   if (metadata.arch !== undefined && DETECTED.has(metadata.arch)) {
-    return detect(weightsInside(tensors), notInTheWeights(metadata));
+    return detect(inside, notInTheWeights(metadata));
   }
   const network = knownNetwork(metadata);
   return network && { network };
 }
+
+type Metadata = GoldenFile['metadata'];
 
 /**
  * If a golden file's `arch` is one of these, the network is detected from the weights, as it is for
@@ -135,42 +134,37 @@ function networkOf(
  */
 const DETECTED: ReadonlySet<string> = new Set(['compact', 'span', 'rrdb', 'edsr']);
 
+const numberIn = (text: string | undefined): number | undefined =>
+  text === undefined ? undefined : Number(text);
+
+const rangeIn = ({ input_range: range }: Metadata): number => (range === '0..255' ? 255 : 1);
+
 /**
  * Returns the options for `detect` that cannot be determined from the weights. They come from the
  * golden file's metadata.
  */
-function notInTheWeights(metadata: Readonly<Record<string, string>>): DetectOptions {
-  const { act, res_scale: residual, img_range: range, input_range: input } = metadata;
+function notInTheWeights(metadata: Metadata): DetectOptions {
+  const { act } = metadata;
   return {
     activation: act === 'relu' || act === 'leakyrelu' ? act : undefined,
-    residualScale: residual === undefined ? undefined : Number(residual),
-    imageRange: range === undefined ? undefined : Number(range),
-    inputRange: input === '0..255' ? 255 : 1,
+    residualScale: numberIn(metadata.res_scale),
+    imageRange: numberIn(metadata.img_range),
+    inputRange: rangeIn(metadata),
   };
-}
-
-function weightsInside(tensors: TensorMap): TensorMap {
-  return new Map(
-    [...tensors]
-      .filter(([name]) => name.startsWith(WEIGHTS))
-      .map(([name, tensor]) => [name.slice(WEIGHTS.length), tensor]),
-  );
 }
 
 /** Returns the network that the metadata describes, or null if Crispen does not support it. */
-function knownNetwork(metadata: Readonly<Record<string, string>>): Network | null {
-  const number = (key: string): number | undefined =>
-    metadata[key] === undefined ? undefined : Number(metadata[key]);
-  const config = {
-    scale: number('scale'),
-    features: number('nf'),
-    upsamplerFeatures: number('unf'),
-    blocks: number('nb'),
-    reduction: number('reduction'),
-    inputRange: metadata.input_range === '0..255' ? 255 : 1,
-  };
-  const name = metadata.model ?? '';
+function knownNetwork(metadata: Metadata): Network | null {
+  const { model: name = '' } = metadata;
   if (!isArchitecture(name)) return null;
+  const config = {
+    scale: numberIn(metadata.scale),
+    features: numberIn(metadata.nf),
+    upsamplerFeatures: numberIn(metadata.unf),
+    blocks: numberIn(metadata.nb),
+    reduction: numberIn(metadata.reduction),
+    inputRange: rangeIn(metadata),
+  };
   const given = Object.entries(config).filter(([, value]) => value !== undefined);
   return createNetwork(name, Object.fromEntries(given) as unknown as NetworkConfigs['a2n']);
 }
@@ -181,12 +175,10 @@ function knownNetwork(metadata: Readonly<Record<string, string>>): Network | nul
  */
 async function goldenWeights(
   network: Network,
-  tensors: TensorMap,
-  source: string,
+  { inside, metadata }: GoldenFile,
 ): Promise<TensorMap> {
-  const inside = weightsInside(tensors);
   if (inside.size > 0) return inside;
-  const named = /\bfile (\S+\.safetensors)/.exec(source)?.[1];
+  const named = /\bfile (\S+\.safetensors)/.exec(metadata.weights ?? '')?.[1];
   const file = named
     ? basename(named)
     : `${network.architecture}_x${network.scale}_f32${EXTENSION}`;
@@ -216,6 +208,12 @@ export interface TensorComparison {
   readonly error: string | null;
 }
 
+/** Runs a case's network once and returns the tensors that are named in `taps`. */
+type Run = (
+  input: PlanarInput,
+  taps: readonly string[],
+) => Promise<ReadonlyMap<string, TracedTensor>>;
+
 /**
  * Runs a case and compares every golden tensor. If `fuse` is set, the case runs a second time to
  * test the fused kernels. This run reads back only the output, and the output's comparison is named
@@ -227,17 +225,17 @@ export async function compareGolden(
   options: { readonly fuse: boolean },
 ): Promise<TensorComparison[]> {
   const { network, weights, input, expected } = golden;
+  const fuse = options.fuse ? 'blocks' : 'none';
+  const run: Run = (planar, taps) => backend.trace(network, weights, planar, taps, { fuse });
+
+  if (golden.tiles) return [await compareTiles(golden, golden.tiles, run)];
   const [, , height, width] = input.shape;
   const planar = { width, height, data: toFloat32(input) };
-  const run = (taps: readonly string[]): Promise<Map<string, TracedTensor>> =>
-    backend.trace(network, weights, planar, taps, { fuse: options.fuse ? 'blocks' : 'none' });
-
-  if (golden.tiles) return [await compareTiles(golden, golden.tiles, backend, options.fuse)];
   const nodes = new Set(network.graph.nodes.map((node) => node.name));
   /** Returns the name of the node whose tensor is, or contains, the golden tensor `name`. */
   const nodeOf = (name: string) => (nodes.has(name) ? name : (viewOf(name)?.node ?? name));
   const taps = [...new Set([...expected.keys()].map(nodeOf))].filter((name) => nodes.has(name));
-  const traced = await run(taps);
+  const traced = await run(planar, taps);
   const comparisons = [...expected].map(([name, tensor]) => {
     if (name.startsWith(FOLDED)) return compareFolded(golden, name, tensor);
     const whole = partFrom(traced.get(nodeOf(name)), golden.starts?.get(nodeOf(name)), tensor);
@@ -250,7 +248,7 @@ export async function compareGolden(
   });
   const output = expected.get('output');
   if (options.fuse && output) {
-    const fused = await run(['output']);
+    const fused = await run(planar, ['output']);
     comparisons.push(compareTensor(golden.name, FUSED_OUTPUT, output, fused.get('output')));
   }
   return comparisons;
@@ -266,14 +264,8 @@ function partFrom(
   golden: Tensor,
 ): TracedTensor | undefined {
   if (!map || first === undefined) return map;
-  const [channels, rows, columns] = map.shape;
   const [height, width] = golden.shape.slice(-2);
-  const data = new Float32Array(channels * height * width);
-  for (let row = 0; row < channels * height; row++) {
-    const from = (Math.floor(row / height) * rows + first + (row % height)) * columns + first;
-    data.set(map.data.subarray(from, from + width), row * width);
-  }
-  return { shape: [channels, height, width], data };
+  return cut(map, { x: first, y: first, width, height });
 }
 
 /**
@@ -281,16 +273,14 @@ function partFrom(
  * golden output.
  */
 async function compareTiles(
-  { name, network, weights, input, expected }: GoldenCase,
+  { name, network, input, expected }: GoldenCase,
   tiles: AveragedTiles,
-  backend: Pick<Backend, 'trace'>,
-  fuse: boolean,
+  run: Run,
 ): Promise<TensorComparison> {
   const [, channels, height, width] = input.shape;
   const image = { channels, height, width, data: toFloat32(input) as Float32Array<ArrayBuffer> };
-  const level = fuse ? 'blocks' : 'none';
   const mean = await meanOfTiles(image, tiles, network.scale, async (tile) => {
-    const traced = await backend.trace(network, weights, tile, ['output'], { fuse: level });
+    const traced = await run(tile, ['output']);
     const { shape, data } = traced.get('output') as TracedTensor;
     const [depth, rows, columns] = shape;
     return { channels: depth, height: rows, width: columns, data: Float32Array.from(data) };
@@ -326,7 +316,7 @@ function compareTensor(
     error,
   });
   if (!actual) return failed('not produced');
-  if (actual.shape.join() !== shape.join() || actual.data.length !== product(shape)) {
+  if (actual.shape.join() !== shape.join() || actual.data.length !== elementCount(shape)) {
     return failed(`has the shape ${actual.shape.join(' x ')}`);
   }
   const expected = toFloat32(golden);
@@ -341,8 +331,6 @@ function compareTensor(
   const maxRel = maxAbs === 0 ? 0 : maxAbs / magnitude;
   return { case: caseName, tensor, shape, maxAbs, maxRel, error: null };
 }
-
-const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 /**
  * Returns whether a comparison has an error or exceeds the tolerance, in which case

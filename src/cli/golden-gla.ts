@@ -7,40 +7,32 @@ import { GraphBuilder } from '../graph/graph.ts';
 import { dlsn, globalAttention, prepareDlsn } from '../networks/dlsn.ts';
 import type { Network } from '../networks/network.ts';
 import { fromFloat32, toFloat32 } from '../weights/convert.ts';
-import type { Tensor, TensorMap } from '../weights/tensor.ts';
+import type { Tensor } from '../weights/tensor.ts';
 import type { GoldenCase } from './golden-case.ts';
-
-type Metadata = Readonly<Record<string, string>>;
+import { expectedOf, type GoldenFile } from './golden-file.ts';
 
 /** Matches the names of golden tensors that are not compared, because no node outputs them. */
 const NOT_COMPARED = /^(rotations\.|round_weights$|round0\.out$)/;
 
 /** Returns a golden file's cases, or null if the file is not for global learnable attention. */
-export function glaCases(
-  name: string,
-  tensors: TensorMap,
-  metadata: Metadata,
-  inside: TensorMap,
-): GoldenCase[] | null {
-  const { model } = metadata;
+export function glaCases(file: GoldenFile): GoldenCase[] | null {
+  const { name, tensors, number } = file;
+  const { model } = file.metadata;
   if (model !== 'dlsn' && model !== 'gla_module') return null;
-  const number = (key: string): number => Number(metadata[key]);
   const rounds = number('n_hashes');
   const buckets = number('hash_buckets');
   const gla = { reduction: number('reduction'), chunk: number('chunk_size'), rounds, buckets };
-  const weights = new Map(inside);
+  const weights = new Map(file.inside);
   for (const key of new Set(
     [...tensors.keys()].flatMap((tensor) => /^rotations\.(\w+)\.0$/.exec(tensor)?.[1] ?? []),
   )) {
-    const of = (r: number) => tensors.get(`rotations.${key}.${r}`) as Tensor;
-    weights.set(`rotations.${key}`, transposed(Array.from({ length: rounds }, (_, r) => of(r))));
+    const rotations = Array.from(
+      { length: rounds },
+      (_, r) => tensors.get(`rotations.${key}.${r}`) as Tensor,
+    );
+    weights.set(`rotations.${key}`, transposed(rotations));
   }
-  const expected = new Map(
-    [...tensors].filter(
-      ([tensor]) =>
-        tensor !== 'input' && !tensor.startsWith('weights.') && !NOT_COMPARED.test(tensor),
-    ),
-  );
+  const expected = expectedOf(tensors, NOT_COMPARED);
   const input = tensors.get('input') as Tensor;
   if (model === 'dlsn') {
     const [features, groups] = [number('num_feat'), number('modules')];

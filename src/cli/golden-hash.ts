@@ -2,21 +2,29 @@
  * Computes weights for golden files that contain none, using the rules in the READMEs of the shared
  * golden folders.
  */
-import type { Network } from '../networks/network.ts';
+import type { WeightSpec } from '../graph/graph.ts';
 import { fromFloat32 } from '../weights/convert.ts';
-import type { Tensor } from '../weights/tensor.ts';
+import { elementCount, type Tensor } from '../weights/tensor.ts';
 
-/** Computes pseudorandom values in -1..1 from a tensor's name and a seed. */
-export function hashedValues(name: string, length: number, seed: number): Float64Array {
+/**
+ * Computes pseudorandom values in -1..1 from a tensor's name and a seed, and passes each of them
+ * through `scale`.
+ */
+export function hashedValues(
+  name: string,
+  shape: readonly number[],
+  seed: number,
+  scale: (u: number) => number,
+): Float32Array {
   let base = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(name)) base = Math.imul(base ^ byte, 0x01000193);
   base ^= Math.imul(seed, 0x9e3779b9);
-  return Float64Array.from({ length }, (_, i) => {
+  return Float32Array.from({ length: elementCount(shape) }, (_, i) => {
     let x = (base + Math.imul(i, 0x9e3779b9)) | 0;
     x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
     x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
     x = (x ^ (x >>> 16)) >>> 0;
-    return (2 * x) / 2 ** 32 - 1;
+    return scale((2 * x) / 2 ** 32 - 1);
   });
 }
 
@@ -29,19 +37,14 @@ const NORMS =
  *   match applies
  */
 export function recipe2(
-  { graph }: Network,
+  weights: readonly WeightSpec[],
   seed: number,
   gains: readonly (readonly [string, number])[],
 ): Map<string, Tensor> {
   return new Map(
-    graph.weights.map(({ name, shape }) => {
-      const values = hashedValues(
-        name,
-        shape.reduce((a, b) => a * b, 1),
-        seed,
-      );
-      const scaled = values.map(scaleOf(name, shape, gains));
-      return [name, fromFloat32(Float32Array.from(scaled), shape, 'f32')] as const;
+    weights.map(({ name, shape }) => {
+      const values = hashedValues(name, shape, seed, scaleOf(name, shape, gains));
+      return [name, fromFloat32(values, shape, 'f32')];
     }),
   );
 }
@@ -57,7 +60,7 @@ function scaleOf(
   if (name.includes('temperature')) return (u) => 2 + 0.8 * u;
   if (/rel_pos_bias|position_bias_table/.test(name)) return (u) => 1.2 * u;
   if (shape.length < 2) return (u) => 0.12 * u;
-  const fanIn = shape.slice(1).reduce((a, b) => a * b, 1);
+  const fanIn = elementCount(shape.slice(1));
   const gain = gains.find(([part]) => name.includes(part))?.[1] ?? 1;
   return (u) => u * gain * Math.sqrt(3 / fanIn);
 }

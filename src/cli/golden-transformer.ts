@@ -3,6 +3,8 @@
  * golden file or in a separate file, or they are pseudorandom numbers that are computed from the
  * tensors' names and a seed.
  */
+import { dirname, join } from 'node:path';
+import type { WeightSpec } from '../graph/graph.ts';
 import { asid } from '../networks/asid.ts';
 import { dat } from '../networks/dat.ts';
 import { type MosrConfig, meanOfGroups, mosr } from '../networks/mosr.ts';
@@ -16,14 +18,12 @@ import { type PlksrConfig, plksr } from '../networks/plksr.ts';
 import { rcan } from '../networks/rcan.ts';
 import { realcugan } from '../networks/realcugan.ts';
 import { type SwinConfig, srformer, swinir } from '../networks/swinir.ts';
-import type { Tensor, TensorMap } from '../weights/tensor.ts';
+import type { TensorMap } from '../weights/tensor.ts';
 import type { GoldenCase } from './golden-case.ts';
 import { cuganCheckpoint, cuganStarts } from './golden-cugan.ts';
 import { datCheckpoint } from './golden-dat.ts';
-import { readSafetensorsFile } from './golden-file.ts';
+import { expectedOf, type GoldenFile, readGoldenFile } from './golden-file.ts';
 import { recipe2 } from './golden-hash.ts';
-
-type Metadata = Readonly<Record<string, string>>;
 
 /** The side lengths of the two kernels in each PLKSR channel mixer, by mixer name. */
 const MIXERS: Readonly<Record<string, NonNullable<PlksrConfig['mixer']>>> = {
@@ -32,76 +32,79 @@ const MIXERS: Readonly<Record<string, NonNullable<PlksrConfig['mixer']>>> = {
   ICCM: [1, 3],
 };
 
-const plksrOf = (norm: PlksrConfig['norm'] | null) => (metadata: Metadata) =>
-  plksr({
-    scale: Number(metadata.scale),
-    features: Number(metadata.dim),
-    blocks: Number(metadata.blocks),
-    kernel: Number(metadata.kernel_size),
-    partial: Number(metadata.large_kernel_channels),
-    attention: metadata.use_ea === 'true',
-    norm: norm ?? (metadata.layer_norm === 'true' ? 'layer' : 'group'),
-    mixer: MIXERS[metadata.ccm_type ?? 'DCCM'] ?? [3, 3],
-    sampling: metadata.dysample === 'true' ? Number(metadata.dysample_groups) : null,
-    folded: false,
-  });
+const plksrOf =
+  (norm: PlksrConfig['norm'] | null) =>
+  ({ metadata, number }: GoldenFile) =>
+    plksr({
+      scale: number('scale'),
+      features: number('dim'),
+      blocks: number('blocks'),
+      kernel: number('kernel_size'),
+      partial: number('large_kernel_channels'),
+      attention: metadata.use_ea === 'true',
+      norm: norm ?? (metadata.layer_norm === 'true' ? 'layer' : 'group'),
+      mixer: MIXERS[metadata.ccm_type ?? 'DCCM'] ?? [3, 3],
+      sampling: metadata.dysample === 'true' ? number('dysample_groups') : null,
+      folded: false,
+    });
 
-const BUILDERS: Readonly<Record<string, (metadata: Metadata) => Network>> = {
-  asid: (metadata) =>
+const BUILDERS: Readonly<Record<string, (file: GoldenFile) => Network>> = {
+  asid: ({ metadata, number }) =>
     asid({
-      scale: Number(metadata.scale),
-      features: Number(metadata.num_feat),
-      blocks: Number(metadata.blocks),
+      scale: number('scale'),
+      features: number('num_feat'),
+      blocks: number('blocks'),
       // If the golden input is already in the range -1..1, the network must not convert its input
       // from 0..1 to that range.
       centred: metadata.input_range !== '-1..1',
     }),
-  dat: (metadata) =>
+  dat: ({ metadata, number }) =>
     dat({
-      scale: Number(metadata.scale),
-      features: Number(metadata.embed_dim),
+      scale: number('scale'),
+      features: number('embed_dim'),
       depths: JSON.parse(metadata.depth),
       heads: JSON.parse(metadata.num_heads)[0],
       split: JSON.parse(metadata.split_size),
-      ratio: Number(metadata.expansion_factor),
+      ratio: number('expansion_factor'),
       threeConvs: metadata.resi_connection === '3conv',
       upsampler: metadata.upsampler as Upsampler,
       upsamplerFeatures: Number(metadata.num_feat ?? 64),
     }),
-  omnisr: ({ scale, num_feat: features, groups, blocks, window_size: window, heads, pe }) =>
+  omnisr: ({ metadata, number }) =>
     omnisr({
-      scale: Number(scale),
-      features: Number(features),
-      groups: Number(groups),
-      blocks: Number(blocks),
-      window: Number(window),
-      heads: Number(heads),
-      positions: pe === 'true',
+      scale: number('scale'),
+      features: number('num_feat'),
+      groups: number('groups'),
+      blocks: number('blocks'),
+      window: number('window_size'),
+      heads: number('heads'),
+      positions: metadata.pe === 'true',
     }),
-  swinir: (metadata) => swinir(swinOf(metadata)),
-  srformer: (metadata) => srformer(swinOf(metadata)),
-  rcan: (metadata) =>
+  swinir: (file) => swinir(swinOf(file)),
+  srformer: (file) => srformer(swinOf(file)),
+  rcan: ({ metadata, number }) =>
     rcan({
-      scale: Number(metadata.scale),
-      unshuffle: Number(metadata.unshuffle),
-      features: Number(metadata.num_feat),
-      groups: Number(metadata.groups),
-      blocks: Number(metadata.blocks),
-      reduction: Number(metadata.reduction),
-      residualScale: Number(metadata.res_scale),
-      imageRange: Number(metadata.internal_range),
+      scale: number('scale'),
+      unshuffle: number('unshuffle'),
+      features: number('num_feat'),
+      groups: number('groups'),
+      blocks: number('blocks'),
+      reduction: number('reduction'),
+      residualScale: number('res_scale'),
+      imageRange: number('internal_range'),
       mean: metadata.norm === 'true' ? DIV2K_MEAN : null,
     }),
-  realcugan: ({ scale, pro }) => realcugan({ scale: Number(scale), pro: pro === 'true' }),
-  mosr: (metadata) => {
-    const features = Number(metadata.dim);
+  realcugan: ({ metadata, number }) =>
+    realcugan({ scale: number('scale'), pro: metadata.pro === 'true' }),
+  mosr: ({ metadata, number }) => {
+    const features = number('dim');
     return mosr({
-      scale: Number(metadata.scale),
+      scale: number('scale'),
       features,
-      blocks: Number(metadata.blocks),
-      kernel: Number(metadata.kernel_size) as NonNullable<MosrConfig['kernel']>,
-      hidden: features * Number(metadata.expansion_ratio),
-      local: features * Number(metadata.conv_ratio),
+      blocks: number('blocks'),
+      kernel: number('kernel_size') as NonNullable<MosrConfig['kernel']>,
+      hidden: features * number('expansion_ratio'),
+      local: features * number('conv_ratio'),
       upsampler: metadata.upsampler as NonNullable<MosrConfig['upsampler']>,
       folded: false,
     });
@@ -110,19 +113,18 @@ const BUILDERS: Readonly<Record<string, (metadata: Metadata) => Network>> = {
   plksr: plksrOf('none'),
 };
 
-function swinOf(metadata: Metadata): SwinConfig {
-  const { scale, embed_dim: features, window_size: window, in_chans: channels = '3' } = metadata;
+function swinOf({ metadata, number }: GoldenFile): SwinConfig {
   return {
-    scale: Number(scale),
-    features: Number(features),
-    window: Number(window),
-    channels: Number(channels),
+    scale: number('scale'),
+    features: number('embed_dim'),
+    window: number('window_size'),
+    channels: Number(metadata.in_chans ?? 3),
     depths: JSON.parse(metadata.depths),
     heads: JSON.parse(metadata.num_heads),
-    ratio: Number(metadata.mlp_ratio),
+    ratio: number('mlp_ratio'),
     threeConvs: metadata.resi_connection === '3conv',
     upsampler: metadata.upsampler as Upsampler,
-    upsamplerFeatures: Number(metadata.num_feat),
+    upsamplerFeatures: number('num_feat'),
     imageRange: Number(metadata.img_range ?? 1),
   };
 }
@@ -155,27 +157,16 @@ const ownName = (tensor: string): string =>
  * Returns the golden cases in a file, or null if the file has no input or its network is not in
  * `BUILDERS`.
  */
-export async function transformerCases(
-  path: string,
-  name: string,
-  tensors: TensorMap,
-  metadata: Metadata,
-  inside: TensorMap,
-): Promise<GoldenCase[] | null> {
+export async function transformerCases(file: GoldenFile): Promise<GoldenCase[] | null> {
+  const { name, tensors, metadata, number } = file;
   const build = BUILDERS[metadata.model ?? ''];
   const input = tensors.get('input');
   if (!build || !input) return null;
-  const network = build(metadata);
+  const network = build(file);
   const names = new Set(network.graph.nodes.map((node) => node.name));
-  const expected = new Map<string, Tensor>(
-    [...tensors]
-      .filter(
-        ([tensor]) =>
-          tensor !== 'input' &&
-          !tensor.startsWith('weights.') &&
-          !NOT_COMPARED.test(tensor) &&
-          !(BEFORE_END.test(tensor) && !names.has(tensor)),
-      )
+  const expected = new Map(
+    [...expectedOf(tensors, NOT_COMPARED)]
+      .filter(([tensor]) => names.has(tensor) || !BEFORE_END.test(tensor))
       .map(([tensor, value]) => [ownName(tensor), value]),
   );
   // The authors' code stores a vector as a map with a single pixel.
@@ -185,38 +176,26 @@ export async function transformerCases(
       expected.set(name, { ...tensor, shape: tensor.shape.slice(0, 2) });
     }
   }
-  const stored = await weightsOf(path, metadata, inside, network);
+  const stored = await weightsOf(file, network);
   const weights = network.architecture === 'mosr' ? meanOfGroups(stored) : stored;
   const starts = network.architecture === 'realcugan' ? cuganStarts(network) : undefined;
   if (metadata.tile === undefined) return [{ name, network, weights, input, expected, starts }];
-  const tiles = { side: Number(metadata.tile), overlap: Number(metadata.overlap) };
+  const tiles = { side: number('tile'), overlap: number('overlap') };
   return [{ name, network, weights, input, expected, tiles }];
 }
 
-async function weightsOf(
-  path: string,
-  metadata: Metadata,
-  inside: TensorMap,
-  network: Network,
-): Promise<TensorMap> {
-  const { weights_in: other, seed, gains = '[]', model, split_size: split } = metadata;
+async function weightsOf(file: GoldenFile, network: Network): Promise<TensorMap> {
+  const { path, metadata, number, inside } = file;
+  const { weights_in: other, gains = '[]', model } = metadata;
+  const { weights } = network.graph;
+  const computed = (stored: readonly WeightSpec[]) =>
+    recipe2(stored, number('seed'), JSON.parse(gains));
   if (model === 'dat') {
-    const { graph } = network;
-    const weights = datCheckpoint(graph.weights, Number(metadata.embed_dim));
-    const stored = { ...network, graph: { ...graph, weights } };
-    const own = inside.size > 0 ? inside : recipe2(stored, Number(seed), JSON.parse(gains));
-    return foldDat(own, JSON.parse(split));
+    const own = inside.size > 0 ? inside : computed(datCheckpoint(weights, number('embed_dim')));
+    return foldDat(own, JSON.parse(metadata.split_size));
   }
-  if (model === 'realcugan') {
-    const graph = { ...network.graph, weights: cuganCheckpoint(network) };
-    return arrangeCugan(recipe2({ ...network, graph }, Number(seed), JSON.parse(gains)));
-  }
+  if (model === 'realcugan') return arrangeCugan(computed(cuganCheckpoint(network)));
   if (inside.size > 0) return inside;
-  if (other === undefined) return recipe2(network, Number(seed), JSON.parse(gains));
-  const { tensors } = await readSafetensorsFile(path, other);
-  return new Map(
-    [...tensors]
-      .filter(([tensor]) => tensor.startsWith('weights.'))
-      .map(([tensor, value]) => [tensor.slice('weights.'.length), value]),
-  );
+  if (other === undefined) return computed(weights);
+  return (await readGoldenFile(join(dirname(path), other))).inside;
 }

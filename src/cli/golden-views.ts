@@ -3,14 +3,14 @@
  * files in the shared golden folders explain the names of the parts.
  */
 import type { TracedTensor } from '../engine/types.ts';
+import type { Rect } from '../geometry.ts';
+import { elementCount } from '../weights/tensor.ts';
 
 /** Specifies a part of the tensor that the graph node `node` computes. */
 interface View {
   readonly node: string;
   readonly of: (tensor: TracedTensor, shape: readonly number[]) => TracedTensor;
 }
-
-const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 /** Returns the part that a golden tensor's name describes, or null if it names a whole tensor. */
 export function viewOf(name: string): View | null {
@@ -21,8 +21,9 @@ export function viewOf(name: string): View | null {
   if (kind === 'crop') return { node, of: crop };
   if (kind === 'group0') return { node, of: (tensor, shape) => part(tensor, shape, 0) };
   if (kind === 'last_group') {
-    const last = (tensor: TracedTensor) => tensor.data.length;
-    return { node, of: (tensor, shape) => part(tensor, shape, last(tensor) - product(shape)) };
+    const of = (tensor: TracedTensor, shape: readonly number[]) =>
+      part(tensor, shape, tensor.data.length - elementCount(shape));
+    return { node, of };
   }
   const channels = Number(first);
   return { node, of: ({ shape, data }) => part({ shape, data }, [channels, ...shape.slice(1)], 0) };
@@ -41,14 +42,14 @@ function scoresOf(name: string): View | null {
     node,
     of: ({ shape: [groups], data }, shape) => {
       const group = last ? (data.length / groups) * (groups - 1) : 0;
-      return part({ shape: [], data }, shape, group + Number(head) * product(shape));
+      return part({ shape: [], data }, shape, group + Number(head) * elementCount(shape));
     },
   };
 }
 
 const part = ({ data }: TracedTensor, shape: readonly number[], from: number): TracedTensor => ({
   shape: [...shape],
-  data: data.slice(from, from + product(shape)),
+  data: data.slice(from, from + elementCount(shape)),
 });
 
 function mean({ shape: [channels, height, width], data }: TracedTensor): TracedTensor {
@@ -67,15 +68,19 @@ function mean({ shape: [channels, height, width], data }: TracedTensor): TracedT
  * Cuts a square out of a map. A square with a side of 12 pixels begins at row and column 26, and
  * all other squares begin at 6. The square is moved inwards if it would not fit into the map.
  */
-function crop({ shape: [channels, H, W], data }: TracedTensor, [, side]: readonly number[]) {
+function crop(map: TracedTensor, [, side]: readonly number[]): TracedTensor {
+  const [, height, width] = map.shape;
   const from = (whole: number) => Math.min(side === 12 ? 26 : 6, whole - side);
-  const [top, left] = [from(H), from(W)];
-  const values = new Float32Array(channels * side * side);
-  for (let c = 0; c < channels; c++) {
-    for (let y = 0; y < side; y++) {
-      const at = (c * H + top + y) * W + left;
-      values.set(data.subarray(at, at + side), (c * side + y) * side);
-    }
+  return cut(map, { x: from(width), y: from(height), width: side, height: side });
+}
+
+/** Cuts a rectangle out of a map. */
+export function cut(map: TracedTensor, { x, y, width, height }: Rect): TracedTensor {
+  const [channels, rows, columns] = map.shape;
+  const data = new Float32Array(channels * height * width);
+  for (let row = 0; row < channels * height; row++) {
+    const from = (Math.floor(row / height) * rows + y + (row % height)) * columns + x;
+    data.set(map.data.subarray(from, from + width), row * width);
   }
-  return { shape: [channels, side, side], data: values };
+  return { shape: [channels, height, width], data };
 }

@@ -79,7 +79,7 @@ export async function inspectCommand(args: string[]): Promise<number> {
   const [path, ...rest] = positionals;
   if (path === undefined || rest.length > 0) throw new UsageError('Name one weight file.');
   const options = {
-    scale: values.scale === undefined ? undefined : positiveInteger('--scale', values.scale),
+    scale: positiveInteger('--scale', values.scale),
     wish: networkOf(values),
   };
   if (values.keys) {

@@ -5,11 +5,11 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultModel, MODEL_FILES } from '../catalog/files.ts';
-import type { Rgba8Image } from '../image/image.ts';
 import { resample } from '../image/resample.ts';
 import type { Measurer } from '../node/backend.ts';
-import { loadSharp, readImage } from '../node/images.ts';
+import { readImage } from '../node/images.ts';
 import { chooseModel, PACKAGE_ROOT } from '../node/model.ts';
+import { writeRow } from './pictures.ts';
 
 /** The folder that contains crops of freely licensed photos. Its README lists their sources. */
 export const PHOTOS = join(PACKAGE_ROOT, 'docs/quality/photos');
@@ -76,7 +76,8 @@ export async function drawLargeCrops(measurer: Measurer, folder: string): Promis
   }
   await mkdir(folder, { recursive: true });
   for (const [i, { name }] of SCENES.entries()) {
-    await writeColumns(join(folder, `${name}-large.webp`), rows[i]);
+    const path = join(folder, `${name}-large.webp`);
+    await writeRow(path, rows[i], { zoom: 1, alpha: 1, quality: 90 });
   }
   const names = ['plain enlargement (bicubic)', ...ids].join(' · ');
   return [
@@ -85,30 +86,10 @@ export async function drawLargeCrops(measurer: Measurer, folder: string): Promis
     `[docs/quality/photos](docs/quality/photos/README.md). From left to right: ${names}.`,
     'The remarks state what one person saw at 100 % on 30 November 2026.',
     ...SCENES.flatMap(({ name, title, seen }) => [
-      ...['', `### ${title}`, '', ...(seen ? [seen, ''] : [])],
+      ...['', `### ${title}`, '', seen, ''],
       `![${title}: ${names}](docs/quality/${name}-large.webp)`,
     ]),
   ];
 }
 
 export const TITLE = '## Four times, as photos come';
-
-/** Writes images side by side, without scaling them. */
-async function writeColumns(path: string, columns: readonly Rgba8Image[]): Promise<void> {
-  const sharp = await loadSharp();
-  const gap = 8;
-  const [{ width, height }] = columns;
-  const tiles = columns.map(async ({ data }, i) => ({
-    input: await sharp(data, { raw: { width, height, channels: 4 } })
-      .png()
-      .toBuffer(),
-    left: i * (width + gap),
-    top: 0,
-  }));
-  const background = { r: 255, g: 255, b: 255, alpha: 1 };
-  const across = columns.length * (width + gap) - gap;
-  await sharp({ create: { width: across, height, channels: 4, background } })
-    .composite(await Promise.all(tiles))
-    .webp({ quality: 90 })
-    .toFile(path);
-}

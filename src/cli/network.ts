@@ -1,7 +1,7 @@
 import type { Gate, OffsetLayout } from '../graph/nonlocalOp.ts';
 import type { CompactActivation } from '../networks/match.ts';
 import type { NetworkWish } from '../node/model.ts';
-import { choice, positiveInteger, positiveNumber } from './command.ts';
+import { choice, positiveInteger, positiveNumber, type ValuesOf } from './command.ts';
 
 /** The `parseArgs` options that `networkOf` reads. */
 export const NETWORK_OPTIONS = {
@@ -27,33 +27,19 @@ const ACTIVATIONS: readonly CompactActivation[] = ['leakyrelu', 'relu'];
 const OFFSETS: readonly OffsetLayout[] = ['paired', 'released'];
 const GATES: readonly Gate[] = ['exclude', 'zero', 'soft', 'columns'];
 
-type Values = {
-  readonly [name in keyof typeof NETWORK_OPTIONS]?:
-    | ((typeof NETWORK_OPTIONS)[name]['type'] extends 'boolean' ? boolean : string)
-    | undefined;
-};
-
 /**
  * Parses the options that describe a weight file's network.
  * @throws UsageError for invalid values.
  */
-export function networkOf(values: Values): NetworkWish {
-  const given = <T>(name: keyof Values, read: (option: string, value: string) => T) => {
-    const value = values[name];
-    return value === undefined ? undefined : read(`--${name}`, String(value));
-  };
-  const oneOf =
-    <T extends string>(choices: readonly T[]) =>
-    (option: string, value: string) =>
-      choice(option, value, choices);
+export function networkOf(values: ValuesOf<typeof NETWORK_OPTIONS>): NetworkWish {
   return {
-    inputRange: given('input-range', positiveNumber),
-    activation: given('activation', oneOf(ACTIVATIONS)),
-    residualScale: given('residual-scale', positiveNumber),
-    imageRange: given('image-range', positiveNumber),
-    window: given('window', positiveInteger),
-    offsets: given('offsets', oneOf(OFFSETS)),
-    gate: given('gate', oneOf(GATES)),
+    inputRange: positiveNumber('--input-range', values['input-range']),
+    activation: choice('--activation', values.activation, ACTIVATIONS),
+    residualScale: positiveNumber('--residual-scale', values['residual-scale']),
+    imageRange: positiveNumber('--image-range', values['image-range']),
+    window: positiveInteger('--window', values.window),
+    offsets: choice('--offsets', values.offsets, OFFSETS),
+    gate: choice('--gate', values.gate, GATES),
     depthwise: values.depthwise,
   };
 }

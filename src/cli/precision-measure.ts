@@ -3,6 +3,7 @@ import { trace } from '../engine/oracle/traceNetwork.ts';
 import { CrispenError } from '../errors.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import type { ChosenModel } from '../node/model.ts';
+import { cut } from './pictures.ts';
 
 /**
  * f16 is used only if at least this fraction of the 8-bit output values is within one step of the
@@ -95,15 +96,10 @@ function planar({ width, height, data }: Rgba8Image, range: number) {
 }
 
 /** Crops an image to its centre, with sides of at most `size` pixels. */
-export function middle({ width, height, data }: Rgba8Image, size: number): Rgba8Image {
-  const [w, h] = [Math.min(width, size), Math.min(height, size)];
-  const [left, top] = [(width - w) >> 1, (height - h) >> 1];
-  const cut = new Uint8ClampedArray(w * h * 4);
-  for (let y = 0; y < h; y++) {
-    const from = ((top + y) * width + left) * 4;
-    cut.set(data.subarray(from, from + w * 4), y * w * 4);
-  }
-  return { width: w, height: h, data: cut };
+export function middle(image: Rgba8Image, size: number): Rgba8Image {
+  const [width, height] = [Math.min(image.width, size), Math.min(image.height, size)];
+  const [x, y] = [(image.width - width) >> 1, (image.height - height) >> 1];
+  return cut(image, { x, y, width, height });
 }
 
 /**

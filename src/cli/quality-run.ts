@@ -13,7 +13,7 @@ import { DEVICES, type Measurer, openBackend, type TilingChoice } from '../node/
 import { readImage } from '../node/images.ts';
 import { type ChosenModel, chooseModel } from '../node/model.ts';
 import { fromFloat32 } from '../weights/convert.ts';
-import type { Tensor } from '../weights/tensor.ts';
+import { elementCount, type Tensor } from '../weights/tensor.ts';
 import { choice, positiveInteger, positiveNumber, UsageError } from './command.ts';
 import { cropTo, findPairs, type ImagePair } from './dataset.ts';
 import { type Degradation, degrade } from './degrade.ts';
@@ -103,27 +103,21 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
   });
   if (values.dataset === undefined) throw new UsageError('--dataset is missing.');
   const device = choice('--device', values.device, MEASURERS);
-  const wantedScale =
-    values.scale === undefined ? undefined : positiveInteger('--scale', values.scale);
-  const limit =
-    values.images === undefined ? undefined : positiveInteger('--images', values.images);
+  const scale = positiveInteger('--scale', values.scale);
+  const limit = positiveInteger('--images', values.images);
   const chosen = await chooseModel({
     model: values.model,
     weights: values.weights,
-    scale: wantedScale,
-    wish: {
-      inputRange:
-        values['input-range'] === undefined
-          ? undefined
-          : positiveNumber('--input-range', values['input-range']),
-    },
+    scale,
+    wish: { inputRange: positiveNumber('--input-range', values['input-range']) },
   });
   const model = values.without === undefined ? chosen : withoutWeights(chosen, values.without);
   const worse = {
-    jpeg: values.jpeg === undefined ? undefined : positiveInteger('--jpeg', values.jpeg),
-    noise: values.noise === undefined ? undefined : positiveInteger('--noise', values.noise),
+    jpeg: positiveInteger('--jpeg', values.jpeg),
+    noise: positiveInteger('--noise', values.noise),
   };
-  const print = values.json ? printJson : printRow;
+  const print = (line: QualityLine): void =>
+    values.json ? console.log(JSON.stringify(line)) : printRow(line);
   if (!values.json) console.log(heading(model.network.scale));
   const tiling = tilingOf(values, device);
   if (
@@ -134,16 +128,9 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
   }
   const backend = await openMeasurer(device, tiling);
   try {
-    const measuring = {
-      model,
-      dataset: values.dataset,
-      limit,
-      worse,
-      tiling,
-      seams: values.seams,
-      resume: values.resume,
-    };
-    print(await measureModel(backend, { ...measuring, signal, onLine: print }));
+    const { dataset, seams, resume } = values;
+    const measuring = { model, dataset, limit, worse, tiling, seams, resume, signal };
+    print(await measureModel(backend, { ...measuring, onLine: print }));
   } finally {
     backend.close();
   }
@@ -167,8 +154,7 @@ function withoutWeights(model: ChosenModel, names: string): ChosenModel {
     throw new UsageError(`--without ${names} matches no weight, such as ${example}.`);
   }
   const zeros = off.map(([name, { shape }]): [string, Tensor] => {
-    const size = shape.reduce((a, b) => a * b, 1);
-    return [name, fromFloat32(new Float32Array(size), shape, 'f32')];
+    return [name, fromFloat32(new Float32Array(elementCount(shape)), shape, 'f32')];
   });
   return {
     ...model,
@@ -207,7 +193,7 @@ export interface Measuring {
   readonly dataset: string;
   /** The number of images to measure, starting with the first. */
   readonly limit?: number | undefined;
-  readonly worse?: Degradation | undefined;
+  readonly worse: Degradation;
   /** The tiling options that the backend was opened with. */
   readonly tiling?: TilingChoice | undefined;
   /** Whether to compare the tiled result with a result that is computed without tiles. */
@@ -215,50 +201,45 @@ export interface Measuring {
   /** A file of earlier results. New results are appended to it. */
   readonly resume?: string | undefined;
   readonly signal?: AbortSignal | undefined;
-  readonly onLine?: (line: QualityLine) => void;
+  readonly onLine: (line: QualityLine) => void;
 }
 
 /** Measures a model on a data set. @returns the means over all images. */
 export async function measureModel(
   backend: Measurer,
-  {
-    model,
-    dataset,
-    limit,
-    worse = {},
-    tiling = {},
-    seams = false,
-    resume,
-    signal,
-    onLine,
-  }: Measuring,
+  { model, dataset, limit, worse, tiling = {}, seams = false, resume, signal, onLine }: Measuring,
 ): Promise<QualityLine> {
-  const { scale, architecture } = model.network;
+  const { name, network, weights } = model;
+  const { scale } = network;
   const results = new ResultFile(resume, {
     dataset: basename(resolve(dataset)),
     scale,
-    network: architecture,
-    range: model.network.inputRange,
+    network: network.architecture,
+    range: network.inputRange,
     weights: model.sha256,
     device: backend.device,
-    ...worse,
-    ...tiling,
-    ...(seams && { seams }),
+    jpeg: worse.jpeg,
+    noise: worse.noise,
+    tileSize: tiling.tileSize,
+    memoryBudget: tiling.memoryBudget,
+    edge: tiling.edge,
+    statistics: tiling.statistics,
+    seams: seams || undefined,
   });
+  const cut = seams ? tiling.tileSize : undefined;
   const lines: QualityLine[] = [];
   let upscale: Upscale | undefined;
   for (const pair of findPairs(dataset, scale).slice(0, limit)) {
-    let line = results.find(pair.name, model.name);
-    if (!line) {
-      upscale ??= await backend.load(model.network, model.weights);
-      const cut = seams ? tiling.tileSize : undefined;
-      const { network } = model;
-      const measures = await measure(pair, { network, worse, upscale, cut, signal });
-      line = { image: pair.name, scale, model: model.name, ...measures };
-      results.append(line);
+    let measures = results.find(pair.name);
+    const isNew = measures === undefined;
+    if (!measures) {
+      upscale ??= await backend.load(network, weights);
+      measures = await measure(pair, { network, worse, upscale, cut, signal });
     }
+    const line = { image: pair.name, scale, model: name, ...measures };
+    if (isNew) results.append(line);
     lines.push(line);
-    onLine?.(line);
+    onLine(line);
   }
   return mean(lines);
 }
@@ -274,16 +255,14 @@ async function measure(
     upscale,
     cut,
     signal,
-  }: {
+  }: Pick<Measuring, 'worse' | 'signal'> & {
     readonly network: Network;
-    readonly worse: Degradation;
     readonly upscale: Upscale;
     /**
      * The side of the tiles. If it is set, the tiled result is compared with a result that is
      * computed without tiles.
      */
     readonly cut: number | undefined;
-    readonly signal: AbortSignal | undefined;
   },
 ): Promise<Measures> {
   const { scale } = network;
@@ -299,16 +278,12 @@ async function measure(
   };
   if (cut === undefined || !report) return measures;
   const borders = tileBorders(lr, network, cut, report.tiles);
-  const { image: whole } = await upscale(lr, {
-    tileSize: undefined,
-    statistics: 'exact',
-    signal,
-  });
-  const [tiled, smooth] = [sr, whole].map((image) => seamSteps(image, borders, scale));
+  const { image: whole } = await upscale(lr, { tileSize: undefined, statistics: 'exact', signal });
+  const smooth = seamSteps(whole, borders, scale);
   return {
     ...measures,
     wholePsnr: compareLuma(whole, hr, scale).psnr,
-    ...tiled,
+    ...seamSteps(sr, borders, scale),
     wholeBorder: smooth.border,
     wholeInterior: smooth.interior,
   };
@@ -335,52 +310,33 @@ function tileBorders(lr: Rgba8Image, network: Network, side: number, made: numbe
 }
 
 /** Returns the mean of each measure over all images. */
-export function mean(lines: readonly QualityLine[]): QualityLine {
+function mean(lines: readonly QualityLine[]): QualityLine {
   const [first] = lines;
   if (!first) throw new CrispenError('INVALID_INPUT', 'There are no results to average.');
-  const average = (metric: keyof Measures): number =>
-    lines.reduce((sum, line) => sum + (line[metric] as number), 0) / lines.length;
-  const seams = SEAM_METRICS.filter((metric) => first[metric] !== undefined);
-  return {
-    image: 'mean',
-    scale: first.scale,
-    model: first.model,
-    psnr: average('psnr'),
-    ssim: average('ssim'),
-    bicubicPsnr: average('bicubicPsnr'),
-    bicubicSsim: average('bicubicSsim'),
-    ...Object.fromEntries(seams.map((metric) => [metric, average(metric)])),
-  };
+  const { scale, model } = first;
+  const metrics = [...METRICS, ...SEAM_METRICS].filter((metric) => first[metric] !== undefined);
+  const means = metrics.map((metric) => [
+    metric,
+    lines.reduce((sum, line) => sum + (line[metric] as number), 0) / lines.length,
+  ]);
+  return { image: 'mean', scale, model, ...(Object.fromEntries(means) as Measures) };
 }
 
 /** Identifies a run. A result from the result file is reused only if all these values match. */
-interface RunKey extends Degradation, TilingChoice {
-  readonly dataset: string;
-  readonly scale: number;
-  readonly network: string;
-  /** The range of the network's input, which `--input-range` can set. */
-  readonly range: number;
-  /** The SHA-256 of the weight file, followed by the pattern of `--without`, if given. */
-  readonly weights: string;
-  readonly device: string;
-  readonly seams?: boolean;
-}
-
-const RUN_KEYS: Readonly<Record<keyof RunKey, true>> = {
-  dataset: true,
-  scale: true,
-  network: true,
-  range: true,
-  weights: true,
-  device: true,
-  jpeg: true,
-  noise: true,
-  tileSize: true,
-  memoryBudget: true,
-  edge: true,
-  statistics: true,
-  seams: true,
-};
+type RunKey = Readonly<
+  Record<
+    | keyof Degradation
+    | keyof TilingChoice
+    | 'dataset'
+    | 'scale'
+    | 'network'
+    | 'range'
+    | 'weights'
+    | 'device'
+    | 'seams',
+    string | number | boolean | undefined
+  >
+>;
 
 /** A file with one JSON line per result, so that a run that takes hours can be resumed. */
 class ResultFile {
@@ -392,21 +348,17 @@ class ResultFile {
     this.#path = path;
     this.#key = key;
     if (path === undefined || !existsSync(path)) return;
+    const metrics = [...METRICS, ...(key.seams ? SEAM_METRICS : [])];
     for (const text of readFileSync(path, 'utf8').split('\n')) {
       const line = parseLine(text);
-      const same = (name: string) => line?.[name] === key[name as keyof RunKey];
-      if (line && Object.keys(RUN_KEYS).every(same)) {
-        this.#measures.set(String(line.image), line as unknown as Measures);
-      }
+      if (!line || !Object.entries(key).every(([name, value]) => line[name] === value)) continue;
+      const found = Object.fromEntries(metrics.map((metric) => [metric, line[metric]]));
+      this.#measures.set(String(line.image), found as unknown as Measures);
     }
   }
 
-  find(image: string, model: string): QualityLine | undefined {
-    const measures = this.#measures.get(image);
-    if (!measures) return undefined;
-    const known = [...METRICS, ...(this.#key.seams ? SEAM_METRICS : [])];
-    const found = Object.fromEntries(known.map((metric) => [metric, measures[metric]]));
-    return { image, scale: this.#key.scale, model, ...(found as Measures) };
+  find(image: string): Measures | undefined {
+    return this.#measures.get(image);
   }
 
   append(line: QualityLine): void {
@@ -428,10 +380,6 @@ function parseLine(text: string): Record<string, unknown> | null {
   } catch {
     return null;
   }
-}
-
-function printJson(line: QualityLine): void {
-  console.log(JSON.stringify(line));
 }
 
 /**

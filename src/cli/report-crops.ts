@@ -4,21 +4,22 @@ import type { ModelEntry } from '../catalog/manifest.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import { resample } from '../image/resample.ts';
 import type { Measurer } from '../node/backend.ts';
-import { loadSharp, readImage } from '../node/images.ts';
+import { readImage } from '../node/images.ts';
 import { chooseModel } from '../node/model.ts';
 import { type Degradation, degrade } from './degrade.ts';
+import { cut, writeRow } from './pictures.ts';
 
-/** A square part of a sample photo. `left` and `top` are in pixels and are multiples of 4. */
+/** A square part of a sample photo. `x` and `y` are in pixels and are multiples of 4. */
 interface Crop {
   readonly photo: string;
-  readonly left: number;
-  readonly top: number;
+  readonly x: number;
+  readonly y: number;
 }
 
 const SIDE = 144;
-const EYE: Crop = { photo: 'chelsea.jpg', left: 104, top: 64 };
-const CUP: Crop = { photo: 'coffee.jpg', left: 216, top: 112 };
-const FACE: Crop = { photo: 'astronaut.jpg', left: 152, top: 40 };
+const EYE: Crop = { photo: 'chelsea.jpg', x: 104, y: 64 };
+const CUP: Crop = { photo: 'coffee.jpg', x: 216, y: 112 };
+const FACE: Crop = { photo: 'astronaut.jpg', x: 152, y: 40 };
 
 /**
  * A row of images: the input (enlarged by bicubic interpolation if `scale` is above 1), the models'
@@ -110,7 +111,7 @@ async function drawScene(
 ): Promise<Picture> {
   const { file, title, crop, scale, worse } = scene;
   const photo = await readImage(join(samples, crop.photo));
-  const hr = cut(photo, crop.left, crop.top, SIDE);
+  const hr = cut(photo, { x: crop.x, y: crop.y, width: SIDE, height: SIDE });
   const side = SIDE / scale;
   const lr = await degrade(scale === 1 ? hr : resample(hr, side, side, 'bicubic'), worse);
   const columns: [string, Rgba8Image][] = [
@@ -122,41 +123,7 @@ async function drawScene(
     columns.push([id, (await run(lr)).image]);
   }
   columns.push(['the photo', hr]);
-  await writeRow(
-    join(folder, file),
-    columns.map(([, image]) => image),
-  );
+  const images = columns.map(([, image]) => image);
+  await writeRow(join(folder, file), images, { zoom: 2, alpha: 0, quality: 92 });
   return { file, title, columns: columns.map(([name]) => name) };
-}
-
-function cut({ width, data }: Rgba8Image, left: number, top: number, side: number): Rgba8Image {
-  const part = new Uint8ClampedArray(side * side * 4);
-  for (let y = 0; y < side; y++) {
-    const start = ((top + y) * width + left) * 4;
-    part.set(data.subarray(start, start + side * 4), y * side * 4);
-  }
-  return { width: side, height: side, data: part };
-}
-
-/**
- * Writes a row of images to a file. Each image has `SIDE` x `SIDE` pixels and is enlarged by a
- * factor of two. The images are separated by gaps.
- */
-async function writeRow(path: string, images: readonly Rgba8Image[]): Promise<void> {
-  const sharp = await loadSharp();
-  const [shown, gap] = [SIDE * 2, 8];
-  const tiles = images.map(async ({ width, height, data }, i) => ({
-    input: await sharp(data, { raw: { width, height, channels: 4 } })
-      .resize(shown, shown, { kernel: 'nearest' })
-      .png()
-      .toBuffer(),
-    left: i * (shown + gap),
-    top: 0,
-  }));
-  const width = images.length * (shown + gap) - gap;
-  const background = { r: 255, g: 255, b: 255, alpha: 0 };
-  await sharp({ create: { width, height: shown, channels: 4, background } })
-    .composite(await Promise.all(tiles))
-    .webp({ quality: 92 })
-    .toFile(path);
 }

@@ -11,7 +11,13 @@ import { choice } from './command.ts';
 import type { Degradation } from './degrade.ts';
 import { sharedFolder } from './golden-cases.ts';
 import { drawLargeCrops } from './large-crops.ts';
-import { MEASURERS, measureModel, openMeasurer, type QualityLine } from './quality-run.ts';
+import {
+  MEASURERS,
+  type Measuring,
+  measureModel,
+  openMeasurer,
+  type QualityLine,
+} from './quality-run.ts';
 import { drawCrops } from './report-crops.ts';
 
 export const REPORT_USAGE = `
@@ -79,13 +85,13 @@ export async function reportCommand(args: string[], signal?: AbortSignal): Promi
   const sets = values.sets.split(',').map((name) => ({ name, path: setFolder(name) }));
   const measurer = await openMeasurer(device);
   try {
-    const report = new Report(measurer, values.resume, signal);
+    const report = new Report(measurer, { models, sets, resume: values.resume, signal });
     const text = [
-      ...(await report.head()),
-      ...(await report.clean(models, sets)),
-      ...(await report.worn(models, sets)),
-      ...(await report.restored(models, sets)),
-      ...(await report.crops(models, join(dirname(values.out), 'docs/quality'))),
+      ...report.head(),
+      ...(await report.clean()),
+      ...(await report.worn()),
+      ...(await report.restored()),
+      ...(await report.crops(join(dirname(values.out), 'docs/quality'))),
     ];
     await writeFile(values.out, `${text.join('\n')}\n`);
   } finally {
@@ -113,16 +119,28 @@ function setFolder(name: string): string {
 /** Produces the report's sections as lines of Markdown. */
 class Report {
   readonly #measurer: Measurer;
-  readonly #resume: string | undefined;
-  readonly #signal: AbortSignal | undefined;
+  readonly #models: readonly ModelEntry[];
+  readonly #sets: readonly DataSet[];
+  readonly #options: Pick<Measuring, 'resume' | 'signal'>;
 
-  constructor(measurer: Measurer, resume: string | undefined, signal: AbortSignal | undefined) {
+  constructor(
+    measurer: Measurer,
+    {
+      models,
+      sets,
+      ...options
+    }: Pick<Measuring, 'resume' | 'signal'> & {
+      readonly models: readonly ModelEntry[];
+      readonly sets: readonly DataSet[];
+    },
+  ) {
     this.#measurer = measurer;
-    this.#resume = resume;
-    this.#signal = signal;
+    this.#models = models;
+    this.#sets = sets;
+    this.#options = options;
   }
 
-  async head(): Promise<string[]> {
+  head(): string[] {
     const { adapter, device } = this.#measurer;
     const on = adapter ? `${adapter.vendor} ${adapter.architecture}`.trim() : device;
     const command = `npm run quality:report${device === 'gpu' ? '' : ` -- --device ${device}`}`;
@@ -139,26 +157,18 @@ class Report {
   }
 
   /** Measures every upscaling model on clean LR images. */
-  async clean(models: readonly ModelEntry[], sets: readonly DataSet[]): Promise<string[]> {
+  async clean(): Promise<string[]> {
     const lines = ['', '## Clean input'];
-    for (const set of sets) {
-      lines.push(
-        ...[
-          '',
-          `### ${set.name}`,
-          '',
-          '| model | PSNR / SSIM | bicubic | published | authors’ weights |',
-        ],
-        '|---|---|---|---|---|',
-      );
-      for (const entry of models.filter(({ scale }) => scale > 1)) {
-        const family = `${entry.network} ${entry.scale}`;
-        const ours = await this.#mean(await chooseModel({ model: entry.id }), set, {});
-        const authors = await this.#official(family, set);
+    for (const set of this.#sets) {
+      const columns = ['model', 'PSNR / SSIM', 'bicubic', 'published', 'authors’ weights'];
+      lines.push('', `### ${set.name}`, '', ...heading(columns));
+      for (const { id, network, scale } of this.#models.filter(({ scale }) => scale > 1)) {
+        const family = `${network} ${scale}`;
+        const ours = await this.#mean(await chooseModel({ model: id }), set, {});
+        const authors = await this.#official(family, scale, set);
         const published = PUBLISHED[family]?.[set.name] ?? 'not known';
-        lines.push(
-          `| ${entry.id} | ${pair(ours)} | ${bicubic(ours)} | ${published} | ${authors ? pair(authors) : 'not available'} |`,
-        );
+        const theirs = authors ? pair(authors) : 'not available';
+        lines.push(row([id, pair(ours), bicubic(ours), published, theirs]));
       }
     }
     return lines;
@@ -168,29 +178,24 @@ class Report {
    * Compares each photo model with the corresponding model for lossless images. The inputs are the
    * LR images, both lossless and saved as JPEG at several qualities.
    */
-  async worn(models: readonly ModelEntry[], sets: readonly DataSet[]): Promise<string[]> {
-    const photo = models.filter(({ id }) => id.includes('-photo-'));
+  async worn(): Promise<string[]> {
+    const photo = this.#models.filter(({ id }) => id.includes('-photo-'));
     const lines = [
-      '',
-      '## JPEG input',
-      '',
+      ...['', '## JPEG input', ''],
       'The LR images are saved as JPEG (4:2:0) before they are enlarged.',
     ];
-    for (const set of sets) {
-      lines.push(
-        ...['', `### ${set.name}`, '', '| model | quality | PSNR | clean model | gain | bicubic |'],
-        '|---|---|---|---|---|---|',
-      );
-      for (const entry of photo) {
-        const cleanId = entry.id.replace('-photo', '');
+    for (const set of this.#sets) {
+      const columns = ['model', 'quality', 'PSNR', 'clean model', 'gain', 'bicubic'];
+      lines.push('', `### ${set.name}`, '', ...heading(columns));
+      for (const { id } of photo) {
+        const cleanId = id.replace('-photo', '');
         for (const jpeg of [undefined, ...QUALITIES]) {
           const worse: Degradation = { jpeg };
-          const ours = await this.#mean(await chooseModel({ model: entry.id }), set, worse);
+          const ours = await this.#mean(await chooseModel({ model: id }), set, worse);
           const clean = await this.#mean(await chooseModel({ model: cleanId }), set, worse);
           const gain = (ours.psnr - clean.psnr).toFixed(2);
-          lines.push(
-            `| ${entry.id} | ${jpeg ?? 'none'} | ${ours.psnr.toFixed(3)} | ${clean.psnr.toFixed(3)} | ${gain} | ${ours.bicubicPsnr.toFixed(3)} |`,
-          );
+          const [own, other, plain] = [ours.psnr, clean.psnr, ours.bicubicPsnr].map(decibels);
+          lines.push(row([id, String(jpeg ?? 'none'), own, other, gain, plain]));
         }
       }
     }
@@ -198,28 +203,21 @@ class Report {
   }
 
   /** Compares restored images with their inputs. */
-  async restored(models: readonly ModelEntry[], sets: readonly DataSet[]): Promise<string[]> {
+  async restored(): Promise<string[]> {
     const lines = [
       ...['', '## Restoration', ''],
       'The input is the original image with added degradation, at scale 1. After the first set, only the level in the manifest is measured.',
-      '',
-      ...[
-        '| model | set | input | PSNR / SSIM | of the input | gain |',
-        '|---|---|---|---|---|---|',
-      ],
+      ...['', ...heading(['model', 'set', 'input', 'PSNR / SSIM', 'of the input', 'gain'])],
     ];
-    for (const entry of models.filter(({ task }) => task !== 'upscale')) {
-      const model = await chooseModel({ model: entry.id });
-      for (const set of sets) {
-        const { jpeg, noise } = entry.quality.input ?? {};
-        const levels = set === sets[0] ? WORSE[entry.task as Restoration] : [{ jpeg, noise }];
+    for (const { id, task, quality } of this.#models.filter(({ task }) => task !== 'upscale')) {
+      const model = await chooseModel({ model: id });
+      for (const set of this.#sets) {
+        const { jpeg, noise } = quality.input ?? {};
+        const levels = set === this.#sets[0] ? WORSE[task as Restoration] : [{ jpeg, noise }];
         for (const worse of levels ?? []) {
           const ours = await this.#mean(model, set, worse);
-          const how = worse.jpeg ? `JPEG ${worse.jpeg}` : `noise ${worse.noise}`;
           const gain = (ours.psnr - ours.bicubicPsnr).toFixed(2);
-          lines.push(
-            `| ${entry.id} | ${set.name} | ${how} | ${pair(ours)} | ${bicubic(ours)} | ${gain} |`,
-          );
+          lines.push(row([id, set.name, degradationText(worse), pair(ours), bicubic(ours), gain]));
         }
       }
     }
@@ -230,19 +228,17 @@ class Report {
    * Writes images that show the models' results side by side, and returns the report's sections
    * about them. The images show differences that PSNR and SSIM do not.
    */
-  async crops(models: readonly ModelEntry[], folder: string): Promise<string[]> {
+  async crops(folder: string): Promise<string[]> {
     const large = await drawLargeCrops(this.#measurer, folder);
     const samples = join(sharedFolder(), 'samples');
     if (!existsSync(samples)) {
       console.error(`There are no photos in ${samples}: the report has no crops.`);
       return large;
     }
-    const pictures = await drawCrops(this.#measurer, models, samples, folder);
+    const pictures = await drawCrops(this.#measurer, this.#models, samples, folder);
     const lines = [
       ...large,
-      '',
-      '## Crops',
-      '',
+      ...['', '## Crops', ''],
       'The sample photos, with each pixel shown twice as large.',
     ];
     for (const { file, title, columns } of pictures) {
@@ -259,24 +255,33 @@ class Report {
       model,
       dataset: set.path,
       worse,
-      resume: this.#resume,
-      signal: this.#signal,
+      ...this.#options,
       onLine: ({ image, psnr }) => {
-        const how = worse.jpeg ? ` JPEG ${worse.jpeg}` : worse.noise ? ` noise ${worse.noise}` : '';
-        console.error(`${model.name} ${set.name}${how} ${image}: ${psnr.toFixed(3)} dB`);
+        const how = worse.jpeg || worse.noise ? ` ${degradationText(worse)}` : '';
+        console.error(`${model.name} ${set.name}${how} ${image}: ${decibels(psnr)} dB`);
       },
     });
   }
 
-  async #official(family: string, set: DataSet): Promise<QualityLine | null> {
+  async #official(family: string, scale: number, set: DataSet): Promise<QualityLine | null> {
     const file = OFFICIAL[family];
     const path = file && join(sharedFolder(), 'weights/official', file);
     if (!path || !existsSync(path)) return null;
-    const scale = Number(family.split(' ')[1]);
     return this.#mean(await chooseModel({ weights: path, scale }), set, {});
   }
 }
 
-const pair = ({ psnr, ssim }: QualityLine): string => `${psnr.toFixed(3)} / ${ssim.toFixed(4)}`;
+/** Returns a row of a Markdown table. */
+const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+const heading = (columns: readonly string[]): string[] => [
+  row(columns),
+  `|${'---|'.repeat(columns.length)}`,
+];
+
+const degradationText = ({ jpeg, noise }: Degradation): string =>
+  jpeg ? `JPEG ${jpeg}` : `noise ${noise}`;
+const decibels = (psnr: number): string => psnr.toFixed(3);
+const pair = ({ psnr, ssim }: Pick<QualityLine, 'psnr' | 'ssim'>): string =>
+  `${decibels(psnr)} / ${ssim.toFixed(4)}`;
 const bicubic = ({ bicubicPsnr, bicubicSsim }: QualityLine): string =>
-  `${bicubicPsnr.toFixed(3)} / ${bicubicSsim.toFixed(4)}`;
+  pair({ psnr: bicubicPsnr, ssim: bicubicSsim });

@@ -7,11 +7,10 @@ import { DEVICES, type DeviceName, type TilingChoice } from '../node/backend.ts'
 import type { EnlargeSettings, EnlargeTask } from '../node/enlarger.ts';
 import { OUTPUT_FORMATS, type OutputFormat } from '../node/images.ts';
 import type { NetworkWish } from '../node/model.ts';
-import { MAX_THREADS } from '../node/threads.ts';
 import { whole } from '../options.ts';
 import { CALLS } from '../worker/page/options.ts';
 import type { TuneMode } from '../worker/protocol.ts';
-import { choice, parsed, UsageError } from './command.ts';
+import { choice, parsed, UsageError, type ValuesOf } from './command.ts';
 import { NETWORK_OPTIONS, networkOf } from './network.ts';
 import { TILING_OPTIONS, tilingOf } from './tiling.ts';
 
@@ -37,11 +36,7 @@ export const IMAGE_OPTIONS = {
   json: { type: 'boolean', default: false },
 } as const satisfies ParseArgsConfig['options'];
 
-type Values = {
-  readonly [name in keyof typeof IMAGE_OPTIONS]?:
-    | ((typeof IMAGE_OPTIONS)[name]['type'] extends 'boolean' ? boolean : string)
-    | undefined;
-};
+type Values = ValuesOf<typeof IMAGE_OPTIONS>;
 
 /** The validated options. */
 export interface ImageSettings {
@@ -75,32 +70,31 @@ const IMAGE_TASKS: readonly Task[] = TASKS.filter((task) => task !== 'demosaic')
  * @throws UsageError for invalid values, and for options that contradict each other.
  */
 export function settingsOf(values: Values): ImageSettings {
-  const device = choice('--device', values.device ?? 'auto', [...DEVICES, 'all'] as const);
-  const method = parsed('--method', values.method ?? 'network', CALLS.upscale.method);
-  const task = values.task === undefined ? undefined : choice('--task', values.task, IMAGE_TASKS);
+  const device = choice('--device', values.device, [...DEVICES, 'all'] as const);
+  const method = parsed('--method', values.method, CALLS.upscale.method);
+  const task = choice('--task', values.task, IMAGE_TASKS);
   if (method === 'lanczos' && task !== undefined && task !== 'upscale') {
     throw new UsageError(`--method lanczos cannot do the task "${task}".`);
   }
-  const { model, weights, format, quality, threads } = values;
+  const { model, weights } = values;
   const wish = networkOf(values);
   if (weights === undefined || model !== undefined) checkKnown(wish);
   return {
     device,
-    tune: choice('--tune', values.tune ?? 'quick', TUNE_MODES),
-    threads:
-      threads === undefined ? undefined : parsed('--threads', threads, whole(1, MAX_THREADS)),
+    tune: choice('--tune', values.tune, TUNE_MODES),
+    threads: parsed('--threads', values.threads, CALLS.createUpscaler.threads),
     tiling: tilingOf(values, device),
     models: {
       model,
       weights,
       wish,
-      precision: parsed('--precision', values.precision ?? 'auto', CALLS.createUpscaler.precision),
+      precision: parsed('--precision', values.precision, CALLS.createUpscaler.precision),
     },
     task: { size: sizeWishOf(values), task, method },
-    format: format === undefined ? undefined : choice('--format', format, OUTPUT_FORMATS),
-    quality: quality === undefined ? undefined : parsed('--quality', quality, whole(1, 100)),
-    keepsMetadata: values['keep-metadata'] ?? false,
-    json: values.json ?? false,
+    format: choice('--format', values.format, OUTPUT_FORMATS),
+    quality: parsed('--quality', values.quality, whole(1, 100)),
+    keepsMetadata: values['keep-metadata'],
+    json: values.json,
   };
 }
 
@@ -120,28 +114,25 @@ function checkKnown({ inputRange: _, ...wish }: NetworkWish): void {
  * Returns the requested size, or null if there is none.
  * @throws UsageError for invalid numbers and for more than one size.
  */
-function sizeWishOf(values: {
-  readonly scale?: string | undefined;
-  readonly width?: string | undefined;
-  readonly height?: string | undefined;
-  readonly fit?: string | undefined;
-}): SizeWish | null {
-  const { scale, width, height, fit } = values;
-  if ([scale, width, height, fit].filter((value) => value !== undefined).length > 1) {
+function sizeWishOf({ scale, width, height, fit }: Values): SizeWish | null {
+  const given = [scale, width, height, fit].filter((value) => value !== undefined);
+  if (given.length === 0) return null;
+  if (given.length > 1) {
     throw new UsageError('Give one of --scale, --width, --height and --fit.');
   }
   const rules = CALLS.upscale;
-  if (width !== undefined) return { width: parsed('--width', width, rules.width) };
-  if (height !== undefined) return { height: parsed('--height', height, rules.height) };
-  if (fit !== undefined) {
-    const [, w, h] = /^(\d+)x(\d+)$/i.exec(fit) ?? [];
-    if (!w || !h) throw new UsageError(`--fit takes a box such as 4096x4096, not "${fit}".`);
+  if (fit === undefined) {
     return {
-      fit: { width: parsed('--fit', w, rules.width), height: parsed('--fit', h, rules.height) },
+      scale: parsed('--scale', scale, rules.scale),
+      width: parsed('--width', width, rules.width),
+      height: parsed('--height', height, rules.height),
     };
   }
-  if (scale === undefined) return null;
-  return { scale: parsed('--scale', scale, rules.scale) };
+  const [, w, h] = /^(\d+)x(\d+)$/i.exec(fit) ?? [];
+  if (!w || !h) throw new UsageError(`--fit takes a box such as 4096x4096, not "${fit}".`);
+  return {
+    fit: { width: parsed('--fit', w, rules.width), height: parsed('--fit', h, rules.height) },
+  };
 }
 
 /** Returns an adapter's name for use in messages. */

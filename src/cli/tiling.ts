@@ -1,6 +1,6 @@
 import type { TilingChoice } from '../node/backend.ts';
 import { CALLS } from '../worker/page/options.ts';
-import { choice, parsed, positiveInteger, UsageError } from './command.ts';
+import { choice, parsed, positiveInteger, UsageError, type ValuesOf } from './command.ts';
 
 /** The `parseArgs` options that `tilingOf` reads. */
 export const TILING_OPTIONS = {
@@ -20,19 +20,15 @@ const STATISTICS = ['exact', 'estimated'] as const;
  * Parses the command-line options `--tile`, `--memory`, `--edge` and `--statistics`.
  * @throws UsageError for invalid values, and for an edge mode that the device does not support.
  */
-export function tilingOf(
-  values: { readonly [name in keyof typeof TILING_OPTIONS]?: string | undefined },
-  device: string,
-): TilingChoice {
+export function tilingOf(values: ValuesOf<typeof TILING_OPTIONS>, device: string): TilingChoice {
   const { tile, memory, edge, statistics } = values;
   if (edge !== undefined && edge !== 'zero' && (device === 'oracle' || device === 'torch')) {
     throw new UsageError('--edge needs the device gpu or cpu.');
   }
   return {
-    tileSize: tile === undefined ? undefined : parsed('--tile', tile, CALLS.upscale.tileSize),
+    tileSize: parsed('--tile', tile, CALLS.upscale.tileSize),
     memoryBudget: memory === undefined ? undefined : positiveInteger('--memory', memory) * 1e6,
-    edge: edge === undefined ? undefined : parsed('--edge', edge, CALLS.upscale.edge),
-    statistics:
-      statistics === undefined ? undefined : choice('--statistics', statistics, STATISTICS),
+    edge: parsed('--edge', edge, CALLS.upscale.edge),
+    statistics: choice('--statistics', statistics, STATISTICS),
   };
 }

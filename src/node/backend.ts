@@ -49,16 +49,13 @@ export type TilingChoice = Pick<
  * Upscales one image. The options override the tiling of the backend. The oracle does not use
  * tiles.
  */
-export type UpscaleFunction = (
+type UpscaleFunction = (
   image: Rgba8Image,
   options?: RunOptions & TilingChoice,
 ) => Promise<UpscaleResult>;
 
-/** The properties of a model that a pass needs. */
-export type PassModel = Pick<ChosenModel, 'name' | 'network' | 'weights' | 'f16'>;
-
 /** One run of a network. The size is that of the input image. */
-export interface EstimatedRun extends Size {
+interface EstimatedRun extends Size {
   readonly network: Network;
 }
 
@@ -76,8 +73,7 @@ export interface Measurer {
     weights: TensorMap,
   ): Promise<
     (
-      image: Rgba8Image,
-      options?: RunOptions & TilingChoice,
+      ...args: Parameters<UpscaleFunction>
     ) => Promise<Pick<UpscaleResult, 'image'> & Partial<UpscaleResult>>
   >;
   close(): void;
@@ -93,7 +89,10 @@ export interface Backend extends Measurer {
    * in f32.
    * @param precision the precision on a GPU; default `auto`
    */
-  pass(model: PassModel, precision?: Precision): Pass;
+  pass(
+    model: Pick<ChosenModel, 'name' | 'network' | 'weights' | 'f16'>,
+    precision?: Precision,
+  ): Pass;
   load(network: Network, weights: TensorMap): Promise<UpscaleFunction>;
   /**
    * Runs the network once and returns the tensors that are named in `taps`. The values in `input`
@@ -123,7 +122,6 @@ export interface Backend extends Measurer {
    * this after an image has been upscaled, so that the benchmark does not delay the result.
    */
   tune(signal?: AbortSignal): Promise<void>;
-  close(): void;
 }
 
 /**
@@ -159,9 +157,9 @@ export async function openBackend(
  */
 export async function openBackends(
   device: DeviceName | 'auto' | 'all',
-  tiling: TilingChoice = {},
-  threads?: number,
-  mode: TuneMode = 'off',
+  tiling: TilingChoice,
+  threads: number | undefined,
+  mode: TuneMode,
 ): Promise<readonly Backend[]> {
   if (device !== 'all') return [await openBackend(device, tiling, threads, mode)];
   const gpus = await openRealGpus();

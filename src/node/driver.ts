@@ -32,15 +32,12 @@ export async function openRealGpu(): Promise<GPU | null> {
   const choices = driverChoices(false);
   if (choices.length === 0) return null;
   const { VK_DRIVER_FILES } = process.env;
-  try {
-    const found = await firstGpu(await loadDawn(), choices);
-    const adapter = found && (await adapterOf(found));
-    if (found && adapter && !reportAdapter(adapter).isFallbackAdapter) {
-      opened ??= found;
-      return opened;
-    }
-  } catch (error) {
-    if (!(error instanceof CrispenError && error.code === 'NO_WEBGPU')) throw error;
+  const dawn = await loadDawn().catch(nullIfMissing);
+  const found = dawn && (await firstGpu(dawn, choices));
+  const adapter = found && (await adapterOf(found));
+  if (found && adapter && !reportAdapter(adapter).isFallbackAdapter) {
+    opened ??= found;
+    return opened;
   }
   if (VK_DRIVER_FILES === undefined) delete process.env.VK_DRIVER_FILES;
   return null;
@@ -55,23 +52,19 @@ export async function openRealGpus(): Promise<GPU[]> {
   const { VK_DRIVER_FILES } = process.env;
   const isChosen = process.platform !== 'linux' || Boolean(VK_DRIVER_FILES);
   const drivers = isChosen ? [null] : findVulkanDrivers().hardware;
+  const dawn = await loadDawn().catch(nullIfMissing);
+  if (!dawn) return [];
   try {
-    const { create, globals } = await loadDawn();
-    Object.assign(globalThis, globals);
-    loadVulkan();
     const gpus: GPU[] = [];
     for (const driver of drivers) {
       if (driver !== null) process.env.VK_DRIVER_FILES = driver;
-      const gpu = create([...FLAGS]);
+      const gpu = dawn.open();
       kept.push(gpu);
       // This call creates a Vulkan instance, so the Vulkan loader reads `VK_DRIVER_FILES`.
       await adapterOf(gpu);
       gpus.push(gpu);
     }
     return await tellApart(gpus);
-  } catch (error) {
-    if (!(error instanceof CrispenError && error.code === 'NO_WEBGPU')) throw error;
-    return [];
   } finally {
     if (VK_DRIVER_FILES === undefined) delete process.env.VK_DRIVER_FILES;
   }
@@ -106,28 +99,22 @@ const adapterOf = (
 
 async function findGpu(): Promise<GPU> {
   const dawn = await loadDawn();
-  const hasLoader = loadVulkan();
   const gpu = await firstGpu(dawn, driverChoices(true));
   if (gpu) return gpu;
   throw new CrispenError('NO_WEBGPU', 'No GPU driver was found that WebGPU can use.', {
-    hint: hasLoader
+    hint: dawn.hasLoader
       ? 'Install a Vulkan driver for your graphics card, or Chromium, which includes a slow software driver: apt-get install chromium, or npx playwright install chromium. --device cpu needs no driver.'
       : 'There is no Vulkan loader (libvulkan.so.1): apt-get install libvulkan1. Or install Chromium, which includes a loader and a slow software driver. --device cpu needs no driver.',
   });
 }
 
 /** Opens WebGPU on the first driver that has an adapter. */
-async function firstGpu(
-  { create, globals }: typeof import('webgpu'),
-  drivers: readonly (string | null)[],
-): Promise<GPU | null> {
-  Object.assign(globalThis, globals);
-  loadVulkan();
+async function firstGpu(dawn: Dawn, drivers: readonly (string | null)[]): Promise<GPU | null> {
   for (const driver of drivers) {
     // The Vulkan loader reads `VK_DRIVER_FILES` only when an instance is created, so every attempt
     // creates a new instance.
     if (driver !== null) process.env.VK_DRIVER_FILES = driver;
-    const gpu = create([...FLAGS]);
+    const gpu = dawn.open();
     if (await adapterOf(gpu)) return gpu;
   }
   return null;
@@ -145,13 +132,26 @@ function driverChoices(withSoftware: boolean): (string | null)[] {
   return [hardware.join(':'), ...choices].filter((choice) => choice !== null && choice !== '');
 }
 
-async function loadDawn(): Promise<typeof import('webgpu')> {
-  try {
-    return await import('webgpu');
-  } catch (cause) {
+interface Dawn {
+  /** Opens an instance, which has its own adapters. */
+  readonly open: () => GPU;
+  /** Whether there is a Vulkan loader. */
+  readonly hasLoader: boolean;
+}
+
+async function loadDawn(): Promise<Dawn> {
+  const { create, globals } = await import('webgpu').catch((cause: unknown) => {
     throw new CrispenError('NO_WEBGPU', 'WebGPU for Node is not installed.', {
       hint: 'Run npm install webgpu, or use --device cpu.',
       cause,
     });
-  }
+  });
+  Object.assign(globalThis, globals);
+  return { open: () => create([...FLAGS]), hasLoader: loadVulkan() };
+}
+
+/** Returns null for the error that WebGPU is not installed, and throws any other error. */
+function nullIfMissing(error: unknown): null {
+  if (error instanceof CrispenError && error.code === 'NO_WEBGPU') return null;
+  throw error;
 }

@@ -1,7 +1,8 @@
 import type { AutoChoice } from '../catalog/auto.ts';
 import type { Task } from '../catalog/task.ts';
-import { type Sink, save, savePng } from '../codecs/sink.ts';
+import { type Sink, savePng } from '../codecs/sink.ts';
 import {
+  type EnlargePlan,
   type EnlargeReport,
   enlarge,
   enlargeWhole,
@@ -18,13 +19,8 @@ import type { DecodedImage, ImageTags } from '../image/tags.ts';
 import { AUTO } from '../worker/protocol.ts';
 import type { Backend } from './backend.ts';
 import { checkFormat, encodeImage, type OutputFormat } from './images.ts';
-import {
-  type ChosenModel,
-  chooseChain,
-  type NetworkWish,
-  type PlannedRun,
-  readWeightFile,
-} from './model.ts';
+import { type ChosenModel, chooseChain, type NetworkWish, readWeightFile } from './model.ts';
+import { saveWhole } from './output.ts';
 
 /** The settings that apply to all of an enlarger's images. */
 export interface EnlargeSettings {
@@ -90,7 +86,7 @@ export interface Enlarged<T> {
  * one image, other images can be decoded or encoded.
  */
 export class Enlarger {
-  readonly backend: Backend;
+  readonly #backend: Backend;
   readonly #settings: EnlargeSettings;
   readonly #files = new Map<string, ReturnType<typeof readWeightFile>>();
   readonly #passes = new Map<string, Pass>();
@@ -99,7 +95,7 @@ export class Enlarger {
   #busyMs = 0;
 
   constructor(backend: Backend, settings: EnlargeSettings = {}) {
-    this.backend = backend;
+    this.#backend = backend;
     this.#settings = settings;
   }
 
@@ -113,18 +109,15 @@ export class Enlarger {
     image: Size,
     { size, task, method, signal }: EnlargeTask & Pick<EnlargeRequest, 'signal'>,
   ): Promise<ImagePlan> {
-    const read = (path: string) => this.#weightFile(path);
     const isPlain = method === 'lanczos';
     const { model } = this.#settings;
-    const estimate = (runs: readonly PlannedRun[]) =>
-      this.#alone(signal, () => this.backend.estimate(runs));
     const planned = await chooseChain(image, size, {
       ...this.#settings,
       // A plain resize does not need a model.
       model: isPlain && model === AUTO ? undefined : model,
       task,
-      read,
-      estimate,
+      read: (path) => this.#weightFile(path),
+      estimate: (runs) => this.#alone(signal, () => this.#backend.estimate(runs)),
     });
     const chain = isPlain ? [] : planned.chain;
     // A model can occur twice in a chain, so the set removes duplicates.
@@ -147,9 +140,8 @@ export class Enlarger {
     checkFormat(format, plan.size);
     const tags = keepsMetadata ? found : { ...found, exif: null, xmp: null };
     const depth = depthOf(image);
-    const passes = plan.chain.map((model) => this.#pass(model));
-    const work = { size: plan.size, depth, device: this.backend.resampler, passes };
-    const options = { signal, ...(onProgress && { onProgress }) };
+    const work = this.#work(plan, image);
+    const options = { signal, onProgress };
     if (format === 'png') {
       const header = { ...plan.size, depth, alpha: !isOpaque(image.data), tags };
       const { produced, bytes, file } = await savePng(
@@ -164,21 +156,20 @@ export class Enlarger {
     const whole = await this.#alone(signal, () => enlargeWhole(image, work, options));
     const encoded = await encodeImage(whole.image, format, { quality, tags });
     throwIfAborted(signal);
-    const { bytes, file } = await save(open, async (to) => {
-      const writer = to.getWriter();
-      await writer.write(encoded);
-      await writer.close();
-    });
+    const { bytes, file } = await saveWhole(open, encoded);
     return { plan, report: whole.report, depth, tags, bytes, file };
   }
 
   /** Enlarges an image, discards the result, and returns how long this took, in milliseconds. */
   async probe(image: RgbaImage, task: EnlargeTask): Promise<number> {
-    const { chain, size } = await this.plan(image, task);
-    const passes = chain.map((model) => this.#pass(model));
-    const plan = { size, depth: depthOf(image), device: this.backend.resampler, passes };
-    const { report } = await this.#alone(undefined, () => enlargeWhole(image, plan));
+    const work = this.#work(await this.plan(image, task), image);
+    const { report } = await this.#alone(undefined, () => enlargeWhole(image, work));
     return report.milliseconds;
+  }
+
+  #work({ size, chain }: ImagePlan, image: RgbaImage): EnlargePlan {
+    const passes = chain.map((model) => this.#pass(model));
+    return { size, depth: depthOf(image), device: this.#backend.resampler, passes };
   }
 
   #weightFile(path: string): ReturnType<typeof readWeightFile> {
@@ -198,7 +189,7 @@ export class Enlarger {
     const key = [model.sha256, architecture, scale, inputRange].join(' ');
     const known = this.#passes.get(key);
     if (known) return known;
-    const pass = this.backend.pass(model, this.#settings.precision);
+    const pass = this.#backend.pass(model, this.#settings.precision);
     this.#passes.set(key, pass);
     return pass;
   }

@@ -6,6 +6,7 @@ import { checkPixels, checkSides, MAX_PIXELS } from '../codecs/limits.ts';
 import { png } from '../codecs/png/png.ts';
 import { CONVERTED, openSource } from '../codecs/source.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
+import type { Size } from '../geometry.ts';
 import { depthOf, type Rgba8Image, type RgbaImage } from '../image/image.ts';
 import { isGrey, isOpaque, toRgba8, turn } from '../image/pixels.ts';
 import { type DecodedImage, type ImageTags, NO_TAGS } from '../image/tags.ts';
@@ -86,7 +87,7 @@ export async function readPicture(
 export async function decodePicture(
   bytes: Uint8Array,
   name: string,
-  output: OutputFormat = 'png',
+  output: OutputFormat,
 ): Promise<DecodedImage> {
   const sharp = await loadSharp();
   const source = await openSource(new Uint8Array(bytes), { refused: [] });
@@ -228,10 +229,7 @@ async function encode(
  * Checks that a format supports images of this size, before the time-consuming work begins.
  * @throws CrispenError `IMAGE_TOO_LARGE`
  */
-export function checkFormat(
-  format: OutputFormat,
-  { width, height }: { readonly width: number; readonly height: number },
-): void {
+export function checkFormat(format: OutputFormat, { width, height }: Size): void {
   checkSides(`image/${format}`, width, height);
   // PNGs are written strip by strip. Other formats need the whole image in memory.
   if (format !== 'png') checkPixels(width, height, `The ${format.toUpperCase()} file`);

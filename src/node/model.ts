@@ -14,6 +14,7 @@ import {
 import { shippedModel, shippedNetwork } from '../catalog/network.ts';
 import { checkServes, type Task, taskOfFile } from '../catalog/task.ts';
 import { CrispenError } from '../errors.ts';
+import type { Size } from '../geometry.ts';
 import { type SizeWish, wishedSize } from '../image/size.ts';
 import { type Detection, detect, recognise } from '../networks/detect.ts';
 import type { NetworkChoice } from '../networks/match.ts';
@@ -33,11 +34,6 @@ export const PACKAGE_ROOT = fileURLToPath(new URL('../../', import.meta.url));
  * them.
  */
 export type NetworkWish = Omit<NetworkChoice, 'scale'>;
-
-interface Size {
-  readonly width: number;
-  readonly height: number;
-}
 
 /**
  * Finds a shipped weight file. A checkout contains the weight files of all models, but the package
@@ -80,7 +76,9 @@ export interface ChosenModel {
 }
 
 /** A planned run of a shipped model, whose weights have not been read yet. */
-export type PlannedRun = Size & { readonly model: ModelFile; readonly network: Network };
+type PlannedRun = Size & { readonly model: ModelFile; readonly network: Network };
+
+type Estimate = (runs: readonly PlannedRun[]) => Promise<number | null>;
 
 export interface ModelOptions {
   /** The id of a shipped model. `chooseChain` also accepts `auto`. */
@@ -147,7 +145,7 @@ const RESTORES = 'it restores the image at its own size';
  * @param wish the requested size; default: the model's own scale, or x2 without a model
  * @param options.task the task; default: the model's own task
  * @param options.estimate for `auto`: returns how long the runs would take, in milliseconds, or
- *   null if this is unknown; by default, it is unknown
+ *   null if this is unknown
  * @throws CrispenError like `chooseModel`; `INVALID_INPUT` if the model cannot be used for the
  *   task.
  */
@@ -161,7 +159,7 @@ export async function chooseChain(
     ...options
   }: Omit<ModelOptions, 'scale'> & {
     readonly task?: Task | undefined;
-    readonly estimate?: ((runs: readonly PlannedRun[]) => Promise<number | null>) | undefined;
+    readonly estimate: Estimate;
   },
 ): Promise<{
   readonly chain: readonly ChosenModel[];
@@ -190,7 +188,7 @@ export async function chooseChain(
     return { ...planned, auto: chosen.auto, chain: await readAll(chosen.models, options) };
   }
   const factor = wish && wishedSize(image, wish).factor;
-  const file = await chooseFile({ ...options, model: asked }, factor);
+  const file = await chooseFile({ ...options, model: asked, weights }, factor);
   const { scale } = file.network;
   const isOpen = taskOfFile(scale, file.name, task) === 'restore';
   const only = isOpen ? { ...file, assumptions: [...file.assumptions, RESTORES] } : file;
@@ -203,11 +201,7 @@ export async function chooseChain(
  * Chooses between the best and the fast models. Fast models can be chosen only if their weights are
  * available.
  */
-function chooseAuto(
-  image: Size,
-  best: readonly ModelFile[],
-  estimate: (runs: readonly PlannedRun[]) => Promise<number | null> = async () => null,
-) {
+function chooseAuto(image: Size, best: readonly ModelFile[], estimate: Estimate) {
   const there = MODEL_FILES.filter((model) => best.includes(model) || findShipped(model));
   return chooseSpeed(
     there,
@@ -223,7 +217,7 @@ function chooseAuto(
  */
 async function readAll(
   models: readonly (ModelFile | ChosenModel)[],
-  options: Omit<ModelOptions, 'scale'> = {},
+  options: Omit<ModelOptions, 'scale'>,
 ): Promise<ChosenModel[]> {
   const read = new Map<ModelFile | ChosenModel, ChosenModel>();
   for (const model of new Set(models)) {
@@ -238,11 +232,11 @@ async function readAll(
  * model has that scale.
  */
 async function chooseFile(
-  options: Omit<ModelOptions, 'scale'>,
+  options: Omit<ModelOptions, 'scale'> & { readonly weights: string },
   factor: number | null,
 ): Promise<ChosenModel> {
   const { model, weights, read = readWeightFile } = options;
-  if (weights === undefined || model !== undefined || factor === null) return chooseModel(options);
+  if (model !== undefined || factor === null) return chooseModel(options);
   const { file, sha256 } = await read(weights);
   const found =
     Number.isInteger(factor) &&

@@ -25,7 +25,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { isatty } from 'node:tty';
-import { type Sink, save, writeFailed } from '../codecs/sink.ts';
+import { type Saved, type Sink, save, writeFailed } from '../codecs/sink.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
 
 /** The file name that stands for standard input or standard output. */
@@ -80,7 +80,7 @@ export async function findOutput(
     }
     const { path, isOpen } = await behindLinks(name);
     if (isOpen) return { kind: 'place', name, path };
-    if (tries) await tryWriting(path, found !== null);
+    if (tries) await tryWriting(path, found);
     return { kind: 'file', name, path };
   } catch (cause) {
     throw readable(name, cause);
@@ -108,14 +108,10 @@ export async function openSink({ kind, path }: Output, signal?: AbortSignal): Pr
   if (kind === 'pipe') return streamSink(await openPipe(path, signal), true);
   if (kind === 'place') {
     const file = await open(path, constants.O_WRONLY | constants.O_TRUNC);
-    const end = async () => {
-      await file.close();
-      return null;
-    };
     return {
       write: (bytes) => writeAll(file, bytes),
-      close: end,
-      abort: async () => void (await end()),
+      close: () => file.close().then(() => null),
+      abort: () => file.close(),
     };
   }
   return fileSink(path);
@@ -127,15 +123,19 @@ export async function writeOutput(
   bytes: Uint8Array<ArrayBuffer>,
   signal?: AbortSignal,
 ): Promise<void> {
-  await save(
-    () => openSink(output, signal),
-    async (to) => {
-      const writer = to.getWriter();
-      await writer.write(bytes);
-      await writer.close();
-    },
-  );
+  await saveWhole(() => openSink(output, signal), bytes);
 }
+
+/** Saves a file whose bytes are all in memory. @throws CrispenError like `save` */
+export const saveWhole = <T>(
+  open: () => Promise<Sink<T>>,
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<Saved<T>> =>
+  save(open, async (to) => {
+    const writer = to.getWriter();
+    await writer.write(bytes);
+    await writer.close();
+  });
 
 type FileHandle = Awaited<ReturnType<typeof open>>;
 
@@ -160,8 +160,7 @@ async function fileSink(path: string): Promise<Sink<null>> {
     },
     async abort() {
       await file.close().catch(() => {});
-      await rm(temporary, { force: true });
-      unfinished.delete(temporary);
+      await discard(temporary);
     },
   };
 }
@@ -273,6 +272,11 @@ async function openTemporary(
   }
 }
 
+async function discard(temporary: string): Promise<void> {
+  await rm(temporary, { force: true });
+  unfinished.delete(temporary);
+}
+
 /**
  * Creates a folder and its parent folders if they do not exist.
  * @throws CrispenError `WRITE_FAILED`, or `INVALID_INPUT` if there is a file at this path
@@ -304,16 +308,14 @@ async function scratchFolder(path: string, existing: Stats | null): Promise<stri
  * Checks that an output can be written. If the file exists, it is opened for writing. A test file
  * of 4096 bytes is also written, because only this detects exceeded quotas and full disks.
  */
-async function tryWriting(path: string, exists: boolean): Promise<void> {
-  if (exists) await (await open(path, constants.O_WRONLY)).close();
-  const existing = await statOf(path);
+async function tryWriting(path: string, existing: Stats | null): Promise<void> {
+  if (existing) await (await open(path, constants.O_WRONLY)).close();
   const { file, temporary } = await openTemporary(await scratchFolder(path, existing), existing);
   try {
     await writeAll(file, new Uint8Array(4096));
   } finally {
     await file.close();
-    await rm(temporary, { force: true });
-    unfinished.delete(temporary);
+    await discard(temporary);
   }
 }
 

@@ -4,7 +4,7 @@ import { type Seat, serveBands } from '../cpu/band.ts';
 import { type BandThread, Crew } from '../cpu/crew.ts';
 
 /** The maximum number of threads. More threads would only wait for memory access. */
-export const MAX_THREADS = 8;
+const MAX_THREADS = 8;
 
 /**
  * Creates the CPU backend's threads, which share memory. The default is one thread per core, up to

@@ -1,29 +1,20 @@
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { AutoChoice } from '../catalog/auto.ts';
-import { TASKS, type Task } from '../catalog/task.ts';
+import type { Task } from '../catalog/task.ts';
+import { join } from '../codecs/bytes.ts';
 import type { Sink } from '../codecs/sink.ts';
 import type { Precision } from '../engine/tune/precision.ts';
 import type { AdapterReport, Progress } from '../engine/types.ts';
 import { throwIfAborted } from '../errors.ts';
 import type { SizeWish } from '../image/size.ts';
 import { checkOneSize, SIZE_RULES } from '../image/sizeRules.ts';
-import {
-  callback,
-  checkOptions,
-  choice,
-  invalid,
-  type Rule,
-  type Rules,
-  text,
-  whole,
-} from '../options.ts';
+import { checkOptions, choice, invalid, type Rules, text, whole } from '../options.ts';
 import { CALLS } from '../worker/page/options.ts';
 import { type Backend, openBackend } from './backend.ts';
 import { Enlarger } from './enlarger.ts';
 import { decodePicture, formatOf, OUTPUT_FORMATS, type OutputFormat, readBytes } from './images.ts';
 import { findOutput, openSink } from './output.ts';
-import { MAX_THREADS } from './threads.ts';
 
 /** The options for the backend and the model. */
 export interface NodeUpscalerOptions {
@@ -125,25 +116,24 @@ export type NodeSource =
   | ReadableStream<Uint8Array>
   | AsyncIterable<Uint8Array>;
 
-const bytesOfMemory: Rule = CALLS.createUpscaler.memoryBudget;
 const CREATE_RULES: Rules<NodeUpscalerOptions> = {
   backend: CALLS.createUpscaler.backend,
   model: CALLS.upscale.model,
   weights: text('the path of a weight file'),
-  threads: whole(1, MAX_THREADS),
-  memoryBudget: bytesOfMemory,
+  threads: CALLS.createUpscaler.threads,
+  memoryBudget: CALLS.createUpscaler.memoryBudget,
   precision: CALLS.createUpscaler.precision,
 };
 const REQUEST_RULES: Rules<NodeRequest> = {
   ...SIZE_RULES,
-  task: choice(TASKS),
+  task: CALLS.upscale.task,
   method: CALLS.upscale.method,
   to: text('the path of the result'),
   format: choice(OUTPUT_FORMATS),
   quality: whole(1, 100),
-  metadata: choice(['keep', 'drop'] as const),
+  metadata: CALLS.upscale.metadata,
   signal: CALLS.upscale.signal,
-  onProgress: callback,
+  onProgress: CALLS.upscale.onProgress,
 };
 
 /**
@@ -247,7 +237,7 @@ export class NodeUpscaler {
       : null;
     const enlarged = await this.#enlarger.enlarge<Uint8Array<ArrayBuffer> | null>(
       picture,
-      () => (output ? openSink(output, stop) : Promise.resolve(memorySink())),
+      async () => (output ? openSink(output, stop) : memorySink()),
       {
         size,
         task,
@@ -288,13 +278,7 @@ function memorySink(): Sink<Uint8Array<ArrayBuffer>> {
       parts.push(part.slice());
     },
     async close() {
-      const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-      let at = 0;
-      for (const part of parts) {
-        whole.set(part, at);
-        at += part.length;
-      }
-      return whole;
+      return join(parts);
     },
     async abort() {
       parts.length = 0;

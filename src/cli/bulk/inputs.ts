@@ -32,15 +32,13 @@ export interface CollectOptions {
 }
 
 /**
- * The names of files and folders that operating systems create. Names that begin with a dot are not
+ * The names, in lower case, of files and folders that operating systems create. Names that begin with a dot are not
  * listed, because all files and folders with such names are skipped.
  */
-const SYSTEM = new Set(
-  [
-    ...['thumbs.db', 'ehthumbs.db', 'desktop.ini', '$recycle.bin', 'lost+found'],
-    ...['system volume information', '__macosx', '@eadir', 'icon\r'],
-  ].map((name) => name.toLowerCase()),
-);
+const SYSTEM = new Set([
+  ...['thumbs.db', 'ehthumbs.db', 'desktop.ini', '$recycle.bin', 'lost+found'],
+  ...['system volume information', '__macosx', '@eadir', 'icon\r'],
+]);
 
 /**
  * Image file extensions. If a file with one of these extensions is not an image, an error is

@@ -31,6 +31,12 @@ export interface Begin {
   readonly pictures: number;
 }
 
+/** A line, and the name of the file that contains it. */
+interface JournalLine {
+  readonly file: string;
+  readonly line: Entry | Begin;
+}
+
 /** Returns the name of a shard's journal file. */
 const nameOf = ({ index, of }: Shard): string =>
   of === 1 ? '.crispen.jsonl' : `.crispen.${index}-of-${of}.jsonl`;
@@ -47,9 +53,10 @@ export class Journal {
   /** The last entry for each input. */
   readonly #entries = new Map<string, Entry>();
 
-  private constructor(folder: string, file: number | null) {
+  private constructor(folder: string, file: number | null, lines: readonly JournalLine[]) {
     this.#folder = folder;
     this.#file = file;
+    for (const { line } of lines) if ('input' in line) this.#entries.set(line.input, line);
   }
 
   /**
@@ -63,7 +70,7 @@ export class Journal {
       const file = openSync(join(folder, nameOf(shard)), 'a');
       // If an earlier run was killed, the file might end with an incomplete line.
       if (lines.length > 0) appendFileSync(file, '\n');
-      return new Journal(folder, file).#with(lines);
+      return new Journal(folder, file, lines);
     } catch (cause) {
       throw writeFailed(cause);
     }
@@ -71,12 +78,7 @@ export class Journal {
 
   /** Reads a folder's journal. The folder does not have to exist. */
   static async read(folder: string): Promise<Journal> {
-    return new Journal(folder, null).#with(await readJournals(folder).catch(() => []));
-  }
-
-  #with(lines: Awaited<ReturnType<typeof readJournals>>): this {
-    for (const { line } of lines) if ('input' in line) this.#entries.set(line.input, line);
-    return this;
+    return new Journal(folder, null, await readJournals(folder).catch(() => []));
   }
 
   /**
@@ -121,9 +123,7 @@ export class Journal {
  * Reads all lines of a folder's journal files, in the order of the file names. Lines that are
  * neither an `Entry` nor a `Begin` are skipped.
  */
-export async function readJournals(
-  folder: string,
-): Promise<{ readonly file: string; readonly line: Entry | Begin }[]> {
+export async function readJournals(folder: string): Promise<JournalLine[]> {
   const names = (await readdir(folder)).filter((name) => NAME.test(name)).sort();
   const lines = [];
   for (const file of names) {

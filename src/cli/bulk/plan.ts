@@ -7,7 +7,7 @@ import { readHeader } from '../../codecs/header.ts';
 import { MAX_PIXELS } from '../../codecs/limits.ts';
 import { CrispenError } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
-import { OUTPUT_FORMATS, type OutputFormat, writtenFormat } from '../../node/images.ts';
+import { type OutputFormat, writtenFormat } from '../../node/images.ts';
 import type { ChosenModel } from '../../node/model.ts';
 import { AUTO } from '../../worker/protocol.ts';
 import { UsageError } from '../command.ts';
@@ -40,9 +40,9 @@ export async function planWork(
   const scale = template.includes('{scale}') ? scaleOf(settings) : '';
   const work = items.map((item): Work => {
     const extension = extname(item.relative);
-    const format = settings.format ?? writtenFormat(extension) ?? 'png';
-    const own = settings.format === undefined && writtenFormat(extension) !== undefined;
-    const ext = own ? extension.slice(1) : extensionOf(format);
+    const own = settings.format === undefined ? writtenFormat(extension) : undefined;
+    const format = own ?? settings.format ?? 'png';
+    const ext = own ? extension.slice(1) : FORMATS[`image/${format}`].extensions[0];
     const name = posix.basename(item.relative, extension);
     const values = { name, scale, ext };
     const file = template.replace(/\{(\w+)\}/g, (_, place: keyof typeof values) => values[place]);
@@ -74,9 +74,6 @@ function scaleOf({ task: { size, task }, models }: ImageSettings): string {
   }
   return task === undefined || task === 'upscale' ? '2' : '1';
 }
-
-const extensionOf = (format: OutputFormat): string =>
-  Object.values(FORMATS)[OUTPUT_FORMATS.indexOf(format)].extensions[0];
 
 /** Normalises a name. Names that a file system might treat as equal have the same normal form. */
 const folded = (path: string): string => path.normalize('NFC').toLowerCase();

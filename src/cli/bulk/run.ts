@@ -2,12 +2,13 @@ import { statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { ParseArgsConfig } from 'node:util';
 import { CrispenError, type ErrorCode } from '../../errors.ts';
-import { wishedSize } from '../../image/size.ts';
+import { pixelsOf, type Size } from '../../geometry.ts';
+import { type SizeWish, wishedSize } from '../../image/size.ts';
 import { type Backend, openBackends } from '../../node/backend.ts';
 import { Enlarger } from '../../node/enlarger.ts';
 import { readBytes, readPicture } from '../../node/images.ts';
 import { findOutput, makeFolder, openSink, removeStale } from '../../node/output.ts';
-import { positiveInteger, UsageError } from '../command.ts';
+import { positiveInteger, UsageError, type ValuesOf } from '../command.ts';
 import { lineOf } from '../line.ts';
 import { adapterName, type ImageSettings } from '../settings.ts';
 import { collect, type Found } from './inputs.ts';
@@ -38,11 +39,7 @@ export const BULK_OPTIONS = {
   'dry-run': { type: 'boolean', default: false },
 } as const satisfies ParseArgsConfig['options'];
 
-type Values = {
-  readonly [name in keyof typeof BULK_OPTIONS]?:
-    | ((typeof BULK_OPTIONS)[name]['type'] extends 'boolean' ? boolean : string)
-    | undefined;
-};
+type Values = ValuesOf<typeof BULK_OPTIONS>;
 
 export const BULK_USAGE = `
 Many pictures:
@@ -67,7 +64,7 @@ export const isBulk = (values: Values): boolean =>
   values.out !== undefined ||
   values['files-from'] !== undefined ||
   values.shard !== undefined ||
-  values['dry-run'] === true;
+  values['dry-run'];
 
 /** The errors that end the whole run, not only the processing of one image. */
 const FATAL: readonly ErrorCode[] = [
@@ -91,22 +88,18 @@ export async function bulkCommand(
   const { out } = values;
   if (out === undefined) throw new UsageError('Many pictures need --out DIR.');
   const shard = values.shard === undefined ? { index: 1, of: 1 } : shardOf(values.shard);
-  const jobs = values.jobs === undefined ? 3 : positiveInteger('--jobs', values.jobs);
+  const jobs = positiveInteger('--jobs', values.jobs) ?? 3;
   const listed = values['files-from'] === undefined ? [] : await listFrom(values);
   if (inputs.length + listed.length === 0) throw new UsageError('Name files or folders.');
   const named = [...inputs, ...listed];
-  const found = await collect(named, { recursive: values.recursive ?? false, out, signal });
+  const found = await collect(named, { recursive: values.recursive, out, signal });
   const template = values.name ?? DEFAULT_NAME;
   // Every shard plans the names of all shards' results, so all shards detect the same name
   // collisions.
   const all = await planWork(found.items, { out, template, settings });
   const work = all.filter(({ relative }) => shardWith(relative, shard.of) === shard.index);
-  const backends = await openBackends(
-    settings.device,
-    settings.tiling,
-    settings.threads,
-    settings.tune,
-  );
+  const { device, tiling, threads, tune } = settings;
+  const backends = await openBackends(device, tiling, threads, tune);
   const tally = new Tally(work.length, settings.json);
   try {
     const enlargers = backends.map((backend) => new Enlarger(backend, settings.models));
@@ -118,8 +111,7 @@ export async function bulkCommand(
     const hash = settingsHash(settings, chain);
     if (values['dry-run']) {
       const journal = await Journal.read(out);
-      const again = values.overwrite === true;
-      const missing = work.filter((one) => again || !journal.lists(one, hash));
+      const missing = work.filter((one) => values.overwrite || !journal.lists(one, hash));
       const already = work.length - missing.length;
       await dryRun(missing, found, { enlarger, settings, out, already });
       return 0;
@@ -140,23 +132,21 @@ export async function bulkCommand(
         of: shard.of,
         pictures: work.length,
       });
-      const budget = settings.tiling.memoryBudget ?? 2 ** 30;
-      const run = {
+      const run: Run = {
         settings,
         out,
         hash,
         journal,
         tally,
-        room: new Room(budget),
-        tried: new Set<string>(),
+        jobs,
+        signal,
+        room: new Room(tiling.memoryBudget ?? 2 ** 30),
+        tried: new Set(),
+        overwrite: values.overwrite,
+        failFast: values['fail-fast'],
       };
       try {
-        await runAll(work, enlargers, run, {
-          jobs,
-          overwrite: values.overwrite ?? false,
-          failFast: values['fail-fast'] ?? false,
-          signal,
-        });
+        await runAll(work, enlargers, run);
         for (const other of found.others) tally.other(other);
       } finally {
         // The summary of the run is printed even if an error ends the run early.
@@ -198,9 +188,6 @@ interface Run {
   readonly room: Room;
   /** The folders in which a test file has already been written. */
   readonly tried: Set<string>;
-}
-
-interface RunOptions {
   readonly jobs: number;
   readonly overwrite: boolean;
   readonly failFast: boolean;
@@ -210,41 +197,39 @@ interface RunOptions {
 /**
  * Processes all images. Each device processes several images concurrently, and the first free
  * device takes the next image.
- * @throws CrispenError if the run cannot continue; `ABORTED` if `options.signal` is aborted
+ * @throws CrispenError if the run cannot continue; `ABORTED` if `run.signal` is aborted
  */
 async function runAll(
   work: readonly Work[],
   enlargers: readonly Enlarger[],
   run: Run,
-  options: RunOptions,
 ): Promise<void> {
   const stop = new AbortController();
-  const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
+  const signal = run.signal ? AbortSignal.any([run.signal, stop.signal]) : stop.signal;
   const queue = work.values();
   let fatal: CrispenError | null = null;
   const worker = async (enlarger: Enlarger) => {
     for (const one of queue) {
       if (signal.aborted) return;
-      const error = await makeOne(one, enlarger, run, { ...options, signal });
+      const error = await makeOne(one, enlarger, { ...run, signal });
       if (error === null || fatal !== null) continue;
-      if (!options.failFast && !FATAL.includes(error.code) && !isFull(error)) continue;
+      if (!run.failFast && !FATAL.includes(error.code) && !isFull(error)) continue;
       fatal = error;
       stop.abort();
     }
   };
-  const jobs = Array.from({ length: options.jobs });
+  const jobs = Array.from({ length: run.jobs });
   await Promise.all(jobs.flatMap(() => enlargers.map(worker)));
-  if (options.signal?.aborted) throw new CrispenError('ABORTED', 'The run was cancelled.');
+  if (run.signal?.aborted) throw new CrispenError('ABORTED', 'The run was cancelled.');
   // With `failFast`, any image's error ends the run, and `tally` has already printed this error.
-  if (fatal !== null && !options.failFast) throw fatal as CrispenError;
+  if (fatal !== null && !run.failFast) throw fatal as CrispenError;
 }
 
 /** Processes one image. @returns the error if the image failed, otherwise null */
 async function makeOne(
   one: Work,
   enlarger: Enlarger,
-  { settings, out, hash, journal, tally, room, tried }: Run,
-  { overwrite, signal }: RunOptions,
+  { settings, out, hash, journal, tally, room, tried, overwrite, signal }: Run,
 ): Promise<CrispenError | null> {
   const { path, relative: input, output, format } = one;
   const { quality, keepsMetadata } = settings;
@@ -292,20 +277,16 @@ async function makeOne(
  * Estimates how many bytes of memory are needed to process an image, not counting the engine's
  * memory.
  */
-function memoryOf(
-  image: { width: number; height: number } | null,
-  { task: { size }, format }: ImageSettings,
-): number {
+function memoryOf(image: Size | null, { task: { size }, format }: ImageSettings): number {
   if (image === null) return 2 ** 26;
-  const { width, height } = image;
   const factor = size === null ? 4 : factorOf(image, size);
   // A PNG is written strip by strip, so the whole result is never in memory.
   const result = format === 'png' ? 0 : factor ** 2;
-  return width * height * 4 * (2 + result);
+  return pixelsOf(image) * 4 * (2 + result);
 }
 
 /** Returns the factor for a requested size, or 1 for a size that will be rejected later. */
-function factorOf(image: { width: number; height: number }, size: object): number {
+function factorOf(image: Size, size: SizeWish): number {
   try {
     return wishedSize(image, size).factor;
   } catch {
@@ -373,7 +354,7 @@ async function estimateSizes(work: readonly Work[], { task: { size } }: ImageSet
   for (let i = 0; i < work.length; i += step) {
     const image = await declaredSize(work[i].path);
     if (image === null) continue;
-    const pixels = image.width * image.height;
+    const pixels = pixelsOf(image);
     const factor = size === null ? 2 : factorOf(image, size);
     sampled++;
     input += pixels;
@@ -414,13 +395,13 @@ async function freeBytes(folder: string): Promise<number | null> {
 const megabytes = (bytes: number): string =>
   bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.ceil(bytes / 1e6)} MB`;
 
-function sayFound({ others, closed }: Found, work: readonly Work[], shard: Shard, by: string) {
+function sayFound(found: Found, work: readonly Work[], shard: Shard, by: string): void {
   const part = shard.of === 1 ? '' : ` in part ${shard.index} of ${shard.of}`;
   console.log(`${count(work.length, 'picture')}${part}, on ${by}.`);
-  sayPassed({ others, closed });
+  sayPassed(found);
 }
 
-function sayPassed({ others, closed }: Pick<Found, 'others' | 'closed'>): void {
+function sayPassed({ others, closed }: Found): void {
   if (closed.length > 0)
     console.log(`Not entered: ${count(closed.length, 'folder')} (--recursive).`);
   if (others.length > 0) console.log(`No pictures: ${count(others.length, 'file')}.`);
@@ -435,7 +416,7 @@ const PROBE = 96;
 /** Prints the amount of work and the estimated time and space, without processing any images. */
 async function dryRun(
   work: readonly Work[],
-  { others, closed }: Found,
+  found: Found,
   {
     enlarger,
     settings,
@@ -461,8 +442,8 @@ async function dryRun(
   const line = {
     pictures: work.length,
     already,
-    noPicture: others.length,
-    foldersNotEntered: closed.length,
+    noPicture: found.others.length,
+    foldersNotEntered: found.closed.length,
     megapixels: round(input / 1e6),
     resultMegapixels: round(output / 1e6),
     seconds: round(seconds),
@@ -479,7 +460,7 @@ async function dryRun(
   const room = free === null ? '' : `, and ${megabytes(free)} are free`;
   console.log(`results: ${line.resultMegapixels} megapixels, about ${megabytes(bytes)}${room}`);
   console.log(`time: about ${duration(seconds)}; memory: at most about ${megabytes(memory)}`);
-  sayPassed({ others, closed });
+  sayPassed(found);
 }
 
 const round = (value: number): number => Math.round(value * 100) / 100;

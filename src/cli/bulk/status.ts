@@ -66,9 +66,9 @@ export async function statusOf(folder: string): Promise<Status> {
   // The newest run determines the number of shards, because earlier runs might have used a
   // different number.
   const newest = [...begun.values()].reduce((a, b) => (a.run > b.run ? a : b));
-  const shards = new Map([...begun].filter(([, { of }]) => of === newest.of));
-  const open = new Set<number>(Array.from({ length: newest.of }, (_, i) => i + 1));
-  for (const { shard } of shards.values()) open.delete(shard);
+  const shards = [...begun.values()].filter(({ of }) => of === newest.of);
+  const open = new Set(Array.from({ length: newest.of }, (_, i) => i + 1));
+  for (const { shard } of shards) open.delete(shard);
   const failed: Entry[] = [];
   const lost: string[] = [];
   /** The number of reported images in each shard. The keys are the numbers of the shards. */
@@ -85,15 +85,15 @@ export async function statusOf(folder: string): Promise<Status> {
     else failed.push(entry);
     open.add(shard);
   }
-  const pictures = [...shards.values()].reduce((sum, { pictures }) => sum + pictures, 0);
-  for (const { shard, pictures } of shards.values()) {
+  const pictures = shards.reduce((sum, { pictures }) => sum + pictures, 0);
+  for (const { shard, pictures } of shards) {
     if ((counted.get(shard) ?? 0) < pictures) open.add(shard);
   }
   const known = done + failed.length + lost.length;
   return {
     done,
     failed: failed.map(({ input, code, message }) => ({ input, code, message })),
-    missing: shards.size < newest.of ? null : Math.max(0, pictures - known),
+    missing: shards.length < newest.of ? null : Math.max(0, pictures - known),
     lost,
     again: [...open].sort((a, b) => a - b).map((shard) => `${shard}/${newest.of}`),
   };

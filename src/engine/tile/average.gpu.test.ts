@@ -19,7 +19,7 @@ afterAll(() => engine.destroy());
 
 /** The network is as small as possible, because the reference kernels are slow. */
 const network = asid({ scale: 2, features: 8, blocks: 1 });
-const weights = recipe2(network, 7, [['up.0', 0.5]]);
+const weights = recipe2(network.graph.weights, 7, [['up.0', 0.5]]);
 
 function picture(width: number, height: number) {
   const next = randomStream(width * 100 + height);
