@@ -31,17 +31,13 @@ export class TransformerBuilder {
     { layer, kernel, bias }: { layer: string; kernel: 3 | 5 | 7; bias: boolean },
   ): NodeId {
     const { channels } = this.#b.map(x);
-    const weight = this.#b.weight(`${layer}.weight`, [channels, 1, kernel, kernel]);
-    const biases = bias ? this.#b.weight(`${layer}.bias`, [channels]) : null;
-    return this.#b.append(name, { op: 'depthwise', kernel, weight, bias: biases }, [x]);
+    const weights = this.#b.layer(layer, [channels, 1, kernel, kernel], bias);
+    return this.#b.append(name, { op: 'depthwise', kernel, ...weights }, [x]);
   }
 
   layerNorm(name: string, x: NodeId, layer: string, epsilon: number): NodeId {
-    const { channels } = this.#b.map(x);
-    const [weight, bias] = ['weight', 'bias'].map((part) =>
-      this.#b.weight(`${layer}.${part}`, [channels]),
-    );
-    return this.#b.append(name, { op: 'layerNorm', epsilon, weight, bias }, [x]);
+    const weights = this.#b.layer(layer, [this.#b.map(x).channels], true);
+    return this.#b.append(name, { op: 'layerNorm', epsilon, ...weights }, [x]);
   }
 
   scaleChannels(name: string, x: NodeId, factors: NodeId): NodeId {
@@ -110,9 +106,8 @@ export class TransformerBuilder {
     }: Record<'kernel' | 'stride' | 'cOut', number> & { layer: string },
   ): NodeId {
     const { channels } = this.#b.map(x);
-    const weight = this.#b.weight(`${layer}.weight`, [cOut, channels, kernel, kernel]);
-    const bias = this.#b.weight(`${layer}.bias`, [cOut]);
-    return this.#b.append(name, { op: 'stridedConv', kernel, stride, cOut, weight, bias }, [x]);
+    const weights = this.#b.layer(layer, [cOut, channels, kernel, kernel], true);
+    return this.#b.append(name, { op: 'stridedConv', kernel, stride, cOut, ...weights }, [x]);
   }
 
   maxPool(name: string, x: NodeId, kernel: number, stride: number): NodeId {
