@@ -1,6 +1,7 @@
 /** Appends the ops of lightweight transformers (see `transformerOp.ts`) to a graph. */
 import type { GraphBuilder, NodeId } from './graph.ts';
 import { addOps } from './ops.ts';
+import { strideOf } from './shape.ts';
 import { type Grouping, TRANSFORMER, windowOf } from './transformerOp.ts';
 
 export class TransformerBuilder {
@@ -66,8 +67,11 @@ export class TransformerBuilder {
   ): NodeId {
     const { grouping, heads, channels, table, query = 0, key = channels, merge = 1 } = spec;
     if (table !== null) {
-      const [rows, columns] = tableSides(grouping, merge);
-      this.#b.weight(table, [rows * columns, heads]);
+      // The table has one entry for each possible offset between a query and a key. There are
+      // this many offsets along one axis of a window with `side` pixels along it.
+      const offsets = (side: number) => (2 * side) / merge - 1;
+      const { rows, columns } = windowOf(grouping);
+      this.#b.weight(table, [offsets(rows) * offsets(columns), heads]);
     }
     const op = { op: 'groupScores', grouping, heads, channels, table, query, key, merge } as const;
     return this.#b.append(name, op, [x, keys]);
@@ -116,17 +120,7 @@ export class TransformerBuilder {
 
   /** Enlarges the map `x` to the size of another map, `like`. */
   resize(name: string, x: NodeId, like: NodeId): NodeId {
-    const strides = this.#b.map(x).reduced ?? [];
-    const factor = strides.reduce((product, { stride }) => product * stride, 1);
+    const factor = strideOf(this.#b.map(x));
     return this.#b.append(name, { op: 'resize', factor }, [x, like]);
   }
-}
-
-/**
- * Returns the height and width of a window's position table. The table has one entry for each
- * possible offset, in rows and columns, between a query and a key.
- */
-function tableSides(grouping: Grouping, merge: number): [number, number] {
-  const { rows, columns } = windowOf(grouping);
-  return [(2 * rows) / merge - 1, (2 * columns) / merge - 1];
 }
