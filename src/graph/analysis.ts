@@ -6,8 +6,8 @@ import type { Padding } from './ops.ts';
  * padding, the image is padded by reflection to multiples of the unshuffle factor.
  */
 export function paddingOf(graph: Graph): Padding {
-  const input = graph.nodes.find(({ op }) => op === 'input');
-  if (input?.op === 'input' && input.padding) return input.padding;
+  const input = graph.nodes.find((node) => node.op === 'input');
+  if (input?.padding) return input.padding;
   const scales = graph.nodes.flatMap(({ shape }) => (shape.kind === 'map' ? [shape.scale] : []));
   const multiple = 1 / Math.min(1, ...scales);
   return { multiple, least: multiple };

@@ -82,9 +82,8 @@ export class GraphBuilder {
     const { channels: cIn } = this.map(x);
     const { kernel, cOut, shared, linear } = spec;
     const taps = linear ? [] : [kernel, kernel];
-    const weight = this.weight(`${spec.layer}.weight`, [cOut, cIn, ...taps], shared);
-    const bias = spec.bias ? this.weight(`${spec.layer}.bias`, [cOut], shared) : null;
-    return this.append(name, { op: 'conv', kernel, cIn, cOut, weight, bias }, [x]);
+    const layer = this.layer(spec.layer, [cOut, cIn, ...taps], spec.bias, shared);
+    return this.append(name, { op: 'conv', kernel, cIn, cOut, ...layer }, [x]);
   }
 
   activation(name: string, x: NodeId, activation: Activation): NodeId {
@@ -152,11 +151,11 @@ export class GraphBuilder {
       conv?: boolean;
     },
   ): NodeId {
-    const { layer, lengthOut, conv } = spec;
+    const { lengthOut, bias = false } = spec;
     const { length } = vectorOf(this.shape(x), name);
-    const weight = this.weight(`${layer}.weight`, [lengthOut, length, ...(conv ? [1, 1] : [])]);
-    const bias = spec.bias ? this.weight(`${layer}.bias`, [lengthOut]) : null;
-    return this.append(name, { op: 'linear', weight, bias, lengthOut }, [x]);
+    const taps = spec.conv ? [1, 1] : [];
+    const layer = this.layer(spec.layer, [lengthOut, length, ...taps], bias);
+    return this.append(name, { op: 'linear', ...layer, lengthOut }, [x]);
   }
 
   softmax(name: string, x: NodeId, temperature: number): NodeId {
@@ -206,6 +205,21 @@ export class GraphBuilder {
     if (this.#weights.has(name) && !shared) throw new GraphError(`weight ${name} is used twice`);
     this.#weights.set(name, shape);
     return name;
+  }
+
+  /**
+   * Declares `layer.weight` and, if `hasBias` is true, `layer.bias`. The bias has one element for
+   * each element of the weight's first dimension.
+   */
+  layer<Bias extends boolean>(
+    layer: string,
+    shape: readonly number[],
+    hasBias: Bias,
+    shared = false,
+  ) {
+    const weight = this.weight(`${layer}.weight`, shape, shared);
+    const bias = hasBias ? this.weight(`${layer}.bias`, shape.slice(0, 1), shared) : null;
+    return { weight, bias: bias as Bias extends true ? string : string | null };
   }
 
   /** Appends a node with any op. The shape and the cost come from the op's rules (`opRules`). */

@@ -90,7 +90,8 @@ export class NonlocalBuilder {
     name: string,
     inputs: readonly [x: NodeId, order: NodeId, rank: NodeId, attention: NodeId, lse: NodeId],
   ): NodeId {
-    const attention = this.spec(inputs[3]);
+    const node = this.#b.node(inputs[3]);
+    const attention = node.op === 'nonlocal' ? node.spec : null;
     if (attention?.kind !== 'attention') throw new GraphError(`${name}: no attention`);
     const { rounds, window, spans } = attention;
     return this.#append(name, { kind: 'attend', rounds, window, spans }, inputs);
@@ -112,12 +113,6 @@ export class NonlocalBuilder {
   ): NodeId {
     const given = inputs.filter((id) => id !== undefined);
     return this.#append(name, { kind: 'sampleKeys', first, keys, offsets }, given);
-  }
-
-  /** Returns a node's non-local op, or null if the node has a different kind of op. */
-  spec(id: NodeId): NonlocalOp | null {
-    const node = this.#b.node(id);
-    return node.op === 'nonlocal' ? node.spec : null;
   }
 
   #append(name: string, spec: NonlocalOp, inputs: readonly NodeId[]): NodeId {

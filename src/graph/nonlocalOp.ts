@@ -158,7 +158,7 @@ const table = (dims: (pixels: number) => readonly number[], integer = false): Sh
 const channelsOf = (shape: Shape, name = 'the input'): number => mapOf(shape, name).channels;
 
 const centroids = (
-  { rounds, clusters }: { rounds: number; clusters: number },
+  { rounds, clusters }: SpecOf<'startMeans' | 'clusterMeans'>,
   [x]: readonly Shape[],
   name: string,
 ): Shape => {
@@ -166,14 +166,19 @@ const centroids = (
   return table(() => [rounds, clusters, channels]);
 };
 
+/** The rules of ops that return one integer for each pixel in each round. */
+const numbers: NonlocalRules<SpecOf<'argmax' | 'rank' | 'inverse'>> = {
+  shape: ({ rounds }) => table((pixels) => [rounds * pixels], true),
+};
+
 export const NONLOCAL: { readonly [K in Kind]: NonlocalRules<SpecOf<K>> } = {
   similarity: {
     shape: ({ rounds, clusters }) => table((pixels) => [rounds, pixels, clusters]),
     multiplyAdds: ({ rounds, clusters }, [x]) => rounds * clusters * channelsOf(x),
   },
-  argmax: { shape: ({ rounds }) => table((pixels) => [rounds * pixels], true) },
-  rank: { shape: ({ rounds }) => table((pixels) => [rounds * pixels], true) },
-  inverse: { shape: ({ rounds }) => table((pixels) => [rounds * pixels], true) },
+  argmax: numbers,
+  rank: numbers,
+  inverse: numbers,
   startMeans: { shape: centroids },
   clusterMeans: { shape: centroids },
   attention: {

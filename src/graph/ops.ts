@@ -5,7 +5,7 @@
 import type { Activation } from './activations.ts';
 import { NONLOCAL, type NonlocalOp, type NonlocalRules } from './nonlocalOp.ts';
 import type { PlksrOp } from './plksrOp.ts';
-import { local, type Rules } from './rules.ts';
+import { local, pooling, type Rules, type RuleTable, sameShape } from './rules.ts';
 import { areaOf, GraphError, mapOf, type Shape, sameMap, vectorOf } from './shape.ts';
 import type { TransformerOp } from './transformerOp.ts';
 
@@ -119,9 +119,14 @@ export type OpOf<K extends Op['op']> = Extract<Op, { readonly op: K }>;
  * Ops that few networks use. `TransformerBuilder` and `PlksrBuilder`, which append these ops to a
  * graph, register the ops' rules with `addOps`.
  */
-type Later = (TransformerOp | PlksrOp)['op'];
+type Later = TransformerOp | PlksrOp;
 
-const OPS: { readonly [K in Exclude<Op['op'], Later>]: Rules<OpOf<K>> } = {
+const pairwise: Rules<unknown> = {
+  ...local,
+  shape: (_, [a, b], name) => sameMap(a, b, name),
+};
+
+const OPS: RuleTable<Exclude<Op, Later>> = {
   input: {
     ...local,
     shape: ({ channels }) => ({ kind: 'map', channels, scale: 1 }),
@@ -139,7 +144,7 @@ const OPS: { readonly [K in Exclude<Op['op'], Later>]: Rules<OpOf<K>> } = {
     reach: ({ kernel }, r) => r + (kernel >> 1),
   },
   activation: { ...local, shape: (_, [x]) => x },
-  prelu: { ...local, shape: (_, [x], name) => mapOf(x, name) },
+  prelu: sameShape,
   affine: {
     ...local,
     shape: ({ scale, shift }, [x], name) => {
@@ -150,8 +155,8 @@ const OPS: { readonly [K in Exclude<Op['op'], Later>]: Rules<OpOf<K>> } = {
       return shape;
     },
   },
-  mul: { ...local, shape: (_, [a, b], name) => sameMap(a, b, name) },
-  add: { ...local, shape: (_, [a, b], name) => sameMap(a, b, name) },
+  mul: pairwise,
+  add: pairwise,
   mix: {
     ...local,
     shape: (_, [a, b, weights], name) => {
@@ -189,14 +194,7 @@ const OPS: { readonly [K in Exclude<Op['op'], Later>]: Rules<OpOf<K>> } = {
     },
     reach: ({ scale }, r) => Math.ceil(r / scale),
   },
-  globalAveragePool: {
-    ...local,
-    shape: (_, [x], name) => ({ kind: 'vector', length: mapOf(x, name).channels }),
-    // A mean depends on the whole image, so no radius can describe which pixels it needs. `global`
-    // reports this dependence instead.
-    reach: () => 0,
-    global: () => 'means',
-  },
+  globalAveragePool: pooling,
   linear: {
     ...local,
     shape: ({ lengthOut }, [x], name) => {
@@ -231,7 +229,7 @@ const OPS: { readonly [K in Exclude<Op['op'], Later>]: Rules<OpOf<K>> } = {
 const known = new Map<string, unknown>(Object.entries(OPS));
 
 /** Registers the rules of ops that few networks use (`Later`), so that `opRules` finds them. */
-export function addOps(rules: { readonly [K in Later]?: unknown }): void {
+export function addOps(rules: Partial<RuleTable<Later>>): void {
   for (const [op, rule] of Object.entries(rules)) known.set(op, rule);
 }
 

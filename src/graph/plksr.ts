@@ -16,9 +16,8 @@ export class PlksrBuilder {
     x: NodeId,
     { layer, kernel, count }: { layer: string; kernel: number; count: number },
   ): NodeId {
-    const weight = this.#b.weight(`${layer}.weight`, [count, count, kernel, kernel]);
-    const bias = this.#b.weight(`${layer}.bias`, [count]);
-    return this.#b.append(name, { op: 'partialConv', kernel, count, weight, bias }, [x]);
+    const weights = this.#b.layer(layer, [count, count, kernel, kernel], true);
+    return this.#b.append(name, { op: 'partialConv', kernel, count, ...weights }, [x]);
   }
 
   /**
@@ -27,14 +26,11 @@ export class PlksrBuilder {
    */
   groupNorm(name: string, x: NodeId, layer: string, groups: number, epsilon: number): NodeId {
     const b = this.#b;
-    const { channels } = b.map(x);
-    const [weight, bias] = ['weight', 'bias'].map((part) =>
-      b.weight(`${layer}.${part}`, [channels]),
-    );
+    const weights = b.layer(layer, [b.map(x).channels], true);
     const mean = b.globalAveragePool(`${name}.pooled`, x);
     const centred = b.append(`${name}.centred`, { op: 'centre', groups }, [x, mean]);
     const squares = b.append(`${name}.squares`, { op: 'meanOfSquares' }, [centred]);
-    return b.append(name, { op: 'groupNorm', groups, epsilon, weight, bias }, [centred, squares]);
+    return b.append(name, { op: 'groupNorm', groups, epsilon, ...weights }, [centred, squares]);
   }
 
   repeatChannels(name: string, x: NodeId, times: number): NodeId {

@@ -5,8 +5,8 @@
  *
  * Notation: a map `x` has `C` channels.
  */
-import { local, type Rules } from './rules.ts';
-import { areaOf, GraphError, type MapShape, mapOf, vectorOf } from './shape.ts';
+import { local, pooling, type RuleTable } from './rules.ts';
+import { areaOf, GraphError, type MapShape, mapOf, type Shape, vectorOf } from './shape.ts';
 
 export type PlksrOp =
   /**
@@ -63,15 +63,13 @@ export type PlksrOp =
       readonly sum: number | null;
     };
 
-type OpOf<K extends PlksrOp['op']> = Extract<PlksrOp, { readonly op: K }>;
-
 /**
  * Returns the shape of a map whose channels are divided into groups. Also checks that the second
  * input is a vector with one element per channel.
  */
 function grouped(
   { groups }: { readonly groups: number },
-  [x, v]: readonly Parameters<typeof mapOf>[0][],
+  [x, v]: readonly Shape[],
   name: string,
 ): MapShape {
   const shape = mapOf(x, name);
@@ -81,7 +79,7 @@ function grouped(
   return shape;
 }
 
-export const PLKSR: { readonly [K in PlksrOp['op']]: Rules<OpOf<K>> } = {
+export const PLKSR: RuleTable<PlksrOp> = {
   partialConv: {
     ...local,
     shape: ({ count }, [x], name) => {
@@ -92,12 +90,7 @@ export const PLKSR: { readonly [K in PlksrOp['op']]: Rules<OpOf<K>> } = {
     multiplyAdds: ({ kernel, count }, shape) => kernel ** 2 * count ** 2 * areaOf(shape),
     reach: ({ kernel }, r) => r + (kernel >> 1),
   },
-  meanOfSquares: {
-    ...local,
-    shape: (_, [x], name) => ({ kind: 'vector', length: mapOf(x, name).channels }),
-    reach: () => 0,
-    global: () => 'means',
-  },
+  meanOfSquares: pooling,
   centre: { ...local, shape: grouped },
   groupNorm: { ...local, shape: grouped },
   repeatChannels: {

@@ -1,4 +1,4 @@
-import type { Shape } from './shape.ts';
+import { mapOf, type Shape } from './shape.ts';
 
 /** Describes an op: the shape of its result, its cost, and the input pixels on which it depends. */
 export interface Rules<O> {
@@ -25,9 +25,27 @@ export interface Rules<O> {
   readonly global: (op: O) => 'means' | 'pixels' | null;
 }
 
+/** The rules for each op of the union `O`. */
+export type RuleTable<O extends { readonly op: string }> = {
+  readonly [K in O['op']]: Rules<Extract<O, { readonly op: K }>>;
+};
+
 /** The rules that are the same for all ops that work pixel by pixel. */
-export const local = {
+export const local: Omit<Rules<unknown>, 'shape'> = {
   multiplyAdds: () => 0,
-  reach: (_: unknown, r: number) => r,
+  reach: (_, r) => r,
   global: () => null,
+};
+
+/** The rules of ops that work pixel by pixel and return a map of the same shape. */
+export const sameShape: Rules<unknown> = { ...local, shape: (_, [x], name) => mapOf(x, name) };
+
+/** The rules of ops that compute one mean per channel of a map. */
+export const pooling: Rules<unknown> = {
+  ...local,
+  shape: (_, [x], name) => ({ kind: 'vector', length: mapOf(x, name).channels }),
+  // A mean depends on the whole image, so no radius can describe which pixels it needs. `global`
+  // reports this dependence instead.
+  reach: () => 0,
+  global: () => 'means',
 };

@@ -45,12 +45,16 @@ export interface TableShape {
 
 export type Shape = MapShape | VectorShape | TableShape;
 
+/** Returns the factor by which a map's reductions divide its side lengths, apart from rounding. */
+export const strideOf = ({ reduced = [] }: MapShape): number =>
+  reduced.reduce((product, { stride }) => product * stride, 1);
+
 /** Returns the number of map pixels per LR pixel, or 0 if the shape is not that of a map. */
-export const areaOf = (shape: Shape): number => {
-  if (shape.kind !== 'map') return 0;
-  const strides = shape.reduced?.reduce((product, { stride }) => product * stride, 1) ?? 1;
-  return (shape.scale / strides) ** 2;
-};
+export const areaOf = (shape: Shape): number =>
+  shape.kind === 'map' ? (shape.scale / strideOf(shape)) ** 2 : 0;
+
+/** Returns the number of channels, or 0 if the shape is not that of a map. */
+export const channelsOf = (shape: Shape): number => (shape.kind === 'map' ? shape.channels : 0);
 
 /**
  * Reports a malformed network definition. The cause is either a mistake in the code or a weights

@@ -1,6 +1,7 @@
 /** Appends the ops of lightweight transformers (see `transformerOp.ts`) to a graph. */
 import type { GraphBuilder, NodeId } from './graph.ts';
 import { addOps } from './ops.ts';
+import { strideOf } from './shape.ts';
 import { type Grouping, TRANSFORMER, windowOf } from './transformerOp.ts';
 
 export class TransformerBuilder {
@@ -31,17 +32,13 @@ export class TransformerBuilder {
     { layer, kernel, bias }: { layer: string; kernel: 3 | 5 | 7; bias: boolean },
   ): NodeId {
     const { channels } = this.#b.map(x);
-    const weight = this.#b.weight(`${layer}.weight`, [channels, 1, kernel, kernel]);
-    const biases = bias ? this.#b.weight(`${layer}.bias`, [channels]) : null;
-    return this.#b.append(name, { op: 'depthwise', kernel, weight, bias: biases }, [x]);
+    const weights = this.#b.layer(layer, [channels, 1, kernel, kernel], bias);
+    return this.#b.append(name, { op: 'depthwise', kernel, ...weights }, [x]);
   }
 
   layerNorm(name: string, x: NodeId, layer: string, epsilon: number): NodeId {
-    const { channels } = this.#b.map(x);
-    const [weight, bias] = ['weight', 'bias'].map((part) =>
-      this.#b.weight(`${layer}.${part}`, [channels]),
-    );
-    return this.#b.append(name, { op: 'layerNorm', epsilon, weight, bias }, [x]);
+    const weights = this.#b.layer(layer, [this.#b.map(x).channels], true);
+    return this.#b.append(name, { op: 'layerNorm', epsilon, ...weights }, [x]);
   }
 
   scaleChannels(name: string, x: NodeId, factors: NodeId): NodeId {
@@ -70,8 +67,11 @@ export class TransformerBuilder {
   ): NodeId {
     const { grouping, heads, channels, table, query = 0, key = channels, merge = 1 } = spec;
     if (table !== null) {
-      const [rows, columns] = tableSides(grouping, merge);
-      this.#b.weight(table, [rows * columns, heads]);
+      // The table has one entry for each possible offset between a query and a key. There are
+      // this many offsets along one axis of a window with `side` pixels along it.
+      const offsets = (side: number) => (2 * side) / merge - 1;
+      const { rows, columns } = windowOf(grouping);
+      this.#b.weight(table, [offsets(rows) * offsets(columns), heads]);
     }
     const op = { op: 'groupScores', grouping, heads, channels, table, query, key, merge } as const;
     return this.#b.append(name, op, [x, keys]);
@@ -110,9 +110,8 @@ export class TransformerBuilder {
     }: Record<'kernel' | 'stride' | 'cOut', number> & { layer: string },
   ): NodeId {
     const { channels } = this.#b.map(x);
-    const weight = this.#b.weight(`${layer}.weight`, [cOut, channels, kernel, kernel]);
-    const bias = this.#b.weight(`${layer}.bias`, [cOut]);
-    return this.#b.append(name, { op: 'stridedConv', kernel, stride, cOut, weight, bias }, [x]);
+    const weights = this.#b.layer(layer, [cOut, channels, kernel, kernel], true);
+    return this.#b.append(name, { op: 'stridedConv', kernel, stride, cOut, ...weights }, [x]);
   }
 
   maxPool(name: string, x: NodeId, kernel: number, stride: number): NodeId {
@@ -121,17 +120,7 @@ export class TransformerBuilder {
 
   /** Enlarges the map `x` to the size of another map, `like`. */
   resize(name: string, x: NodeId, like: NodeId): NodeId {
-    const strides = this.#b.map(x).reduced ?? [];
-    const factor = strides.reduce((product, { stride }) => product * stride, 1);
+    const factor = strideOf(this.#b.map(x));
     return this.#b.append(name, { op: 'resize', factor }, [x, like]);
   }
-}
-
-/**
- * Returns the height and width of a window's position table. The table has one entry for each
- * possible offset, in rows and columns, between a query and a key.
- */
-function tableSides(grouping: Grouping, merge: number): [number, number] {
-  const { rows, columns } = windowOf(grouping);
-  return [(2 * rows) / merge - 1, (2 * columns) / merge - 1];
 }

@@ -16,8 +16,16 @@
  *   numbered in row-major order.
  */
 import type { Size } from '../geometry.ts';
-import { local, type Rules } from './rules.ts';
-import { areaOf, GraphError, mapOf, type Reduction, type Shape, vectorOf } from './shape.ts';
+import { local, type RuleTable, sameShape } from './rules.ts';
+import {
+  areaOf,
+  channelsOf,
+  GraphError,
+  mapOf,
+  type Reduction,
+  type Shape,
+  vectorOf,
+} from './shape.ts';
 
 export interface Grouping {
   readonly kind: 'windows' | 'spread' | 'grid';
@@ -159,10 +167,6 @@ export type TransformerOp =
    */
   | { readonly op: 'resize'; readonly factor: number };
 
-type OpOf<K extends TransformerOp['op']> = Extract<TransformerOp, { readonly op: K }>;
-
-const channelsOf = (shape: Shape): number => (shape.kind === 'map' ? shape.channels : 0);
-
 const heads = (channels: number, count: number, name: string): void => {
   if (channels % count !== 0)
     throw new GraphError(`${name}: ${channels} channels in ${count} heads`);
@@ -173,7 +177,7 @@ function reduced(x: Shape, step: Reduction, channels: number, name: string): Sha
   return { ...shape, channels, reduced: [...(shape.reduced ?? []), step] };
 }
 
-export const TRANSFORMER: { readonly [K in TransformerOp['op']]: Rules<OpOf<K>> } = {
+export const TRANSFORMER: RuleTable<TransformerOp> = {
   pixelUnshuffle: {
     ...local,
     shape: ({ scale }, [x], name) => {
@@ -196,14 +200,13 @@ export const TRANSFORMER: { readonly [K in TransformerOp['op']]: Rules<OpOf<K>> 
       return { ...shape, channels: count };
     },
   },
-  shift: { ...local, shape: (_, [x], name) => mapOf(x, name), reach: (_, r) => r + 1 },
+  shift: { ...sameShape, reach: (_, r) => r + 1 },
   depthwise: {
-    ...local,
-    shape: (_, [x], name) => mapOf(x, name),
+    ...sameShape,
     multiplyAdds: ({ kernel }, shape) => kernel ** 2 * channelsOf(shape) * areaOf(shape),
     reach: ({ kernel }, r) => r + (kernel >> 1),
   },
-  layerNorm: { ...local, shape: (_, [x], name) => mapOf(x, name) },
+  layerNorm: sameShape,
   scaleChannels: {
     ...local,
     shape: (_, [x, scale], name) => {

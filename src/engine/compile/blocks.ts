@@ -1,6 +1,6 @@
 import type { Graph } from '../../graph/graph.ts';
-import { type FuseOptions, Fuser, sumOf } from './fuse.ts';
-import { convLayer, type FusedGraph, type FusedOp, linearLayer } from './fused.ts';
+import { type FuseOptions, Fuser } from './fuse.ts';
+import { convLayer, type FusedGraph, type FusedOp, linearLayer, sumOf } from './fused.ts';
 import { type AttentionBlock, PatternFinder } from './patterns.ts';
 
 export interface BlockOptions extends Omit<FuseOptions, 'fuse'> {
@@ -17,7 +17,7 @@ export interface BlockOptions extends Omit<FuseOptions, 'fuse'> {
  */
 export function fuseBlocks(graph: Graph, { fits, ...options }: BlockOptions = {}): FusedGraph {
   const fuser = new Fuser(graph, options);
-  const patterns = new PatternFinder(graph, fuser.readers, fuser.keep, fits ?? (() => true));
+  const patterns = new PatternFinder(fuser, fits ?? (() => true));
   claimAttentionBlocks(fuser, patterns);
   claimSkipOutput(fuser, patterns);
   claimGatedConvs(fuser, patterns);

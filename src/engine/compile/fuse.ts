@@ -8,12 +8,13 @@ import {
   type NodeId,
 } from '../../graph/graph.ts';
 import {
-  type ConvOp,
   convLayer,
   type FusedGraph,
   type FusedOp,
   linearLayer,
+  type NodeOf,
   type PRelu,
+  sumOf,
 } from './fused.ts';
 
 /**
@@ -48,8 +49,6 @@ export interface FuseOptions {
   readonly mixes?: boolean;
 }
 
-type Node<K extends GraphNode['op']> = GraphNode & { readonly op: K };
-
 /** Fuses the nodes that one kernel can compute together. This is a pure function. */
 export function fuse(graph: Graph, options: FuseOptions = {}): FusedGraph {
   return new Fuser(graph, options).fused();
@@ -63,7 +62,7 @@ export class Fuser {
   readonly graph: Graph;
   readonly keep: ReadonlySet<NodeId>;
   readonly image: FuseOptions['image'];
-  readonly readers: ReadonlyMap<NodeId, readonly NodeId[]>;
+  readonly #readers: ReadonlyMap<NodeId, readonly NodeId[]>;
   readonly #isFusing: boolean;
   readonly #activates: (activation: Activation) => boolean;
   readonly #mixes: boolean;
@@ -74,7 +73,7 @@ export class Fuser {
     this.graph = graph;
     this.keep = keep ?? new Set();
     this.image = image;
-    this.readers = consumers(graph);
+    this.#readers = consumers(graph);
     this.#isFusing = fuse !== 'none';
     this.#activates = activates ?? (() => true);
     this.#mixes = mixes ?? false;
@@ -107,7 +106,10 @@ export class Fuser {
     const ops = nodes.flatMap((node, id): readonly FusedOp[] => {
       const claimed = this.#claimed.get(id);
       if (claimed !== undefined) return claimed ? [claimed] : [];
-      if (node.op === 'input') return this.image ? [unpackOp(id)] : [];
+      if (node.op === 'input') {
+        const unpack = { op: 'unpack', name: 'unpack', reads: {}, multiplyAdds: 0 } as const;
+        return this.image ? [{ ...unpack, writes: { y: id } }] : [];
+      }
       return [this.#alone(node, id)];
     });
     if (this.image && this.#claimed.get(output)?.op !== 'skipPack') {
@@ -125,7 +127,7 @@ export class Fuser {
    * `MAX_PARTS` maps. If it already reads that many, an `add` is fused only if `other` is one of
    * them.
    */
-  #claimConv(node: Node<'conv'>, id: NodeId): void {
+  #claimConv(node: NodeOf<'conv'>, id: NodeId): void {
     const parts = this.partsOf(node);
     if (parts) this.absorb(node.inputs);
     let last = id;
@@ -135,6 +137,8 @@ export class Fuser {
     let addend: NodeId | null = null;
     let factor = 1;
     let mix: 0 | 1 | undefined;
+    const canScale = () =>
+      parts === null && multiplier === null && addend === null && act1 === null;
     const canBind = (id: NodeId) => !parts || parts.includes(id) || parts.length < MAX_PARTS;
     for (let next = this.#follower(last); next !== null; next = this.#follower(last)) {
       const follower = this.graph.nodes[next];
@@ -147,22 +151,9 @@ export class Fuser {
         else act1 = follower.activation;
       } else if (follower.op === 'prelu' && last === id) {
         act0 = { fn: 'prelu', slopes: follower.weight };
-      } else if (
-        follower.op === 'mul' &&
-        parts === null &&
-        multiplier === null &&
-        addend === null &&
-        act1 === null
-      ) {
+      } else if (follower.op === 'mul' && canScale()) {
         multiplier = other(follower, last);
-      } else if (
-        follower.op === 'mix' &&
-        this.#mixes &&
-        parts === null &&
-        multiplier === null &&
-        addend === null &&
-        act1 === null
-      ) {
+      } else if (follower.op === 'mix' && this.#mixes && canScale()) {
         multiplier = follower.inputs[2];
         addend = other(follower, last);
         mix = follower.inputs[0] === last ? 0 : 1;
@@ -179,7 +170,7 @@ export class Fuser {
       last = next;
     }
     const { upsample, source } = this.readThrough(node);
-    const conv: ConvOp = {
+    this.claim(last, {
       op: 'conv',
       name: this.name(last),
       reads: { x: parts ?? [source], multiplier, addend },
@@ -191,12 +182,11 @@ export class Fuser {
       act1,
       mix,
       multiplyAdds: node.multiplyAdds,
-    };
-    this.#claimed.set(last, conv);
+    });
   }
 
   /** Returns the parts of the input if it is a concatenation that only convolutions read. */
-  partsOf({ inputs: [source] }: Node<'conv'>): readonly NodeId[] | null {
+  partsOf({ inputs: [source] }: NodeOf<'conv'>): readonly NodeId[] | null {
     const from = this.graph.nodes[source];
     const isRead = from.op === 'concat' && this.#readOnlyBy(source, ({ op }) => op === 'conv');
     return isRead ? from.inputs : null;
@@ -206,7 +196,7 @@ export class Fuser {
    * Lets a 3x3 convolution read the input of a nearest-neighbour enlargement directly, unless the
    * enlarged map must be written to memory.
    */
-  readThrough({ kernel, inputs: [source] }: Node<'conv'>): { upsample: number; source: NodeId } {
+  readThrough({ kernel, inputs: [source] }: NodeOf<'conv'>): { upsample: number; source: NodeId } {
     const from = this.graph.nodes[source];
     const through =
       kernel === 3 &&
@@ -221,7 +211,7 @@ export class Fuser {
    * Fuses a `groupMix` op with the `groupScores` op whose scores it reads. Does nothing if another
    * op reads the scores.
    */
-  #claimAttention(mix: Node<'groupMix'>, id: NodeId): void {
+  #claimAttention(mix: NodeOf<'groupMix'>, id: NodeId): void {
     const [values, from] = mix.inputs;
     const scores = this.graph.nodes[from];
     const alone = scores.op === 'groupScores' && this.#follower(from) === id;
@@ -240,7 +230,7 @@ export class Fuser {
   }
 
   /** Fuses a `mul`, `add` or `mix` with the activation that follows it. */
-  #claimPointwise(node: Node<'mul' | 'add' | 'mix'>, id: NodeId): void {
+  #claimPointwise(node: NodeOf<'mul' | 'add' | 'mix'>, id: NodeId): void {
     const next = this.#follower(id);
     const follower = next === null ? null : this.graph.nodes[next];
     if (next === null || follower?.op !== 'activation') return;
@@ -253,7 +243,7 @@ export class Fuser {
    * Fuses the dynamic attention module of A2N into one op. The module consists of five nodes: a
    * global average pool, a linear layer, a ReLU, another linear layer and a softmax.
    */
-  #claimDynamicWeights(pool: Node<'globalAveragePool'>, id: NodeId): void {
+  #claimDynamicWeights(pool: NodeOf<'globalAveragePool'>, id: NodeId): void {
     const chain = [id];
     for (let next = this.#follower(id); next !== null; next = this.#follower(next))
       chain.push(next);
@@ -317,9 +307,26 @@ export class Fuser {
    * reader is already part of an op, or if the value of `id` must be written to memory.
    */
   #follower(id: NodeId): NodeId | null {
-    if (!this.#isFusing || this.keep.has(id) || id === this.graph.output) return null;
-    const readers = this.readers.get(id) ?? [];
-    return readers.length === 1 && !this.#claimed.has(readers[0]) ? readers[0] : null;
+    const reader = this.onlyReader(id);
+    return reader !== null && !this.#claimed.has(reader) ? reader : null;
+  }
+
+  /**
+   * Returns the only node that reads `id`. Returns null if no node or several nodes read it, or if
+   * the value of `id` must be written to memory.
+   */
+  onlyReader(id: NodeId): NodeId | null {
+    const readers = this.readersOf(id);
+    return this.#isInner(id) && readers.length === 1 ? readers[0] : null;
+  }
+
+  readersOf(id: NodeId): readonly NodeId[] {
+    return this.#readers.get(id) ?? [];
+  }
+
+  /** Whether ops are fused and no one needs to see the value of `id` in memory. */
+  #isInner(id: NodeId): boolean {
+    return this.#isFusing && !this.keep.has(id) && id !== this.graph.output;
   }
 
   /**
@@ -327,8 +334,7 @@ export class Fuser {
    * value of `id` must be written to memory.
    */
   #readOnlyBy(id: NodeId, can: (reader: GraphNode) => boolean): boolean {
-    if (!this.#isFusing || this.keep.has(id) || id === this.graph.output) return false;
-    return (this.readers.get(id) ?? []).every((reader) => can(this.graph.nodes[reader]));
+    return this.#isInner(id) && this.readersOf(id).every((reader) => can(this.graph.nodes[reader]));
   }
 
   name(id: NodeId): string {
@@ -337,7 +343,7 @@ export class Fuser {
 }
 
 function pointwise(
-  node: Node<'mul' | 'add' | 'mix' | 'activation'>,
+  node: NodeOf<'mul' | 'add' | 'mix' | 'activation'>,
   name: string,
   y: NodeId,
   activation: Activation | null,
@@ -356,18 +362,8 @@ function pointwise(
 }
 
 /** Whether one invocation can hold a query and its result in registers. */
-const attendsInOne = ({ channels, heads }: Node<'groupScores'>): boolean => channels / heads <= 64;
-
-const unpackOp = (y: NodeId): FusedOp => ({
-  op: 'unpack',
-  name: 'unpack',
-  reads: {},
-  writes: { y },
-  multiplyAdds: 0,
-});
-
-export const sumOf = (nodes: readonly GraphNode[]): number =>
-  nodes.reduce((sum, { multiplyAdds }) => sum + multiplyAdds, 0);
+const attendsInOne = ({ channels, heads }: NodeOf<'groupScores'>): boolean =>
+  channels / heads <= 64;
 
 /** Takes one of a node's first two operands and returns the other one. */
 const other = (node: GraphNode, id: NodeId): NodeId =>

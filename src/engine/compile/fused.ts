@@ -14,12 +14,15 @@
  * [cOut][cIn][kernel][kernel] for a convolution, [lengthOut][lengthIn] for a linear layer,
  * [channels] for biases and slopes.
  */
-import { internal } from '../../errors.ts';
 import type { Activation, Graph, GraphNode, MapShape, NodeId } from '../../graph/graph.ts';
 import type { Op, OpOf } from '../../graph/ops.ts';
+import { mapOf } from '../../graph/shape.ts';
 
 /** The index of a node in `Graph.nodes`. */
 export type ValueId = NodeId;
+
+/** A node with an op of one kind. */
+export type NodeOf<K extends GraphNode['op']> = GraphNode & { readonly op: K };
 
 /**
  * Computes `v >= 0 ? v : slope[channel] * v` for each value `v`. `slopes` names the weight that
@@ -261,11 +264,9 @@ export interface PixelLayer {
  *
  * A view of consecutive channels of a map, starting at channel `first`. Nothing is copied.
  */
-export interface ViewOp extends Fused {
+export interface ViewOp extends Fused, OneToOne {
   readonly op: 'view';
   readonly first: number;
-  readonly reads: { readonly x: ValueId };
-  readonly writes: { readonly y: ValueId };
 }
 
 /**
@@ -470,23 +471,24 @@ export function lifetimes(
 }
 
 /** Returns the shape of a node's feature map. */
-export function mapShape({ nodes }: Graph, id: NodeId): MapShape {
-  const { shape, name } = nodes[id];
-  if (shape.kind !== 'map') throw internal(`${name} is not a feature map`);
-  return shape;
-}
+export const mapShape = ({ nodes }: Graph, id: NodeId): MapShape =>
+  mapOf(nodes[id].shape, nodes[id].name);
 
-/** Returns only the properties of a convolution node that make up a `ConvLayer`. */
-export const convLayer = ({
+/** Returns the sum of the multiply-adds of nodes or ops. */
+export const sumOf = (parts: readonly Pick<Fused, 'multiplyAdds'>[]): number =>
+  parts.reduce((sum, { multiplyAdds }) => sum + multiplyAdds, 0);
+
+/** Returns only the properties of a convolution node or op that make up a `ConvLayer`. */
+export const convLayer = ({ kernel, cIn, cOut, weight, bias }: ConvLayer): ConvLayer => ({
   kernel,
   cIn,
   cOut,
   weight,
   bias,
-}: GraphNode & { op: 'conv' }): ConvLayer => ({ kernel, cIn, cOut, weight, bias });
+});
 
-/** Returns the `LinearLayer` for a linear node whose input has `lengthIn` values. */
+/** Returns the `LinearLayer` for a linear node or op whose input has `lengthIn` values. */
 export const linearLayer = (
-  { weight, lengthOut }: GraphNode & { op: 'linear' },
+  { weight, lengthOut }: Omit<LinearLayer, 'lengthIn'>,
   lengthIn: number,
 ): LinearLayer => ({ weight, lengthIn, lengthOut });

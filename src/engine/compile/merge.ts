@@ -8,15 +8,17 @@ import type { NodeId } from '../../graph/graph.ts';
 import { windowOf } from '../../graph/transformerOp.ts';
 import { blocksOf, ELEMENT_BYTES, type ElementType } from '../../kernels/kernel.ts';
 import {
-  type ConvLayer,
   type ConvOp,
+  convLayer,
   type FusedGraph,
   type FusedOp,
   type FusedOpOf,
+  linearLayer,
   mapShape,
   type NormLayer,
   type PixelLayer,
   readsOf,
+  sumOf,
   type ValueId,
   writesOf,
 } from './fused.ts';
@@ -42,6 +44,8 @@ export function merge(
 
 /** A 1x1 convolution that reads one map without enlargement. */
 type Layer = ConvOp & { readonly kernel: 1 };
+/** A layer whose epilogue does nothing but add the map `reads.addend`. */
+type Residual = Layer & { readonly reads: { readonly addend: ValueId } };
 
 class Merger {
   readonly #fused: FusedGraph;
@@ -72,7 +76,7 @@ class Merger {
       else if (op.op === 'channelAttention') this.#projected(op);
       else if (op.op === 'globalAveragePool') this.#weighed(op);
       else if (op.op === 'resize') this.#gate(op);
-      else if (isLayer(op)) this.#gatedProjection(op);
+      else if (isResidual(op)) this.#gatedProjection(op);
     });
     each((op) => {
       if (op.op === 'conv') this.#pixelLayer(op);
@@ -86,10 +90,9 @@ class Merger {
     });
     return {
       ...this.#fused,
-      ops: ops.flatMap((op) => {
-        const own = this.#replaced.get(op);
-        return own === undefined ? [op] : own ? [own] : [];
-      }),
+      ops: ops
+        .map((op) => (this.#replaced.has(op) ? (this.#replaced.get(op) ?? null) : op))
+        .filter((op) => op !== null),
     };
   }
 
@@ -143,8 +146,8 @@ class Merger {
    * Merges the ops of `conv(activation(u) * v) + r` into one. A depthwise convolution writes `u` to
    * the first half of its output channels and `v` to the second half.
    */
-  #gatedProjection(conv: Layer): void {
-    const { multiplier, addend, x } = conv.reads;
+  #gatedProjection(conv: Residual): void {
+    const { addend, x } = conv.reads;
     const gated = this.#inner(x[0], 'pointwise');
     if (gated?.fn !== 'mul' || gated.activation || gated.reads.b === null) return;
     const active = this.#inner(gated.reads.a, 'pointwise');
@@ -162,8 +165,7 @@ class Merger {
       this.#channels(local) === 2 * n;
     const sound = depthwise?.kernel === 3 && halves && this.#isFree(local);
     const fits = Math.max(n, conv.cOut) <= MAX_CHANNELS && n % 4 === 0;
-    const plain = multiplier === null && addend !== null && !conv.act0 && !conv.act1;
-    if (!sound || !fits || !plain || conv.factor !== 1) return;
+    if (!sound || !fits) return;
     if (this.#readers.get(local)?.length !== 2) return;
     this.#replace(
       conv,
@@ -174,9 +176,9 @@ class Merger {
         writes: { y: conv.writes.y, next: null },
         depthwise: { weight: depthwise.weight, bias: depthwise.bias },
         activation: active.activation,
-        conv: layerOf(conv),
+        conv: convLayer(conv),
         next: null,
-        multiplyAdds: conv.multiplyAdds + depthwise.multiplyAdds,
+        multiplyAdds: sumOf([conv, depthwise]),
       },
       [gated, active, gate, value, depthwise],
     );
@@ -195,37 +197,36 @@ class Merger {
     const out = this.#onlyReader(mix.writes.y);
     const whole = !grouping.shift && !grouping.multiple && windowOf(grouping).tokens === 64;
     if (!norm || grouping.kind === 'grid' || !whole || heads !== 1 || merge !== 1) return;
-    if (out?.op !== 'conv' || !isLayer(out) || !isResidual(out)) return;
+    if (!isResidual(out)) return;
     const [x] = norm.reads.inputs;
     const square = [norm, out].every(({ writes }) => this.#channels(writes.y) === channels);
     if (out.reads.addend !== x || !square || channels > MAX_ATTENTION) return;
     const scores = this.#writer(table, 'groupScores');
-    const [q, k] = scores?.reads.inputs ?? [];
-    const isOwn = scores !== null && q === values && k === values;
+    const own = scores?.reads.inputs.every((id) => id === values) ? scores : null;
     const readers = this.#readers.get(values)?.length;
-    if (isOwn) {
-      const sizes = scores.query === 0 && scores.key === channels && first === 2 * channels;
-      if (!sizes || readers !== 3 || scores.channels !== channels) return;
+    if (own) {
+      const sizes = own.query === 0 && own.key === channels && first === 2 * channels;
+      if (!sizes || readers !== 3 || own.channels !== channels) return;
     } else if (first !== 0 || readers !== 1 || rows.cOut !== channels) return;
     if (!this.#isFree(values)) return;
-    const own = isOwn && scores ? [scores] : [];
+    const inner = own ? [own] : [];
     this.#replace(
       out,
       {
         op: 'normedAttention',
         name: out.name,
-        reads: { x, scores: isOwn ? null : table },
-        writes: { y: out.writes.y, scores: isOwn ? table : null, next: null },
+        reads: { x, scores: own ? null : table },
+        writes: { y: out.writes.y, scores: own ? table : null, next: null },
         grouping,
         channels,
         norm: normOf(norm),
-        rows: layerOf(rows),
-        table: scores && isOwn ? scores.table : null,
-        out: layerOf(out),
+        rows: convLayer(rows),
+        table: own?.table ?? null,
+        out: convLayer(out),
         next: null,
-        multiplyAdds: [mix, rows, out, ...own].reduce((sum, op) => sum + op.multiplyAdds, 0),
+        multiplyAdds: sumOf([mix, rows, out, ...inner]),
       },
-      [mix, rows, norm, ...own],
+      [mix, rows, norm, ...inner],
     );
   }
 
@@ -233,22 +234,21 @@ class Merger {
   #projected(attention: FusedOpOf<'channelAttention'>): void {
     const { grouping, heads, temperature, reads, writes } = attention;
     const conv = this.#onlyReader(writes.y);
-    if (conv?.op !== 'conv' || !isLayer(conv) || !isResidual(conv) || conv.bias !== null) return;
+    if (!isResidual(conv) || conv.bias !== null) return;
     const isWhole = grouping.kind === 'grid' && grouping.side === 1;
     const fits = conv.cIn <= MAX_PROJECTED && conv.cOut === conv.cIn && conv.cIn % 4 === 0;
-    const { addend } = conv.reads;
-    if (heads !== 1 || isWhole || !fits || addend === null) return;
+    if (heads !== 1 || isWhole || !fits) return;
     this.#replace(
       conv,
       {
         op: 'projectedAttention',
         name: conv.name,
-        reads: { x: reads.inputs[0], r: addend },
+        reads: { x: reads.inputs[0], r: conv.reads.addend },
         writes: conv.writes,
         grouping,
         temperature,
-        conv: layerOf(conv),
-        multiplyAdds: attention.multiplyAdds + conv.multiplyAdds,
+        conv: convLayer(conv),
+        multiplyAdds: sumOf([attention, conv]),
       },
       [attention],
     );
@@ -281,15 +281,11 @@ class Merger {
       sigmoid.activation.fn !== 'sigmoid' ||
       scale?.op !== 'scaleChannels' ||
       scale.reads.inputs[0] !== u ||
-      conv?.op !== 'conv' ||
-      !isLayer(conv) ||
       !isResidual(conv) ||
-      conv.reads.addend === null ||
       Math.max(conv.cIn, reduce.lengthOut) > 256
     ) {
       return;
     }
-    const { lengthOut } = reduce;
     this.#replace(
       conv,
       {
@@ -299,11 +295,11 @@ class Merger {
         writes: conv.writes,
         depthwise: { weight: depthwise.weight, bias: depthwise.bias },
         activation: active.activation,
-        reduce: { weight: reduce.weight, lengthIn: conv.cIn, lengthOut },
+        reduce: linearLayer(reduce, conv.cIn),
         inner: inner.activation,
-        expand: { weight: expand.weight, lengthIn: lengthOut, lengthOut: expand.lengthOut },
-        conv: layerOf(conv),
-        multiplyAdds: depthwise.multiplyAdds + conv.multiplyAdds,
+        expand: linearLayer(expand, reduce.lengthOut),
+        conv: convLayer(conv),
+        multiplyAdds: sumOf([depthwise, conv]),
       },
       [active, depthwise, pool, ...chain.slice(0, -1)],
     );
@@ -312,9 +308,9 @@ class Merger {
   /** Merges `x * sigmoid(gate(resize(small) + direct(a)))`. */
   #gate(resize: FusedOpOf<'resize'>): void {
     const sum = this.#onlyReader(resize.writes.y);
-    if (sum?.op !== 'conv' || !isLayer(sum) || !isResidual(sum)) return;
+    if (!isResidual(sum)) return;
     const gate = this.#onlyReader(sum.writes.y);
-    if (gate?.op !== 'conv' || !isLayer(gate) || gate.act0?.fn !== 'sigmoid' || gate.act1) return;
+    if (!gate || !isLayer(gate) || gate.act0?.fn !== 'sigmoid' || gate.act1) return;
     const { multiplier, addend } = gate.reads;
     const [small, a] = resize.reads.inputs;
     const same = sum.reads.addend === resize.writes.y && sum.reads.x[0] === a;
@@ -327,9 +323,9 @@ class Merger {
         name: gate.name,
         reads: { x: multiplier, small, a },
         writes: gate.writes,
-        direct: layerOf(sum),
-        gate: layerOf(gate),
-        multiplyAdds: sum.multiplyAdds + gate.multiplyAdds,
+        direct: convLayer(sum),
+        gate: convLayer(gate),
+        multiplyAdds: sumOf([sum, gate]),
       },
       [resize, sum],
     );
@@ -373,9 +369,9 @@ class Merger {
       if (slice.op !== 'slice' || !this.#isView(slice)) continue;
       const next = this.#readers
         .get(slice.writes.y)
-        ?.find((op) => op.op === 'conv' && isLayer(op) && isBare(op));
-      const isOpen = next && !this.#replaced.has(next) && this.#isFree(writesOf(next)[0]);
-      if (isOpen && next.op === 'conv') return { conv: next, first: slice.first };
+        ?.find((op): op is Layer => isLayer(op) && isBare(op));
+      const isOpen = next && !this.#replaced.has(next) && this.#isFree(next.writes.y);
+      if (isOpen) return { conv: next, first: slice.first };
     }
     return null;
   }
@@ -414,11 +410,8 @@ class Merger {
   #view(slice: FusedOpOf<'slice'>): void {
     if (!this.#isView(slice)) return;
     const { name, reads, writes, first } = slice;
-    this.#replace(
-      slice,
-      { op: 'view', name, first, reads: { x: reads.inputs[0] }, writes, multiplyAdds: 0 },
-      [],
-    );
+    const view = { name, first, reads: { x: reads.inputs[0] }, writes, multiplyAdds: 0 };
+    this.#replaced.set(slice, { op: 'view', ...view });
   }
 
   /**
@@ -451,20 +444,17 @@ const isLayer = (op: FusedOp): op is Layer =>
 const isBare = ({ reads, act0, act1 }: ConvOp): boolean =>
   reads.multiplier === null && reads.addend === null && act0?.fn !== 'prelu' && act1 === null;
 
-/** Whether a convolution's epilogue does nothing but add the map `reads.addend`. */
-const isResidual = ({ reads, act0, act1, factor }: ConvOp): boolean =>
-  reads.multiplier === null && reads.addend !== null && !act0 && !act1 && factor === 1;
-
-const layerOf = ({ kernel, cIn, cOut, weight, bias }: ConvOp): ConvLayer => ({
-  kernel,
-  cIn,
-  cOut,
-  weight,
-  bias,
-});
+const isResidual = (op: FusedOp | null | undefined): op is Residual =>
+  !!op &&
+  isLayer(op) &&
+  op.reads.multiplier === null &&
+  op.reads.addend !== null &&
+  !op.act0 &&
+  !op.act1 &&
+  op.factor === 1;
 
 const layerFrom = (op: ConvOp): Omit<PixelLayer, 'norm'> => ({
-  conv: layerOf(op),
+  conv: convLayer(op),
   activation: op.act0?.fn === 'prelu' ? null : op.act0,
 });
 

@@ -1,10 +1,13 @@
-import type { Activation, Graph, GraphNode, NodeId } from '../../graph/graph.ts';
+import type { Activation, GraphNode, NodeId } from '../../graph/graph.ts';
+import type { Fuser } from './fuse.ts';
+import type { NodeOf } from './fused.ts';
 
-type ConvNode = GraphNode & { readonly op: 'conv' };
-type LinearNode = GraphNode & { readonly op: 'linear' };
+type ConvNode = NodeOf<'conv'>;
+type LeakyNode = NodeOf<'activation'> & { readonly activation: { readonly slope: number } };
 
 /** An attention-in-attention block, which becomes an `AttentionGateOp` and an `AttentionMixOp`. */
-export interface AttentionBlock {
+export interface AttentionBlock
+  extends Readonly<Record<'first' | 'k1' | 'k2' | 'k3' | 'k4' | 'non' | 'last', ConvNode>> {
   /** The block's input and output. */
   readonly x: NodeId;
   readonly out: NodeId;
@@ -15,15 +18,8 @@ export interface AttentionBlock {
    * passes to `AttentionMixOp`.
    */
   readonly gated: NodeId;
-  readonly first: ConvNode;
-  readonly k1: ConvNode;
-  readonly k2: ConvNode;
-  readonly k3: ConvNode;
-  readonly k4: ConvNode;
-  readonly non: ConvNode;
-  readonly last: ConvNode;
-  readonly w1: LinearNode;
-  readonly w2: LinearNode;
+  readonly w1: NodeOf<'linear'>;
+  readonly w2: NodeOf<'linear'>;
   readonly features: number;
   readonly slope: number;
   readonly temperature: number;
@@ -59,21 +55,12 @@ export interface SkipOutput {
  * inner nodes.
  */
 export class PatternFinder {
-  readonly #graph: Graph;
-  readonly #readers: ReadonlyMap<NodeId, readonly NodeId[]>;
-  readonly #keep: ReadonlySet<NodeId>;
+  readonly #fuser: Fuser;
   readonly #fits: (channels: number) => boolean;
 
   /** @param fits whether a kernel can hold a tile with this many channels */
-  constructor(
-    graph: Graph,
-    readers: ReadonlyMap<NodeId, readonly NodeId[]>,
-    keep: ReadonlySet<NodeId>,
-    fits: (channels: number) => boolean,
-  ) {
-    this.#graph = graph;
-    this.#readers = readers;
-    this.#keep = keep;
+  constructor(fuser: Fuser, fits: (channels: number) => boolean) {
+    this.#fuser = fuser;
     this.#fits = fits;
   }
 
@@ -153,25 +140,24 @@ export class PatternFinder {
   /** Returns the pixel attention that starts with convolution `id`, or null. */
   gatedConv(id: NodeId): GatedConv | null {
     const conv = this.#node(id, 'conv');
-    const readers = this.#readers.get(id) ?? [];
+    const readers = this.#fuser.readersOf(id);
     if (conv?.kernel !== 3 || readers.length !== 2) {
       return null;
     }
     const [gateId, mulId] = readers;
     const gate = this.#node(gateId, 'conv');
-    const sigmoidId = this.#readers.get(gateId)?.[0];
-    const sigmoid = sigmoidId === undefined ? null : this.#node(sigmoidId, 'activation');
+    const sigmoidId = this.#fuser.onlyReader(gateId);
+    if (!gate || sigmoidId === null || !this.#private(sigmoidId)) return null;
+    const sigmoid = this.#node(sigmoidId, 'activation');
     const mul = this.#node(mulId, 'mul');
     const matches =
-      gate?.kernel === 1 &&
+      gate.kernel === 1 &&
       gate.cOut === conv.cOut &&
       sigmoid?.activation.fn === 'sigmoid' &&
       mul?.inputs.includes(id) &&
-      mul.inputs.includes(sigmoidId as NodeId);
-    const fits = this.#fits(conv.cOut) && !this.#keep.has(id);
-    if (!gate || !fits || !matches || sigmoidId === undefined) return null;
-    if (![gateId, sigmoidId].every((inner) => this.#private(inner))) return null;
-    const next = this.#private(mulId) ? (this.#readers.get(mulId) as NodeId[])[0] : null;
+      mul.inputs.includes(sigmoidId);
+    if (!this.#fits(conv.cOut) || this.#fuser.keep.has(id) || !matches) return null;
+    const next = this.#fuser.onlyReader(mulId);
     const follower = next === null ? null : this.#node(next, 'activation');
     const activation = follower?.activation ?? null;
     return {
@@ -188,33 +174,32 @@ export class PatternFinder {
    * Otherwise, returns null.
    */
   skipOutput(): SkipOutput | null {
-    const { output } = this.#graph;
+    const { graph, keep } = this.#fuser;
+    const { nodes, output } = graph;
     const add = this.#node(output, 'add');
-    if (add?.factor !== 1 || this.#keep.has(output)) return null;
+    if (add?.factor !== 1 || keep.has(output)) return null;
     const [convId, skipId] = add.inputs;
     const conv = this.#conv(convId, 3, true);
     const skip = this.#node(skipId, 'bilinear');
     const inner = [convId, skipId];
     if (!conv || !skip || !inner.every((id) => this.#private(id))) return null;
-    const fromInput = this.#graph.nodes[skip.inputs[0]].op === 'input';
-    const direct = this.#graph.nodes[conv.inputs[0]].op !== 'nearest';
+    const fromInput = nodes[skip.inputs[0]].op === 'input';
+    const direct = nodes[conv.inputs[0]].op !== 'nearest';
     if (!fromInput || !direct || conv.cOut !== 3) return null;
     return { conv, skip: skip.inputs[0], scale: skip.scale, inner };
   }
 
   /**
-   * Returns whether this node's value has exactly one reader, is not in `#keep`, and is not the
+   * Returns whether this node's value has exactly one reader, is not in `keep`, and is not the
    * graph's output.
    */
   #private(id: NodeId): boolean {
-    return (
-      !this.#keep.has(id) && id !== this.#graph.output && (this.#readers.get(id) ?? []).length === 1
-    );
+    return this.#fuser.onlyReader(id) !== null;
   }
 
-  #node<K extends GraphNode['op']>(id: NodeId, op: K): (GraphNode & { readonly op: K }) | null {
-    const node = this.#graph.nodes[id];
-    return node.op === op ? (node as GraphNode & { readonly op: K }) : null;
+  #node<K extends GraphNode['op']>(id: NodeId, op: K): NodeOf<K> | null {
+    const node = this.#fuser.graph.nodes[id];
+    return node.op === op ? (node as NodeOf<K>) : null;
   }
 
   #conv(id: NodeId, kernel: 1 | 3, bias: boolean): ConvNode | null {
@@ -222,10 +207,8 @@ export class PatternFinder {
     return conv && conv.kernel === kernel && (conv.bias !== null) === bias ? conv : null;
   }
 
-  #leaky(id: NodeId): (GraphNode & { op: 'activation'; activation: { slope: number } }) | null {
+  #leaky(id: NodeId): LeakyNode | null {
     const node = this.#node(id, 'activation');
-    return node?.activation.fn === 'leakyRelu'
-      ? (node as GraphNode & { op: 'activation'; activation: { slope: number } })
-      : null;
+    return node?.activation.fn === 'leakyRelu' ? (node as LeakyNode) : null;
   }
 }

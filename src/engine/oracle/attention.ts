@@ -2,7 +2,7 @@
 
 import { internal } from '../../errors.ts';
 import { pixelsOf, type Size } from '../../geometry.ts';
-import { paddedSide, paddingOf } from '../../graph/analysis.ts';
+import { paddingOf } from '../../graph/analysis.ts';
 import {
   type AttentionPoints,
   attentionPoints,
@@ -10,13 +10,14 @@ import {
   type ClusterPoints,
   type KeyPoints,
 } from '../../graph/attention.ts';
-import type { Graph, NodeId } from '../../graph/graph.ts';
+import type { NodeId } from '../../graph/graph.ts';
 import { type Gate, paddedRow } from '../../graph/nonlocalOp.ts';
-import { mapSize } from '../../graph/shape.ts';
+import { mapOf, mapSize } from '../../graph/shape.ts';
 import type { Rgba8Image } from '../../image/image.ts';
 import { keyRow, softmax } from '../../kernels/nonlocal/nonlocal.reference.ts';
 import { cropReference, unpackRgba8Reference } from '../../kernels/pixels/rgba8.reference.ts';
 import type { Network } from '../../networks/network.ts';
+import { paddedSize } from '../tile/bordered.ts';
 import type { TracedTensor } from '../types.ts';
 import { type PlanarInput, pixelFormats } from './trace.ts';
 
@@ -137,7 +138,7 @@ export function attentionInput(network: Network, image: Rgba8Image): PlanarInput
  * image's size.
  */
 export function attentionBytes({ graph }: Network, image: Size): number {
-  const padded = paddedSize(graph, image);
+  const padded = paddedSize(paddingOf(graph), image);
   let total = 0;
   for (const id of tapped(attentionPoints(graph))) {
     const { shape } = graph.nodes[id];
@@ -158,20 +159,25 @@ export function readAttention(
   traced: ReadonlyMap<string, TracedTensor>,
   image: Size,
 ): Attention {
+  const tensor: Reader['tensor'] = (id) => {
+    const { name } = graph.nodes[id];
+    const found = traced.get(name);
+    if (!found) throw internal(`${name} was not traced`);
+    return found;
+  };
   const reader: Reader = {
-    vector: (id) => Float32Array.from(tensorOf(graph, traced, id).data),
-    table: (id) => tensorOf(graph, traced, id),
+    tensor,
     maps(id) {
-      const { shape, data } = tensorOf(graph, traced, id);
+      const { shape, data } = tensor(id);
       const [channels, height, width] = shape;
-      const { shape: declared } = graph.nodes[id];
-      const size = declared.kind === 'map' ? mapSize(declared, image) : { width, height };
+      const { name, shape: declared } = graph.nodes[id];
+      const size = mapSize(mapOf(declared, name), image);
       const whole = { channels, height, width, data: Float32Array.from(data) };
       return cropReference(whole, size.height, size.width);
     },
   };
   const points = attentionPoints(graph);
-  const padded = paddedSize(graph, image);
+  const padded = paddedSize(paddingOf(graph), image);
   return {
     blocks: points.blocks.map((block) => readBlock(block, reader)),
     clusters: points.clusters.map((found) => readClusters(found, reader, padded)),
@@ -181,24 +187,8 @@ export function readAttention(
 
 /** Reads traced tensors by node id. */
 interface Reader {
-  readonly vector: (id: NodeId) => Float32Array<ArrayBuffer>;
-  readonly table: (id: NodeId) => TracedTensor;
+  readonly tensor: (id: NodeId) => TracedTensor;
   readonly maps: (id: NodeId) => AttentionMaps;
-}
-
-function tensorOf(
-  { nodes }: Graph,
-  traced: ReadonlyMap<string, TracedTensor>,
-  id: NodeId,
-): TracedTensor {
-  const found = traced.get(nodes[id].name);
-  if (!found) throw internal(`${nodes[id].name} was not traced`);
-  return found;
-}
-
-function paddedSize(graph: Graph, { width, height }: Size): Size {
-  const padding = paddingOf(graph);
-  return { width: paddedSide(padding, width), height: paddedSide(padding, height) };
 }
 
 function tapped({ blocks, clusters, keys }: AttentionPoints): Set<NodeId> {
@@ -224,18 +214,17 @@ function tapped({ blocks, clusters, keys }: AttentionPoints): Set<NodeId> {
 
 function readBlock(
   { name, branches, attention, gated, channels }: BlockPoints,
-  { vector, maps }: Reader,
+  { tensor, maps }: Reader,
 ): AttentionBlock {
-  const [p, q] = branches === null ? [] : vector(branches);
+  const [p, q] = branches === null ? [] : tensor(branches).data;
   const gate = attention === null ? null : maps(attention);
   const found = gate && gated !== null ? extremes(gate, maps(gated)) : NO_EXTREMES;
   return {
     name,
     branches: p === undefined || q === undefined ? null : [p, q],
     attention: gate,
-    enhanced: found.enhanced,
-    suppressed: found.suppressed,
-    channelFactors: channels === null ? null : vector(channels),
+    ...found,
+    channelFactors: channels === null ? null : Float32Array.from(tensor(channels).data),
   };
 }
 
@@ -267,18 +256,18 @@ function extremes(gate: AttentionMaps, features: AttentionMaps) {
 
 function readClusters(
   { name, rounds, clusters, ...points }: ClusterPoints,
-  { table }: Reader,
+  { tensor }: Reader,
   { width, height }: Size,
 ): AttentionClusters {
   const length = width * height;
-  const codes = Uint32Array.from(table(points.codes).data, (code, i) => {
+  const codes = Uint32Array.from(tensor(points.codes).data, (code, i) => {
     return code - Math.floor(i / length) * clusters;
   });
   const count = Math.min(NEIGHBOURS, length);
   const neighbours = new Uint32Array(length * count);
   const weights = new Float32Array(length * count);
-  const attention = table(points.attention);
-  const [order, rank, lse] = [points.order, points.rank, points.lse].map((id) => table(id).data);
+  const attention = tensor(points.attention);
+  const [order, rank, lse] = [points.order, points.rank, points.lse].map((id) => tensor(id).data);
   const [, windows, window, keys] = attention.shape;
   const padded = windows * window;
   /**

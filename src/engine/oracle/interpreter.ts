@@ -178,13 +178,7 @@ function begin<T extends Reals>(
   const optional = (name: string | null) => (name === null ? null : weight(name));
   switch (node.op) {
     case 'conv':
-      return convSteps(
-        map(0),
-        weight(node.weight),
-        node.bias === null ? null : weight(node.bias),
-        node.cOut,
-        node.kernel,
-      );
+      return convSteps(map(0), weight(node.weight), optional(node.bias), node.cOut, node.kernel);
     case 'activation':
       return isVector(args[0])
         ? vectorActivationReference(args[0], node.activation)

@@ -8,6 +8,7 @@ import { CrispenError } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
 import { paddingOf } from '../../graph/analysis.ts';
 import type { Graph, NodeId } from '../../graph/graph.ts';
+import { channelsOf } from '../../graph/shape.ts';
 import { cropReference, padReference } from '../../kernels/pixels/rgba8.reference.ts';
 import type { PixelFormat } from '../../kernels/pixels/rgba8.ts';
 import { type PlanarMap, planarMap, type Reals } from '../../kernels/planar.ts';
@@ -70,8 +71,7 @@ export function pixelFormats({ graph, inputRange: range, scale }: Network): {
   readonly input: PixelFormat;
   readonly output: PixelFormat & { readonly scale: number };
 } {
-  const { shape } = graph.nodes[graph.output];
-  const channels = shape.kind === 'map' ? shape.channels : 0;
+  const channels = channelsOf(graph.nodes[graph.output].shape);
   return {
     input: { range, channels: inputChannels(graph) },
     output: { range, channels, scale },
@@ -96,7 +96,5 @@ export function findTaps(graph: Graph, names: readonly string[]): Set<NodeId> {
 }
 
 /** Returns the number of channels of the graph's input. */
-function inputChannels(graph: Graph): number {
-  const shape = graph.nodes.find((node) => node.op === 'input')?.shape;
-  return shape?.kind === 'map' ? shape.channels : 0;
-}
+const inputChannels = ({ nodes }: Graph): number =>
+  nodes.find((node) => node.op === 'input')?.channels ?? 0;

@@ -1,4 +1,3 @@
-import { internal } from '../../../errors.ts';
 import {
   attentionGateKernel,
   attentionGroups,
@@ -16,7 +15,6 @@ import {
 } from '../../../kernels/conv/convFused.ts';
 import { blocksOf, tileColumnGrid } from '../../../kernels/kernel.ts';
 import type { FusedOpOf, ValueId } from '../fused.ts';
-import type { ResourceId } from '../program.ts';
 import { layerBias, layerWeights, shapeFor } from './conv.ts';
 import {
   type Emission,
@@ -25,6 +23,7 @@ import {
   mapParams,
   memoryWork,
   optional,
+  type PartialSums,
 } from './emission.ts';
 
 // This module also exports the fusion pass, so one lazy import loads the pass and the emitters.
@@ -37,157 +36,138 @@ export { fuseBlocks } from '../blocks.ts';
  */
 export const blockEmitters: EmitterGroup<
   'attentionGate' | 'attentionMix' | 'gatedConv' | 'skipPack'
-> = (emission) => {
-  const blocks = new AttentionBlocks(emission);
-  return {
-    attentionGate: (op) => blocks.gate(op),
-    attentionMix: (op) => blocks.mix(op),
-    gatedConv: (op) => emitGatedConv(emission, op),
-    skipPack: (op) => emitSkipPack(emission, op),
-  };
-};
+> = (emission) => ({
+  attentionGate: (op) => emitGate(emission, op),
+  attentionMix: (op) => emitMix(emission, op),
+  gatedConv: (op) => emitGatedConv(emission, op),
+  skipPack: (op) => emitSkipPack(emission, op),
+});
 
-class AttentionBlocks {
-  readonly #emission: Emission;
-  /**
-   * The `stats` buffer for each gated map. The kernel that computes the gated map from `t`, the
-   * block's first map, also writes to this buffer. The buffer contains partial sums of each channel
-   * of `t`.
-   */
-  readonly #statsOf = new Map<ValueId, ResourceId>();
-
-  constructor(emission: Emission) {
-    this.#emission = emission;
-  }
-
-  gate(op: FusedOpOf<'attentionGate'>): void {
-    const emission = this.#emission;
-    const { features, slope, k1, k2, k3, multiplyAdds, name } = op;
-    const { t } = op.reads;
-    const { gated } = op.writes;
-    const { scale } = emission.map(gated);
-    const tileColumns = emission.tileColumns(features);
-    const spec = { features, slope, tileColumns };
-    // If the previous block computed `t`, it also computed the sums of `t`. Otherwise, a separate
-    // pooling step computes them.
-    const sums = emission.sumsOf(t, `${emission.graph.nodes[t].name}:partials`);
-    const stats = emission.scratch(
-      `${name}:stats`,
-      ({ width, height }) =>
-        statGroups(tileColumns, width * scale, height * scale) * blocksOf(features) * 16,
-    );
-    this.#statsOf.set(gated, stats);
-    const weights = [k1.weight, k2.weight, k3.weight];
-    emission.dispatch({
-      name,
-      kernel: attentionGateKernel(spec, emission.element),
-      reads: {
-        t: emission.read(t),
-        weights: emission.constant('attention gate', weights, emission.element, (w) =>
-          packAttentionGate(spec, {
-            k1: exact(w, k1.weight),
-            k2: exact(w, k2.weight),
-            k3: exact(w, k3.weight),
-          }),
-        ),
-        bias: layerBias(emission, k2),
-        partials: { resource: sums.partials },
-      },
-      writes: { gated: emission.write(gated), stats },
-      scale,
-      grid: ({ width, height }) => tileColumnGrid(tileColumns, width, height),
-      params: (size) => ({
-        width: size.width,
-        height: size.height,
-        chunks: sums.count(size),
-        stat_groups: statGroups(tileColumns, size.width, size.height),
-      }),
-      multiplyAdds,
-      work: multiplyAdds + memoryWork(2 * features, scale),
-    });
-  }
-
-  mix(op: FusedOpOf<'attentionMix'>): void {
-    const emission = this.#emission;
-    const { name, features, slope, temperature, k4, non, last, first, w1, w2 } = op;
-    const { multiplyAdds } = op;
-    const { gated, t, x } = op.reads;
-    const { out, nextT } = op.writes;
-    const { scale } = emission.map(out);
-    const tileColumns = emission.tileColumns(features);
-    const spec = {
-      features,
-      slope,
-      tileColumns,
-      temperature,
-      hidden: w1.lengthOut,
-      nonKernel: non.kernel,
-    };
-    const weights = [k4, non, last, w1, w2, ...(first ? [first] : [])].map(({ weight }) => weight);
-    const reads = {
-      gated: emission.read(gated),
+function emitGate(emission: Emission, op: FusedOpOf<'attentionGate'>): void {
+  const { features, slope, k1, k2, k3, multiplyAdds, name } = op;
+  const { t } = op.reads;
+  const { gated } = op.writes;
+  const { scale } = emission.map(gated);
+  const tileColumns = emission.tileColumns(features);
+  const spec = { features, slope, tileColumns };
+  // If the previous block computed `t`, it also computed the sums of `t`. Otherwise, a separate
+  // pooling step computes them.
+  const sums = sumsOfBlock(emission, t);
+  const stats = emission.scratch(
+    `${name}:stats`,
+    ({ width, height }) =>
+      statGroups(tileColumns, width * scale, height * scale) * blocksOf(features) * 16,
+  );
+  // The kernel adds up the sums of `t` in fewer parts, one for each entry of `stats`. The second
+  // half of the block reads these sums.
+  emission.summed(t, {
+    partials: stats,
+    count: ({ width, height }) => statGroups(tileColumns, width, height),
+  });
+  const weights = [k1.weight, k2.weight, k3.weight];
+  emission.dispatch({
+    name,
+    kernel: attentionGateKernel(spec, emission.element),
+    reads: {
       t: emission.read(t),
-      x: emission.read(x),
-      weights: emission.constant('attention mix', weights, emission.element, (w) =>
-        packAttentionMix(spec, {
-          k4: exact(w, k4.weight),
-          non: exact(w, non.weight),
-          last: exact(w, last.weight),
-          first: first && exact(w, first.weight),
-          w1: exact(w, w1.weight),
-          w2: exact(w, w2.weight),
+      weights: emission.constant('attention gate', weights, emission.element, (w) =>
+        packAttentionGate(spec, {
+          k1: exact(w, k1.weight),
+          k2: exact(w, k2.weight),
+          k3: exact(w, k3.weight),
         }),
       ),
-      stats: { resource: this.#stats(gated) },
-    };
-    // If the op does not compute `nextT`, the kernel does not write its last two outputs, but both
-    // still need buffers.
-    const next =
-      nextT === null ? emission.scratch(`${name}:no t`, () => 16) : emission.write(nextT);
-    const partials = emission.scratch(`${name}:partials`, ({ width, height }) =>
-      nextT === null
-        ? 16
-        : attentionGroups(tileColumns, width * scale, height * scale) * blocksOf(features) * 16,
-    );
-    if (nextT !== null) {
-      emission.summed(nextT, {
-        partials,
-        count: ({ width, height }) => attentionGroups(tileColumns, width, height),
-      });
-    }
-    emission.dispatch({
-      name,
-      kernel: attentionMixKernel(spec, emission.element),
-      reads,
-      writes: { out: emission.write(out), next_t: next, partials },
-      scale,
-      grid: ({ width, height }) => tileColumnGrid(tileColumns, width, height),
-      params: ({ width, height }) => ({
-        width,
-        height,
-        stat_groups: statGroups(tileColumns, width, height),
-        has_next: nextT === null ? 0 : 1,
-        pixels: width * height,
+      bias: layerBias(emission, k2),
+      partials: { resource: sums.partials },
+    },
+    writes: { gated: emission.write(gated), stats },
+    scale,
+    grid: ({ width, height }) => tileColumnGrid(tileColumns, width, height),
+    params: (size) => ({
+      width: size.width,
+      height: size.height,
+      chunks: sums.count(size),
+      stat_groups: statGroups(tileColumns, size.width, size.height),
+    }),
+    multiplyAdds,
+    work: multiplyAdds + memoryWork(2 * features, scale),
+  });
+}
+
+function emitMix(emission: Emission, op: FusedOpOf<'attentionMix'>): void {
+  const { name, features, slope, temperature, k4, non, last, first, w1, w2 } = op;
+  const { multiplyAdds } = op;
+  const { gated, t, x } = op.reads;
+  const { out, nextT } = op.writes;
+  const { scale } = emission.map(out);
+  const tileColumns = emission.tileColumns(features);
+  const spec = {
+    features,
+    slope,
+    tileColumns,
+    temperature,
+    hidden: w1.lengthOut,
+    nonKernel: non.kernel,
+  };
+  const weights = [k4, non, last, w1, w2, ...(first ? [first] : [])].map(({ weight }) => weight);
+  const reads = {
+    gated: emission.read(gated),
+    t: emission.read(t),
+    x: emission.read(x),
+    weights: emission.constant('attention mix', weights, emission.element, (w) =>
+      packAttentionMix(spec, {
+        k4: exact(w, k4.weight),
+        non: exact(w, non.weight),
+        last: exact(w, last.weight),
+        first: first && exact(w, first.weight),
+        w1: exact(w, w1.weight),
+        w2: exact(w, w2.weight),
       }),
-      sums: {
-        operand: 'stats',
-        blocks: blocksOf(features),
-        count: 'stat_groups',
-        pixels: 'pixels',
-      },
-      multiplyAdds,
-      work: multiplyAdds + memoryWork(5 * features, scale),
+    ),
+    stats: { resource: sumsOfBlock(emission, t).partials },
+  };
+  // If the op does not compute `nextT`, the kernel does not write its last two outputs, but both
+  // still need buffers.
+  const next = nextT === null ? emission.scratch(`${name}:no t`, () => 16) : emission.write(nextT);
+  const partials = emission.scratch(`${name}:partials`, ({ width, height }) =>
+    nextT === null
+      ? 16
+      : attentionGroups(tileColumns, width * scale, height * scale) * blocksOf(features) * 16,
+  );
+  if (nextT !== null) {
+    emission.summed(nextT, {
+      partials,
+      count: ({ width, height }) => attentionGroups(tileColumns, width, height),
     });
   }
-
-  #stats(gated: ValueId): ResourceId {
-    const stats = this.#statsOf.get(gated);
-    if (stats === undefined) {
-      throw internal(`${this.#emission.graph.nodes[gated].name} has no sums of its block`);
-    }
-    return stats;
-  }
+  emission.dispatch({
+    name,
+    kernel: attentionMixKernel(spec, emission.element),
+    reads,
+    writes: { out: emission.write(out), next_t: next, partials },
+    scale,
+    grid: ({ width, height }) => tileColumnGrid(tileColumns, width, height),
+    params: ({ width, height }) => ({
+      width,
+      height,
+      stat_groups: statGroups(tileColumns, width, height),
+      has_next: nextT === null ? 0 : 1,
+      pixels: width * height,
+    }),
+    sums: {
+      operand: 'stats',
+      blocks: blocksOf(features),
+      count: 'stat_groups',
+      pixels: 'pixels',
+    },
+    multiplyAdds,
+    work: multiplyAdds + memoryWork(5 * features, scale),
+  });
 }
+
+/** Returns the sums of a block's first map, `t`. */
+const sumsOfBlock = (emission: Emission, t: ValueId): PartialSums =>
+  emission.sumsOf(t, `${emission.name(t)}:partials`);
 
 function emitGatedConv(emission: Emission, op: FusedOpOf<'gatedConv'>): void {
   const { conv, gate, upsample, activation, multiplyAdds } = op;
@@ -210,7 +190,7 @@ function emitGatedConv(emission: Emission, op: FusedOpOf<'gatedConv'>): void {
     },
     writes: { y: emission.write(op.writes.y) },
     scale,
-    grid: ({ width, height }) => tileColumnGrid(tileColumns, width, height),
+    grid: ({ width, height }) => tileColumnGrid(spec, width, height),
     params: mapParams,
     multiplyAdds,
     work: multiplyAdds + memoryWork(cIn / upsample ** 2 + cOut, scale),

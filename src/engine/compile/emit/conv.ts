@@ -62,7 +62,7 @@ function oneMap(emission: Emission, op: ConvOp, layer: ConvSpec) {
     ? emission.constant(`conv ${packing.name}`, [op.weight], element, (w) =>
         packing.arrange(packLayer(w, op), spec),
       )
-    : layerWeights(emission, op, PLAIN);
+    : layerWeights(emission, op);
   // If there is no multiplier or addend, its binding still needs a buffer, so we bind the input.
   const [source] = x;
   return {
@@ -139,15 +139,11 @@ export function shapeFor(emission: Emission, spec: ConvSpec, otherwise: ConvShap
   return { shape, packing: isUniform ? ' in a uniform' : '', packed };
 }
 
-function biases(emission: Emission, { cOut, bias, act0 }: ConvOp): Operand {
-  const slopes = act0?.fn === 'prelu' ? act0.slopes : null;
-  return emission.constant(
-    `bias of ${cOut}`,
-    slopes === null ? [bias] : [bias, slopes],
-    emission.element,
-    (w) => packBias(optional(w, bias), cOut, optional(w, slopes)),
-  );
-}
+const biases = (emission: Emission, op: ConvOp): Operand =>
+  layerBias(emission, op, op.act0?.fn === 'prelu' ? op.act0.slopes : null);
+
+/** The properties of a convolution on which its packed weights depend. */
+type Weights = Pick<ConvLayer, 'weight' | 'cOut' | 'cIn'> & { readonly kernel: number };
 
 const PLAIN = { packing: '', packed: (own: Float32Array<ArrayBuffer>) => own };
 
@@ -157,17 +153,25 @@ const PLAIN = { packing: '', packed: (own: Float32Array<ArrayBuffer>) => own };
  */
 export const layerWeights = (
   emission: Emission,
-  layer: ConvLayer,
-  { packing, packed }: Pick<ReturnType<typeof shapeFor>, 'packing' | 'packed'>,
+  layer: Weights,
+  { packing, packed }: Pick<ReturnType<typeof shapeFor>, 'packing' | 'packed'> = PLAIN,
 ): Operand =>
   emission.constant(`conv${packing}`, [layer.weight], emission.element, (w) =>
     packed(packLayer(w, layer)),
   );
 
-const packLayer = (w: NetworkWeights, { weight, cOut, cIn, kernel }: ConvLayer) =>
+const packLayer = (w: NetworkWeights, { weight, cOut, cIn, kernel }: Weights) =>
   packConvWeights(exact(w, weight), cOut, cIn, kernel);
 
-export const layerBias = (emission: Emission, { bias, cOut }: ConvLayer): Operand =>
-  emission.constant(`bias of ${cOut}`, [bias], emission.element, (w) =>
-    packBias(optional(w, bias), cOut),
+/** Registers a convolution's bias and, if given, the slopes of the PReLU that follows it. */
+export const layerBias = (
+  emission: Emission,
+  { bias, cOut }: Pick<ConvLayer, 'bias' | 'cOut'>,
+  slopes: string | null = null,
+): Operand =>
+  emission.constant(
+    `bias of ${cOut}`,
+    slopes === null ? [bias] : [bias, slopes],
+    emission.element,
+    (w) => packBias(optional(w, bias), cOut, optional(w, slopes)),
   );

@@ -9,6 +9,7 @@ import {
   ELEMENT_BYTES,
   type ElementType,
   type Kernel,
+  type MAP_WORDS,
   mapGrid,
   type Params,
   type TileColumns,
@@ -71,9 +72,13 @@ export interface EmitOptions {
   readonly quads?: boolean | undefined;
 }
 
+/** The default of `scale` is 1, that of `multiplyAdds` is 0 and that of `work` is `multiplyAdds`. */
+type Defaulted = 'scale' | 'multiplyAdds' | 'work';
+
 /** A step that identifies its operands by their names in the kernel. */
 export interface Dispatch<R extends string, W extends string, P extends string>
-  extends Omit<Step, 'kernel' | 'reads' | 'writes' | 'params' | 'sums'> {
+  extends Omit<Step, 'kernel' | 'reads' | 'writes' | 'params' | 'sums' | Defaulted>,
+    Partial<Pick<Step, Defaulted>> {
   readonly kernel: Kernel<R, W, P>;
   readonly reads: Readonly<Record<NoInfer<R>, Operand>>;
   readonly writes: Readonly<Record<NoInfer<W>, ResourceId>>;
@@ -157,7 +162,7 @@ export class Emission {
     const resource = this.#resourceOf.get(id);
     if (resource !== undefined) return { resource };
     const part = this.#parts.get(id);
-    if (!part) throw internal(`${this.graph.nodes[id].name} is read before it is written`);
+    if (!part) throw internal(`${this.name(id)} is read before it is written`);
     return part;
   }
 
@@ -218,8 +223,23 @@ export class Emission {
     return { constant: key };
   }
 
+  /** Registers a weight that a kernel reads as it is, in f32. */
+  plain(weight: string): Operand {
+    return this.constant('f32', [weight], 'f32', (w) => exact(w, weight));
+  }
+
+  name(id: NodeId): string {
+    return this.graph.nodes[id].name;
+  }
+
   map(id: NodeId): MapShape {
     return mapShape(this.graph, id);
+  }
+
+  /** Returns a function that computes a map's size from the size without the map's reductions. */
+  reducedSize(id: NodeId): (size: Size) => Size {
+    const { reduced = [] } = this.map(id);
+    return (size) => mapSize({ scale: 1, reduced }, size);
   }
 
   /**
@@ -250,11 +270,17 @@ export class Emission {
     writes,
     sums,
     reduced = [],
+    scale = 1,
+    multiplyAdds = 0,
+    work = multiplyAdds,
     ...step
   }: Dispatch<R, W, P>): void {
-    const of = (size: Size) => (reduced.length > 0 ? mapSize({ scale: 1, reduced }, size) : size);
+    const of = (size: Size) => mapSize({ scale: 1, reduced }, size);
     this.steps.push({
       ...step,
+      scale,
+      multiplyAdds,
+      work,
       grid: (size, tile) => step.grid(of(size), tile),
       params: (size, tile) => step.params(of(size), tile),
       kernel,
@@ -304,7 +330,6 @@ export class Emission {
       scale,
       grid: (size) => poolPartialGrid(channels, pixelsOf(size)),
       params: poolParams,
-      multiplyAdds: 0,
       work: memoryWork(channels, scale),
     });
     return partials;
@@ -330,36 +355,35 @@ export const memoryWork = (channels: number, scale: number): number => 8 * chann
 
 export const mapParams = ({ width, height }: Size) => ({ width, height });
 
-/**
- * Returns the common properties of steps that read and write a map. Each invocation computes one
- * vec4.
- */
-export const mapStep = ({ channels, scale, reduced }: Omit<MapShape, 'kind'>) => ({
-  scale,
-  reduced,
-  grid: ({ width, height }: Size) => mapGrid(width, height, blocksOf(channels)),
-  params: mapParams,
-  multiplyAdds: 0,
-  work: memoryWork(2 * channels, scale),
-});
+type MapWriter = Pick<FusedOp, 'name' | 'multiplyAdds'> & {
+  readonly writes: { readonly y: ValueId };
+};
 
 /**
  * Creates the resource for an op's output map. Returns default properties for the step that writes
- * the map.
+ * the map. By default, each invocation computes one vec4.
  */
-export const writesMap = (
-  emission: Emission,
-  {
+export function writesMap(emission: Emission, { name, writes, multiplyAdds }: MapWriter) {
+  const { channels, scale, reduced } = emission.map(writes.y);
+  return {
     name,
-    writes,
+    scale,
+    reduced,
+    grid: ({ width, height }: Size) => mapGrid(width, height, blocksOf(channels)),
+    params: mapParams,
+    writes: { y: emission.write(writes.y) },
     multiplyAdds,
-  }: Pick<FusedOp, 'name' | 'multiplyAdds'> & { readonly writes: { readonly y: ValueId } },
-) => ({
-  name,
-  ...mapStep(emission.map(writes.y)),
-  writes: { y: emission.write(writes.y) },
-  multiplyAdds,
-});
+    work: memoryWork(2 * channels, scale),
+  };
+}
+
+/** Appends a step that writes an op's output map and has the properties of `writesMap`. */
+export const emitMap = <R extends string>(
+  emission: Emission,
+  op: MapWriter,
+  kernel: Kernel<R, 'y', keyof typeof MAP_WORDS>,
+  reads: Readonly<Record<NoInfer<R>, Operand>>,
+): void => emission.dispatch({ ...writesMap(emission, op), kernel, reads });
 
 export const poolParams = (size: Size) => ({
   pixels: pixelsOf(size),

@@ -6,7 +6,6 @@ import {
   columnGrid,
   depthwiseSumsKernel,
   gatedProjectionKernel,
-  type Loading,
   type Next,
   normedAttentionKernel,
   packMatrices,
@@ -19,18 +18,9 @@ import {
 import {
   channelAttentionKernel,
   groupGrid,
-  packDepthwise,
   scoreBytes,
 } from '../../../kernels/transformer/transformer.ts';
-import type {
-  ConvLayer,
-  DepthwiseLayer,
-  FusedOpOf,
-  MergedOp,
-  NormLayer,
-  PixelLayer,
-  ValueId,
-} from '../fused.ts';
+import type { ConvLayer, FusedOpOf, MergedOp, NormLayer, PixelLayer, ValueId } from '../fused.ts';
 import type { Operand } from '../program.ts';
 import type { NetworkWeights } from '../weights.ts';
 import { layerBias } from './conv.ts';
@@ -44,21 +34,18 @@ import {
   poolSums,
   writesMap,
 } from './emission.ts';
-import { linearWeights } from './vector.ts';
+import { depthwiseTaps, positions } from './transformer.ts';
 
 /** The emitters for the ops that `merge.ts` creates. */
-export const mergedEmitters: EmitterGroup<MergedOp['op']> = (emission) => {
-  const loading: Loading = { quads: emission.quads };
-  return {
-    view: ({ reads, writes, first }) => emission.place(writes.y, emission.read(reads.x), first / 4),
-    pixelLayer: (op) => emitPixelLayer(emission, loading, op),
-    gatedProjection: (op) => emitGatedProjection(emission, loading, op),
-    normedAttention: (op) => emitNormedAttention(emission, loading, op),
-    projectedAttention: (op) => emitProjectedAttention(emission, op),
-    weighedProjection: (op) => emitWeighedProjection(emission, op),
-    spatialGate: (op) => emitSpatialGate(emission, loading, op),
-  };
-};
+export const mergedEmitters: EmitterGroup<MergedOp['op']> = (emission) => ({
+  view: ({ reads, writes, first }) => emission.place(writes.y, emission.read(reads.x), first / 4),
+  pixelLayer: (op) => emitPixelLayer(emission, op),
+  gatedProjection: (op) => emitGatedProjection(emission, op),
+  normedAttention: (op) => emitNormedAttention(emission, op),
+  projectedAttention: (op) => emitProjectedAttention(emission, op),
+  weighedProjection: (op) => emitWeighedProjection(emission, op),
+  spatialGate: (op) => emitSpatialGate(emission, op),
+});
 
 /** The weights `rows` [cOut][cIn] and the bias of a 1x1 convolution. */
 interface Dense {
@@ -116,7 +103,6 @@ const normNames = (norm: NormLayer | null): string[] => (norm ? [norm.weight, no
 /** Registers the matrices and biases of several convolutions as constants. */
 function constants(
   emission: Emission,
-  loading: Loading,
   key: string,
   names: readonly (string | null)[],
   layers: (w: NetworkWeights) => readonly {
@@ -124,13 +110,13 @@ function constants(
     readonly parts?: readonly number[];
   }[],
 ): { readonly weights: Operand; readonly bias: Operand } {
-  const how = `${key}${loading.quads ? ', transposed' : ''}`;
+  const how = `${key}${emission.quads ? ', transposed' : ''}`;
   return {
     weights: emission.constant(`matrices of ${how}`, names, emission.element, (w) =>
       concatFloats(
         layers(w).flatMap(({ layer: { rows, bias }, parts }) => {
           const cIn = (rows?.length ?? 0) / bias.length;
-          return rows ? [packMatrices(rows, bias.length, cIn, loading, parts)] : [];
+          return rows ? [packMatrices(rows, bias.length, cIn, emission, parts)] : [];
         }),
       ),
     ),
@@ -140,7 +126,7 @@ function constants(
   };
 }
 
-function emitPixelLayer(emission: Emission, loading: Loading, op: FusedOpOf<'pixelLayer'>): void {
+function emitPixelLayer(emission: Emission, op: FusedOpOf<'pixelLayer'>): void {
   const { conv, norm, next, reads, writes } = op;
   const shape = emission.map(writes.y);
   const parts = reads.x.map((id) => emission.map(id).channels);
@@ -153,18 +139,18 @@ function emitPixelLayer(emission: Emission, loading: Loading, op: FusedOpOf<'pix
       activation: next?.activation ?? op.activation,
       active: next ? conv.cOut : 0,
     },
-    loading,
+    emission,
     emission.element,
   );
   const [x0, x1 = x0, x2 = x0, x3 = x0] = reads.x.map((id) => emission.read(id));
   const key = `layers of ${parts.join('+')}${next ? ` from ${next.first}` : ''}`;
-  const both = constants(emission, loading, key, [...namesOf(op), ...namesOf(next)], (w) => {
+  const both = constants(emission, key, [...namesOf(op), ...namesOf(next)], (w) => {
     const own = dense(w, op);
     return [{ layer: next ? stacked(own, dense(w, next), next.first) : own, parts }];
   });
   const bytes = emission.mapBytes({ ...shape, channels });
   const written = next
-    ? emission.scratch(`${op.name}, ${emission.graph.nodes[writes.next as ValueId].name}`, bytes)
+    ? emission.scratch(`${op.name}, ${emission.name(writes.next as ValueId)}`, bytes)
     : emission.write(writes.y);
   if (next) {
     emission.place(writes.y, { resource: written }, 0);
@@ -211,16 +197,12 @@ function followed(emission: Emission, next: PixelLayer | null, id: ValueId | nul
   return { writes, layers, work: next ? memoryWork(next.conv.cOut, 1) : 0 };
 }
 
-function emitGatedProjection(
-  emission: Emission,
-  loading: Loading,
-  op: FusedOpOf<'gatedProjection'>,
-): void {
+function emitGatedProjection(emission: Emission, op: FusedOpOf<'gatedProjection'>): void {
   const { reads, depthwise, activation, conv, next } = op;
   const { cIn, cOut } = conv;
   const follow = followed(emission, next, op.writes.next);
   const names = [depthwise.bias, conv.weight, conv.bias, ...namesOf(next)];
-  const both = constants(emission, loading, `gated projection of ${cIn}`, names, (w) => [
+  const both = constants(emission, `gated projection of ${cIn}`, names, (w) => [
     { layer: { bias: optional(w, depthwise.bias) ?? new Float32Array(2 * cIn) } },
     { layer: dense(w, { conv, norm: null }) },
     ...follow.layers(w),
@@ -230,12 +212,12 @@ function emitGatedProjection(
     ...step,
     kernel: gatedProjectionKernel(
       { hidden: cIn, channels: cOut, activation, next: nextOf(next) },
-      loading,
+      emission,
       emission.element,
     ),
     reads: {
       x: emission.read(reads.x),
-      taps: depthwiseTaps(emission, depthwise, 2 * cIn),
+      taps: depthwiseTaps(emission, depthwise, 2 * cIn, 3),
       ...both,
       r: emission.read(reads.r),
     },
@@ -245,23 +227,14 @@ function emitGatedProjection(
   });
 }
 
-const depthwiseTaps = (emission: Emission, { weight }: DepthwiseLayer, channels: number) =>
-  emission.constant('depthwise', [weight], emission.element, (w) =>
-    packDepthwise(exact(w, weight), channels, 9),
-  );
-
-function emitNormedAttention(
-  emission: Emission,
-  loading: Loading,
-  op: FusedOpOf<'normedAttention'>,
-): void {
+function emitNormedAttention(emission: Emission, op: FusedOpOf<'normedAttention'>): void {
   const { reads, writes, grouping, channels, norm, rows, table, out, next } = op;
   const isOwn = writes.scores !== null;
   const x = emission.read(reads.x);
   const names = [...normNames(norm), rows.weight, out.weight, out.bias, ...namesOf(next)];
   const follow = followed(emission, next, writes.next);
   const key = `attention of ${channels}${isOwn ? ' with scores' : ''}`;
-  const both = constants(emission, loading, key, names, (w) => [
+  const both = constants(emission, key, names, (w) => [
     { layer: valuesOf(w, op) },
     ...(isOwn ? [{ layer: queriesOf(w, op) }] : []),
     ...follow.layers(w),
@@ -274,29 +247,27 @@ function emitNormedAttention(
       own: isOwn ? { table: table !== null } : null,
       next: nextOf(next),
     },
-    loading,
+    emission,
     emission.element,
   );
   const step = writesMap(emission, op);
   const scores = isOwn
     ? emission.assign(
         writes.scores as ValueId,
-        emission.scratch(emission.graph.nodes[writes.scores as ValueId].name, (size) =>
+        emission.scratch(emission.name(writes.scores as ValueId), (size) =>
           scoreBytes({ grouping, heads: 1, merge: 1 }, mapSize(emission.map(writes.y), size)),
         ),
       )
     : null;
-  const positions =
-    table === null
-      ? x
-      : emission.constant('position table', [table], 'f32', (w) => exact(w, table));
   emission.dispatch({
     ...step,
     kernel: kernel as never,
     reads: {
       x,
       ...both,
-      ...(isOwn ? { table: positions } : { scores: emission.read(reads.scores as ValueId) }),
+      ...(isOwn
+        ? { table: positions(emission, table, x) }
+        : { scores: emission.read(reads.scores as ValueId) }),
     } as never,
     writes: { ...step.writes, ...(scores !== null && { scores }), ...follow.writes } as never,
     grid: ({ width, height }: Size) => groupGrid(grouping, width, height, 1),
@@ -359,10 +330,8 @@ function emitProjectedAttention(emission: Emission, op: FusedOpOf<'projectedAtte
     ),
     reads: {
       x: emission.read(reads.x),
-      temperature: emission.constant('temperature', [temperature], 'f32', (w) =>
-        exact(w, temperature),
-      ),
-      weights: emission.constant('rows', [conv.weight], 'f32', (w) => exact(w, conv.weight)),
+      temperature: emission.plain(temperature),
+      weights: emission.plain(conv.weight),
       r: emission.read(reads.r),
     },
     grid: ({ width, height }) => groupGrid(grouping, width, height, 1),
@@ -374,30 +343,25 @@ function emitWeighedProjection(emission: Emission, op: FusedOpOf<'weighedProject
   const { reads, depthwise, activation, reduce, inner, expand, conv } = op;
   const { cIn, cOut } = conv;
   const { element } = emission;
-  const { scale } = emission.map(reads.x);
+  const map = emission.map(reads.x);
+  const { scale } = map;
   const grid = ({ width, height }: Size) => columnGrid(width, height, blocksOf(cIn));
   const chunks = (size: Size) => {
     const [x, y] = grid(size);
     return x * y;
   };
-  const whole = (size: Size): Size => ({
-    width: size.width * scale,
-    height: size.height * scale,
-  });
-  const u = emission.scratch(`${op.name}:u`, emission.mapBytes({ ...emission.map(reads.x) }));
+  const u = emission.scratch(`${op.name}:u`, emission.mapBytes(map));
   const partials = emission.scratch(
     `${op.name}:partials`,
-    (size) => chunks(whole(size)) * blocksOf(cIn) * 16,
+    (size) => chunks(mapSize(map, size)) * blocksOf(cIn) * 16,
   );
   emission.dispatch({
     name: `${op.name}:u`,
     kernel: depthwiseSumsKernel(cIn, activation, element),
     reads: {
       x: emission.read(reads.x),
-      weights: depthwiseTaps(emission, depthwise, cIn),
-      bias: emission.constant(`bias of ${cIn}`, [depthwise.bias], element, (w) =>
-        packBias(optional(w, depthwise.bias), cIn),
-      ),
+      weights: depthwiseTaps(emission, depthwise, cIn, 3),
+      bias: layerBias(emission, { ...depthwise, cOut: cIn }),
     },
     writes: { y: u, partials },
     scale,
@@ -438,8 +402,8 @@ function emitWeighedProjection(emission: Emission, op: FusedOpOf<'weighedProject
     ),
     reads: {
       partials: { resource: partials },
-      w1: linearWeights(emission, reduce),
-      w2: linearWeights(emission, expand),
+      w1: emission.plain(reduce.weight),
+      w2: emission.plain(expand.weight),
       weights: emission.constant(
         `matrices${isTransposed ? ', transposed' : ''}`,
         [conv.weight],
@@ -452,8 +416,6 @@ function emitWeighedProjection(emission: Emission, op: FusedOpOf<'weighedProject
     grid: () => [1, 1, 1],
     params: (size) => ({ pixels: pixelsOf(size), chunks: chunks(size) }),
     sums: poolSums(cIn),
-    multiplyAdds: 0,
-    work: 0,
   });
   const { writes, ...step } = writesMap(emission, op);
   emission.dispatch({
@@ -476,21 +438,17 @@ function emitWeighedProjection(emission: Emission, op: FusedOpOf<'weighedProject
   });
 }
 
-function emitSpatialGate(emission: Emission, loading: Loading, op: FusedOpOf<'spatialGate'>): void {
+function emitSpatialGate(emission: Emission, op: FusedOpOf<'spatialGate'>): void {
   const { reads, direct, gate } = op;
-  const sizeOf = (id: ValueId) => {
-    const { reduced = [] } = emission.map(id);
-    return (size: Size) => mapSize({ scale: 1, reduced }, size);
-  };
-  const small = sizeOf(reads.small);
+  const small = emission.reducedSize(reads.small);
   const layers: readonly ConvLayer[] = [direct, gate];
   const names = layers.flatMap(({ weight, bias }) => [weight, bias]);
-  const both = constants(emission, loading, 'spatial gate', names, (w) =>
+  const both = constants(emission, 'spatial gate', names, (w) =>
     layers.map((conv) => ({ layer: dense(w, { conv, norm: null }) })),
   );
   emission.dispatch({
     ...writesMap(emission, op),
-    kernel: spatialGateKernel([direct.cIn, gate.cIn, gate.cOut], loading, emission.element),
+    kernel: spatialGateKernel([direct.cIn, gate.cIn, gate.cOut], emission, emission.element),
     reads: {
       x: emission.read(reads.small),
       a: emission.read(reads.a),

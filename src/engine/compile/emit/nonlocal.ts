@@ -31,7 +31,7 @@ import { packRows } from '../../../kernels/nonlocal/rows.ts';
 import type { FusedOpOf, ValueId } from '../fused.ts';
 import type { Operand, ResourceId } from '../program.ts';
 import { finite } from '../weights.ts';
-import { type Dispatch, type Emission, type EmitterGroup, exact, mapParams } from './emission.ts';
+import { type Emission, type EmitterGroup, exact, mapParams } from './emission.ts';
 import { planSlabs, SLABS, type SlabPlan } from './slabs.ts';
 
 /** The buffers and sizes of an `attention` op. The `attend` and `logSumExp` ops also use them. */
@@ -52,11 +52,17 @@ export const nonlocalEmitters: EmitterGroup<'nonlocal'> = (emission) => {
   return { nonlocal: (op) => steps.emit(op) };
 };
 
-/** The name and the inputs of an op. `graph/nonlocalOp.ts` states the order of the inputs. */
+/**
+ * The name, the inputs and the result of an op. `graph/nonlocalOp.ts` states the order of the
+ * inputs.
+ */
 interface NonlocalNode {
   readonly name: string;
   readonly inputs: readonly ValueId[];
+  readonly id: ValueId;
 }
+
+type SpecOf<K extends NonlocalOp['kind']> = NonlocalOp & { readonly kind: K };
 
 class NonlocalSteps {
   readonly #emission: Emission;
@@ -70,42 +76,42 @@ class NonlocalSteps {
     this.#products = emission.quads ? quadProducts : plainProducts;
   }
 
-  emit({ name, spec, reads: { inputs }, writes: { y } }: FusedOpOf<'nonlocal'>): void {
-    const node = { name, inputs };
+  emit({ name, spec, reads: { inputs }, writes: { y: id } }: FusedOpOf<'nonlocal'>): void {
+    const node = { name, inputs, id };
     switch (spec.kind) {
       case 'similarity':
-        this.#similarity(node, y, spec);
-        return;
+        this.#similarity(node, spec);
+        break;
       case 'argmax':
-        this.#argmax(node, y, spec);
-        return;
+        this.#argmax(node, spec);
+        break;
       case 'rank':
-        this.#rank(node, y, spec);
-        return;
+        this.#rank(node, spec);
+        break;
       case 'inverse':
-        this.#inverse(node, y, spec);
-        return;
+        this.#inverse(node, spec);
+        break;
       case 'startMeans':
       case 'clusterMeans':
-        this.#means(node, y, spec);
-        return;
+        this.#means(node, spec);
+        break;
       case 'attention':
-        this.#attention(node, y, spec);
-        return;
+        this.#attention(node, spec);
+        break;
       case 'logSumExp':
-        this.#emission.assign(y, this.#pattern(inputs[0]).lse);
-        return;
+        this.#emission.assign(id, this.#pattern(inputs[0]).lse);
+        break;
       case 'attend':
-        this.#attend(node, y, spec.rounds);
-        return;
+        this.#attend(node, spec.rounds);
+        break;
       case 'keySoftmax':
       case 'sampleKeys':
-        this.#sparse(node, y, spec);
-        return;
+        this.#sparse(node, spec);
+        break;
     }
   }
 
-  #similarity(node: NonlocalNode, id: ValueId, spec: NonlocalOp & { kind: 'similarity' }): void {
+  #similarity(node: NonlocalNode, spec: SpecOf<'similarity'>): void {
     const { rounds, clusters, weight, normalised } = spec;
     const channels = this.#channels(node.inputs[0]);
     const means: Operand =
@@ -114,24 +120,26 @@ class NonlocalSteps {
         : this.#emission.constant(`rows of ${channels}`, [weight], 'f32', (w) =>
             packRows(finite(exact(w, weight)), channels),
           );
-    this.#push({
+    this.#emission.dispatch({
       name: node.name,
       kernel: this.#products.similarity({ channels, clusters, normalised }, this.#emission.element),
       reads: { x: this.#read(node.inputs[0]), means },
-      writes: { similar: this.#table(id, (pixels) => rounds * pixels * blocksOf(clusters) * 16) },
+      writes: {
+        similar: this.#table(node.id, (pixels) => rounds * pixels * blocksOf(clusters) * 16),
+      },
       grid: (size) => this.#products.similarityGrid(pixelsOf(size), clusters, rounds),
       params: (size) => ({ length: pixelsOf(size), unused: 0 }),
       multiplyAdds: rounds * clusters * channels,
     });
   }
 
-  #argmax(node: NonlocalNode, id: ValueId, spec: NonlocalOp & { kind: 'argmax' }): void {
+  #argmax(node: NonlocalNode, spec: SpecOf<'argmax'>): void {
     const { rounds, clusters } = spec;
-    this.#push({
+    this.#emission.dispatch({
       name: node.name,
       kernel: argmaxKernel(clusters),
       reads: { similar: this.#read(node.inputs[0]) },
-      writes: { codes: this.#integers(id, rounds) },
+      writes: { codes: this.#integers(node.id, rounds) },
       grid: (size) => lineGrid(pixelsOf(size), rounds),
       params: (size) => ({
         length: pixelsOf(size),
@@ -141,19 +149,19 @@ class NonlocalSteps {
     });
   }
 
-  #inverse(node: NonlocalNode, id: ValueId, spec: NonlocalOp & { kind: 'inverse' }): void {
+  #inverse(node: NonlocalNode, spec: SpecOf<'inverse'>): void {
     const { rounds } = spec;
-    this.#push({
+    this.#emission.dispatch({
       name: node.name,
       kernel: inverseKernel(),
       reads: { permutation: this.#read(node.inputs[0]) },
-      writes: { inverse: this.#integers(id, rounds) },
+      writes: { inverse: this.#integers(node.id, rounds) },
       grid: (size) => lineGrid(rounds * pixelsOf(size)),
       params: (size) => ({ length: rounds * pixelsOf(size) }),
     });
   }
 
-  #rank(node: NonlocalNode, id: ValueId, spec: NonlocalOp & { kind: 'rank' }): void {
+  #rank(node: NonlocalNode, spec: SpecOf<'rank'>): void {
     const { rounds, clusters } = spec;
     const counts = (size: Size) => rounds * clusters * sortBlocks(pixelsOf(size)) * 4;
     const add = (name: string) => this.#emission.scratch(`${node.name}:${name}`, counts);
@@ -163,7 +171,7 @@ class NonlocalSteps {
       length: pixelsOf(size),
       blocks: sortBlocks(pixelsOf(size)),
     });
-    this.#push({
+    this.#emission.dispatch({
       name: `${node.name}:count`,
       kernel: sortCountKernel(clusters),
       reads: { codes },
@@ -172,7 +180,7 @@ class NonlocalSteps {
       grid: (size) => sortGrid(pixelsOf(size), rounds),
       work: clusters,
     });
-    this.#push({
+    this.#emission.dispatch({
       name: `${node.name}:scan`,
       kernel: sortScanKernel(),
       reads: { counts: { resource: counted } },
@@ -180,11 +188,11 @@ class NonlocalSteps {
       grid: () => [1, 1, rounds],
       params: (size) => ({ total: clusters * sortBlocks(pixelsOf(size)) }),
     });
-    this.#push({
+    this.#emission.dispatch({
       name: node.name,
       kernel: sortRankKernel(clusters),
       reads: { codes, starts: { resource: starts } },
-      writes: { rank: this.#integers(id, rounds) },
+      writes: { rank: this.#integers(node.id, rounds) },
       grid: (size) => sortGrid(pixelsOf(size), rounds),
       params: sized,
       work: clusters,
@@ -193,8 +201,7 @@ class NonlocalSteps {
 
   #means(
     node: NonlocalNode,
-    id: ValueId,
-    { kind, rounds, clusters }: NonlocalOp & { kind: 'startMeans' | 'clusterMeans' },
+    { kind, rounds, clusters }: SpecOf<'startMeans' | 'clusterMeans'>,
   ): void {
     const channels = this.#channels(node.inputs[0]);
     const { element } = this.#emission;
@@ -202,19 +209,19 @@ class NonlocalSteps {
     const [x, codes, order, before] = this.#reads(node);
     const shared = {
       name: node.name,
-      writes: { means: this.#table(id, () => rounds * vectors * 16) },
+      writes: { means: this.#table(node.id, () => rounds * vectors * 16) },
       params: (size: Size) => ({ length: pixelsOf(size) }),
       work: channels,
     };
     if (kind === 'startMeans') {
-      this.#push({
+      this.#emission.dispatch({
         ...shared,
         kernel: startMeansKernel(channels, clusters, element),
         reads: { x },
         grid: () => lineGrid(vectors, rounds),
       });
     } else {
-      this.#push({
+      this.#emission.dispatch({
         ...shared,
         kernel: clusterMeansKernel(channels, clusters, element),
         reads: { x, codes, order, before },
@@ -223,7 +230,7 @@ class NonlocalSteps {
     }
   }
 
-  #attention(node: NonlocalNode, id: ValueId, op: NonlocalOp & { kind: 'attention' }): void {
+  #attention(node: NonlocalNode, op: SpecOf<'attention'>): void {
     const [embedding, order, added] = node.inputs;
     const { rounds, window, spans } = op;
     const channels = this.#channels(embedding);
@@ -234,7 +241,7 @@ class NonlocalSteps {
       `${node.name}:norms`,
       (size) => this.#padded(spec, size) * 4,
     );
-    this.#push({
+    this.#emission.dispatch({
       name: `${node.name}:norms`,
       kernel: rowNormsKernel(channels, element),
       reads: { rows: { resource: rows } },
@@ -245,15 +252,15 @@ class NonlocalSteps {
     });
     // If the attention weights are to be read after the run, all of them must stay in memory, so
     // there is no limit.
-    const limit = keep.has(id) ? Number.POSITIVE_INFINITY : this.#emission.attentionBytes;
+    const limit = keep.has(node.id) ? Number.POSITIVE_INFINITY : this.#emission.attentionBytes;
     const plan = (size: Size) => planSlabs(spec, pixelsOf(size), limit);
     const weights = this.#emission.scratch(node.name, (size) => plan(size).bytes);
     const lse = this.#emission.scratch(`${node.name}:lse`, (size) => this.#padded(spec, size) * 4);
-    this.#emission.assign(id, weights);
+    this.#emission.assign(node.id, weights);
     const bias =
       added === undefined ? null : this.#gather(added, order, { ...spec, channels: window });
     const pattern = { spec, rows, norms, weights, lse, bias, plan };
-    this.#patterns.set(id, pattern);
+    this.#patterns.set(node.id, pattern);
     this.#scores(node.name, pattern, (size) => {
       const { kept, windows } = plan(size);
       return { first: 0, count: kept ? windows : 0, share: kept ? 1 : 0 };
@@ -282,7 +289,7 @@ class NonlocalSteps {
       share: (size: Size) => slab(size).share,
     };
     if (bias === null) {
-      this.#push({
+      this.#emission.dispatch({
         ...shared,
         kernel: this.#products.scores(element),
         reads,
@@ -290,7 +297,7 @@ class NonlocalSteps {
         grid: (size) => this.#products.scoresGrid(window, slab(size).count),
       });
     } else {
-      this.#push({
+      this.#emission.dispatch({
         ...shared,
         kernel: biasedScoresKernel(element),
         reads: { ...reads, bias: { resource: bias } },
@@ -300,7 +307,7 @@ class NonlocalSteps {
     }
   }
 
-  #attend(node: NonlocalNode, id: ValueId, rounds: number): void {
+  #attend(node: NonlocalNode, rounds: number): void {
     const [value, order, rank, attention] = node.inputs;
     const pattern = this.#pattern(attention);
     const { plan } = pattern;
@@ -322,7 +329,7 @@ class NonlocalSteps {
       this.#scores(`${node.name}:scores${i}`, pattern, (size) =>
         plan(size).kept ? { first: 0, count: 0, share: 0 } : slab(size),
       );
-      this.#push({
+      this.#emission.dispatch({
         name: `${node.name}:mix${i}`,
         kernel: this.#products.mix(element),
         reads: { p: { resource: pattern.weights }, rows: { resource: rows } },
@@ -333,7 +340,7 @@ class NonlocalSteps {
         share: (size) => slab(size).share,
       });
     }
-    this.#push({
+    this.#emission.dispatch({
       name: node.name,
       kernel: mergeRowsKernel(channels, rounds, element),
       reads: {
@@ -341,7 +348,7 @@ class NonlocalSteps {
         rank: this.#read(rank),
         lse: { resource: pattern.lse },
       },
-      writes: { y: this.#emission.write(id) },
+      writes: { y: this.#emission.write(node.id) },
       grid: (size) => mergeGrid(pixelsOf(size), channels),
       params: (size) => ({
         length: pixelsOf(size),
@@ -351,23 +358,19 @@ class NonlocalSteps {
     });
   }
 
-  #sparse(
-    node: NonlocalNode,
-    id: ValueId,
-    spec: NonlocalOp & { kind: 'keySoftmax' | 'sampleKeys' },
-  ): void {
-    const channels = this.#channels(id);
+  #sparse(node: NonlocalNode, spec: SpecOf<'keySoftmax' | 'sampleKeys'>): void {
+    const channels = this.#channels(node.id);
     const { element } = this.#emission;
     const reads = this.#reads(node);
     const shared = {
       name: node.name,
-      writes: { y: this.#emission.write(id) },
+      writes: { y: this.#emission.write(node.id) },
       params: mapParams,
     };
     // A binding that the kernel does not read still needs a buffer, so we bind another input.
     if (spec.kind === 'keySoftmax') {
       const [a, b = a] = reads;
-      this.#push({
+      this.#emission.dispatch({
         ...shared,
         kernel: keySoftmaxKernel(channels, spec.gate, element),
         reads: { a, b },
@@ -376,7 +379,7 @@ class NonlocalSteps {
       });
     } else {
       const [w, offsets, x, before = x] = reads;
-      this.#push({
+      this.#emission.dispatch({
         ...shared,
         kernel: sampleKeysKernel({ ...spec, add: reads.length > 3 }, element),
         reads: { w, offsets, x, before },
@@ -396,10 +399,10 @@ class NonlocalSteps {
     const found = this.#rows.get(key);
     if (found !== undefined) return found;
     const { channels, rounds } = spec;
-    const name = `${this.#emission.graph.nodes[map].name}:rows`;
+    const name = `${this.#emission.name(map)}:rows`;
     const rows = this.#emission.scratch(name, (size) => this.#rowBytes(spec, size));
     this.#rows.set(key, rows);
-    this.#push({
+    this.#emission.dispatch({
       name,
       kernel: gatherRowsKernel(channels, this.#emission.element),
       reads: { x: this.#read(map), order: this.#read(order) },
@@ -427,22 +430,9 @@ class NonlocalSteps {
     return this.#padded(spec, size) * blocksOf(spec.channels) * vector;
   }
 
-  #push<R extends string, W extends string, P extends string>(
-    step: Pick<
-      Dispatch<R, W, P>,
-      'name' | 'kernel' | 'reads' | 'writes' | 'params' | 'share' | 'grid'
-    > & {
-      readonly multiplyAdds?: number;
-      readonly work?: number;
-    },
-  ): void {
-    const { multiplyAdds = 0, work = multiplyAdds } = step;
-    this.#emission.dispatch({ scale: 1, ...step, multiplyAdds, work });
-  }
-
   #pattern(id: ValueId): Pattern {
     const pattern = this.#patterns.get(id);
-    if (!pattern) throw internal(`${this.#emission.graph.nodes[id].name} is no attention`);
+    if (!pattern) throw internal(`${this.#emission.name(id)} is no attention`);
     return pattern;
   }
 
@@ -465,10 +455,7 @@ class NonlocalSteps {
   }
 
   #table(id: ValueId, bytes: (pixels: number) => number): ResourceId {
-    const { name } = this.#emission.graph.nodes[id];
-    return this.#emission.assign(
-      id,
-      this.#emission.scratch(name, (size) => bytes(pixelsOf(size))),
-    );
+    const table = this.#emission.scratch(this.#emission.name(id), (size) => bytes(pixelsOf(size)));
+    return this.#emission.assign(id, table);
   }
 }

@@ -1,13 +1,12 @@
 import { paddingOf } from '../../../graph/analysis.ts';
 import { packBias } from '../../../kernels/conv/conv.ts';
-import { type Kernel, type MAP_WORDS, mapGrid } from '../../../kernels/kernel.ts';
+import { mapGrid } from '../../../kernels/kernel.ts';
 import { enlargeKernel } from '../../../kernels/maps/enlarge.ts';
 import { packAffine, pointwiseKernel } from '../../../kernels/maps/pointwise.ts';
 import { concatKernel, pixelShuffleKernel } from '../../../kernels/maps/rearrange.ts';
 import { packRgba8Kernel, unpackRgba8Kernel } from '../../../kernels/pixels/rgba8.ts';
-import type { FusedOpOf, ValueId } from '../fused.ts';
-import type { Operand } from '../program.ts';
-import { type Emission, type EmitterGroup, exact, mapStep, memoryWork } from './emission.ts';
+import type { FusedOpOf } from '../fused.ts';
+import { type Emission, type EmitterGroup, emitMap, exact, memoryWork } from './emission.ts';
 
 /**
  * The emitters for arithmetic on the values of maps, for enlarging and rearranging maps, and for
@@ -26,32 +25,21 @@ export const pixelEmitters: EmitterGroup<
   | 'pack'
 > = (emission) => {
   const { element } = emission;
-  /** Appends a step that writes a map. Each invocation computes one vec4. */
-  const push = <R extends string>(
-    { name, writes }: { name: string; writes: { y: ValueId } },
-    kernel: Kernel<R, 'y', keyof typeof MAP_WORDS>,
-    reads: Readonly<Record<NoInfer<R>, Operand>>,
-  ): void =>
-    emission.dispatch({
-      name,
-      kernel,
-      reads,
-      writes: { y: emission.write(writes.y) },
-      ...mapStep(emission.map(writes.y)),
-    });
   const enlarge = (op: FusedOpOf<'nearest' | 'bilinear'>): void =>
-    push(op, enlargeKernel(op.op, op.scale, element), { x: emission.read(op.reads.inputs[0]) });
+    emitMap(emission, op, enlargeKernel(op.op, op.scale, element), {
+      x: emission.read(op.reads.inputs[0]),
+    });
   const shuffle = (op: FusedOpOf<'pixelShuffle' | 'pixelUnshuffle'>): void => {
     const { channels } = emission.map(op.writes.y);
     const kernel = pixelShuffleKernel(op.op, op.scale, channels, element);
-    push(op, kernel, { x: emission.read(op.reads.inputs[0]) });
+    emitMap(emission, op, kernel, { x: emission.read(op.reads.inputs[0]) });
   };
   return {
     pointwise: (op) => {
       // A binding that the kernel does not read still needs a buffer, so we bind the first operand.
       const { a, b, w } = op.reads;
       const kernel = pointwiseKernel(op.fn, op.activation, element, op.factor);
-      push(op, kernel, {
+      emitMap(emission, op, kernel, {
         a: emission.read(a),
         b: emission.read(b ?? a),
         p: emission.read(w ?? a),
@@ -64,7 +52,7 @@ export const pixelEmitters: EmitterGroup<
       const words = emission.constant('slopes', [weight], 'f32', (w) =>
         packBias(exact(w, weight), channels),
       );
-      push(op, pointwiseKernel('prelu', null, element), { a: x, b: x, p: words });
+      emitMap(emission, op, pointwiseKernel('prelu', null, element), { a: x, b: x, p: words });
     },
     affine: (op) => {
       const { name, scale, shift, reads } = op;
@@ -72,13 +60,13 @@ export const pixelEmitters: EmitterGroup<
       const words = emission.constant(`affine of ${name}`, [], 'f32', () =>
         packAffine(scale, shift),
       );
-      push(op, pointwiseKernel('affine', null, element), { a: x, b: x, p: words });
+      emitMap(emission, op, pointwiseKernel('affine', null, element), { a: x, b: x, p: words });
     },
     concat: (op) => {
       const { inputs } = op.reads;
       const [x0, x1 = x0, x2 = x0, x3 = x0, x4 = x0] = inputs.map((id) => emission.read(id));
       const parts = inputs.map((id) => emission.map(id).channels);
-      push(op, concatKernel(parts, element), { x0, x1, x2, x3, x4 });
+      emitMap(emission, op, concatKernel(parts, element), { x0, x1, x2, x3, x4 });
     },
     nearest: enlarge,
     bilinear: enlarge,
@@ -99,7 +87,6 @@ function emitUnpack(emission: Emission, { name, writes }: FusedOpOf<'unpack'>): 
     reads: { image: { resource: emission.image().source } },
     // The resource for the network's input already exists.
     writes: { y: emission.read(writes.y).resource },
-    scale: 1,
     grid: ({ width, height }) => mapGrid(width, height, 1),
     params: ({ width, height }, tile) => ({
       width,
@@ -109,7 +96,6 @@ function emitUnpack(emission: Emission, { name, writes }: FusedOpOf<'unpack'>): 
       row0: tile.source.y,
       image_height: tile.image.height,
     }),
-    multiplyAdds: 0,
     work: memoryWork(5, 1),
   });
 }
@@ -136,7 +122,6 @@ function emitPack(emission: Emission, { name, reads }: FusedOpOf<'pack'>): void 
       out_row0: tile.core.y * scale,
       mark: tile.mark ?? 1,
     }),
-    multiplyAdds: 0,
     work: memoryWork(5, scale),
   });
 }

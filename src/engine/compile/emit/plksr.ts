@@ -1,6 +1,5 @@
 import type { PlksrOp } from '../../../graph/plksrOp.ts';
-import { packBias, packConvWeights } from '../../../kernels/conv/conv.ts';
-import { concatFloats } from '../../../kernels/kernel.ts';
+import { packBias } from '../../../kernels/conv/conv.ts';
 import { pointwiseKernel } from '../../../kernels/maps/pointwise.ts';
 import { channelsKernel } from '../../../kernels/maps/rearrange.ts';
 import {
@@ -11,7 +10,8 @@ import {
   partialConvKernel,
 } from '../../../kernels/plksr/plksr.ts';
 import type { FusedOpOf } from '../fused.ts';
-import { type Emission, type EmitterGroup, exact, optional, writesMap } from './emission.ts';
+import { layerBias, layerWeights } from './conv.ts';
+import { type Emission, type EmitterGroup, emitMap, exact, writesMap } from './emission.ts';
 
 type Kinds = Exclude<PlksrOp['op'], 'meanOfSquares'>;
 
@@ -20,41 +20,33 @@ export const plksrEmitters: EmitterGroup<Kinds> = (emission) => ({
   partialConv: (op) => emitPartialConv(emission, op),
   centre: (op) => emitGroupAffine(emission, op, null),
   groupNorm: (op) => emitGroupAffine(emission, op, op),
-  repeatChannels: (op) =>
-    emission.dispatch({
-      ...writesMap(emission, op),
-      kernel: channelsKernel(
-        { first: 0, times: op.times, count: emission.map(op.writes.y).channels },
-        emission.element,
-      ),
-      reads: { x: emission.read(op.reads.inputs[0]) },
-    }),
+  repeatChannels: (op) => {
+    const range = { first: 0, times: op.times, count: emission.map(op.writes.y).channels };
+    emitMap(emission, op, channelsKernel(range, emission.element), {
+      x: emission.read(op.reads.inputs[0]),
+    });
+  },
   dySample: (op) => {
     const [z, o] = op.reads.inputs;
     const { channels } = emission.map(z);
-    emission.dispatch({
-      ...writesMap(emission, op),
-      kernel: dySampleKernel({ ...op, channels }, emission.element),
-      reads: { z: emission.read(z), o: emission.read(o) },
+    emitMap(emission, op, dySampleKernel({ ...op, channels }, emission.element), {
+      z: emission.read(z),
+      o: emission.read(o),
     });
   },
 });
 
 function emitPartialConv(emission: Emission, op: FusedOpOf<'partialConv'>): void {
   const { channels } = emission.map(op.writes.y);
-  const { kernel, count, weight, bias } = op;
+  const layer = { ...op, cIn: op.count, cOut: op.count };
   const step = writesMap(emission, op);
   emission.dispatch({
     ...step,
     kernel: partialConvKernel(op, emission.element),
     reads: {
       x: emission.read(op.reads.inputs[0]),
-      weights: emission.constant('conv', [weight], emission.element, (w) =>
-        packConvWeights(exact(w, weight), count, count, kernel),
-      ),
-      bias: emission.constant(`bias of ${count}`, [bias], emission.element, (w) =>
-        packBias(optional(w, bias), count),
-      ),
+      weights: layerWeights(emission, layer),
+      bias: layerBias(emission, layer),
     },
     grid: ({ width, height }) => partialConvGrid(op, channels, width, height),
     work: op.multiplyAdds + step.work,
@@ -85,22 +77,17 @@ function emitGroupAffine(
         norm === null
           ? v
           : emission.constant('norm', [norm.weight, norm.bias], 'f32', (w) =>
-              concatFloats(
-                [norm.weight, norm.bias].map((name) => packBias(exact(w, name), channels)),
-              ),
+              packBias(exact(w, norm.weight), channels, exact(w, norm.bias)),
             ),
     },
     writes: { y: p },
-    scale: 1,
     grid: () => [1, 1, 1],
     params: () => ({}),
-    multiplyAdds: 0,
-    work: 0,
   });
   const a = emission.read(x);
-  emission.dispatch({
-    ...writesMap(emission, op),
-    kernel: pointwiseKernel('affine', null, emission.element),
-    reads: { a, b: a, p: { resource: p } },
+  emitMap(emission, op, pointwiseKernel('affine', null, emission.element), {
+    a,
+    b: a,
+    p: { resource: p },
   });
 }

@@ -1,7 +1,6 @@
 import { pixelsOf, type Size } from '../../../geometry.ts';
 import { mapSize } from '../../../graph/shape.ts';
 import type { TransformerOp } from '../../../graph/transformerOp.ts';
-import { packBias, packConvWeights } from '../../../kernels/conv/conv.ts';
 import { blocksOf, mapGrid } from '../../../kernels/kernel.ts';
 import { pointwiseKernel } from '../../../kernels/maps/pointwise.ts';
 import { channelsKernel } from '../../../kernels/maps/rearrange.ts';
@@ -28,68 +27,64 @@ import {
   shiftKernel,
   stridedConvKernel,
 } from '../../../kernels/transformer/transformer.ts';
-import type { FusedOpOf, ValueId } from '../fused.ts';
+import type { DepthwiseLayer, FusedOpOf } from '../fused.ts';
 import type { Operand } from '../program.ts';
+import { layerBias, layerWeights } from './conv.ts';
 import {
   type Emission,
   type EmitterGroup,
+  emitMap,
   exact,
   mapParams,
   memoryWork,
-  optional,
   writesMap,
 } from './emission.ts';
 
 type Kind = Exclude<TransformerOp['op'], 'pixelUnshuffle'> | 'groupAttention';
 
 /** The emitters for the ops of lightweight transformers. */
-export const transformerEmitters: EmitterGroup<Kind> = (emission) => ({
-  slice: (op) => emitSlice(emission, op),
-  shift: (op) =>
-    emission.dispatch({
-      ...writesMap(emission, op),
-      kernel: shiftKernel(op.by, emission.element),
-      reads: { x: emission.read(op.reads.inputs[0]) },
-    }),
-  depthwise: (op) => emitDepthwise(emission, op),
-  layerNorm: (op) => emitLayerNorm(emission, op),
-  scaleChannels: (op) => emitScale(emission, op),
-  groupScores: (op) => emitScores(emission, op),
-  groupMix: (op) => emitMix(emission, op),
-  groupAttention: (op) => emitAttention(emission, op),
-  channelAttention: (op) => emitChannelAttention(emission, op),
-  stridedConv: (op) => emitStridedConv(emission, op),
-  maxPool: (op) => emitReduced(emission, op, maxPoolKernel(op.kernel, op.stride, emission.element)),
-  resize: (op) => emitReduced(emission, op, resizeKernel(emission.element)),
-});
+export const transformerEmitters: EmitterGroup<Kind> = (emission) => {
+  const { element } = emission;
+  const input = ({ reads }: Emitted) => emission.read(reads.inputs[0]);
+  return {
+    slice: (op) =>
+      emitMap(emission, op, channelsKernel({ ...op, times: 1 }, element), { x: input(op) }),
+    shift: (op) => emitMap(emission, op, shiftKernel(op.by, element), { x: input(op) }),
+    depthwise: (op) => {
+      const cOut = emission.map(op.writes.y).channels;
+      emitMap(emission, op, depthwiseKernel(op.kernel, null, element), {
+        x: input(op),
+        weights: depthwiseTaps(emission, op, cOut, op.kernel),
+        bias: layerBias(emission, { ...op, cOut }),
+      });
+    },
+    layerNorm: (op) => emitLayerNorm(emission, op),
+    scaleChannels: (op) => {
+      const [x, factors] = op.reads.inputs.map((id) => emission.read(id));
+      emitMap(emission, op, pointwiseKernel('scale', null, element), { a: x, b: x, p: factors });
+    },
+    groupScores: (op) => emitScores(emission, op),
+    groupMix: (op) => emitMix(emission, op),
+    groupAttention: (op) => emitAttention(emission, op),
+    channelAttention: (op) => emitChannelAttention(emission, op),
+    stridedConv: (op) => emitStridedConv(emission, op),
+    maxPool: (op) => emitReduced(emission, op, maxPoolKernel(op.kernel, op.stride, element)),
+    resize: (op) => emitReduced(emission, op, resizeKernel(element)),
+  };
+};
 
 type Emitted = FusedOpOf<Kind>;
 
-function emitSlice(emission: Emission, op: FusedOpOf<'slice'>): void {
-  emission.dispatch({
-    ...writesMap(emission, op),
-    kernel: channelsKernel({ ...op, times: 1 }, emission.element),
-    reads: { x: emission.read(op.reads.inputs[0]) },
-  });
-}
-
-function emitDepthwise(emission: Emission, op: FusedOpOf<'depthwise'>): void {
-  const { channels } = emission.map(op.writes.y);
-  const { kernel, weight, bias } = op;
-  emission.dispatch({
-    ...writesMap(emission, op),
-    kernel: depthwiseKernel(kernel, null, emission.element),
-    reads: {
-      x: emission.read(op.reads.inputs[0]),
-      weights: emission.constant('depthwise', [weight], emission.element, (w) =>
-        packDepthwise(exact(w, weight), channels, kernel ** 2),
-      ),
-      bias: emission.constant(`bias of ${channels}`, [bias], emission.element, (w) =>
-        packBias(optional(w, bias), channels),
-      ),
-    },
-  });
-}
+/** Registers the weights of a depthwise convolution. */
+export const depthwiseTaps = (
+  emission: Emission,
+  { weight }: DepthwiseLayer,
+  channels: number,
+  kernel: number,
+): Operand =>
+  emission.constant('depthwise', [weight], emission.element, (w) =>
+    packDepthwise(exact(w, weight), channels, kernel ** 2),
+  );
 
 function emitLayerNorm(emission: Emission, op: FusedOpOf<'layerNorm'>): void {
   const { channels } = emission.map(op.writes.y);
@@ -107,31 +102,19 @@ function emitLayerNorm(emission: Emission, op: FusedOpOf<'layerNorm'>): void {
   });
 }
 
-function emitScale(emission: Emission, op: Emitted): void {
-  const [x, factors] = op.reads.inputs.map((id) => emission.read(id));
-  emission.dispatch({
-    ...writesMap(emission, op),
-    kernel: pointwiseKernel('scale', null, emission.element),
-    reads: { a: x, b: x, p: factors },
-  });
-}
-
 /**
  * Returns an attention op's position table. If there is none, returns the operand `other`, because
  * even an unused binding needs a buffer.
  */
-const positions = (emission: Emission, table: string | null, other: Operand): Operand =>
-  table === null
-    ? other
-    : emission.constant('position table', [table], 'f32', (w) => exact(w, table));
+export const positions = (emission: Emission, table: string | null, other: Operand): Operand =>
+  table === null ? other : emission.plain(table);
 
 function emitScores(emission: Emission, op: FusedOpOf<'groupScores'>): void {
   const { grouping, heads, channels, table } = op;
   const [q, k] = op.reads.inputs.map((id) => emission.read(id));
-  const { scale } = emission.map(op.reads.inputs[0]);
-  const scores = emission.scratch(op.name, ({ width, height }) =>
-    scoreBytes(op, { width: width * scale, height: height * scale }),
-  );
+  const map = emission.map(op.reads.inputs[0]);
+  const { scale } = map;
+  const scores = emission.scratch(op.name, (size) => scoreBytes(op, mapSize(map, size)));
   emission.dispatch({
     name: op.name,
     kernel: groupScoresKernel({ ...op, table: table !== null }, emission.element),
@@ -171,9 +154,7 @@ function emitChannelAttention(emission: Emission, op: FusedOpOf<'channelAttentio
   const { grouping, heads, temperature } = op;
   const { channels } = emission.map(op.writes.y);
   const x = emission.read(op.reads.inputs[0]);
-  const factors = emission.constant('temperature', [temperature], 'f32', (w) =>
-    exact(w, temperature),
-  );
+  const factors = emission.plain(temperature);
   if (grouping.kind === 'grid' && grouping.side === 1) {
     emitWholeAttention(emission, op, { x, factors });
     return;
@@ -219,7 +200,6 @@ function emitWholeAttention(
     grid: (size) => channelSumsGrid(op.heads, pixelsOf(size)),
     params,
     multiplyAdds: half,
-    work: half,
   });
   emission.dispatch({
     name: `${op.name}:weights`,
@@ -230,8 +210,6 @@ function emitWholeAttention(
     grid: () => [op.heads, 1, 1],
     params,
     sums: { operand: 'partials', blocks, count: 'chunks', pixels: 'pixels' },
-    multiplyAdds: 0,
-    work: 0,
   });
   emission.dispatch({
     ...writesMap(emission, op),
@@ -243,7 +221,7 @@ function emitWholeAttention(
 }
 
 function emitStridedConv(emission: Emission, op: FusedOpOf<'stridedConv'>): void {
-  const { kernel, stride, cOut, weight, bias } = op;
+  const { kernel, stride } = op;
   const cIn = emission.map(op.reads.inputs[0]).channels;
   emission.dispatch({
     ...writesMap(emission, op),
@@ -251,12 +229,8 @@ function emitStridedConv(emission: Emission, op: FusedOpOf<'stridedConv'>): void
     kernel: stridedConvKernel({ kernel, stride, cIn }, emission.element),
     reads: {
       x: emission.read(op.reads.inputs[0]),
-      weights: emission.constant('conv', [weight], emission.element, (w) =>
-        packConvWeights(exact(w, weight), cOut, cIn, kernel),
-      ),
-      bias: emission.constant(`bias of ${cOut}`, [bias], emission.element, (w) =>
-        packBias(optional(w, bias), cOut),
-      ),
+      weights: layerWeights(emission, { ...op, cIn }),
+      bias: layerBias(emission, op),
     },
     work: op.multiplyAdds,
   });
@@ -277,11 +251,7 @@ function emitReduced(
 
 /** Returns the grid and the parameters of a step whose input and output differ in size. */
 function betweenSizes(emission: Emission, { reads, writes }: Emitted) {
-  const sizeOf = (id: ValueId) => {
-    const { reduced = [] } = emission.map(id);
-    return (size: Size) => mapSize({ scale: 1, reduced }, size);
-  };
-  const [from, to] = [sizeOf(reads.inputs[0]), sizeOf(writes.y)];
+  const [from, to] = [reads.inputs[0], writes.y].map((id) => emission.reducedSize(id));
   return {
     // With an empty list, `grid` and `params` receive the tile's own size. From this size, they
     // compute the sizes of the step's input and output.

@@ -1,8 +1,6 @@
 import { pixelsOf } from '../../../geometry.ts';
 import { dynamicWeightsKernel } from '../../../kernels/vector/vector.ts';
-import type { LinearLayer } from '../fused.ts';
-import type { Operand } from '../program.ts';
-import { type Emission, type EmitterGroup, exact, poolSums } from './emission.ts';
+import { type EmitterGroup, poolSums } from './emission.ts';
 
 /** The emitter for the op `dynamicWeights`, which is a whole dynamic attention module. */
 export const vectorEmitters: EmitterGroup<'dynamicWeights'> = (emission) => ({
@@ -19,21 +17,14 @@ export const vectorEmitters: EmitterGroup<'dynamicWeights'> = (emission) => ({
       }),
       reads: {
         partials: { resource: partials },
-        w1: linearWeights(emission, first),
-        w2: linearWeights(emission, second),
+        w1: emission.plain(first.weight),
+        w2: emission.plain(second.weight),
       },
       writes: { p: emission.write(writes.y) },
       scale,
       grid: () => [1, 1, 1],
       params: (size) => ({ pixels: pixelsOf(size), chunks: count(size) }),
       sums: poolSums(channels),
-      multiplyAdds: 0,
-      work: 0,
     });
   },
 });
-
-export const linearWeights = (
-  emission: Emission,
-  { weight }: Pick<LinearLayer, 'weight'>,
-): Operand => emission.constant('linear', [weight], 'f32', (w) => exact(w, weight));

@@ -1,5 +1,5 @@
-import { internal } from '../../../errors.ts';
 import { pixelsOf, type Size } from '../../../geometry.ts';
+import { vectorOf } from '../../../graph/shape.ts';
 import { blocksOf, type Kernel } from '../../../kernels/kernel.ts';
 import { poolPartialBytes, poolPartialGrid } from '../../../kernels/vector/pool.ts';
 import {
@@ -11,8 +11,7 @@ import {
 } from '../../../kernels/vector/vectorAlone.ts';
 import type { FusedOpOf } from '../fused.ts';
 import type { Operand } from '../program.ts';
-import { type EmitterGroup, exact, memoryWork, poolParams, poolSums } from './emission.ts';
-import { linearWeights } from './vector.ts';
+import { type EmitterGroup, memoryWork, poolParams, poolSums } from './emission.ts';
 
 /**
  * The numbers of rows and columns to leave out of a mean. `first` counts those at the top and left,
@@ -48,17 +47,11 @@ export const vectorAloneEmitters: EmitterGroup<
       kernel,
       reads,
       writes: { y: emission.write(writes.y) },
-      scale: 1,
       grid: () => [1, 1, 1],
       params: () => ({}),
-      multiplyAdds: 0,
-      work: 0,
     });
-  const lengthOf = (id: number): number => {
-    const { shape, name } = emission.graph.nodes[id];
-    if (shape.kind !== 'vector') throw internal(`${name} is not a vector`);
-    return shape.length;
-  };
+  const lengthOf = (id: number): number =>
+    vectorOf(emission.graph.nodes[id].shape, emission.name(id)).length;
   /**
    * Appends the first stage of a pooling op with an inset: partial sums over a map without its
    * first and last rows and columns.
@@ -81,7 +74,6 @@ export const vectorAloneEmitters: EmitterGroup<
         const words = { inner_width: inner.width, width: size.width, plane: pixelsOf(size) };
         return { ...poolParams(inner), ...words };
       },
-      multiplyAdds: 0,
       work: memoryWork(channels, scale),
     });
     return partials;
@@ -105,8 +97,6 @@ export const vectorAloneEmitters: EmitterGroup<
       grid: () => [blocksOf(channels), 1, 1],
       params: (size) => poolParams(inset ? innerOf(size, inset) : size),
       sums: poolSums(channels),
-      multiplyAdds: 0,
-      work: 0,
     });
   };
   return {
@@ -115,13 +105,13 @@ export const vectorAloneEmitters: EmitterGroup<
     linear: (op) => {
       const [x] = op.reads.inputs;
       const { bias } = op;
-      const w = linearWeights(emission, op);
+      const w = emission.plain(op.weight);
       push(op, linearKernel(lengthOf(x), op.lengthOut, bias !== null), {
         x: emission.read(x),
         w,
         // Without a bias, the kernel does not read this binding. WebGPU still requires a buffer for
         // it, so `w` is bound.
-        bias: bias === null ? w : emission.constant('linear', [bias], 'f32', (v) => exact(v, bias)),
+        bias: bias === null ? w : emission.plain(bias),
       });
     },
     softmax: (op) => {
