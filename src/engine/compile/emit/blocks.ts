@@ -190,7 +190,7 @@ function emitGatedConv(emission: Emission, op: FusedOpOf<'gatedConv'>): void {
     },
     writes: { y: emission.write(op.writes.y) },
     scale,
-    grid: ({ width, height }) => tileColumnGrid(spec, width, height),
+    grid: ({ width, height }) => tileColumnGrid(tileColumns, width, height),
     params: mapParams,
     multiplyAdds,
     work: multiplyAdds + memoryWork(cIn / upsample ** 2 + cOut, scale),
