@@ -10,10 +10,10 @@ import type { Size } from '../geometry.ts';
 import { type Depth, depthOf, type Rgba8Image, type RgbaImage } from '../image/image.ts';
 import { isGrey, isOpaque, toRgba8 } from '../image/pixels.ts';
 import type { DecodedImage, ImageTags } from '../image/tags.ts';
-import { chooseAuto } from './auto.ts';
+import { chooseAuto, type Runnable, shipped } from './auto.ts';
 import type { CpuHost } from './cpu.ts';
 import type { EngineHost, LoadModel } from './host.ts';
-import type { ModelLoader, Runnable } from './modelLoader.ts';
+import type { ModelLoader } from './modelLoader.ts';
 import type { JobProgress } from './progress.ts';
 import {
   LONG_MS,
@@ -87,10 +87,7 @@ export function chainOf(
 ): Omit<Chain<Runnable>, 'models'> & { readonly models: readonly Runnable[] } {
   const by = model?.entry ? { shipped: model.id } : { own: model ?? undefined };
   const chain = planChain(files, image, wish ?? { scale }, by);
-  const models = chain.models.map(
-    (found): Runnable =>
-      'entry' in found ? found : { id: found.id, scale: found.scale, entry: found },
-  );
+  const models = chain.models.map((found) => ('entry' in found ? found : shipped(found)));
   return { ...chain, models };
 }
 

@@ -1,4 +1,3 @@
-import type { ModelFile } from '../catalog/files.ts';
 import { shippedModel, shippedNetwork } from '../catalog/network.ts';
 import type { Model } from '../engine/engine.ts';
 import { choosePrecision } from '../engine/tune/precision.ts';
@@ -6,6 +5,7 @@ import { CrispenError } from '../errors.ts';
 import type { Network } from '../networks/network.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import type { TensorMap } from '../weights/tensor.ts';
+import { type Runnable, shipped } from './auto.ts';
 import type { EngineHost } from './host.ts';
 import { loadWeightFile, type WeightPlatform } from './models.ts';
 import type { JobProgress } from './progress.ts';
@@ -13,17 +13,6 @@ import { ADDED_PREFIX, type WorkerConfig } from './protocol.ts';
 import type { Digest, ModelStore } from './store.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
-
-/** What a job needs to know about a shipped or added model before it loads the weights. */
-export interface Runnable {
-  readonly id: string;
-  readonly scale: number;
-  /**
-   * The catalog's entry for a shipped model. Null for an added model, whose weights are in the
-   * `ModelStore`.
-   */
-  readonly entry: ModelFile | null;
-}
 
 interface LoadedWeights {
   readonly network: Network;
@@ -56,7 +45,7 @@ export class ModelLoader {
     }
     const entry = this.#config.files.find((file) => file.id === id);
     if (!entry) throw new CrispenError('MODEL_UNKNOWN', `There is no model called "${id}".`);
-    return { id, scale: entry.scale, entry };
+    return shipped(entry);
   }
 
   /** Returns the store, the hash function and the functions that handle added weight files. */
