@@ -37,6 +37,16 @@ export interface AutoServices {
   }>;
 }
 
+/** Estimates how many milliseconds the CPU takes to run the models on an image. */
+export async function estimateOnCpu(
+  { loader, cpu }: Pick<AutoServices, 'loader' | 'cpu'>,
+  image: Size,
+  models: readonly Runnable[],
+): Promise<number> {
+  const runs = await runsOf(image, models, (model) => loader.network(model));
+  return (await cpu()).estimate(runs);
+}
+
 /**
  * Chooses the models for `model: 'auto'`: the best models, or the fast ones if the best would take
  * longer than 3 s. On the CPU, `CpuHost` estimates the time. On a GPU, the estimate is the amount
@@ -46,15 +56,16 @@ export interface AutoServices {
  * @throws CrispenError `ABORTED`
  */
 export async function chooseAuto(
-  { host, loader, cpu, config }: AutoServices,
+  services: AutoServices,
   image: Size,
   best: readonly Runnable[],
   onGpu: boolean,
   signal?: AbortSignal,
 ): Promise<{ readonly models: readonly Runnable[]; readonly auto: AutoChoice }> {
+  const { host, loader, config } = services;
   const estimate = async (models: readonly Runnable[]): Promise<number | null> => {
+    if (!onGpu) return estimateOnCpu(services, image, models);
     const runs = await runsOf(image, models, (model) => loader.network(model));
-    if (!onGpu) return (await cpu()).estimate(runs);
     const work = multiplyAddsOf(runs);
     return host.retry((engine) => engine.run(async ({ pace }) => pace.expect(work)), signal);
   };

@@ -1,5 +1,5 @@
 import type { AutoChoice } from '../catalog/auto.ts';
-import { type Chain, planChain, runsOf } from '../catalog/chain.ts';
+import { planChain } from '../catalog/chain.ts';
 import { checkPixels } from '../codecs/limits.ts';
 import type { Carrier } from '../codecs/source.ts';
 import type { Engine, Model } from '../engine/engine.ts';
@@ -10,7 +10,7 @@ import type { Size } from '../geometry.ts';
 import { type Depth, depthOf, type Rgba8Image, type RgbaImage } from '../image/image.ts';
 import { isGrey, isOpaque, toRgba8 } from '../image/pixels.ts';
 import type { DecodedImage, ImageTags } from '../image/tags.ts';
-import { chooseAuto, type Runnable, shipped } from './auto.ts';
+import { chooseAuto, estimateOnCpu, type Runnable, shipped } from './auto.ts';
 import type { CpuHost } from './cpu.ts';
 import type { EngineHost, LoadModel } from './host.ts';
 import type { ModelLoader } from './modelLoader.ts';
@@ -78,35 +78,29 @@ export async function detect(services: JobServices): Promise<WireDetection> {
   return { ...found, cpu: onCpu ? await (await services.cpu()).report() : null };
 }
 
-/** Plans the chain of models for an image of this size. @throws CrispenError like `planChain` */
-export function chainOf(
-  { files }: Pick<WorkerConfig, 'files'>,
-  image: Size,
-  { wish, scale }: Pick<UpscalePlan, 'wish' | 'scale'>,
-  model: Runnable | null,
-): Omit<Chain<Runnable>, 'models'> & { readonly models: readonly Runnable[] } {
-  const by = model?.entry ? { shipped: model.id } : { own: model ?? undefined };
-  const chain = planChain(files, image, wish ?? { scale }, by);
-  const models = chain.models.map((found) => ('entry' in found ? found : shipped(found)));
-  return { ...chain, models };
-}
-
 /**
- * Like `chainOf`, but also handles `model: 'auto'`.
- * @throws CrispenError `ABORTED`, and the errors of `chainOf`
+ * Plans the chain of models for an image of this size, also for `model: 'auto'`.
+ * @throws CrispenError `ABORTED`, and the errors of `planChain`
  */
 export async function chosenChain(
   services: JobServices,
   image: Size,
-  plan: UpscalePlan,
+  { wish, scale, auto }: UpscalePlan,
   model: Runnable | null,
   backend: Backend,
   signal?: AbortSignal,
-): Promise<ReturnType<typeof chainOf> & { readonly auto?: AutoChoice }> {
-  const chain = chainOf(services.config, image, plan, model);
-  if (!plan.auto || backend === 'lanczos') return chain;
+): Promise<{
+  readonly size: Size;
+  readonly models: readonly Runnable[];
+  readonly auto?: AutoChoice;
+}> {
+  const by = model?.entry ? { shipped: model.id } : { own: model ?? undefined };
+  const chain = planChain(services.config.files, image, wish ?? { scale }, by);
+  const { size } = chain;
+  const models = chain.models.map((found) => ('entry' in found ? found : shipped(found)));
+  if (!auto || backend === 'lanczos') return { size, models };
   const onGpu = backend === 'webgpu';
-  return { ...chain, ...(await chooseAuto(services, image, chain.models, onGpu, signal)) };
+  return { size, ...(await chooseAuto(services, image, models, onGpu, signal)) };
 }
 
 /** Runs the whole job for one image, from the source to the result. */
@@ -214,13 +208,12 @@ async function readPart(
 
 /** @throws CrispenError `ABORTED` if the page declines a long job */
 async function askFirst(
-  { loader, cpu }: JobServices,
+  services: JobServices,
   ask: Ask,
   input: RgbaImage,
   chain: readonly Runnable[],
 ): Promise<void> {
-  const runs = await runsOf(input, chain, (runnable) => loader.network(runnable));
-  const milliseconds = await (await cpu()).estimate(runs);
+  const milliseconds = await estimateOnCpu(services, input, chain);
   if (milliseconds <= LONG_MS || (await ask(milliseconds))) return;
   throw new CrispenError('ABORTED', 'The upscale was not begun: it would have taken too long.');
 }

@@ -3,13 +3,13 @@
  * exposes `WorkerApi` through Comlink.
  */
 import { expose, transfer } from 'comlink';
-import { runsOf } from '../catalog/chain.ts';
 import { decodeImage } from '../codecs/decode.ts';
 import type { Port } from '../cpu/tiles.ts';
 import { Engine } from '../engine/engine.ts';
 import type { Tuning } from '../engine/tune/tuning.ts';
 import type { AdapterReport } from '../engine/types.ts';
 import { CrispenError } from '../errors.ts';
+import { estimateOnCpu } from './auto.ts';
 import type { CpuHost } from './cpu.ts';
 import { EngineHost } from './host.ts';
 import { IdleTask } from './idle.ts';
@@ -201,12 +201,10 @@ const api: WorkerApi = {
 
   estimateCpu: (plan, width, height) =>
     answer(async () => {
-      const { loader } = services;
-      const model = plan.model === null ? null : await loader.find(plan.model);
+      const model = plan.model === null ? null : await services.loader.find(plan.model);
       const size = plan.region ?? { width, height };
       const { models } = await chosenChain(services, size, plan, model, 'cpu');
-      const runs = await runsOf(size, models, (link) => loader.network(link));
-      return (await openCpu()).estimate(runs);
+      return estimateOnCpu(services, size, models);
     }),
 
   encode: (image, type, quality, metadata) =>
