@@ -132,7 +132,6 @@ export async function upscale(
   const { width, height } = input;
   const planned = await chosenChain(services, input, plan, model, backend, signal);
   const { size, models: chain, auto } = planned;
-  const way: Way = { size, depth, chain, backend, onGpu: adapter !== null };
   // With WebGPU, a PNG is written strip by strip. In other cases, the whole image might have to be
   // in memory.
   if (plan.output !== 'image/png' || backend !== 'webgpu') {
@@ -151,7 +150,19 @@ export async function upscale(
     onProgress: ({ fraction, remainingMs }) => progress.report('upscale', fraction, remainingMs),
     submitMs: () => (services.isVisible() ? SUBMIT_MS_VISIBLE : SUBMIT_MS_HIDDEN),
   };
-  const job: Job = { services, input, way, options, progress, signal };
+  const onGpu = adapter !== null;
+  const job: Job = {
+    services,
+    input,
+    size,
+    depth,
+    chain,
+    backend,
+    onGpu,
+    options,
+    progress,
+    signal,
+  };
   const produce = async (take?: TakeStrip) => {
     const made = await enlargeBy(job, take);
     throwIfAborted(signal);
@@ -265,8 +276,11 @@ function stagesOf(
   return [...stages, 'upscale', 'encode'];
 }
 
-/** The settings that determine how the result's pixels are computed. */
-interface Way {
+/** A job whose source has been decoded. */
+interface Job {
+  readonly services: JobServices;
+  readonly input: RgbaImage;
+  /** The size of the result. */
   readonly size: Size;
   readonly depth: Depth;
   /** The models, in the order in which they run. */
@@ -274,13 +288,6 @@ interface Way {
   readonly backend: Backend;
   /** Whether there is a GPU. If so, images are resized on it, even if no network runs. */
   readonly onGpu: boolean;
-}
-
-/** A job whose source has been decoded. */
-interface Job {
-  readonly services: JobServices;
-  readonly input: RgbaImage;
-  readonly way: Way;
   readonly options: UpscaleOptions;
   readonly progress: JobProgress;
   readonly signal: AbortSignal;
@@ -291,9 +298,8 @@ interface Job {
  * strips of the result are collected in one image.
  */
 async function enlargeBy(job: Job, take?: TakeStrip): Promise<Enlarged> {
-  const { services, input, way, options, progress, signal } = job;
-  const { host, loader, cpu } = services;
-  const { size, depth, chain, backend, onGpu } = way;
+  const { input, size, depth, chain, backend, onGpu, options, progress, signal } = job;
+  const { host, loader, cpu } = job.services;
   const passes: Pass[] = [];
   for (const runnable of backend === 'lanczos' ? [] : chain) {
     const { id, scale } = runnable;
@@ -314,9 +320,9 @@ async function enlargeBy(job: Job, take?: TakeStrip): Promise<Enlarged> {
  * Returns a function that loads a model onto the GPU. The host calls it again after a device loss.
  */
 const loading =
-  ({ services: { loader }, way, progress, signal }: Job, runnable: Runnable): LoadModel =>
+  ({ services: { loader }, depth, progress, signal }: Job, runnable: Runnable): LoadModel =>
   async (_, isF32) => {
-    const model = await loader.onGpu(runnable, progress, signal, way.depth === 16, isF32);
+    const model = await loader.onGpu(runnable, progress, signal, depth === 16, isF32);
     throwIfAborted(signal);
     return model;
   };
@@ -338,8 +344,7 @@ async function drawResult(
   produce: () => Promise<Enlarged>,
 ) {
   const { drawOn, paintOn } = await import('./draw.ts');
-  const { services, input, way, options, progress, signal } = job;
-  const { size, depth, chain, backend } = way;
+  const { input, size, depth, chain, backend, options, progress, signal } = job;
   const onto = { canvas, size, tags };
   const [first] = chain;
   const isExact =
@@ -354,7 +359,7 @@ async function drawResult(
       progress.report('upscale', 0);
       return drawOn(onto, engine, model, input as Rgba8Image, options);
     };
-    const report = await services.host.run(first.id, load, draw, signal);
+    const report = await job.services.host.run(first.id, load, draw, signal);
     throwIfAborted(signal);
     progress.report('encode', 0);
     const told = { ...report, passes: [first.id], networkScale: first.scale };
