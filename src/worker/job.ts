@@ -103,6 +103,9 @@ export async function chosenChain(
   return { size, ...(await chooseAuto(services, image, models, onGpu, signal)) };
 }
 
+/** What a result has instead of a file. */
+const NO_FILE = { image: null, bytes: null, preview: null };
+
 /** Runs the whole job for one image, from the source to the result. */
 export async function upscale(
   services: JobServices,
@@ -171,7 +174,7 @@ export async function upscale(
   };
   const { produced, ...delivered } =
     target instanceof OffscreenCanvas
-      ? await drawResult(job, target, tags, produce)
+      ? { ...NO_FILE, produced: await drawResult(job, target, tags, produce) }
       : plan.output === 'bitmap'
         ? await makeBitmap(await produce(), tags)
         : await (await import('./result.ts')).writeResult({
@@ -342,7 +345,7 @@ async function drawResult(
   canvas: OffscreenCanvas,
   tags: ImageTags,
   produce: () => Promise<Enlarged>,
-) {
+): Promise<Enlarged> {
   const { drawOn, paintOn } = await import('./draw.ts');
   const { input, size, depth, chain, backend, options, progress, signal } = job;
   const onto = { canvas, size, tags };
@@ -363,11 +366,11 @@ async function drawResult(
     throwIfAborted(signal);
     progress.report('encode', 0);
     const told = { ...report, passes: [first.id], networkScale: first.scale };
-    return { image: null, bytes: null, preview: null, produced: { image: null, report: told } };
+    return { image: null, report: told };
   }
   const produced = await produce();
   if (produced.image) paintOn(onto, produced.image);
-  return { image: null, bytes: null, preview: null, produced };
+  return produced;
 }
 
 export function carrierOf(output: OutputFormat): Carrier {
@@ -376,8 +379,8 @@ export function carrierOf(output: OutputFormat): Carrier {
 }
 
 async function makeBitmap(produced: Enlarged, tags: ImageTags) {
-  const image = produced.image as Rgba8Image;
-  return { image: await toBitmap(image, tags), bytes: null, preview: null, produced };
+  const image = await toBitmap(produced.image as Rgba8Image, tags);
+  return { ...NO_FILE, image, produced };
 }
 
 async function toBitmap(image: Rgba8Image, tags: ImageTags): Promise<ImageBitmap> {
@@ -385,17 +388,13 @@ async function toBitmap(image: Rgba8Image, tags: ImageTags): Promise<ImageBitmap
   const data = image.data as Uint8ClampedArray<ArrayBuffer>;
   const { colorSpace } = tags;
   try {
-    if (colorSpace === 'other') {
-      // This image is a preview in a colour space that `ImageData` does not support. It is
-      // therefore encoded as a PNG file, which contains the colour profile.
-      const { encodeImage } = await import('./result.ts');
-      return await createImageBitmap(await encodeImage(image, 'image/png', 1, tags), {
-        premultiplyAlpha: 'none',
-      });
-    }
-    return await createImageBitmap(new ImageData(data, width, height, { colorSpace }), {
-      premultiplyAlpha: 'none',
-    });
+    // An image with the colour space `other` is a preview that `ImageData` does not support. It is
+    // therefore encoded as a PNG file, which contains the colour profile.
+    const source =
+      colorSpace === 'other'
+        ? await (await import('./result.ts')).encodeImage(image, 'image/png', 1, tags)
+        : new ImageData(data, width, height, { colorSpace });
+    return await createImageBitmap(source, { premultiplyAlpha: 'none' });
   } catch (cause) {
     throw new CrispenError('OUT_OF_MEMORY', `No bitmap of ${width} x ${height} could be made.`, {
       hint: 'Ask for image/png.',
