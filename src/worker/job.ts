@@ -52,28 +52,30 @@ export interface JobServices {
 /** Asks the page whether to start a job whose estimated duration is `milliseconds`. */
 type Ask = (milliseconds: number) => Promise<boolean>;
 
-type Found = Pick<WireDetection, 'adapter' | 'reason'>;
-
 /**
  * Finds the GPU adapter and creates a device, because the presence of `navigator.gpu` does not
  * prove that a device can be created.
+ * @param isNeeded whether the caller runs networks, which with the option `backend: 'webgpu'` is
+ *   impossible without an adapter
+ * @throws CrispenError `NO_WEBGPU` or `INSECURE_CONTEXT` if an adapter is needed and there is none
  */
-export async function findAdapter({
-  host,
-  config,
-}: Pick<JobServices, 'host' | 'config'>): Promise<Found> {
+export async function findAdapter(
+  { host, config }: JobServices,
+  isNeeded = true,
+): Promise<Pick<WireDetection, 'adapter' | 'reason'>> {
   if (config.backend === 'cpu') return { adapter: null, reason: null };
   try {
     return { adapter: (await host.engine()).adapter, reason: null };
   } catch (error) {
     const reason = CrispenError.from(error);
-    if (reason.code !== 'NO_WEBGPU' && reason.code !== 'INSECURE_CONTEXT') throw reason;
+    const isMissing = reason.code === 'NO_WEBGPU' || reason.code === 'INSECURE_CONTEXT';
+    if (!isMissing || (isNeeded && config.backend === 'webgpu')) throw reason;
     return { adapter: null, reason: reason.serialize() };
   }
 }
 
 export async function detect(services: JobServices): Promise<WireDetection> {
-  const found = await findAdapter(services);
+  const found = await findAdapter(services, false);
   const onCpu = !found.adapter && services.config.backend !== 'webgpu';
   return { ...found, cpu: onCpu ? await (await services.cpu()).report() : null };
 }
@@ -118,10 +120,7 @@ export async function upscale(
 ): Promise<UpscaleOutput<ImageBitmap | Blob | null>> {
   const { loader, config } = services;
   const model = plan.model === null ? null : await loader.find(plan.model);
-  const { adapter, reason } = await findAdapter(services);
-  // Lanczos does not need an adapter.
-  const needed = config.backend === 'webgpu' && plan.method !== 'lanczos';
-  if (reason && needed) throw CrispenError.deserialize(reason);
+  const { adapter, reason } = await findAdapter(services, plan.method !== 'lanczos');
   const backend = plan.method === 'lanczos' ? plan.method : adapter ? 'webgpu' : 'cpu';
   const progress = track(stagesOf(services, backend, plan.wish || plan.auto ? null : model));
 
@@ -209,9 +208,9 @@ export async function upscale(
 }
 
 /** Decodes the source and crops it to the requested region. */
-async function readPart(
+export async function readPart(
   source: WireSource,
-  { output, region }: UpscalePlan,
+  { output, region }: Pick<UpscalePlan, 'output' | 'region'>,
   signal: AbortSignal,
 ): Promise<DecodedImage> {
   const decoded = await readSource(source, carrierOf(output), signal);

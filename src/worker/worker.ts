@@ -87,7 +87,7 @@ async function tunedHere(adapter: AdapterReport, mode: 'quick' | 'full'): Promis
 
 /** Benchmarks the adapter after the first image, while no job is running. */
 const tuning = new IdleTask(async (signal) => {
-  const { adapter } = await findAdapter(services);
+  const { adapter } = await findAdapter(services, false);
   if (config.tune !== 'quick' || !config.cache || !adapter || adapter.isFallbackAdapter) return;
   const { cacheStore, tuneOnce } = await import('./tuned.ts');
   const { device } = await host.engine();
@@ -138,9 +138,8 @@ const api: WorkerApi = {
         const { loader } = services;
         const runnable = await loader.find(model);
         const progress = track(id, ['download', 'prepare']);
-        const { adapter, reason } = await findAdapter(services);
+        const { adapter } = await findAdapter(services);
         if (adapter) await host.retry(() => loader.onGpu(runnable, progress, signal), signal);
-        else if (reason && config.backend === 'webgpu') throw CrispenError.deserialize(reason);
         else {
           const load = () => loader.weights(runnable, progress, signal);
           await (await openCpu()).pass(runnable.id, load);
