@@ -57,19 +57,11 @@ export class EngineHost {
    * @throws CrispenError `NO_WEBGPU`, `INSECURE_CONTEXT`; after an error, the next call tries again
    */
   async engine(): Promise<Engine> {
-    const current = this.#open();
-    const engine = await current.engine;
-    if (!engine.isLost) return engine;
-    this.#drop(current);
-    return this.#open().engine;
+    return (await this.#live()).engine;
   }
 
   /** Returns the current device. After a device loss, this is a new device. */
   readonly device = async (): Promise<Device> => (await this.engine()).device;
-
-  has(id: string): boolean {
-    return this.#current?.models.has(id) ?? false;
-  }
 
   /** Returns the model if it is on the GPU or being loaded. */
   loaded(id: string): Promise<Model> | undefined {
@@ -94,8 +86,7 @@ export class EngineHost {
     weights: TensorMap,
     options?: ModelOptions,
   ): Promise<Model> {
-    await this.engine();
-    const current = this.#open();
+    const current = await this.#live();
     let model = current.models.get(id);
     if (!model) {
       model = current.engine.then((engine) => engine.loadModel(network, weights, options));
@@ -121,8 +112,7 @@ export class EngineHost {
    * after it is cancelled, its device is destroyed so that the next task can start.
    */
   async use<T>(task: (engine: Engine) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    await this.engine();
-    const current = this.#open();
+    const current = await this.#live();
     const engine = await current.engine;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const onAbort = () => {
@@ -277,6 +267,14 @@ export class EngineHost {
   /** Destroys the engine and its models. The next use creates a new engine. */
   destroy(): void {
     if (this.#current) this.#drop(this.#current);
+  }
+
+  /** Returns the current engine and its models. If its device is lost, creates a new engine. */
+  async #live(): Promise<Current> {
+    const current = this.#open();
+    if (!(await current.engine).isLost) return current;
+    this.#drop(current);
+    return this.#open();
   }
 
   #open(): Current {

@@ -270,7 +270,7 @@ function stagesOf(
   model: Runnable | null,
 ): Stage[] {
   const stages: Stage[] = ['decode'];
-  const onGpu = backend === 'webgpu' && model && host.has(model.id);
+  const onGpu = backend === 'webgpu' && model && host.loaded(model.id) !== undefined;
   if (backend !== 'lanczos' && !onGpu && !(model && loader.hasWeights(model.id))) {
     stages.push('download');
   }
