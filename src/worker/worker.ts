@@ -34,6 +34,7 @@ import type {
   WorkerConfig,
 } from './protocol.ts';
 import { JobQueue } from './queue.ts';
+import type { Measured } from './tuned.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
 
@@ -70,7 +71,7 @@ async function createEngine(): Promise<Engine> {
  * Finds the tuning for an adapter. With `quick`, software adapters always use the table of adapter
  * families in `engine/tune/tuning.ts`.
  */
-async function tunedHere(adapter: AdapterReport, mode: 'quick' | 'full'): Promise<Tuning> {
+async function tunedHere(adapter: AdapterReport, mode: Measured): Promise<Tuning> {
   if (mode === 'quick' && adapter.isFallbackAdapter) {
     return (await import('../engine/tune/tuning.ts')).tuningFor(adapter);
   }
@@ -99,13 +100,14 @@ let cpu: Promise<CpuHost> | null = null;
 
 /** Loads the CPU backend lazily, because it is not needed if there is a GPU. */
 function openCpu(): Promise<CpuHost> {
-  if (cpu) return cpu;
-  const opening = import('./cpu.ts').then(({ CpuHost }) => new CpuHost(config));
-  cpu = opening;
-  opening.catch(() => {
-    cpu = null; // the next job tries again
-  });
-  return opening;
+  cpu ??= import('./cpu.ts').then(
+    ({ CpuHost }) => new CpuHost(config),
+    (error) => {
+      cpu = null; // the next job tries again
+      throw error;
+    },
+  );
+  return cpu;
 }
 
 /** The callbacks of jobs that wait for the page's answer, by job id. */
