@@ -396,11 +396,7 @@ const WORKER = shaped('worker', 'a function that returns a Worker, and no promis
 
 /** Makes a URL absolute and ends it with a slash, so file names can be appended. */
 function folderUrl(baseUrl: string | URL): string {
-  const url = absolute(baseUrl);
-  if (!url) {
-    const hint = 'Give the folder of the weight files, such as "models/".';
-    throw invalid(`"${baseUrl}" is not a URL.`, hint);
-  }
+  const url = absolute(baseUrl, 'Give the folder of the weight files, such as "models/".');
   if (!url.pathname.endsWith('/')) url.pathname += '/';
   return url.href;
 }
@@ -422,9 +418,8 @@ function fileName(source: Blob | string): string {
 }
 
 function weightAddress(file: string | URL): string {
-  const isAddress = typeof file === 'string' ? file !== AUTO : isUrl(file);
-  const url = isAddress ? absolute(file) : null;
-  if (url) return url.href;
-  const what = typeof file === 'string' ? `"${file}" is not a URL.` : 'This is no weight file.';
-  throw invalid(what, 'Give a weight file as a File or Blob, or the address of one.');
+  const hint = 'Give a weight file as a File or Blob, or the address of one.';
+  if (file === AUTO) throw invalid(`"${file}" is not a URL.`, hint);
+  if (typeof file === 'string' || isUrl(file)) return absolute(file, hint).href;
+  throw invalid('This is no weight file.', hint);
 }
