@@ -159,7 +159,6 @@ class WorkerUpscaler implements Upscaler {
     const { source, transfer: owned } = await toWireSource(image);
     const to = typeof target === 'function' ? target() : await sent(target);
     if (to !== null && !isFileHandle(to)) owned.push(to);
-    throwIfAborted(request.signal);
     return this.#job(
       request,
       async (remote, id) => {
@@ -262,14 +261,14 @@ class WorkerUpscaler implements Upscaler {
     throwIfAborted(signal);
     const id = ++this.#lastId;
     session.listen(id, { onProgress, confirm });
-    let abort: (() => void) | undefined;
+    let abort = () => {};
     const aborted = new Promise<never>((_, reject) => {
       abort = () => {
         session.cancel(id);
         reject(new CrispenError('ABORTED', 'The upscale was cancelled.'));
       };
-      signal?.addEventListener('abort', abort, { once: true });
     });
+    signal?.addEventListener('abort', abort, { once: true });
     const result = session.call((remote) => send(remote, id));
     try {
       return await Promise.race([result, aborted]);
@@ -279,7 +278,7 @@ class WorkerUpscaler implements Upscaler {
       throw error;
     } finally {
       session.unlisten(id);
-      if (abort) signal?.removeEventListener('abort', abort);
+      signal?.removeEventListener('abort', abort);
     }
   }
 
@@ -304,9 +303,7 @@ class WorkerUpscaler implements Upscaler {
 
   #open(): WorkerSession {
     if (this.#destroyed) {
-      throw new CrispenError('INVALID_INPUT', 'This upscaler was destroyed.', {
-        hint: 'Create another one.',
-      });
+      throw invalid('This upscaler was destroyed.', 'Create another one.');
     }
     if (this.#session) return this.#session;
     const { baseUrl, cache = true, memoryBudget = null, worker = startWorker } = this.#options;
