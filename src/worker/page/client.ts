@@ -194,11 +194,11 @@ class WorkerUpscaler implements Upscaler {
 
   async addModel(file: Blob | string | URL, options?: AddModelOptions): Promise<AddedModel> {
     const given = checkOptions('addModel', options, CALLS.addModel);
-    const { scale, likelyScale, inputRange, task, integrity } = given;
+    const { name: givenName, signal, onProgress, ...facts } = given;
     const source = isBlob(file) ? file : weightAddress(file);
-    const name = given.name ?? (isFile(file) ? file.name : fileName(source));
-    return this.#job(given, (remote, id) =>
-      remote.addModel(id, source, name, { scale, likelyScale, inputRange, task, integrity }),
+    const name = givenName ?? (isFile(file) ? file.name : fileName(source));
+    return this.#job({ signal, onProgress }, (remote, id) =>
+      remote.addModel(id, source, name, facts),
     );
   }
 
@@ -306,23 +306,22 @@ class WorkerUpscaler implements Upscaler {
       throw invalid('This upscaler was destroyed.', 'Create another one.');
     }
     if (this.#session) return this.#session;
-    const { baseUrl, cache = true, memoryBudget = null, worker = startWorker } = this.#options;
-    const { precision = 'auto', tune = 'quick', backend = 'auto', threads = null } = this.#options;
-    const config = {
-      files: MODEL_FILES,
-      baseUrl: this.#baseUrl,
-      packaged: baseUrl === undefined ? PACKAGED : {},
-      cache,
-      memoryBudget,
-      precision,
-      tune: typeof tune === 'boolean' ? (tune ? 'full' : 'off') : tune,
-      backend,
-      threads,
-      visible: isVisible(),
-    };
+    const { baseUrl, worker = startWorker, tune = 'quick', ...given } = this.#options;
     const session = new WorkerSession(
       () => make(worker),
-      config,
+      {
+        cache: true,
+        memoryBudget: null,
+        precision: 'auto',
+        backend: 'auto',
+        threads: null,
+        ...given,
+        files: MODEL_FILES,
+        baseUrl: this.#baseUrl,
+        packaged: baseUrl === undefined ? PACKAGED : {},
+        tune: typeof tune === 'boolean' ? (tune ? 'full' : 'off') : tune,
+        visible: isVisible(),
+      },
       () => {
         if (this.#session === session) this.#session = null;
       },
