@@ -166,7 +166,7 @@ it('computes in f32 what overflows f16, from then on', async () => {
   const fake = runningEngine(failing('NON_FINITE'), fine, fine, fine);
   const { host } = hostOf([fake]);
   const asked: boolean[] = [];
-  const load = async (_: Engine, isF32: boolean) => {
+  const load = async (isF32: boolean) => {
     asked.push(isF32);
     return { program: { element: isF32 ? 'f32' : 'f16' } } as Model;
   };
@@ -209,8 +209,7 @@ describe('a blank result of f16', () => {
     };
   const run = async (
     host: EngineHost,
-    load: LoadModel = async (_, isF32) =>
-      ({ program: { element: isF32 ? 'f32' : 'f16' } }) as Model,
+    load: LoadModel = async (isF32) => ({ program: { element: isF32 ? 'f32' : 'f16' } }) as Model,
   ) => {
     const made: number[] = [];
     const { recovered } = await host.upscale('m', load, image, {}, ({ y, data }) => {
@@ -278,7 +277,7 @@ describe('a blank result of f16', () => {
     const elements: string[] = [];
     const { recovered } = await host.run(
       'm',
-      async (_, isF32) => ({ program: { element: isF32 ? 'f32' : 'f16' } }) as Model,
+      async (isF32) => ({ program: { element: isF32 ? 'f32' : 'f16' } }) as Model,
       async (_, { program }) => {
         elements.push(program.element);
         if (program.element === 'f16') throw new CrispenError('BLANK_RESULT', 'black');

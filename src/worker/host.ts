@@ -35,8 +35,8 @@ interface Current {
   readonly models: Map<string, Promise<Model>>;
 }
 
-/** Loads a model onto an engine, or returns the model that the engine already has. */
-export type LoadModel = (engine: Engine, isF32: boolean) => Promise<Model>;
+/** Loads a model onto the current engine, or returns the model that the engine already has. */
+export type LoadModel = (isF32: boolean) => Promise<Model>;
 
 /**
  * Holds the worker's only engine and its loaded models. The engine is created and the models are
@@ -164,7 +164,7 @@ export class EngineHost {
    * Loads a model onto the GPU before its first image, in the precision that `upscale` tries first.
    */
   async load(id: string, load: LoadModel): Promise<void> {
-    await this.retry((engine) => load(engine, this.#beyondF16.has(id)));
+    await this.retry(() => load(this.#beyondF16.has(id)));
   }
 
   /**
@@ -183,7 +183,7 @@ export class EngineHost {
     const attempt = async (engine: Engine, recovered: Recovery[]): Promise<T> => {
       for (;;) {
         const isF32 = this.#beyondF16.has(id);
-        const model = await load(engine, isF32);
+        const model = await load(isF32);
         try {
           return { ...(await task(engine, model, recovered)), recovered };
         } catch (error) {

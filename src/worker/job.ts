@@ -323,7 +323,7 @@ async function enlargeBy(job: Job, take?: TakeStrip): Promise<Enlarged> {
  */
 const loading =
   ({ services: { loader }, depth, progress, signal }: Job, runnable: Runnable): LoadModel =>
-  async (_, isF32) => {
+  async (isF32) => {
     const model = await loader.onGpu(runnable, progress, signal, depth === 16, isF32);
     throwIfAborted(signal);
     return model;
