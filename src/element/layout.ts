@@ -81,12 +81,10 @@ export function hole(box: Rect, corners: Radii, split: number, isVertical = fals
   const point = (px: number, py: number) => turn([px, py]).join();
   const [x, y] = turn([box.x, box.y]);
   const [width, height] = turn([box.width, box.height]);
-  const [first, second, third, fourth] = corners;
-  const order = isVertical ? [first, fourth, third, second] : corners;
-  const radii = order.map(turn) as unknown as Radii;
+  const [a, ...others] = corners.map(turn);
+  const [b, c, d] = isVertical ? others.reverse() : others;
   const [right, bottom] = [x + width, y + height];
   const from = Math.max(x, Math.min(right, x + width * split));
-  const [a, b, c, d] = radii;
   /**
    * Returns how far a point on a rounded corner's outline is from the box's upper or lower edge.
    * `into` is the point's horizontal distance from the box's left or right edge.
@@ -135,7 +133,6 @@ export function ownSize(natural: Size, content: Size, fit: string, position: str
   return {
     x: place(across, content.width - natural.width),
     y: place(down, content.height - natural.height),
-    width: natural.width,
-    height: natural.height,
+    ...natural,
   };
 }
