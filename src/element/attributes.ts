@@ -117,7 +117,7 @@ export class ImageAttributes extends Base {
 
   #url(name: string): string {
     const value = this.getAttribute(name);
-    if (value === null || value === '') return '';
+    if (!value) return '';
     try {
       return new URL(value, document.baseURI).href;
     } catch {

@@ -164,11 +164,8 @@ export class CrispenImage extends ImageAttributes {
       host: this,
       image: () => this.#image,
       split: () => (this.compare ? this.value / 100 : 0),
-      isVertical: () => this.vertical,
     });
-    this.#divider = new Divider(this.#shadow, {
-      isOn: () => this.compare,
-      isVertical: () => this.vertical,
+    this.#divider = new Divider(this, this.#shadow, {
       position: () => this.#words.position,
       onMove: () => this.#view.cut(),
       onSlide: (value) => this.#tell('slide', { value }),
@@ -181,7 +178,6 @@ export class CrispenImage extends ImageAttributes {
       target.addEventListener('error', own, true);
     }
     upgrade(this, CrispenImage.prototype);
-    this.#divider.value = this.value;
     this.#views = new IntersectionObserver((entries) => {
       this.#visible = entries.at(-1)?.isIntersecting ?? false;
       this.#consider();
@@ -364,11 +360,11 @@ export class CrispenImage extends ImageAttributes {
     return this.src || this.#image.currentSrc;
   }
 
-  get #words(): ReturnType<typeof wordsFor> {
+  get #words() {
     return wordsFor(this.task);
   }
 
-  #choose(forced: boolean): ReturnType<typeof choose> {
+  #choose(forced: boolean) {
     const source = this.#source();
     const known = this.#look?.source === source ? this.#look : null;
     return choose(this, this.#image, source, known, forced);

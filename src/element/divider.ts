@@ -1,5 +1,6 @@
 /** The `compare` divider: its position, and its handling of pointer and keyboard events. */
 
+import type { ImageAttributes } from './attributes.ts';
 import { clampSplit, splitAfterKey } from './slider.ts';
 import type { Shadow } from './template.ts';
 
@@ -7,9 +8,6 @@ import type { Shadow } from './template.ts';
  * The functions through which a divider queries its `<crispen-image>` and reports changes to it.
  */
 export interface Divided {
-  readonly isOn: () => boolean;
-  /** Whether the divider separates the upper part of the image from the lower part. */
-  readonly isVertical: () => boolean;
   /**
    * Returns the text with which screen readers announce the position. It contains the placeholders
    * `{original}` and `{result}` for the two percentages.
@@ -40,28 +38,30 @@ interface Press {
 
 export class Divider {
   readonly #shadow: Shadow;
+  readonly #host: ImageAttributes;
   readonly #divided: Divided;
   #value = 50;
   #press: Press | null = null;
 
-  constructor(shadow: Shadow, divided: Divided) {
+  constructor(host: ImageAttributes, shadow: Shadow, divided: Divided) {
+    this.#host = host;
     this.#shadow = shadow;
     this.#divided = divided;
     const { stage, divider } = shadow;
     stage.addEventListener('pointerdown', (event) => this.#grab(event));
     // Without this listener, the browser would drag the link or the image.
     stage.addEventListener('mousedown', (event) => {
-      if (divided.isOn() && event.button === 0) event.preventDefault();
+      if (host.compare && event.button === 0) event.preventDefault();
     });
     // After a press that moved the divider, the browser must not follow a link that contains the
     // element.
     stage.addEventListener('click', (event) => {
       const isForLink = this.#press?.isForLink && !this.#press.hasMoved;
-      if (divided.isOn() && event.button === 0 && !isForLink) event.preventDefault();
+      if (host.compare && event.button === 0 && !isForLink) event.preventDefault();
     });
     stage.addEventListener('pointermove', (event) => this.#drag(event));
     divider.addEventListener('keydown', (event) => {
-      const split = splitAfterKey(event, this.#value / 100, divided.isVertical());
+      const split = splitAfterKey(event, this.#value / 100, host.vertical);
       if (split === null) return;
       event.preventDefault();
       // Each key press adds or subtracts a step such as 0.01. Rounding removes floating-point
@@ -87,9 +87,9 @@ export class Divider {
   /** Shows or hides the divider, and sets its direction and its label for screen readers. */
   update(label: string): void {
     const { divider } = this.#shadow;
-    divider.hidden = !this.#divided.isOn();
+    divider.hidden = !this.#host.compare;
     divider.setAttribute('aria-label', label);
-    const orientation = this.#divided.isVertical() ? 'vertical' : 'horizontal';
+    const orientation = this.#host.vertical ? 'vertical' : 'horizontal';
     divider.setAttribute('aria-orientation', orientation);
     this.#render();
   }
@@ -114,7 +114,7 @@ export class Divider {
   }
 
   #grab(event: PointerEvent): void {
-    if (event.button !== 0 || !this.#divided.isOn()) return;
+    if (event.button !== 0 || !this.#host.compare) return;
     const { stage, divider } = this.#shadow;
     const path = event.composedPath();
     const isLink = path.some((node) => node instanceof HTMLAnchorElement && node.href !== '');
@@ -141,7 +141,7 @@ export class Divider {
 
   #moveTo({ clientX, clientY }: PointerEvent): void {
     const { left, top, width, height } = this.#shadow.stage.getBoundingClientRect();
-    const share = this.#divided.isVertical()
+    const share = this.#host.vertical
       ? (clientY - top) / Math.max(1, height)
       : (clientX - left) / Math.max(1, width);
     this.#slide(share * 100);

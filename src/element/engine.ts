@@ -1,7 +1,7 @@
 /** The part of `<crispen-image>` that is loaded only when the first image needs it. */
 
 import { defaultModel, modelOfKind, restorationModel } from '../catalog/files.ts';
-import { CrispenError } from '../errors.ts';
+import { invalid } from '../options.ts';
 
 export { createUpscaler } from '../worker/page/client.ts';
 
@@ -17,7 +17,5 @@ export function modelFor(task: string, scale: number): string {
   const model = defaultModel(scale);
   if (task === 'photo' || task === 'upscale') return model.id;
   if (task === 'clean') return (modelOfKind('clean', scale) ?? model).id;
-  throw new CrispenError('INVALID_INPUT', `There is no task "${task}".`, {
-    hint: 'Choose photo, clean, denoise or dejpeg.',
-  });
+  throw invalid(`There is no task "${task}".`, 'Choose photo, clean, denoise or dejpeg.');
 }

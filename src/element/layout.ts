@@ -2,12 +2,7 @@
  * The geometry of an image on the page. Only `measure` reads the DOM. Lengths are in CSS pixels.
  */
 
-export interface Box {
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-  readonly height: number;
-}
+import type { Rect, Size } from '../geometry.ts';
 
 /** A corner's horizontal and vertical radii. */
 export type Radius = readonly [x: number, y: number];
@@ -16,7 +11,7 @@ export type Radii = readonly [Radius, Radius, Radius, Radius];
 
 export interface Layout {
   /** The content box, where the pixels are drawn, relative to the image's border box. */
-  readonly content: Box;
+  readonly content: Rect;
   /** The radii of the content's corners. */
   readonly radii: Radii;
   /** The scale factor of the CSS transforms that apply to the image. */
@@ -59,11 +54,7 @@ export function measure(image: HTMLImageElement): Layout {
  * large that its corners would overlap, the radii are scaled down first. Source: CSS Backgrounds 3,
  * sections 4.2 and 4.5.
  */
-export function innerRadii(
-  radii: Radii,
-  outer: Pick<Box, 'width' | 'height'>,
-  { x, y, width, height }: Box,
-): Radii {
+export function innerRadii(radii: Radii, outer: Size, { x, y, width, height }: Rect): Radii {
   const [a, b, c, d] = radii;
   const factor = Math.min(
     1,
@@ -84,18 +75,16 @@ export function innerRadii(
  * `split`, a fraction of the box's height. As a clip path, the path hides the original image's
  * pixels that are under the enlarged image, but not the original's border, outline or shadow.
  */
-export function hole(box: Box, corners: Radii, split: number, isVertical = false): string {
+export function hole(box: Rect, corners: Radii, split: number, isVertical = false): string {
   // A vertical split is a horizontal split of the transposed box.
   const turn = ([rx, ry]: Radius): Radius => (isVertical ? [ry, rx] : [rx, ry]);
   const point = (px: number, py: number) => turn([px, py]).join();
   const [x, y] = turn([box.x, box.y]);
   const [width, height] = turn([box.width, box.height]);
-  const [first, second, third, fourth] = corners;
-  const order = isVertical ? [first, fourth, third, second] : corners;
-  const radii = order.map(turn) as unknown as Radii;
+  const [a, ...others] = corners.map(turn);
+  const [b, c, d] = isVertical ? others.reverse() : others;
   const [right, bottom] = [x + width, y + height];
   const from = Math.max(x, Math.min(right, x + width * split));
-  const [a, b, c, d] = radii;
   /**
    * Returns how far a point on a rounded corner's outline is from the box's upper or lower edge.
    * `into` is the point's horizontal distance from the box's left or right edge.
@@ -131,12 +120,7 @@ export function hole(box: Box, corners: Radii, split: number, isVertical = false
  * @param natural the image's own size in CSS pixels
  * @param position the computed value of `object-position`
  */
-export function ownSize(
-  natural: Pick<Box, 'width' | 'height'>,
-  content: Pick<Box, 'width' | 'height'>,
-  fit: string,
-  position: string,
-): Box | null {
+export function ownSize(natural: Size, content: Size, fit: string, position: string): Rect | null {
   const fits = natural.width <= content.width && natural.height <= content.height;
   if (fit !== 'none' && !(fit === 'scale-down' && fits)) return null;
   // `position` has two values. Each is in a form such as "50%", "8px" or "calc(100% - 8px)".
@@ -149,7 +133,6 @@ export function ownSize(
   return {
     x: place(across, content.width - natural.width),
     y: place(down, content.height - natural.height),
-    width: natural.width,
-    height: natural.height,
+    ...natural,
   };
 }

@@ -1,7 +1,7 @@
 /** Shows a preview of an image file that the user selects, before any upload. */
 import type { OutputType } from '../codecs/formats.ts';
 import { CrispenError } from '../errors.ts';
-import { callback, checkOptions, checkValue, type Rules, shaped } from '../options.ts';
+import { callback, checkOptions, checkValue, invalid, type Rules, shaped } from '../options.ts';
 import type { UpscaleRequest, Upscaler } from '../worker/page/client.ts';
 import { CALLS } from '../worker/page/options.ts';
 import { isCanvasElement, isInputElement } from '../worker/page/realm.ts';
@@ -85,11 +85,15 @@ export function attachPreview(input: HTMLInputElement, options: PreviewOptions):
     return own;
   };
 
-  const pick = () => {
+  const stop = () => {
     controller.abort();
-    controller = new AbortController();
     void refined?.then((bitmap) => bitmap.close()).catch(() => {});
     refined = null;
+  };
+
+  const pick = () => {
+    stop();
+    controller = new AbortController();
     const file = input.files?.[0];
     if (!file) return canvas.getContext('2d')?.clearRect(0, 0, canvas.width, canvas.height);
     const { signal } = controller;
@@ -101,46 +105,39 @@ export function attachPreview(input: HTMLInputElement, options: PreviewOptions):
 
   const show = async (file: File, signal: AbortSignal): Promise<ImageBitmap> => {
     const bitmap = await decode(file);
-    if (signal.aborted) throw aborted(bitmap);
     const { width, height, enlarging } = fitInto(canvas, bitmap);
-    draw(canvas, bitmap, width, height);
-    onStage?.('drawn', file);
-    if (!enlarging) {
-      const resize = { resizeWidth: width, resizeHeight: height, resizeQuality: 'high' } as const;
-      const small = await createImageBitmap(bitmap, resize);
+    const put = (image: ImageBitmap, stage: PreviewStage) => {
+      if (signal.aborted) {
+        image.close();
+        throw new CrispenError('ABORTED', 'Another image was picked.');
+      }
+      draw(canvas, image, width, height);
+      onStage?.(stage, file);
+      return image;
+    };
+    put(bitmap, 'drawn');
+    if (enlarging) {
       bitmap.close();
-      if (signal.aborted) throw aborted(small);
-      draw(canvas, small, width, height);
-      onStage?.('refined', file);
-      return small;
+      const { image } = await (await upscaler()).upscale(file, { ...request, signal });
+      return put(image as ImageBitmap, 'refined');
     }
+    const resize = { resizeWidth: width, resizeHeight: height, resizeQuality: 'high' } as const;
+    const small = await createImageBitmap(bitmap, resize);
     bitmap.close();
-    const { image } = await (await upscaler()).upscale(file, { ...request, signal });
-    const large = image as ImageBitmap;
-    if (signal.aborted) throw aborted(large);
-    draw(canvas, large, width, height);
-    onStage?.('refined', file);
-    return large;
+    return put(small, 'refined');
   };
 
   input.addEventListener('change', pick);
   if (input.files?.length) pick();
   return {
     async toBlob(options) {
-      const { type = 'image/png', quality } = checkOptions('toBlob', options, FILE);
-      if (!refined) {
-        throw new CrispenError('INVALID_INPUT', 'No image is picked.', {
-          hint: 'Ask for the file after onStage.',
-        });
-      }
-      const settings = { type, ...(quality !== undefined && { quality }) };
-      return (await upscaler()).encode(await refined, settings);
+      const given = checkOptions('toBlob', options, FILE);
+      if (!refined) throw invalid('No image is picked.', 'Ask for the file after onStage.');
+      return (await upscaler()).encode(await refined, { type: 'image/png', ...given });
     },
     detach() {
       input.removeEventListener('change', pick);
-      controller.abort();
-      void refined?.then((bitmap) => bitmap.close()).catch(() => {});
-      refined = null;
+      stop();
       void own?.then((upscaler) => upscaler.destroy());
       own = null;
     },
@@ -151,20 +148,10 @@ async function decode(file: File): Promise<ImageBitmap> {
   try {
     return await createImageBitmap(file, { imageOrientation: 'from-image' });
   } catch (cause) {
-    throw new CrispenError(
-      'DECODE_FAILED',
-      `${file.name} is not an image that this browser can show.`,
-      {
-        hint: 'Pick a PNG, JPEG, WebP, AVIF or GIF file.',
-        cause,
-      },
-    );
+    const message = `${file.name} is not an image that this browser can show.`;
+    const hint = 'Pick a PNG, JPEG, WebP, AVIF or GIF file.';
+    throw new CrispenError('DECODE_FAILED', message, { hint, cause });
   }
-}
-
-function aborted(bitmap: ImageBitmap): CrispenError {
-  bitmap.close();
-  return new CrispenError('ABORTED', 'Another image was picked.');
 }
 
 /** Returns the size in device pixels at which an image fits into the canvas's box. */

@@ -3,7 +3,9 @@
  * cut in the original image beneath it.
  */
 
-import { type Box, hole, measure, ownSize, type Radii } from './layout.ts';
+import type { Rect } from '../geometry.ts';
+import type { ImageAttributes } from './attributes.ts';
+import { hole, measure, ownSize, type Radii } from './layout.ts';
 import type { Shadow } from './template.ts';
 
 /**
@@ -11,12 +13,11 @@ import type { Shadow } from './template.ts';
  * are called for each update.
  */
 export interface Viewed {
-  readonly host: HTMLElement;
+  readonly host: ImageAttributes;
   /** Returns the image under the result. */
   readonly image: () => HTMLImageElement;
   /** Returns the fraction (0 to 1) of the original that stays visible on the left or at the top. */
   readonly split: () => number;
-  readonly isVertical: () => boolean;
 }
 
 /**
@@ -29,7 +30,7 @@ export class ResultView {
   #shown: HTMLCanvasElement | HTMLImageElement | null = null;
   /** The canvas whose conversion to an image has started. */
   #copied: HTMLCanvasElement | null = null;
-  #hole: { readonly box: Box; readonly radii: Radii } | null = null;
+  #hole: { readonly box: Rect; readonly radii: Radii } | null = null;
 
   constructor(shadow: Shadow, viewed: Viewed) {
     this.#shadow = shadow;
@@ -137,15 +138,16 @@ export class ResultView {
     const { objectFit, objectPosition, filter } = getComputedStyle(image);
     const natural = { width: image.naturalWidth, height: image.naturalHeight };
     const own = ownSize(natural, content, objectFit, objectPosition);
+    const px = (length?: number) => (length === undefined ? '' : `${length}px`);
     Object.assign(shown.style, {
       objectFit: own ? 'fill' : objectFit.replace('scale-down', 'contain'),
       objectPosition,
       filter,
       position: own ? 'absolute' : '',
-      left: own ? `${own.x}px` : '',
-      top: own ? `${own.y}px` : '',
-      width: own ? `${own.width}px` : '',
-      height: own ? `${own.height}px` : '',
+      left: px(own?.x),
+      top: px(own?.y),
+      width: px(own?.width),
+      height: px(own?.height),
     });
   }
 
@@ -153,8 +155,8 @@ export class ResultView {
   cut(): void {
     if (!this.#hole) return;
     const { box, radii } = this.#hole;
-    const { split, isVertical } = this.#viewed;
-    const path = hole(box, radii, split(), isVertical());
+    const { host, split } = this.#viewed;
+    const path = hole(box, radii, split(), host.vertical);
     this.#shadow.frame.style.setProperty('--hole', path);
   }
 }

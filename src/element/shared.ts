@@ -71,12 +71,7 @@ export const settings: {
 };
 
 /** Returns the element's text for a task. All tasks that restore images have the same text. */
-export function wordsFor(task: string): {
-  readonly doing: string;
-  readonly done: string;
-  readonly divider: string;
-  readonly position: string;
-} {
+export function wordsFor(task: string) {
   const { words } = settings;
   return restorationOf(task)
     ? {

@@ -148,7 +148,6 @@ export function makeShadow(host: HTMLElement): Shadow {
   divider.tabIndex = 0;
   for (const [name, value] of Object.entries({
     role: 'slider',
-    'aria-orientation': 'horizontal',
     'aria-valuemin': '0',
     'aria-valuemax': '100',
   })) {

@@ -262,7 +262,7 @@ async function openGpuBackend(tiling: TilingChoice, gpu: GPU, mode: TuneMode): P
     { wide = false, precision = 'f32' }: Pick<EngineModelOptions, 'wide' | 'precision'> = {},
   ): readonly [id: string, load: LoadModel] => {
     const id = `${models++}`;
-    const load: LoadModel = (_, isF32) =>
+    const load: LoadModel = (isF32) =>
       host.model(isF32 ? `${id} in f32` : id, network, weights, {
         wide,
         precision: isF32 ? 'f32' : precision,

@@ -5,10 +5,10 @@ import { type Detection, detect, recognise } from '../networks/detect.ts';
 import { halve } from '../weights/halve.ts';
 import { readWeights, sniff } from '../weights/read.ts';
 import { writeSafetensors } from '../weights/writeSafetensors.ts';
-import { hexadecimal } from './models.ts';
+import { type Digest, sha256Of } from './models.ts';
 import { ADDED_PREFIX, type AddedModel, type AddOptions } from './protocol.ts';
 import { readAll } from './reading.ts';
-import type { Digest, ModelStore } from './store.ts';
+import type { ModelStore } from './store.ts';
 
 export { request } from './reading.ts';
 export { ModelStore } from './store.ts';
@@ -23,7 +23,7 @@ const MAX_FETCHED_BYTES = 2 ** 29;
 
 interface AddParts {
   readonly store: ModelStore;
-  /** The `digest` function of `crypto.subtle`; undefined in insecure contexts. */
+  /** Undefined in insecure contexts. */
   readonly digest: Digest | undefined;
   readonly signal: AbortSignal;
   /** Called with the fraction of the file that has been read. */
@@ -49,9 +49,9 @@ export async function addModel(
   const found = detect(tensors, { ...options, name });
   const task = taskOfFile(found.scale, name, options.task);
   throwIfAborted(signal);
-  const hash = digest ? hexadecimal(await digest('SHA-256', bytes)) : '';
+  const hash = digest ? await sha256Of(digest, bytes) : '';
   const { architecture, scale, scaleSource, inputRange, assumptions, network } = found;
-  const key = hash === '' ? `${Date.now().toString(36)}` : hash.slice(0, 16);
+  const key = hash === '' ? Date.now().toString(36) : hash.slice(0, 16);
   const facts: AddedModel = {
     // The same file with a different scale or input range is a different model.
     id: `${ADDED_PREFIX}${key}-x${scale}${options.inputRange === undefined ? '' : `-r${inputRange}`}`,

@@ -8,26 +8,43 @@ import type { Network } from '../networks/network.ts';
 import type { EngineHost } from './host.ts';
 import type { WorkerConfig } from './protocol.ts';
 
-/**
- * A model in a chain. The models of a chain run one after another. The fields are the same as those
- * of `Runnable`, which cannot be imported here because its module depends on worker types.
- */
-interface Link {
+/** What a job needs to know about a shipped or added model before it loads the weights. */
+export interface Runnable {
   readonly id: string;
   readonly scale: number;
+  /**
+   * The catalog's entry for a shipped model. Null for an added model, whose weights are in the
+   * `ModelStore`.
+   */
   readonly entry: ModelFile | null;
 }
+
+export const shipped = (entry: ModelFile): Runnable => ({
+  id: entry.id,
+  scale: entry.scale,
+  entry,
+});
 
 /** The part of a job's `JobServices` that `chooseAuto` uses. */
 export interface AutoServices {
   readonly host: Pick<EngineHost, 'retry'>;
-  readonly loader: { network(model: Link): Promise<Network> };
+  readonly loader: { network(model: Runnable): Promise<Network> };
   readonly config: Pick<WorkerConfig, 'files'>;
   readonly cpu: () => Promise<{
     estimate(
-      runs: readonly (Size & { readonly model: Link; readonly network: Network })[],
+      runs: readonly (Size & { readonly model: Runnable; readonly network: Network })[],
     ): Promise<number>;
   }>;
+}
+
+/** Estimates how many milliseconds the CPU takes to run the models on an image. */
+export async function estimateOnCpu(
+  { loader, cpu }: Pick<AutoServices, 'loader' | 'cpu'>,
+  image: Size,
+  models: readonly Runnable[],
+): Promise<number> {
+  const runs = await runsOf(image, models, (model) => loader.network(model));
+  return (await cpu()).estimate(runs);
 }
 
 /**
@@ -39,20 +56,20 @@ export interface AutoServices {
  * @throws CrispenError `ABORTED`
  */
 export async function chooseAuto(
-  { host, loader, cpu, config }: AutoServices,
+  services: AutoServices,
   image: Size,
-  best: readonly Link[],
+  best: readonly Runnable[],
   onGpu: boolean,
   signal?: AbortSignal,
-): Promise<{ readonly models: readonly Link[]; readonly auto: AutoChoice }> {
-  const estimate = async (models: readonly Link[]): Promise<number | null> => {
+): Promise<{ readonly models: readonly Runnable[]; readonly auto: AutoChoice }> {
+  const { host, loader, config } = services;
+  const estimate = async (models: readonly Runnable[]): Promise<number | null> => {
+    if (!onGpu) return estimateOnCpu(services, image, models);
     const runs = await runsOf(image, models, (model) => loader.network(model));
-    if (!onGpu) return (await cpu()).estimate(runs);
     const work = multiplyAddsOf(runs);
     return host.retry((engine) => engine.run(async ({ pace }) => pace.expect(work)), signal);
   };
-  const made = (entry: ModelFile): Link => ({ id: entry.id, scale: entry.scale, entry });
-  const chosen = await chooseSpeed(config.files, best, made, estimate);
+  const chosen = await chooseSpeed(config.files, best, shipped, estimate);
   throwIfAborted(signal);
   return chosen;
 }

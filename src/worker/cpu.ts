@@ -16,6 +16,7 @@ import { CrispenError } from '../errors.ts';
 import type { Size } from '../geometry.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
+import type { LoadedWeights } from './modelLoader.ts';
 import type { WireDetection, WorkerConfig } from './protocol.ts';
 import { defaultThreads, startThread } from './threads.ts';
 
@@ -79,12 +80,11 @@ export class CpuHost {
 
   async report(): Promise<WireDetection['cpu']> {
     const module = await this.#compile();
-    const shared = isIsolated();
     if (module instanceof CrispenError) {
       return { code: 'loops', threads: 1, shared: false, reason: module.serialize() };
     }
     const code = supportedVariant() === 'relaxed' ? 'relaxed-simd' : 'simd';
-    return { code, threads: this.#threads, shared, reason: null };
+    return { code, threads: this.#threads, shared: isIsolated(), reason: null };
   }
 
   /**
@@ -92,10 +92,7 @@ export class CpuHost {
    * @throws CrispenError `MODEL_UNSUPPORTED`, `OUT_OF_MEMORY`, `IMAGE_TOO_LARGE` (only without
    *   WebAssembly), and any error of `load`
    */
-  async pass(
-    id: string,
-    load: () => Promise<{ readonly network: Network; readonly weights: TensorMap }>,
-  ): Promise<Pass['run']> {
+  async pass(id: string, load: () => Promise<LoadedWeights>): Promise<Pass['run']> {
     const module = await this.#compile();
     if (module instanceof CrispenError) {
       const { network, weights } = await load();
@@ -196,10 +193,7 @@ export class CpuHost {
     return this.#crew;
   }
 
-  async #load(
-    module: WebAssembly.Module,
-    load: () => Promise<{ readonly network: Network; readonly weights: TensorMap }>,
-  ): Promise<Loaded> {
+  async #load(module: WebAssembly.Module, load: () => Promise<LoadedWeights>): Promise<Loaded> {
     const crew = await this.#openCrew();
     // The threads start while the weights are loading.
     if (!crew && this.#threads > 1) {

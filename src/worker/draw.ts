@@ -6,6 +6,7 @@ import { Reading } from '../engine/gpu/reading.ts';
 import { makeSurface } from '../engine/pipeline/draw.ts';
 import type { UpscaleOptions, UpscaleReport } from '../engine/types.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
+import type { Size } from '../geometry.ts';
 import { checkBlank } from '../image/blank.ts';
 import type { Rgba8Image, RgbaImage } from '../image/image.ts';
 import { OneColour } from '../image/oneColour.ts';
@@ -15,7 +16,7 @@ import type { ImageTags } from '../image/tags.ts';
 interface Onto {
   readonly canvas: OffscreenCanvas;
   /** The size of the result. */
-  readonly size: { readonly width: number; readonly height: number };
+  readonly size: Size;
   readonly tags: ImageTags;
 }
 

@@ -56,7 +56,7 @@ describe.skipIf(!adapter)('values beyond f16 (skipped without shader-f16)', () =
     const whole = new WholeImage({ ...image, depth: 8 }, network.scale);
     const report = await host.upscale(
       `${id} ${wanted}`,
-      (_, isF32) => {
+      (isF32) => {
         const precision = isF32 ? 'f32' : wanted;
         return host.model(`${id} ${precision}`, network, weights, { precision });
       },

@@ -34,10 +34,10 @@ const settled = () => new Promise((resolve) => setTimeout(resolve, 0));
 it('makes one engine and loads each model once', async () => {
   const fake = fakeEngine();
   const { host, create } = hostOf([fake]);
-  expect(host.has('m')).toBe(false);
+  expect(host.loaded('m')).toBeUndefined();
   const models = await Promise.all([1, 2].map(() => host.model('m', network, new Map())));
   expect(models[0]).toBe(models[1]);
-  expect(host.has('m')).toBe(true);
+  expect(host.loaded('m')).toBeDefined();
   await host.use(async () => 0);
   expect(create).toHaveBeenCalledTimes(1);
   expect(fake.calls.loadModel).toHaveBeenCalledTimes(1);
@@ -49,7 +49,7 @@ it('starts anew after the device was lost between two images', async () => {
   await host.model('m', network, new Map());
   fakes[0].lose('driver reset');
   await settled();
-  expect(host.has('m')).toBe(false);
+  expect(host.loaded('m')).toBeUndefined();
   expect(await host.engine()).toBe(fakes[1].engine);
   expect(fakes[0].calls.destroy).toHaveBeenCalledTimes(1);
 });
@@ -82,9 +82,9 @@ it('tries again after a failed start or a failed load', async () => {
     code: 'OUT_OF_MEMORY',
   });
   await settled();
-  expect(host.has('m')).toBe(false);
+  expect(host.loaded('m')).toBeUndefined();
   await host.model('m', network, new Map());
-  expect(host.has('m')).toBe(true);
+  expect(host.loaded('m')).toBeDefined();
 });
 
 it('compiles ahead on the engine that will load, and leaves errors to the loading', async () => {
@@ -166,7 +166,7 @@ it('computes in f32 what overflows f16, from then on', async () => {
   const fake = runningEngine(failing('NON_FINITE'), fine, fine, fine);
   const { host } = hostOf([fake]);
   const asked: boolean[] = [];
-  const load = async (_: Engine, isF32: boolean) => {
+  const load = async (isF32: boolean) => {
     asked.push(isF32);
     return { program: { element: isF32 ? 'f32' : 'f16' } } as Model;
   };
@@ -209,8 +209,7 @@ describe('a blank result of f16', () => {
     };
   const run = async (
     host: EngineHost,
-    load: LoadModel = async (_, isF32) =>
-      ({ program: { element: isF32 ? 'f32' : 'f16' } }) as Model,
+    load: LoadModel = async (isF32) => ({ program: { element: isF32 ? 'f32' : 'f16' } }) as Model,
   ) => {
     const made: number[] = [];
     const { recovered } = await host.upscale('m', load, image, {}, ({ y, data }) => {
@@ -278,7 +277,7 @@ describe('a blank result of f16', () => {
     const elements: string[] = [];
     const { recovered } = await host.run(
       'm',
-      async (_, isF32) => ({ program: { element: isF32 ? 'f32' : 'f16' } }) as Model,
+      async (isF32) => ({ program: { element: isF32 ? 'f32' : 'f16' } }) as Model,
       async (_, { program }) => {
         elements.push(program.element);
         if (program.element === 'f16') throw new CrispenError('BLANK_RESULT', 'black');
@@ -294,7 +293,7 @@ it('loads models anew after values that are not finite, and the device after its
   const { host } = hostOf(fakes);
   await host.model('m', network, new Map());
   await expect(host.use(failing('NON_FINITE'))).rejects.toMatchObject({ code: 'NON_FINITE' });
-  expect(host.has('m')).toBe(false);
+  expect(host.loaded('m')).toBeUndefined();
   expect(fakes[0].unloadModel).toHaveBeenCalledTimes(1);
   expect(await host.engine()).toBe(fakes[0].engine);
   await expect(host.use(failing('INTERNAL'))).rejects.toMatchObject({ code: 'INTERNAL' });

@@ -35,8 +35,8 @@ interface Current {
   readonly models: Map<string, Promise<Model>>;
 }
 
-/** Loads a model onto an engine, or returns the model that the engine already has. */
-export type LoadModel = (engine: Engine, isF32: boolean) => Promise<Model>;
+/** Loads a model onto the current engine, or returns the model that the engine already has. */
+export type LoadModel = (isF32: boolean) => Promise<Model>;
 
 /**
  * Holds the worker's only engine and its loaded models. The engine is created and the models are
@@ -57,19 +57,11 @@ export class EngineHost {
    * @throws CrispenError `NO_WEBGPU`, `INSECURE_CONTEXT`; after an error, the next call tries again
    */
   async engine(): Promise<Engine> {
-    const current = this.#open();
-    const engine = await current.engine;
-    if (!engine.isLost) return engine;
-    this.#drop(current);
-    return this.#open().engine;
+    return (await this.#live()).engine;
   }
 
   /** Returns the current device. After a device loss, this is a new device. */
   readonly device = async (): Promise<Device> => (await this.engine()).device;
-
-  has(id: string): boolean {
-    return this.#current?.models.has(id) ?? false;
-  }
 
   /** Returns the model if it is on the GPU or being loaded. */
   loaded(id: string): Promise<Model> | undefined {
@@ -94,8 +86,7 @@ export class EngineHost {
     weights: TensorMap,
     options?: ModelOptions,
   ): Promise<Model> {
-    await this.engine();
-    const current = this.#open();
+    const current = await this.#live();
     let model = current.models.get(id);
     if (!model) {
       model = current.engine.then((engine) => engine.loadModel(network, weights, options));
@@ -121,8 +112,7 @@ export class EngineHost {
    * after it is cancelled, its device is destroyed so that the next task can start.
    */
   async use<T>(task: (engine: Engine) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    await this.engine();
-    const current = this.#open();
+    const current = await this.#live();
     const engine = await current.engine;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const onAbort = () => {
@@ -174,7 +164,7 @@ export class EngineHost {
    * Loads a model onto the GPU before its first image, in the precision that `upscale` tries first.
    */
   async load(id: string, load: LoadModel): Promise<void> {
-    await this.retry((engine) => load(engine, this.#beyondF16.has(id)));
+    await this.retry(() => load(this.#beyondF16.has(id)));
   }
 
   /**
@@ -193,7 +183,7 @@ export class EngineHost {
     const attempt = async (engine: Engine, recovered: Recovery[]): Promise<T> => {
       for (;;) {
         const isF32 = this.#beyondF16.has(id);
-        const model = await load(engine, isF32);
+        const model = await load(isF32);
         try {
           return { ...(await task(engine, model, recovered)), recovered };
         } catch (error) {
@@ -277,6 +267,14 @@ export class EngineHost {
   /** Destroys the engine and its models. The next use creates a new engine. */
   destroy(): void {
     if (this.#current) this.#drop(this.#current);
+  }
+
+  /** Returns the current engine and its models. If its device is lost, creates a new engine. */
+  async #live(): Promise<Current> {
+    const current = this.#open();
+    if (!(await current.engine).isLost) return current;
+    this.#drop(current);
+    return this.#open();
   }
 
   #open(): Current {

@@ -7,7 +7,7 @@ export class IdleTask {
   readonly #idleMs: number;
   #jobs = 0;
   #isDone = false;
-  #timer: ReturnType<typeof setTimeout> | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #running: AbortController | null = null;
 
   /**
@@ -24,8 +24,7 @@ export class IdleTask {
    */
   async during<T>(job: () => Promise<T>): Promise<T> {
     this.#jobs++;
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
+    clearTimeout(this.#timer);
     this.#running?.abort();
     let isGood = false;
     try {
@@ -41,8 +40,8 @@ export class IdleTask {
   }
 
   async #run(): Promise<void> {
-    this.#timer = null;
-    if (this.#isDone || this.#running || this.#jobs > 0) return;
+    // A run that a job cancelled may still be going on, or may have ended well after that job.
+    if (this.#isDone || this.#running) return;
     const running = new AbortController();
     this.#running = running;
     try {

@@ -8,7 +8,7 @@ import {
 import { findTaps, type PlanarInput } from '../engine/oracle/trace.ts';
 import { ProgressMeter } from '../engine/progress.ts';
 import type { RunOptions, TracedTensor } from '../engine/types.ts';
-import { CrispenError, throwIfAborted } from '../errors.ts';
+import { throwIfAborted } from '../errors.ts';
 import { pixelsOf, type Size } from '../geometry.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import { toRgba8 } from '../image/pixels.ts';
@@ -16,32 +16,29 @@ import { Reduction } from '../image/reduce.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import type { CpuHost } from './cpu.ts';
-import { findAdapter, type JobServices } from './job.ts';
+import { findAdapter, type JobServices, readPart } from './job.ts';
 import type { JobProgress } from './progress.ts';
 import type { AttentionInspection, InspectPlan, Stage, WireSource } from './protocol.ts';
-import { readSource } from './readSource.ts';
-import { partOf } from './region.ts';
 
 /** The maximum total size, in bytes, of the tensors that a run may keep. */
 const MOST_BYTES = 2 ** 28;
 
 /** @throws CrispenError like `Upscaler.upscale`; `INVALID_INPUT` for a region outside the image */
 export async function inspect(
-  { host, loader, cpu, config }: JobServices,
+  services: JobServices,
   track: (stages: readonly Stage[]) => JobProgress,
   source: WireSource,
   plan: InspectPlan,
   signal: AbortSignal,
 ): Promise<AttentionInspection> {
+  const { host, loader, cpu } = services;
   const runnable = await loader.find(plan.model);
-  const { adapter, reason } = await findAdapter({ host, config });
-  if (reason && config.backend === 'webgpu') throw CrispenError.deserialize(reason);
+  const { adapter } = await findAdapter(services);
   const progress = track(['decode', 'download', 'upscale']);
   progress.report('decode', 0);
-  const decoded = await readSource(source, 'screen', signal);
-  const whole = toRgba8(decoded.image);
-  const region = plan.region ?? { x: 0, y: 0, width: whole.width, height: whole.height };
-  const part = partOf(whole, region);
+  const { image: decoded } = await readPart(source, { ...plan, output: 'bitmap' }, signal);
+  const part = toRgba8(decoded);
+  const region = plan.region ?? { x: 0, y: 0, width: part.width, height: part.height };
   const { network, weights } = await loader.weights(runnable, progress, signal);
   throwIfAborted(signal);
 

@@ -1,5 +1,5 @@
 import type { AutoChoice } from '../catalog/auto.ts';
-import { type Chain, planChain, runsOf } from '../catalog/chain.ts';
+import { planChain } from '../catalog/chain.ts';
 import { checkPixels } from '../codecs/limits.ts';
 import type { Carrier } from '../codecs/source.ts';
 import type { Engine, Model } from '../engine/engine.ts';
@@ -10,10 +10,10 @@ import type { Size } from '../geometry.ts';
 import { type Depth, depthOf, type Rgba8Image, type RgbaImage } from '../image/image.ts';
 import { isGrey, isOpaque, toRgba8 } from '../image/pixels.ts';
 import type { DecodedImage, ImageTags } from '../image/tags.ts';
-import { chooseAuto } from './auto.ts';
+import { chooseAuto, estimateOnCpu, type Runnable, shipped } from './auto.ts';
 import type { CpuHost } from './cpu.ts';
 import type { EngineHost, LoadModel } from './host.ts';
-import type { ModelLoader, Runnable } from './modelLoader.ts';
+import type { ModelLoader } from './modelLoader.ts';
 import type { JobProgress } from './progress.ts';
 import {
   LONG_MS,
@@ -52,65 +52,61 @@ export interface JobServices {
 /** Asks the page whether to start a job whose estimated duration is `milliseconds`. */
 type Ask = (milliseconds: number) => Promise<boolean>;
 
-type Found = Pick<WireDetection, 'adapter' | 'reason'>;
-
 /**
  * Finds the GPU adapter and creates a device, because the presence of `navigator.gpu` does not
  * prove that a device can be created.
+ * @param isNeeded whether the caller runs networks, which with the option `backend: 'webgpu'` is
+ *   impossible without an adapter
+ * @throws CrispenError `NO_WEBGPU` or `INSECURE_CONTEXT` if an adapter is needed and there is none
  */
-export async function findAdapter({
-  host,
-  config,
-}: Pick<JobServices, 'host' | 'config'>): Promise<Found> {
+export async function findAdapter(
+  { host, config }: JobServices,
+  isNeeded = true,
+): Promise<Pick<WireDetection, 'adapter' | 'reason'>> {
   if (config.backend === 'cpu') return { adapter: null, reason: null };
   try {
     return { adapter: (await host.engine()).adapter, reason: null };
   } catch (error) {
     const reason = CrispenError.from(error);
-    if (reason.code !== 'NO_WEBGPU' && reason.code !== 'INSECURE_CONTEXT') throw reason;
+    const isMissing = reason.code === 'NO_WEBGPU' || reason.code === 'INSECURE_CONTEXT';
+    if (!isMissing || (isNeeded && config.backend === 'webgpu')) throw reason;
     return { adapter: null, reason: reason.serialize() };
   }
 }
 
 export async function detect(services: JobServices): Promise<WireDetection> {
-  const found = await findAdapter(services);
+  const found = await findAdapter(services, false);
   const onCpu = !found.adapter && services.config.backend !== 'webgpu';
   return { ...found, cpu: onCpu ? await (await services.cpu()).report() : null };
 }
 
-/** Plans the chain of models for an image of this size. @throws CrispenError like `planChain` */
-export function chainOf(
-  { files }: Pick<WorkerConfig, 'files'>,
-  image: Size,
-  { wish, scale }: Pick<UpscalePlan, 'wish' | 'scale'>,
-  model: Runnable | null,
-): Omit<Chain<Runnable>, 'models'> & { readonly models: readonly Runnable[] } {
-  const by = model?.entry ? { shipped: model.id } : { own: model ?? undefined };
-  const chain = planChain(files, image, wish ?? { scale }, by);
-  const models = chain.models.map(
-    (found): Runnable =>
-      'entry' in found ? found : { id: found.id, scale: found.scale, entry: found },
-  );
-  return { ...chain, models };
-}
-
 /**
- * Like `chainOf`, but also handles `model: 'auto'`.
- * @throws CrispenError `ABORTED`, and the errors of `chainOf`
+ * Plans the chain of models for an image of this size, also for `model: 'auto'`.
+ * @throws CrispenError `ABORTED`, and the errors of `planChain`
  */
 export async function chosenChain(
   services: JobServices,
   image: Size,
-  plan: UpscalePlan,
+  { wish, scale, auto }: UpscalePlan,
   model: Runnable | null,
   backend: Backend,
   signal?: AbortSignal,
-): Promise<ReturnType<typeof chainOf> & { readonly auto?: AutoChoice }> {
-  const chain = chainOf(services.config, image, plan, model);
-  if (!plan.auto || backend === 'lanczos') return chain;
+): Promise<{
+  readonly size: Size;
+  readonly models: readonly Runnable[];
+  readonly auto?: AutoChoice;
+}> {
+  const by = model?.entry ? { shipped: model.id } : { own: model ?? undefined };
+  const chain = planChain(services.config.files, image, wish ?? { scale }, by);
+  const { size } = chain;
+  const models = chain.models.map((found) => ('entry' in found ? found : shipped(found)));
+  if (!auto || backend === 'lanczos') return { size, models };
   const onGpu = backend === 'webgpu';
-  return { ...chain, ...(await chooseAuto(services, image, chain.models, onGpu, signal)) };
+  return { size, ...(await chooseAuto(services, image, models, onGpu, signal)) };
 }
+
+/** What a result has instead of a file. */
+const NO_FILE = { image: null, bytes: null, preview: null };
 
 /** Runs the whole job for one image, from the source to the result. */
 export async function upscale(
@@ -124,10 +120,7 @@ export async function upscale(
 ): Promise<UpscaleOutput<ImageBitmap | Blob | null>> {
   const { loader, config } = services;
   const model = plan.model === null ? null : await loader.find(plan.model);
-  const { adapter, reason } = await findAdapter(services);
-  // Lanczos does not need an adapter.
-  const needed = config.backend === 'webgpu' && plan.method !== 'lanczos';
-  if (reason && needed) throw CrispenError.deserialize(reason);
+  const { adapter, reason } = await findAdapter(services, plan.method !== 'lanczos');
   const backend = plan.method === 'lanczos' ? plan.method : adapter ? 'webgpu' : 'cpu';
   const progress = track(stagesOf(services, backend, plan.wish || plan.auto ? null : model));
 
@@ -141,7 +134,6 @@ export async function upscale(
   const { width, height } = input;
   const planned = await chosenChain(services, input, plan, model, backend, signal);
   const { size, models: chain, auto } = planned;
-  const way: Way = { size, depth, chain, backend, onGpu: adapter !== null };
   // With WebGPU, a PNG is written strip by strip. In other cases, the whole image might have to be
   // in memory.
   if (plan.output !== 'image/png' || backend !== 'webgpu') {
@@ -160,7 +152,19 @@ export async function upscale(
     onProgress: ({ fraction, remainingMs }) => progress.report('upscale', fraction, remainingMs),
     submitMs: () => (services.isVisible() ? SUBMIT_MS_VISIBLE : SUBMIT_MS_HIDDEN),
   };
-  const job: Job = { services, input, way, options, progress, signal };
+  const onGpu = adapter !== null;
+  const job: Job = {
+    services,
+    input,
+    size,
+    depth,
+    chain,
+    backend,
+    onGpu,
+    options,
+    progress,
+    signal,
+  };
   const produce = async (take?: TakeStrip) => {
     const made = await enlargeBy(job, take);
     throwIfAborted(signal);
@@ -169,7 +173,7 @@ export async function upscale(
   };
   const { produced, ...delivered } =
     target instanceof OffscreenCanvas
-      ? await drawResult(job, target, tags, produce)
+      ? { ...NO_FILE, produced: await drawResult(job, target, tags, produce) }
       : plan.output === 'bitmap'
         ? await makeBitmap(await produce(), tags)
         : await (await import('./result.ts')).writeResult({
@@ -204,9 +208,9 @@ export async function upscale(
 }
 
 /** Decodes the source and crops it to the requested region. */
-async function readPart(
+export async function readPart(
   source: WireSource,
-  { output, region }: UpscalePlan,
+  { output, region }: Pick<UpscalePlan, 'output' | 'region'>,
   signal: AbortSignal,
 ): Promise<DecodedImage> {
   const decoded = await readSource(source, carrierOf(output), signal);
@@ -217,13 +221,12 @@ async function readPart(
 
 /** @throws CrispenError `ABORTED` if the page declines a long job */
 async function askFirst(
-  { loader, cpu }: JobServices,
+  services: JobServices,
   ask: Ask,
   input: RgbaImage,
   chain: readonly Runnable[],
 ): Promise<void> {
-  const runs = await runsOf(input, chain, (runnable) => loader.network(runnable));
-  const milliseconds = await (await cpu()).estimate(runs);
+  const milliseconds = await estimateOnCpu(services, input, chain);
   if (milliseconds <= LONG_MS || (await ask(milliseconds))) return;
   throw new CrispenError('ABORTED', 'The upscale was not begun: it would have taken too long.');
 }
@@ -267,7 +270,7 @@ function stagesOf(
   model: Runnable | null,
 ): Stage[] {
   const stages: Stage[] = ['decode'];
-  const onGpu = backend === 'webgpu' && model && host.has(model.id);
+  const onGpu = backend === 'webgpu' && model && host.loaded(model.id) !== undefined;
   if (backend !== 'lanczos' && !onGpu && !(model && loader.hasWeights(model.id))) {
     stages.push('download');
   }
@@ -275,8 +278,11 @@ function stagesOf(
   return [...stages, 'upscale', 'encode'];
 }
 
-/** The settings that determine how the result's pixels are computed. */
-interface Way {
+/** A job whose source has been decoded. */
+interface Job {
+  readonly services: JobServices;
+  readonly input: RgbaImage;
+  /** The size of the result. */
   readonly size: Size;
   readonly depth: Depth;
   /** The models, in the order in which they run. */
@@ -284,13 +290,6 @@ interface Way {
   readonly backend: Backend;
   /** Whether there is a GPU. If so, images are resized on it, even if no network runs. */
   readonly onGpu: boolean;
-}
-
-/** A job whose source has been decoded. */
-interface Job {
-  readonly services: JobServices;
-  readonly input: RgbaImage;
-  readonly way: Way;
   readonly options: UpscaleOptions;
   readonly progress: JobProgress;
   readonly signal: AbortSignal;
@@ -301,9 +300,8 @@ interface Job {
  * strips of the result are collected in one image.
  */
 async function enlargeBy(job: Job, take?: TakeStrip): Promise<Enlarged> {
-  const { services, input, way, options, progress, signal } = job;
-  const { host, loader, cpu } = services;
-  const { size, depth, chain, backend, onGpu } = way;
+  const { input, size, depth, chain, backend, onGpu, options, progress, signal } = job;
+  const { host, loader, cpu } = job.services;
   const passes: Pass[] = [];
   for (const runnable of backend === 'lanczos' ? [] : chain) {
     const { id, scale } = runnable;
@@ -324,9 +322,9 @@ async function enlargeBy(job: Job, take?: TakeStrip): Promise<Enlarged> {
  * Returns a function that loads a model onto the GPU. The host calls it again after a device loss.
  */
 const loading =
-  ({ services: { loader }, way, progress, signal }: Job, runnable: Runnable): LoadModel =>
-  async (_, isF32) => {
-    const model = await loader.onGpu(runnable, progress, signal, way.depth === 16, isF32);
+  ({ services: { loader }, depth, progress, signal }: Job, runnable: Runnable): LoadModel =>
+  async (isF32) => {
+    const model = await loader.onGpu(runnable, progress, signal, depth === 16, isF32);
     throwIfAborted(signal);
     return model;
   };
@@ -346,10 +344,9 @@ async function drawResult(
   canvas: OffscreenCanvas,
   tags: ImageTags,
   produce: () => Promise<Enlarged>,
-) {
+): Promise<Enlarged> {
   const { drawOn, paintOn } = await import('./draw.ts');
-  const { services, input, way, options, progress, signal } = job;
-  const { size, depth, chain, backend } = way;
+  const { input, size, depth, chain, backend, options, progress, signal } = job;
   const onto = { canvas, size, tags };
   const [first] = chain;
   const isExact =
@@ -364,15 +361,15 @@ async function drawResult(
       progress.report('upscale', 0);
       return drawOn(onto, engine, model, input as Rgba8Image, options);
     };
-    const report = await services.host.run(first.id, load, draw, signal);
+    const report = await job.services.host.run(first.id, load, draw, signal);
     throwIfAborted(signal);
     progress.report('encode', 0);
     const told = { ...report, passes: [first.id], networkScale: first.scale };
-    return { image: null, bytes: null, preview: null, produced: { image: null, report: told } };
+    return { image: null, report: told };
   }
   const produced = await produce();
   if (produced.image) paintOn(onto, produced.image);
-  return { image: null, bytes: null, preview: null, produced };
+  return produced;
 }
 
 export function carrierOf(output: OutputFormat): Carrier {
@@ -381,8 +378,8 @@ export function carrierOf(output: OutputFormat): Carrier {
 }
 
 async function makeBitmap(produced: Enlarged, tags: ImageTags) {
-  const image = produced.image as Rgba8Image;
-  return { image: await toBitmap(image, tags), bytes: null, preview: null, produced };
+  const image = await toBitmap(produced.image as Rgba8Image, tags);
+  return { ...NO_FILE, image, produced };
 }
 
 async function toBitmap(image: Rgba8Image, tags: ImageTags): Promise<ImageBitmap> {
@@ -390,17 +387,13 @@ async function toBitmap(image: Rgba8Image, tags: ImageTags): Promise<ImageBitmap
   const data = image.data as Uint8ClampedArray<ArrayBuffer>;
   const { colorSpace } = tags;
   try {
-    if (colorSpace === 'other') {
-      // This image is a preview in a colour space that `ImageData` does not support. It is
-      // therefore encoded as a PNG file, which contains the colour profile.
-      const { encodeImage } = await import('./result.ts');
-      return await createImageBitmap(await encodeImage(image, 'image/png', 1, tags), {
-        premultiplyAlpha: 'none',
-      });
-    }
-    return await createImageBitmap(new ImageData(data, width, height, { colorSpace }), {
-      premultiplyAlpha: 'none',
-    });
+    // An image with the colour space `other` is a preview that `ImageData` does not support. It is
+    // therefore encoded as a PNG file, which contains the colour profile.
+    const source =
+      colorSpace === 'other'
+        ? await (await import('./result.ts')).encodeImage(image, 'image/png', 1, tags)
+        : new ImageData(data, width, height, { colorSpace });
+    return await createImageBitmap(source, { premultiplyAlpha: 'none' });
   } catch (cause) {
     throw new CrispenError('OUT_OF_MEMORY', `No bitmap of ${width} x ${height} could be made.`, {
       hint: 'Ask for image/png.',

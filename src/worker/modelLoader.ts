@@ -1,34 +1,22 @@
-import type { ModelFile } from '../catalog/files.ts';
 import { shippedModel, shippedNetwork } from '../catalog/network.ts';
 import type { Model } from '../engine/engine.ts';
 import { choosePrecision } from '../engine/tune/precision.ts';
 import { CrispenError } from '../errors.ts';
+import type { Detection } from '../networks/detect.ts';
 import type { Network } from '../networks/network.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import type { TensorMap } from '../weights/tensor.ts';
+import { type Runnable, shipped } from './auto.ts';
 import type { EngineHost } from './host.ts';
-import { loadWeightFile, type WeightPlatform } from './models.ts';
+import { type Digest, loadWeightFile, type WeightPlatform } from './models.ts';
 import type { JobProgress } from './progress.ts';
 import { ADDED_PREFIX, type WorkerConfig } from './protocol.ts';
-import type { Digest, ModelStore } from './store.ts';
+import type { ModelStore } from './store.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
 
-/** What a job needs to know about a shipped or added model before it loads the weights. */
-export interface Runnable {
-  readonly id: string;
-  readonly scale: number;
-  /**
-   * The catalog's entry for a shipped model. Null for an added model, whose weights are in the
-   * `ModelStore`.
-   */
-  readonly entry: ModelFile | null;
-}
-
-interface LoadedWeights {
-  readonly network: Network;
-  readonly weights: TensorMap;
-}
+/** A network and its weights. */
+export type LoadedWeights = Pick<Detection, 'network' | 'weights'>;
 
 /** The suffix that is added to a model's id if the model is loaded for 16-bit images. */
 const WIDE = ':16';
@@ -39,6 +27,9 @@ const F32 = ':f32';
 export class ModelLoader {
   readonly #config: WorkerConfig;
   readonly #host: EngineHost;
+  readonly #digest: Digest | undefined = self.isSecureContext
+    ? (algorithm, bytes) => crypto.subtle.digest(algorithm, bytes)
+    : undefined;
   readonly #weightsById = new Map<string, TensorMap>();
   /** The store of the added models. Null until it is first used. */
   #store: ModelStore | null = null;
@@ -56,20 +47,17 @@ export class ModelLoader {
     }
     const entry = this.#config.files.find((file) => file.id === id);
     if (!entry) throw new CrispenError('MODEL_UNKNOWN', `There is no model called "${id}".`);
-    return { id, scale: entry.scale, entry };
+    return shipped(entry);
   }
 
   /** Returns the store, the hash function and the functions that handle added weight files. */
   async added() {
     const added = await import('./added.ts');
-    const digest: Digest | undefined = self.isSecureContext
-      ? (algorithm, bytes) => crypto.subtle.digest(algorithm, bytes)
-      : undefined;
     this.#store ??= new added.ModelStore(async () => {
       if (!self.isSecureContext) throw new Error('no file system in insecure contexts');
       return navigator.storage.getDirectory();
-    }, digest);
-    return { ...added, digest, store: this.#store };
+    }, this.#digest);
+    return { ...added, digest: this.#digest, store: this.#store };
   }
 
   /**
@@ -108,10 +96,16 @@ export class ModelLoader {
     let weights = this.#weightsById.get(id);
     if (!weights) {
       progress.report('download', 0);
-      const { packaged, baseUrl } = this.#config;
+      const { packaged, baseUrl, cache } = this.#config;
       const { bytes, sha256, file: name } = entry;
       const url = packaged[name] ?? new URL(name, baseUrl).href;
-      const file = await loadWeightFile({ id, url, bytes, sha256 }, this.platform(), {
+      const platform: WeightPlatform = {
+        fetch: (url, init) => fetch(url, init),
+        // Browsers offer caches only in secure contexts.
+        caches: cache && self.isSecureContext ? self.caches : undefined,
+        digest: this.#digest,
+      };
+      const file = await loadWeightFile({ id, url, bytes, sha256 }, platform, {
         signal,
         onProgress: (fraction) => progress.report('download', fraction),
       });
@@ -148,22 +142,8 @@ export class ModelLoader {
     return this.#host.model(id, network, weights, options);
   }
 
-  /**
-   * Returns the browser's functions for fetching, caching and hashing weight files. Browsers offer
-   * caches and hashing only in secure contexts.
-   */
-  platform(): WeightPlatform {
-    const secure = self.isSecureContext;
-    return {
-      fetch: (url, init) => fetch(url, init),
-      caches: this.#config.cache && secure ? self.caches : undefined,
-      sha256: secure ? (bytes) => crypto.subtle.digest('SHA-256', bytes) : undefined,
-    };
-  }
-
   async #loadAdded(id: string): Promise<LoadedWeights> {
     const { loadAdded, store } = await this.added();
-    const { network, weights } = await loadAdded(store, id);
-    return { network, weights };
+    return loadAdded(store, id);
   }
 }

@@ -19,11 +19,14 @@ export interface WeightPlatform {
    */
   readonly caches: Pick<CacheStorage, 'open'> | undefined;
   /**
-   * Computes a SHA-256 hash. Undefined in insecure contexts, in which this module checks only the
-   * file's length. The file's structure is checked later, when the file is parsed.
+   * Undefined in insecure contexts, in which this module checks only the file's length. The file's
+   * structure is checked later, when the file is parsed.
    */
-  readonly sha256: ((bytes: Uint8Array<ArrayBuffer>) => Promise<ArrayBuffer>) | undefined;
+  readonly digest: Digest | undefined;
 }
+
+/** The `digest` function of `crypto.subtle`, which browsers offer only in secure contexts. */
+export type Digest = (algorithm: string, bytes: Uint8Array<ArrayBuffer>) => Promise<ArrayBuffer>;
 
 export interface WeightOptions {
   readonly signal?: AbortSignal | undefined;
@@ -33,9 +36,11 @@ export interface WeightOptions {
   readonly onProgress?: ((fraction: number) => void) | undefined;
 }
 
-/** Formats bytes as lower-case hexadecimal digits. */
-export const hexadecimal = (bytes: ArrayBuffer): string =>
-  Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, '0')).join('');
+/** Returns the SHA-256 hash of bytes as lower-case hexadecimal digits. */
+export async function sha256Of(digest: Digest, bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const hash = new Uint8Array(await digest('SHA-256', bytes));
+  return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
 
 const CACHE_NAME = 'crispen-weights';
 
@@ -84,13 +89,12 @@ export async function loadWeightFile(
 async function findFault(
   file: WeightFile,
   bytes: Uint8Array<ArrayBuffer>,
-  platform: WeightPlatform,
+  { digest }: WeightPlatform,
 ): Promise<string | null> {
   if (bytes.length > file.bytes) return `it is longer than its ${file.bytes} bytes`;
   if (bytes.length < file.bytes) return `it ends after ${bytes.length} of ${file.bytes} bytes`;
-  if (!platform.sha256) return null;
-  const digest = await platform.sha256(bytes);
-  return hexadecimal(digest) === file.sha256 ? null : 'its SHA-256 is not that of the manifest';
+  if (!digest || (await sha256Of(digest, bytes)) === file.sha256) return null;
+  return 'its SHA-256 is not that of the manifest';
 }
 
 /**
@@ -177,7 +181,7 @@ class WeightCache {
   }
 
   async drop(): Promise<void> {
-    await this.#attempt(async (cache) => void (await cache.delete(this.#key)));
+    await this.#attempt((cache) => cache.delete(this.#key));
   }
 
   /** Stores the bytes, and removes other cached versions of the same file. */

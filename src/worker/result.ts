@@ -1,10 +1,11 @@
 /** Writes results to files. This module is loaded lazily. */
 import { checkPixels, checkSides, encodeImage, type OutputType } from '../codecs/index.ts';
 import { type Saved, save, savePng } from '../codecs/sink.ts';
+import type { Size } from '../geometry.ts';
 import type { Depth, Rgba8Image, RgbaImage } from '../image/image.ts';
 import { isOpaque, makeGrey, toRgba8 } from '../image/pixels.ts';
 import { Reduction } from '../image/reduce.ts';
-import { type ImageTags, NO_TAGS } from '../image/tags.ts';
+import type { ImageTags } from '../image/tags.ts';
 import type { WireTarget } from './protocol.ts';
 import { blobSink, openTarget, spillFolder } from './sinks.ts';
 
@@ -16,11 +17,11 @@ export type TakeStrip = (strip: RgbaImage) => Promise<void>;
 
 export interface ResultRequest<R> {
   readonly input: RgbaImage;
-  readonly size: { readonly width: number; readonly height: number };
+  readonly size: Size;
   readonly depth: Depth;
   readonly output: OutputType;
   readonly quality: number;
-  readonly tags?: ImageTags;
+  readonly tags: ImageTags;
   /** The target to write to; null to return a Blob. */
   readonly target: WireTarget | null;
   /** The longest side of the preview image; null for no preview image. */
@@ -47,18 +48,8 @@ export interface WrittenResult<R> {
  *   file is left behind.
  */
 export async function writeResult<R>(request: ResultRequest<R>): Promise<WrittenResult<R>> {
-  const {
-    input,
-    size,
-    depth,
-    output: type,
-    quality,
-    tags = NO_TAGS,
-    target,
-    signal,
-    produce,
-  } = request;
-  const { width, height } = size;
+  const { input, depth, output: type, quality, tags, target, signal, produce } = request;
+  const { width, height } = request.size;
   const taking =
     (take: TakeStrip): TakeStrip =>
     async (strip) => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Sink, save } from '../codecs/sink.ts';
 import type { UpscaleTarget } from './protocol.ts';
-import { blobSink, openTarget, type SpillFolder } from './sinks.ts';
+import { blobSink, openTarget, type SpillPlace } from './sinks.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -38,18 +38,21 @@ function fakeFile(content: Bytes = bytes(0), room = Number.POSITIVE_INFINITY) {
       file.open++;
       const parts: Bytes[] = [];
       let size = 0;
-      return {
-        write: async (part: Bytes) => {
+      return new WritableStream<Bytes>({
+        write(part) {
           size += part.length;
-          if (size > room) throw new DOMException('No space is left.', 'QuotaExceededError');
+          if (size > room) {
+            file.open--; // a stream that has failed is not aborted
+            throw new DOMException('No space is left.', 'QuotaExceededError');
+          }
           parts.push(part);
         },
-        close: async () => {
+        close() {
           file.content = Uint8Array.from(Buffer.concat(parts));
           file.open--;
         },
-        abort: async () => void file.open--,
-      };
+        abort: () => void file.open--,
+      });
     },
   };
   return { file, handle, open: () => openTarget(handle as unknown as UpscaleTarget) };
@@ -123,7 +126,7 @@ describe('a stream', () => {
 function fakeFolder(room = Number.POSITIVE_INFINITY) {
   const files = new Map<string, Bytes>();
   const open = new Set<string>();
-  const folder: SpillFolder = {
+  const folder: SpillPlace['folder'] = {
     async getFileHandle(name) {
       files.set(name, bytes(0));
       return {
@@ -140,6 +143,7 @@ function fakeFolder(room = Number.POSITIVE_INFINITY) {
               files.set(name, next);
               return length;
             },
+            truncate() {},
             flush() {},
             close: () => void open.delete(name),
           };
@@ -148,9 +152,6 @@ function fakeFolder(room = Number.POSITIVE_INFINITY) {
     },
     async removeEntry(name) {
       files.delete(name);
-    },
-    keys: () => {
-      throw new Error('not asked for');
     },
   };
   return { files, open, spill: async () => ({ folder, name: 'a.part' }) };

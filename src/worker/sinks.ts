@@ -1,38 +1,19 @@
 import type { Sink } from '../codecs/sink.ts';
 import type { PumpAnswer, PumpRequest, WireTarget } from './protocol.ts';
+import type { Folder } from './store.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** @throws platform exceptions, which `save` converts to `WRITE_FAILED` */
 export async function openTarget(target: WireTarget): Promise<Sink<null>> {
   if (target instanceof MessagePort) return portSink(target);
-  return target instanceof WritableStream ? streamSink(target) : fileSink(target);
-}
-
-/**
- * Opens a sink that replaces the file's content only after the last byte has been written. After an
- * abort, the file keeps its old content. If the file is then empty, the page removes it, because a
- * file picker has probably just created it.
- */
-async function fileSink(handle: FileSystemFileHandle): Promise<Sink<null>> {
-  const stream = await handle.createWritable();
-  return {
-    write: (bytes) => stream.write(bytes),
-    async close() {
-      await stream.close();
-      return null;
-    },
-    abort: (reason) => stream.abort(reason),
-  };
-}
-
-async function streamSink(stream: WritableStream<Uint8Array>): Promise<Sink<null>> {
+  // A file's stream replaces the file's content only when it is closed. After an abort, the file
+  // keeps its old content. If the file is then empty, the page removes it, because a file picker has
+  // probably just created it.
+  const stream = target instanceof WritableStream ? target : await target.createWritable();
   const writer = stream.getWriter();
   return {
-    async write(bytes) {
-      await writer.ready;
-      await writer.write(bytes);
-    },
+    write: (bytes) => writer.write(bytes),
     async close() {
       await writer.close();
       return null;
@@ -60,23 +41,10 @@ export function portSink(port: MessagePort): Sink<null> {
   };
 }
 
-/**
- * The methods of the origin private file system (OPFS) that the worker uses. Tests pass a fake
- * folder.
- */
-export interface SpillFolder {
-  getFileHandle(name: string, options: { create: true }): Promise<SpillFile>;
-  removeEntry(name: string): Promise<void>;
-  keys(): AsyncIterable<string>;
-}
-
-interface SpillFile {
-  getFile(): Promise<Blob>;
-  createSyncAccessHandle(): Promise<{
-    write(bytes: Bytes, options: { at: number }): number;
-    flush(): void;
-    close(): void;
-  }>;
+/** A folder in the origin private file system, and a name for a new file. */
+export interface SpillPlace {
+  readonly folder: Pick<Folder, 'getFileHandle' | 'removeEntry'>;
+  readonly name: string;
 }
 
 /** The size of the largest Blob that stays in memory, in bytes. */
@@ -92,7 +60,7 @@ const SPILL_BYTES = 2 ** 26;
  */
 export async function blobSink(
   type: string,
-  spill: () => Promise<{ folder: SpillFolder; name: string } | null>,
+  spill: () => Promise<SpillPlace | null>,
   spillBytes = SPILL_BYTES,
 ): Promise<Sink<Blob>> {
   let parts: BlobPart[] = [];
@@ -125,7 +93,8 @@ export async function blobSink(
       parts = [whole];
       disk = await openSpill(spill);
       if (!disk) return;
-      await eachPart(whole, write);
+      // The stream is piped, because streams in Safari are not iterable.
+      await whole.stream().pipeTo(new WritableStream({ write }));
       parts = [];
     },
     async close() {
@@ -139,20 +108,7 @@ export async function blobSink(
   };
 }
 
-/**
- * Reads a Blob part by part. The function uses a reader, because streams in Safari are not
- * iterable.
- */
-async function eachPart(blob: Blob, take: (part: Bytes) => void): Promise<void> {
-  const reader = blob.stream().getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    take(value);
-  }
-}
-
-async function openSpill(spill: Parameters<typeof blobSink>[1]) {
+async function openSpill(spill: () => Promise<SpillPlace | null>) {
   try {
     const place = await spill();
     if (!place) return null;
@@ -175,9 +131,7 @@ let spilled = 0;
  * @param lifeline the name of this worker's lock, or null if the browser has no locks; without
  *   locks, the folder is not used, because it is unknown which workers have ended
  */
-export async function spillFolder(
-  lifeline: string | null,
-): Promise<{ folder: SpillFolder; name: string } | null> {
+export async function spillFolder(lifeline: string | null): Promise<SpillPlace | null> {
   if (lifeline === null) return null;
   const root = await navigator.storage.getDirectory();
   const folder = await root.getDirectoryHandle(FOLDER, { create: true });
@@ -188,5 +142,5 @@ export async function spillFolder(
       await folder.removeEntry(name).catch(() => {});
     }
   }
-  return { folder: folder as unknown as SpillFolder, name: `${lifeline}-${++spilled}.part` };
+  return { folder: folder as unknown as Folder, name: `${lifeline}-${++spilled}.part` };
 }

@@ -1,5 +1,5 @@
 import { CrispenError } from '../errors.ts';
-import { hexadecimal } from './models.ts';
+import { type Digest, sha256Of } from './models.ts';
 import type { AddedModel } from './protocol.ts';
 
 /**
@@ -35,8 +35,6 @@ interface StoredFacts extends AddedModel {
   readonly used?: number;
 }
 
-export type Digest = (algorithm: string, bytes: Uint8Array<ArrayBuffer>) => Promise<ArrayBuffer>;
-
 /** The maximum total size of files from URLs, in bytes. */
 const MAX_FETCHED_BYTES = 2 ** 28;
 
@@ -58,7 +56,7 @@ export class ModelStore {
   /** The ids of the models that this worker has used and might need again. */
   readonly #inUse = new Set<string>();
 
-  /** @param digest calls `crypto.subtle.digest`; undefined in insecure contexts */
+  /** @param digest undefined in insecure contexts */
   constructor(root: () => Promise<Folder>, digest?: Digest, maxFetched = MAX_FETCHED_BYTES) {
     this.#digest = digest;
     this.#maxFetched = maxFetched;
@@ -105,7 +103,7 @@ export class ModelStore {
     if (file.size !== facts.bytes) throw damaged(id);
     const bytes = new Uint8Array(await file.arrayBuffer());
     if (this.#digest && facts.sha256 !== '') {
-      const digest = hexadecimal(await this.#digest('SHA-256', bytes));
+      const digest = await sha256Of(this.#digest, bytes);
       if (digest !== facts.sha256) throw damaged(id);
     }
     const stored = await readFacts(folder, id + FACTS);

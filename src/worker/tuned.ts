@@ -3,9 +3,12 @@ import type { Device } from '../engine/gpu/device.ts';
 import { choiceOf } from '../engine/tune/choice.ts';
 import type { TuneOptions, TuneResult } from '../engine/tune/measure.ts';
 import type { QuickOptions, QuickResult } from '../engine/tune/quick.ts';
-import { familyOf, type Tuning, tuningOf } from '../engine/tune/tuning.ts';
+import { type Tuning, tuningFor, tuningOf } from '../engine/tune/tuning.ts';
 import type { AdapterReport } from '../engine/types.ts';
 import type { TuneMode } from './protocol.ts';
+
+/** The modes of tuning that use measurements. */
+export type Measured = Exclude<TuneMode, 'off'>;
 
 /**
  * A store for JSON values. Its methods can throw, for example in private windows or when the quota
@@ -33,7 +36,7 @@ export interface TunedPlatform {
  * The version of the measurements. It is incremented when changes to kernels make old measurements
  * invalid.
  */
-const VERSION = 3;
+const VERSION = '3';
 const CACHE_NAME = 'crispen-tuning';
 /**
  * The time limit for a measurement, in milliseconds. If a measurement exceeds it, the tuning comes
@@ -68,12 +71,12 @@ export const cacheStore = (caches: Pick<CacheStorage, 'open'>, origin: string): 
  */
 export async function tunedFor(
   adapter: AdapterReport,
-  mode: Exclude<TuneMode, 'off'>,
+  mode: Measured,
   platform: TunedPlatform,
 ): Promise<Tuning> {
   const kept = await keptChoice(adapter, mode, platform);
   if (kept) return tuningOf(kept, adapter);
-  if (mode === 'quick') return tuningOf(familyOf(adapter), adapter);
+  if (mode === 'quick') return tuningFor(adapter);
   const software = adapter.isFallbackAdapter;
   const side = software ? 16 : 128;
   try {
@@ -87,7 +90,7 @@ export async function tunedFor(
     return await tuningOf(best, adapter);
   } catch (error) {
     console.warn('Crispen: this adapter could not be measured:', error);
-    return tuningOf(familyOf(adapter), adapter);
+    return tuningFor(adapter);
   }
 }
 
@@ -100,7 +103,7 @@ export async function tunedFor(
  */
 export async function tuneOnce(
   device: Device,
-  platform: Pick<TunedPlatform, 'store' | 'userAgent'>,
+  platform: Kept,
   options: QuickOptions = {},
   measure: (device: Device, options: QuickOptions) => Promise<QuickResult | null> = quickly,
 ): Promise<boolean> {
@@ -120,7 +123,7 @@ const quickly = async (device: Device, options: QuickOptions) =>
 
 type Kept = Pick<TunedPlatform, 'store' | 'userAgent'>;
 
-async function keptChoice(adapter: AdapterReport, mode: 'quick' | 'full', platform: Kept) {
+async function keptChoice(adapter: AdapterReport, mode: Measured, platform: Kept) {
   const modes = mode === 'full' ? (['full'] as const) : (['full', 'quick'] as const);
   for (const one of modes) {
     const key = keyOf(adapter, one, platform);
@@ -131,12 +134,10 @@ async function keptChoice(adapter: AdapterReport, mode: 'quick' | 'full', platfo
   return null;
 }
 
-function keyOf(adapter: AdapterReport, mode: 'quick' | 'full', { userAgent }: Kept): string {
+function keyOf(adapter: AdapterReport, mode: Measured, { userAgent }: Kept): string {
   const { vendor, architecture, device, description } = adapter;
-  const version = String(VERSION);
-  return String(
-    new URLSearchParams({ version, mode, vendor, architecture, device, description, userAgent }),
-  );
+  const values = { vendor, architecture, device, description, userAgent };
+  return String(new URLSearchParams({ version: VERSION, mode, ...values }));
 }
 
 async function attempt<T>(

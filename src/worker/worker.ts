@@ -3,13 +3,13 @@
  * exposes `WorkerApi` through Comlink.
  */
 import { expose, transfer } from 'comlink';
-import { runsOf } from '../catalog/chain.ts';
 import { decodeImage } from '../codecs/decode.ts';
 import type { Port } from '../cpu/tiles.ts';
 import { Engine } from '../engine/engine.ts';
 import type { Tuning } from '../engine/tune/tuning.ts';
 import type { AdapterReport } from '../engine/types.ts';
 import { CrispenError } from '../errors.ts';
+import { estimateOnCpu } from './auto.ts';
 import type { CpuHost } from './cpu.ts';
 import { EngineHost } from './host.ts';
 import { IdleTask } from './idle.ts';
@@ -34,6 +34,7 @@ import type {
   WorkerConfig,
 } from './protocol.ts';
 import { JobQueue } from './queue.ts';
+import type { Measured } from './tuned.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
 
@@ -70,7 +71,7 @@ async function createEngine(): Promise<Engine> {
  * Finds the tuning for an adapter. With `quick`, software adapters always use the table of adapter
  * families in `engine/tune/tuning.ts`.
  */
-async function tunedHere(adapter: AdapterReport, mode: 'quick' | 'full'): Promise<Tuning> {
+async function tunedHere(adapter: AdapterReport, mode: Measured): Promise<Tuning> {
   if (mode === 'quick' && adapter.isFallbackAdapter) {
     return (await import('../engine/tune/tuning.ts')).tuningFor(adapter);
   }
@@ -87,7 +88,7 @@ async function tunedHere(adapter: AdapterReport, mode: 'quick' | 'full'): Promis
 
 /** Benchmarks the adapter after the first image, while no job is running. */
 const tuning = new IdleTask(async (signal) => {
-  const { adapter } = await findAdapter(services);
+  const { adapter } = await findAdapter(services, false);
   if (config.tune !== 'quick' || !config.cache || !adapter || adapter.isFallbackAdapter) return;
   const { cacheStore, tuneOnce } = await import('./tuned.ts');
   const { device } = await host.engine();
@@ -99,13 +100,14 @@ let cpu: Promise<CpuHost> | null = null;
 
 /** Loads the CPU backend lazily, because it is not needed if there is a GPU. */
 function openCpu(): Promise<CpuHost> {
-  if (cpu) return cpu;
-  const opening = import('./cpu.ts').then(({ CpuHost }) => new CpuHost(config));
-  cpu = opening;
-  opening.catch(() => {
-    cpu = null; // the next job tries again
-  });
-  return opening;
+  cpu ??= import('./cpu.ts').then(
+    ({ CpuHost }) => new CpuHost(config),
+    (error) => {
+      cpu = null; // the next job tries again
+      throw error;
+    },
+  );
+  return cpu;
 }
 
 /** The callbacks of jobs that wait for the page's answer, by job id. */
@@ -138,9 +140,8 @@ const api: WorkerApi = {
         const { loader } = services;
         const runnable = await loader.find(model);
         const progress = track(id, ['download', 'prepare']);
-        const { adapter, reason } = await findAdapter(services);
+        const { adapter } = await findAdapter(services);
         if (adapter) await host.retry(() => loader.onGpu(runnable, progress, signal), signal);
-        else if (reason && config.backend === 'webgpu') throw CrispenError.deserialize(reason);
         else {
           const load = () => loader.weights(runnable, progress, signal);
           await (await openCpu()).pass(runnable.id, load);
@@ -201,12 +202,10 @@ const api: WorkerApi = {
 
   estimateCpu: (plan, width, height) =>
     answer(async () => {
-      const { loader } = services;
-      const model = plan.model === null ? null : await loader.find(plan.model);
+      const model = plan.model === null ? null : await services.loader.find(plan.model);
       const size = plan.region ?? { width, height };
       const { models } = await chosenChain(services, size, plan, model, 'cpu');
-      const runs = await runsOf(size, models, (link) => loader.network(link));
-      return (await openCpu()).estimate(runs);
+      return estimateOnCpu(services, size, models);
     }),
 
   encode: (image, type, quality, metadata) =>

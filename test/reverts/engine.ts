@@ -451,13 +451,8 @@ export const engineReverts: readonly Revert[] = [
     edits: [
       {
         file: 'src/worker/sinks.ts',
-        from: `  const reader = blob.stream().getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    take(value);
-  }`,
-        to: '  for await (const part of blob.stream()) take(part as Bytes);',
+        from: 'await whole.stream().pipeTo(new WritableStream({ write }));',
+        to: 'for await (const part of whole.stream()) write(part as Bytes);',
       },
     ],
     project: 'unit',

@@ -318,7 +318,7 @@ export const pageReverts: readonly Revert[] = [
     edits: [
       {
         file: 'src/element/divider.ts',
-        from: '      if (divided.isOn() && event.button === 0 && !isForLink) event.preventDefault();\n',
+        from: '      if (host.compare && event.button === 0 && !isForLink) event.preventDefault();\n',
         to: '',
       },
     ],

@@ -159,7 +159,6 @@ class WorkerUpscaler implements Upscaler {
     const { source, transfer: owned } = await toWireSource(image);
     const to = typeof target === 'function' ? target() : await sent(target);
     if (to !== null && !isFileHandle(to)) owned.push(to);
-    throwIfAborted(request.signal);
     return this.#job(
       request,
       async (remote, id) => {
@@ -195,11 +194,11 @@ class WorkerUpscaler implements Upscaler {
 
   async addModel(file: Blob | string | URL, options?: AddModelOptions): Promise<AddedModel> {
     const given = checkOptions('addModel', options, CALLS.addModel);
-    const { scale, likelyScale, inputRange, task, integrity } = given;
+    const { name: givenName, signal, onProgress, ...facts } = given;
     const source = isBlob(file) ? file : weightAddress(file);
-    const name = given.name ?? (isFile(file) ? file.name : fileName(source));
-    return this.#job(given, (remote, id) =>
-      remote.addModel(id, source, name, { scale, likelyScale, inputRange, task, integrity }),
+    const name = givenName ?? (isFile(file) ? file.name : fileName(source));
+    return this.#job({ signal, onProgress }, (remote, id) =>
+      remote.addModel(id, source, name, facts),
     );
   }
 
@@ -262,14 +261,14 @@ class WorkerUpscaler implements Upscaler {
     throwIfAborted(signal);
     const id = ++this.#lastId;
     session.listen(id, { onProgress, confirm });
-    let abort: (() => void) | undefined;
+    let abort = () => {};
     const aborted = new Promise<never>((_, reject) => {
       abort = () => {
         session.cancel(id);
         reject(new CrispenError('ABORTED', 'The upscale was cancelled.'));
       };
-      signal?.addEventListener('abort', abort, { once: true });
     });
+    signal?.addEventListener('abort', abort, { once: true });
     const result = session.call((remote) => send(remote, id));
     try {
       return await Promise.race([result, aborted]);
@@ -279,7 +278,7 @@ class WorkerUpscaler implements Upscaler {
       throw error;
     } finally {
       session.unlisten(id);
-      if (abort) signal?.removeEventListener('abort', abort);
+      signal?.removeEventListener('abort', abort);
     }
   }
 
@@ -304,28 +303,25 @@ class WorkerUpscaler implements Upscaler {
 
   #open(): WorkerSession {
     if (this.#destroyed) {
-      throw new CrispenError('INVALID_INPUT', 'This upscaler was destroyed.', {
-        hint: 'Create another one.',
-      });
+      throw invalid('This upscaler was destroyed.', 'Create another one.');
     }
     if (this.#session) return this.#session;
-    const { baseUrl, cache = true, memoryBudget = null, worker = startWorker } = this.#options;
-    const { precision = 'auto', tune = 'quick', backend = 'auto', threads = null } = this.#options;
-    const config = {
-      files: MODEL_FILES,
-      baseUrl: this.#baseUrl,
-      packaged: baseUrl === undefined ? PACKAGED : {},
-      cache,
-      memoryBudget,
-      precision,
-      tune: typeof tune === 'boolean' ? (tune ? 'full' : 'off') : tune,
-      backend,
-      threads,
-      visible: isVisible(),
-    };
+    const { baseUrl, worker = startWorker, tune = 'quick', ...given } = this.#options;
     const session = new WorkerSession(
       () => make(worker),
-      config,
+      {
+        cache: true,
+        memoryBudget: null,
+        precision: 'auto',
+        backend: 'auto',
+        threads: null,
+        ...given,
+        files: MODEL_FILES,
+        baseUrl: this.#baseUrl,
+        packaged: baseUrl === undefined ? PACKAGED : {},
+        tune: typeof tune === 'boolean' ? (tune ? 'full' : 'off') : tune,
+        visible: isVisible(),
+      },
       () => {
         if (this.#session === session) this.#session = null;
       },
@@ -396,11 +392,7 @@ const WORKER = shaped('worker', 'a function that returns a Worker, and no promis
 
 /** Makes a URL absolute and ends it with a slash, so file names can be appended. */
 function folderUrl(baseUrl: string | URL): string {
-  const url = absolute(baseUrl);
-  if (!url) {
-    const hint = 'Give the folder of the weight files, such as "models/".';
-    throw invalid(`"${baseUrl}" is not a URL.`, hint);
-  }
+  const url = absolute(baseUrl, 'Give the folder of the weight files, such as "models/".');
   if (!url.pathname.endsWith('/')) url.pathname += '/';
   return url.href;
 }
@@ -422,9 +414,8 @@ function fileName(source: Blob | string): string {
 }
 
 function weightAddress(file: string | URL): string {
-  const isAddress = typeof file === 'string' ? file !== AUTO : isUrl(file);
-  const url = isAddress ? absolute(file) : null;
-  if (url) return url.href;
-  const what = typeof file === 'string' ? `"${file}" is not a URL.` : 'This is no weight file.';
-  throw invalid(what, 'Give a weight file as a File or Blob, or the address of one.');
+  const hint = 'Give a weight file as a File or Blob, or the address of one.';
+  if (file === AUTO) throw invalid(`"${file}" is not a URL.`, hint);
+  if (typeof file === 'string' || isUrl(file)) return absolute(file, hint).href;
+  throw invalid('This is no weight file.', hint);
 }

@@ -241,9 +241,7 @@ const region: Rule = {
   wants: 'whole pixels, such as { x: 0, y: 0, width: 128, height: 128 }',
   accepts(value) {
     const { x, y, width, height } = Object(value);
-    return [pixels.accepts(x), pixels.accepts(y), area.accepts(width), area.accepts(height)].every(
-      (isRight) => isRight,
-    );
+    return [x, y].every(pixels.accepts) && [width, height].every(area.accepts);
   },
   // The value is copied, because a framework's proxy object cannot be sent to a worker.
   copy: ({ x, y, width, height }: Rect) => ({ x, y, width, height }),
@@ -276,6 +274,8 @@ const written = {
   metadata,
 };
 
+const upscale = { ...sizing, ...running, ...written, ...job } satisfies Rules<UpscaleRequest>;
+
 const TUNE_MODES: readonly TuneMode[] = ['off', 'quick', 'full'];
 const tune: Rule = {
   kind: 'tune',
@@ -296,7 +296,7 @@ export const CALLS = {
     threads: whole(1, 8),
   } satisfies Rules<UpscalerOptions>,
   preload: job,
-  upscale: { ...sizing, ...running, ...written, ...job } satisfies Rules<UpscaleRequest>,
+  upscale,
   upscaleTo: { ...sizing, ...running, ...job } satisfies Rules<DrawRequest>,
   inspect: {
     scale: SIZE_RULES.scale,
@@ -307,7 +307,7 @@ export const CALLS = {
     ...job,
   } satisfies Rules<InspectOptions>,
   // `estimateCpu` accepts all options of `upscale`, so callers can pass the same object to both.
-  estimateCpu: { ...sizing, ...running, ...written, ...job } satisfies Rules<UpscaleRequest>,
+  estimateCpu: upscale,
   addModel: {
     scale: whole(1, 8),
     likelyScale: whole(1, 8),

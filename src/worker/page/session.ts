@@ -24,7 +24,8 @@ export interface JobListener {
  * unsettled forever. This class rejects them.
  */
 export class WorkerSession {
-  readonly #worker: Worker;
+  /** The worker, and the threads that the page started because the worker could not. */
+  readonly #workers: Worker[];
   readonly #remote: Remote<WorkerApi>;
   readonly #pending = new Set<(error: CrispenError) => void>();
   readonly #listeners = new Map<number, JobListener>();
@@ -34,8 +35,6 @@ export class WorkerSession {
   #isConfigured = false;
   #greeting: Promise<null> | null = null;
   readonly #start: () => Worker;
-  /** The threads that the page started for the worker, which could not start them itself. */
-  readonly #threads: Worker[] = [];
   readonly #onEnd: () => void;
 
   /**
@@ -44,7 +43,7 @@ export class WorkerSession {
    */
   constructor(start: () => Worker, config: Omit<WorkerConfig, 'lifeline'>, onEnd: () => void) {
     const worker = start();
-    this.#worker = worker;
+    this.#workers = [worker];
     this.#start = start;
     this.#onEnd = onEnd;
     this.#remote = wrap<WorkerApi>(worker);
@@ -67,13 +66,7 @@ export class WorkerSession {
     );
     const lifeline = 'locks' in navigator ? `crispen-worker-${Math.random()}` : null;
     const configured = this.#remote.configure({ ...config, lifeline });
-    configured.then(
-      () => {
-        this.#isConfigured = true;
-      },
-      () => {},
-    );
-    if (lifeline !== null) void this.#watchOver(configured, lifeline);
+    void this.#watchOver(configured, lifeline);
   }
 
   /**
@@ -130,7 +123,7 @@ export class WorkerSession {
    */
   #startThread(port: MessagePort): void {
     const worker = this.#start();
-    this.#threads.push(worker);
+    this.#workers.push(worker);
     worker.addEventListener('error', (event) => event.preventDefault());
     worker.postMessage({ thread: port } satisfies ThreadEvent, [port]);
   }
@@ -159,7 +152,7 @@ export class WorkerSession {
     if (this.#end) return;
     this.#end = error;
     this.#watch.abort();
-    for (const worker of [this.#worker, ...this.#threads]) worker.terminate();
+    for (const worker of this.#workers) worker.terminate();
     this.#listeners.clear();
     this.#onEnd();
     for (const reject of this.#pending) reject(error);
@@ -167,19 +160,23 @@ export class WorkerSession {
   }
 
   /**
-   * Requests the lock that the worker holds, in order to detect when the worker dies. There is no
-   * event when a worker is terminated, closes itself or is killed for using too much memory.
-   * However, the browser then releases the worker's lock, and the page acquires it.
+   * Waits until the worker is configured. Then requests the lock that the worker holds, in order to
+   * detect when the worker dies. There is no event when a worker is terminated, closes itself or is
+   * killed for using too much memory. However, the browser then releases the worker's lock, and the
+   * page acquires it.
    */
-  async #watchOver(configured: Promise<void>, lifeline: string): Promise<void> {
+  async #watchOver(configured: Promise<void>, lifeline: string | null): Promise<void> {
     try {
       await configured;
+      this.#isConfigured = true;
+      if (lifeline === null) return;
       await navigator.locks.request(lifeline, { signal: this.#watch.signal }, () => {
         this.end(workerFailed('It ended unexpectedly.'));
       });
     } catch {
-      // Either `end` cancelled the request, or the lock cannot be requested. In the second case,
-      // only error events and unanswered pings reveal that the worker has died.
+      // The worker could not be configured, `end` cancelled the request, or the lock cannot be
+      // requested. In the last case, only error events and unanswered pings reveal that the worker
+      // has died.
     }
   }
 }

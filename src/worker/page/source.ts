@@ -46,7 +46,8 @@ export async function toWireSource(
 ): Promise<{ source: WireSource; transfer: Transferable[] }> {
   if (isBlob(source)) return { source: { kind: 'blob', blob: source }, transfer: [] };
   if (typeof source === 'string' || isUrl(source)) {
-    return { source: { kind: 'url', url: resolve(source) }, transfer: [] };
+    const hint = 'Give an address such as "photos/cat.jpg", or the file itself.';
+    return { source: { kind: 'url', url: absolute(source, hint).href }, transfer: [] };
   }
   if (isMosaic(source)) {
     // The samples are copied immediately, so the caller can change them afterwards. An empty
@@ -83,15 +84,6 @@ export const isMosaic = (source: unknown): source is BayerMosaic =>
 export async function copyBitmap(bitmap: ImageBitmap): Promise<ImageBitmap> {
   if (!isBitmap(bitmap)) throw notASource();
   return toBitmap(bitmap);
-}
-
-function resolve(address: string | URL): string {
-  const url = absolute(address);
-  if (url) return url.href;
-  throw invalid(
-    `"${address}" is not a URL.`,
-    'Give an address such as "photos/cat.jpg", or the file itself.',
-  );
 }
 
 /**

@@ -33,10 +33,8 @@ function pumpInto(stream: WritableStream<Uint8Array>): MessagePort {
   const { port1, port2 } = new MessageChannel();
   const writer = stream.getWriter();
   const obey = async (request: PumpRequest) => {
-    if (request.kind === 'write') {
-      await writer.ready;
-      await writer.write(request.bytes);
-    } else if (request.kind === 'close') await writer.close();
+    if (request.kind === 'write') await writer.write(request.bytes);
+    else if (request.kind === 'close') await writer.close();
     else await writer.abort(request.reason);
   };
   port1.onmessage = async ({ data }: MessageEvent<PumpRequest>) => {

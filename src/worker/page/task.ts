@@ -4,7 +4,7 @@
 
 import { restorationModel } from '../../catalog/files.ts';
 import { checkServes } from '../../catalog/task.ts';
-import { CrispenError } from '../../errors.ts';
+import { invalid } from '../../options.ts';
 import type { ModelChoice } from './options.ts';
 import { type Choosable, chooseModel } from './request.ts';
 import { isMosaic, type UpscaleSource } from './source.ts';
@@ -24,14 +24,13 @@ export function forTask<R extends ModelChoice & { readonly method?: string | und
   const { model, method, task } = request;
   if (task === undefined) return request;
   if (task !== 'upscale' && method === 'lanczos') {
-    throw new CrispenError('INVALID_INPUT', `Lanczos cannot do the task "${task}".`, {
-      hint: 'Leave the method out.',
-    });
+    throw invalid(`Lanczos cannot do the task "${task}".`, 'Leave the method out.');
   }
   if (task === 'demosaic' && source !== undefined && !isMosaic(source)) {
-    throw new CrispenError('INVALID_INPUT', 'This image is not raw Bayer data.', {
-      hint: 'Give the samples of the sensor: { width, height, data, pattern }.',
-    });
+    throw invalid(
+      'This image is not raw Bayer data.',
+      'Give the samples of the sensor: { width, height, data, pattern }.',
+    );
   }
   if (model !== undefined) checkServes(chooseModel({ model }, added), task);
   else if (task !== 'upscale') return { ...request, model: restorationModel(task).id };
