@@ -376,11 +376,6 @@ export class Device {
     }
   }
 
-  /** Returns a copy of a `MAP_READ` buffer's content. */
-  read(buffer: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
-    return this.mapped(buffer, bytes, (content) => content.slice(0));
-  }
-
   /** Abandons this device after a failure that it did not report. Returns the error to throw. */
   broken(what: string): CrispenError {
     this.abandon(`it ${what}`);
