@@ -1,12 +1,6 @@
 import { internal, throwIfAborted } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
-import {
-  GROUP_ROW_WORD,
-  type Grid,
-  type Kernel,
-  PARAM_WORDS,
-  paramWords,
-} from '../../kernels/kernel.ts';
+import { GROUP_ROW_WORD, type Grid, type Kernel, paramWords } from '../../kernels/kernel.ts';
 import type { Operand, Program, ResourceId, Step, TileView } from '../compile/program.ts';
 import type { Buffers } from './buffers.ts';
 import { type Device, USAGE } from './device.ts';
@@ -234,10 +228,10 @@ export class Arena {
     const words = new Uint32Array(marksAt / 4 + pieces.length);
     pieces.forEach(({ dispatch, row }, i) => {
       const at = (i * stride) / 4;
-      words.set(dispatch.params.slice(0, PARAM_WORDS), at);
-      // Kernels that have no `group_row` always run with one row of workgroups. The third word of
-      // their uniform can be another parameter, which must not be overwritten.
-      if (dispatch.grid[1] > 1 || row > 0) words[at + GROUP_ROW_WORD] = row;
+      words.set(dispatch.params, at);
+      // The third word is 0 or, in kernels without `group_row`, another parameter. Those kernels
+      // always run with one row of workgroups.
+      if (row > 0) words[at + GROUP_ROW_WORD] = row;
     });
     for (let i = marksAt / 4; i < words.length; i++) words[i] = this.#device.mark();
     let [next, submission] = [0, 0];

@@ -5,7 +5,6 @@
 import { CrispenError, internal } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
 import { paddedSide, paddingOf } from '../../graph/analysis.ts';
-import { GROUP_ROW_WORD } from '../../kernels/kernel.ts';
 import { pixelsToTexture, textureToPixels } from '../../kernels/pixels/texture.ts';
 import type { Network } from '../../networks/network.ts';
 import { checkOptions, checkValue, choice, type Rules, side } from '../../options.ts';
@@ -115,9 +114,8 @@ export async function prepareNetwork(
     const dispatches = sized.filter(({ grid }) => grid.every((groups) => groups > 0));
     const stride = uniformStride(device);
     const words = new Uint32Array((dispatches.length * stride) / 4);
-    dispatches.forEach(({ params, grid }, i) => {
+    dispatches.forEach(({ params }, i) => {
       words.set(params, (i * stride) / 4);
-      if (grid[1] > 1) words[(i * stride) / 4 + GROUP_ROW_WORD] = 0;
     });
     await upload(device, 'preparing the network', [{ buffer: arena.uniforms, data: words }]);
     const [read, write] = await Promise.all([
