@@ -376,13 +376,11 @@ export class Engine {
    * staging buffers.
    */
   #fits(model: Model, multiple: number, budget: number) {
-    const { maxStorageBufferBindingSize, maxBufferSize } = this.#device.limits;
-    const binding = Math.min(maxStorageBufferBindingSize, maxBufferSize);
     return (tile: Size, stagings: number): boolean => {
       const size = wholeImage(tile, multiple).tiles[0].source;
       const { maps, uniforms, largest } = plannedBytes(this.#device, model, size, stagings);
       const total = maps + model.weights.size + Math.max(uniforms, SMALL_BYTES);
-      return largest <= binding && total <= budget;
+      return largest <= this.#device.largestBuffer && total <= budget;
     };
   }
 

@@ -131,6 +131,11 @@ export class Device {
     return this.gpu.limits;
   }
 
+  /** The size in bytes of the largest buffer that a kernel can use. */
+  get largestBuffer(): number {
+    return Math.min(this.limits.maxStorageBufferBindingSize, this.limits.maxBufferSize);
+  }
+
   /** Whether kernels can load and store f16 values. */
   get hasF16(): boolean {
     return this.gpu.features.has('shader-f16');

@@ -285,8 +285,7 @@ async function gpuPasses(plan: Plan, device: Device): Promise<Passes> {
   const { from, to, columns, rows, ringRows, fedRows, madeRows, depthIn, depthOut } = plan;
   const bytes = (depth: Depth, width: number, count: number) => (width * count * depth) / 2;
   const ringBytes = ringRows * to.width * 16;
-  const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
-  if (ringBytes > Math.min(maxStorageBufferBindingSize, maxBufferSize)) {
+  if (ringBytes > device.largestBuffer) {
     throw new CrispenError('IMAGE_TOO_LARGE', 'The rows of this image are too long for the GPU.', {
       hint: 'Resize in several steps, or scale width and height by about the same factor.',
     });

@@ -76,9 +76,7 @@ export async function averagedModel(
   if (!pack || output === undefined) throw internal('the program ends in no conversion');
   const band = { width: image.width * scale, height: Math.min(tiles.side, image.height) * scale };
   const bandBytes = band.width * band.height * 16;
-  if (
-    bandBytes > Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize)
-  ) {
+  if (bandBytes > device.largestBuffer) {
     throw new CrispenError(
       'OUT_OF_MEMORY',
       `A row of tiles of an image ${image.width} pixels wide does not fit a buffer of the GPU.`,

@@ -140,7 +140,6 @@ export function planStatistics(
   const pass = onlyFor(model, wanted);
   const padding = paddingOf(model.network.graph);
   const { multiple } = padding;
-  const binding = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
   const sumBytes = (size: Size): number[] =>
     poolings.map(({ resource }) => pass.program.resources[resource].bytes(size));
   // The staging buffer receives the sums and a `Receipt`. The receipt consists of the uploaded
@@ -154,7 +153,7 @@ export function planStatistics(
     const size = paddedSize(padding, image);
     const plan = planProgram(pass.program, size, wanted);
     const buffers = plan.totalBytes + plan.externalBytes + stagingBytes(size);
-    return plan.largest <= binding && buffers + model.weights.size <= budget;
+    return plan.largest <= device.largestBuffer && buffers + model.weights.size <= budget;
   };
   const samples = () => samplesOf(image, multiple, fits, kind);
   const [{ image: first }] = samples();

@@ -132,9 +132,7 @@ export async function runTrunk(
   const uniforms = uniformBytes(device, program, size);
   const peakBytes =
     plan.totalBytes + plan.externalBytes + uniforms + receiptSize + model.weights.size;
-  const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
-  const binding = Math.min(maxStorageBufferBindingSize, maxBufferSize);
-  if (plan.largest > binding || peakBytes > budget) return null;
+  if (plan.largest > device.largestBuffer || peakBytes > budget) return null;
   const tiler = tilerFor(image, end.network, 'zero');
   const lastMap = async (buffers: Buffers): Promise<GPUBuffer> => {
     const staging = await buffers.allocate('allocating the trunk', (make) =>
