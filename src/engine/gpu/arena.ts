@@ -6,7 +6,7 @@ import type { Buffers } from './buffers.ts';
 import { type Device, USAGE } from './device.ts';
 import type { Model } from './model.ts';
 import type { Pace } from './pace.ts';
-import { PARAM_BYTES, type Pipeline } from './pipelines.ts';
+import { bindGroup, PARAM_BYTES, type Pipeline } from './pipelines.ts';
 import { type Lifetime, planMemory } from './planner.ts';
 import type { Receipt } from './receipt.ts';
 
@@ -154,14 +154,8 @@ export class Arena {
       };
     };
     const buffers = [...reads.map(bound), ...writes.map((resource) => bound({ resource }))];
-    return this.#device.gpu.createBindGroup({
-      label: pipeline.label,
-      layout,
-      entries: [
-        { binding: 0, resource: { buffer: this.uniforms, size: PARAM_BYTES } },
-        ...buffers.map((resource, i) => ({ binding: i + 1, resource })),
-      ],
-    });
+    const uniforms = { buffer: this.uniforms, size: PARAM_BYTES };
+    return bindGroup(this.#device.gpu, layout, [uniforms, ...buffers], pipeline.label);
   }
 
   /**

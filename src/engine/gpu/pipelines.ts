@@ -9,6 +9,20 @@ export interface Pipeline {
 }
 
 export const PARAM_BYTES = PARAM_WORDS * 4;
+
+/** Binds resources to a kernel in order, starting at binding 0. */
+export const bindGroup = (
+  gpu: GPUDevice,
+  layout: GPUBindGroupLayout,
+  resources: readonly GPUBindingResource[],
+  label = '',
+): GPUBindGroup =>
+  gpu.createBindGroup({
+    label,
+    layout,
+    entries: resources.map((resource, binding) => ({ binding, resource })),
+  });
+
 const COMPUTE_STAGE = 0x4;
 
 /** The members of `Device` that compilation needs. */

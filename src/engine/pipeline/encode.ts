@@ -16,11 +16,11 @@ import { Arena, uniformStride } from '../gpu/arena.ts';
 import { Buffers } from '../gpu/buffers.ts';
 import { Device } from '../gpu/device.ts';
 import { uploadModel } from '../gpu/model.ts';
-import type { Pipeline } from '../gpu/pipelines.ts';
 import { upload } from '../gpu/reading.ts';
 import { defaultBudget, lowerFor } from '../lowerFor.ts';
 import { doneWord } from '../tile/strips.ts';
 import { tuningFor } from '../tune/tuning.ts';
+import { texturePass } from './draw.ts';
 
 export interface EncodableOptions extends Size {
   /** The fusion level. The default is `ops` on all adapters. */
@@ -125,20 +125,6 @@ export async function prepareNetwork(
     const status = arena.buffer(image.status);
     const pixels = arena.buffer(image.source);
     const packed = arena.buffer(image.packed);
-
-    const pass = (
-      encoder: GPUCommandEncoder,
-      { pipeline, layout }: Pipeline,
-      resources: GPUBindingResource[],
-      { width, height }: Size,
-    ) => {
-      const made = encoder.beginComputePass();
-      made.setPipeline(pipeline);
-      const entries = resources.map((resource, binding) => ({ binding, resource }));
-      made.setBindGroup(0, gpu.createBindGroup({ layout, entries }));
-      made.dispatchWorkgroups(Math.ceil(width / 8), Math.ceil(height / 8));
-      made.end();
-    };
     return {
       width: width * scale,
       height: height * scale,
@@ -150,7 +136,7 @@ export async function prepareNetwork(
         checkSize('output', output, width * scale, height * scale);
         device.called(() => {
           encoder.clearBuffer(status);
-          pass(encoder, read, [input.createView(), { buffer: pixels }], held);
+          texturePass(gpu, encoder, read, [input.createView(), { buffer: pixels }], held);
           const run = encoder.beginComputePass();
           dispatches.forEach(({ pipeline, bindGroup, grid }, i) => {
             run.setPipeline(pipeline.pipeline);
@@ -158,7 +144,7 @@ export async function prepareNetwork(
             run.dispatchWorkgroups(...grid);
           });
           run.end();
-          pass(encoder, write, [{ buffer: packed }, output.createView()], output);
+          texturePass(gpu, encoder, write, [{ buffer: packed }, output.createView()], output);
         });
       },
       destroy: release,
