@@ -6,9 +6,9 @@
 import type { Rect, Size } from '../../geometry.ts';
 import { paddedSide, paddingOf } from '../../graph/analysis.ts';
 import type { Padding } from '../../graph/ops.ts';
-import { depthOf, type RgbaImage, samplesOf } from '../../image/image.ts';
+import type { RgbaImage } from '../../image/image.ts';
 import type { Network } from '../../networks/network.ts';
-import type { StripPlan, tilerFor } from './tiler.ts';
+import { gather, type StripPlan, spanOf, type tilerFor } from './tiler.ts';
 
 type MakeTiler = typeof tilerFor;
 type Tiler = ReturnType<MakeTiler>;
@@ -61,7 +61,8 @@ function bordered(
       const halves = tiler.halve(inCells(moved(strips, border), padding.multiple));
       return halves && inside(halves);
     },
-    region: (rect) => partOf(whole, shifted(rect, border)),
+    region: ({ x, y, width, height }) =>
+      gather(whole, spanOf(x + border, width), spanOf(y + border, height)),
   };
 }
 
@@ -84,25 +85,6 @@ export function withBorder(image: RgbaImage, padding: Padding): RgbaImage {
     reflected(width, border, image.width),
     reflected(height, border, image.height),
   );
-}
-
-function partOf(image: RgbaImage, { x, y, width, height }: Rect): RgbaImage {
-  const columns = Array.from({ length: width }, (_, i) => x + i);
-  const rows = Array.from({ length: height }, (_, i) => y + i);
-  return gather(image, columns, rows);
-}
-
-/** Returns an image made of the pixels in the given columns and rows. */
-function gather(image: RgbaImage, columns: readonly number[], rows: readonly number[]): RgbaImage {
-  const [width, height] = [columns.length, rows.length];
-  const pixels = samplesOf(depthOf(image), width * height);
-  rows.forEach((y, i) => {
-    columns.forEach((x, j) => {
-      const from = (y * image.width + x) * 4;
-      pixels.set(image.data.subarray(from, from + 4), (i * width + j) * 4);
-    });
-  });
-  return { width, height, data: pixels } as RgbaImage;
 }
 
 /**

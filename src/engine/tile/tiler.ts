@@ -3,7 +3,7 @@ import type { Rect, Tile } from '../../geometry.ts';
 import { paddingOf } from '../../graph/analysis.ts';
 import { looksFar, opRules } from '../../graph/ops.ts';
 import { tileOverlap } from '../../graph/reach.ts';
-import type { RgbaImage } from '../../image/image.ts';
+import { depthOf, type RgbaImage, samplesOf } from '../../image/image.ts';
 import type { Network } from '../../networks/network.ts';
 import type { Edge } from '../types.ts';
 
@@ -203,23 +203,28 @@ export function regionOf(image: RgbaImage, rect: Rect, edge: Edge): RgbaImage {
   const columns = indices(rect.x, rect.width, image.width, edge);
   const rows = indices(rect.y, rect.height, image.height, edge);
   const [width, height] = [columns.length, rows.length];
-  const row = image.width * 4;
-  if (edge === 'zero' && width === image.width) {
-    const data = image.data.subarray(rows[0] * row, (rows[0] + height) * row);
-    return { width, height, data } as RgbaImage;
-  }
-  const data = new (image.data instanceof Uint16Array ? Uint16Array : Uint8ClampedArray)(
-    width * height * 4,
-  );
-  rows.forEach((y, i) => {
-    const line = image.data.subarray(y * row, (y + 1) * row);
-    if (edge === 'zero') {
-      data.set(line.subarray(columns[0] * 4, (columns[0] + width) * 4), i * width * 4);
-    } else {
-      columns.forEach((x, j) => {
-        data.set(line.subarray(x * 4, x * 4 + 4), (i * width + j) * 4);
-      });
-    }
+  if (edge !== 'zero' || width !== image.width) return gather(image, columns, rows);
+  const data = image.data.subarray(rows[0] * width * 4, (rows[0] + height) * width * 4);
+  return { width, height, data } as RgbaImage;
+}
+
+/** Returns an image made of the pixels in the given columns and rows. */
+export function gather(
+  image: RgbaImage,
+  columns: readonly number[],
+  rows: readonly number[],
+): RgbaImage {
+  const [width, height] = [columns.length, rows.length];
+  const data = samplesOf(depthOf(image), width * height);
+  // Adjacent columns are copied together. `starts` has the first index of each group.
+  const starts = columns.flatMap((x, i) => (x === columns[i - 1] + 1 ? [] : [i]));
+  rows.forEach((y, row) => {
+    starts.forEach((start, i) => {
+      const pixels = (starts[i + 1] ?? width) - start;
+      const from = y * image.width + columns[start];
+      const group = image.data.subarray(from * 4, (from + pixels) * 4);
+      data.set(group, (row * width + start) * 4);
+    });
   });
   return { width, height, data } as RgbaImage;
 }
@@ -229,8 +234,12 @@ export function regionOf(image: RgbaImage, rect: Rect, edge: Edge): RgbaImage {
  * the image are left out.
  */
 function indices(start: number, length: number, size: number, edge: Edge): number[] {
-  const span = Array.from({ length }, (_, i) => start + i);
+  const span = spanOf(start, length);
   if (edge === 'zero') return span.filter((i) => i >= 0 && i < size);
   if (edge === 'wrap') return span.map((i) => ((i % size) + size) % size);
   return span.map((i) => Math.min(Math.max(i, 0), size - 1));
 }
+
+/** Returns `length` consecutive integers. */
+export const spanOf = (start: number, length: number): number[] =>
+  Array.from({ length }, (_, i) => start + i);
