@@ -4,7 +4,7 @@
  */
 import { CrispenError, internal } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
-import { paddedSide, paddingOf } from '../../graph/analysis.ts';
+import { paddingOf } from '../../graph/analysis.ts';
 import { pixelsToTexture, textureToPixels } from '../../kernels/pixels/texture.ts';
 import type { Network } from '../../networks/network.ts';
 import { checkOptions, checkValue, choice, type Rules, side } from '../../options.ts';
@@ -18,6 +18,7 @@ import { Device } from '../gpu/device.ts';
 import { uploadModel } from '../gpu/model.ts';
 import { upload } from '../gpu/reading.ts';
 import { defaultBudget, lowerFor } from '../lowerFor.ts';
+import { paddedSize } from '../tile/bordered.ts';
 import { doneWord } from '../tile/strips.ts';
 import { tuningFor } from '../tune/tuning.ts';
 import { texturePass } from './draw.ts';
@@ -94,7 +95,7 @@ export async function prepareNetwork(
   // that converts the pixels to a map creates the padding, by reflection or with a constant value.
   const padding = paddingOf(graph);
   const { border = 0 } = padding;
-  const size = { width: paddedSide(padding, width), height: paddedSide(padding, height) };
+  const size = paddedSize(padding, { width, height });
   const held = border > 0 ? size : { width, height };
   const buffers = new Buffers(device);
   const release = () => {

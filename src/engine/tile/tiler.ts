@@ -1,5 +1,5 @@
 import { CrispenError } from '../../errors.ts';
-import type { Rect, Tile } from '../../geometry.ts';
+import type { Rect, Size, Tile } from '../../geometry.ts';
 import { paddingOf } from '../../graph/analysis.ts';
 import { looksFar, opRules } from '../../graph/ops.ts';
 import { tileOverlap } from '../../graph/reach.ts';
@@ -96,8 +96,8 @@ export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares
  * padding then applies only at the image's true border.
  */
 export function cutTiles(
-  image: { readonly width: number; readonly height: number },
-  core: { readonly width: number; readonly height: number },
+  image: Size,
+  core: Size,
   { overlap, multiple, grid = 1, edge }: Cutting,
   rect: Rect = { x: 0, y: 0, width: image.width, height: image.height },
 ): StripPlan[] {
@@ -139,7 +139,7 @@ export function cutTiles(
  * @throws CrispenError `OUT_OF_MEMORY` if even the smallest tile does not fit.
  */
 export function planStrips(
-  image: { readonly width: number; readonly height: number },
+  image: Size,
   scale: number,
   cutting: Cutting,
   tileSize: number,
@@ -173,7 +173,7 @@ export function planStrips(
  * the minimum. The strips keep their height, because one of them might be in progress.
  */
 export function halveTiles(
-  image: { readonly width: number; readonly height: number },
+  image: Size,
   strips: readonly StripPlan[],
   cutting: Cutting,
 ): StripPlan[] | null {
