@@ -41,15 +41,20 @@ interface PoolingStep {
   readonly resource: ResourceId;
 }
 
-const givenModels = new WeakMap<Model, GivenModel>();
+/** Makes a function that calls `make` once per model and then returns the same result. */
+export function perModel<T>(make: (model: Model) => T): (model: Model) => T {
+  const made = new WeakMap<Model, T>();
+  return (model) => {
+    if (!made.has(model)) made.set(model, make(model));
+    return made.get(model) as T;
+  };
+}
 
 /**
  * Returns the variant of a model that reads its pooling means from `inputs` instead of computing
  * them. Every call with the same model returns the same object.
  */
-function givenModel(model: Model): GivenModel {
-  const known = givenModels.get(model);
-  if (known) return known;
+const givenModel = perModel((model): GivenModel => {
   const { program } = model;
   const resources = [...program.resources];
   const inputs: ResourceId[] = [];
@@ -73,32 +78,32 @@ function givenModel(model: Model): GivenModel {
       }),
     };
   });
-  const image = imageResources(program);
-  const given = {
-    model: onlyFor(
-      { ...model, program: { ...program, resources, steps } },
-      new Set([image.packed, image.status]),
-    ),
-    inputs,
-  };
-  givenModels.set(model, given);
-  return given;
-}
+  const { packed, status } = imageResources(program);
+  const changed = { ...model, program: { ...program, resources, steps } };
+  return { model: onlyFor(changed, new Set([packed, status])), inputs };
+});
 
 /** Reduces a model to the steps that produce the wanted resources. */
 export function onlyFor(model: Model, wanted: ReadonlySet<ResourceId>): Model {
   const needed = new Set(wanted);
-  const steps: Step[] = [];
-  const pipelines: Model['pipelines'][number][] = [];
-  for (let i = model.program.steps.length - 1; i >= 0; i--) {
-    const step = model.program.steps[i];
+  const kept = new Set<Step>();
+  for (const step of model.program.steps.toReversed()) {
     if (!step.writes.some((id) => needed.has(id))) continue;
     for (const read of step.reads) if ('resource' in read) needed.add(read.resource);
-    steps.unshift(step);
-    pipelines.unshift(model.pipelines[i]);
+    kept.add(step);
   }
-  return { ...model, program: { ...model.program, steps }, pipelines };
+  return withSteps(model, (step) => kept.has(step));
 }
+
+/** Removes all steps of a model for which `keeps` returns false. */
+export const withSteps = (
+  { program, pipelines, ...model }: Model,
+  keeps: (step: Step) => boolean,
+): Model => ({
+  ...model,
+  program: { ...program, steps: program.steps.filter(keeps) },
+  pipelines: pipelines.filter((_, i) => keeps(program.steps[i])),
+});
 
 function poolingSteps({ steps }: Program): PoolingStep[] {
   return steps.flatMap((step) => {

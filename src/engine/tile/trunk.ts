@@ -19,7 +19,7 @@ import type { Model } from '../gpu/model.ts';
 import type { Pace } from '../gpu/pace.ts';
 import { Receipt } from '../gpu/receipt.ts';
 import type { ProgressMeter } from '../progress.ts';
-import { onlyFor } from './statistics.ts';
+import { onlyFor, perModel, withSteps } from './statistics.ts';
 import { imageResources, type TileFill, wholeImage, workOf } from './strips.ts';
 import { type StripPlan, tilerFor } from './tiler.ts';
 
@@ -54,23 +54,12 @@ export interface Trunk {
   readonly destroy: () => void;
 }
 
-const cutModels = new WeakMap<Model, CutModel | null>();
-
 /**
  * Splits a model after its trunk, or returns null if that is not possible. Every call with the same
  * model returns the same objects.
  */
-function cutModel(model: Model): CutModel | null {
-  let cut = cutModels.get(model);
-  if (cut === undefined) {
-    cut = makeCut(model);
-    cutModels.set(model, cut);
-  }
-  return cut;
-}
-
-function makeCut(model: Model): CutModel | null {
-  const { network, program, pipelines } = model;
+const cutModel = perModel((model): CutModel | null => {
+  const { network, program } = model;
   const node = trunkEnd(network.graph);
   const between = node === null ? undefined : program.resourceOf.get(node);
   if (node === null || between === undefined) return null;
@@ -78,20 +67,14 @@ function makeCut(model: Model): CutModel | null {
     id === between ? { ...resource, external: true } : resource,
   );
   const whole = { ...model, program: { ...program, resources } };
-  const behind = program.steps.map(({ writes }) => !writes.includes(between));
-  const steps = program.steps.filter((_, i) => behind[i]);
+  const behind = withSteps(whole, ({ writes }) => !writes.includes(between));
   const { packed, status } = imageResources(program);
-  const end = onlyFor(
-    {
-      ...model,
-      network: { ...network, graph: graphBehind(network.graph, node) },
-      program: { ...program, resources, steps },
-      pipelines: pipelines.filter((_, i) => behind[i]),
-    },
-    new Set([packed, status]),
-  );
+  const end = {
+    ...onlyFor(behind, new Set([packed, status])),
+    network: { ...network, graph: graphBehind(network.graph, node) },
+  };
   return { trunk: onlyFor(whole, new Set([between])), end, between };
-}
+});
 
 /**
  * Runs a model's trunk over the whole image and plans the tiles for the rest of the model. Returns
