@@ -14,6 +14,8 @@ export interface StripPlan {
   readonly tiles: readonly Tile[];
 }
 
+export type Tiler = ReturnType<typeof tilerFor>;
+
 /** The rules for cutting an image into tiles for a network. */
 export interface Cutting {
   /** The number of pixels that a tile reads beyond its core on each side. */
@@ -67,7 +69,7 @@ export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares
     far: graph.nodes.some(looksFar),
     /** Whether the network uses means over the whole image. All tiles must share these means. */
     pools: graph.nodes.some((node) => opRules(node).global(node) === 'means'),
-    plan: (tileSize: number, fits: (width: number, height: number) => boolean) =>
+    plan: (tileSize: number, fits: (size: Size) => boolean) =>
       planStrips(image, scale, cutting, tileSize, fits),
     /**
      * Cuts the image into at most `count` strips of nearly equal height. Each strip is one tile.
@@ -143,7 +145,7 @@ export function planStrips(
   scale: number,
   cutting: Cutting,
   tileSize: number,
-  fits: (width: number, height: number) => boolean,
+  fits: (size: Size) => boolean,
 ): StripPlan[] {
   const { width, height } = image;
   const { overlap, multiple, grid = 1, edge } = cutting;
@@ -152,7 +154,8 @@ export function planStrips(
   const rows = Math.max(MIN_CORE, Math.floor(STRIP_BYTES / (width * scale ** 2 * 4)));
   const side = (core: number, whole: number) =>
     edge === 'zero' ? Math.min(whole, core + both) : Math.min(whole, core) + both;
-  const tileFits = (core: number) => fits(side(core, width), side(Math.min(core, rows), height));
+  const tileFits = (core: number) =>
+    fits({ width: side(core, width), height: side(Math.min(core, rows), height) });
   const smallest = Math.min(MIN_CORE, tileSize);
   if (!tileFits(smallest)) {
     throw new CrispenError('OUT_OF_MEMORY', 'Even the smallest tile exceeds the memory budget.', {

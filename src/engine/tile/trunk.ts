@@ -21,7 +21,7 @@ import { Receipt } from '../gpu/receipt.ts';
 import type { ProgressMeter } from '../progress.ts';
 import { onlyFor, perModel, withSteps } from './statistics.ts';
 import { imageResources, type TileFill, wholeImage, workOf } from './strips.ts';
-import { type StripPlan, tilerFor } from './tiler.ts';
+import { type StripPlan, type Tiler, tilerFor } from './tiler.ts';
 
 /**
  * A model that is split into two parts, `trunk` and `end`. The trunk's program writes the resource
@@ -41,7 +41,7 @@ interface CutModel {
 export interface Trunk {
   /** The part of the model after the trunk. It runs on each tile. */
   readonly model: Model;
-  readonly tiler: ReturnType<typeof tilerFor>;
+  readonly tiler: Tiler;
   readonly strips: readonly StripPlan[];
   /**
    * `bytes` is the size of the trunk's last map, which stays on the GPU. `peakBytes` is the peak
@@ -95,7 +95,7 @@ export async function runTrunk(
      * Returns a function that checks whether a model can process tiles of a given size within a
      * budget of GPU memory, in bytes.
      */
-    readonly fits: (model: Model, budget: number) => (size: Size, stagings: number) => boolean;
+    readonly fits: (model: Model, budget: number) => (size: Size) => boolean;
     readonly meter: ProgressMeter;
     readonly pace: Pace;
     readonly signal?: AbortSignal | undefined;
@@ -135,8 +135,7 @@ export async function runTrunk(
   };
 
   try {
-    const fitting = fits(end, budget - bytes);
-    const strips = tiler.plan(side, (width, height) => fitting({ width, height }, 2));
+    const strips = tiler.plan(side, fits(end, budget - bytes));
     meter.expect(workOf(program, [wholeImage(image, 1)]));
     const map = await withBuffers(device, lastMap, paced.pace);
     return {
