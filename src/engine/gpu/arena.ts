@@ -28,7 +28,11 @@ export interface SizedDispatch extends Dispatch {
  * Plans the memory slots of a program's resources for tiles of the given size. External resources
  * have their own buffers instead of slots.
  */
-export function planProgram(program: Program, size: Size, keep: ReadonlySet<ResourceId>) {
+export function planProgram(
+  program: Program,
+  size: Size,
+  keep: ReadonlySet<ResourceId> = new Set(),
+) {
   const end = program.steps.length;
   const first = new Map<ResourceId, number>([[program.input, -1]]);
   const last = new Map<ResourceId, number>();
@@ -51,7 +55,8 @@ export function planProgram(program: Program, size: Size, keep: ReadonlySet<Reso
   const outside = program.resources.filter(({ external }) => external);
   const externalBytes = outside.reduce((sum, { bytes }) => sum + bytes(size), 0);
   const largest = Math.max(externalBytes, ...lifetimes.map(({ bytes }) => bytes));
-  return { ...planMemory(lifetimes), externalBytes, largest };
+  const { totalBytes, ...slots } = planMemory(lifetimes);
+  return { ...slots, bytes: totalBytes + externalBytes, largest };
 }
 
 /**
@@ -64,7 +69,6 @@ export class Arena {
   readonly dispatches: readonly Dispatch[];
   readonly #device: Device;
   readonly #model: Model;
-  readonly #program: Program;
   /** The buffer of each resource, by resource id. */
   readonly #buffers: readonly GPUBuffer[];
   readonly #size: Size;
@@ -80,7 +84,6 @@ export class Arena {
   ) {
     this.#device = device;
     this.#model = model;
-    this.#program = model.program;
     this.#buffers = buffers;
     this.uniforms = uniforms;
     this.dispatches = model.program.steps.map((step, i) => ({
@@ -100,7 +103,7 @@ export class Arena {
     set: Buffers,
     model: Model,
     size: Size,
-    keep: ReadonlySet<ResourceId> = new Set(),
+    keep?: ReadonlySet<ResourceId>,
   ): Promise<Arena> {
     const { device } = set;
     const { program } = model;
@@ -165,7 +168,7 @@ export class Arena {
   sized(tile: TileView): SizedDispatch[] {
     const { width, height } = tile.source;
     const isFull = width === this.#size.width && height === this.#size.height;
-    return this.#program.steps.map((step, i) => {
+    return this.#model.program.steps.map((step, i) => {
       const size = { width: width * step.scale, height: height * step.scale };
       const moved = !isFull && step.reads.some((operand) => 'resource' in operand && operand.part);
       return {

@@ -157,8 +157,8 @@ export function planStatistics(
   const fits = (image: Size): boolean => {
     const size = paddedSize(padding, image);
     const plan = planProgram(pass.program, size, wanted);
-    const buffers = plan.totalBytes + plan.externalBytes + stagingBytes(size);
-    return plan.largest <= device.largestBuffer && buffers + model.weights.size <= budget;
+    const total = plan.bytes + stagingBytes(size) + model.weights.size;
+    return plan.largest <= device.largestBuffer && total <= budget;
   };
   const samples = () => samplesOf(image, multiple, fits, kind);
   const [{ image: first }] = samples();

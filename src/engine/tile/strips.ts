@@ -48,11 +48,11 @@ function stagingBytes({ network, program }: Model, size: Size): number {
  * @param stagings the number of staging buffers
  */
 export function plannedBytes(device: Device, model: Model, size: Size, stagings: number) {
-  const { totalBytes, externalBytes, largest } = planProgram(model.program, size, new Set());
+  const { bytes, largest } = planProgram(model.program, size);
   const staging = stagingBytes(model, size);
   const uniforms = uniformBytes(device, model.program, size);
   return {
-    maps: totalBytes + externalBytes + stagings * staging,
+    maps: bytes + stagings * staging,
     uniforms,
     largest: Math.max(largest, staging),
   };

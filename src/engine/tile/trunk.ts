@@ -109,12 +109,11 @@ export async function runTrunk(
   const { budget, side, fits, meter, ...paced } = options;
   const { width, height } = image;
   const size = { width, height };
-  const plan = planProgram(program, size, new Set());
+  const plan = planProgram(program, size);
   const bytes = program.resources[between].bytes(size);
   const receiptSize = image.data.byteLength + markBytes(program, size);
   const uniforms = uniformBytes(device, program, size);
-  const peakBytes =
-    plan.totalBytes + plan.externalBytes + uniforms + receiptSize + model.weights.size;
+  const peakBytes = plan.bytes + uniforms + receiptSize + model.weights.size;
   if (plan.largest > device.largestBuffer || peakBytes > budget) return null;
   const tiler = tilerFor(image, end.network, 'zero');
   const lastMap = async (buffers: Buffers): Promise<GPUBuffer> => {
