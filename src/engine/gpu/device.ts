@@ -364,13 +364,13 @@ export class Device {
    *   errors that `use` throws are passed on
    */
   async mapped<T>(buffer: GPUBuffer, bytes: number, use: (content: ArrayBuffer) => T): Promise<T> {
-    const { result, verdict } = this.scopes('reading', () => ({
-      mapping: buffer.mapAsync(MAP_MODE_READ, 0, bytes),
-    }));
+    const { result: mapping, verdict } = this.scopes('reading', () =>
+      buffer.mapAsync(MAP_MODE_READ, 0, bytes),
+    );
     // If the next statement throws before it awaits `mapping`, no other code handles the promise's
     // rejection.
-    result.mapping.catch(() => {});
-    await Promise.all([this.#wait('reading', result.mapping), verdict]);
+    mapping.catch(() => {});
+    await Promise.all([this.#wait('reading', mapping), verdict]);
     this.throwIfLost();
     try {
       const content = this.called(() => buffer.getMappedRange(0, bytes));

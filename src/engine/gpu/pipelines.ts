@@ -96,20 +96,20 @@ export class Pipelines {
     const { label, code } = kernel;
     const { gpu } = this.#device;
     let module: GPUShaderModule | undefined;
-    const { result: made, verdict } = this.#device.scopes(`compiling "${label}"`, () => {
+    const { result: compiled, verdict } = this.#device.scopes(`compiling "${label}"`, () => {
       const layout = layoutOf();
       module = gpu.createShaderModule({ label, code });
       // This promise is not awaited here. Its rejection is handled below.
-      const compiled = gpu.createComputePipelineAsync({
+      const compiling = gpu.createComputePipelineAsync({
         label,
         layout,
         compute: { module, entryPoint: 'main' },
       });
-      compiled.catch(() => {});
-      return { compiled };
+      compiling.catch(() => {});
+      return compiling;
     });
     try {
-      const pipeline = await this.#device.race(`compiling "${label}"`, made.compiled, 0, true);
+      const pipeline = await this.#device.race(`compiling "${label}"`, compiled, 0, true);
       await verdict;
       return pipeline;
     } catch (error) {

@@ -126,15 +126,15 @@ export async function prepareNetwork(
     const status = arena.buffer(image.status);
     const pixels = arena.buffer(image.source);
     const packed = arena.buffer(image.packed);
+    const made = { width: width * scale, height: height * scale };
     return {
-      width: width * scale,
-      height: height * scale,
+      ...made,
       bytes: buffers.bytes + model.weights.size,
       status,
       done: doneWord(dispatches, mark),
       encode(encoder, input, output) {
-        checkSize('input', input, width, height);
-        checkSize('output', output, width * scale, height * scale);
+        checkSize('input', input, { width, height });
+        checkSize('output', output, made);
         device.called(() => {
           encoder.clearBuffer(status);
           texturePass(gpu, encoder, read, [input.createView(), { buffer: pixels }], held);
@@ -156,7 +156,7 @@ export async function prepareNetwork(
   }
 }
 
-function checkSize(what: string, texture: GPUTexture, width: number, height: number): void {
+function checkSize(what: string, texture: GPUTexture, { width, height }: Size): void {
   if (texture.width === width && texture.height === height) return;
   throw new CrispenError(
     'INVALID_INPUT',
