@@ -10,7 +10,7 @@ import { CrispenError, nonFinite } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
 import { paddingOf } from '../../graph/analysis.ts';
 import type { RgbaImage } from '../../image/image.ts';
-import type { Program, ResourceId, Step, Sums } from '../compile/program.ts';
+import type { ResourceId, Step } from '../compile/program.ts';
 import { Arena, markBytes, planProgram } from '../gpu/arena.ts';
 import { type Buffers, withBuffers } from '../gpu/buffers.ts';
 import { type Device, USAGE } from '../gpu/device.ts';
@@ -31,14 +31,6 @@ interface GivenModel {
    * contains one f32 per channel, padded to whole blocks of four channels.
    */
   readonly inputs: readonly ResourceId[];
-}
-
-/** A step that computes the result of a pooling op from partial sums. */
-interface PoolingStep {
-  readonly step: Step;
-  readonly sums: Sums;
-  /** The resource that contains the partial sums. */
-  readonly resource: ResourceId;
 }
 
 /** Makes a function that calls `make` once per model and then returns the same result. */
@@ -105,15 +97,6 @@ export const withSteps = (
   pipelines: pipelines.filter((_, i) => keeps(program.steps[i])),
 });
 
-function poolingSteps({ steps }: Program): PoolingStep[] {
-  return steps.flatMap((step) => {
-    const read = step.sums && step.reads[step.sums.operand];
-    return step.sums && read && 'resource' in read
-      ? [{ step, sums: step.sums, resource: read.resource }]
-      : [];
-  });
-}
-
 export interface Statistics {
   readonly kind: 'exact' | 'estimated';
   /**
@@ -140,7 +123,12 @@ export function planStatistics(
   budget: number,
   kind: Statistics['kind'] = 'exact',
 ) {
-  const poolings = poolingSteps(model.program);
+  /** The steps that compute the results of pooling ops, and the resources with the partial sums. */
+  const poolings = model.program.steps.flatMap((step) => {
+    const { sums } = step;
+    const read = sums && step.reads[sums.operand];
+    return sums && read && 'resource' in read ? [{ step, sums, resource: read.resource }] : [];
+  });
   const wanted = new Set(poolings.map(({ resource }) => resource));
   const pass = onlyFor(model, wanted);
   const padding = paddingOf(model.network.graph);

@@ -7,7 +7,7 @@
  * the whole image.
  */
 import { CrispenError } from '../../errors.ts';
-import type { Rect, Size } from '../../geometry.ts';
+import type { Size } from '../../geometry.ts';
 import { graphBehind, trunkEnd } from '../../graph/trunk.ts';
 import type { RgbaImage } from '../../image/image.ts';
 import { ELEMENT_BYTES } from '../../kernels/kernel.ts';
@@ -109,6 +109,7 @@ export async function runTrunk(
   const { budget, side, fits, meter, ...paced } = options;
   const { width, height } = image;
   const size = { width, height };
+  const whole = wholeImage(size, 1);
   const plan = planProgram(program, size);
   const bytes = program.resources[between].bytes(size);
   const receiptSize = image.data.byteLength + markBytes(program, size);
@@ -123,7 +124,7 @@ export async function runTrunk(
     const arena = await Arena.create(buffers, trunk, size);
     const { source } = imageResources(program);
     const receipt = new Receipt(device, staging, 0);
-    await arena.run(arena.sized({ ...wholeImage(image, 1).tiles[0], image }), {
+    await arena.run(arena.sized({ ...whole.tiles[0], image }), {
       ...paced,
       receipt,
       write: () => arena.write(source, image.data),
@@ -135,7 +136,7 @@ export async function runTrunk(
 
   try {
     const strips = tiler.plan(side, fits(end, budget - bytes));
-    meter.expect(workOf(program, [wholeImage(image, 1)]));
+    meter.expect(workOf(program, [whole]));
     const map = await withBuffers(device, lastMap, paced.pace);
     return {
       model: end,
@@ -143,24 +144,23 @@ export async function runTrunk(
       strips,
       bytes,
       peakBytes,
-      fill: (encoder, tile, arena) => copyPart(encoder, map, arena.buffer(between), tile),
+      // Copies a rectangle of the map, block by block and row by row.
+      fill(encoder, tile, arena) {
+        const vector = 4 * ELEMENT_BYTES[program.element];
+        const blocks = bytes / (width * height * vector);
+        const row = tile.width * vector;
+        const to = arena.buffer(between);
+        for (let block = 0; block < blocks; block++) {
+          for (let y = 0; y < tile.height; y++) {
+            const at = ((block * height + tile.y + y) * width + tile.x) * vector;
+            encoder.copyBufferToBuffer(map, at, to, (block * tile.height + y) * row, row);
+          }
+        }
+      },
       destroy: () => map.destroy(),
     };
   } catch (error) {
     if (error instanceof CrispenError && error.code === 'OUT_OF_MEMORY') return null;
     throw error;
-  }
-
-  /** Copies a rectangle of a map, block by block and row by row. */
-  function copyPart(encoder: GPUCommandEncoder, from: GPUBuffer, to: GPUBuffer, rect: Rect): void {
-    const vector = 4 * ELEMENT_BYTES[program.element];
-    const blocks = bytes / (width * height * vector);
-    const row = rect.width * vector;
-    for (let block = 0; block < blocks; block++) {
-      for (let y = 0; y < rect.height; y++) {
-        const at = ((block * height + rect.y + y) * width + rect.x) * vector;
-        encoder.copyBufferToBuffer(from, at, to, (block * rect.height + y) * row, row);
-      }
-    }
   }
 }
