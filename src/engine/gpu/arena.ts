@@ -10,15 +10,14 @@ import { bindGroup, PARAM_BYTES, type Pipeline } from './pipelines.ts';
 import { type Lifetime, planMemory } from './planner.ts';
 import type { Receipt } from './receipt.ts';
 
-/** One dispatch with its buffers. It can be cut into pieces. */
-export interface Dispatch {
+/**
+ * One dispatch with its buffers, and with the grid and parameters for a tile of a given size. It
+ * can be cut into pieces.
+ */
+export interface SizedDispatch {
   readonly kernel: Kernel;
   readonly pipeline: Pipeline;
   readonly bindGroup: GPUBindGroup;
-}
-
-/** A dispatch with the grid and parameters for a tile of a given size. */
-export interface SizedDispatch extends Dispatch {
   readonly grid: Grid;
   readonly params: readonly number[];
   readonly work: number;
@@ -66,12 +65,13 @@ export function planProgram(
  * created them.
  */
 export class Arena {
-  readonly dispatches: readonly Dispatch[];
   readonly #device: Device;
   readonly #model: Model;
   /** The buffer of each resource, by resource id. */
   readonly #buffers: readonly GPUBuffer[];
   readonly #size: Size;
+  /** The bind group of each step for tiles of the full size. */
+  readonly #bindGroups: readonly GPUBindGroup[];
   /** The uniforms of each piece of a dispatch, at multiples of `uniformStride`. */
   readonly uniforms: GPUBuffer;
 
@@ -86,12 +86,8 @@ export class Arena {
     this.#model = model;
     this.#buffers = buffers;
     this.uniforms = uniforms;
-    this.dispatches = model.program.steps.map((step, i) => ({
-      kernel: step.kernel,
-      pipeline: model.pipelines[i],
-      bindGroup: this.#bind(step, i, size),
-    }));
     this.#size = size;
+    this.#bindGroups = model.program.steps.map((step, i) => this.#bind(step, i, size));
   }
 
   /**
@@ -172,8 +168,9 @@ export class Arena {
       const size = { width: width * step.scale, height: height * step.scale };
       const moved = !isFull && step.reads.some((operand) => 'resource' in operand && operand.part);
       return {
-        ...this.dispatches[i],
-        ...(moved && { bindGroup: this.#bind(step, i, tile.source) }),
+        kernel: step.kernel,
+        pipeline: this.#model.pipelines[i],
+        bindGroup: moved ? this.#bind(step, i, tile.source) : this.#bindGroups[i],
         grid: step.grid(size, tile),
         params: paramWords(step.kernel, step.params(size, tile)),
         work: step.work * width * height * (step.share?.(size) ?? 1),

@@ -136,9 +136,9 @@ export class Device {
     return Math.min(this.limits.maxStorageBufferBindingSize, this.limits.maxBufferSize);
   }
 
-  /** Whether kernels can load and store f16 values. */
-  get hasF16(): boolean {
-    return this.gpu.features.has('shader-f16');
+  /** The types of values that kernels can load and store. */
+  get elements(): readonly ElementType[] {
+    return this.gpu.features.has('shader-f16') ? ['f32', 'f16'] : ['f32'];
   }
 
   /**
@@ -146,7 +146,7 @@ export class Device {
    * device does not support f16.
    */
   element(precision: ElementType = 'f32'): ElementType {
-    if (precision !== 'f32' && !(precision === 'f16' && this.hasF16)) {
+    if (!this.elements.includes(precision)) {
       throw new CrispenError('INVALID_INPUT', `This device has no ${precision} arithmetic.`, {
         hint: 'Use f32, which every device has.',
       });

@@ -64,14 +64,13 @@ const METHODS = Object.keys(CONV_VARIANTS) as (keyof typeof CONV_VARIANTS)[];
  */
 export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> {
   const device = await Device.open(gpu);
-  const { adapter } = device;
+  const { adapter, elements } = device;
   const clock = device.gpu.features.has('timestamp-query') ? 'timestamps' : 'wall';
   const measurements: Measurement[] = [];
   const add = (measurement: Measurement) => {
     measurements.push(measurement);
     options.onMeasurement?.(measurement);
   };
-  const elements: readonly ElementType[] = device.hasF16 ? ['f32', 'f16'] : ['f32'];
   const offered = METHODS.filter((method) => CONV_VARIANTS[method].offered(adapter));
   try {
     for (const size of options.sizes) {
@@ -120,7 +119,7 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
   };
   const best: Choice = {
     ...(await choose('f32', usual)),
-    ...(device.hasF16 && { half: await choose('f16', half ?? usual) }),
+    ...(elements.includes('f16') && { half: await choose('f16', half ?? usual) }),
   };
   return { adapter, clock, measurements, family, best };
 }

@@ -95,7 +95,7 @@ export async function tuneQuickly(
   device: Device,
   options: QuickOptions = {},
 ): Promise<QuickResult | null> {
-  const { adapter } = device;
+  const { adapter, elements } = device;
   if (adapter.isFallbackAdapter) return null;
   const { budgetMs = BUDGET_MS } = options;
   const { half, family: _, matches: __, ...own } = familyOf(adapter);
@@ -111,11 +111,10 @@ export async function tuneQuickly(
     return { ...usual, conv: best?.[1] ?? usual.conv };
   };
   // f16 gets half of the budget plus the time that f32 did not use.
-  const elements: readonly ElementType[] = device.hasF16 ? ['f32', 'f16'] : ['f32'];
   const first = new Budget(budgetMs / elements.length);
   const f32 = await choose('f32', own, first);
   const second = new Budget(budgetMs - first.spent);
-  const f16 = device.hasF16 ? await choose('f16', half ?? own, second) : undefined;
+  const f16 = elements.includes('f16') ? await choose('f16', half ?? own, second) : undefined;
   if (timed.length === 0) return null;
   return {
     choice: { ...f32, ...(f16 && { half: f16 }) },
