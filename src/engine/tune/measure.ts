@@ -29,6 +29,7 @@ import {
   familyOf,
   type MethodChoice,
   tuningOf,
+  VARIANT_NAMES,
 } from './tuning.ts';
 
 export interface TuneOptions {
@@ -56,7 +57,7 @@ export interface TuneResult {
 
 /** The number of channels in A2N's trunk. */
 const A2N_FEATURES = 40;
-const METHODS = Object.keys(CONV_VARIANTS) as (keyof typeof CONV_VARIANTS)[];
+
 /**
  * Measures the convolution variants, and a small A2N network at each fusion level, on the adapter
  * that `gpu` provides. A variant that gives a wrong result is never chosen.
@@ -71,7 +72,7 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
     measurements.push(measurement);
     options.onMeasurement?.(measurement);
   };
-  const offered = METHODS.filter((method) => CONV_VARIANTS[method].offered(adapter));
+  const offered = VARIANT_NAMES.filter((method) => CONV_VARIANTS[method].offered(adapter));
   try {
     for (const size of options.sizes) {
       for (const [spec, element] of LAYERS.flatMap((spec) =>
@@ -99,7 +100,7 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
     otherwise: Omit<MethodChoice, 'conv'>,
   ): Promise<MethodChoice> => {
     const own = () => measurements.filter((measurement) => measurement.element === element);
-    const exact = METHODS.filter((method) => !CONV_VARIANTS[method].isRough);
+    const exact = VARIANT_NAMES.filter((method) => !CONV_VARIANTS[method].isRough);
     const fastestConv = fastest(own(), exact) ?? 'plain';
     // If `quad3` or `quad5` is fastest, `quad` is used, which selects one of the two per layer.
     const conv: ConvMethod = fastestConv.startsWith('quad') ? 'quad' : fastestConv;

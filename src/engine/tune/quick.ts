@@ -4,11 +4,11 @@ import type { Device } from '../gpu/device.ts';
 import { LAYERS, makeLayer, withLayer } from './layers.ts';
 import {
   type Choice,
-  type CONV_VARIANTS,
   type ConvMethod,
   convFor,
   familyOf,
   type MethodChoice,
+  type VariantName,
   variantOf,
 } from './tuning.ts';
 
@@ -59,7 +59,7 @@ const MOST_CANDIDATES = 6;
  * The candidates, with the most promising first. The variant that `FAMILIES` specifies for the
  * adapter is tried before them.
  */
-const CANDIDATES: Readonly<Record<ElementType, readonly (keyof typeof CONV_VARIANTS)[]>> = {
+const CANDIDATES: Readonly<Record<ElementType, readonly VariantName[]>> = {
   f32: ['shared', 'uniform', 'strips', 'halo', 'short', 'wide'],
   f16: ['matrix', 'shared', 'uniform', 'strips', 'halo', 'short'],
 };

@@ -88,11 +88,15 @@ export const CONV_VARIANTS = {
   },
 } as const satisfies Readonly<Record<string, VariantInfo>>;
 
+export type VariantName = keyof typeof CONV_VARIANTS;
+
+export const VARIANT_NAMES = Object.keys(CONV_VARIANTS) as VariantName[];
+
 /**
  * The methods for convolutions of feature maps. `quad` uses `quad3` or `quad5`, depending on the
  * layer.
  */
-export type ConvMethod = keyof typeof CONV_VARIANTS | 'quad';
+export type ConvMethod = VariantName | 'quad';
 
 /** A tuning as plain data. */
 export interface Choice extends MethodChoice {
