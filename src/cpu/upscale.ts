@@ -141,7 +141,7 @@ async function plan(
   for (let threads = most; ; threads--) {
     try {
       const share = budget / threads;
-      const strips = tiler.plan(side, (width, height) => bytes({ width, height }) <= share);
+      const strips = tiler.plan(side, (size) => bytes(size) <= share);
       return { strips, threads, whole: false, region, approximate };
     } catch (error) {
       if (threads === 1) throw error;

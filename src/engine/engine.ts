@@ -26,7 +26,7 @@ import {
   wholeImage,
   workOf,
 } from './tile/strips.ts';
-import type { StripPlan } from './tile/tiler.ts';
+import type { StripPlan, Tiler } from './tile/tiler.ts';
 import type { Trunk } from './tile/trunk.ts';
 import type { Tuning } from './tune/tuning.ts';
 import type {
@@ -264,7 +264,6 @@ export class Engine {
     const { scale, averagedTiles } = model.network;
     const { multiple, border } = paddingOf(model.network.graph);
     const budget = options.memoryBudget ?? this.#budget;
-    const fits = this.#fits(model, multiple, budget);
     const loadTiler = async () => {
       const { tilerFor } = await import('./tile/tiler.ts');
       const make = border ? (await import('./tile/bordered.ts')).around(tilerFor) : tilerFor;
@@ -273,7 +272,7 @@ export class Engine {
     const meter = new ProgressMeter(0, onProgress);
     const pace = this.#pace.withTarget(options.submitMs ?? (() => DEFAULT_SUBMIT_MS));
     const paced = { pace, signal, onWork: (work: number) => meter.advance(work) };
-    let tiler: Awaited<ReturnType<typeof loadTiler>> | null = null;
+    let tiler: Tiler | null = null;
     let trunk: Trunk | null = null;
     let strips: readonly StripPlan[] = [wholeImage(image, multiple)];
     let part = model;
@@ -286,7 +285,7 @@ export class Engine {
       border ||
       edge !== 'zero' ||
       Math.max(image.width, image.height) > tileSize ||
-      !fits(image, 1)
+      !this.#fits(model, multiple, budget, 1)(image)
     ) {
       tiler = await loadTiler();
       const side = Math.max(1, Math.floor(tileSize));
@@ -297,13 +296,13 @@ export class Engine {
           budget,
           side,
           meter,
-          fits: (end, left) => this.#fits(end, multiple, left),
+          fits: (end, left) => this.#fits(end, multiple, left, 2),
         });
       }
       tiler = trunk?.tiler ?? tiler;
-      strips = trunk?.strips ?? tiler.plan(side, (width, height) => fits({ width, height }, 2));
+      strips = trunk?.strips ?? tiler.plan(side, this.#fits(model, multiple, budget, 2));
+      part = trunk?.model ?? model;
     }
-    part = trunk?.model ?? part;
     const tile = largestSource(strips);
     const { checkpoint = { rows: 0 } } = options;
     const done = checkpoint.rows / scale;
@@ -371,18 +370,15 @@ export class Engine {
   }
 
   /**
-   * Returns a function that checks whether a job stays within the memory budget and the device's
-   * limits on buffer sizes. The returned function takes the job's tile size and its number of
-   * staging buffers.
+   * Returns a function that checks whether a job with tiles of a given size stays within the memory
+   * budget and the device's limits on buffer sizes.
    */
-  #fits(model: Model, multiple: number, budget: number) {
-    const { maxStorageBufferBindingSize, maxBufferSize } = this.#device.limits;
-    const binding = Math.min(maxStorageBufferBindingSize, maxBufferSize);
-    return (tile: Size, stagings: number): boolean => {
+  #fits(model: Model, multiple: number, budget: number, stagings: number) {
+    return (tile: Size): boolean => {
       const size = wholeImage(tile, multiple).tiles[0].source;
       const { maps, uniforms, largest } = plannedBytes(this.#device, model, size, stagings);
       const total = maps + model.weights.size + Math.max(uniforms, SMALL_BYTES);
-      return largest <= binding && total <= budget;
+      return largest <= this.#device.largestBuffer && total <= budget;
     };
   }
 

@@ -1,3 +1,4 @@
+import type { Rect } from '../geometry.ts';
 import type { Rgba8Image, RgbaImage } from '../image/image.ts';
 import type { MatrixUnit } from '../kernels/conv/convMatrix.ts';
 import type { ElementType } from '../kernels/kernel.ts';
@@ -82,16 +83,7 @@ export interface Checkpoint {
  */
 export type Recovery = 'device-lost' | 'f16-overflow' | 'f16-blank';
 
-type Draw = (
-  encoder: GPUCommandEncoder,
-  packed: GPUBuffer,
-  core: {
-    readonly x: number;
-    readonly y: number;
-    readonly width: number;
-    readonly height: number;
-  },
-) => void;
+type Draw = (encoder: GPUCommandEncoder, packed: GPUBuffer, core: Rect) => void;
 
 /** The pixels that a network reads beyond the border of an image. */
 export type Edge = 'zero' | 'replicate' | 'wrap';

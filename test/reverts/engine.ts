@@ -664,10 +664,10 @@ function joined(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {`,
     edits: [
       {
         file: 'src/engine/pipeline/draw.ts',
-        from: `  const { pipeline, layout } = await device.compileShader('pixels to texture', pixelsToTexture);
+        from: `  const shader = await device.compileShader('pixels to texture', pixelsToTexture);
   const texture = await device.scoped('allocating the result', () => make(size));`,
         to: `  const texture = await device.scoped('allocating the result', () => make(size));
-  const { pipeline, layout } = await device.compileShader('pixels to texture', pixelsToTexture);`,
+  const shader = await device.compileShader('pixels to texture', pixelsToTexture);`,
       },
     ],
     project: 'unit',

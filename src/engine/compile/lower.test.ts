@@ -103,7 +103,7 @@ describe('lower', () => {
 
   it('never gives one slot to a buffer that is written and another of the same dispatch', async () => {
     const program = await lower(a2n({ scale: 3 }).graph, { image, fuse });
-    const { slotOf } = planProgram(program, { width: 33, height: 21 }, new Set());
+    const { slotOf } = planProgram(program, { width: 33, height: 21 });
     for (const { reads, writes } of program.steps) {
       const read = reads.flatMap((operand) => ('resource' in operand ? [operand.resource] : []));
       const slots = [...new Set(read), ...writes]

@@ -1,30 +1,23 @@
 import { internal, throwIfAborted } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
-import {
-  GROUP_ROW_WORD,
-  type Grid,
-  type Kernel,
-  PARAM_WORDS,
-  paramWords,
-} from '../../kernels/kernel.ts';
+import { GROUP_ROW_WORD, type Grid, type Kernel, paramWords } from '../../kernels/kernel.ts';
 import type { Operand, Program, ResourceId, Step, TileView } from '../compile/program.ts';
 import type { Buffers } from './buffers.ts';
 import { type Device, USAGE } from './device.ts';
 import type { Model } from './model.ts';
 import type { Pace } from './pace.ts';
-import { PARAM_BYTES, type Pipeline } from './pipelines.ts';
+import { bindGroup, PARAM_BYTES, type Pipeline } from './pipelines.ts';
 import { type Lifetime, planMemory } from './planner.ts';
 import type { Receipt } from './receipt.ts';
 
-/** One dispatch with its buffers. It can be cut into pieces. */
-export interface Dispatch {
+/**
+ * One dispatch with its buffers, and with the grid and parameters for a tile of a given size. It
+ * can be cut into pieces.
+ */
+export interface SizedDispatch {
   readonly kernel: Kernel;
   readonly pipeline: Pipeline;
   readonly bindGroup: GPUBindGroup;
-}
-
-/** A dispatch with the grid and parameters for a tile of a given size. */
-export interface SizedDispatch extends Dispatch {
   readonly grid: Grid;
   readonly params: readonly number[];
   readonly work: number;
@@ -34,7 +27,11 @@ export interface SizedDispatch extends Dispatch {
  * Plans the memory slots of a program's resources for tiles of the given size. External resources
  * have their own buffers instead of slots.
  */
-export function planProgram(program: Program, size: Size, keep: ReadonlySet<ResourceId>) {
+export function planProgram(
+  program: Program,
+  size: Size,
+  keep: ReadonlySet<ResourceId> = new Set(),
+) {
   const end = program.steps.length;
   const first = new Map<ResourceId, number>([[program.input, -1]]);
   const last = new Map<ResourceId, number>();
@@ -57,7 +54,8 @@ export function planProgram(program: Program, size: Size, keep: ReadonlySet<Reso
   const outside = program.resources.filter(({ external }) => external);
   const externalBytes = outside.reduce((sum, { bytes }) => sum + bytes(size), 0);
   const largest = Math.max(externalBytes, ...lifetimes.map(({ bytes }) => bytes));
-  return { ...planMemory(lifetimes), externalBytes, largest };
+  const { totalBytes, ...slots } = planMemory(lifetimes);
+  return { ...slots, bytes: totalBytes + externalBytes, largest };
 }
 
 /**
@@ -67,13 +65,13 @@ export function planProgram(program: Program, size: Size, keep: ReadonlySet<Reso
  * created them.
  */
 export class Arena {
-  readonly dispatches: readonly Dispatch[];
   readonly #device: Device;
   readonly #model: Model;
-  readonly #program: Program;
   /** The buffer of each resource, by resource id. */
   readonly #buffers: readonly GPUBuffer[];
   readonly #size: Size;
+  /** The bind group of each step for tiles of the full size. */
+  readonly #bindGroups: readonly GPUBindGroup[];
   /** The uniforms of each piece of a dispatch, at multiples of `uniformStride`. */
   readonly uniforms: GPUBuffer;
 
@@ -86,15 +84,10 @@ export class Arena {
   ) {
     this.#device = device;
     this.#model = model;
-    this.#program = model.program;
     this.#buffers = buffers;
     this.uniforms = uniforms;
-    this.dispatches = model.program.steps.map((step, i) => ({
-      kernel: step.kernel,
-      pipeline: model.pipelines[i],
-      bindGroup: this.#bind(step, i, size),
-    }));
     this.#size = size;
+    this.#bindGroups = model.program.steps.map((step, i) => this.#bind(step, i, size));
   }
 
   /**
@@ -106,7 +99,7 @@ export class Arena {
     set: Buffers,
     model: Model,
     size: Size,
-    keep: ReadonlySet<ResourceId> = new Set(),
+    keep?: ReadonlySet<ResourceId>,
   ): Promise<Arena> {
     const { device } = set;
     const { program } = model;
@@ -160,14 +153,8 @@ export class Arena {
       };
     };
     const buffers = [...reads.map(bound), ...writes.map((resource) => bound({ resource }))];
-    return this.#device.gpu.createBindGroup({
-      label: pipeline.label,
-      layout,
-      entries: [
-        { binding: 0, resource: { buffer: this.uniforms, size: PARAM_BYTES } },
-        ...buffers.map((resource, i) => ({ binding: i + 1, resource })),
-      ],
-    });
+    const uniforms = { buffer: this.uniforms, size: PARAM_BYTES };
+    return bindGroup(this.#device.gpu, layout, [uniforms, ...buffers], pipeline.label);
   }
 
   /**
@@ -177,12 +164,13 @@ export class Arena {
   sized(tile: TileView): SizedDispatch[] {
     const { width, height } = tile.source;
     const isFull = width === this.#size.width && height === this.#size.height;
-    return this.#program.steps.map((step, i) => {
+    return this.#model.program.steps.map((step, i) => {
       const size = { width: width * step.scale, height: height * step.scale };
       const moved = !isFull && step.reads.some((operand) => 'resource' in operand && operand.part);
       return {
-        ...this.dispatches[i],
-        ...(moved && { bindGroup: this.#bind(step, i, tile.source) }),
+        kernel: step.kernel,
+        pipeline: this.#model.pipelines[i],
+        bindGroup: moved ? this.#bind(step, i, tile.source) : this.#bindGroups[i],
         grid: step.grid(size, tile),
         params: paramWords(step.kernel, step.params(size, tile)),
         work: step.work * width * height * (step.share?.(size) ?? 1),
@@ -234,10 +222,10 @@ export class Arena {
     const words = new Uint32Array(marksAt / 4 + pieces.length);
     pieces.forEach(({ dispatch, row }, i) => {
       const at = (i * stride) / 4;
-      words.set(dispatch.params.slice(0, PARAM_WORDS), at);
-      // Kernels that have no `group_row` always run with one row of workgroups. The third word of
-      // their uniform can be another parameter, which must not be overwritten.
-      if (dispatch.grid[1] > 1 || row > 0) words[at + GROUP_ROW_WORD] = row;
+      words.set(dispatch.params, at);
+      // The third word is 0 or, in kernels without `group_row`, another parameter. Those kernels
+      // always run with one row of workgroups.
+      if (row > 0) words[at + GROUP_ROW_WORD] = row;
     });
     for (let i = marksAt / 4; i < words.length; i++) words[i] = this.#device.mark();
     let [next, submission] = [0, 0];

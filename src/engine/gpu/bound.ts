@@ -1,6 +1,6 @@
 import { type Grid, type Kernel, type Params, paramWords } from '../../kernels/kernel.ts';
 import { type Device, USAGE } from './device.ts';
-import { PARAM_BYTES, type Pipeline } from './pipelines.ts';
+import { bindGroup, PARAM_BYTES, type Pipeline } from './pipelines.ts';
 
 /** A kernel with its bound buffers, for work outside a network, such as resizing an image. */
 export interface BoundKernel<P extends string> {
@@ -27,15 +27,9 @@ export function bindKernel<R extends string, W extends string, P extends string>
   uniform: GPUBuffer,
   buffers: Readonly<Record<NoInfer<R | W>, GPUBuffer>>,
 ): BoundKernel<P> {
-  const names = [...kernel.reads, ...kernel.writes];
-  const bindGroup = device.gpu.createBindGroup({
-    label: kernel.label,
-    layout,
-    entries: [
-      { binding: 0, resource: { buffer: uniform, size: PARAM_BYTES } },
-      ...names.map((name, i) => ({ binding: i + 1, resource: { buffer: buffers[name] } })),
-    ],
-  });
+  const bound = [...kernel.reads, ...kernel.writes].map((name) => ({ buffer: buffers[name] }));
+  const uniforms = { buffer: uniform, size: PARAM_BYTES };
+  const group = bindGroup(device.gpu, layout, [uniforms, ...bound], kernel.label);
   return {
     uniform,
     set(params) {
@@ -45,7 +39,7 @@ export function bindKernel<R extends string, W extends string, P extends string>
     },
     dispatch(pass, grid) {
       pass.setPipeline(pipeline);
-      pass.setBindGroup(0, bindGroup, [0]);
+      pass.setBindGroup(0, group, [0]);
       pass.dispatchWorkgroups(...grid);
     },
   };

@@ -131,9 +131,14 @@ export class Device {
     return this.gpu.limits;
   }
 
-  /** Whether kernels can load and store f16 values. */
-  get hasF16(): boolean {
-    return this.gpu.features.has('shader-f16');
+  /** The size in bytes of the largest buffer that a kernel can use. */
+  get largestBuffer(): number {
+    return Math.min(this.limits.maxStorageBufferBindingSize, this.limits.maxBufferSize);
+  }
+
+  /** The types of values that kernels can load and store. */
+  get elements(): readonly ElementType[] {
+    return this.gpu.features.has('shader-f16') ? ['f32', 'f16'] : ['f32'];
   }
 
   /**
@@ -141,7 +146,7 @@ export class Device {
    * device does not support f16.
    */
   element(precision: ElementType = 'f32'): ElementType {
-    if (precision !== 'f32' && !(precision === 'f16' && this.hasF16)) {
+    if (!this.elements.includes(precision)) {
       throw new CrispenError('INVALID_INPUT', `This device has no ${precision} arithmetic.`, {
         hint: 'Use f32, which every device has.',
       });
@@ -359,13 +364,13 @@ export class Device {
    *   errors that `use` throws are passed on
    */
   async mapped<T>(buffer: GPUBuffer, bytes: number, use: (content: ArrayBuffer) => T): Promise<T> {
-    const { result, verdict } = this.scopes('reading', () => ({
-      mapping: buffer.mapAsync(MAP_MODE_READ, 0, bytes),
-    }));
+    const { result: mapping, verdict } = this.scopes('reading', () =>
+      buffer.mapAsync(MAP_MODE_READ, 0, bytes),
+    );
     // If the next statement throws before it awaits `mapping`, no other code handles the promise's
     // rejection.
-    result.mapping.catch(() => {});
-    await Promise.all([this.#wait('reading', result.mapping), verdict]);
+    mapping.catch(() => {});
+    await Promise.all([this.#wait('reading', mapping), verdict]);
     this.throwIfLost();
     try {
       const content = this.called(() => buffer.getMappedRange(0, bytes));
@@ -374,11 +379,6 @@ export class Device {
     } finally {
       this.called(() => buffer.unmap());
     }
-  }
-
-  /** Returns a copy of a `MAP_READ` buffer's content. */
-  read(buffer: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
-    return this.mapped(buffer, bytes, (content) => content.slice(0));
   }
 
   /** Abandons this device after a failure that it did not report. Returns the error to throw. */

@@ -4,7 +4,7 @@ import type { NetworkWeights } from '../compile/weights.ts';
 import { type Device, USAGE } from './device.ts';
 import { encodeElements } from './element.ts';
 import type { Pipeline } from './pipelines.ts';
-import { upload } from './reading.ts';
+import { type Upload, upload } from './reading.ts';
 
 /** The position of a packed weight in the model's single weight buffer. */
 interface Span {
@@ -40,19 +40,19 @@ export async function uploadModel(
   const { minStorageBufferOffsetAlignment, minUniformBufferOffsetAlignment } = device.limits;
   const align = Math.max(minStorageBufferOffsetAlignment, minUniformBufferOffsetAlignment);
   const spans = new Map<string, Span>();
-  const packed: (Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>)[] = [];
+  const packed: Omit<Upload, 'buffer'>[] = [];
   let bytes = 0;
   for (const [key, { pack, element }] of program.constants) {
     const data = encodeElements(pack(weights), element);
     spans.set(key, { offset: bytes, size: data.byteLength });
-    packed.push(data);
+    packed.push({ offset: bytes, data });
     bytes = Math.ceil((bytes + data.byteLength) / align) * align;
   }
   const buffer = await device.scoped('allocating the weights', () =>
     device.buffer('weights', bytes, WEIGHTS),
   );
   try {
-    const parts = [...spans.values()].map(({ offset }, i) => ({ buffer, offset, data: packed[i] }));
+    const parts = packed.map((part) => ({ buffer, ...part }));
     await upload(device, 'uploading the weights', parts);
     return { network, program, pipelines: await compiling, weights: buffer, spans };
   } catch (error) {

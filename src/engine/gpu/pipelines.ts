@@ -9,6 +9,20 @@ export interface Pipeline {
 }
 
 export const PARAM_BYTES = PARAM_WORDS * 4;
+
+/** Binds resources to a kernel in order, starting at binding 0. */
+export const bindGroup = (
+  gpu: GPUDevice,
+  layout: GPUBindGroupLayout,
+  resources: readonly GPUBindingResource[],
+  label = '',
+): GPUBindGroup =>
+  gpu.createBindGroup({
+    label,
+    layout,
+    entries: resources.map((resource, binding) => ({ binding, resource })),
+  });
+
 const COMPUTE_STAGE = 0x4;
 
 /** The members of `Device` that compilation needs. */
@@ -82,20 +96,20 @@ export class Pipelines {
     const { label, code } = kernel;
     const { gpu } = this.#device;
     let module: GPUShaderModule | undefined;
-    const { result: made, verdict } = this.#device.scopes(`compiling "${label}"`, () => {
+    const { result: compiled, verdict } = this.#device.scopes(`compiling "${label}"`, () => {
       const layout = layoutOf();
       module = gpu.createShaderModule({ label, code });
       // This promise is not awaited here. Its rejection is handled below.
-      const compiled = gpu.createComputePipelineAsync({
+      const compiling = gpu.createComputePipelineAsync({
         label,
         layout,
         compute: { module, entryPoint: 'main' },
       });
-      compiled.catch(() => {});
-      return { compiled };
+      compiling.catch(() => {});
+      return compiling;
     });
     try {
-      const pipeline = await this.#device.race(`compiling "${label}"`, made.compiled, 0, true);
+      const pipeline = await this.#device.race(`compiling "${label}"`, compiled, 0, true);
       await verdict;
       return pipeline;
     } catch (error) {

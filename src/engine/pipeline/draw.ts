@@ -3,10 +3,26 @@
 import type { Size } from '../../geometry.ts';
 import { pixelsToTexture } from '../../kernels/pixels/texture.ts';
 import type { Device } from '../gpu/device.ts';
+import { bindGroup, type Pipeline } from '../gpu/pipelines.ts';
 import type { UpscaleOptions } from '../types.ts';
 
 // The global GPUTextureUsage exists only in browsers.
 const [COPY_SRC, COPY_DST, STORAGE_BINDING] = [0x1, 0x2, 0x8];
+
+/** Encodes a pass of a shader that binds a texture. An invocation computes one pixel. */
+export function texturePass(
+  gpu: GPUDevice,
+  encoder: GPUCommandEncoder,
+  { pipeline, layout }: Pipeline,
+  resources: readonly GPUBindingResource[],
+  { width, height }: Size,
+): void {
+  const pass = encoder.beginComputePass();
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(0, bindGroup(gpu, layout, resources));
+  pass.dispatchWorkgroups(Math.ceil(width / 8), Math.ceil(height / 8));
+  pass.end();
+}
 
 export interface Surface {
   /**
@@ -37,7 +53,7 @@ export async function makeSurface(device: Device, size: Size, scale: number): Pr
       format: 'rgba8unorm',
       usage: COPY_SRC | COPY_DST | STORAGE_BINDING,
     });
-  const { pipeline, layout } = await device.compileShader('pixels to texture', pixelsToTexture);
+  const shader = await device.compileShader('pixels to texture', pixelsToTexture);
   const texture = await device.scoped('allocating the result', () => make(size));
   // The shader uses the texture's width as the row length, so each tile size needs its own texture.
   const tiles = new Map([[`${size.width}x${size.height}`, texture]]);
@@ -48,15 +64,7 @@ export async function makeSurface(device: Device, size: Size, scale: number): Pr
       const key = `${width}x${height}`;
       const tile = tiles.get(key) ?? make({ width, height });
       tiles.set(key, tile);
-      const entries = [{ buffer: packed }, tile.createView()].map((resource, binding) => ({
-        binding,
-        resource,
-      }));
-      const pass = encoder.beginComputePass();
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, gpu.createBindGroup({ layout, entries }));
-      pass.dispatchWorkgroups(Math.ceil(width / 8), Math.ceil(height / 8));
-      pass.end();
+      texturePass(gpu, encoder, shader, [{ buffer: packed }, tile.createView()], tile);
       if (tile === texture) return;
       const origin = [core.x * scale, core.y * scale];
       encoder.copyTextureToTexture({ texture: tile }, { texture, origin }, [width, height]);

@@ -4,8 +4,7 @@
  */
 import { CrispenError, internal } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
-import { paddedSide, paddingOf } from '../../graph/analysis.ts';
-import { GROUP_ROW_WORD } from '../../kernels/kernel.ts';
+import { paddingOf } from '../../graph/analysis.ts';
 import { pixelsToTexture, textureToPixels } from '../../kernels/pixels/texture.ts';
 import type { Network } from '../../networks/network.ts';
 import { checkOptions, checkValue, choice, type Rules, side } from '../../options.ts';
@@ -17,11 +16,12 @@ import { Arena, uniformStride } from '../gpu/arena.ts';
 import { Buffers } from '../gpu/buffers.ts';
 import { Device } from '../gpu/device.ts';
 import { uploadModel } from '../gpu/model.ts';
-import type { Pipeline } from '../gpu/pipelines.ts';
 import { upload } from '../gpu/reading.ts';
 import { defaultBudget, lowerFor } from '../lowerFor.ts';
+import { paddedSize } from '../tile/bordered.ts';
 import { doneWord } from '../tile/strips.ts';
 import { tuningFor } from '../tune/tuning.ts';
+import { texturePass } from './draw.ts';
 
 export interface EncodableOptions extends Size {
   /** The fusion level. The default is `ops` on all adapters. */
@@ -95,7 +95,7 @@ export async function prepareNetwork(
   // that converts the pixels to a map creates the padding, by reflection or with a constant value.
   const padding = paddingOf(graph);
   const { border = 0 } = padding;
-  const size = { width: paddedSide(padding, width), height: paddedSide(padding, height) };
+  const size = paddedSize(padding, { width, height });
   const held = border > 0 ? size : { width, height };
   const buffers = new Buffers(device);
   const release = () => {
@@ -115,9 +115,8 @@ export async function prepareNetwork(
     const dispatches = sized.filter(({ grid }) => grid.every((groups) => groups > 0));
     const stride = uniformStride(device);
     const words = new Uint32Array((dispatches.length * stride) / 4);
-    dispatches.forEach(({ params, grid }, i) => {
+    dispatches.forEach(({ params }, i) => {
       words.set(params, (i * stride) / 4);
-      if (grid[1] > 1) words[(i * stride) / 4 + GROUP_ROW_WORD] = 0;
     });
     await upload(device, 'preparing the network', [{ buffer: arena.uniforms, data: words }]);
     const [read, write] = await Promise.all([
@@ -127,32 +126,18 @@ export async function prepareNetwork(
     const status = arena.buffer(image.status);
     const pixels = arena.buffer(image.source);
     const packed = arena.buffer(image.packed);
-
-    const pass = (
-      encoder: GPUCommandEncoder,
-      { pipeline, layout }: Pipeline,
-      resources: GPUBindingResource[],
-      { width, height }: Size,
-    ) => {
-      const made = encoder.beginComputePass();
-      made.setPipeline(pipeline);
-      const entries = resources.map((resource, binding) => ({ binding, resource }));
-      made.setBindGroup(0, gpu.createBindGroup({ layout, entries }));
-      made.dispatchWorkgroups(Math.ceil(width / 8), Math.ceil(height / 8));
-      made.end();
-    };
+    const made = { width: width * scale, height: height * scale };
     return {
-      width: width * scale,
-      height: height * scale,
+      ...made,
       bytes: buffers.bytes + model.weights.size,
       status,
       done: doneWord(dispatches, mark),
       encode(encoder, input, output) {
-        checkSize('input', input, width, height);
-        checkSize('output', output, width * scale, height * scale);
+        checkSize('input', input, { width, height });
+        checkSize('output', output, made);
         device.called(() => {
           encoder.clearBuffer(status);
-          pass(encoder, read, [input.createView(), { buffer: pixels }], held);
+          texturePass(gpu, encoder, read, [input.createView(), { buffer: pixels }], held);
           const run = encoder.beginComputePass();
           dispatches.forEach(({ pipeline, bindGroup, grid }, i) => {
             run.setPipeline(pipeline.pipeline);
@@ -160,7 +145,7 @@ export async function prepareNetwork(
             run.dispatchWorkgroups(...grid);
           });
           run.end();
-          pass(encoder, write, [{ buffer: packed }, output.createView()], output);
+          texturePass(gpu, encoder, write, [{ buffer: packed }, output.createView()], output);
         });
       },
       destroy: release,
@@ -171,7 +156,7 @@ export async function prepareNetwork(
   }
 }
 
-function checkSize(what: string, texture: GPUTexture, width: number, height: number): void {
+function checkSize(what: string, texture: GPUTexture, { width, height }: Size): void {
   if (texture.width === width && texture.height === height) return;
   throw new CrispenError(
     'INVALID_INPUT',

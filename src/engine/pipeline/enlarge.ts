@@ -114,7 +114,8 @@ export async function enlarge(
       const grey = isGrey(current.data);
       const alpha = opaque ? null : new AlphaRows(await open(source, whole, depthIn), source);
       for (const [i, pass] of passes.entries()) {
-        const next = i < passes.length - 1 ? new WholeImage(sizeOf(current), pass.scale) : null;
+        const next =
+          i < passes.length - 1 ? new WholeImage({ ...current, depth: depthIn }, pass.scale) : null;
         const onProgress = partOf(meter, costs[i]);
         const seen = new OneColour();
         const report = await pass.run(current, { ...options, onProgress }, async ({ data }) => {
@@ -150,8 +151,7 @@ export async function enlargeWhole(
   plan: EnlargePlan,
   options: UpscaleOptions = {},
 ): Promise<{ readonly image: RgbaImage; readonly report: EnlargeReport }> {
-  const { width, height } = plan.size;
-  const whole = new WholeImage({ width, height, depth: plan.depth }, 1);
+  const whole = new WholeImage({ ...plan.size, depth: plan.depth }, 1);
   const report = await enlarge(image, plan, options, ({ data }) => whole.add(data));
   return { image: whole.image, report };
 }
@@ -178,12 +178,6 @@ class AlphaRows {
     }
   }
 }
-
-const sizeOf = (image: RgbaImage) => ({
-  width: image.width,
-  height: image.height,
-  depth: depthOf(image),
-});
 
 /** Replaces the three colour values of every pixel with the pixel's BT.601 luma. */
 function toLuma(rows: Samples): void {
@@ -243,7 +237,7 @@ function summed(reports: readonly UpscaleReport[], device: EnlargePlan['device']
   };
   return {
     ...last,
-    statistics: reports.find(({ statistics }) => statistics !== 'exact')?.statistics ?? 'exact',
+    statistics: reports.every(({ statistics }) => statistics === 'exact') ? 'exact' : 'estimated',
     approximate: reports.some(({ approximate }) => approximate),
     gpuBytes: Math.max(0, ...reports.map(({ gpuBytes }) => gpuBytes)),
     dispatches: reports.reduce((sum, { dispatches }) => sum + dispatches, 0),

@@ -23,6 +23,7 @@ import { PARAM_BYTES } from '../gpu/pipelines.ts';
 import { Reading, upload } from '../gpu/reading.ts';
 import type { Receipt } from '../gpu/receipt.ts';
 import type { RunOptions } from '../types.ts';
+import { WholeImage } from './wholeImage.ts';
 
 export interface ResizeSpec {
   readonly from: Size;
@@ -107,7 +108,7 @@ export class RowResizer {
       ringRows: Math.min(from.height, rows.count + fedRows),
       madeRows: Math.min(to.height, per(to.width * 8)),
     };
-    return new RowResizer(plan, device ? await GpuPasses.open(plan, device) : cpuPasses(plan));
+    return new RowResizer(plan, device ? await lastingPasses(plan, device) : cpuPasses(plan));
   }
 
   /** Takes the source's next rows and yields the result rows that they complete. */
@@ -156,28 +157,17 @@ export async function resize(
   throwIfAborted(signal);
   const resizer = await RowResizer.open(spec);
   try {
-    const data = allocate(depth, width, height);
-    let at = 0;
+    const whole = new WholeImage({ width, height, depth }, 1);
+    let done = 0;
     for await (const rows of resizer.push(image.data)) {
       throwIfAborted(signal);
-      data.set(rows, at);
-      at += rows.length;
-      onProgress?.({ fraction: at / data.length, remainingMs: null });
+      whole.add(rows);
+      done += rows.length;
+      onProgress?.({ fraction: done / whole.image.data.length, remainingMs: null });
     }
-    return { width, height, data } as RgbaImage;
+    return whole.image;
   } finally {
     resizer.destroy();
-  }
-}
-
-function allocate(depth: Depth, width: number, height: number): Samples {
-  try {
-    return samplesOf(depth, width * height);
-  } catch (cause) {
-    throw new CrispenError('OUT_OF_MEMORY', `No memory for an image of ${width} x ${height}.`, {
-      hint: 'Choose a smaller image or scale.',
-      cause,
-    });
   }
 }
 
@@ -207,74 +197,48 @@ const MOST_LOSSES = 3;
  * Runs the passes on the GPU. If the device is lost and came from a `DeviceSource`, the passes
  * continue on another device.
  */
-class GpuPasses implements Passes {
-  readonly #open: () => Promise<Passes>;
-  readonly #canRenew: boolean;
-  readonly #ringRows: number;
-  readonly #stride: number;
-  #passes: Passes;
+async function lastingPasses(plan: Plan, device: Device | DeviceSource): Promise<Passes> {
+  const canRenew = typeof device === 'function';
+  const open = async () => gpuPasses(plan, canRenew ? await device() : device);
+  let passes = await whileLost(open, canRenew);
+  const stride = plan.from.width * 4;
   /**
    * The source rows that belong to the rows in the ring buffer. After a device loss, they are
    * resized again on the new device.
    */
-  #recent: { readonly pixels: Samples; readonly row: number }[] = [];
-
-  private constructor(open: () => Promise<Passes>, passes: Passes, canRenew: boolean, plan: Plan) {
-    this.#open = open;
-    this.#passes = passes;
-    this.#canRenew = canRenew;
-    this.#ringRows = plan.ringRows;
-    this.#stride = plan.from.width * 4;
-  }
-
-  static async open(plan: Plan, device: Device | DeviceSource): Promise<GpuPasses> {
-    const canRenew = typeof device === 'function';
-    const open = async () => gpuPasses(plan, canRenew ? await device() : device);
-    const passes = await whileLost(open, canRenew);
-    return new GpuPasses(open, passes, canRenew, plan);
-  }
-
-  async columns(pixels: Samples, row: number): Promise<void> {
-    const end = row + pixels.length / this.#stride;
-    this.#recent = [...this.#recent, { pixels, row }].filter(
-      (part) => part.row + part.pixels.length / this.#stride > end - this.#ringRows,
-    );
-    await this.#lasting(() => this.#passes.columns(pixels, row));
-  }
-
-  rows(row: number, count: number): Promise<Samples> {
-    return this.#lasting(() => this.#passes.rows(row, count));
-  }
-
-  destroy(): void {
-    this.#passes.destroy();
-  }
-
-  async #lasting<T>(work: () => Promise<T>): Promise<T> {
-    let isFirst = true;
-    return whileLost(async () => {
-      if (!isFirst) await this.#renew();
-      isFirst = false;
+  let recent: { readonly pixels: Samples; readonly row: number }[] = [];
+  const lasting = <T>(work: () => Promise<T>): Promise<T> =>
+    whileLost(async (losses) => {
+      if (losses > 0) {
+        passes.destroy();
+        passes = await open();
+        for (const { pixels, row } of recent) await passes.columns(pixels, row);
+      }
       return work();
-    }, this.#canRenew);
-  }
-
-  async #renew(): Promise<void> {
-    this.#passes.destroy();
-    this.#passes = await this.#open();
-    for (const { pixels, row } of this.#recent) await this.#passes.columns(pixels, row);
-  }
+    }, canRenew);
+  return {
+    columns(pixels, row) {
+      const end = row + pixels.length / stride;
+      recent = [...recent, { pixels, row }].filter(
+        (part) => part.row + part.pixels.length / stride > end - plan.ringRows,
+      );
+      return lasting(() => passes.columns(pixels, row));
+    },
+    rows: (row, count) => lasting(() => passes.rows(row, count)),
+    destroy: () => passes.destroy(),
+  };
 }
 
 /**
- * Runs `work`. If the device is lost and can be replaced, `work` runs again, up to `MOST_LOSSES`
- * times in all.
+ * Runs `work`, which receives the number of device losses so far. If the device is lost and can be
+ * replaced, `work` runs again, up to `MOST_LOSSES` times in all.
  */
-async function whileLost<T>(work: () => Promise<T>, canRenew: boolean): Promise<T> {
-  for (let losses = 1; ; losses++) {
+async function whileLost<T>(work: (losses: number) => Promise<T>, canRenew: boolean): Promise<T> {
+  for (let losses = 0; ; ) {
     try {
-      return await work();
+      return await work(losses);
     } catch (error) {
+      losses++;
       const isLost = error instanceof CrispenError && error.code === 'DEVICE_LOST';
       if (!isLost || !canRenew || losses >= MOST_LOSSES) throw error;
     }
@@ -285,8 +249,7 @@ async function gpuPasses(plan: Plan, device: Device): Promise<Passes> {
   const { from, to, columns, rows, ringRows, fedRows, madeRows, depthIn, depthOut } = plan;
   const bytes = (depth: Depth, width: number, count: number) => (width * count * depth) / 2;
   const ringBytes = ringRows * to.width * 16;
-  const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
-  if (ringBytes > Math.min(maxStorageBufferBindingSize, maxBufferSize)) {
+  if (ringBytes > device.largestBuffer) {
     throw new CrispenError('IMAGE_TOO_LARGE', 'The rows of this image are too long for the GPU.', {
       hint: 'Resize in several steps, or scale width and height by about the same factor.',
     });

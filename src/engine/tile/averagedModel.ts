@@ -10,7 +10,7 @@ import type { Size } from '../../geometry.ts';
 import { paddedSide, paddingOf } from '../../graph/analysis.ts';
 import { ELEMENT_BYTES, mapGrid } from '../../kernels/kernel.ts';
 import { blendKernel } from '../../kernels/pixels/blend.ts';
-import type { Resource, Step, TileView } from '../compile/program.ts';
+import type { Resource, Step } from '../compile/program.ts';
 import type { Device } from '../gpu/device.ts';
 import { compileSteps, type Model } from '../gpu/model.ts';
 import type { Edge } from '../types.ts';
@@ -74,11 +74,11 @@ export async function averagedModel(
   const pack = program.steps.find(({ writes }) => writes.includes(packed));
   const output = program.resourceOf.get(network.graph.output);
   if (!pack || output === undefined) throw internal('the program ends in no conversion');
-  const band = { width: image.width * scale, height: Math.min(tiles.side, image.height) * scale };
+  const columns = startsAlong(image.width, tiles);
+  const rows = startsAlong(image.height, tiles);
+  const band = { width: columns.length * scale, height: rows.tile * scale };
   const bandBytes = band.width * band.height * 16;
-  if (
-    bandBytes > Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize)
-  ) {
+  if (bandBytes > device.largestBuffer) {
     throw new CrispenError(
       'OUT_OF_MEMORY',
       `A row of tiles of an image ${image.width} pixels wide does not fit a buffer of the GPU.`,
@@ -99,16 +99,10 @@ export async function averagedModel(
       external: false,
     },
   ];
-  const columns = startsAlong(image.width, tiles);
-  const rows = startsAlong(image.height, tiles);
   /** Returns how many of a tile's columns or rows are also part of the previous tile. */
   const covered = ({ starts, tile }: typeof rows, at: number) => {
     const before = starts[starts.indexOf(at) - 1];
     return before === undefined ? 0 : before + tile - at;
-  };
-  const at = ({ place }: TileView) => {
-    if (!place) throw internal('the place of the tile is not known');
-    return place;
   };
   const blend: Step = {
     name: 'blend',
@@ -117,8 +111,9 @@ export async function averagedModel(
     writes: [sums, mean],
     scale,
     grid: () => mapGrid(columns.tile * scale, rows.tile * scale, 1),
-    params: (size, view) => {
-      const { x, y } = at(view);
+    params: (size, { place, core }) => {
+      if (!place) throw internal('the place of the tile is not known');
+      const { x, y } = place;
       return {
         width: columns.tile * scale,
         height: rows.tile * scale,
@@ -129,8 +124,8 @@ export async function averagedModel(
         row0: y * scale,
         fresh_col: covered(columns, x) * scale,
         fresh_row: covered(rows, y) * scale,
-        core_width: view.core.width * scale,
-        core_height: view.core.height * scale,
+        core_width: core.width * scale,
+        core_height: core.height * scale,
       };
     },
     multiplyAdds: 0,

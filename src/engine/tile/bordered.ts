@@ -6,64 +6,50 @@
 import type { Rect, Size } from '../../geometry.ts';
 import { paddedSide, paddingOf } from '../../graph/analysis.ts';
 import type { Padding } from '../../graph/ops.ts';
-import { depthOf, type RgbaImage, samplesOf } from '../../image/image.ts';
-import type { Network } from '../../networks/network.ts';
-import type { StripPlan, tilerFor } from './tiler.ts';
-
-type MakeTiler = typeof tilerFor;
-type Tiler = ReturnType<MakeTiler>;
+import type { RgbaImage } from '../../image/image.ts';
+import { gather, type StripPlan, spanOf, type tilerFor } from './tiler.ts';
 
 /**
  * Wraps `tilerFor` from `tiler.ts` so that it also supports networks with a `Padding.border`. If
  * `edge` is not `zero`, it already defines the pixels around the image, so no border is added.
  */
 export const around =
-  (tilerFor: MakeTiler): MakeTiler =>
+  (make: typeof tilerFor): typeof tilerFor =>
   (image, network, edge, squares) => {
     const padding = paddingOf(network.graph);
-    return padding.border === undefined || edge !== 'zero'
-      ? tilerFor(image, network, edge, squares)
-      : bordered(tilerFor, image, network, padding.border, squares);
+    const { border, multiple } = padding;
+    if (border === undefined || edge !== 'zero') return make(image, network, edge, squares);
+    const whole = withBorder(image, padding);
+    const tiler = make(whole, network, edge, squares);
+    const inside = (strips: readonly StripPlan[]) => withoutBorder(strips, image, border);
+    /**
+     * Whether one tile covers the whole image. If so, `pools` is false, because this tile itself
+     * computes the statistics of the whole image.
+     */
+    let single = false;
+    return {
+      ...tiler,
+      get pools() {
+        return tiler.pools && !single;
+      },
+      plan(tileSize, fits) {
+        // If the image without the border fits in one tile, the tile is enlarged to include the
+        // border.
+        const fitsOne = Math.max(image.width, image.height) <= tileSize;
+        const strips = inside(tiler.plan(fitsOne ? tileSize + 2 * border : tileSize, fits));
+        single = strips.length === 1 && strips[0].tiles.length === 1;
+        return strips;
+      },
+      bands: (count) => inside(tiler.bands(count)),
+      halve(strips) {
+        single = false;
+        const halves = tiler.halve(inCells(strips, border, multiple));
+        return halves && inside(halves);
+      },
+      region: ({ x, y, width, height }) =>
+        gather(whole, spanOf(x + border, width), spanOf(y + border, height)),
+    };
   };
-
-function bordered(
-  tilerFor: MakeTiler,
-  image: RgbaImage,
-  network: Network,
-  border: number,
-  squares?: number,
-): Tiler {
-  const padding = paddingOf(network.graph);
-  const whole = withBorder(image, padding);
-  const tiler = tilerFor(whole, network, 'zero', squares);
-  const inside = (strips: readonly StripPlan[]) => withoutBorder(strips, image, border);
-  /**
-   * Whether one tile covers the whole image. If so, `pools` is false, because this tile itself
-   * computes the statistics of the whole image.
-   */
-  let single = false;
-  return {
-    ...tiler,
-    get pools() {
-      return tiler.pools && !single;
-    },
-    plan(tileSize, fits) {
-      // If the image without the border fits in one tile, the tile is enlarged to include the
-      // border.
-      const fitsOne = Math.max(image.width, image.height) <= tileSize;
-      const strips = inside(tiler.plan(fitsOne ? tileSize + 2 * border : tileSize, fits));
-      single = strips.length === 1 && strips[0].tiles.length === 1;
-      return strips;
-    },
-    bands: (count) => inside(tiler.bands(count)),
-    halve(strips) {
-      single = false;
-      const halves = tiler.halve(inCells(moved(strips, border), padding.multiple));
-      return halves && inside(halves);
-    },
-    region: (rect) => partOf(whole, shifted(rect, border)),
-  };
-}
 
 /** Returns the size of an image including the network's padding. */
 export const paddedSize = (padding: Padding, { width, height }: Size): Size => ({
@@ -86,25 +72,6 @@ export function withBorder(image: RgbaImage, padding: Padding): RgbaImage {
   );
 }
 
-function partOf(image: RgbaImage, { x, y, width, height }: Rect): RgbaImage {
-  const columns = Array.from({ length: width }, (_, i) => x + i);
-  const rows = Array.from({ length: height }, (_, i) => y + i);
-  return gather(image, columns, rows);
-}
-
-/** Returns an image made of the pixels in the given columns and rows. */
-function gather(image: RgbaImage, columns: readonly number[], rows: readonly number[]): RgbaImage {
-  const [width, height] = [columns.length, rows.length];
-  const pixels = samplesOf(depthOf(image), width * height);
-  rows.forEach((y, i) => {
-    columns.forEach((x, j) => {
-      const from = (y * image.width + x) * 4;
-      pixels.set(image.data.subarray(from, from + 4), (i * width + j) * 4);
-    });
-  });
-  return { width, height, data: pixels } as RgbaImage;
-}
-
 /**
  * Extends a line of pixels by reflection at both ends. Returns, for each pixel of the extended
  * line, the index of the original pixel that it copies.
@@ -120,57 +87,42 @@ function reflected(length: number, border: number, size: number): number[] {
   });
 }
 
-const shifted = <R extends Rect>(rect: R, by: number): R => ({
+const shifted = (rect: Rect, by: number): Rect => ({
   ...rect,
   x: rect.x + by,
   y: rect.y + by,
 });
 
-/** Moves strips down and to the right, both by the same number of pixels. */
-const moved = (strips: readonly StripPlan[], by: number): StripPlan[] =>
-  strips.map(({ y, height, tiles }) => ({
-    y: y + by,
-    height,
-    tiles: tiles.map(({ core, source }) => ({
-      core: shifted(core, by),
-      source: shifted(source, by),
-    })),
-  }));
-
 /**
- * Enlarges each core on the left and at the top, so that its `x` and `y` are multiples of
- * `multiple`, as `tiler.halve` requires. They might not be multiples after `withoutBorder` has
- * clipped the core.
+ * Converts strips to the coordinates of the image with its border. Enlarges each core on the left
+ * and at the top, so that its `x` and `y` are multiples of `multiple`, as `tiler.halve` requires.
+ * They might not be multiples after `withoutBorder` has clipped the core.
  */
-const inCells = (strips: readonly StripPlan[], multiple: number): StripPlan[] =>
-  strips.map((strip) => ({
-    ...strip,
-    tiles: strip.tiles.map(({ core, source }) => {
-      const [left, above] = [core.x % multiple, core.y % multiple];
+const inCells = (strips: readonly StripPlan[], border: number, multiple: number): StripPlan[] =>
+  strips.map(({ y, height, tiles }) => ({
+    y: y + border,
+    height,
+    tiles: tiles.map(({ core, source }) => {
+      const { x, y, width, height } = shifted(core, border);
+      const [left, above] = [x % multiple, y % multiple];
       return {
-        core: {
-          x: core.x - left,
-          y: core.y - above,
-          width: core.width + left,
-          height: core.height + above,
-        },
-        source,
+        core: { x: x - left, y: y - above, width: width + left, height: height + above },
+        source: shifted(source, border),
       };
     }),
   }));
 
 /** Clips strips to the image and converts them to the image's coordinates. */
-function withoutBorder(strips: readonly StripPlan[], image: Size, border: number): StripPlan[] {
-  return moved(strips, -border).flatMap(({ tiles, ...strip }) => {
-    const rows = within(strip.y, strip.height, image.height);
-    const cut = tiles.flatMap(({ core, source }) => {
-      const columns = within(core.x, core.width, image.width);
+const withoutBorder = (strips: readonly StripPlan[], image: Size, border: number): StripPlan[] =>
+  strips.flatMap((strip) => {
+    const rows = within(strip.y - border, strip.height, image.height);
+    const tiles = strip.tiles.flatMap(({ core, source }) => {
+      const columns = within(core.x - border, core.width, image.width);
       const part = { x: columns.from, y: rows.from, width: columns.size, height: rows.size };
-      return columns.size > 0 ? [{ core: part, source }] : [];
+      return columns.size > 0 ? [{ core: part, source: shifted(source, -border) }] : [];
     });
-    return rows.size > 0 ? [{ y: rows.from, height: rows.size, tiles: cut }] : [];
+    return rows.size > 0 ? [{ y: rows.from, height: rows.size, tiles }] : [];
   });
-}
 
 function within(from: number, size: number, whole: number) {
   const start = Math.max(0, from);

@@ -5,6 +5,7 @@
  */
 import type { Size } from '../../geometry.ts';
 import type { RgbaImage } from '../../image/image.ts';
+import { gather, spanOf } from './tiler.ts';
 
 /** The number of parts along each side of a collage. The smallest collages have fewer. */
 const PARTS = 4;
@@ -64,33 +65,21 @@ function* collagesOf({ width, height }: Size): Generator<[parts: number, side: n
  * the centre of each cell, and joins these parts.
  */
 function collage(image: RgbaImage, parts: number, { width, height }: Size): RgbaImage {
-  const data = image.data.slice(0, width * height * 4);
-  const columns = spread(image.width, width, parts);
-  const rows = spread(image.height, height, parts);
-  for (const row of rows) {
-    for (const column of columns) {
-      for (let y = 0; y < row.length; y++) {
-        const from = ((row.from + y) * image.width + column.from) * 4;
-        const to = ((row.to + y) * width + column.to) * 4;
-        data.set(image.data.subarray(from, from + column.length * 4), to);
-      }
-    }
-  }
-  return { width, height, data } as RgbaImage;
+  return gather(image, spread(image.width, width, parts), spread(image.height, height, parts));
 }
 
 /**
- * Chooses where a collage's parts lie along one axis. Divides the image into equal sections and
- * takes a piece from the centre of each.
+ * Chooses the pixels of a collage along one axis. Divides the image into equal sections and takes a
+ * piece from the centre of each.
  * @param size the image's length along the axis, in pixels
  * @param total the sum of the pieces' lengths, in pixels
  * @param parts the number of sections
  */
-function spread(size: number, total: number, parts: number) {
+function spread(size: number, total: number, parts: number): number[] {
   return Array.from({ length: parts }, (_, i) => {
-    const to = Math.floor((i * total) / parts);
-    const length = Math.floor(((i + 1) * total) / parts) - to;
-    const from = Math.floor(((i + 0.5) * size) / parts - length / 2);
-    return { from: Math.min(Math.max(from, 0), size - length), to, length };
-  });
+    const length = Math.floor(((i + 1) * total) / parts) - Math.floor((i * total) / parts);
+    const centred = Math.floor(((i + 0.5) * size) / parts - length / 2);
+    const from = Math.min(Math.max(centred, 0), size - length);
+    return spanOf(from, length);
+  }).flat();
 }

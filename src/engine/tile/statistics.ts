@@ -10,7 +10,7 @@ import { CrispenError, nonFinite } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
 import { paddingOf } from '../../graph/analysis.ts';
 import type { RgbaImage } from '../../image/image.ts';
-import type { Program, ResourceId, Step, Sums } from '../compile/program.ts';
+import type { ResourceId, Step } from '../compile/program.ts';
 import { Arena, markBytes, planProgram } from '../gpu/arena.ts';
 import { type Buffers, withBuffers } from '../gpu/buffers.ts';
 import { type Device, USAGE } from '../gpu/device.ts';
@@ -33,23 +33,20 @@ interface GivenModel {
   readonly inputs: readonly ResourceId[];
 }
 
-/** A step that computes the result of a pooling op from partial sums. */
-interface PoolingStep {
-  readonly step: Step;
-  readonly sums: Sums;
-  /** The resource that contains the partial sums. */
-  readonly resource: ResourceId;
+/** Makes a function that calls `make` once per model and then returns the same result. */
+export function perModel<T>(make: (model: Model) => T): (model: Model) => T {
+  const made = new WeakMap<Model, T>();
+  return (model) => {
+    if (!made.has(model)) made.set(model, make(model));
+    return made.get(model) as T;
+  };
 }
-
-const givenModels = new WeakMap<Model, GivenModel>();
 
 /**
  * Returns the variant of a model that reads its pooling means from `inputs` instead of computing
  * them. Every call with the same model returns the same object.
  */
-function givenModel(model: Model): GivenModel {
-  const known = givenModels.get(model);
-  if (known) return known;
+const givenModel = perModel((model): GivenModel => {
   const { program } = model;
   const resources = [...program.resources];
   const inputs: ResourceId[] = [];
@@ -73,41 +70,32 @@ function givenModel(model: Model): GivenModel {
       }),
     };
   });
-  const image = imageResources(program);
-  const given = {
-    model: onlyFor(
-      { ...model, program: { ...program, resources, steps } },
-      new Set([image.packed, image.status]),
-    ),
-    inputs,
-  };
-  givenModels.set(model, given);
-  return given;
-}
+  const { packed, status } = imageResources(program);
+  const changed = { ...model, program: { ...program, resources, steps } };
+  return { model: onlyFor(changed, new Set([packed, status])), inputs };
+});
 
 /** Reduces a model to the steps that produce the wanted resources. */
 export function onlyFor(model: Model, wanted: ReadonlySet<ResourceId>): Model {
   const needed = new Set(wanted);
-  const steps: Step[] = [];
-  const pipelines: Model['pipelines'][number][] = [];
-  for (let i = model.program.steps.length - 1; i >= 0; i--) {
-    const step = model.program.steps[i];
+  const kept = new Set<Step>();
+  for (const step of model.program.steps.toReversed()) {
     if (!step.writes.some((id) => needed.has(id))) continue;
     for (const read of step.reads) if ('resource' in read) needed.add(read.resource);
-    steps.unshift(step);
-    pipelines.unshift(model.pipelines[i]);
+    kept.add(step);
   }
-  return { ...model, program: { ...model.program, steps }, pipelines };
+  return withSteps(model, (step) => kept.has(step));
 }
 
-function poolingSteps({ steps }: Program): PoolingStep[] {
-  return steps.flatMap((step) => {
-    const read = step.sums && step.reads[step.sums.operand];
-    return step.sums && read && 'resource' in read
-      ? [{ step, sums: step.sums, resource: read.resource }]
-      : [];
-  });
-}
+/** Removes all steps of a model for which `keeps` returns false. */
+export const withSteps = (
+  { program, pipelines, ...model }: Model,
+  keeps: (step: Step) => boolean,
+): Model => ({
+  ...model,
+  program: { ...program, steps: program.steps.filter(keeps) },
+  pipelines: pipelines.filter((_, i) => keeps(program.steps[i])),
+});
 
 export interface Statistics {
   readonly kind: 'exact' | 'estimated';
@@ -135,12 +123,16 @@ export function planStatistics(
   budget: number,
   kind: Statistics['kind'] = 'exact',
 ) {
-  const poolings = poolingSteps(model.program);
+  /** The steps that compute the results of pooling ops, and the resources with the partial sums. */
+  const poolings = model.program.steps.flatMap((step) => {
+    const { sums } = step;
+    const read = sums && step.reads[sums.operand];
+    return sums && read && 'resource' in read ? [{ step, sums, resource: read.resource }] : [];
+  });
   const wanted = new Set(poolings.map(({ resource }) => resource));
   const pass = onlyFor(model, wanted);
   const padding = paddingOf(model.network.graph);
   const { multiple } = padding;
-  const binding = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
   const sumBytes = (size: Size): number[] =>
     poolings.map(({ resource }) => pass.program.resources[resource].bytes(size));
   // The staging buffer receives the sums and a `Receipt`. The receipt consists of the uploaded
@@ -153,8 +145,8 @@ export function planStatistics(
   const fits = (image: Size): boolean => {
     const size = paddedSize(padding, image);
     const plan = planProgram(pass.program, size, wanted);
-    const buffers = plan.totalBytes + plan.externalBytes + stagingBytes(size);
-    return plan.largest <= binding && buffers + model.weights.size <= budget;
+    const total = plan.bytes + stagingBytes(size) + model.weights.size;
+    return plan.largest <= device.largestBuffer && total <= budget;
   };
   const samples = () => samplesOf(image, multiple, fits, kind);
   const [{ image: first }] = samples();

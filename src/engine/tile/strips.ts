@@ -48,11 +48,11 @@ function stagingBytes({ network, program }: Model, size: Size): number {
  * @param stagings the number of staging buffers
  */
 export function plannedBytes(device: Device, model: Model, size: Size, stagings: number) {
-  const { totalBytes, externalBytes, largest } = planProgram(model.program, size, new Set());
+  const { bytes, largest } = planProgram(model.program, size);
   const staging = stagingBytes(model, size);
   const uniforms = uniformBytes(device, model.program, size);
   return {
-    maps: totalBytes + externalBytes + stagings * staging,
+    maps: bytes + stagings * staging,
     uniforms,
     largest: Math.max(largest, staging),
   };
@@ -148,8 +148,11 @@ export class StripRun {
   readonly #image: RgbaImage;
   readonly #scale: number;
   readonly #sink: StripSink;
-  /** The remaining strips. The first strip might be in progress. */
-  #left: readonly StripPlan[];
+  /**
+   * The remaining strips. The first one might be in progress. After a failed run, the caller can
+   * replace them, for example with the same strips cut into smaller tiles. Finished tiles are kept.
+   */
+  left: readonly StripPlan[];
   /** The SR pixels of the strip in progress. */
   #data: Uint8Array<ArrayBuffer> | null = null;
   /** An error that the sink threw. It must not be treated as a GPU failure. */
@@ -167,24 +170,8 @@ export class StripRun {
     this.#device = device;
     this.#image = image;
     this.#scale = scale;
-    this.#left = strips;
+    this.left = strips;
     this.#sink = sink;
-  }
-
-  /**
-   * The remaining strips. Before the first run, all strips remain. After a failed run, only the
-   * unfinished strips are left.
-   */
-  get left(): readonly StripPlan[] {
-    return this.#left;
-  }
-
-  /**
-   * Replaces the remaining strips after a failure, for example with the same strips cut into
-   * smaller tiles. Finished tiles are kept.
-   */
-  set left(strips: readonly StripPlan[]) {
-    this.#left = strips;
   }
 
   /**
@@ -234,7 +221,7 @@ export class StripRun {
       await upload(this.#device, 'uploading the statistics', given);
     }
     let delivery = Promise.resolve();
-    const tiles = this.#left.flatMap((strip) => strip.tiles.map((tile) => ({ strip, tile })));
+    const tiles = this.left.flatMap((strip) => strip.tiles.map((tile) => ({ strip, tile })));
     try {
       for (const [i, { strip, tile }] of tiles.entries()) {
         const { core } = tile;
@@ -306,9 +293,9 @@ export class StripRun {
       return this.#data;
     });
     this.tiles++;
-    const [first, ...others] = this.#left;
+    const [first, ...others] = this.left;
     const tiles = first.tiles.slice(1);
-    this.#left = tiles.length > 0 ? [{ ...first, tiles }, ...others] : others;
+    this.left = tiles.length > 0 ? [{ ...first, tiles }, ...others] : others;
     if (tiles.length > 0) return;
     this.#data = null;
     try {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { picture } from '../../../test/pictures.ts';
+import { pixelsOf, type Size } from '../../geometry.ts';
 import { cutTiles, halveTiles, MIN_CORE, planStrips, regionOf, type StripPlan } from './tiler.ts';
 
 const cutting = (overlap: number, edge: 'zero' | 'replicate' | 'wrap' = 'zero', multiple = 1) => ({
@@ -94,7 +95,7 @@ describe('planStrips', () => {
   const image = { width: 500, height: 600 };
 
   it('finds the largest tiles within an area', () => {
-    const fits = (w: number, h: number) => w * h <= 10_000;
+    const fits = (size: Size) => pixelsOf(size) <= 10_000;
     const strips = planStrips(image, 2, cutting(10), 1000, fits);
     // A tile of 100 x 100 pixels with an overlap of 10 has a core of 80 x 80 pixels, so 500 pixels
     // are cut into 7 parts and 600 into 8.
@@ -103,7 +104,8 @@ describe('planStrips', () => {
   });
 
   it('keeps strips of very wide images low', () => {
-    const strips = planStrips({ width: 20_000, height: 900 }, 4, cutting(2), 1e9, (w) => w < 5000);
+    const wide = { width: 20_000, height: 900 };
+    const strips = planStrips(wide, 4, cutting(2), 1e9, ({ width }) => width < 5000);
     expect(strips.every(({ height }) => 20_000 * 16 * height * 4 <= 2 ** 27)).toBe(true);
     expect(strips[0].tiles.length).toBe(5);
   });
@@ -112,7 +114,7 @@ describe('planStrips', () => {
     expect(() => planStrips(image, 2, cutting(10), 1000, () => false)).toThrow(
       expect.objectContaining({ code: 'OUT_OF_MEMORY' }),
     );
-    const least = planStrips(image, 2, cutting(0), 1000, (w, h) => w * h <= MIN_CORE ** 2);
+    const least = planStrips(image, 2, cutting(0), 1000, (size) => pixelsOf(size) <= MIN_CORE ** 2);
     expect(longestSide(least)).toBe(MIN_CORE);
   });
 });

@@ -1,9 +1,9 @@
 import { CrispenError } from '../../errors.ts';
-import type { Rect, Tile } from '../../geometry.ts';
+import type { Rect, Size, Tile } from '../../geometry.ts';
 import { paddingOf } from '../../graph/analysis.ts';
 import { looksFar, opRules } from '../../graph/ops.ts';
 import { tileOverlap } from '../../graph/reach.ts';
-import type { RgbaImage } from '../../image/image.ts';
+import { depthOf, type RgbaImage, samplesOf } from '../../image/image.ts';
 import type { Network } from '../../networks/network.ts';
 import type { Edge } from '../types.ts';
 
@@ -13,6 +13,8 @@ export interface StripPlan {
   readonly height: number;
   readonly tiles: readonly Tile[];
 }
+
+export type Tiler = ReturnType<typeof tilerFor>;
 
 /** The rules for cutting an image into tiles for a network. */
 export interface Cutting {
@@ -67,7 +69,7 @@ export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares
     far: graph.nodes.some(looksFar),
     /** Whether the network uses means over the whole image. All tiles must share these means. */
     pools: graph.nodes.some((node) => opRules(node).global(node) === 'means'),
-    plan: (tileSize: number, fits: (width: number, height: number) => boolean) =>
+    plan: (tileSize: number, fits: (size: Size) => boolean) =>
       planStrips(image, scale, cutting, tileSize, fits),
     /**
      * Cuts the image into at most `count` strips of nearly equal height. Each strip is one tile.
@@ -96,8 +98,8 @@ export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares
  * padding then applies only at the image's true border.
  */
 export function cutTiles(
-  image: { readonly width: number; readonly height: number },
-  core: { readonly width: number; readonly height: number },
+  image: Size,
+  core: Size,
   { overlap, multiple, grid = 1, edge }: Cutting,
   rect: Rect = { x: 0, y: 0, width: image.width, height: image.height },
 ): StripPlan[] {
@@ -139,11 +141,11 @@ export function cutTiles(
  * @throws CrispenError `OUT_OF_MEMORY` if even the smallest tile does not fit.
  */
 export function planStrips(
-  image: { readonly width: number; readonly height: number },
+  image: Size,
   scale: number,
   cutting: Cutting,
   tileSize: number,
-  fits: (width: number, height: number) => boolean,
+  fits: (size: Size) => boolean,
 ): StripPlan[] {
   const { width, height } = image;
   const { overlap, multiple, grid = 1, edge } = cutting;
@@ -152,7 +154,8 @@ export function planStrips(
   const rows = Math.max(MIN_CORE, Math.floor(STRIP_BYTES / (width * scale ** 2 * 4)));
   const side = (core: number, whole: number) =>
     edge === 'zero' ? Math.min(whole, core + both) : Math.min(whole, core) + both;
-  const tileFits = (core: number) => fits(side(core, width), side(Math.min(core, rows), height));
+  const tileFits = (core: number) =>
+    fits({ width: side(core, width), height: side(Math.min(core, rows), height) });
   const smallest = Math.min(MIN_CORE, tileSize);
   if (!tileFits(smallest)) {
     throw new CrispenError('OUT_OF_MEMORY', 'Even the smallest tile exceeds the memory budget.', {
@@ -173,7 +176,7 @@ export function planStrips(
  * the minimum. The strips keep their height, because one of them might be in progress.
  */
 export function halveTiles(
-  image: { readonly width: number; readonly height: number },
+  image: Size,
   strips: readonly StripPlan[],
   cutting: Cutting,
 ): StripPlan[] | null {
@@ -203,23 +206,28 @@ export function regionOf(image: RgbaImage, rect: Rect, edge: Edge): RgbaImage {
   const columns = indices(rect.x, rect.width, image.width, edge);
   const rows = indices(rect.y, rect.height, image.height, edge);
   const [width, height] = [columns.length, rows.length];
-  const row = image.width * 4;
-  if (edge === 'zero' && width === image.width) {
-    const data = image.data.subarray(rows[0] * row, (rows[0] + height) * row);
-    return { width, height, data } as RgbaImage;
-  }
-  const data = new (image.data instanceof Uint16Array ? Uint16Array : Uint8ClampedArray)(
-    width * height * 4,
-  );
-  rows.forEach((y, i) => {
-    const line = image.data.subarray(y * row, (y + 1) * row);
-    if (edge === 'zero') {
-      data.set(line.subarray(columns[0] * 4, (columns[0] + width) * 4), i * width * 4);
-    } else {
-      columns.forEach((x, j) => {
-        data.set(line.subarray(x * 4, x * 4 + 4), (i * width + j) * 4);
-      });
-    }
+  if (edge !== 'zero' || width !== image.width) return gather(image, columns, rows);
+  const data = image.data.subarray(rows[0] * width * 4, (rows[0] + height) * width * 4);
+  return { width, height, data } as RgbaImage;
+}
+
+/** Returns an image made of the pixels in the given columns and rows. */
+export function gather(
+  image: RgbaImage,
+  columns: readonly number[],
+  rows: readonly number[],
+): RgbaImage {
+  const [width, height] = [columns.length, rows.length];
+  const data = samplesOf(depthOf(image), width * height);
+  // Adjacent columns are copied together. `starts` has the first index of each group.
+  const starts = columns.flatMap((x, i) => (x === columns[i - 1] + 1 ? [] : [i]));
+  rows.forEach((y, row) => {
+    starts.forEach((start, i) => {
+      const pixels = (starts[i + 1] ?? width) - start;
+      const from = y * image.width + columns[start];
+      const group = image.data.subarray(from * 4, (from + pixels) * 4);
+      data.set(group, (row * width + start) * 4);
+    });
   });
   return { width, height, data } as RgbaImage;
 }
@@ -229,8 +237,12 @@ export function regionOf(image: RgbaImage, rect: Rect, edge: Edge): RgbaImage {
  * the image are left out.
  */
 function indices(start: number, length: number, size: number, edge: Edge): number[] {
-  const span = Array.from({ length }, (_, i) => start + i);
+  const span = spanOf(start, length);
   if (edge === 'zero') return span.filter((i) => i >= 0 && i < size);
   if (edge === 'wrap') return span.map((i) => ((i % size) + size) % size);
   return span.map((i) => Math.min(Math.max(i, 0), size - 1));
 }
+
+/** Returns `length` consecutive integers. */
+export const spanOf = (start: number, length: number): number[] =>
+  Array.from({ length }, (_, i) => start + i);

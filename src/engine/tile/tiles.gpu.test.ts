@@ -171,7 +171,8 @@ describe('tiles with image-wide statistics', () => {
           finish: (encoder) =>
             encoder.copyBufferToBuffer(job.arena.buffer(output), 0, staging, 0, bytes),
         });
-        const map = new Float32Array(await device.read(staging, bytes));
+        const content = await device.mapped(staging, bytes, (mapped) => mapped.slice(0));
+        const map = new Float32Array(content);
         for (let y = 0; y < core.height * scale; y++) {
           for (let x = 0; x < core.width * scale; x++) {
             const from = ((inner.y * scale + y) * rect.width + inner.x) * scale + x;

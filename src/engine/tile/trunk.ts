@@ -7,7 +7,7 @@
  * the whole image.
  */
 import { CrispenError } from '../../errors.ts';
-import type { Rect, Size } from '../../geometry.ts';
+import type { Size } from '../../geometry.ts';
 import { graphBehind, trunkEnd } from '../../graph/trunk.ts';
 import type { RgbaImage } from '../../image/image.ts';
 import { ELEMENT_BYTES } from '../../kernels/kernel.ts';
@@ -19,9 +19,9 @@ import type { Model } from '../gpu/model.ts';
 import type { Pace } from '../gpu/pace.ts';
 import { Receipt } from '../gpu/receipt.ts';
 import type { ProgressMeter } from '../progress.ts';
-import { onlyFor } from './statistics.ts';
+import { onlyFor, perModel, withSteps } from './statistics.ts';
 import { imageResources, type TileFill, wholeImage, workOf } from './strips.ts';
-import { type StripPlan, tilerFor } from './tiler.ts';
+import { type StripPlan, type Tiler, tilerFor } from './tiler.ts';
 
 /**
  * A model that is split into two parts, `trunk` and `end`. The trunk's program writes the resource
@@ -41,7 +41,7 @@ interface CutModel {
 export interface Trunk {
   /** The part of the model after the trunk. It runs on each tile. */
   readonly model: Model;
-  readonly tiler: ReturnType<typeof tilerFor>;
+  readonly tiler: Tiler;
   readonly strips: readonly StripPlan[];
   /**
    * `bytes` is the size of the trunk's last map, which stays on the GPU. `peakBytes` is the peak
@@ -54,23 +54,12 @@ export interface Trunk {
   readonly destroy: () => void;
 }
 
-const cutModels = new WeakMap<Model, CutModel | null>();
-
 /**
  * Splits a model after its trunk, or returns null if that is not possible. Every call with the same
  * model returns the same objects.
  */
-function cutModel(model: Model): CutModel | null {
-  let cut = cutModels.get(model);
-  if (cut === undefined) {
-    cut = makeCut(model);
-    cutModels.set(model, cut);
-  }
-  return cut;
-}
-
-function makeCut(model: Model): CutModel | null {
-  const { network, program, pipelines } = model;
+const cutModel = perModel((model): CutModel | null => {
+  const { network, program } = model;
   const node = trunkEnd(network.graph);
   const between = node === null ? undefined : program.resourceOf.get(node);
   if (node === null || between === undefined) return null;
@@ -78,20 +67,14 @@ function makeCut(model: Model): CutModel | null {
     id === between ? { ...resource, external: true } : resource,
   );
   const whole = { ...model, program: { ...program, resources } };
-  const behind = program.steps.map(({ writes }) => !writes.includes(between));
-  const steps = program.steps.filter((_, i) => behind[i]);
+  const behind = withSteps(whole, ({ writes }) => !writes.includes(between));
   const { packed, status } = imageResources(program);
-  const end = onlyFor(
-    {
-      ...model,
-      network: { ...network, graph: graphBehind(network.graph, node) },
-      program: { ...program, resources, steps },
-      pipelines: pipelines.filter((_, i) => behind[i]),
-    },
-    new Set([packed, status]),
-  );
+  const end = {
+    ...onlyFor(behind, new Set([packed, status])),
+    network: { ...network, graph: graphBehind(network.graph, node) },
+  };
   return { trunk: onlyFor(whole, new Set([between])), end, between };
-}
+});
 
 /**
  * Runs a model's trunk over the whole image and plans the tiles for the rest of the model. Returns
@@ -112,7 +95,7 @@ export async function runTrunk(
      * Returns a function that checks whether a model can process tiles of a given size within a
      * budget of GPU memory, in bytes.
      */
-    readonly fits: (model: Model, budget: number) => (size: Size, stagings: number) => boolean;
+    readonly fits: (model: Model, budget: number) => (size: Size) => boolean;
     readonly meter: ProgressMeter;
     readonly pace: Pace;
     readonly signal?: AbortSignal | undefined;
@@ -126,15 +109,13 @@ export async function runTrunk(
   const { budget, side, fits, meter, ...paced } = options;
   const { width, height } = image;
   const size = { width, height };
-  const plan = planProgram(program, size, new Set());
+  const whole = wholeImage(size, 1);
+  const plan = planProgram(program, size);
   const bytes = program.resources[between].bytes(size);
   const receiptSize = image.data.byteLength + markBytes(program, size);
   const uniforms = uniformBytes(device, program, size);
-  const peakBytes =
-    plan.totalBytes + plan.externalBytes + uniforms + receiptSize + model.weights.size;
-  const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
-  const binding = Math.min(maxStorageBufferBindingSize, maxBufferSize);
-  if (plan.largest > binding || peakBytes > budget) return null;
+  const peakBytes = plan.bytes + uniforms + receiptSize + model.weights.size;
+  if (plan.largest > device.largestBuffer || peakBytes > budget) return null;
   const tiler = tilerFor(image, end.network, 'zero');
   const lastMap = async (buffers: Buffers): Promise<GPUBuffer> => {
     const staging = await buffers.allocate('allocating the trunk', (make) =>
@@ -143,7 +124,7 @@ export async function runTrunk(
     const arena = await Arena.create(buffers, trunk, size);
     const { source } = imageResources(program);
     const receipt = new Receipt(device, staging, 0);
-    await arena.run(arena.sized({ ...wholeImage(image, 1).tiles[0], image }), {
+    await arena.run(arena.sized({ ...whole.tiles[0], image }), {
       ...paced,
       receipt,
       write: () => arena.write(source, image.data),
@@ -154,9 +135,8 @@ export async function runTrunk(
   };
 
   try {
-    const fitting = fits(end, budget - bytes);
-    const strips = tiler.plan(side, (width, height) => fitting({ width, height }, 2));
-    meter.expect(workOf(program, [wholeImage(image, 1)]));
+    const strips = tiler.plan(side, fits(end, budget - bytes));
+    meter.expect(workOf(program, [whole]));
     const map = await withBuffers(device, lastMap, paced.pace);
     return {
       model: end,
@@ -164,24 +144,23 @@ export async function runTrunk(
       strips,
       bytes,
       peakBytes,
-      fill: (encoder, tile, arena) => copyPart(encoder, map, arena.buffer(between), tile),
+      // Copies a rectangle of the map, block by block and row by row.
+      fill(encoder, tile, arena) {
+        const vector = 4 * ELEMENT_BYTES[program.element];
+        const blocks = bytes / (width * height * vector);
+        const row = tile.width * vector;
+        const to = arena.buffer(between);
+        for (let block = 0; block < blocks; block++) {
+          for (let y = 0; y < tile.height; y++) {
+            const at = ((block * height + tile.y + y) * width + tile.x) * vector;
+            encoder.copyBufferToBuffer(map, at, to, (block * tile.height + y) * row, row);
+          }
+        }
+      },
       destroy: () => map.destroy(),
     };
   } catch (error) {
     if (error instanceof CrispenError && error.code === 'OUT_OF_MEMORY') return null;
     throw error;
-  }
-
-  /** Copies a rectangle of a map, block by block and row by row. */
-  function copyPart(encoder: GPUCommandEncoder, from: GPUBuffer, to: GPUBuffer, rect: Rect): void {
-    const vector = 4 * ELEMENT_BYTES[program.element];
-    const blocks = bytes / (width * height * vector);
-    const row = rect.width * vector;
-    for (let block = 0; block < blocks; block++) {
-      for (let y = 0; y < rect.height; y++) {
-        const at = ((block * height + rect.y + y) * width + rect.x) * vector;
-        encoder.copyBufferToBuffer(from, at, to, (block * rect.height + y) * row, row);
-      }
-    }
   }
 }

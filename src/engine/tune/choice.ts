@@ -1,10 +1,7 @@
 import { TILE_COLUMNS } from '../../kernels/kernel.ts';
-import { type Choice, CONV_VARIANTS, type MethodChoice } from './tuning.ts';
+import { type Choice, type MethodChoice, VARIANT_NAMES } from './tuning.ts';
 
-const METHODS = [
-  ...(Object.keys(CONV_VARIANTS) as (keyof typeof CONV_VARIANTS)[]),
-  'quad',
-] as const;
+const METHODS = [...VARIANT_NAMES, 'quad'] as const;
 
 /** Reads a stored choice of methods (see `tuning.ts`). Returns null if it is invalid. */
 export function choiceOf(

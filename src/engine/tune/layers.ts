@@ -12,7 +12,7 @@ import { blocksOf, ELEMENT_BYTES, type ElementType } from '../../kernels/kernel.
 import { nearestReference } from '../../kernels/maps/enlarge.reference.ts';
 import { fromBlocked, type PlanarMap, planarMap, toBlocked } from '../../kernels/planar.ts';
 import { bindKernel, uniformUsage } from '../gpu/bound.ts';
-import { type Buffers, withBuffers } from '../gpu/buffers.ts';
+import { withBuffers } from '../gpu/buffers.ts';
 import { type Device, USAGE } from '../gpu/device.ts';
 import { decodeElements, encodeElements } from '../gpu/element.ts';
 import { PARAM_BYTES } from '../gpu/pipelines.ts';
@@ -252,51 +252,42 @@ export async function measureConv(
  * GPU supports them. Otherwise, it measures the time from submission to completion.
  * @param encode encodes the pass and ends it
  */
-export async function timePass(
+export function timePass(
   device: Device,
   encode: (pass: GPUComputePassEncoder) => void,
 ): Promise<number> {
   const { gpu } = device;
-  const hasStamps = gpu.features.has('timestamp-query');
-  let querySet: GPUQuerySet | null = null;
-  const measure = async (buffers: Buffers): Promise<number> => {
+  return withBuffers(device, async (buffers) => {
     const reading = await Reading.create(buffers, STAMP_BYTES);
-    if (!hasStamps) {
+    if (!gpu.features.has('timestamp-query')) {
+      const encodePlain = (encoder: GPUCommandEncoder) => encode(encoder.beginComputePass());
       const started = performance.now();
-      await reading.run(
-        'tuning',
-        0,
-        (encoder) => encode(encoder.beginComputePass()),
-        () => {},
-      );
+      await reading.run('tuning', 0, encodePlain, () => {});
       return performance.now() - started;
     }
-    const made = await buffers.allocate('tuning', (make) => ({
-      queries: gpu.createQuerySet({ type: 'timestamp', count: 2 }),
+    const { querySet, resolved } = await buffers.allocate('tuning', (make) => ({
+      querySet: gpu.createQuerySet({ type: 'timestamp', count: 2 }),
       resolved: make('stamps', STAMP_BYTES, QUERY_RESOLVE | USAGE.COPY_SRC),
     }));
-    querySet = made.queries;
     const encodeTimed = (encoder: GPUCommandEncoder, staging: GPUBuffer) => {
-      const [begin, end] = [0, 1];
       const timestampWrites = {
-        querySet: made.queries,
-        beginningOfPassWriteIndex: begin,
-        endOfPassWriteIndex: end,
+        querySet,
+        beginningOfPassWriteIndex: 0,
+        endOfPassWriteIndex: 1,
       };
       encode(encoder.beginComputePass({ timestampWrites }));
-      encoder.resolveQuerySet(made.queries, 0, 2, made.resolved, 0);
-      encoder.copyBufferToBuffer(made.resolved, 0, staging, 0, STAMP_BYTES);
+      encoder.resolveQuerySet(querySet, 0, 2, resolved, 0);
+      encoder.copyBufferToBuffer(resolved, 0, staging, 0, STAMP_BYTES);
     };
-    return reading.run('tuning', STAMP_BYTES, encodeTimed, (content) => {
-      const [begin, end] = new BigUint64Array(content.slice(0, STAMP_BYTES));
-      return Number(end - begin) / 1e6;
-    });
-  };
-  try {
-    return await withBuffers(device, measure);
-  } finally {
-    (querySet as GPUQuerySet | null)?.destroy();
-  }
+    try {
+      return await reading.run('tuning', STAMP_BYTES, encodeTimed, (content) => {
+        const [begin, end] = new BigUint64Array(content, 0, 2);
+        return Number(end - begin) / 1e6;
+      });
+    } finally {
+      querySet.destroy();
+    }
+  });
 }
 
 /** The size of two 64-bit timestamps. */
@@ -305,8 +296,8 @@ const QUERY_RESOLVE = 0x200;
 
 /** Rounds values to the precision of the element type. */
 export const rounded = (values: Float32Array<ArrayBuffer>, element: ElementType): Float32Array => {
-  const { buffer, byteOffset, byteLength } = encodeElements(values, element);
-  return decodeElements(buffer.slice(byteOffset, byteOffset + byteLength), element);
+  const copy = encodeElements(values, element).slice();
+  return decodeElements(copy.buffer, element);
 };
 
 /**
@@ -331,6 +322,5 @@ export function relativeDifference(actual: ArrayLike<number>, expected: ArrayLik
 }
 
 export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1];
+  return values.toSorted((a, b) => a - b)[values.length >> 1];
 }

@@ -7,7 +7,7 @@ import {
   tileColumnsFor,
 } from '../../kernels/kernel.ts';
 import { a2n } from '../../networks/a2n.ts';
-import type { Tensor } from '../../weights/tensor.ts';
+import { elementCount, type Tensor } from '../../weights/tensor.ts';
 import type { Fusion } from '../compile/fuse.ts';
 import { Engine } from '../engine.ts';
 import { Device } from '../gpu/device.ts';
@@ -25,9 +25,11 @@ import {
   type Choice,
   CONV_VARIANTS,
   type ConvMethod,
+  convFor,
   familyOf,
   type MethodChoice,
   tuningOf,
+  VARIANT_NAMES,
 } from './tuning.ts';
 
 export interface TuneOptions {
@@ -55,7 +57,7 @@ export interface TuneResult {
 
 /** The number of channels in A2N's trunk. */
 const A2N_FEATURES = 40;
-const METHODS = Object.keys(CONV_VARIANTS) as (keyof typeof CONV_VARIANTS)[];
+
 /**
  * Measures the convolution variants, and a small A2N network at each fusion level, on the adapter
  * that `gpu` provides. A variant that gives a wrong result is never chosen.
@@ -63,15 +65,14 @@ const METHODS = Object.keys(CONV_VARIANTS) as (keyof typeof CONV_VARIANTS)[];
  */
 export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> {
   const device = await Device.open(gpu);
-  const { adapter } = device;
+  const { adapter, elements } = device;
   const clock = device.gpu.features.has('timestamp-query') ? 'timestamps' : 'wall';
   const measurements: Measurement[] = [];
   const add = (measurement: Measurement) => {
     measurements.push(measurement);
     options.onMeasurement?.(measurement);
   };
-  const elements: readonly ElementType[] = device.hasF16 ? ['f32', 'f16'] : ['f32'];
-  const offered = METHODS.filter((method) => CONV_VARIANTS[method].offered(adapter));
+  const offered = VARIANT_NAMES.filter((method) => CONV_VARIANTS[method].offered(adapter));
   try {
     for (const size of options.sizes) {
       for (const [spec, element] of LAYERS.flatMap((spec) =>
@@ -80,8 +81,7 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
         const layer = makeLayer(spec, size, element);
         for (const method of offered) {
           throwIfAborted(options.signal);
-          const { conv } = await tuningOf({ conv: method, fuse: 'ops', tileColumns: 8 }, adapter);
-          const variant = conv(spec);
+          const variant = (await convFor(method, adapter))(spec);
           if ((variant.only ?? element) !== element) continue;
           add(await measureConv(device, variant, method, layer, options.repeats));
         }
@@ -90,13 +90,17 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
   } finally {
     device.destroy();
   }
-  const { family, fuse, tileColumns, half } = familyOf(adapter);
+  const { family, half, fuse, tileColumns } = familyOf(adapter);
+  const usual = { fuse, tileColumns };
   // If tiles of 16 columns do not fit the device's workgroup limits, the engine uses tiles of 8
   // columns instead, so only those are measured.
   const room = tileColumnsFor(A2N_FEATURES, device.workgroup) ?? 8;
-  const choose = async (element: ElementType, otherwise: MethodChoice): Promise<MethodChoice> => {
+  const choose = async (
+    element: ElementType,
+    otherwise: Omit<MethodChoice, 'conv'>,
+  ): Promise<MethodChoice> => {
     const own = () => measurements.filter((measurement) => measurement.element === element);
-    const exact = METHODS.filter((method) => !CONV_VARIANTS[method].isRough);
+    const exact = VARIANT_NAMES.filter((method) => !CONV_VARIANTS[method].isRough);
     const fastestConv = fastest(own(), exact) ?? 'plain';
     // If `quad3` or `quad5` is fastest, `quad` is used, which selects one of the two per layer.
     const conv: ConvMethod = fastestConv.startsWith('quad') ? 'quad' : fastestConv;
@@ -115,10 +119,8 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
     return candidates.find(([name]) => name === winner)?.[1] ?? { ...otherwise, conv };
   };
   const best: Choice = {
-    ...(await choose('f32', { fuse, tileColumns, conv: 'plain' })),
-    ...(device.hasF16 && {
-      half: await choose('f16', half ?? { fuse, tileColumns, conv: 'plain' }),
-    }),
+    ...(await choose('f32', usual)),
+    ...(elements.includes('f16') && { half: await choose('f16', half ?? usual) }),
   };
   return { adapter, clock, measurements, family, best };
 }
@@ -167,16 +169,14 @@ async function measureFusions(
   const network = a2n({ scale: 2, blocks: 2 });
   const weights = new Map(
     network.graph.weights.map(({ name, shape }, i): [string, Tensor] => {
-      const fanIn = shape.slice(1).reduce((product, side) => product * side, 1);
-      const values = noise(
-        shape.reduce((product, side) => product * side, 1),
-        i + 1,
-      );
+      const fanIn = elementCount(shape.slice(1));
+      const values = noise(elementCount(shape), i + 1);
       const scaled = values.map((value) => value / Math.sqrt(fanIn));
       return [name, { dtype: 'f32', shape, bytes: new Uint8Array(scaled.buffer) }];
     }),
   );
   const data = new Uint8ClampedArray(width * height * 4).fill(255);
+  const image = { width, height, data };
   noise(data.length, 9).forEach((value, i) => {
     if (i % 4 < 3) data[i] = 128 + 100 * value;
   });
@@ -189,17 +189,16 @@ async function measureFusions(
       const started = performance.now();
       const model = await engine.loadModel(network, weights, { precision: element });
       const compileMs = performance.now() - started;
-      const { image } = await engine.upscale(model, { width, height, data }, { signal });
-      expected ??= image.data;
-      const difference = relativeDifference(image.data, expected);
+      const upscale = () => engine.upscale(model, image, { signal });
+      const made = (await upscale()).image.data;
+      expected ??= made;
+      const difference = relativeDifference(made, expected);
       // The candidates round intermediate values differently, so correct 8-bit results can differ
       // by one level.
       const sound = difference <= 1.01 / 255;
       const times: number[] = [];
       for (let i = 0; sound && i < repeats; i++) {
-        times.push(
-          (await engine.upscale(model, { width, height, data }, { signal })).report.milliseconds,
-        );
+        times.push((await upscale()).report.milliseconds);
       }
       const milliseconds = sound ? median(times) : null;
       add({ ...head, compileMs, milliseconds, difference, error: sound ? null : 'wrong result' });

@@ -4,11 +4,12 @@ import type { Device } from '../gpu/device.ts';
 import { LAYERS, makeLayer, withLayer } from './layers.ts';
 import {
   type Choice,
-  CONV_VARIANTS,
   type ConvMethod,
+  convFor,
   familyOf,
   type MethodChoice,
-  tuningOf,
+  type VariantName,
+  variantOf,
 } from './tuning.ts';
 
 export interface QuickOptions {
@@ -35,8 +36,10 @@ export interface QuickResult {
    * One entry for each candidate that was timed on both test layers: the precision, the method and
    * the total time in milliseconds.
    */
-  readonly timed: readonly (readonly [ElementType, ConvMethod, number])[];
+  readonly timed: readonly Timed[];
 }
+
+type Timed = readonly [ElementType, ConvMethod, milliseconds: number];
 
 const BUDGET_MS = 250;
 const SIDE = 256;
@@ -56,7 +59,7 @@ const MOST_CANDIDATES = 6;
  * The candidates, with the most promising first. The variant that `FAMILIES` specifies for the
  * adapter is tried before them.
  */
-const CANDIDATES: Readonly<Record<ElementType, readonly (keyof typeof CONV_VARIANTS)[]>> = {
+const CANDIDATES: Readonly<Record<ElementType, readonly VariantName[]>> = {
   f32: ['shared', 'uniform', 'strips', 'halo', 'short', 'wide'],
   f16: ['matrix', 'shared', 'uniform', 'strips', 'halo', 'short'],
 };
@@ -92,29 +95,26 @@ export async function tuneQuickly(
   device: Device,
   options: QuickOptions = {},
 ): Promise<QuickResult | null> {
-  const { adapter } = device;
+  const { adapter, elements } = device;
   if (adapter.isFallbackAdapter) return null;
   const { budgetMs = BUDGET_MS } = options;
   const { half, family: _, matches: __, ...own } = familyOf(adapter);
-  const timed: [ElementType, ConvMethod, number][] = [];
+  const timed: Timed[] = [];
   const choose = async (
     element: ElementType,
     usual: MethodChoice,
     budget: Budget,
   ): Promise<MethodChoice> => {
     const found = await timeCandidates(device, element, usual.conv, budget, options);
-    timed.push(
-      ...found.map(([method, ms]) => [element, method, ms] as [ElementType, ConvMethod, number]),
-    );
-    const [best] = found.toSorted(([, a], [, b]) => a - b);
-    return { ...usual, conv: best?.[0] ?? usual.conv };
+    timed.push(...found);
+    const [best] = found.toSorted(([, , a], [, , b]) => a - b);
+    return { ...usual, conv: best?.[1] ?? usual.conv };
   };
   // f16 gets half of the budget plus the time that f32 did not use.
-  const elements: readonly ElementType[] = device.hasF16 ? ['f32', 'f16'] : ['f32'];
   const first = new Budget(budgetMs / elements.length);
   const f32 = await choose('f32', own, first);
   const second = new Budget(budgetMs - first.spent);
-  const f16 = device.hasF16 ? await choose('f16', half ?? own, second) : undefined;
+  const f16 = elements.includes('f16') ? await choose('f16', half ?? own, second) : undefined;
   if (timed.length === 0) return null;
   return {
     choice: { ...f32, ...(f16 && { half: f16 }) },
@@ -133,23 +133,22 @@ async function timeCandidates(
   usual: ConvMethod,
   budget: Budget,
   { signal, side = SIDE, candidates = MOST_CANDIDATES }: QuickOptions,
-): Promise<[ConvMethod, number][]> {
+): Promise<Timed[]> {
   const { adapter } = device;
   const methods = [...new Set<ConvMethod>([usual, ...CANDIDATES[element]])]
-    .filter((method) => CONV_VARIANTS[method === 'quad' ? 'quad5' : method].offered(adapter))
+    .filter((method) => variantOf(method).offered(adapter))
     .slice(0, candidates);
   const size = { width: side, height: side };
   const layers = [TRUNK, SQUEEZE].map((spec) => ({
     small: makeLayer(spec, CHECKED, element),
     large: makeLayer(spec, size, element, false),
   }));
-  const found: [ConvMethod, number][] = [];
+  const found: Timed[] = [];
   for (const method of methods) {
     let total = 0;
     for (const { small, large } of layers) {
       throwIfAborted(signal);
-      const { conv } = await tuningOf({ conv: method, fuse: 'ops', tileColumns: 8 }, adapter);
-      const variant = conv(small.spec);
+      const variant = (await convFor(method, adapter))(small.spec);
       const isRight = await withLayer(
         device,
         variant,
@@ -160,10 +159,10 @@ async function timeCandidates(
       const ms = isRight
         ? await withLayer(device, variant, large, ({ time }) => sample(time, budget, signal))
         : null;
-      total = ms === null ? Number.NaN : total + ms;
+      total += ms ?? Number.NaN;
       if (ms === null) break;
     }
-    if (!Number.isNaN(total)) found.push([method, total]);
+    if (!Number.isNaN(total)) found.push([element, method, total]);
   }
   return found;
 }

@@ -49,7 +49,6 @@ export interface VariantInfo {
 /** The properties of an adapter that determine which variants it supports. */
 type Offering = Pick<AdapterReport, 'features' | 'matrix'>;
 
-const always = () => true;
 const quad = (blocks: 3 | 5): VariantInfo => ({
   isRough: false,
   offered: ({ features }) => features.includes('subgroups'),
@@ -66,7 +65,7 @@ const strips = (cut: StripCut): VariantInfo => ({
 export const CONV_VARIANTS = {
   plain: {
     isRough: false,
-    offered: always,
+    offered: () => true,
     load: async () => plainConv,
   },
   short: strips({ pixels: 4, blocks: 1 }),
@@ -89,11 +88,15 @@ export const CONV_VARIANTS = {
   },
 } as const satisfies Readonly<Record<string, VariantInfo>>;
 
+export type VariantName = keyof typeof CONV_VARIANTS;
+
+export const VARIANT_NAMES = Object.keys(CONV_VARIANTS) as VariantName[];
+
 /**
  * The methods for convolutions of feature maps. `quad` uses `quad3` or `quad5`, depending on the
  * layer.
  */
-export type ConvMethod = keyof typeof CONV_VARIANTS | 'quad';
+export type ConvMethod = VariantName | 'quad';
 
 /** A tuning as plain data. */
 export interface Choice extends MethodChoice {
@@ -195,7 +198,7 @@ export const tuningFor = (adapter: AdapterReport): Promise<Tuning> =>
  */
 export async function tuningOf({ half, ...own }: Choice, adapter: Offering): Promise<Tuning> {
   const methods = await methodsOf(own, adapter);
-  if (half && variantOf(half).offered(adapter)) {
+  if (half && variantOf(half.conv).offered(adapter)) {
     return { ...methods, half: await methodsOf(half, adapter) };
   }
   // If `half` is absent or the adapter does not support it, f16 maps use the methods for f32 maps.
@@ -203,12 +206,17 @@ export async function tuningOf({ half, ...own }: Choice, adapter: Offering): Pro
   return methods;
 }
 
-const variantOf = ({ conv }: MethodChoice): VariantInfo =>
-  CONV_VARIANTS[conv === 'quad' ? 'quad5' : conv];
+/** Returns the variant whose requirements are those of the method. */
+export const variantOf = (method: ConvMethod): VariantInfo =>
+  CONV_VARIANTS[method === 'quad' ? 'quad5' : method];
+
+/** Loads the variants of a single method. The returned function chooses one for a layer. */
+export const convFor = async (method: ConvMethod, adapter: Offering): Promise<ConvChoice> =>
+  (await methodsOf({ fuse: 'ops', conv: method, tileColumns: 8 }, adapter)).conv;
 
 async function methodsOf(choice: MethodChoice, adapter: Offering): Promise<Methods> {
   const { fuse, conv: method, tileColumns } = choice;
-  const { offered, load } = variantOf(choice);
+  const { offered, load } = variantOf(method);
   const isByRows = method === 'plain' || method.startsWith('quad');
   const fallback = isByRows ? plainConv : await CONV_VARIANTS[FALLBACK].load(adapter);
   if (!offered(adapter)) return { fuse, tileColumns, conv: () => fallback, quads: false };
