@@ -324,6 +324,7 @@ describe('the comparison', () => {
       ['-7', 0],
       ['1e9', 100],
       ['left', 100],
+      ['29', 29],
       [null, 50],
     ] as const) {
       await set(text);

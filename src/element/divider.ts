@@ -1,7 +1,7 @@
 /** The `compare` divider: its position, and its handling of pointer and keyboard events. */
 
 import type { ImageAttributes } from './attributes.ts';
-import { clampSplit, splitAfterKey } from './slider.ts';
+import { splitAfterKey } from './slider.ts';
 import type { Shadow } from './template.ts';
 
 /**
@@ -79,8 +79,7 @@ export class Divider {
   }
   set value(wanted: number) {
     if (Number.isNaN(wanted)) return;
-    const value = clampSplit(wanted / 100) * 100;
-    this.#value = value === Math.round(wanted) ? Math.round(wanted) : value;
+    this.#value = Math.min(100, Math.max(0, wanted));
     this.#render();
   }
 

@@ -122,8 +122,7 @@ export function attachPreview(input: HTMLInputElement, options: PreviewOptions):
       return put(image as ImageBitmap, 'refined');
     }
     const resize = { resizeWidth: width, resizeHeight: height, resizeQuality: 'high' } as const;
-    const small = await createImageBitmap(bitmap, resize);
-    bitmap.close();
+    const small = await createImageBitmap(bitmap, resize).finally(() => bitmap.close());
     return put(small, 'refined');
   };
 

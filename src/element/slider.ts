@@ -25,8 +25,5 @@ export function splitAfterKey(
     End: 1,
   };
   const target = targets[event.key];
-  return target === undefined ? null : clampSplit(target);
+  return target === undefined ? null : Math.min(1, Math.max(0, target));
 }
-
-/** Clamps a position to the range 0 to 1. */
-export const clampSplit = (split: number): number => Math.min(1, Math.max(0, split));

@@ -130,7 +130,7 @@ export async function writeOutput(
 export const saveWhole = <T>(
   open: () => Promise<Sink<T>>,
   bytes: Uint8Array<ArrayBuffer>,
-): Promise<Saved<T>> =>
+): Promise<Saved<T, void>> =>
   save(open, async (to) => {
     const writer = to.getWriter();
     await writer.write(bytes);

@@ -190,14 +190,15 @@ const api: WorkerApi = {
 
   async inspect(id, source, plan) {
     // `inspect.ts` is loaded lazily, because few users inspect attention.
-    const { buffersOf, inspect } = await import('./inspect.ts');
-    const result = await answer(() =>
-      queue.run(id, (signal) =>
+    const inspector = import('./inspect.ts');
+    const result = await answer(async () => {
+      const { inspect } = await inspector;
+      return queue.run(id, (signal) =>
         inspect(services, (stages) => track(id, stages), source, plan, signal),
-      ),
-    );
+      );
+    });
     if (source.kind === 'bitmap') source.bitmap.close();
-    return result.ok ? transfer(result, buffersOf(result.value)) : result;
+    return result.ok ? transfer(result, (await inspector).buffersOf(result.value)) : result;
   },
 
   estimateCpu: (plan, width, height) =>

@@ -222,6 +222,22 @@ describe('many pictures', () => {
     expect((await run(at('in'), '--out', at('out'))).last).toMatchObject({ made: 0, already: 9 });
   });
 
+  it('says that a journal without the start of a run is damaged, and runs again', async () => {
+    await picture('in/a.png');
+    await run(at('in'), '--out', at('out'));
+    const [name] = (await readdir(at('out'))).filter((file) => file.endsWith('.jsonl'));
+    const lines = (await readFile(at(`out/${name}`), 'utf8')).split('\n');
+    const kept = lines.filter((line) => !line.includes('"run"'));
+    expect(kept.length).toBe(lines.length - 1);
+    await writeFile(at(`out/${name}`), kept.join('\n'));
+    await expect(statusOf(at('out'))).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      message: expect.stringContaining('damaged'),
+    });
+    expect((await run(at('in'), '--out', at('out'))).last).toMatchObject({ made: 0, already: 1 });
+    expect(await statusOf(at('out'))).toMatchObject({ done: 1, missing: 0, again: [] });
+  });
+
   it('takes sides and boxes, which mean another factor for each picture', async () => {
     await picture('in/wide.png', 1, 100, 10);
     await picture('in/small.png', 2, 9, 9);

@@ -48,7 +48,8 @@ export async function statusCommand(args: string[]): Promise<number> {
 
 /**
  * Computes the status of a folder.
- * @throws CrispenError `INVALID_INPUT` for a folder without a journal.
+ * @throws CrispenError `INVALID_INPUT` for a folder without a journal, or if no line of the journal
+ * says how a run began
  */
 export async function statusOf(folder: string): Promise<Status> {
   const lines = await readJournals(folder).catch(() => []);
@@ -62,6 +63,11 @@ export async function statusOf(folder: string): Promise<Status> {
   for (const { file, line } of lines) {
     if ('run' in line) begun.set(file, line);
     else latest.set(line.input, line);
+  }
+  if (begun.size === 0) {
+    throw new CrispenError('INVALID_INPUT', `The journal in ${show(folder)} is damaged.`, {
+      hint: 'Run crispen on the same images again. It keeps finished results.',
+    });
   }
   // The newest run determines the number of shards, because earlier runs might have used a
   // different number.
