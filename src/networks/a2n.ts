@@ -158,7 +158,6 @@ export const matchA2N =
       reduction: features / (hidden[0] + 0.5),
     } as const;
     return {
-      architecture: variant,
       ...(up ? upsamplerScales(outline) : { scales: [1] }),
       inputRange: 255,
       build: ({ scale, inputRange }) => a2n({ ...config, scale, inputRange: inputRange ?? 255 }),

@@ -179,7 +179,6 @@ export function matchEdsrAcla(outline: Outline): Match | null {
   }
   const gated = outline.has('cla.0.mask_unit.weight');
   return {
-    architecture: 'edsr-acla',
     scales: [scale],
     inputRange: 255,
     assumptions: [

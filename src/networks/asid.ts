@@ -220,7 +220,6 @@ export function matchAsid(outline: Outline): Match | null {
   if (!fits || positions !== `${(2 * SIDE - 1) ** 2},1`) return null;
   const config = { features, blocks: countBlocks(outline, 'block#.res_end.weight') };
   return {
-    architecture: 'asid',
     scales: [shuffle.scale],
     inputRange: 1,
     assumptions: ['values from -1 to 1 inside', 'tiles of 64 pixels, averaged where they overlap'],

@@ -93,7 +93,6 @@ export function matchCompact(outline: Outline): Match | null {
   const output = shuffled(bias[0], channels);
   if (!output) return null;
   return {
-    architecture: 'compact',
     scales: [output.scale],
     inputRange: 1,
     assumptions: hasSlopes

@@ -258,7 +258,6 @@ export function matchDat(outline: Outline): Match | null {
     ...(up.features !== undefined && { upsamplerFeatures: up.features }),
   };
   return {
-    architecture: 'dat',
     scales: [up.scale],
     inputRange: 1,
     assumptions: ['the range is 1 inside'],

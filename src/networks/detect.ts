@@ -10,7 +10,7 @@ import {
   whole,
 } from '../options.ts';
 import type { TensorMap } from '../weights/tensor.ts';
-import type { Match, Matcher, NetworkChoice, Outline } from './match.ts';
+import type { Match, NetworkChoice, Outline } from './match.ts';
 import type { Network } from './network.ts';
 import { FAMILIES } from './registry.ts';
 
@@ -65,8 +65,6 @@ const TENSORS = shaped('tensors', 'a map of tensors by name, such as readWeights
   keys: 'function',
 });
 
-const MATCHERS: readonly Matcher[] = Object.values(FAMILIES).map(({ match }) => match);
-
 /**
  * Known networks that Crispen does not run. Each entry contains a pattern that matches the name of
  * one of the network's tensors. If that name alone does not identify the network, the entry also
@@ -87,8 +85,7 @@ const OTHERS: readonly (readonly [string, RegExp, number?])[] = [
 ];
 
 /** Returns true if the tensors belong to a network that Crispen runs. */
-export const recognise = (outline: Outline): boolean =>
-  MATCHERS.some((match) => match(outline) !== null);
+export const recognise = (outline: Outline): boolean => identify(outline) !== null;
 
 /**
  * Returns the architecture of a weight file, or null if no network is recognised. In that case,
@@ -137,7 +134,7 @@ export function detect(tensors: TensorMap, options: DetectOptions = {}): Detecti
 /**
  * Builds the network. Throws an error if the layers have the right names but do not fit together.
  */
-function build(match: Match, choice: NetworkChoice, tensors: TensorMap): Network {
+function build(match: Found, choice: NetworkChoice, tensors: TensorMap): Network {
   try {
     return match.build(choice, tensors);
   } catch (cause) {
@@ -150,16 +147,21 @@ function build(match: Match, choice: NetworkChoice, tensors: TensorMap): Network
   }
 }
 
-function firstMatch(outline: Outline): Match | null {
-  for (const matcher of MATCHERS) {
-    const match = matcher(outline);
-    if (match) return match;
+interface Found extends Match {
+  /** The family's id in `registry.ts`. */
+  readonly architecture: string;
+}
+
+function firstMatch(outline: Outline): Found | null {
+  for (const [architecture, family] of Object.entries(FAMILIES)) {
+    const match = family.match(outline);
+    if (match) return { ...match, architecture };
   }
   return null;
 }
 
 function chooseScale(
-  { architecture, scales, ask = false }: Match,
+  { architecture, scales, ask = false }: Found,
   { scale, name, likelyScale }: DetectOptions,
 ): { scale: number; scaleSource: ScaleSource } {
   if (scale !== undefined && !scales.includes(scale)) {

@@ -146,7 +146,6 @@ export function matchDlsn(outline: Outline): Match | null {
     groups: countBlocks(outline, `body.#.body.${at}.conv_match.0.weight`),
   };
   return {
-    architecture: 'dlsn',
     scales: [scale],
     inputRange: 1,
     assumptions: [

@@ -127,7 +127,6 @@ function matchOriginal(outline: Outline): Match | null {
     });
   };
   return {
-    architecture: 'edsr',
     scales: [scale],
     inputRange: 255,
     build,
@@ -144,7 +143,6 @@ function matchBasicSr(outline: Outline): Match | null {
   const [features, channels] = head;
   const blocks = countBlocks(outline, 'body.#.conv1.');
   return {
-    architecture: 'edsr',
     scales: [scale],
     inputRange: 1,
     assumptions: [

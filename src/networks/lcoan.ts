@@ -192,7 +192,6 @@ export function matchLcoan(outline: Outline): Match | null {
   };
   if (channels !== 3) return null;
   return {
-    architecture: 'lcoan',
     scales: [scale],
     inputRange: 1,
     assumptions: [

@@ -45,10 +45,8 @@ export type Assumption =
   | string
   | readonly [text: string, settledBy: Exclude<keyof NetworkChoice, 'scale' | 'inputRange'>];
 
-/** The architecture that a matcher has recognised from the outline of a weight file. */
+/** What a matcher has recognised in the outline of a weight file. */
 export interface Match {
-  /** The family's id in `registry.ts`. */
-  readonly architecture: string;
   /**
    * The scales that fit the shapes, starting with the most likely scale. If several scales fit, the
    * file's name or an option can determine the scale. If neither does, the most likely scale is

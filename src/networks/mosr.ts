@@ -145,7 +145,6 @@ export function matchMosr(outline: Outline): Match | null {
         ? (tensors: TensorMap) => foldDySample(tensors, 'upsampler', SAMPLING_GROUPS)
         : null;
   return {
-    architecture: 'mosr',
     scales: [scale],
     inputRange: 1,
     build: ({ inputRange = 1 }) => mosr({ ...config, scale, inputRange }),

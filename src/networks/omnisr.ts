@@ -154,7 +154,6 @@ export function matchOmniSr(outline: Outline): Match | null {
     blocks: countBlocks(outline, 'residual_layer.0.residual_layer.#.layer.0.fn.0.weight'),
   };
   return {
-    architecture: 'omnisr',
     scales: [shuffle.scale],
     inputRange: 1,
     assumptions: [

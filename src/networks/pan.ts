@@ -103,7 +103,6 @@ export function matchPan(outline: Outline): Match | null {
   const blocks = countBlocks(outline, 'SCPA_trunk.#.');
   const config = { features, channels, upsamplerFeatures: up[0], blocks };
   return {
-    architecture: 'pan',
     ...upsamplerScales(outline),
     inputRange: 1,
     build: ({ scale, inputRange }) => pan({ ...config, scale, inputRange: inputRange ?? 1 }),

@@ -116,7 +116,6 @@ export function matchRcan(outline: Outline): Match | null {
   const sizes = { features, channels, unshuffle, groups, blocks };
   const config = { ...sizes, reduction: features / squeeze[0] };
   return {
-    architecture: 'rcan',
     scales: [enlarged / unshuffle],
     inputRange: 1,
     assumptions: [['residuals times 1', 'residualScale']],

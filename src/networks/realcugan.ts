@@ -222,7 +222,6 @@ export function matchCugan(outline: Outline): Match | null {
   if (scale === null || !fits) return null;
   const pro = outline.has('pro');
   return {
-    architecture: 'realcugan',
     scales: [scale],
     inputRange: 1,
     build: ({ inputRange = 1 }) => realcugan({ scale, features, pro, inputRange }),

@@ -154,7 +154,6 @@ export function matchRrdb(outline: Outline): Match | null {
     channels: taken / unshuffle ** 2,
   };
   return {
-    architecture: 'esrgan',
     // An old network with one stage enlarges by 2 or, rarely, by 3. The shapes of its weights are
     // the same in both cases.
     scales: old && stages === 1 ? [2, 3] : [scale],

@@ -100,7 +100,6 @@ export function matchSpan(outline: Outline): Match | null {
   const blocks = indices(outline, 'block_#.').length;
   const normalise = !outline.has('no_norm');
   return {
-    architecture: 'span',
     scales: [output.scale],
     inputRange: 1,
     assumptions: normalise

@@ -187,7 +187,6 @@ function matchSwin(kind: Kind): Matcher {
     const usual = window === 7 ? 255 : 1;
     const build = kind === 'swinir' ? swinir : srformer;
     return {
-      architecture: kind,
       scales: [up.scale],
       inputRange: 1,
       assumptions: [[`the range is ${usual} inside`, 'imageRange']],
