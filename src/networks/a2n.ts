@@ -160,6 +160,6 @@ export const matchA2N =
     return {
       ...(up ? upsamplerScales(outline) : { scales: [1] }),
       inputRange: 255,
-      build: ({ scale, inputRange }) => a2n({ ...config, scale, inputRange: inputRange ?? 255 }),
+      build: ({ scale, inputRange }) => a2n({ ...config, scale, inputRange }),
     };
   };

@@ -187,23 +187,24 @@ export function matchEdsrAcla(outline: Outline): Match | null {
       ['offsets of a key in neighbouring channels (paired)', 'offsets'],
       ...(gated ? [['keys with a closed gate leave the softmax', 'gate'] as const] : []),
     ],
-    storedRange: (tensors) => storedMean(tensors)?.range ?? null,
-    build: (choice, tensors) => {
-      const stored = storedMean(tensors);
-      return edsrAcla({
+    storedRange: true,
+    build: (
+      { inputRange, residualScale = 1, offsets = 'paired', depthwise = false, gate = 'exclude' },
+      tensors,
+    ) =>
+      edsrAcla({
+        scale,
         features,
-        scale: choice.scale,
         blocks: ends.at(-1) ?? 0,
         keys: logits[0],
         positions: ends.slice(0, attentions),
-        residualScale: choice.residualScale ?? 1,
-        inputRange: choice.inputRange ?? stored?.range ?? 255,
-        mean: stored?.mean ?? DIV2K_MEAN,
-        offsets: choice.offsets ?? 'paired',
-        depthwise: choice.depthwise ?? false,
-        gate: gated ? (choice.gate ?? 'exclude') : null,
-      });
-    },
+        residualScale,
+        inputRange,
+        mean: storedMean(tensors)?.mean ?? DIV2K_MEAN,
+        offsets,
+        depthwise,
+        gate: gated ? gate : null,
+      }),
     prepare: prepareAcla,
   };
 }

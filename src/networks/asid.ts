@@ -216,13 +216,15 @@ export function matchAsid(outline: Outline): Match | null {
   const [features, channels] = input;
   const shuffle = shuffled(up[0], 3);
   const positions = outline.get(`${first}.rel_pos_bias.weight`)?.shape.join();
-  const fits = channels === 3 && features % 4 === 0 && features >= 8 && shuffle?.channels === 3;
+  const fits =
+    channels === 3 && features % 4 === 0 && features >= 8 && shuffle?.outputChannels === 3;
   if (!fits || positions !== `${(2 * SIDE - 1) ** 2},1`) return null;
-  const config = { features, blocks: countBlocks(outline, 'block#.res_end.weight') };
+  const { scale } = shuffle;
+  const config = { scale, features, blocks: countBlocks(outline, 'block#.res_end.weight') };
   return {
-    scales: [shuffle.scale],
+    scales: [scale],
     inputRange: 1,
     assumptions: ['values from -1 to 1 inside', 'tiles of 64 pixels, averaged where they overlap'],
-    build: ({ scale, inputRange = 1 }) => asid({ ...config, scale, inputRange }),
+    build: ({ inputRange }) => asid({ ...config, inputRange }),
   };
 }

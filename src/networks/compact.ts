@@ -98,13 +98,12 @@ export function matchCompact(outline: Outline): Match | null {
     assumptions: hasSlopes
       ? []
       : [['leaky ReLU of slope 0.1, since there are no slopes', 'activation']],
-    build: ({ scale, inputRange = 1, activation = 'leakyrelu' }) =>
+    build: ({ inputRange, activation = 'leakyrelu' }) =>
       compact({
-        scale,
+        ...output,
         features,
         channels,
         inputRange,
-        outputChannels: output.channels,
         blocks: (last - 2) / 2,
         activation: hasSlopes ? 'prelu' : activation,
       }),

@@ -254,15 +254,13 @@ export function matchDat(outline: Outline): Match | null {
     ratio: inner[0] / features,
     depths: Array.from({ length: groups }, (_, g) => countBlocks(outline, `layers.${g}.blocks.#.`)),
     threeConvs: outline.has('conv_after_body.0.weight'),
-    upsampler: up.upsampler,
-    ...(up.features !== undefined && { upsamplerFeatures: up.features }),
+    ...up,
   };
   return {
     scales: [up.scale],
     inputRange: 1,
     assumptions: ['the range is 1 inside'],
-    build: ({ scale, inputRange = 1 }, tensors) =>
-      dat({ ...config, scale, inputRange, split: splitOf(tensors) }),
+    build: ({ inputRange }, tensors) => dat({ ...config, inputRange, split: splitOf(tensors) }),
     prepare: (tensors) => foldDat(tensors, splitOf(tensors)),
   };
 }

@@ -10,8 +10,9 @@ import {
   whole,
 } from '../options.ts';
 import type { TensorMap } from '../weights/tensor.ts';
-import type { Match, NetworkChoice, Outline } from './match.ts';
+import type { Match, NetworkChoice, NetworkSettings, Outline } from './match.ts';
 import type { Network } from './network.ts';
+import { storedMean } from './parts/mean.ts';
 import { FAMILIES } from './registry.ts';
 
 /**
@@ -20,7 +21,7 @@ import { FAMILIES } from './registry.ts';
  */
 export type ScaleSource = 'shapes' | 'name' | 'option' | 'default';
 
-export interface DetectOptions extends Omit<NetworkChoice, 'scale'> {
+export interface DetectOptions extends NetworkSettings {
   readonly scale?: number | undefined;
   /** The name of the weight file. Often, only this name distinguishes x2 from x3. */
   readonly name?: string | undefined;
@@ -108,7 +109,7 @@ export function detect(tensors: TensorMap, options: DetectOptions = {}): Detecti
   const match = firstMatch(checkValue('What holds the tensors', tensors, TENSORS));
   if (match === null) throw unknown(tensors);
   const { scale, scaleSource } = chooseScale(match, options);
-  const stored = match.storedRange?.(tensors) ?? null;
+  const stored = match.storedRange ? storedMean(tensors)?.range : undefined;
   // The range can be computed from the weights, so it can be invalid even if the options are valid.
   const range = options.inputRange ?? stored ?? match.inputRange;
   checkValue('The input range', range, inputRange);
@@ -121,7 +122,7 @@ export function detect(tensors: TensorMap, options: DetectOptions = {}): Detecti
     inputRange: range,
     network,
     inputRangeSource:
-      options.inputRange !== undefined ? 'option' : stored !== null ? 'weights' : 'network',
+      options.inputRange !== undefined ? 'option' : stored !== undefined ? 'weights' : 'network',
     assumptions: (match.assumptions ?? []).flatMap((assumption) => {
       if (typeof assumption === 'string') return [assumption];
       const [text, settledBy] = assumption;

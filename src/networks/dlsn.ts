@@ -139,6 +139,7 @@ export function matchDlsn(outline: Outline): Match | null {
   const last = shapeOf(outline, `body.0.body.${at}.fc.2.weight`, 2);
   if (!match || !last || channels !== 3 || at < 1) return null;
   const config = {
+    scale,
     features,
     blocks: at,
     reduction: features / match[0],
@@ -152,17 +153,14 @@ export function matchDlsn(outline: Outline): Match | null {
       'three rounds of hashing, with rotations from a fixed seed',
       ['modules added with the factor 0.1', 'residualScale'],
     ],
-    storedRange: (tensors) => storedMean(tensors)?.range ?? null,
-    build: (choice, tensors) => {
-      const stored = storedMean(tensors);
-      return dlsn({
+    storedRange: true,
+    build: ({ inputRange, residualScale = 0.1 }, tensors) =>
+      dlsn({
         ...config,
-        scale: choice.scale,
-        residualScale: choice.residualScale ?? 0.1,
-        inputRange: choice.inputRange ?? stored?.range ?? 1,
-        mean: stored?.mean ?? DIV2K_MEAN,
-      });
-    },
+        residualScale,
+        inputRange,
+        mean: storedMean(tensors)?.mean ?? DIV2K_MEAN,
+      }),
     prepare: (tensors) =>
       prepareDlsn(tensors, config.groups, ROUNDS, BUCKETS, features / config.reduction),
   };

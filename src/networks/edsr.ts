@@ -1,14 +1,5 @@
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
-import type { TensorMap } from '../weights/tensor.ts';
-import {
-  countBlocks,
-  type Match,
-  type NetworkChoice,
-  type Outline,
-  renamed,
-  shapeOf,
-  shuffleScale,
-} from './match.ts';
+import { countBlocks, type Match, type Outline, renamed, shapeOf, shuffleScale } from './match.ts';
 import type { Network } from './network.ts';
 import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
@@ -109,29 +100,27 @@ function matchOriginal(outline: Outline): Match | null {
   if (!head || !sound || scale === null || !outline.has('tail.1.weight')) return null;
   const [features, channels] = head;
   const blocks = countBlocks(outline, 'body.#.body.0.');
-  const build = (choice: NetworkChoice, tensors: TensorMap): Network => {
-    const stored = storedMean(tensors);
-    const inputRange = choice.inputRange ?? stored?.range ?? 255;
-    return edsr({
-      features,
-      channels,
-      blocks,
-      inputRange,
-      scale: choice.scale,
-      residualScale: choice.residualScale ?? usualResidualScale(features),
-      // The stored mean applies to the range for which the weights were trained. If the input has a
-      // different range, the network first converts the input.
-      imageRange: stored?.range ?? inputRange,
-      mean: stored?.mean ?? null,
-      style: 'edsr',
-    });
-  };
+  const usual = usualResidualScale(features);
   return {
     scales: [scale],
     inputRange: 255,
-    build,
-    assumptions: [[`residuals times ${usualResidualScale(features)}`, 'residualScale']],
-    storedRange: (tensors) => storedMean(tensors)?.range ?? null,
+    assumptions: [[`residuals times ${usual}`, 'residualScale']],
+    storedRange: true,
+    build: ({ inputRange, residualScale = usual }, tensors) => {
+      const stored = storedMean(tensors);
+      return edsr({
+        scale,
+        features,
+        channels,
+        blocks,
+        inputRange,
+        residualScale,
+        // The stored mean applies to the range for which the weights were trained. If the input has
+        // a different range, the network first converts the input.
+        imageRange: stored?.range ?? inputRange,
+        mean: stored?.mean ?? null,
+      });
+    },
   };
 }
 
@@ -142,23 +131,24 @@ function matchBasicSr(outline: Outline): Match | null {
   if (!head || !inner || scale === null || !outline.has('conv_after_body.weight')) return null;
   const [features, channels] = head;
   const blocks = countBlocks(outline, 'body.#.conv1.');
+  const usual = usualResidualScale(features);
   return {
     scales: [scale],
     inputRange: 1,
     assumptions: [
-      [`residuals times ${usualResidualScale(features)}`, 'residualScale'],
+      [`residuals times ${usual}`, 'residualScale'],
       'the mean of DIV2K is subtracted',
       ['the range is 255 inside', 'imageRange'],
     ],
-    build: ({ scale: chosen, residualScale, inputRange = 1, imageRange = 255 }) =>
+    build: ({ inputRange, residualScale = usual, imageRange = 255 }) =>
       edsr({
+        scale,
         features,
         channels,
         blocks,
         inputRange,
         imageRange,
-        scale: chosen,
-        residualScale: residualScale ?? usualResidualScale(features),
+        residualScale,
         mean: channels === 3 ? DIV2K_MEAN : constant(channels, 0),
         style: 'basicsr',
       }),

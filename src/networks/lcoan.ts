@@ -183,6 +183,7 @@ export function matchLcoan(outline: Outline): Match | null {
   const [features, channels] = head;
   const [rounds, clusters, width] = means;
   const config = {
+    scale,
     features,
     rounds,
     clusters,
@@ -199,19 +200,16 @@ export function matchLcoan(outline: Outline): Match | null {
       ['groups added with the factor 0.1', 'residualScale'],
       'pixels of one cluster in row-major order',
     ],
-    storedRange: (tensors) => storedMean(tensors)?.range ?? null,
-    build: (choice, tensors) => {
-      const stored = storedMean(tensors);
-      return lcoan({
+    storedRange: true,
+    build: ({ inputRange, window = 384, residualScale = 0.1 }, tensors) =>
+      lcoan({
         ...config,
-        scale: choice.scale,
-        window: choice.window ?? 384,
-        residualScale: choice.residualScale ?? 0.1,
-        inputRange: choice.inputRange ?? stored?.range ?? 1,
-        mean: stored?.mean ?? DIV2K_MEAN,
+        window,
+        residualScale,
+        inputRange,
+        mean: storedMean(tensors)?.mean ?? DIV2K_MEAN,
         initialised: initialised(tensors),
-      });
-    },
+      }),
     prepare: prepareLcoan,
   };
 }

@@ -9,11 +9,10 @@ export type CompactActivation = 'prelu' | 'relu' | 'leakyrelu';
 export type Outline = ReadonlyMap<string, Pick<Tensor, 'dtype' | 'shape'>>;
 
 /**
- * The settings that the tensors in a network's weight file might not determine. Each setting except
- * the scale has a default value.
+ * The settings that the tensors in a network's weight file might not determine. Each setting has a
+ * default value.
  */
-export interface NetworkChoice {
-  readonly scale: number;
+export interface NetworkSettings {
   readonly inputRange?: number | undefined;
   /** The activation function of a Compact network whose file contains no PReLU slopes. */
   readonly activation?: CompactActivation | undefined;
@@ -37,13 +36,17 @@ export interface NetworkChoice {
   readonly gate?: Gate | undefined;
 }
 
+/** The scale and the input range that `detect` has chosen, and the settings that the user gave. */
+export interface NetworkChoice extends NetworkSettings {
+  readonly scale: number;
+  readonly inputRange: number;
+}
+
 /**
  * An assumption about a recognised network, as human-readable text. If the user can set an option
  * instead, `settledBy` is the name of that option.
  */
-export type Assumption =
-  | string
-  | readonly [text: string, settledBy: Exclude<keyof NetworkChoice, 'scale' | 'inputRange'>];
+export type Assumption = string | readonly [text: string, settledBy: keyof NetworkSettings];
 
 /** What a matcher has recognised in the outline of a weight file. */
 export interface Match {
@@ -56,10 +59,10 @@ export interface Match {
   readonly ask?: boolean;
   readonly inputRange: number;
   /**
-   * Computes the input range from the mean that the network subtracts from its input. Returns null
-   * if the tensors do not contain a usable mean.
+   * Whether the input range is computed from the mean that the network subtracts from its input
+   * (see `storedMean`), if the tensors contain it.
    */
-  readonly storedRange?: (tensors: TensorMap) => number | null;
+  readonly storedRange?: true;
   readonly assumptions?: readonly Assumption[];
   readonly build: (choice: NetworkChoice, tensors: TensorMap) => Network;
   /** Converts the file's tensors to those the network requires, for example by renaming them. */
@@ -112,10 +115,10 @@ export function countBlocks(outline: Outline, pattern: string): number {
 export function shuffled(
   rows: number,
   channels: number,
-): { scale: number; channels: number } | null {
+): { scale: number; outputChannels: number } | null {
   for (const candidate of [channels, 3, 4, 1]) {
     const scale = Math.sqrt(rows / candidate);
-    if (Number.isInteger(scale) && scale >= 1) return { scale, channels: candidate };
+    if (Number.isInteger(scale) && scale >= 1) return { scale, outputChannels: candidate };
   }
   return null;
 }

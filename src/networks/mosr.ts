@@ -136,7 +136,7 @@ export function matchMosr(outline: Outline): Match | null {
   const fits = local <= fc1[0] / 2 && blocks > 0;
   if (!end || !fits || (kernel !== 3 && kernel !== 5 && kernel !== 7)) return null;
   const { scale, upsampler } = end;
-  const sizes = { features, channels, blocks, hidden: fc1[0] / 2, local } as const;
+  const sizes = { scale, features, channels, blocks, hidden: fc1[0] / 2, local } as const;
   const config = { ...sizes, kernel, upsampler } as const;
   const prepare =
     upsampler === 'gps'
@@ -147,7 +147,7 @@ export function matchMosr(outline: Outline): Match | null {
   return {
     scales: [scale],
     inputRange: 1,
-    build: ({ inputRange = 1 }) => mosr({ ...config, scale, inputRange }),
+    build: ({ inputRange }) => mosr({ ...config, inputRange }),
     ...(prepare && { prepare }),
   };
 }

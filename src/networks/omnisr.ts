@@ -143,9 +143,11 @@ export function matchOmniSr(outline: Outline): Match | null {
   // Without a table, no tensor depends on the window size, so the usual size is assumed.
   const window = table ? (Math.sqrt(table[0]) + 1) / 2 : 8;
   const heads = temperature[0];
-  if (channels !== 3 || shuffle?.channels !== 3) return null;
+  if (channels !== 3 || shuffle?.outputChannels !== 3) return null;
   if (!Number.isInteger(window) || window < 2 || features % 4 !== 0) return null;
+  const { scale } = shuffle;
   const config = {
+    scale,
     features,
     window,
     heads,
@@ -154,13 +156,13 @@ export function matchOmniSr(outline: Outline): Match | null {
     blocks: countBlocks(outline, 'residual_layer.0.residual_layer.#.layer.0.fn.0.weight'),
   };
   return {
-    scales: [shuffle.scale],
+    scales: [scale],
     inputRange: 1,
     assumptions: [
       'values from 0 to 1 inside',
       'tiles of 64 pixels, averaged where they overlap',
       ...(table ? [] : ['windows of 8 pixels']),
     ],
-    build: ({ scale, inputRange = 1 }) => omnisr({ ...config, scale, inputRange }),
+    build: ({ inputRange }) => omnisr({ ...config, inputRange }),
   };
 }

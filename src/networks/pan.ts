@@ -105,6 +105,6 @@ export function matchPan(outline: Outline): Match | null {
   return {
     ...upsamplerScales(outline),
     inputRange: 1,
-    build: ({ scale, inputRange }) => pan({ ...config, scale, inputRange: inputRange ?? 1 }),
+    build: ({ scale, inputRange }) => pan({ ...config, scale, inputRange }),
   };
 }

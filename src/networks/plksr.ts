@@ -147,7 +147,7 @@ export const matchPlksr =
           ? ['norms over 4 groups of channels']
           : []
         : ['the large kernel replaces its channels, and its input is not added'],
-      build: ({ inputRange = 1 }) =>
+      build: ({ inputRange }) =>
         plksr({ ...config, channels, mixer: [first, second], sampling: groups, inputRange }),
       ...(groups !== null &&
         scale > 1 && { prepare: (tensors) => foldDySample(tensors, 'to_img', groups) }),

@@ -110,20 +110,19 @@ export function matchRcan(outline: Outline): Match | null {
   const unshuffle = direct ? 1 : Math.sqrt(taken / channels);
   if (![1, 2, 4].includes(unshuffle)) return null;
   // A network without an upsampler does not enlarge its maps.
-  const enlarged = shuffleScale(outline, 'tail.0.') ?? 1;
+  const scale = (shuffleScale(outline, 'tail.0.') ?? 1) / unshuffle;
   const groups = indices(outline, 'body.#.').at(-1) ?? 0;
   const blocks = indices(outline, 'body.0.body.#.').at(-1) ?? 0;
-  const sizes = { features, channels, unshuffle, groups, blocks };
+  const sizes = { scale, features, channels, unshuffle, groups, blocks };
   const config = { ...sizes, reduction: features / squeeze[0] };
   return {
-    scales: [enlarged / unshuffle],
+    scales: [scale],
     inputRange: 1,
     assumptions: [['residuals times 1', 'residualScale']],
-    build: ({ scale, inputRange = 1, residualScale = 1 }, tensors) => {
+    build: ({ inputRange, residualScale = 1 }, tensors) => {
       const stored = storedMean(tensors);
       return rcan({
         ...config,
-        scale,
         residualScale,
         inputRange,
         // If the file has a layer that subtracts the mean, its bias determines the range and the

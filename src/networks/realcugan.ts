@@ -224,7 +224,7 @@ export function matchCugan(outline: Outline): Match | null {
   return {
     scales: [scale],
     inputRange: 1,
-    build: ({ inputRange = 1 }) => realcugan({ scale, features, pro, inputRange }),
+    build: ({ inputRange }) => realcugan({ scale, features, pro, inputRange }),
     prepare: arrangeCugan,
   };
 }

@@ -158,7 +158,7 @@ export function matchRrdb(outline: Outline): Match | null {
     // the same in both cases.
     scales: old && stages === 1 ? [2, 3] : [scale],
     inputRange: 1,
-    build: ({ scale: chosen, inputRange = 1 }) =>
+    build: ({ scale: chosen, inputRange }) =>
       rrdb({ ...config, scale: chosen, stage: chosen === 3 ? 3 : 2, inputRange }),
     prepare: (tensors) => renamed(tensors, rename),
   };

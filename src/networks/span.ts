@@ -105,22 +105,14 @@ export function matchSpan(outline: Outline): Match | null {
     assumptions: normalise
       ? ['the mean is subtracted', ['the range is 255 inside', 'imageRange']]
       : [],
-    build({ scale, inputRange = 1, imageRange = 255 }) {
+    build({ inputRange, imageRange = 255 }) {
       if (blocks !== BLOCKS || (normalise && channels !== 3)) {
         const what = blocks === BLOCKS ? `${channels} channels and a mean` : `${blocks} blocks`;
         throw new CrispenError('MODEL_UNSUPPORTED', `The file is a SPAN of ${what}.`, {
           hint: `Crispen runs SPAN networks with ${BLOCKS} blocks; only RGB ones may have a mean.`,
         });
       }
-      return span({
-        scale,
-        features,
-        channels,
-        normalise,
-        imageRange,
-        inputRange,
-        outputChannels: output.channels,
-      });
+      return span({ ...output, features, channels, normalise, imageRange, inputRange });
     },
     prepare: foldSpan,
   };

@@ -181,8 +181,7 @@ function matchSwin(kind: Kind): Matcher {
       depths: each.map((l) => countBlocks(outline, `layers.${l}.residual_group.blocks.#.`)),
       heads: each.map((l) => shapeOf(outline, tableName(l), 2)?.[1] ?? 0),
       threeConvs: outline.has('conv_after_body.0.weight'),
-      upsampler: up.upsampler,
-      ...(up.features !== undefined && { upsamplerFeatures: up.features }),
+      ...up,
     };
     const usual = window === 7 ? 255 : 1;
     const build = kind === 'swinir' ? swinir : srformer;
@@ -190,8 +189,7 @@ function matchSwin(kind: Kind): Matcher {
       scales: [up.scale],
       inputRange: 1,
       assumptions: [[`the range is ${usual} inside`, 'imageRange']],
-      build: ({ scale, inputRange = 1, imageRange = usual }) =>
-        build({ ...sizes, scale, inputRange, imageRange }),
+      build: ({ inputRange, imageRange = usual }) => build({ ...sizes, inputRange, imageRange }),
     };
   };
 }

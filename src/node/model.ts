@@ -16,7 +16,7 @@ import { checkServes, type Task, taskOfFile } from '../catalog/task.ts';
 import { CrispenError } from '../errors.ts';
 import { type SizeWish, wishedSize } from '../image/size.ts';
 import { type Detection, detect, recognise } from '../networks/detect.ts';
-import type { NetworkChoice } from '../networks/match.ts';
+import type { NetworkSettings } from '../networks/match.ts';
 import type { Network } from '../networks/network.ts';
 import { readWeights, type WeightFile } from '../weights/read.ts';
 import type { TensorMap } from '../weights/tensor.ts';
@@ -32,7 +32,7 @@ export const PACKAGE_ROOT = fileURLToPath(new URL('../../', import.meta.url));
  * The settings of a network except its scale. The tensors in a weight file might not determine
  * them.
  */
-export type NetworkWish = Omit<NetworkChoice, 'scale'>;
+export type NetworkWish = NetworkSettings;
 
 interface Size {
   readonly width: number;

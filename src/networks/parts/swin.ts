@@ -66,25 +66,25 @@ export function swinTail(
 export function upsamplerOf(
   outline: Outline,
   channels: number,
-): { upsampler: Upsampler; scale: number; features?: number } | null {
-  const features = shapeOf(outline, 'conv_before_upsample.0.weight', 4)?.[0];
+): { upsampler: Upsampler; scale: number; upsamplerFeatures?: number } | null {
+  const upsamplerFeatures = shapeOf(outline, 'conv_before_upsample.0.weight', 4)?.[0];
   if (outline.has('conv_up1.weight')) {
     let doublings = 1;
     while (outline.has(`conv_up${doublings + 1}.weight`)) doublings++;
     return {
       upsampler: 'nearest+conv',
       scale: 2 ** doublings,
-      ...(features !== undefined && { features }),
+      ...(upsamplerFeatures !== undefined && { upsamplerFeatures }),
     };
   }
-  if (features !== undefined) {
+  if (upsamplerFeatures !== undefined) {
     const scale = shuffleScale(outline, 'upsample.');
-    return scale === null ? null : { upsampler: 'pixelshuffle', scale, features };
+    return scale === null ? null : { upsampler: 'pixelshuffle', scale, upsamplerFeatures };
   }
   const direct = shapeOf(outline, 'upsample.0.weight', 4);
   if (direct) {
     const found = shuffled(direct[0], channels);
-    return found?.channels === channels
+    return found?.outputChannels === channels
       ? { upsampler: 'pixelshuffledirect', scale: found.scale }
       : null;
   }
