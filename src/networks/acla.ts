@@ -6,6 +6,7 @@ import { fromFloat32, toFloat32 } from '../weights/convert.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import { countBlocks, type Match, type Outline, shapeOf, shuffleScale } from './match.ts';
 import type { Network } from './network.ts';
+import { convolutions } from './parts/conv.ts';
 import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
@@ -54,8 +55,7 @@ export function edsrAcla(config: EdsrAclaConfig): Network {
   const { scale, features = 64, blocks = 16, residualScale = 1, inputRange = 255 } = config;
   const { positions = quarters(blocks), mean = DIV2K_MEAN } = config;
   const b = new GraphBuilder();
-  const conv = (name: string, x: NodeId, layer: string, cOut = features): NodeId =>
-    b.conv(name, x, { layer, kernel: 3, cOut, bias: true });
+  const conv = convolutions(b, features);
   const shift = (name: string, x: NodeId, sign: 1 | -1): NodeId =>
     b.affine(
       name,
@@ -150,12 +150,7 @@ export function crossLayerAttention(
   });
   if (sum === undefined) throw internal(`${name} attends to nothing`);
   if (!depthwise) return sum;
-  const spread = b.conv(`${name}.depthwise`, sum, {
-    layer: `${layer}.depthwise`,
-    kernel: 3,
-    cOut: channels,
-    bias: true,
-  });
+  const spread = convolutions(b, channels)(`${name}.depthwise`, sum, `${layer}.depthwise`);
   return b.add(`${name}.attended`, spread, query);
 }
 

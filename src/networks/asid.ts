@@ -3,6 +3,7 @@ import { TransformerBuilder } from '../graph/transformer.ts';
 import type { Grouping } from '../graph/transformerOp.ts';
 import { countBlocks, type Match, type Outline, shapeOf, shuffled } from './match.ts';
 import type { Network } from './network.ts';
+import { convolutions } from './parts/conv.ts';
 import { constant } from './parts/mean.ts';
 import { FeedForward, LocalBlock, SpatialGate } from './parts/transformer.ts';
 
@@ -65,8 +66,7 @@ export function asid(config: AsidConfig): Network {
   const input = centred
     ? b.affine('centred', image, constant(3, 2 / inputRange), constant(3, -1))
     : image;
-  const conv = (name: string, x: NodeId, layer: string, cOut = features) =>
-    b.conv(name, x, { layer, kernel: 3, cOut, bias: true });
+  const conv = convolutions(b, features);
   const head = conv('input_conv', input, 'input');
   let x = head;
   let maps: readonly NodeId[] | null = null;

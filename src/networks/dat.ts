@@ -6,6 +6,7 @@ import { toFloat32 } from '../weights/convert.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { countBlocks, type Match, type Outline, shapeOf } from './match.ts';
 import type { Network } from './network.ts';
+import { convolutions } from './parts/conv.ts';
 import { foldDat } from './parts/foldDat.ts';
 import { constant, DIV2K_MEAN } from './parts/mean.ts';
 import { bodyConv, swinTail, type Upsampler, upsamplerOf } from './parts/swin.ts';
@@ -55,8 +56,7 @@ export function dat(config: DatConfig): Network {
     constant(3, gain),
     DIV2K_MEAN.map((m) => -m),
   );
-  const spec = { layer: 'conv_first', kernel: 3, cOut: features, bias: true } as const;
-  const head = b.conv('conv_first', input, spec);
+  const head = convolutions(b, features)('conv_first', input, 'conv_first');
   let x = t.layerNorm('before_RG', head, 'before_RG.1', EPSILON);
   depths.forEach((depth, g) => {
     let u = x;
@@ -199,15 +199,12 @@ class Block {
   /** Computes a factor for each pixel. The factor is the same in all channels. */
   #pixelGate(x: NodeId, channels: number): NodeId {
     const [b, { name, layer }] = [this.#b, this.#names];
-    const conv = (node: string, from: NodeId, index: number, cOut: number) =>
-      b.conv(`${name}.${node}`, from, {
-        layer: `${layer}.attn.spatial_interaction.${index}`,
-        kernel: 1,
-        cOut,
-        bias: true,
-      });
-    const inner = b.gelu(`${name}.gelu2`, conv('narrow', x, 0, Math.floor(channels / 16)));
-    return b.sigmoid(`${name}.byPixel`, conv('spatial_map', inner, 3, channels));
+    const conv = convolutions(b, channels);
+    const gate = `${layer}.attn.spatial_interaction`;
+    const cOut = Math.floor(channels / 16);
+    const inner = b.gelu(`${name}.gelu2`, conv(`${name}.narrow`, x, `${gate}.0`, cOut, 1));
+    const spread = conv(`${name}.spatial_map`, inner, `${gate}.3`, channels, 1);
+    return b.sigmoid(`${name}.byPixel`, spread);
   }
 
   /** Appends `fc2(u * conv(norm(v)))`, where `u` and `v` are the halves of `gelu(fc1(norm(x)))`. */

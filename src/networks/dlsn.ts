@@ -5,6 +5,7 @@ import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import { prepareLcoan } from './lcoan.ts';
 import { countBlocks, indices, type Match, type Outline, shapeOf, shuffleScale } from './match.ts';
 import type { Network } from './network.ts';
+import { convolutions } from './parts/conv.ts';
 import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
@@ -69,13 +70,12 @@ export function globalAttention(
 ): NodeId {
   const nonlocal = new NonlocalBuilder(b);
   const { channels } = b.map(u);
-  const mapped = (part: string, cOut: number) => {
-    const spec = { layer: `${layer}${part}.0`, kernel: 3, cOut, bias: true } as const;
-    return b.relu(`${prefix}${part}`, b.conv(`${prefix}${part}.conv`, u, spec));
-  };
+  const conv = convolutions(b, channels);
+  const mapped = (part: string, cOut?: number) =>
+    b.relu(`${prefix}${part}`, conv(`${prefix}${part}.conv`, u, `${layer}${part}.0`, cOut));
   const embedding = mapped('conv_match', channels / reduction);
-  const values = mapped('conv_assembly', channels);
-  const keys = mapped('conv_assembly_fc', channels);
+  const values = mapped('conv_assembly');
+  const keys = mapped('conv_assembly_fc');
   const linear = (part: string, x: NodeId) =>
     b.conv(`${prefix}${part}`, x, {
       layer: `${layer}${part}`,
@@ -102,8 +102,7 @@ export function dlsn(config: DlsnConfig): Network {
   const { scale, features = 256, groups = 10, blocks = 4, residualScale = 0.1 } = config;
   const { reduction = 4, chunk = CHUNK, inputRange = 1, mean = DIV2K_MEAN } = config;
   const b = new GraphBuilder();
-  const conv = (name: string, x: NodeId, layer: string, cOut = features) =>
-    b.conv(name, x, { layer, kernel: 3, cOut, bias: true });
+  const conv = convolutions(b, features);
   const input = b.input('input', mean.length);
   const shift = mean.map((m) => -m * inputRange);
   const head = conv('head', b.affine('sub_mean', input, constant(mean.length, 1), shift), 'head.0');

@@ -1,6 +1,7 @@
-import { GraphBuilder, type NodeId } from '../graph/graph.ts';
+import { GraphBuilder } from '../graph/graph.ts';
 import { countBlocks, type Match, type Outline, renamed, shapeOf, shuffleScale } from './match.ts';
 import type { Network } from './network.ts';
+import { convolutions } from './parts/conv.ts';
 import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
@@ -43,8 +44,7 @@ export function edsr(config: EdsrConfig): Network {
   const { scale, features = 64, blocks = 16, residualScale = 1, channels = 3 } = config;
   const { inputRange = 255, imageRange = inputRange, mean = null, style = 'edsr' } = config;
   const b = new GraphBuilder();
-  const conv = (name: string, x: NodeId, layer: string, cOut = features): NodeId =>
-    b.conv(name, x, { layer, kernel: 3, cOut, bias: true });
+  const conv = convolutions(b, features);
   const gain = imageRange / inputRange;
   const shifts = mean !== null || gain !== 1;
   const means = mean ?? constant(channels, 0);

@@ -4,6 +4,7 @@ import { fromFloat32, toFloat32 } from '../weights/convert.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import { countBlocks, type Match, type Outline, shapeOf, shuffleScale } from './match.ts';
 import type { Network } from './network.ts';
+import { convolutions } from './parts/conv.ts';
 import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
@@ -72,8 +73,7 @@ export function lcoan(config: LcoanConfig): Network {
   const clustering = { clusters, window, rounds };
   const b = new GraphBuilder();
   const nonlocal = new NonlocalBuilder(b);
-  const conv = (name: string, x: NodeId, layer: string, cOut = features, kernel: 1 | 3 = 3) =>
-    b.conv(name, x, { layer, kernel, cOut, bias: true });
+  const conv = convolutions(b, features);
 
   const input = b.input('input', mean.length);
   const shifted = b.affine(

@@ -4,6 +4,7 @@ import { fromFloat32, toFloat32 } from '../weights/convert.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { indices, type Match, type Outline, shapeOf } from './match.ts';
 import type { Network } from './network.ts';
+import { convolutions } from './parts/conv.ts';
 import { dySample, dySampleOf, foldDySample } from './parts/dySample.ts';
 import { constant } from './parts/mean.ts';
 
@@ -56,8 +57,7 @@ export function mosr(config: MosrConfig): Network {
   const { upsampler = 'gps', folded = true } = config;
   const b = new GraphBuilder();
   const t = new TransformerBuilder(b);
-  const conv = (name: string, x: NodeId, layer: string, cOut = features, side: 1 | 3 = 3) =>
-    b.conv(name, x, { layer, kernel: side, cOut, bias: true });
+  const conv = convolutions(b, features);
   const mish = (name: string, x: NodeId) => b.activation(name, x, { fn: 'mish' });
   const lowered = (name: string, x: NodeId) =>
     b.affine(name, x, constant(features, 1), constant(features, -0.5));

@@ -3,6 +3,7 @@ import { TransformerBuilder } from '../graph/transformer.ts';
 import type { Grouping } from '../graph/transformerOp.ts';
 import { countBlocks, type Match, type Outline, shapeOf, shuffled } from './match.ts';
 import type { Network } from './network.ts';
+import { convolutions } from './parts/conv.ts';
 import { FeedForward, LocalBlock, SpatialGate } from './parts/transformer.ts';
 
 /** The configuration of an OmniSR. The defaults match the released files. */
@@ -41,8 +42,7 @@ export function omnisr(config: OmniSrConfig): Network {
   // very small maps. The input is therefore padded to at least 16 x 16 pixels.
   const least = Math.ceil(16 / window) * window;
   const image = b.input('input', 3, { multiple: window, least, value: 0 });
-  const conv = (name: string, x: NodeId, layer: string, cOut = features) =>
-    b.conv(name, x, { layer, kernel: 3, cOut, bias: true });
+  const conv = convolutions(b, features);
   const gain = Array.from({ length: 3 }, () => 1 / inputRange);
   const input = inputRange === 1 ? image : b.affine('unit', image, gain, [0, 0, 0]);
   const head = conv('input_conv', input, 'input');

@@ -4,6 +4,7 @@ import { PlksrBuilder } from '../graph/plksr.ts';
 import { TransformerBuilder } from '../graph/transformer.ts';
 import { countBlocks, indices, type Matcher, shapeOf, shuffled } from './match.ts';
 import type { Network } from './network.ts';
+import { convolutions } from './parts/conv.ts';
 import { dySample, dySampleOf, foldDySample } from './parts/dySample.ts';
 
 /**
@@ -61,8 +62,7 @@ export function plksr(config: PlksrConfig): Network {
   const b = new GraphBuilder();
   const p = new PlksrBuilder(b);
   const t = new TransformerBuilder(b);
-  const conv = (name: string, x: NodeId, layer: string, cOut: number, side: 1 | 3 = 3): NodeId =>
-    b.conv(name, x, { layer, kernel: side, cOut, bias: true });
+  const conv = convolutions(b, features);
   const input = b.input('input', channels);
   const active: Activation = real ? { fn: 'mish' } : { fn: 'gelu' };
   const mixerName = real ? 'channel_mixer' : 'channe_mixer';

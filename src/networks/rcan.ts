@@ -2,6 +2,7 @@ import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import { TransformerBuilder } from '../graph/transformer.ts';
 import { indices, type Match, type Outline, shapeOf, shuffleScale } from './match.ts';
 import type { Network } from './network.ts';
+import { convolutions } from './parts/conv.ts';
 import { constant, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
@@ -50,8 +51,7 @@ export function rcan(config: RcanConfig): Network {
   const { imageRange = inputRange, mean = null } = config;
   const b = new GraphBuilder();
   const t = new TransformerBuilder(b);
-  const conv = (name: string, x: NodeId, layer: string, cOut = features): NodeId =>
-    b.conv(name, x, { layer, kernel: 3, cOut, bias: true });
+  const conv = convolutions(b, features);
   const gain = imageRange / inputRange;
   const shifts = mean !== null || gain !== 1;
   const means = mean ?? constant(channels, 0);

@@ -2,6 +2,7 @@ import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import { TransformerBuilder } from '../graph/transformer.ts';
 import { countBlocks, indices, type Match, type Outline, renamed, shapeOf } from './match.ts';
 import type { Network } from './network.ts';
+import { convolutions } from './parts/conv.ts';
 
 /** The configuration of an RRDBNet. The defaults are ESRGAN's. */
 export interface RrdbConfig {
@@ -44,8 +45,7 @@ export function rrdb(config: RrdbConfig): Network {
   const { plus = false, stage = 2, channels = 3, outputChannels = channels } = config;
   const { inputRange = 1 } = config;
   const b = new GraphBuilder();
-  const conv = (name: string, x: NodeId, layer: string, cOut = features): NodeId =>
-    b.conv(name, x, { layer, kernel: 3, cOut, bias: true });
+  const conv = convolutions(b, features);
   const lrelu = (name: string, x: NodeId): NodeId => b.leakyRelu(name, x, SLOPE);
 
   const input = b.input('input', channels);
@@ -88,15 +88,11 @@ function denseBlock(
   plus: boolean,
 ): NodeId {
   const { channels } = b.map(z);
+  const conv = convolutions(b, growth);
   const seen = [z];
   for (let c = 1; c <= 4; c++) {
     const from = seen.length === 1 ? z : b.concat(`${name}.seen${c}`, seen);
-    const raw = b.conv(`${name}.conv${c}`, from, {
-      layer: `${layer}.conv${c}`,
-      kernel: 3,
-      cOut: growth,
-      bias: true,
-    });
+    const raw = conv(`${name}.conv${c}`, from, `${layer}.conv${c}`);
     let x = b.leakyRelu(`${name}.x${c}`, raw, SLOPE);
     if (plus && c === 2) {
       const side = b.conv(`${name}.side`, z, {
@@ -110,13 +106,7 @@ function denseBlock(
     seen.push(x);
   }
   const all = b.concat(`${name}.seen5`, seen);
-  const x5 = b.conv(`${name}.conv5`, all, {
-    layer: `${layer}.conv5`,
-    kernel: 3,
-    cOut: channels,
-    bias: true,
-  });
-  return b.add(name, z, x5, FACTOR);
+  return b.add(name, z, conv(`${name}.conv5`, all, `${layer}.conv5`, channels), FACTOR);
 }
 
 /** Converts a name to BasicSR's style. Returns null for a name that belongs to no layer. */

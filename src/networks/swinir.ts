@@ -3,6 +3,7 @@ import { TransformerBuilder } from '../graph/transformer.ts';
 import type { Grouping } from '../graph/transformerOp.ts';
 import { countBlocks, type Matcher, shapeOf } from './match.ts';
 import type { Network } from './network.ts';
+import { convolutions } from './parts/conv.ts';
 import { constant, DIV2K_MEAN } from './parts/mean.ts';
 import { bodyConv, swinTail, type Upsampler, upsamplerOf } from './parts/swin.ts';
 
@@ -66,8 +67,7 @@ function swin(kind: Kind, config: SwinConfig): Network {
   const gain = imageRange / inputRange;
   const shift = mean.map((m) => -m * imageRange);
   const input = b.affine('shifted', image, constant(channels, gain), shift);
-  const spec = { layer: 'conv_first', kernel: 3, cOut: features, bias: true } as const;
-  const head = b.conv('conv_first', input, spec);
+  const head = convolutions(b, features)('conv_first', input, 'conv_first');
   const norm = (name: string, x: NodeId, layer = name) => t.layerNorm(name, x, layer, EPSILON);
   let x = norm('patch_embed', head, 'patch_embed.norm');
   depths.forEach((depth, l) => {
