@@ -7,7 +7,7 @@ import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import { countBlocks, type Match, type Outline, shapeOf, shuffleScale } from './match.ts';
 import type { Network } from './network.ts';
 import { convolutions } from './parts/conv.ts';
-import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
+import { addMean, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
 /** Options for attention to earlier layers. */
@@ -56,16 +56,8 @@ export function edsrAcla(config: EdsrAclaConfig): Network {
   const { positions = quarters(blocks), mean = DIV2K_MEAN } = config;
   const b = new GraphBuilder();
   const conv = convolutions(b, features);
-  const shift = (name: string, x: NodeId, sign: 1 | -1): NodeId =>
-    b.affine(
-      name,
-      x,
-      constant(mean.length, 1),
-      mean.map((m) => sign * m * inputRange),
-    );
-
   const input = b.input('input', mean.length);
-  const head = conv('head', shift('sub_mean', input, -1), 'head.0');
+  const head = conv('head', addMean(b, 'sub_mean', input, 1, mean, -inputRange), 'head.0');
   const references = [head];
   let x = head;
   let done = 0;
@@ -85,7 +77,7 @@ export function edsrAcla(config: EdsrAclaConfig): Network {
   const skip = b.add('global_skip', x, head);
   const up = shuffleUp(b, conv('tail.conv', skip, 'tail.0'), scale, 'tail.1');
   const last = conv('tail.rgb', up, 'tail.2', mean.length);
-  const output = shift('output', last, 1);
+  const output = addMean(b, 'output', last, 1, mean, inputRange);
   return { architecture: 'edsr-acla', scale, inputRange, graph: b.build(output) };
 }
 

@@ -8,7 +8,7 @@ import { countBlocks, type Match, type Outline, shapeOf } from './match.ts';
 import type { Network } from './network.ts';
 import { convolutions } from './parts/conv.ts';
 import { foldDat } from './parts/foldDat.ts';
-import { constant, DIV2K_MEAN } from './parts/mean.ts';
+import { addMean, constant, DIV2K_MEAN } from './parts/mean.ts';
 import { bodyConv, swinTail, type Upsampler, upsamplerOf } from './parts/swin.ts';
 
 /** The configuration of a DAT. The defaults are those of DAT-2. */
@@ -48,14 +48,8 @@ export function dat(config: DatConfig): Network {
   const { upsampler = 'pixelshuffle' } = config;
   const b = new GraphBuilder();
   const t = new TransformerBuilder(b);
-  const gain = 1 / inputRange;
   const image = b.input('input', 3);
-  const input = b.affine(
-    'shifted',
-    image,
-    constant(3, gain),
-    DIV2K_MEAN.map((m) => -m),
-  );
+  const input = addMean(b, 'shifted', image, 1 / inputRange, DIV2K_MEAN, -1);
   const head = convolutions(b, features)('conv_first', input, 'conv_first');
   let x = t.layerNorm('before_RG', head, 'before_RG.1', EPSILON);
   depths.forEach((depth, g) => {
@@ -72,12 +66,7 @@ export function dat(config: DatConfig): Network {
   const deep = b.add('body', head, body);
   const tail = { scale, upsampler, features: upsamplerFeatures, channels: 3 };
   const last = swinTail(b, deep, tail);
-  const output = b.affine(
-    'output',
-    last,
-    constant(3, inputRange),
-    DIV2K_MEAN.map((m) => m * inputRange),
-  );
+  const output = addMean(b, 'output', last, inputRange, DIV2K_MEAN, inputRange);
   const windows = Math.max(...split);
   return { architecture: 'dat', scale, inputRange, windows, graph: b.build(output) };
 }

@@ -6,7 +6,7 @@ import { prepareLcoan } from './lcoan.ts';
 import { countBlocks, indices, type Match, type Outline, shapeOf, shuffleScale } from './match.ts';
 import type { Network } from './network.ts';
 import { convolutions } from './parts/conv.ts';
-import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
+import { addMean, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
 /** The configuration of a global learnable attention module. */
@@ -104,8 +104,7 @@ export function dlsn(config: DlsnConfig): Network {
   const b = new GraphBuilder();
   const conv = convolutions(b, features);
   const input = b.input('input', mean.length);
-  const shift = mean.map((m) => -m * inputRange);
-  const head = conv('head', b.affine('sub_mean', input, constant(mean.length, 1), shift), 'head.0');
+  const head = conv('head', addMean(b, 'sub_mean', input, 1, mean, -inputRange), 'head.0');
   let x = head;
   for (let g = 0; g < groups; g++) {
     const [name, layer] = [`module${g}`, `body.${g}.body`];

@@ -2,7 +2,7 @@ import { GraphBuilder } from '../graph/graph.ts';
 import { countBlocks, type Match, type Outline, renamed, shapeOf, shuffleScale } from './match.ts';
 import type { Network } from './network.ts';
 import { convolutions } from './parts/conv.ts';
-import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
+import { addMean, constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
 /** The configuration of an EDSR. The defaults are those of the paper's baseline. */
@@ -50,14 +50,7 @@ export function edsr(config: EdsrConfig): Network {
   const means = mean ?? constant(channels, 0);
 
   const input = b.input('input', channels);
-  const shifted = shifts
-    ? b.affine(
-        'sub_mean',
-        input,
-        constant(channels, gain),
-        means.map((m) => -m * imageRange),
-      )
-    : input;
+  const shifted = shifts ? addMean(b, 'sub_mean', input, gain, means, -imageRange) : input;
   const head = conv(style === 'edsr' ? 'head' : 'conv_first', shifted, 'head.0');
   let x = head;
   for (let i = 0; i < blocks; i++) {
@@ -70,14 +63,7 @@ export function edsr(config: EdsrConfig): Network {
 
   x = shuffleUp(b, x, scale, 'tail.0');
   const last = conv(shifts ? 'tail_before_mean' : 'output', x, 'tail.1', channels);
-  const output = shifts
-    ? b.affine(
-        'output',
-        last,
-        constant(channels, 1 / gain),
-        means.map((m) => m * inputRange),
-      )
-    : last;
+  const output = shifts ? addMean(b, 'output', last, 1 / gain, means, inputRange) : last;
   return { architecture: 'edsr', scale, inputRange, graph: b.build(output) };
 }
 

@@ -5,7 +5,7 @@ import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import { countBlocks, type Match, type Outline, shapeOf, shuffleScale } from './match.ts';
 import type { Network } from './network.ts';
 import { convolutions } from './parts/conv.ts';
-import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
+import { addMean, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
 /** The configuration of an LCoAN. The defaults are those of the released training command. */
@@ -76,13 +76,7 @@ export function lcoan(config: LcoanConfig): Network {
   const conv = convolutions(b, features);
 
   const input = b.input('input', mean.length);
-  const shifted = b.affine(
-    'sub_mean',
-    input,
-    constant(mean.length, 1),
-    mean.map((m) => -m * inputRange),
-  );
-  const head = conv('head', shifted, 'head.0');
+  const head = conv('head', addMean(b, 'sub_mean', input, 1, mean, -inputRange), 'head.0');
   let x = head;
   let pattern: Pattern | null = null;
   for (let g = 0; g < groups; g++) {

@@ -4,6 +4,7 @@ import type { Grouping } from '../graph/transformerOp.ts';
 import { countBlocks, type Match, type Outline, shapeOf, shuffled } from './match.ts';
 import type { Network } from './network.ts';
 import { convolutions } from './parts/conv.ts';
+import { constant } from './parts/mean.ts';
 import { FeedForward, LocalBlock, SpatialGate } from './parts/transformer.ts';
 
 /** The configuration of an OmniSR. The defaults match the released files. */
@@ -43,7 +44,7 @@ export function omnisr(config: OmniSrConfig): Network {
   const least = Math.ceil(16 / window) * window;
   const image = b.input('input', 3, { multiple: window, least, value: 0 });
   const conv = convolutions(b, features);
-  const gain = Array.from({ length: 3 }, () => 1 / inputRange);
+  const gain = constant(3, 1 / inputRange);
   const input = inputRange === 1 ? image : b.affine('unit', image, gain, [0, 0, 0]);
   const head = conv('input_conv', input, 'input');
   let x = head;

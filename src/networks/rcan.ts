@@ -3,7 +3,7 @@ import { TransformerBuilder } from '../graph/transformer.ts';
 import { indices, type Match, type Outline, shapeOf, shuffleScale } from './match.ts';
 import type { Network } from './network.ts';
 import { convolutions } from './parts/conv.ts';
-import { constant, storedMean } from './parts/mean.ts';
+import { addMean, constant, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
 /** The configuration of an RCAN. The defaults are the published values. */
@@ -68,8 +68,7 @@ export function rcan(config: RcanConfig): Network {
   };
 
   const input = b.input('input', channels);
-  const shift = means.map((m) => -m * imageRange);
-  const shifted = shifts ? b.affine('sub_mean', input, constant(channels, gain), shift) : input;
+  const shifted = shifts ? addMean(b, 'sub_mean', input, gain, means, -imageRange) : input;
   const cells = unshuffle === 1 ? shifted : t.pixelUnshuffle('unshuffled', shifted, unshuffle);
   const head = conv('head', cells, unshuffle === 1 ? 'head.0' : 'head.1');
   let x = head;
@@ -87,14 +86,7 @@ export function rcan(config: RcanConfig): Network {
   x = b.add('body_sum', head, conv('body_conv', x, `body.${groups}`));
   x = shuffleUp(b, x, scale * unshuffle, 'tail.0');
   const last = conv(shifts ? 'tail_conv' : 'output', x, 'tail.1', channels);
-  const output = shifts
-    ? b.affine(
-        'output',
-        last,
-        constant(channels, 1 / gain),
-        means.map((m) => m * inputRange),
-      )
-    : last;
+  const output = shifts ? addMean(b, 'output', last, 1 / gain, means, inputRange) : last;
   return { architecture: 'rcan', scale, inputRange, graph: b.build(output) };
 }
 

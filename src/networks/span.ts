@@ -4,7 +4,7 @@ import { indices, type Match, type Outline, shapeOf, shuffled } from './match.ts
 import type { Network } from './network.ts';
 import { convolutions } from './parts/conv.ts';
 import { foldSpan } from './parts/fold.ts';
-import { constant, DIV2K_MEAN } from './parts/mean.ts';
+import { addMean, DIV2K_MEAN } from './parts/mean.ts';
 
 /** The configuration of a SPAN. */
 export interface SpanConfig {
@@ -40,14 +40,8 @@ export function span(config: SpanConfig): Network {
   const conv = convolutions(b, features);
   const folded = (name: string, x: NodeId, layer: string) => conv(name, x, `${layer}.eval_conv`);
 
-  const normal = normalise
-    ? b.affine(
-        'normalised',
-        input,
-        constant(channels, imageRange),
-        DIV2K_MEAN.slice(0, channels).map((mean) => -mean * imageRange),
-      )
-    : input;
+  const mean = DIV2K_MEAN.slice(0, channels);
+  const normal = normalise ? addMean(b, 'normalised', input, imageRange, mean, -imageRange) : input;
   const head = folded('conv_1', normal, 'conv_1');
 
   let x = head;

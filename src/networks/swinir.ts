@@ -4,7 +4,7 @@ import type { Grouping } from '../graph/transformerOp.ts';
 import { countBlocks, type Matcher, shapeOf } from './match.ts';
 import type { Network } from './network.ts';
 import { convolutions } from './parts/conv.ts';
-import { constant, DIV2K_MEAN } from './parts/mean.ts';
+import { addMean, constant, DIV2K_MEAN } from './parts/mean.ts';
 import { bodyConv, swinTail, type Upsampler, upsamplerOf } from './parts/swin.ts';
 
 /** The configuration of a SwinIR or an SRFormer. The defaults are those of the classical SwinIR. */
@@ -65,8 +65,7 @@ function swin(kind: Kind, config: SwinConfig): Network {
   const t = new TransformerBuilder(b);
   const image = b.input('input', channels, { multiple: window, least: window });
   const gain = imageRange / inputRange;
-  const shift = mean.map((m) => -m * imageRange);
-  const input = b.affine('shifted', image, constant(channels, gain), shift);
+  const input = addMean(b, 'shifted', image, gain, mean, -imageRange);
   const head = convolutions(b, features)('conv_first', input, 'conv_first');
   const norm = (name: string, x: NodeId, layer = name) => t.layerNorm(name, x, layer, EPSILON);
   let x = norm('patch_embed', head, 'patch_embed.norm');
@@ -87,12 +86,7 @@ function swin(kind: Kind, config: SwinConfig): Network {
   const tail = { scale, upsampler, features: upsamplerFeatures, channels };
   const last = swinTail(b, deep, tail);
   const result = upsampler === 'none' ? b.add('restored', input, last) : last;
-  const output = b.affine(
-    'output',
-    result,
-    constant(channels, 1 / gain),
-    mean.map((m) => m * inputRange),
-  );
+  const output = addMean(b, 'output', result, 1 / gain, mean, inputRange);
   return { architecture: kind, scale, inputRange, graph: b.build(output) };
 }
 
