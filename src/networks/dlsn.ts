@@ -2,7 +2,7 @@ import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import { type Clustering, NonlocalBuilder } from '../graph/nonlocal.ts';
 import { fromFloat32 } from '../weights/convert.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
-import { prepareLcoan } from './lcoan.ts';
+import { prepareLcoan, residualBlocks, sortedAttention } from './lcoan.ts';
 import { countBlocks, indices, type Match, type Outline, shapeOf, shuffleScale } from './match.ts';
 import type { Network } from './network.ts';
 import { convolutions } from './parts/conv.ts';
@@ -89,12 +89,8 @@ export function globalAttention(
   const rotations = `rotations.${key}`;
   const similar = nonlocal.similarity(`${prefix}hash`, embedding, rotations, clustering, false);
   const codes = nonlocal.codes(`${prefix}hash_codes`, similar, clustering, chunk);
-  const rank = nonlocal.rank(`${prefix}undo_order`, codes, clustering);
-  const order = nonlocal.inverse(`${prefix}sort_order`, rank, clustering);
-  const attention = nonlocal.attention(`${prefix}score`, embedding, order, clustering, 3, places);
-  const lse = nonlocal.logSumExp(`${prefix}logsumexp`, attention, clustering);
-  const inputs = [values, order, rank, attention, lse] as const;
-  return b.add(name, u, nonlocal.attend(`${prefix}attended`, inputs));
+  const pattern = sortedAttention(nonlocal, prefix, embedding, codes, clustering, places);
+  return b.add(name, u, nonlocal.attend(`${prefix}attended`, [values, ...pattern]));
 }
 
 /** Builds a DLSN: modules of residual blocks, each with global learnable attention. */
@@ -108,13 +104,7 @@ export function dlsn(config: DlsnConfig): Network {
   let x = head;
   for (let g = 0; g < groups; g++) {
     const [name, layer] = [`module${g}`, `body.${g}.body`];
-    let u = x;
-    for (let i = 0; i < blocks; i++) {
-      const at = `${layer}.${i}.body`;
-      const inner = b.relu(`${name}.relu${i}`, conv(`${name}.conv${i}a`, u, `${at}.0`));
-      const out = i === blocks - 1 ? `${name}.gla_in` : `${name}.block${i}`;
-      u = b.add(out, u, conv(`${name}.conv${i}b`, inner, `${at}.2`));
-    }
+    let u = residualBlocks(b, x, { name, layer, blocks, output: `${name}.gla_in` });
     const names = { name: `${name}.gla_out`, prefix: `${name}.`, key: `${g}` };
     const gla = { ...config, reduction, chunk };
     u = globalAttention(b, u, { ...names, layer: `${layer}.${blocks}.` }, gla);

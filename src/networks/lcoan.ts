@@ -45,12 +45,7 @@ export interface LcoanConfig {
 }
 
 /** An attention pattern. If it is shared, the first group computes it, and all groups apply it. */
-interface Pattern {
-  readonly order: NodeId;
-  readonly rank: NodeId;
-  readonly attention: NodeId;
-  readonly lse: NodeId;
-}
+type Pattern = readonly [order: NodeId, rank: NodeId, attention: NodeId, lse: NodeId];
 
 /**
  * Builds a learnable collaborative attention network.
@@ -81,33 +76,18 @@ export function lcoan(config: LcoanConfig): Network {
   let pattern: Pattern | null = null;
   for (let g = 0; g < groups; g++) {
     const [name, layer] = [`group${g}`, `body.${g}`];
-    let u = x;
-    for (let i = 0; i < blocks; i++) {
-      const at = `${layer}.local_body.${i}.body`;
-      const inner = b.relu(`${name}.relu${i}`, conv(`${name}.conv${i}a`, u, `${at}.0`));
-      const out = i === blocks - 1 ? `${name}.attention_input` : `${name}.block${i}`;
-      u = b.add(out, u, conv(`${name}.conv${i}b`, inner, `${at}.2`));
-    }
+    const output = `${name}.attention_input`;
+    let u = residualBlocks(b, x, { name, layer: `${layer}.local_body`, blocks, output });
     if (pattern === null || !shared) {
       const means = `${layer}.attention.0.kmeans.means`;
-      const embedding = conv(
-        `${name}.match_embedding`,
-        u,
-        `${layer}.attention.0.conv_match.0`,
-        features / reduction,
-      );
+      const matched = `${layer}.attention.0.conv_match.0`;
+      const embedding = conv(`${name}.match_embedding`, u, matched, features / reduction);
       const prefix = g === 0 ? 'shared' : name;
       pattern = findPattern(nonlocal, prefix, embedding, clustering, initialised ? means : null);
     }
-    const value = conv(
-      `${name}.assembly_embedding`,
-      u,
-      `${layer}.attention.0.conv_assembly.0`,
-      features,
-      1,
-    );
-    const { order, rank, attention, lse } = pattern;
-    const attended = nonlocal.attend(`${name}.attended`, [value, order, rank, attention, lse]);
+    const assembled = `${layer}.attention.0.conv_assembly.0`;
+    const value = conv(`${name}.assembly_embedding`, u, assembled, features, 1);
+    const attended = nonlocal.attend(`${name}.attended`, [value, ...pattern]);
     u = b.add(`${name}.attention_out`, u, attended, 0.1);
     x = b.add(`${name}.out`, x, conv(`${name}.m_conv`, u, `${layer}.m_conv.0`), residualScale);
   }
@@ -115,6 +95,27 @@ export function lcoan(config: LcoanConfig): Network {
   const up = shuffleUp(b, body, scale, 'tail.0');
   const output = conv('output', up, 'tail.folded', mean.length);
   return { architecture: 'lcoan', scale, inputRange, graph: b.build(output) };
+}
+
+/**
+ * Appends residual blocks, `u + conv(relu(conv(u)))`. The node of the last block's result is called
+ * `output`.
+ */
+export function residualBlocks(
+  b: GraphBuilder,
+  x: NodeId,
+  spec: { name: string; layer: string; blocks: number; output: string },
+): NodeId {
+  const { name, layer, blocks, output } = spec;
+  const conv = convolutions(b, b.map(x).channels);
+  let u = x;
+  for (let i = 0; i < blocks; i++) {
+    const at = `${layer}.${i}.body`;
+    const inner = b.relu(`${name}.relu${i}`, conv(`${name}.conv${i}a`, u, `${at}.0`));
+    const out = i === blocks - 1 ? output : `${name}.block${i}`;
+    u = b.add(out, u, conv(`${name}.conv${i}b`, inner, `${at}.2`));
+  }
+  return u;
 }
 
 /** Computes the clusters, the sorted order and the attention from an embedding. */
@@ -128,11 +129,26 @@ function findPattern(
   const from = means ?? initialMeans(nonlocal, prefix, embedding, clustering);
   const similar = nonlocal.similarity(`${prefix}.similarity`, embedding, from, clustering, true);
   const codes = nonlocal.codes(`${prefix}.kmeans_codes`, similar, clustering);
-  const rank = nonlocal.rank(`${prefix}.undo_order`, codes, clustering);
-  const order = nonlocal.inverse(`${prefix}.sort_order`, rank, clustering);
-  const attention = nonlocal.attention(`${prefix}.score`, embedding, order, clustering);
-  const lse = nonlocal.logSumExp(`${prefix}.logsumexp`, attention, clustering);
-  return { order, rank, attention, lse };
+  return sortedAttention(nonlocal, `${prefix}.`, embedding, codes, clustering);
+}
+
+/**
+ * Sorts the pixels by their codes and appends attention within the windows of the sorted order.
+ * `places` adds a value to each score (see `globalAttention`).
+ */
+export function sortedAttention(
+  nonlocal: NonlocalBuilder,
+  prefix: string,
+  embedding: NodeId,
+  codes: NodeId,
+  clustering: Clustering,
+  places?: NodeId,
+): Pattern {
+  const rank = nonlocal.rank(`${prefix}undo_order`, codes, clustering);
+  const order = nonlocal.inverse(`${prefix}sort_order`, rank, clustering);
+  const attention = nonlocal.attention(`${prefix}score`, embedding, order, clustering, 3, places);
+  const lse = nonlocal.logSumExp(`${prefix}logsumexp`, attention, clustering);
+  return [order, rank, attention, lse];
 }
 
 /** The number of k-means rounds for a checkpoint whose centroids were never initialised. */
