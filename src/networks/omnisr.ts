@@ -5,7 +5,7 @@ import { countBlocks, type Match, type Outline, shapeOf, shuffled } from './matc
 import type { Network } from './network.ts';
 import { convolutions } from './parts/conv.ts';
 import { constant } from './parts/mean.ts';
-import { FeedForward, LocalBlock, SpatialGate } from './parts/transformer.ts';
+import { channelAttention, feedForward, localBlock, spatialGate } from './parts/transformer.ts';
 
 /** The configuration of an OmniSR. The defaults match the released files. */
 export interface OmniSrConfig {
@@ -55,9 +55,9 @@ export function omnisr(config: OmniSrConfig): Network {
       const spec = { window, heads, positions };
       u = block(b, `g${g}.b${i}`, `${layers}.${i}.layer`, u, spec);
     }
-    const close = { layer: `${layers}.${blocks}`, kernel: 1, cOut: features, bias: true } as const;
-    const sum = b.add(`g${g}.sum`, x, b.conv(`g${g}.close`, u, close));
-    x = new SpatialGate(b, `residual_layer.${g}.esa`).append(`g${g}.esa`, sum);
+    const closed = conv(`g${g}.close`, u, `${layers}.${blocks}`, features, 1);
+    const sum = b.add(`g${g}.sum`, x, closed);
+    x = spatialGate(b, `g${g}.esa`, sum, `residual_layer.${g}.esa`);
   }
   const body = b.add('body', head, conv('output_conv', x, 'output'));
   const wide = conv('up_conv', body, 'up.0', 3 * scale ** 2);
@@ -83,14 +83,11 @@ function block(b: GraphBuilder, name: string, layer: string, x: NodeId, spec: Bl
   const { window: side, heads, positions } = spec;
   const t = new TransformerBuilder(b);
   const { channels } = b.map(x);
-  const plain = { kernel: 1, bias: false } as const;
-  const names = { reduce: '4.gate.1', expand: '4.gate.3', project: '5' };
-  const local = new LocalBlock(b, `${layer}.0.fn`, { first: '0', depthwise: '2', ...names });
 
   const attention = (node: string, index: number, grouping: Grouping, from: NodeId) => {
     const [at, fn] = [`${name}.${node}`, `${layer}.${index}.fn`];
     const normed = t.layerNorm(`${at}.norm`, from, `${layer}.${index}.norm`, 1e-5);
-    const linear = { ...plain, linear: true };
+    const linear = { kernel: 1, bias: false, linear: true } as const;
     const wide = { ...linear, layer: `${fn}.to_qkv`, cOut: 3 * channels };
     const qkv = b.conv(`${at}.qkv`, normed, wide);
     const table = positions ? `${fn}.rel_pos_bias.weight` : null;
@@ -102,22 +99,13 @@ function block(b: GraphBuilder, name: string, layer: string, x: NodeId, spec: Bl
   };
   const between = (node: string, index: number, grouping: Grouping, from: NodeId) => {
     const [at, fn] = [`${name}.${node}`, `${layer}.${index}.fn`];
-    const normed = t.layerNorm(`${at}.norm`, from, `${layer}.${index}.norm`, 1e-6);
-    const wide = { ...plain, layer: `${fn}.qkv`, cOut: 3 * channels };
-    const depthwise = { layer: `${fn}.qkv_dwconv`, kernel: 3, bias: false } as const;
-    const qkv = t.depthwise(`${at}.qkv_dwconv`, b.conv(`${at}.qkv`, normed, wide), depthwise);
-    const sizes = { grouping, heads, temperature: `${fn}.temperature` };
-    const attended = t.channelAttention(`${at}.attended`, qkv, sizes);
-    const out = { ...plain, layer: `${fn}.project_out`, cOut: channels };
-    return b.add(at, from, b.conv(`${at}.project_out`, attended, out));
+    const names = { name: at, output: `${at}.project_out`, norm: `${layer}.${index}.norm` };
+    return b.add(at, from, channelAttention(b, from, { ...names, layer: fn, grouping, heads }));
   };
   const forward = (node: string, index: number, from: NodeId) =>
-    new FeedForward(b, `${layer}.${index}.norm`, `${layer}.${index}.fn`).append(
-      `${name}.${node}`,
-      from,
-    );
+    feedForward(b, `${name}.${node}`, from, `${layer}.${index}.norm`, `${layer}.${index}.fn`);
 
-  let y = local.append(`${name}.mbconv`, x, Math.floor(channels / 4));
+  let y = localBlock(b, `${name}.mbconv`, x, `${layer}.0.fn`);
   y = attention('window_attention', 2, { kind: 'windows', side }, y);
   y = forward('ff1', 4, y);
   y = between('channel_attention', 5, { kind: 'windows', side }, y);
