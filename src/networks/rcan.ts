@@ -1,10 +1,11 @@
-import { GraphBuilder, type NodeId } from '../graph/graph.ts';
+import { GraphBuilder } from '../graph/graph.ts';
 import { TransformerBuilder } from '../graph/transformer.ts';
 import { indices, type Match, type Outline, shapeOf, shuffleScale } from './match.ts';
 import type { Network } from './network.ts';
 import { convolutions } from './parts/conv.ts';
 import { addMean, constant, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
+import { weighChannels } from './parts/weighChannels.ts';
 
 /** The configuration of an RCAN. The defaults are the published values. */
 export interface RcanConfig {
@@ -56,17 +57,6 @@ export function rcan(config: RcanConfig): Network {
   const shifts = mean !== null || gain !== 1;
   const means = mean ?? constant(channels, 0);
 
-  /** Appends `x * sigmoid(expand(relu(squeeze(mean(x)))))`, with one factor per channel. */
-  const channelAttention = (name: string, x: NodeId, layer: string): NodeId => {
-    const hidden = { lengthOut: Math.floor(features / reduction), bias: true, conv: true };
-    const pooled = b.globalAveragePool(`${name}.ca_mean`, x);
-    const squeezed = b.linear(`${name}.ca_squeeze`, pooled, { layer: `${layer}.0`, ...hidden });
-    const active = b.relu(`${name}.ca_relu`, squeezed);
-    const back = { layer: `${layer}.2`, lengthOut: features, bias: true, conv: true };
-    const weights = b.sigmoid(`${name}.ca_weights`, b.linear(`${name}.ca_expand`, active, back));
-    return t.scaleChannels(`${name}.scaled`, x, weights);
-  };
-
   const input = b.input('input', channels);
   const shifted = shifts ? addMean(b, 'sub_mean', input, gain, means, -imageRange) : input;
   const cells = unshuffle === 1 ? shifted : t.pixelUnshuffle('unshuffled', shifted, unshuffle);
@@ -78,7 +68,13 @@ export function rcan(config: RcanConfig): Network {
       const [name, layer] = [`g${g}.b${i}`, `body.${g}.body.${i}.body`];
       const inner = b.relu(`${name}.relu`, conv(`${name}.conv1`, x, `${layer}.0`));
       const residual = conv(`${name}.conv2`, inner, `${layer}.2`);
-      const scaled = channelAttention(name, residual, `${layer}.3.conv_du`);
+      const average = b.globalAveragePool(`${name}.ca_mean`, residual);
+      const scaled = weighChannels(b, `${name}.scaled`, residual, average, {
+        prefix: `${name}.ca_`,
+        squeeze: `${layer}.3.conv_du.0`,
+        expand: `${layer}.3.conv_du.2`,
+        hidden: Math.floor(features / reduction),
+      });
       x = b.add(`${name}.out`, x, scaled, residualScale);
     }
     x = b.add(`g${g}.out`, start, conv(`g${g}.conv`, x, `body.${g}.body.${blocks}`));
