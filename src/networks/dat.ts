@@ -6,7 +6,7 @@ import { toFloat32 } from '../weights/convert.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { countBlocks, type Match, type Outline, shapeOf } from './match.ts';
 import type { Network } from './network.ts';
-import { convolutions } from './parts/conv.ts';
+import { convolutions, linear } from './parts/conv.ts';
 import { foldDat } from './parts/foldDat.ts';
 import { addMean, constant, DIV2K_MEAN } from './parts/mean.ts';
 import { bodyConv, swinTail, type Upsampler, upsamplerOf } from './parts/swin.ts';
@@ -102,9 +102,7 @@ function attention(block: Block, x: NodeId): NodeId {
   const { b, t, name, layer, spatial } = block;
   const { channels } = b.map(x);
   const attn = `${layer}.attn`;
-  const linear = { kernel: 1, bias: true, linear: true } as const;
-  const wide = { ...linear, layer: `${attn}.qkv`, cOut: 3 * channels };
-  const qkv = b.conv(`${name}.qkv`, x, wide);
+  const qkv = linear(b, `${name}.qkv`, x, `${attn}.qkv`, 3 * channels);
   const attended = spatial ? windows(block, qkv, channels) : betweenChannels(block, qkv);
   const values = t.slice(`${name}.values`, qkv, 2 * channels, channels);
   const depthwise = { layer: `${attn}.dwconv.0`, kernel: 3, bias: true } as const;
@@ -115,7 +113,7 @@ function attention(block: Block, x: NodeId): NodeId {
   const scaled = t.scaleChannels(`${name}.scaled`, spatial ? attended : local, byChannel);
   const gated = b.mul(`${name}.gated`, byPixel, spatial ? local : attended);
   const both = b.add(`${name}.both`, gated, scaled);
-  return b.conv(`${name}.attn`, both, { ...linear, layer: `${attn}.proj`, cOut: channels });
+  return linear(b, `${name}.attn`, both, `${attn}.proj`, channels);
 }
 
 /**
@@ -128,14 +126,8 @@ function windows(block: Block, qkv: NodeId, channels: number): NodeId {
   const halves = [0, 1].map((k) => {
     const [rows, side] = k === 0 ? split : [split[1], split[0]];
     const shift = { y: Math.floor(rows / 2), x: Math.floor(side / 2) };
-    const multiple = Math.max(...split);
-    const grouping: Grouping = {
-      kind: 'windows',
-      side,
-      rows,
-      multiple,
-      ...(shifted && { shift }),
-    };
+    const sides = { side, rows, multiple: Math.max(...split) };
+    const grouping: Grouping = { kind: 'windows', ...sides, ...(shifted && { shift }) };
     const sizes = { grouping, heads: heads / 2, channels: half };
     const table = `${layer}.attn.attns.${k}.table`;
     const at = { query: k * half, key: channels + k * half };
@@ -150,22 +142,18 @@ function betweenChannels({ t, name, layer, heads }: Block, qkv: NodeId): NodeId 
   // The whole map is one group.
   const grouping: Grouping = { kind: 'grid', side: 1 };
   const temperature = `${layer}.attn.temperature`;
-  const spec = { grouping, heads, temperature };
-  return t.channelAttention(`${name}.attended`, qkv, spec);
+  return t.channelAttention(`${name}.attended`, qkv, { grouping, heads, temperature });
 }
 
 /** Computes a factor for each channel from a map's channel means. */
 function channelGate({ b, name, layer }: Block, x: NodeId, channels: number): NodeId {
-  const linear = (node: string, from: NodeId, index: number, lengthOut: number) =>
-    b.linear(`${name}.${node}`, from, {
-      layer: `${layer}.attn.channel_interaction.${index}`,
-      lengthOut,
-      bias: true,
-      conv: true,
-    });
+  const spec = { bias: true, conv: true };
+  const gate = `${layer}.attn.channel_interaction`;
+  const reduce = { ...spec, layer: `${gate}.1`, lengthOut: Math.floor(channels / 8) };
+  const expand = { ...spec, layer: `${gate}.4`, lengthOut: channels };
   const mean = b.globalAveragePool(`${name}.pooled`, x);
-  const inner = b.gelu(`${name}.gelu1`, linear('reduce', mean, 1, Math.floor(channels / 8)));
-  return b.sigmoid(`${name}.byChannel`, linear('channel_map', inner, 4, channels));
+  const inner = b.gelu(`${name}.gelu1`, b.linear(`${name}.reduce`, mean, reduce));
+  return b.sigmoid(`${name}.byChannel`, b.linear(`${name}.channel_map`, inner, expand));
 }
 
 /** Computes a factor for each pixel. The factor is the same in all channels. */
@@ -183,15 +171,14 @@ function forward({ b, t, name, layer, ratio }: Block, x: NodeId): NodeId {
   const { channels } = b.map(x);
   const half = (ratio * channels) / 2;
   const ffn = `${layer}.ffn`;
-  const linear = { kernel: 1, bias: true, linear: true } as const;
   const normed = t.layerNorm(`${name}.norm2`, x, `${layer}.norm2`, EPSILON);
-  const wide = b.conv(`${name}.fc1`, normed, { ...linear, layer: `${ffn}.fc1`, cOut: 2 * half });
+  const wide = linear(b, `${name}.fc1`, normed, `${ffn}.fc1`, 2 * half);
   const active = b.gelu(`${name}.gelu3`, wide);
   const [u, v] = [0, 1].map((k) => t.slice(`${name}.part${k}`, active, k * half, half));
   const gate = t.layerNorm(`${name}.sg`, v, `${ffn}.sg.norm`, EPSILON);
   const depthwise = { layer: `${ffn}.sg.conv`, kernel: 3, bias: true } as const;
   const gated = b.mul(`${name}.fed`, u, t.depthwise(`${name}.sgconv`, gate, depthwise));
-  return b.conv(`${name}.fc2`, gated, { ...linear, layer: `${ffn}.fc2`, cOut: channels });
+  return linear(b, `${name}.fc2`, gated, `${ffn}.fc2`, channels);
 }
 
 const FIRST = 'layers.0.blocks.0';

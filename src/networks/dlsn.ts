@@ -5,7 +5,7 @@ import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import { prepareLcoan, residualBlocks, sortedAttention } from './lcoan.ts';
 import { countBlocks, indices, type Match, type Outline, shapeOf, shuffleScale } from './match.ts';
 import type { Network } from './network.ts';
-import { convolutions } from './parts/conv.ts';
+import { convolutions, linear } from './parts/conv.ts';
 import { addMean, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
@@ -76,15 +76,9 @@ export function globalAttention(
   const embedding = mapped('conv_match', channels / reduction);
   const values = mapped('conv_assembly');
   const keys = mapped('conv_assembly_fc');
-  const linear = (part: string, x: NodeId) =>
-    b.conv(`${prefix}${part}`, x, {
-      layer: `${layer}${part}`,
-      kernel: 1,
-      cOut: chunk,
-      bias: true,
-      linear: true,
-    });
-  const places = linear('fc.2', b.relu(`${prefix}fc.relu`, linear('fc.0', keys)));
+  const placed = (part: string, x: NodeId) =>
+    linear(b, `${prefix}${part}`, x, `${layer}${part}`, chunk);
+  const places = placed('fc.2', b.relu(`${prefix}fc.relu`, placed('fc.0', keys)));
   const clustering: Clustering = { rounds, clusters: buckets, window: chunk };
   const rotations = `rotations.${key}`;
   const similar = nonlocal.similarity(`${prefix}hash`, embedding, rotations, clustering, false);

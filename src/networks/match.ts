@@ -98,12 +98,12 @@ export function indices(outline: Outline, pattern: string): number[] {
 }
 
 /**
- * Counts the blocks that are numbered consecutively, starting with 0. Blocks after a gap are not
- * counted.
+ * Counts the blocks that are numbered consecutively, starting with `first`. Blocks after a gap are
+ * not counted.
  */
-export function countBlocks(outline: Outline, pattern: string): number {
-  const found = indices(outline, pattern);
-  const gap = found.findIndex((index, i) => index !== i);
+export function countBlocks(outline: Outline, pattern: string, first = 0): number {
+  const found = indices(outline, pattern).filter((index) => index >= first);
+  const gap = found.findIndex((index, i) => index !== first + i);
   return gap < 0 ? found.length : gap;
 }
 
@@ -137,8 +137,11 @@ export function shuffleScale(outline: Outline, prefix: string): number | null {
 }
 
 /** Renames tensors. Omits tensors for which `rename` returns null. */
-export function renamed(tensors: TensorMap, rename: (name: string) => string | null): TensorMap {
-  const result = new Map<string, Tensor>();
+export function renamed<T>(
+  tensors: ReadonlyMap<string, T>,
+  rename: (name: string) => string | null,
+): ReadonlyMap<string, T> {
+  const result = new Map<string, T>();
   for (const [name, tensor] of tensors) {
     const other = rename(name);
     if (other !== null) result.set(other, tensor);

@@ -122,13 +122,11 @@ export const matchPlksr =
     if (!sound || !sides.every((side) => side === 1 || side === 3)) return null;
     // PLKSR's other kinds of large kernels have additional layers and are not matched.
     if ([...outline.keys()].some((name) => /\.lk\.(convs|mn_conv)\b/.test(name))) return null;
-    const blocks = countBlocks(
-      new Map([...outline].map(([name, tensor]) => [fromZero(name), tensor])),
-      'block#.lk.conv.weight',
-    );
-    const last = shapeOf(outline, `feats.${blocks + (real ? 2 : 1)}.weight`, 4);
+    const blocks = countBlocks(outline, 'feats.#.lk.conv.weight', 1);
+    const end = blocks + (real ? 2 : 1);
+    const last = shapeOf(outline, `feats.${end}.weight`, 4);
     const shuffle = last && shuffled(last[0], channels);
-    if (!shuffle || indices(outline, 'feats.#.').at(-1) !== blocks + (real ? 2 : 1)) return null;
+    if (!shuffle || indices(outline, 'feats.#.').at(-1) !== end) return null;
     const { scale } = shuffle;
     const sampled = outline.has('to_img.init_pos') || outline.has('to_img.offset.weight');
     const sampling = sampled ? dySampleOf(outline, 'to_img', scale) : null;
@@ -153,7 +151,3 @@ export const matchPlksr =
         scale > 1 && { prepare: (tensors) => foldDySample(tensors, 'to_img', groups) }),
     };
   };
-
-/** Renames `feats.1.` to `block0.` and so on, because `countBlocks` counts blocks from zero. */
-const fromZero = (name: string): string =>
-  name.replace(/^feats\.(\d{1,4})\.(?=lk\.)/, (_, index) => `block${Number(index) - 1}.`);

@@ -116,12 +116,7 @@ type Renaming = (name: string) => string | null;
 export function matchRrdb(outline: Outline): Match | null {
   const rename = renamingOf(outline);
   if (rename === null) return null;
-  const layers: Outline = new Map(
-    [...outline].flatMap(([name, tensor]) => {
-      const other = rename(name);
-      return other === null ? [] : [[other, tensor] as const];
-    }),
-  );
+  const layers = renamed(outline, rename);
   const head = shapeOf(layers, 'conv_first.weight', 4);
   const dense = shapeOf(layers, 'body.0.rdb1.conv1.weight', 4);
   const last = shapeOf(layers, 'conv_last.weight', 4);
@@ -131,7 +126,7 @@ export function matchRrdb(outline: Outline): Match | null {
   // If there are 4 or 16 times as many input channels as output channels, the network is assumed to
   // begin with a pixel unshuffle by 2 or 4, respectively.
   const unshuffle = [2, 4].find((u) => taken === outputChannels * u ** 2) ?? 1;
-  const stages = countBlocks(new Map([...layers].map(upTo)), 'conv_up#.');
+  const stages = countBlocks(layers, 'conv_up#.', 1);
   const old = outline.has('model.0.weight');
   const scale = 2 ** stages / unshuffle;
   const config = {
@@ -152,15 +147,6 @@ export function matchRrdb(outline: Outline): Match | null {
       rrdb({ ...config, scale: chosen, stage: chosen === 3 ? 3 : 2, inputRange }),
     prepare: (tensors) => renamed(tensors, rename),
   };
-}
-
-/**
- * Renames `conv_up1` to `conv_up0`, `conv_up2` to `conv_up1`, and so on, because `countBlocks`
- * counts from 0.
- */
-function upTo<T>([name, tensor]: readonly [string, T]): readonly [string, T] {
-  const stage = /^conv_up(\d)\./.exec(name)?.[1];
-  return [stage === undefined ? name : `conv_up${Number(stage) - 1}.`, tensor];
 }
 
 function renamingOf(outline: Outline): Renaming | null {

@@ -3,7 +3,7 @@ import { TransformerBuilder } from '../graph/transformer.ts';
 import type { Grouping } from '../graph/transformerOp.ts';
 import { countBlocks, type Matcher, shapeOf } from './match.ts';
 import type { Network } from './network.ts';
-import { convolutions } from './parts/conv.ts';
+import { convolutions, linear } from './parts/conv.ts';
 import { addMean, constant, DIV2K_MEAN } from './parts/mean.ts';
 import { bodyConv, swinTail, type Upsampler, upsamplerOf } from './parts/swin.ts';
 
@@ -103,39 +103,34 @@ function block(b: GraphBuilder, kind: Kind, x: NodeId, spec: BlockSpec): NodeId 
   const { name, layer, grouping, heads, hidden } = spec;
   const t = new TransformerBuilder(b);
   const { channels } = b.map(x);
-  const linear = (node: string, from: NodeId, part: string, cOut: number) =>
-    b.conv(`${name}.${node}`, from, {
-      layer: `${layer}.${part}`,
-      kernel: 1,
-      cOut,
-      bias: true,
-      linear: true,
-    });
+  const mapped = (node: string, from: NodeId, part: string, cOut: number) =>
+    linear(b, `${name}.${node}`, from, `${layer}.${part}`, cOut);
   const normed = t.layerNorm(`${name}.norm1`, x, `${layer}.norm1`, EPSILON);
   const table = `${layer}.attn.relative_position_bias_table`;
   const sizes = { grouping, heads, channels };
   let attended: NodeId;
   if (kind === 'swinir') {
-    const qkv = linear('qkv', normed, 'attn.qkv', 3 * channels);
+    const qkv = mapped('qkv', normed, 'attn.qkv', 3 * channels);
     const scores = t.groupScores(`${name}.probs`, qkv, { ...sizes, table });
     const mix = { ...sizes, first: 2 * channels };
     attended = t.groupMix(`${name}.attended`, [qkv, scores], mix);
   } else {
-    const q = linear('q', normed, 'attn.q', channels);
-    const kv = linear('kv', normed, 'attn.kv', channels / 2);
+    const q = mapped('q', normed, 'attn.q', channels);
+    const kv = mapped('kv', normed, 'attn.kv', channels / 2);
     const merged = { ...sizes, merge: 2 };
     const scores = t.groupScores(`${name}.probs`, q, { ...merged, table, key: 0 }, kv);
     attended = t.groupMix(`${name}.attended`, [kv, scores], { ...merged, first: channels / 4 });
   }
-  const sum = b.add(`${name}.sum`, x, linear('proj', attended, 'attn.proj', channels));
+  const sum = b.add(`${name}.sum`, x, mapped('proj', attended, 'attn.proj', channels));
   const second = t.layerNorm(`${name}.norm2`, sum, `${layer}.norm2`, EPSILON);
-  let inner = b.gelu(`${name}.gelu`, linear('fc1', second, 'mlp.fc1', hidden));
+  let inner = b.gelu(`${name}.gelu`, mapped('fc1', second, 'mlp.fc1', hidden));
   if (kind === 'srformer') {
-    const depthwise = { layer: `${layer}.mlp.dwconv.depthwise_conv.0`, kernel: 5, bias: true };
-    const local = t.depthwise(`${name}.dwconv`, inner, { ...depthwise, kernel: 5 });
+    const convolved = `${layer}.mlp.dwconv.depthwise_conv.0`;
+    const depthwise = { layer: convolved, kernel: 5, bias: true } as const;
+    const local = t.depthwise(`${name}.dwconv`, inner, depthwise);
     inner = b.add(`${name}.local`, inner, b.gelu(`${name}.gelu2`, local));
   }
-  return b.add(`${name}.out`, sum, linear('fc2', inner, 'mlp.fc2', channels));
+  return b.add(`${name}.out`, sum, mapped('fc2', inner, 'mlp.fc2', channels));
 }
 
 const FIRST_BLOCK = 'layers.0.residual_group.blocks.0';

@@ -8,3 +8,12 @@ export const convolutions =
   (b: GraphBuilder, features: number) =>
   (name: string, x: NodeId, layer: string, cOut = features, kernel: 1 | 3 = 3): NodeId =>
     b.conv(name, x, { layer, kernel, cOut, bias: true });
+
+/** Appends a linear layer with a bias, which is applied to each pixel. */
+export const linear = (
+  b: GraphBuilder,
+  name: string,
+  x: NodeId,
+  layer: string,
+  cOut: number,
+): NodeId => b.conv(name, x, { layer, kernel: 1, cOut, bias: true, linear: true });
