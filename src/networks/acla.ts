@@ -229,8 +229,8 @@ export function prepareAcla(tensors: TensorMap): TensorMap {
       bias[c] = shift[c] - mean[c] * factor;
       for (let t = 0; t < 9; t++) weight[(c * length + c) * 9 + t] = taps[c * 9 + t] * factor;
     }
-    result.set(`${prefix}depthwise.weight`, fromFloat32(weight, [length, length, 3, 3], 'f32'));
-    result.set(`${prefix}depthwise.bias`, fromFloat32(bias, [length], 'f32'));
+    result.set(`${prefix}depthwise.weight`, fromFloat32(weight, [length, length, 3, 3]));
+    result.set(`${prefix}depthwise.bias`, fromFloat32(bias, [length]));
   }
   return result;
 }

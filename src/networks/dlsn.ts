@@ -198,7 +198,7 @@ function seededRotations(seed: number, rounds: number, buckets: number, width: n
       });
     });
   }
-  return fromFloat32(data, [rounds, buckets, width], 'f32');
+  return fromFloat32(data, [rounds, buckets, width]);
 }
 
 /**

@@ -248,6 +248,6 @@ export function prepareLcoan(tensors: TensorMap): TensorMap {
   });
   const result = new Map<string, Tensor>(tensors);
   result.set('tail.folded.weight', weight);
-  result.set('tail.folded.bias', fromFloat32(folded, [folded.length], 'f32'));
+  result.set('tail.folded.bias', fromFloat32(folded, [folded.length]));
   return result;
 }

@@ -119,7 +119,7 @@ export function meanOfGroups(tensors: TensorMap): TensorMap {
       return sum / GROUPS;
     });
     const [rows, ...rest] = tensor.shape;
-    result.set(name, fromFloat32(mean, [rows / GROUPS, ...rest], 'f32'));
+    result.set(name, fromFloat32(mean, [rows / GROUPS, ...rest]));
   }
   return result;
 }

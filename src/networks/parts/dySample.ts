@@ -91,7 +91,7 @@ export function foldDySample(tensors: TensorMap, layer: string, groups: number):
   biases.set(toFloat32(bias).subarray(0, n));
   return new Map([
     ...tensors,
-    [`${layer}.end_conv.weight`, fromFloat32(rows, [4 * groups, channels, 1, 1], 'f32')],
-    [`${layer}.end_conv.bias`, fromFloat32(biases, [4 * groups], 'f32')],
+    [`${layer}.end_conv.weight`, fromFloat32(rows, [4 * groups, channels, 1, 1])],
+    [`${layer}.end_conv.bias`, fromFloat32(biases, [4 * groups])],
   ]);
 }

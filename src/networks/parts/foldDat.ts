@@ -36,7 +36,7 @@ export function foldDat(tensors: TensorMap, split: readonly [number, number]): T
     return Float64Array.from(toFloat32(tensor));
   };
   const set = (name: string, data: ArrayLike<number>, shape: readonly number[]) =>
-    result.set(name, fromFloat32(Float32Array.from(data), shape, 'f32'));
+    result.set(name, fromFloat32(Float32Array.from(data), shape));
   for (const name of tensors.keys()) {
     const norm = NORMED.exec(name);
     if (norm) {
