@@ -98,7 +98,7 @@ export function dlsn(config: DlsnConfig): Network {
   let x = head;
   for (let g = 0; g < groups; g++) {
     const [name, layer] = [`module${g}`, `body.${g}.body`];
-    let u = residualBlocks(b, x, { name, layer, blocks, output: `${name}.gla_in` });
+    let u = residualBlocks(b, x, name, layer, blocks, `${name}.gla_in`);
     const names = { name: `${name}.gla_out`, prefix: `${name}.`, key: `${g}` };
     const gla = { ...config, reduction, chunk };
     u = globalAttention(b, u, { ...names, layer: `${layer}.${blocks}.` }, gla);

@@ -76,8 +76,8 @@ export function lcoan(config: LcoanConfig): Network {
   let pattern: Pattern | null = null;
   for (let g = 0; g < groups; g++) {
     const [name, layer] = [`group${g}`, `body.${g}`];
-    const output = `${name}.attention_input`;
-    let u = residualBlocks(b, x, { name, layer: `${layer}.local_body`, blocks, output });
+    const local = `${layer}.local_body`;
+    let u = residualBlocks(b, x, name, local, blocks, `${name}.attention_input`);
     if (pattern === null || !shared) {
       const means = `${layer}.attention.0.kmeans.means`;
       const matched = `${layer}.attention.0.conv_match.0`;
@@ -104,9 +104,11 @@ export function lcoan(config: LcoanConfig): Network {
 export function residualBlocks(
   b: GraphBuilder,
   x: NodeId,
-  spec: { name: string; layer: string; blocks: number; output: string },
+  name: string,
+  layer: string,
+  blocks: number,
+  output: string,
 ): NodeId {
-  const { name, layer, blocks, output } = spec;
   const conv = convolutions(b, b.map(x).channels);
   let u = x;
   for (let i = 0; i < blocks; i++) {

@@ -5,7 +5,7 @@ import type { TensorMap } from '../weights/tensor.ts';
 import { indices, type Match, type Outline, shapeOf } from './match.ts';
 import type { Network } from './network.ts';
 import { convolutions } from './parts/conv.ts';
-import { dySample, dySampleOf, foldDySample } from './parts/dySample.ts';
+import { dySample, foldDySample } from './parts/dySample.ts';
 import { constant } from './parts/mean.ts';
 
 /**
@@ -92,16 +92,16 @@ export function mosr(config: MosrConfig): Network {
     conv('shortcut_conv11', input, 'shortcut.conv11', features, 1),
   );
   const z = b.add('before_upsampler', lowered('gblocks_lowered', trunk), shortcut);
-  const build = (): NodeId => {
+  const upsampled = (): NodeId => {
     if (upsampler === 'dys') {
-      const spec = { layer: 'upsampler', scale, channels, folded };
-      return dySample(b, 'output', z, spec, SAMPLING_GROUPS);
+      const groups = SAMPLING_GROUPS;
+      return dySample(b, 'output', z, { layer: 'upsampler', scale, groups, channels, folded });
     }
     const layer = upsampler === 'ps' ? 'upsampler.0' : 'upsampler.in_to_k';
     const last = conv(scale === 1 ? 'output' : 'up_conv', z, layer, channels * scale ** 2);
     return scale === 1 ? last : b.pixelShuffle('output', last, scale);
   };
-  return { architecture: 'mosr', scale, inputRange, graph: b.build(build()) };
+  return { architecture: 'mosr', scale, inputRange, graph: b.build(upsampled()) };
 }
 
 /** Averages the eight convolutions of `gps` into one. */
@@ -136,19 +136,16 @@ export function matchMosr(outline: Outline): Match | null {
   const fits = local <= fc1[0] / 2 && blocks > 0;
   if (!end || !fits || (kernel !== 3 && kernel !== 5 && kernel !== 7)) return null;
   const { scale, upsampler } = end;
-  const sizes = { scale, features, channels, blocks, hidden: fc1[0] / 2, local } as const;
-  const config = { ...sizes, kernel, upsampler } as const;
-  const prepare =
-    upsampler === 'gps'
-      ? meanOfGroups
-      : upsampler === 'dys' && scale > 1
-        ? (tensors: TensorMap) => foldDySample(tensors, 'upsampler', SAMPLING_GROUPS)
-        : null;
+  const sizes = { features, channels, blocks, hidden: fc1[0] / 2, local } as const;
   return {
     scales: [scale],
     inputRange: 1,
-    build: ({ inputRange }) => mosr({ ...config, inputRange }),
-    ...(prepare && { prepare }),
+    build: ({ inputRange }) => mosr({ ...sizes, ...end, kernel, inputRange }),
+    prepare(tensors) {
+      if (upsampler === 'gps') return meanOfGroups(tensors);
+      const folds = upsampler === 'dys' && scale > 1;
+      return folds ? foldDySample(tensors, 'upsampler', SAMPLING_GROUPS) : tensors;
+    },
   };
 }
 
@@ -166,7 +163,6 @@ function endOf(outline: Outline, channels: number) {
   for (const [upsampler, count, perPixel] of ends) {
     const scale = count === undefined ? Number.NaN : Math.sqrt(count / perPixel);
     if (!Number.isInteger(scale) || scale < 1) continue;
-    if (upsampler === 'dys' && dySampleOf(outline, 'upsampler', scale) === null) return null;
     return { upsampler, scale };
   }
   return null;

@@ -1,11 +1,11 @@
 import type { Activation } from '../graph/activations.ts';
-import { GraphBuilder, type NodeId } from '../graph/graph.ts';
+import { GraphBuilder } from '../graph/graph.ts';
 import { PlksrBuilder } from '../graph/plksr.ts';
 import { TransformerBuilder } from '../graph/transformer.ts';
 import { countBlocks, indices, type Matcher, shapeOf, shuffled } from './match.ts';
 import type { Network } from './network.ts';
 import { convolutions } from './parts/conv.ts';
-import { dySample, dySampleOf, foldDySample } from './parts/dySample.ts';
+import { dySample, foldDySample } from './parts/dySample.ts';
 
 /**
  * The configuration of a PLKSR or a RealPLKSR. The defaults are the settings that the training
@@ -95,14 +95,12 @@ export function plksr(config: PlksrConfig): Network {
     p.repeatChannels('repeated', input, scale ** 2),
     conv('feats_last', x, last, channels * scale ** 2),
   );
-  const build = (): NodeId => {
-    if (sampling !== null) {
-      const spec = { layer: 'to_img', scale, channels, folded };
-      return dySample(b, 'output', z, spec, sampling);
-    }
-    return scale === 1 ? z : b.pixelShuffle('output', z, scale);
-  };
-  return { architecture: real ? 'realplksr' : 'plksr', scale, inputRange, graph: b.build(build()) };
+  let output = z;
+  if (sampling !== null) {
+    const spec = { layer: 'to_img', scale, groups: sampling, channels, folded };
+    output = dySample(b, 'output', z, spec);
+  } else if (scale > 1) output = b.pixelShuffle('output', z, scale);
+  return { architecture: real ? 'realplksr' : 'plksr', scale, inputRange, graph: b.build(output) };
 }
 
 /** Recognises a RealPLKSR (`real`), or a PLKSR with one dense large kernel per block. */
@@ -113,11 +111,12 @@ export const matchPlksr =
     const mixerName = real ? 'channel_mixer' : 'channe_mixer';
     const head = shapeOf(outline, 'feats.0.weight', 4);
     const large = shapeOf(outline, 'feats.1.lk.conv.weight', 4);
-    const mixer = [0, 2].map((part) => shapeOf(outline, `feats.1.${mixerName}.${part}.weight`, 4));
+    const sides = [0, 2].map(
+      (part) => shapeOf(outline, `feats.1.${mixerName}.${part}.weight`, 4)?.[3],
+    );
     if (!head || !large || !outline.has('feats.1.refine.weight')) return null;
     const [features, channels] = head;
     const [partial, , kernel] = large;
-    const sides = mixer.map((shape) => shape?.[3]);
     const sound = kernel % 2 === 1 && kernel <= MAX_KERNEL;
     if (!sound || !sides.every((side) => side === 1 || side === 3)) return null;
     // PLKSR's other kinds of large kernels have additional layers and are not matched.
@@ -129,14 +128,14 @@ export const matchPlksr =
     if (!shuffle || indices(outline, 'feats.#.').at(-1) !== end) return null;
     const { scale } = shuffle;
     const sampled = outline.has('to_img.init_pos') || outline.has('to_img.offset.weight');
-    const sampling = sampled ? dySampleOf(outline, 'to_img', scale) : null;
-    if (sampled && sampling === null) return null;
+    const [offsets] = shapeOf(outline, 'to_img.offset.weight', 4) ?? [0];
+    const sampling = sampled ? offsets / (2 * scale ** 2) : null;
+    if (sampling !== null && !(Number.isInteger(sampling) && sampling > 0)) return null;
     const norm = !real ? 'none' : outline.has('feats.1.layer_norm.weight') ? 'layer' : 'group';
     if (norm === 'group' && features % NORM_GROUPS !== 0) return null;
     const attention = outline.has('feats.1.attn.f.0.weight');
-    const [first, second] = sides as [1 | 3, 1 | 3];
-    const config = { scale, features, blocks, kernel, partial, attention, norm } as const;
-    const groups = sampling?.groups ?? null;
+    const mixer = sides as [1 | 3, 1 | 3];
+    const sizes = { scale, features, channels, blocks, kernel, partial } as const;
     return {
       scales: [scale],
       inputRange: 1,
@@ -145,9 +144,8 @@ export const matchPlksr =
           ? ['norms over 4 groups of channels']
           : []
         : ['the large kernel replaces its channels, and its input is not added'],
-      build: ({ inputRange }) =>
-        plksr({ ...config, channels, mixer: [first, second], sampling: groups, inputRange }),
-      ...(groups !== null &&
-        scale > 1 && { prepare: (tensors) => foldDySample(tensors, 'to_img', groups) }),
+      build: ({ inputRange }) => plksr({ ...sizes, attention, norm, mixer, sampling, inputRange }),
+      prepare: (tensors) =>
+        sampling !== null && scale > 1 ? foldDySample(tensors, 'to_img', sampling) : tensors,
     };
   };
