@@ -1,12 +1,11 @@
 import type { Gate, OffsetLayout } from '../graph/nonlocalOp.ts';
-import type { Tensor, TensorMap } from '../weights/tensor.ts';
+import type { Outline, TensorMap } from '../weights/tensor.ts';
 import type { Network } from './network.ts';
+
+export type { Outline };
 
 /** The activation function of a Compact network, named as in the network's training code. */
 export type CompactActivation = 'prelu' | 'relu' | 'leakyrelu';
-
-/** The names and shapes of the tensors in a weight file. They determine the architecture. */
-export type Outline = ReadonlyMap<string, Pick<Tensor, 'dtype' | 'shape'>>;
 
 /**
  * The settings that the tensors in a network's weight file might not determine. Each setting has a
