@@ -7,11 +7,6 @@ import {
 } from './pickleValue.ts';
 import { corrupt, printable, unsupported } from './refusal.ts';
 
-declare const TextDecoder: new (
-  label: 'utf-8' | 'latin1',
-  options: { fatal: boolean; ignoreBOM: boolean },
-) => { decode(bytes: Uint8Array): string };
-
 // Estimates of memory use, in bytes. They are charged to the memory budget. An item is an element
 // of a list or tuple. The numbers are rounded up from V8's object sizes.
 const PER_OPCODE = 16;
