@@ -3,8 +3,8 @@ import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import { NonlocalBuilder } from '../graph/nonlocal.ts';
 import type { Gate, OffsetLayout } from '../graph/nonlocalOp.ts';
 import { fromFloat32, toFloat32 } from '../weights/convert.ts';
-import type { Tensor, TensorMap } from '../weights/tensor.ts';
-import { countBlocks, type Match, type Outline, shapeOf, shuffleScale } from './match.ts';
+import type { TensorMap } from '../weights/tensor.ts';
+import { countBlocks, type Match, type Outline, renamed, shapeOf, shuffleScale } from './match.ts';
 import type { Network } from './network.ts';
 import { convolutions } from './parts/conv.ts';
 import { addMean, DIV2K_MEAN, storedMean } from './parts/mean.ts';
@@ -101,15 +101,13 @@ export function crossLayerAttention(
   name: string,
   layer: string,
   config: CrossLayerConfig & {
-    /** The layer that computes the logits, by default `conv_attn.0`. */
-    readonly logitsLayer?: string;
     /**
      * The node that computes the logits of the gate's mask. By default, the layer `mask_unit`
      * computes them. The test cases in `cli/golden-attention.ts` pass their own node, which can add
      * noise or a temperature.
      */
     readonly mask?: NodeId;
-  } = {},
+  },
 ): NodeId {
   const { keys = 9, offsets = 'paired', depthwise = false, gate = null } = config;
   const nonlocal = new NonlocalBuilder(b);
@@ -124,12 +122,11 @@ export function crossLayerAttention(
       shared: suffix === 'conv_refer',
     });
   const map = conv('offset_map', query, 'conv_offset', 2 * all);
-  const logits = conv('attention_logits', query, config.logitsLayer ?? 'conv_attn.0', all);
-  const reading = gate && {
-    mask: config.mask ?? conv('mask_logits', query, 'mask_unit', all),
-    reading: gate,
-  };
-  const weights = nonlocal.keySoftmax(`${name}.attention_weights`, logits, reading ?? undefined);
+  const logits = conv('attention_logits', query, 'conv_attn.0', all);
+  const reading = gate
+    ? { mask: config.mask ?? conv('mask_logits', query, 'mask_unit', all), reading: gate }
+    : undefined;
+  const weights = nonlocal.keySoftmax(`${name}.attention_weights`, logits, reading);
   let sum: NodeId | undefined;
   references.forEach((reference, l) => {
     const key = conv(`reference${l}`, reference, 'conv_refer', channels);
@@ -206,10 +203,9 @@ const EPSILON = 1e-5;
  * which is its name in attention without a gate.
  */
 export function prepareAcla(tensors: TensorMap): TensorMap {
-  const result = new Map<string, Tensor>();
-  for (const [name, tensor] of tensors) {
-    result.set(name.replace(/conv_attn\.(weight|bias)$/, 'conv_attn.0.$1'), tensor);
-  }
+  const result = new Map(
+    renamed(tensors, (name) => name.replace(/conv_attn\.(weight|bias)$/, 'conv_attn.0.$1')),
+  );
   for (const name of tensors.keys()) {
     const prefix = /^(.*)depthwise_conv\.weight$/.exec(name)?.[1];
     if (prefix === undefined) continue;

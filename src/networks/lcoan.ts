@@ -1,7 +1,7 @@
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import { type Clustering, NonlocalBuilder } from '../graph/nonlocal.ts';
 import { fromFloat32, toFloat32 } from '../weights/convert.ts';
-import type { Tensor, TensorMap } from '../weights/tensor.ts';
+import type { TensorMap } from '../weights/tensor.ts';
 import { countBlocks, type Match, type Outline, shapeOf, shuffleScale } from './match.ts';
 import type { Network } from './network.ts';
 import { convolutions } from './parts/conv.ts';
@@ -242,14 +242,11 @@ function initialised(tensors: TensorMap): boolean {
 export function prepareLcoan(tensors: TensorMap): TensorMap {
   const [weight, bias] = ['tail.1.weight', 'tail.1.bias'].map((name) => tensors.get(name));
   if (!weight || !bias) return tensors;
-  const folded = toFloat32(bias).slice();
-  const stored = storedMean(tensors);
-  const { range, mean } = stored ?? { range: 1, mean: DIV2K_MEAN };
-  folded.forEach((_, c) => {
-    folded[c] += mean[c] * range;
-  });
-  const result = new Map<string, Tensor>(tensors);
-  result.set('tail.folded.weight', weight);
-  result.set('tail.folded.bias', fromFloat32(folded, [folded.length]));
-  return result;
+  const { range, mean } = storedMean(tensors) ?? { range: 1, mean: DIV2K_MEAN };
+  const folded = toFloat32(bias).map((v, c) => v + mean[c] * range);
+  return new Map([
+    ...tensors,
+    ['tail.folded.weight', weight],
+    ['tail.folded.bias', fromFloat32(folded, [folded.length])],
+  ]);
 }
