@@ -1,4 +1,5 @@
-import { defaultIn, findIn, type Kind, kindIn, type ModelFile, restorationIn } from './find.ts';
+import { CrispenError } from '../errors.ts';
+import { defaultIn, findIn, type Kind, type ModelFile } from './find.ts';
 import type { Restoration } from './task.ts';
 
 export type { Kind, ModelFile };
@@ -209,21 +210,17 @@ export const MODEL_FILES: readonly ModelFile[] = [
 export const findModel = (id: string): ModelFile => findIn(MODEL_FILES, id);
 
 /**
- * Finds the best or the fastest shipped model of a given kind and scale. Returns undefined if there
- * is none.
- */
-export const modelOfKind = (
-  kind: Kind,
-  scale: number,
-  speed?: 'best' | 'fast',
-): ModelFile | undefined => kindIn(MODEL_FILES, kind, scale, speed);
-
-/**
  * Finds the default shipped model for a scale.
  * @throws CrispenError in the same cases as `defaultIn`
  */
 export const defaultModel = (scale: number, speed?: 'best' | 'fast'): ModelFile =>
   defaultIn(MODEL_FILES, scale, speed);
 
-/** Finds the shipped model for a task. @throws CrispenError in the same case as `restorationIn` */
-export const restorationModel = (task: Restoration): ModelFile => restorationIn(MODEL_FILES, task);
+/** Finds the shipped model for a task. @throws CrispenError `MODEL_UNKNOWN` if there is none */
+export function restorationModel(task: Restoration): ModelFile {
+  const entry = MODEL_FILES.find((file) => file.task === task);
+  if (entry) return entry;
+  throw new CrispenError('MODEL_UNKNOWN', `There is no shipped model for the task "${task}".`, {
+    hint: 'Add a weight file of scale 1 for this task and name it as the model.',
+  });
+}

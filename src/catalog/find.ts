@@ -3,7 +3,7 @@
  * from the page.
  */
 import { CrispenError } from '../errors.ts';
-import type { Restoration, Task } from './task.ts';
+import type { Task } from './task.ts';
 
 /**
  * The kind of images that a model enlarges best. `photo` means ordinary photos, which are usually
@@ -91,14 +91,5 @@ export function defaultIn(
   if (model) return model;
   throw new CrispenError('INVALID_INPUT', `No model enlarges by ${scale}.`, {
     hint: 'Choose scale 2, 3 or 4.',
-  });
-}
-
-/** Finds a model for a restoration task. @throws CrispenError `MODEL_UNKNOWN` if there is none */
-export function restorationIn(files: readonly ModelFile[], task: Restoration): ModelFile {
-  const entry = files.find((file) => file.task === task);
-  if (entry) return entry;
-  throw new CrispenError('MODEL_UNKNOWN', `There is no shipped model for the task "${task}".`, {
-    hint: 'Add a weight file of scale 1 for this task and name it as the model.',
   });
 }

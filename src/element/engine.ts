@@ -1,6 +1,7 @@
 /** The part of `<crispen-image>` that is loaded only when the first image needs it. */
 
-import { defaultModel, modelOfKind, restorationModel } from '../catalog/files.ts';
+import { defaultModel, MODEL_FILES, restorationModel } from '../catalog/files.ts';
+import { kindIn } from '../catalog/find.ts';
 import { invalid } from '../options.ts';
 
 export { createUpscaler } from '../worker/page/client.ts';
@@ -16,6 +17,6 @@ export function modelFor(task: string, scale: number): string {
   if (task === 'denoise' || task === 'dejpeg') return restorationModel(task).id;
   const model = defaultModel(scale);
   if (task === 'photo' || task === 'upscale') return model.id;
-  if (task === 'clean') return (modelOfKind('clean', scale) ?? model).id;
+  if (task === 'clean') return (kindIn(MODEL_FILES, 'clean', scale) ?? model).id;
   throw invalid(`There is no task "${task}".`, 'Choose photo, clean, denoise or dejpeg.');
 }

@@ -1,6 +1,7 @@
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import { countBlocks, type Matcher, shapeOf, upsamplerScales } from './match.ts';
 import type { Network } from './network.ts';
+import { convolutions } from './parts/conv.ts';
 import { upsampler } from './parts/upsampler.ts';
 
 /** The configuration of an A2N. The defaults are those in the paper. */
@@ -53,21 +54,11 @@ export function a2n(config: A2NConfig): Network {
   } = config;
   const b = new GraphBuilder();
   const input = b.input('input', channels);
-  const head = b.conv('conv_first', input, {
-    layer: 'conv_first',
-    kernel: 3,
-    cOut: features,
-    bias: true,
-  });
+  const conv = convolutions(b, features);
+  const head = conv('conv_first', input, 'conv_first');
   let x = head;
   for (let i = 0; i < blocks; i++) x = attentionInAttention(b, x, i, variant, reduction);
-  const trunk = b.conv('trunk_conv', x, {
-    layer: 'trunk_conv',
-    kernel: 3,
-    cOut: features,
-    bias: true,
-  });
-  const sum = b.add('trunk_sum', head, trunk);
+  const sum = b.add('trunk_sum', head, conv('trunk_conv', x, 'trunk_conv'));
   return {
     architecture: variant,
     scale,
@@ -158,9 +149,8 @@ export const matchA2N =
       reduction: features / (hidden[0] + 0.5),
     } as const;
     return {
-      architecture: variant,
       ...(up ? upsamplerScales(outline) : { scales: [1] }),
       inputRange: 255,
-      build: ({ scale, inputRange }) => a2n({ ...config, scale, inputRange: inputRange ?? 255 }),
+      build: ({ scale, inputRange }) => a2n({ ...config, scale, inputRange }),
     };
   };

@@ -3,10 +3,11 @@ import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import { NonlocalBuilder } from '../graph/nonlocal.ts';
 import type { Gate, OffsetLayout } from '../graph/nonlocalOp.ts';
 import { fromFloat32, toFloat32 } from '../weights/convert.ts';
-import type { Tensor, TensorMap } from '../weights/tensor.ts';
-import { countBlocks, type Match, type Outline, shapeOf, shuffleScale } from './match.ts';
+import type { TensorMap } from '../weights/tensor.ts';
+import { countBlocks, type Match, type Outline, renamed, shapeOf, shuffleScale } from './match.ts';
 import type { Network } from './network.ts';
-import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
+import { convolutions } from './parts/conv.ts';
+import { addMean, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
 /** Options for attention to earlier layers. */
@@ -54,18 +55,9 @@ export function edsrAcla(config: EdsrAclaConfig): Network {
   const { scale, features = 64, blocks = 16, residualScale = 1, inputRange = 255 } = config;
   const { positions = quarters(blocks), mean = DIV2K_MEAN } = config;
   const b = new GraphBuilder();
-  const conv = (name: string, x: NodeId, layer: string, cOut = features): NodeId =>
-    b.conv(name, x, { layer, kernel: 3, cOut, bias: true });
-  const shift = (name: string, x: NodeId, sign: 1 | -1): NodeId =>
-    b.affine(
-      name,
-      x,
-      constant(mean.length, 1),
-      mean.map((m) => sign * m * inputRange),
-    );
-
+  const conv = convolutions(b, features);
   const input = b.input('input', mean.length);
-  const head = conv('head', shift('sub_mean', input, -1), 'head.0');
+  const head = conv('head', addMean(b, 'sub_mean', input, 1, mean, -inputRange), 'head.0');
   const references = [head];
   let x = head;
   let done = 0;
@@ -85,7 +77,7 @@ export function edsrAcla(config: EdsrAclaConfig): Network {
   const skip = b.add('global_skip', x, head);
   const up = shuffleUp(b, conv('tail.conv', skip, 'tail.0'), scale, 'tail.1');
   const last = conv('tail.rgb', up, 'tail.2', mean.length);
-  const output = shift('output', last, 1);
+  const output = addMean(b, 'output', last, 1, mean, inputRange);
   return { architecture: 'edsr-acla', scale, inputRange, graph: b.build(output) };
 }
 
@@ -109,15 +101,13 @@ export function crossLayerAttention(
   name: string,
   layer: string,
   config: CrossLayerConfig & {
-    /** The layer that computes the logits, by default `conv_attn.0`. */
-    readonly logitsLayer?: string;
     /**
      * The node that computes the logits of the gate's mask. By default, the layer `mask_unit`
      * computes them. The test cases in `cli/golden-attention.ts` pass their own node, which can add
      * noise or a temperature.
      */
     readonly mask?: NodeId;
-  } = {},
+  },
 ): NodeId {
   const { keys = 9, offsets = 'paired', depthwise = false, gate = null } = config;
   const nonlocal = new NonlocalBuilder(b);
@@ -132,12 +122,11 @@ export function crossLayerAttention(
       shared: suffix === 'conv_refer',
     });
   const map = conv('offset_map', query, 'conv_offset', 2 * all);
-  const logits = conv('attention_logits', query, config.logitsLayer ?? 'conv_attn.0', all);
-  const reading = gate && {
-    mask: config.mask ?? conv('mask_logits', query, 'mask_unit', all),
-    reading: gate,
-  };
-  const weights = nonlocal.keySoftmax(`${name}.attention_weights`, logits, reading ?? undefined);
+  const logits = conv('attention_logits', query, 'conv_attn.0', all);
+  const reading = gate
+    ? { mask: config.mask ?? conv('mask_logits', query, 'mask_unit', all), reading: gate }
+    : undefined;
+  const weights = nonlocal.keySoftmax(`${name}.attention_weights`, logits, reading);
   let sum: NodeId | undefined;
   references.forEach((reference, l) => {
     const key = conv(`reference${l}`, reference, 'conv_refer', channels);
@@ -150,12 +139,7 @@ export function crossLayerAttention(
   });
   if (sum === undefined) throw internal(`${name} attends to nothing`);
   if (!depthwise) return sum;
-  const spread = b.conv(`${name}.depthwise`, sum, {
-    layer: `${layer}.depthwise`,
-    kernel: 3,
-    cOut: channels,
-    bias: true,
-  });
+  const spread = convolutions(b, channels)(`${name}.depthwise`, sum, `${layer}.depthwise`);
   return b.add(`${name}.attended`, spread, query);
 }
 
@@ -179,7 +163,6 @@ export function matchEdsrAcla(outline: Outline): Match | null {
   }
   const gated = outline.has('cla.0.mask_unit.weight');
   return {
-    architecture: 'edsr-acla',
     scales: [scale],
     inputRange: 255,
     assumptions: [
@@ -188,23 +171,24 @@ export function matchEdsrAcla(outline: Outline): Match | null {
       ['offsets of a key in neighbouring channels (paired)', 'offsets'],
       ...(gated ? [['keys with a closed gate leave the softmax', 'gate'] as const] : []),
     ],
-    storedRange: (tensors) => storedMean(tensors)?.range ?? null,
-    build: (choice, tensors) => {
-      const stored = storedMean(tensors);
-      return edsrAcla({
+    storedRange: true,
+    build: (
+      { inputRange, residualScale = 1, offsets = 'paired', depthwise = false, gate = 'exclude' },
+      tensors,
+    ) =>
+      edsrAcla({
+        scale,
         features,
-        scale: choice.scale,
         blocks: ends.at(-1) ?? 0,
         keys: logits[0],
         positions: ends.slice(0, attentions),
-        residualScale: choice.residualScale ?? 1,
-        inputRange: choice.inputRange ?? stored?.range ?? 255,
-        mean: stored?.mean ?? DIV2K_MEAN,
-        offsets: choice.offsets ?? 'paired',
-        depthwise: choice.depthwise ?? false,
-        gate: gated ? (choice.gate ?? 'exclude') : null,
-      });
-    },
+        residualScale,
+        inputRange,
+        mean: storedMean(tensors)?.mean ?? DIV2K_MEAN,
+        offsets,
+        depthwise,
+        gate: gated ? gate : null,
+      }),
     prepare: prepareAcla,
   };
 }
@@ -219,10 +203,9 @@ const EPSILON = 1e-5;
  * which is its name in attention without a gate.
  */
 export function prepareAcla(tensors: TensorMap): TensorMap {
-  const result = new Map<string, Tensor>();
-  for (const [name, tensor] of tensors) {
-    result.set(name.replace(/conv_attn\.(weight|bias)$/, 'conv_attn.0.$1'), tensor);
-  }
+  const result = new Map(
+    renamed(tensors, (name) => name.replace(/conv_attn\.(weight|bias)$/, 'conv_attn.0.$1')),
+  );
   for (const name of tensors.keys()) {
     const prefix = /^(.*)depthwise_conv\.weight$/.exec(name)?.[1];
     if (prefix === undefined) continue;
@@ -242,8 +225,8 @@ export function prepareAcla(tensors: TensorMap): TensorMap {
       bias[c] = shift[c] - mean[c] * factor;
       for (let t = 0; t < 9; t++) weight[(c * length + c) * 9 + t] = taps[c * 9 + t] * factor;
     }
-    result.set(`${prefix}depthwise.weight`, fromFloat32(weight, [length, length, 3, 3], 'f32'));
-    result.set(`${prefix}depthwise.bias`, fromFloat32(bias, [length], 'f32'));
+    result.set(`${prefix}depthwise.weight`, fromFloat32(weight, [length, length, 3, 3]));
+    result.set(`${prefix}depthwise.bias`, fromFloat32(bias, [length]));
   }
   return result;
 }

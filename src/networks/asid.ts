@@ -3,8 +3,9 @@ import { TransformerBuilder } from '../graph/transformer.ts';
 import type { Grouping } from '../graph/transformerOp.ts';
 import { countBlocks, type Match, type Outline, shapeOf, shuffled } from './match.ts';
 import type { Network } from './network.ts';
+import { convolutions } from './parts/conv.ts';
 import { constant } from './parts/mean.ts';
-import { FeedForward, LocalBlock, SpatialGate } from './parts/transformer.ts';
+import { channelAttention, feedForward, localBlock, spatialGate } from './parts/transformer.ts';
 
 /**
  * The configuration of an ASID. The defaults match the released network. An ASID with 8 blocks is
@@ -65,14 +66,15 @@ export function asid(config: AsidConfig): Network {
   const input = centred
     ? b.affine('centred', image, constant(3, 2 / inputRange), constant(3, -1))
     : image;
-  const conv = (name: string, x: NodeId, layer: string, cOut = features) =>
-    b.conv(name, x, { layer, kernel: 3, cOut, bias: true });
+  const conv = convolutions(b, features);
   const head = conv('input_conv', input, 'input');
   let x = head;
   let maps: readonly NodeId[] | null = null;
   for (let i = 0; i < blocks; i++) {
-    const block: Block = new Block(b, i, features, shared ? maps : null);
-    x = block.append(x);
+    const name = `block${i}`;
+    const layers = `${name}.residual_layer${i === 0 ? '.0' : ''}`;
+    const block: Block = { b, name, layers, known: shared ? maps : null, maps: [] };
+    x = appendBlock(block, x);
     maps ??= block.maps;
   }
   const body = b.add('body', head, conv('output_conv', x, 'output'));
@@ -87,121 +89,91 @@ export function asid(config: AsidConfig): Network {
   return { architecture: 'asid', scale, inputRange, graph, averagedTiles: TILES };
 }
 
-class Block {
+interface Block {
+  readonly b: GraphBuilder;
+  readonly name: string;
+  /** The name prefix of the distillation layers, such as `block0.residual_layer.0`. */
+  readonly layers: string;
+  /** The attention maps of the first block; null if this block computes its own. */
+  readonly known: readonly NodeId[] | null;
   /**
    * The attention maps of the layers SLA1, SGA1, SLA2, ..., in this order. SLA layers attend within
    * windows, and SGA layers attend within sets of pixels that are spread over the whole map.
    */
-  readonly maps: NodeId[] = [];
-  readonly #b: GraphBuilder;
-  readonly #t: TransformerBuilder;
-  readonly #name: string;
-  readonly #prefix: string;
-  /** The name prefix of the distillation layers, such as `block0.residual_layer.0`. */
-  readonly #layers: string;
-  readonly #features: number;
-  /** The attention maps of the first block; null if this block computes its own. */
-  readonly #known: readonly NodeId[] | null;
+  readonly maps: NodeId[];
+}
 
-  constructor(b: GraphBuilder, index: number, features: number, known: readonly NodeId[] | null) {
-    this.#b = b;
-    this.#t = new TransformerBuilder(b);
-    this.#name = this.#prefix = `block${index}`;
-    this.#layers = `${this.#prefix}.residual_layer${index === 0 ? '.0' : ''}`;
-    this.#features = features;
-    this.#known = known;
+function appendBlock(block: Block, input: NodeId): NodeId {
+  const { b, name, layers } = block;
+  const t = new TransformerBuilder(b);
+  const { channels: features } = b.map(input);
+  const conv = convolutions(b, features);
+  const kept = features / 4;
+  const distilled: NodeId[] = [];
+  let x = input;
+  for (const step of [1, 2, 3]) {
+    const width = features - (step - 1) * kept;
+    const local = `${name}.LB${step}`;
+    x = localBlock(b, local, x, `${layers}.LB${step}.net.fn`);
+    const left = t.slice(`${local}.left`, x, 0, kept);
+    let y = t.slice(`${local}.right`, x, kept, width - kept);
+    y = attention(block, `SLA${step}`, y, WINDOWS);
+    y = attention(block, `SGA${step}`, y, SPREAD);
+    const last = step === 3;
+    const joined = b.concat(`${name}.joined${step}`, [...(last ? distilled : []), y, left]);
+    x = conv(`${name}.pw${step}`, joined, `${layers}.pw${step}`, last ? features : width, 1);
+    if (last) break;
+    distilled.push(t.slice(`${name}.x${step}`, x, 0, kept));
+    x = t.slice(`${name}.rest${step}`, x, kept, width - kept);
   }
+  const out = channelBlock(block, x);
+  const closed = conv(`${name}.res_end`, out, `${name}.res_end`, features, 1);
+  return spatialGate(b, `${name}.esa`, b.add(`${name}.sum`, input, closed), `${name}.esa`);
+}
 
-  append(input: NodeId): NodeId {
-    const b = this.#b;
-    const kept = this.#features / 4;
-    const distilled: NodeId[] = [];
-    let x = input;
-    for (const step of [1, 2, 3]) {
-      const width = this.#features - (step - 1) * kept;
-      const [name, layer] = [`${this.#name}.LB${step}`, `${this.#layers}.LB${step}.net.fn`];
-      const names = { reduce: '4.gate.1', expand: '4.gate.3', project: '5' };
-      const local = new LocalBlock(b, layer, { first: '0', depthwise: '2', ...names });
-      x = local.append(name, x, Math.floor(width / 4));
-      const left = this.#t.slice(`${name}.left`, x, 0, kept);
-      let y = this.#t.slice(`${name}.right`, x, kept, width - kept);
-      y = this.#attention(`SLA${step}`, y, WINDOWS, width - kept);
-      y = this.#attention(`SGA${step}`, y, SPREAD, width - kept);
-      const last = step === 3;
-      const cOut = last ? this.#features : width;
-      const joined = b.concat(`${this.#name}.joined${step}`, [...(last ? distilled : []), y, left]);
-      const mixed = { layer: `${this.#layers}.pw${step}`, kernel: 1, cOut, bias: true } as const;
-      x = b.conv(`${this.#name}.pw${step}`, joined, mixed);
-      if (last) break;
-      distilled.push(this.#t.slice(`${this.#name}.x${step}`, x, 0, kept));
-      x = this.#t.slice(`${this.#name}.rest${step}`, x, kept, width - kept);
-    }
-    const out = this.#channelBlock(x);
-    const end = { layer: `${this.#prefix}.res_end`, kernel: 1, bias: true } as const;
-    const closed = b.conv(`${this.#name}.res_end`, out, { ...end, cOut: this.#features });
-    const sum = b.add(`${this.#name}.sum`, input, closed);
-    return new SpatialGate(b, `${this.#prefix}.esa`).append(`${this.#name}.esa`, sum);
-  }
+/**
+ * Appends a layer of attention within groups of pixels, and then a feed-forward layer. Stores the
+ * attention map in the block's `maps`.
+ */
+function attention(block: Block, step: string, x: NodeId, grouping: Grouping): NodeId {
+  const { b, known, maps } = block;
+  const t = new TransformerBuilder(b);
+  const { channels } = b.map(x);
+  const [name, layer] = [`${block.name}.${step}`, `${block.layers}.${step}`];
+  const normed = t.layerNorm(`${name}.norm`, x, `${layer}.norm`, 1e-5);
+  const linear = { kernel: 1, bias: false, linear: true } as const;
+  const of = known ? 'to_v' : 'to_qkv';
+  const wide = { ...linear, layer: `${layer}.attn.${of}`, cOut: known ? channels : 3 * channels };
+  const qkv = b.conv(`${name}.${of}`, normed, wide);
+  const sizes = { grouping, heads: 1, channels };
+  const table = `${layer}.attn.rel_pos_bias.weight`;
+  const scores =
+    known?.[maps.length] ??
+    t.groupScores(`${block.name}.P${maps.length + 1}`, qkv, { ...sizes, table });
+  maps.push(scores);
+  const first = known ? 0 : 2 * channels;
+  const mixed = t.groupMix(`${name}.mixed`, [qkv, scores], { ...sizes, first });
+  const out = { ...linear, layer: `${layer}.attn.to_out.0`, cOut: channels };
+  const attended = b.add(`${name}.attended`, x, b.conv(`${name}.to_out`, mixed, out));
+  return feedForward(b, name, attended, `${layer}.cnorm`, `${layer}.gfn`);
+}
 
-  /**
-   * Appends a layer of attention within groups of pixels, and then a feed-forward layer. Stores the
-   * attention map in `maps`.
-   */
-  #attention(step: string, x: NodeId, grouping: Grouping, channels: number): NodeId {
-    const b = this.#b;
-    const [name, layer] = [`${this.#name}.${step}`, `${this.#layers}.${step}`];
-    const normed = this.#t.layerNorm(`${name}.norm`, x, `${layer}.norm`, 1e-5);
-    const index = this.maps.length;
-    let scores = this.#known?.[index];
-    const own = scores === undefined;
-    const cOut = own ? 3 * channels : channels;
-    const linear = { kernel: 1, bias: false, linear: true } as const;
-    const of = own ? 'to_qkv' : 'to_v';
-    const qkv = b.conv(`${name}.${of}`, normed, { ...linear, layer: `${layer}.attn.${of}`, cOut });
-    const sizes = { grouping, heads: 1, channels };
-    if (scores === undefined) {
-      const table = `${layer}.attn.rel_pos_bias.weight`;
-      scores = this.#t.groupScores(`${this.#name}.P${index + 1}`, qkv, { ...sizes, table });
-    }
-    this.maps.push(scores);
-    const first = own ? 2 * channels : 0;
-    const mixed = this.#t.groupMix(`${name}.mixed`, [qkv, scores], { ...sizes, first });
-    const out = { ...linear, layer: `${layer}.attn.to_out.0`, cOut: channels };
-    const attended = b.add(`${name}.attended`, x, b.conv(`${name}.to_out`, mixed, out));
-    const forward = new FeedForward(b, `${layer}.cnorm`, `${layer}.gfn`);
-    return forward.append(name, attended);
+/**
+ * Appends two layers of attention between channels. The first computes attention within windows,
+ * and the second within groups of pixels that are `SIDE` rows and columns apart.
+ */
+function channelBlock({ b, name, layers }: Block, input: NodeId): NodeId {
+  const layer = `${layers}.BlockC`;
+  let x = input;
+  for (const [i, grouping] of [WINDOWS, GRID].entries()) {
+    const output = `${name}.cttn${i + 1}`;
+    const norm = `${layer}.canorm${i + 1}`;
+    const spec = { name: output, output, norm, layer: `${layer}.cttn${i + 1}`, grouping, heads: 1 };
+    x = b.add(`${output}.sum`, x, channelAttention(b, x, spec));
+    const forward = `${name}.${i === 0 ? 'gfn1' : 'BlockC'}`;
+    x = feedForward(b, forward, x, `${layer}.cnorm${i + 1}`, `${layer}.gfn${i + 1}`);
   }
-
-  /**
-   * Appends two layers of attention between channels. The first computes attention within windows,
-   * and the second within groups of pixels that are `SIDE` rows and columns apart.
-   */
-  #channelBlock(input: NodeId): NodeId {
-    const b = this.#b;
-    const channels = this.#features;
-    const plain = { kernel: 1, bias: false } as const;
-    let x = input;
-    for (const [i, grouping] of [WINDOWS, GRID].entries()) {
-      const [name, layer] = [`${this.#name}.cttn${i + 1}`, `${this.#layers}.BlockC`];
-      const attn = `${layer}.cttn${i + 1}`;
-      const norm = this.#t.layerNorm(`${name}.norm`, x, `${layer}.canorm${i + 1}`, 1e-6);
-      const qkv = b.conv(`${name}.qkv`, norm, {
-        ...plain,
-        layer: `${attn}.qkv`,
-        cOut: 3 * channels,
-      });
-      const depthwise = { layer: `${attn}.qkv_dwconv`, kernel: 3, bias: false } as const;
-      const local = this.#t.depthwise(`${name}.qkv_dwconv`, qkv, depthwise);
-      const temperature = `${attn}.temperature`;
-      const spec = { grouping, heads: 1, temperature };
-      const attended = this.#t.channelAttention(`${name}.attended`, local, spec);
-      const project = { ...plain, layer: `${attn}.project_out`, cOut: channels };
-      x = b.add(`${name}.sum`, x, b.conv(name, attended, project));
-      const forward = new FeedForward(b, `${layer}.cnorm${i + 1}`, `${layer}.gfn${i + 1}`);
-      x = forward.append(i === 0 ? `${this.#name}.gfn1` : `${this.#name}.BlockC`, x);
-    }
-    return x;
-  }
+  return x;
 }
 
 /**
@@ -216,14 +188,15 @@ export function matchAsid(outline: Outline): Match | null {
   const [features, channels] = input;
   const shuffle = shuffled(up[0], 3);
   const positions = outline.get(`${first}.rel_pos_bias.weight`)?.shape.join();
-  const fits = channels === 3 && features % 4 === 0 && features >= 8 && shuffle?.channels === 3;
+  const fits =
+    channels === 3 && features % 4 === 0 && features >= 8 && shuffle?.outputChannels === 3;
   if (!fits || positions !== `${(2 * SIDE - 1) ** 2},1`) return null;
-  const config = { features, blocks: countBlocks(outline, 'block#.res_end.weight') };
+  const { scale } = shuffle;
+  const config = { scale, features, blocks: countBlocks(outline, 'block#.res_end.weight') };
   return {
-    architecture: 'asid',
-    scales: [shuffle.scale],
+    scales: [scale],
     inputRange: 1,
     assumptions: ['values from -1 to 1 inside', 'tiles of 64 pixels, averaged where they overlap'],
-    build: ({ scale, inputRange = 1 }) => asid({ ...config, scale, inputRange }),
+    build: ({ inputRange }) => asid({ ...config, inputRange }),
   };
 }

@@ -9,6 +9,7 @@ import {
 } from './match.ts';
 import type { Network } from './network.ts';
 import { broadcast } from './parts/broadcast.ts';
+import { convolutions } from './parts/conv.ts';
 
 /** The configuration of a Compact network. */
 export interface CompactConfig {
@@ -39,20 +40,16 @@ export function compact(config: CompactConfig): Network {
   const { scale, features = 64, blocks = 16, activation = 'prelu', inputRange = 1 } = config;
   const { channels = 3, outputChannels = channels } = config;
   const b = new GraphBuilder();
+  const conv = convolutions(b, features);
   const input = b.input('input', channels);
   let x = input;
   for (let i = 0; i <= blocks; i++) {
     const layer = `body.${2 * i}`;
-    x = b.conv(layer, x, { layer, kernel: 3, cOut: features, bias: true });
+    x = conv(layer, x, layer);
     x = activate(b, x, `body.${2 * i + 1}`, activation);
   }
   const layer = `body.${2 * blocks + 2}`;
-  x = b.conv(`${layer}_before_shuffle`, x, {
-    layer,
-    kernel: 3,
-    cOut: outputChannels * scale ** 2,
-    bias: true,
-  });
+  x = conv(`${layer}_before_shuffle`, x, layer, outputChannels * scale ** 2);
   const skip = scale === 1 ? input : b.nearest('nearest_skip', input, scale);
   if (scale > 1) x = b.pixelShuffle('shuffled', x, scale);
   const shown = Math.max(channels, outputChannels);
@@ -93,19 +90,17 @@ export function matchCompact(outline: Outline): Match | null {
   const output = shuffled(bias[0], channels);
   if (!output) return null;
   return {
-    architecture: 'compact',
     scales: [output.scale],
     inputRange: 1,
     assumptions: hasSlopes
       ? []
       : [['leaky ReLU of slope 0.1, since there are no slopes', 'activation']],
-    build: ({ scale, inputRange = 1, activation = 'leakyrelu' }) =>
+    build: ({ inputRange, activation = 'leakyrelu' }) =>
       compact({
-        scale,
+        ...output,
         features,
         channels,
         inputRange,
-        outputChannels: output.channels,
         blocks: (last - 2) / 2,
         activation: hasSlopes ? 'prelu' : activation,
       }),

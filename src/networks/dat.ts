@@ -6,8 +6,9 @@ import { toFloat32 } from '../weights/convert.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { countBlocks, type Match, type Outline, shapeOf } from './match.ts';
 import type { Network } from './network.ts';
+import { convolutions, linear } from './parts/conv.ts';
 import { foldDat } from './parts/foldDat.ts';
-import { constant, DIV2K_MEAN } from './parts/mean.ts';
+import { addMean, constant, DIV2K_MEAN } from './parts/mean.ts';
 import { bodyConv, swinTail, type Upsampler, upsamplerOf } from './parts/swin.ts';
 
 /** The configuration of a DAT. The defaults are those of DAT-2. */
@@ -47,23 +48,17 @@ export function dat(config: DatConfig): Network {
   const { upsampler = 'pixelshuffle' } = config;
   const b = new GraphBuilder();
   const t = new TransformerBuilder(b);
-  const gain = 1 / inputRange;
   const image = b.input('input', 3);
-  const input = b.affine(
-    'shifted',
-    image,
-    constant(3, gain),
-    DIV2K_MEAN.map((m) => -m),
-  );
-  const spec = { layer: 'conv_first', kernel: 3, cOut: features, bias: true } as const;
-  const head = b.conv('conv_first', input, spec);
+  const input = addMean(b, 'shifted', image, 1 / inputRange, DIV2K_MEAN, -1);
+  const head = convolutions(b, features)('conv_first', input, 'conv_first');
   let x = t.layerNorm('before_RG', head, 'before_RG.1', EPSILON);
   depths.forEach((depth, g) => {
     let u = x;
     for (let i = 0; i < depth; i++) {
       const shifted = i % 4 === (g % 2 === 0 ? 2 : 0);
-      const names = { name: `l${g}.b${i}`, layer: `layers.${g}.blocks.${i}` };
-      u = new Block(b, names, { heads, split, shifted, spatial: i % 2 === 0, ratio }).append(u);
+      const [name, layer] = [`l${g}.b${i}`, `layers.${g}.blocks.${i}`];
+      const sizes = { heads, split, shifted, spatial: i % 2 === 0, ratio };
+      u = appendBlock({ b, t, name, layer, ...sizes }, u);
     }
     x = b.add(`l${g}.out`, x, bodyConv(b, `l${g}.conv`, u, `layers.${g}.conv`, threeConvs));
   });
@@ -72,22 +67,16 @@ export function dat(config: DatConfig): Network {
   const deep = b.add('body', head, body);
   const tail = { scale, upsampler, features: upsamplerFeatures, channels: 3 };
   const last = swinTail(b, deep, tail);
-  const output = b.affine(
-    'output',
-    last,
-    constant(3, inputRange),
-    DIV2K_MEAN.map((m) => m * inputRange),
-  );
+  const output = addMean(b, 'output', last, inputRange, DIV2K_MEAN, inputRange);
   const windows = Math.max(...split);
   return { architecture: 'dat', scale, inputRange, windows, graph: b.build(output) };
 }
 
-interface Names {
+interface Block {
+  readonly b: GraphBuilder;
+  readonly t: TransformerBuilder;
   readonly name: string;
   readonly layer: string;
-}
-
-interface BlockSpec {
   readonly heads: number;
   readonly split: readonly [number, number];
   readonly shifted: boolean;
@@ -96,136 +85,100 @@ interface BlockSpec {
   readonly ratio: number;
 }
 
-class Block {
-  readonly #b: GraphBuilder;
-  readonly #t: TransformerBuilder;
-  readonly #names: Names;
-  readonly #spec: BlockSpec;
+/** Appends `x + attention(norm(x))`, then `x + feedForward(norm(x))`. */
+function appendBlock(block: Block, x: NodeId): NodeId {
+  const { b, t, name, layer } = block;
+  const normed = t.layerNorm(`${name}.norm1`, x, `${layer}.norm1`, EPSILON);
+  const sum = b.add(`${name}.sum`, x, attention(block, normed));
+  return b.add(`${name}.out`, sum, forward(block, sum));
+}
 
-  constructor(b: GraphBuilder, names: Names, spec: BlockSpec) {
-    this.#b = b;
-    this.#t = new TransformerBuilder(b);
-    this.#names = names;
-    this.#spec = spec;
-  }
+/**
+ * Appends attention and, in parallel, a depthwise convolution of the attention's values. Each of
+ * the two results is multiplied by a gate, which is computed from the other result. One gate
+ * consists of one factor per channel, and the other of one factor per pixel.
+ */
+function attention(block: Block, x: NodeId): NodeId {
+  const { b, t, name, layer, spatial } = block;
+  const { channels } = b.map(x);
+  const attn = `${layer}.attn`;
+  const qkv = linear(b, `${name}.qkv`, x, `${attn}.qkv`, 3 * channels);
+  const attended = spatial ? windows(block, qkv, channels) : betweenChannels(block, qkv);
+  const values = t.slice(`${name}.values`, qkv, 2 * channels, channels);
+  const depthwise = { layer: `${attn}.dwconv.0`, kernel: 3, bias: true } as const;
+  const local = b.gelu(`${name}.local`, t.depthwise(`${name}.dwconv`, values, depthwise));
 
-  /** Appends `x + attention(norm(x))`, then `x + feedForward(norm(x))`. */
-  append(x: NodeId): NodeId {
-    const { name, layer } = this.#names;
-    const normed = this.#t.layerNorm(`${name}.norm1`, x, `${layer}.norm1`, EPSILON);
-    const sum = this.#b.add(`${name}.sum`, x, this.#attention(normed));
-    return this.#b.add(`${name}.out`, sum, this.#forward(sum));
-  }
+  const byChannel = channelGate(block, spatial ? local : attended, channels);
+  const byPixel = pixelGate(block, spatial ? attended : local, channels);
+  const scaled = t.scaleChannels(`${name}.scaled`, spatial ? attended : local, byChannel);
+  const gated = b.mul(`${name}.gated`, byPixel, spatial ? local : attended);
+  const both = b.add(`${name}.both`, gated, scaled);
+  return linear(b, `${name}.attn`, both, `${attn}.proj`, channels);
+}
 
-  /**
-   * Appends attention and, in parallel, a depthwise convolution of the attention's values. Each of
-   * the two results is multiplied by a gate, which is computed from the other result. One gate
-   * consists of one factor per channel, and the other of one factor per pixel.
-   */
-  #attention(x: NodeId): NodeId {
-    const [b, t, { name, layer }] = [this.#b, this.#t, this.#names];
-    const { channels } = b.map(x);
-    const { spatial } = this.#spec;
-    const attn = `${layer}.attn`;
-    const linear = { kernel: 1, bias: true, linear: true } as const;
-    const wide = { ...linear, layer: `${attn}.qkv`, cOut: 3 * channels };
-    const qkv = b.conv(`${name}.qkv`, x, wide);
-    const attended = spatial ? this.#windows(qkv, channels) : this.#channels(qkv);
-    const values = t.slice(`${name}.values`, qkv, 2 * channels, channels);
-    const depthwise = { layer: `${attn}.dwconv.0`, kernel: 3, bias: true } as const;
-    const local = b.gelu(`${name}.local`, t.depthwise(`${name}.dwconv`, values, depthwise));
+/**
+ * Appends attention within windows. For half of the channels, a window has `split[0]` rows and
+ * `split[1]` columns. For the other half, the two numbers are swapped.
+ */
+function windows(block: Block, qkv: NodeId, channels: number): NodeId {
+  const { b, t, name, layer, heads, split, shifted } = block;
+  const half = channels / 2;
+  const halves = [0, 1].map((k) => {
+    const [rows, side] = k === 0 ? split : [split[1], split[0]];
+    const shift = { y: Math.floor(rows / 2), x: Math.floor(side / 2) };
+    const sides = { side, rows, multiple: Math.max(...split) };
+    const grouping: Grouping = { kind: 'windows', ...sides, ...(shifted && { shift }) };
+    const sizes = { grouping, heads: heads / 2, channels: half };
+    const table = `${layer}.attn.attns.${k}.table`;
+    const at = { query: k * half, key: channels + k * half };
+    const scores = t.groupScores(`${name}.probs.half${k}`, qkv, { ...sizes, table, ...at });
+    const first = 2 * channels + k * half;
+    return t.groupMix(`${name}.half${k}`, [qkv, scores], { ...sizes, first });
+  });
+  return b.concat(`${name}.attended`, halves);
+}
 
-    const byChannel = this.#channelGate(spatial ? local : attended, channels);
-    const byPixel = this.#pixelGate(spatial ? attended : local, channels);
-    const scaled = t.scaleChannels(`${name}.scaled`, spatial ? attended : local, byChannel);
-    const gated = b.mul(`${name}.gated`, byPixel, spatial ? local : attended);
-    const both = b.add(`${name}.both`, gated, scaled);
-    return b.conv(`${name}.attn`, both, { ...linear, layer: `${attn}.proj`, cOut: channels });
-  }
+function betweenChannels({ t, name, layer, heads }: Block, qkv: NodeId): NodeId {
+  // The whole map is one group.
+  const grouping: Grouping = { kind: 'grid', side: 1 };
+  const temperature = `${layer}.attn.temperature`;
+  return t.channelAttention(`${name}.attended`, qkv, { grouping, heads, temperature });
+}
 
-  /**
-   * Appends attention within windows. For half of the channels, a window has `split[0]` rows and
-   * `split[1]` columns. For the other half, the two numbers are swapped.
-   */
-  #windows(qkv: NodeId, channels: number): NodeId {
-    const [b, t, { name, layer }] = [this.#b, this.#t, this.#names];
-    const { heads, split, shifted } = this.#spec;
-    const half = channels / 2;
-    const halves = [0, 1].map((k) => {
-      const [rows, side] = k === 0 ? split : [split[1], split[0]];
-      const shift = { y: Math.floor(rows / 2), x: Math.floor(side / 2) };
-      const multiple = Math.max(...split);
-      const grouping: Grouping = {
-        kind: 'windows',
-        side,
-        rows,
-        multiple,
-        ...(shifted && { shift }),
-      };
-      const sizes = { grouping, heads: heads / 2, channels: half };
-      const table = `${layer}.attn.attns.${k}.table`;
-      const at = { query: k * half, key: channels + k * half };
-      const scores = t.groupScores(`${name}.probs.half${k}`, qkv, { ...sizes, table, ...at });
-      const first = 2 * channels + k * half;
-      return t.groupMix(`${name}.half${k}`, [qkv, scores], { ...sizes, first });
-    });
-    return b.concat(`${name}.attended`, halves);
-  }
+/** Computes a factor for each channel from a map's channel means. */
+function channelGate({ b, name, layer }: Block, x: NodeId, channels: number): NodeId {
+  const spec = { bias: true, conv: true };
+  const gate = `${layer}.attn.channel_interaction`;
+  const reduce = { ...spec, layer: `${gate}.1`, lengthOut: Math.floor(channels / 8) };
+  const expand = { ...spec, layer: `${gate}.4`, lengthOut: channels };
+  const mean = b.globalAveragePool(`${name}.pooled`, x);
+  const inner = b.gelu(`${name}.gelu1`, b.linear(`${name}.reduce`, mean, reduce));
+  return b.sigmoid(`${name}.byChannel`, b.linear(`${name}.channel_map`, inner, expand));
+}
 
-  #channels(qkv: NodeId): NodeId {
-    const { name, layer } = this.#names;
-    // The whole map is one group.
-    const grouping: Grouping = { kind: 'grid', side: 1 };
-    const temperature = `${layer}.attn.temperature`;
-    const spec = { grouping, heads: this.#spec.heads, temperature };
-    return this.#t.channelAttention(`${name}.attended`, qkv, spec);
-  }
+/** Computes a factor for each pixel. The factor is the same in all channels. */
+function pixelGate({ b, name, layer }: Block, x: NodeId, channels: number): NodeId {
+  const conv = convolutions(b, channels);
+  const gate = `${layer}.attn.spatial_interaction`;
+  const cOut = Math.floor(channels / 16);
+  const inner = b.gelu(`${name}.gelu2`, conv(`${name}.narrow`, x, `${gate}.0`, cOut, 1));
+  const spread = conv(`${name}.spatial_map`, inner, `${gate}.3`, channels, 1);
+  return b.sigmoid(`${name}.byPixel`, spread);
+}
 
-  /** Computes a factor for each channel from a map's channel means. */
-  #channelGate(x: NodeId, channels: number): NodeId {
-    const [b, { name, layer }] = [this.#b, this.#names];
-    const linear = (node: string, from: NodeId, index: number, lengthOut: number) =>
-      b.linear(`${name}.${node}`, from, {
-        layer: `${layer}.attn.channel_interaction.${index}`,
-        lengthOut,
-        bias: true,
-        conv: true,
-      });
-    const mean = b.globalAveragePool(`${name}.pooled`, x);
-    const inner = b.gelu(`${name}.gelu1`, linear('reduce', mean, 1, Math.floor(channels / 8)));
-    return b.sigmoid(`${name}.byChannel`, linear('channel_map', inner, 4, channels));
-  }
-
-  /** Computes a factor for each pixel. The factor is the same in all channels. */
-  #pixelGate(x: NodeId, channels: number): NodeId {
-    const [b, { name, layer }] = [this.#b, this.#names];
-    const conv = (node: string, from: NodeId, index: number, cOut: number) =>
-      b.conv(`${name}.${node}`, from, {
-        layer: `${layer}.attn.spatial_interaction.${index}`,
-        kernel: 1,
-        cOut,
-        bias: true,
-      });
-    const inner = b.gelu(`${name}.gelu2`, conv('narrow', x, 0, Math.floor(channels / 16)));
-    return b.sigmoid(`${name}.byPixel`, conv('spatial_map', inner, 3, channels));
-  }
-
-  /** Appends `fc2(u * conv(norm(v)))`, where `u` and `v` are the halves of `gelu(fc1(norm(x)))`. */
-  #forward(x: NodeId): NodeId {
-    const [b, t, { name, layer }] = [this.#b, this.#t, this.#names];
-    const { channels } = b.map(x);
-    const half = (this.#spec.ratio * channels) / 2;
-    const ffn = `${layer}.ffn`;
-    const linear = { kernel: 1, bias: true, linear: true } as const;
-    const normed = t.layerNorm(`${name}.norm2`, x, `${layer}.norm2`, EPSILON);
-    const wide = b.conv(`${name}.fc1`, normed, { ...linear, layer: `${ffn}.fc1`, cOut: 2 * half });
-    const active = b.gelu(`${name}.gelu3`, wide);
-    const [u, v] = [0, 1].map((k) => t.slice(`${name}.part${k}`, active, k * half, half));
-    const gate = t.layerNorm(`${name}.sg`, v, `${ffn}.sg.norm`, EPSILON);
-    const depthwise = { layer: `${ffn}.sg.conv`, kernel: 3, bias: true } as const;
-    const gated = b.mul(`${name}.fed`, u, t.depthwise(`${name}.sgconv`, gate, depthwise));
-    return b.conv(`${name}.fc2`, gated, { ...linear, layer: `${ffn}.fc2`, cOut: channels });
-  }
+/** Appends `fc2(u * conv(norm(v)))`, where `u` and `v` are the halves of `gelu(fc1(norm(x)))`. */
+function forward({ b, t, name, layer, ratio }: Block, x: NodeId): NodeId {
+  const { channels } = b.map(x);
+  const half = (ratio * channels) / 2;
+  const ffn = `${layer}.ffn`;
+  const normed = t.layerNorm(`${name}.norm2`, x, `${layer}.norm2`, EPSILON);
+  const wide = linear(b, `${name}.fc1`, normed, `${ffn}.fc1`, 2 * half);
+  const active = b.gelu(`${name}.gelu3`, wide);
+  const [u, v] = [0, 1].map((k) => t.slice(`${name}.part${k}`, active, k * half, half));
+  const gate = t.layerNorm(`${name}.sg`, v, `${ffn}.sg.norm`, EPSILON);
+  const depthwise = { layer: `${ffn}.sg.conv`, kernel: 3, bias: true } as const;
+  const gated = b.mul(`${name}.fed`, u, t.depthwise(`${name}.sgconv`, gate, depthwise));
+  return linear(b, `${name}.fc2`, gated, `${ffn}.fc2`, channels);
 }
 
 const FIRST = 'layers.0.blocks.0';
@@ -254,16 +207,13 @@ export function matchDat(outline: Outline): Match | null {
     ratio: inner[0] / features,
     depths: Array.from({ length: groups }, (_, g) => countBlocks(outline, `layers.${g}.blocks.#.`)),
     threeConvs: outline.has('conv_after_body.0.weight'),
-    upsampler: up.upsampler,
-    ...(up.features !== undefined && { upsamplerFeatures: up.features }),
+    ...up,
   };
   return {
-    architecture: 'dat',
     scales: [up.scale],
     inputRange: 1,
     assumptions: ['the range is 1 inside'],
-    build: ({ scale, inputRange = 1 }, tensors) =>
-      dat({ ...config, scale, inputRange, split: splitOf(tensors) }),
+    build: ({ inputRange }, tensors) => dat({ ...config, inputRange, split: splitOf(tensors) }),
     prepare: (tensors) => foldDat(tensors, splitOf(tensors)),
   };
 }

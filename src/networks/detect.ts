@@ -10,8 +10,9 @@ import {
   whole,
 } from '../options.ts';
 import type { TensorMap } from '../weights/tensor.ts';
-import type { Match, Matcher, NetworkChoice, Outline } from './match.ts';
+import type { Match, NetworkChoice, NetworkSettings, Outline } from './match.ts';
 import type { Network } from './network.ts';
+import { storedMean } from './parts/mean.ts';
 import { FAMILIES } from './registry.ts';
 
 /**
@@ -20,7 +21,7 @@ import { FAMILIES } from './registry.ts';
  */
 export type ScaleSource = 'shapes' | 'name' | 'option' | 'default';
 
-export interface DetectOptions extends Omit<NetworkChoice, 'scale'> {
+export interface DetectOptions extends NetworkSettings {
   readonly scale?: number | undefined;
   /** The name of the weight file. Often, only this name distinguishes x2 from x3. */
   readonly name?: string | undefined;
@@ -65,8 +66,6 @@ const TENSORS = shaped('tensors', 'a map of tensors by name, such as readWeights
   keys: 'function',
 });
 
-const MATCHERS: readonly Matcher[] = Object.values(FAMILIES).map(({ match }) => match);
-
 /**
  * Known networks that Crispen does not run. Each entry contains a pattern that matches the name of
  * one of the network's tensors. If that name alone does not identify the network, the entry also
@@ -87,8 +86,7 @@ const OTHERS: readonly (readonly [string, RegExp, number?])[] = [
 ];
 
 /** Returns true if the tensors belong to a network that Crispen runs. */
-export const recognise = (outline: Outline): boolean =>
-  MATCHERS.some((match) => match(outline) !== null);
+export const recognise = (outline: Outline): boolean => identify(outline) !== null;
 
 /**
  * Returns the architecture of a weight file, or null if no network is recognised. In that case,
@@ -111,7 +109,7 @@ export function detect(tensors: TensorMap, options: DetectOptions = {}): Detecti
   const match = firstMatch(checkValue('What holds the tensors', tensors, TENSORS));
   if (match === null) throw unknown(tensors);
   const { scale, scaleSource } = chooseScale(match, options);
-  const stored = match.storedRange?.(tensors) ?? null;
+  const stored = match.storedRange ? storedMean(tensors)?.range : undefined;
   // The range can be computed from the weights, so it can be invalid even if the options are valid.
   const range = options.inputRange ?? stored ?? match.inputRange;
   checkValue('The input range', range, inputRange);
@@ -124,7 +122,7 @@ export function detect(tensors: TensorMap, options: DetectOptions = {}): Detecti
     inputRange: range,
     network,
     inputRangeSource:
-      options.inputRange !== undefined ? 'option' : stored !== null ? 'weights' : 'network',
+      options.inputRange !== undefined ? 'option' : stored !== undefined ? 'weights' : 'network',
     assumptions: (match.assumptions ?? []).flatMap((assumption) => {
       if (typeof assumption === 'string') return [assumption];
       const [text, settledBy] = assumption;
@@ -137,7 +135,7 @@ export function detect(tensors: TensorMap, options: DetectOptions = {}): Detecti
 /**
  * Builds the network. Throws an error if the layers have the right names but do not fit together.
  */
-function build(match: Match, choice: NetworkChoice, tensors: TensorMap): Network {
+function build(match: Found, choice: NetworkChoice, tensors: TensorMap): Network {
   try {
     return match.build(choice, tensors);
   } catch (cause) {
@@ -150,16 +148,21 @@ function build(match: Match, choice: NetworkChoice, tensors: TensorMap): Network
   }
 }
 
-function firstMatch(outline: Outline): Match | null {
-  for (const matcher of MATCHERS) {
-    const match = matcher(outline);
-    if (match) return match;
+interface Found extends Match {
+  /** The family's id in `registry.ts`. */
+  readonly architecture: string;
+}
+
+function firstMatch(outline: Outline): Found | null {
+  for (const [architecture, family] of Object.entries(FAMILIES)) {
+    const match = family.match(outline);
+    if (match) return { ...match, architecture };
   }
   return null;
 }
 
 function chooseScale(
-  { architecture, scales, ask = false }: Match,
+  { architecture, scales, ask = false }: Found,
   { scale, name, likelyScale }: DetectOptions,
 ): { scale: number; scaleSource: ScaleSource } {
   if (scale !== undefined && !scales.includes(scale)) {

@@ -2,10 +2,11 @@ import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import { type Clustering, NonlocalBuilder } from '../graph/nonlocal.ts';
 import { fromFloat32 } from '../weights/convert.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
-import { prepareLcoan } from './lcoan.ts';
+import { prepareLcoan, residualBlocks, sortedAttention } from './lcoan.ts';
 import { countBlocks, indices, type Match, type Outline, shapeOf, shuffleScale } from './match.ts';
 import type { Network } from './network.ts';
-import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
+import { convolutions, linear } from './parts/conv.ts';
+import { addMean, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
 /** The configuration of a global learnable attention module. */
@@ -69,32 +70,21 @@ export function globalAttention(
 ): NodeId {
   const nonlocal = new NonlocalBuilder(b);
   const { channels } = b.map(u);
-  const mapped = (part: string, cOut: number) => {
-    const spec = { layer: `${layer}${part}.0`, kernel: 3, cOut, bias: true } as const;
-    return b.relu(`${prefix}${part}`, b.conv(`${prefix}${part}.conv`, u, spec));
-  };
+  const conv = convolutions(b, channels);
+  const mapped = (part: string, cOut?: number) =>
+    b.relu(`${prefix}${part}`, conv(`${prefix}${part}.conv`, u, `${layer}${part}.0`, cOut));
   const embedding = mapped('conv_match', channels / reduction);
-  const values = mapped('conv_assembly', channels);
-  const keys = mapped('conv_assembly_fc', channels);
-  const linear = (part: string, x: NodeId) =>
-    b.conv(`${prefix}${part}`, x, {
-      layer: `${layer}${part}`,
-      kernel: 1,
-      cOut: chunk,
-      bias: true,
-      linear: true,
-    });
-  const places = linear('fc.2', b.relu(`${prefix}fc.relu`, linear('fc.0', keys)));
+  const values = mapped('conv_assembly');
+  const keys = mapped('conv_assembly_fc');
+  const placed = (part: string, x: NodeId) =>
+    linear(b, `${prefix}${part}`, x, `${layer}${part}`, chunk);
+  const places = placed('fc.2', b.relu(`${prefix}fc.relu`, placed('fc.0', keys)));
   const clustering: Clustering = { rounds, clusters: buckets, window: chunk };
   const rotations = `rotations.${key}`;
   const similar = nonlocal.similarity(`${prefix}hash`, embedding, rotations, clustering, false);
   const codes = nonlocal.codes(`${prefix}hash_codes`, similar, clustering, chunk);
-  const rank = nonlocal.rank(`${prefix}undo_order`, codes, clustering);
-  const order = nonlocal.inverse(`${prefix}sort_order`, rank, clustering);
-  const attention = nonlocal.attention(`${prefix}score`, embedding, order, clustering, 3, places);
-  const lse = nonlocal.logSumExp(`${prefix}logsumexp`, attention, clustering);
-  const inputs = [values, order, rank, attention, lse] as const;
-  return b.add(name, u, nonlocal.attend(`${prefix}attended`, inputs));
+  const pattern = sortedAttention(nonlocal, prefix, embedding, codes, clustering, places);
+  return b.add(name, u, nonlocal.attend(`${prefix}attended`, [values, ...pattern]));
 }
 
 /** Builds a DLSN: modules of residual blocks, each with global learnable attention. */
@@ -102,21 +92,13 @@ export function dlsn(config: DlsnConfig): Network {
   const { scale, features = 256, groups = 10, blocks = 4, residualScale = 0.1 } = config;
   const { reduction = 4, chunk = CHUNK, inputRange = 1, mean = DIV2K_MEAN } = config;
   const b = new GraphBuilder();
-  const conv = (name: string, x: NodeId, layer: string, cOut = features) =>
-    b.conv(name, x, { layer, kernel: 3, cOut, bias: true });
+  const conv = convolutions(b, features);
   const input = b.input('input', mean.length);
-  const shift = mean.map((m) => -m * inputRange);
-  const head = conv('head', b.affine('sub_mean', input, constant(mean.length, 1), shift), 'head.0');
+  const head = conv('head', addMean(b, 'sub_mean', input, 1, mean, -inputRange), 'head.0');
   let x = head;
   for (let g = 0; g < groups; g++) {
     const [name, layer] = [`module${g}`, `body.${g}.body`];
-    let u = x;
-    for (let i = 0; i < blocks; i++) {
-      const at = `${layer}.${i}.body`;
-      const inner = b.relu(`${name}.relu${i}`, conv(`${name}.conv${i}a`, u, `${at}.0`));
-      const out = i === blocks - 1 ? `${name}.gla_in` : `${name}.block${i}`;
-      u = b.add(out, u, conv(`${name}.conv${i}b`, inner, `${at}.2`));
-    }
+    let u = residualBlocks(b, x, name, layer, blocks, `${name}.gla_in`);
     const names = { name: `${name}.gla_out`, prefix: `${name}.`, key: `${g}` };
     const gla = { ...config, reduction, chunk };
     u = globalAttention(b, u, { ...names, layer: `${layer}.${blocks}.` }, gla);
@@ -139,6 +121,7 @@ export function matchDlsn(outline: Outline): Match | null {
   const last = shapeOf(outline, `body.0.body.${at}.fc.2.weight`, 2);
   if (!match || !last || channels !== 3 || at < 1) return null;
   const config = {
+    scale,
     features,
     blocks: at,
     reduction: features / match[0],
@@ -146,24 +129,20 @@ export function matchDlsn(outline: Outline): Match | null {
     groups: countBlocks(outline, `body.#.body.${at}.conv_match.0.weight`),
   };
   return {
-    architecture: 'dlsn',
     scales: [scale],
     inputRange: 1,
     assumptions: [
       'three rounds of hashing, with rotations from a fixed seed',
       ['modules added with the factor 0.1', 'residualScale'],
     ],
-    storedRange: (tensors) => storedMean(tensors)?.range ?? null,
-    build: (choice, tensors) => {
-      const stored = storedMean(tensors);
-      return dlsn({
+    storedRange: true,
+    build: ({ inputRange, residualScale = 0.1 }, tensors) =>
+      dlsn({
         ...config,
-        scale: choice.scale,
-        residualScale: choice.residualScale ?? 0.1,
-        inputRange: choice.inputRange ?? stored?.range ?? 1,
-        mean: stored?.mean ?? DIV2K_MEAN,
-      });
-    },
+        residualScale,
+        inputRange,
+        mean: storedMean(tensors)?.mean ?? DIV2K_MEAN,
+      }),
     prepare: (tensors) =>
       prepareDlsn(tensors, config.groups, ROUNDS, BUCKETS, features / config.reduction),
   };
@@ -219,7 +198,7 @@ function seededRotations(seed: number, rounds: number, buckets: number, width: n
       });
     });
   }
-  return fromFloat32(data, [rounds, buckets, width], 'f32');
+  return fromFloat32(data, [rounds, buckets, width]);
 }
 
 /**

@@ -1,16 +1,8 @@
-import { GraphBuilder, type NodeId } from '../graph/graph.ts';
-import type { TensorMap } from '../weights/tensor.ts';
-import {
-  countBlocks,
-  type Match,
-  type NetworkChoice,
-  type Outline,
-  renamed,
-  shapeOf,
-  shuffleScale,
-} from './match.ts';
+import { GraphBuilder } from '../graph/graph.ts';
+import { countBlocks, type Match, type Outline, renamed, shapeOf, shuffleScale } from './match.ts';
 import type { Network } from './network.ts';
-import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
+import { convolutions } from './parts/conv.ts';
+import { addMean, constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
 /** The configuration of an EDSR. The defaults are those of the paper's baseline. */
@@ -52,21 +44,13 @@ export function edsr(config: EdsrConfig): Network {
   const { scale, features = 64, blocks = 16, residualScale = 1, channels = 3 } = config;
   const { inputRange = 255, imageRange = inputRange, mean = null, style = 'edsr' } = config;
   const b = new GraphBuilder();
-  const conv = (name: string, x: NodeId, layer: string, cOut = features): NodeId =>
-    b.conv(name, x, { layer, kernel: 3, cOut, bias: true });
+  const conv = convolutions(b, features);
   const gain = imageRange / inputRange;
   const shifts = mean !== null || gain !== 1;
   const means = mean ?? constant(channels, 0);
 
   const input = b.input('input', channels);
-  const shifted = shifts
-    ? b.affine(
-        'sub_mean',
-        input,
-        constant(channels, gain),
-        means.map((m) => -m * imageRange),
-      )
-    : input;
+  const shifted = shifts ? addMean(b, 'sub_mean', input, gain, means, -imageRange) : input;
   const head = conv(style === 'edsr' ? 'head' : 'conv_first', shifted, 'head.0');
   let x = head;
   for (let i = 0; i < blocks; i++) {
@@ -79,14 +63,7 @@ export function edsr(config: EdsrConfig): Network {
 
   x = shuffleUp(b, x, scale, 'tail.0');
   const last = conv(shifts ? 'tail_before_mean' : 'output', x, 'tail.1', channels);
-  const output = shifts
-    ? b.affine(
-        'output',
-        last,
-        constant(channels, 1 / gain),
-        means.map((m) => m * inputRange),
-      )
-    : last;
+  const output = shifts ? addMean(b, 'output', last, 1 / gain, means, inputRange) : last;
   return { architecture: 'edsr', scale, inputRange, graph: b.build(output) };
 }
 
@@ -109,30 +86,27 @@ function matchOriginal(outline: Outline): Match | null {
   if (!head || !sound || scale === null || !outline.has('tail.1.weight')) return null;
   const [features, channels] = head;
   const blocks = countBlocks(outline, 'body.#.body.0.');
-  const build = (choice: NetworkChoice, tensors: TensorMap): Network => {
-    const stored = storedMean(tensors);
-    const inputRange = choice.inputRange ?? stored?.range ?? 255;
-    return edsr({
-      features,
-      channels,
-      blocks,
-      inputRange,
-      scale: choice.scale,
-      residualScale: choice.residualScale ?? usualResidualScale(features),
-      // The stored mean applies to the range for which the weights were trained. If the input has a
-      // different range, the network first converts the input.
-      imageRange: stored?.range ?? inputRange,
-      mean: stored?.mean ?? null,
-      style: 'edsr',
-    });
-  };
+  const usual = usualResidualScale(features);
   return {
-    architecture: 'edsr',
     scales: [scale],
     inputRange: 255,
-    build,
-    assumptions: [[`residuals times ${usualResidualScale(features)}`, 'residualScale']],
-    storedRange: (tensors) => storedMean(tensors)?.range ?? null,
+    assumptions: [[`residuals times ${usual}`, 'residualScale']],
+    storedRange: true,
+    build: ({ inputRange, residualScale = usual }, tensors) => {
+      const stored = storedMean(tensors);
+      return edsr({
+        scale,
+        features,
+        channels,
+        blocks,
+        inputRange,
+        residualScale,
+        // The stored mean applies to the range for which the weights were trained. If the input has
+        // a different range, the network first converts the input.
+        imageRange: stored?.range ?? inputRange,
+        mean: stored?.mean ?? null,
+      });
+    },
   };
 }
 
@@ -143,24 +117,24 @@ function matchBasicSr(outline: Outline): Match | null {
   if (!head || !inner || scale === null || !outline.has('conv_after_body.weight')) return null;
   const [features, channels] = head;
   const blocks = countBlocks(outline, 'body.#.conv1.');
+  const usual = usualResidualScale(features);
   return {
-    architecture: 'edsr',
     scales: [scale],
     inputRange: 1,
     assumptions: [
-      [`residuals times ${usualResidualScale(features)}`, 'residualScale'],
+      [`residuals times ${usual}`, 'residualScale'],
       'the mean of DIV2K is subtracted',
       ['the range is 255 inside', 'imageRange'],
     ],
-    build: ({ scale: chosen, residualScale, inputRange = 1, imageRange = 255 }) =>
+    build: ({ inputRange, residualScale = usual, imageRange = 255 }) =>
       edsr({
+        scale,
         features,
         channels,
         blocks,
         inputRange,
         imageRange,
-        scale: chosen,
-        residualScale: residualScale ?? usualResidualScale(features),
+        residualScale,
         mean: channels === 3 ? DIV2K_MEAN : constant(channels, 0),
         style: 'basicsr',
       }),

@@ -1,10 +1,11 @@
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import { type Clustering, NonlocalBuilder } from '../graph/nonlocal.ts';
 import { fromFloat32, toFloat32 } from '../weights/convert.ts';
-import type { Tensor, TensorMap } from '../weights/tensor.ts';
+import type { TensorMap } from '../weights/tensor.ts';
 import { countBlocks, type Match, type Outline, shapeOf, shuffleScale } from './match.ts';
 import type { Network } from './network.ts';
-import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
+import { convolutions } from './parts/conv.ts';
+import { addMean, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
 /** The configuration of an LCoAN. The defaults are those of the released training command. */
@@ -44,12 +45,7 @@ export interface LcoanConfig {
 }
 
 /** An attention pattern. If it is shared, the first group computes it, and all groups apply it. */
-interface Pattern {
-  readonly order: NodeId;
-  readonly rank: NodeId;
-  readonly attention: NodeId;
-  readonly lse: NodeId;
-}
+type Pattern = readonly [order: NodeId, rank: NodeId, attention: NodeId, lse: NodeId];
 
 /**
  * Builds a learnable collaborative attention network.
@@ -72,48 +68,26 @@ export function lcoan(config: LcoanConfig): Network {
   const clustering = { clusters, window, rounds };
   const b = new GraphBuilder();
   const nonlocal = new NonlocalBuilder(b);
-  const conv = (name: string, x: NodeId, layer: string, cOut = features, kernel: 1 | 3 = 3) =>
-    b.conv(name, x, { layer, kernel, cOut, bias: true });
+  const conv = convolutions(b, features);
 
   const input = b.input('input', mean.length);
-  const shifted = b.affine(
-    'sub_mean',
-    input,
-    constant(mean.length, 1),
-    mean.map((m) => -m * inputRange),
-  );
-  const head = conv('head', shifted, 'head.0');
+  const head = conv('head', addMean(b, 'sub_mean', input, 1, mean, -inputRange), 'head.0');
   let x = head;
   let pattern: Pattern | null = null;
   for (let g = 0; g < groups; g++) {
     const [name, layer] = [`group${g}`, `body.${g}`];
-    let u = x;
-    for (let i = 0; i < blocks; i++) {
-      const at = `${layer}.local_body.${i}.body`;
-      const inner = b.relu(`${name}.relu${i}`, conv(`${name}.conv${i}a`, u, `${at}.0`));
-      const out = i === blocks - 1 ? `${name}.attention_input` : `${name}.block${i}`;
-      u = b.add(out, u, conv(`${name}.conv${i}b`, inner, `${at}.2`));
-    }
+    const local = `${layer}.local_body`;
+    let u = residualBlocks(b, x, name, local, blocks, `${name}.attention_input`);
     if (pattern === null || !shared) {
       const means = `${layer}.attention.0.kmeans.means`;
-      const embedding = conv(
-        `${name}.match_embedding`,
-        u,
-        `${layer}.attention.0.conv_match.0`,
-        features / reduction,
-      );
+      const matched = `${layer}.attention.0.conv_match.0`;
+      const embedding = conv(`${name}.match_embedding`, u, matched, features / reduction);
       const prefix = g === 0 ? 'shared' : name;
       pattern = findPattern(nonlocal, prefix, embedding, clustering, initialised ? means : null);
     }
-    const value = conv(
-      `${name}.assembly_embedding`,
-      u,
-      `${layer}.attention.0.conv_assembly.0`,
-      features,
-      1,
-    );
-    const { order, rank, attention, lse } = pattern;
-    const attended = nonlocal.attend(`${name}.attended`, [value, order, rank, attention, lse]);
+    const assembled = `${layer}.attention.0.conv_assembly.0`;
+    const value = conv(`${name}.assembly_embedding`, u, assembled, features, 1);
+    const attended = nonlocal.attend(`${name}.attended`, [value, ...pattern]);
     u = b.add(`${name}.attention_out`, u, attended, 0.1);
     x = b.add(`${name}.out`, x, conv(`${name}.m_conv`, u, `${layer}.m_conv.0`), residualScale);
   }
@@ -121,6 +95,29 @@ export function lcoan(config: LcoanConfig): Network {
   const up = shuffleUp(b, body, scale, 'tail.0');
   const output = conv('output', up, 'tail.folded', mean.length);
   return { architecture: 'lcoan', scale, inputRange, graph: b.build(output) };
+}
+
+/**
+ * Appends residual blocks, `u + conv(relu(conv(u)))`. The node of the last block's result is called
+ * `output`.
+ */
+export function residualBlocks(
+  b: GraphBuilder,
+  x: NodeId,
+  name: string,
+  layer: string,
+  blocks: number,
+  output: string,
+): NodeId {
+  const conv = convolutions(b, b.map(x).channels);
+  let u = x;
+  for (let i = 0; i < blocks; i++) {
+    const at = `${layer}.${i}.body`;
+    const inner = b.relu(`${name}.relu${i}`, conv(`${name}.conv${i}a`, u, `${at}.0`));
+    const out = i === blocks - 1 ? output : `${name}.block${i}`;
+    u = b.add(out, u, conv(`${name}.conv${i}b`, inner, `${at}.2`));
+  }
+  return u;
 }
 
 /** Computes the clusters, the sorted order and the attention from an embedding. */
@@ -134,11 +131,26 @@ function findPattern(
   const from = means ?? initialMeans(nonlocal, prefix, embedding, clustering);
   const similar = nonlocal.similarity(`${prefix}.similarity`, embedding, from, clustering, true);
   const codes = nonlocal.codes(`${prefix}.kmeans_codes`, similar, clustering);
-  const rank = nonlocal.rank(`${prefix}.undo_order`, codes, clustering);
-  const order = nonlocal.inverse(`${prefix}.sort_order`, rank, clustering);
-  const attention = nonlocal.attention(`${prefix}.score`, embedding, order, clustering);
-  const lse = nonlocal.logSumExp(`${prefix}.logsumexp`, attention, clustering);
-  return { order, rank, attention, lse };
+  return sortedAttention(nonlocal, `${prefix}.`, embedding, codes, clustering);
+}
+
+/**
+ * Sorts the pixels by their codes and appends attention within the windows of the sorted order.
+ * `places` adds a value to each score (see `globalAttention`).
+ */
+export function sortedAttention(
+  nonlocal: NonlocalBuilder,
+  prefix: string,
+  embedding: NodeId,
+  codes: NodeId,
+  clustering: Clustering,
+  places?: NodeId,
+): Pattern {
+  const rank = nonlocal.rank(`${prefix}undo_order`, codes, clustering);
+  const order = nonlocal.inverse(`${prefix}sort_order`, rank, clustering);
+  const attention = nonlocal.attention(`${prefix}score`, embedding, order, clustering, 3, places);
+  const lse = nonlocal.logSumExp(`${prefix}logsumexp`, attention, clustering);
+  return [order, rank, attention, lse];
 }
 
 /** The number of k-means rounds for a checkpoint whose centroids were never initialised. */
@@ -183,6 +195,7 @@ export function matchLcoan(outline: Outline): Match | null {
   const [features, channels] = head;
   const [rounds, clusters, width] = means;
   const config = {
+    scale,
     features,
     rounds,
     clusters,
@@ -192,7 +205,6 @@ export function matchLcoan(outline: Outline): Match | null {
   };
   if (channels !== 3) return null;
   return {
-    architecture: 'lcoan',
     scales: [scale],
     inputRange: 1,
     assumptions: [
@@ -200,19 +212,16 @@ export function matchLcoan(outline: Outline): Match | null {
       ['groups added with the factor 0.1', 'residualScale'],
       'pixels of one cluster in row-major order',
     ],
-    storedRange: (tensors) => storedMean(tensors)?.range ?? null,
-    build: (choice, tensors) => {
-      const stored = storedMean(tensors);
-      return lcoan({
+    storedRange: true,
+    build: ({ inputRange, window = 384, residualScale = 0.1 }, tensors) =>
+      lcoan({
         ...config,
-        scale: choice.scale,
-        window: choice.window ?? 384,
-        residualScale: choice.residualScale ?? 0.1,
-        inputRange: choice.inputRange ?? stored?.range ?? 1,
-        mean: stored?.mean ?? DIV2K_MEAN,
+        window,
+        residualScale,
+        inputRange,
+        mean: storedMean(tensors)?.mean ?? DIV2K_MEAN,
         initialised: initialised(tensors),
-      });
-    },
+      }),
     prepare: prepareLcoan,
   };
 }
@@ -233,14 +242,11 @@ function initialised(tensors: TensorMap): boolean {
 export function prepareLcoan(tensors: TensorMap): TensorMap {
   const [weight, bias] = ['tail.1.weight', 'tail.1.bias'].map((name) => tensors.get(name));
   if (!weight || !bias) return tensors;
-  const folded = toFloat32(bias).slice();
-  const stored = storedMean(tensors);
-  const { range, mean } = stored ?? { range: 1, mean: DIV2K_MEAN };
-  folded.forEach((_, c) => {
-    folded[c] += mean[c] * range;
-  });
-  const result = new Map<string, Tensor>(tensors);
-  result.set('tail.folded.weight', weight);
-  result.set('tail.folded.bias', fromFloat32(folded, [folded.length], 'f32'));
-  return result;
+  const { range, mean } = storedMean(tensors) ?? { range: 1, mean: DIV2K_MEAN };
+  const folded = toFloat32(bias).map((v, c) => v + mean[c] * range);
+  return new Map([
+    ...tensors,
+    ['tail.folded.weight', weight],
+    ['tail.folded.bias', fromFloat32(folded, [folded.length])],
+  ]);
 }

@@ -1,19 +1,17 @@
 import type { Gate, OffsetLayout } from '../graph/nonlocalOp.ts';
-import type { Tensor, TensorMap } from '../weights/tensor.ts';
+import type { Outline, TensorMap } from '../weights/tensor.ts';
 import type { Network } from './network.ts';
+
+export type { Outline };
 
 /** The activation function of a Compact network, named as in the network's training code. */
 export type CompactActivation = 'prelu' | 'relu' | 'leakyrelu';
 
-/** The names and shapes of the tensors in a weight file. They determine the architecture. */
-export type Outline = ReadonlyMap<string, Pick<Tensor, 'dtype' | 'shape'>>;
-
 /**
- * The settings that the tensors in a network's weight file might not determine. Each setting except
- * the scale has a default value.
+ * The settings that the tensors in a network's weight file might not determine. Each setting has a
+ * default value.
  */
-export interface NetworkChoice {
-  readonly scale: number;
+export interface NetworkSettings {
   readonly inputRange?: number | undefined;
   /** The activation function of a Compact network whose file contains no PReLU slopes. */
   readonly activation?: CompactActivation | undefined;
@@ -37,18 +35,20 @@ export interface NetworkChoice {
   readonly gate?: Gate | undefined;
 }
 
+/** The scale and the input range that `detect` has chosen, and the settings that the user gave. */
+export interface NetworkChoice extends NetworkSettings {
+  readonly scale: number;
+  readonly inputRange: number;
+}
+
 /**
  * An assumption about a recognised network, as human-readable text. If the user can set an option
  * instead, `settledBy` is the name of that option.
  */
-export type Assumption =
-  | string
-  | readonly [text: string, settledBy: Exclude<keyof NetworkChoice, 'scale' | 'inputRange'>];
+export type Assumption = string | readonly [text: string, settledBy: keyof NetworkSettings];
 
-/** The architecture that a matcher has recognised from the outline of a weight file. */
+/** What a matcher has recognised in the outline of a weight file. */
 export interface Match {
-  /** The family's id in `registry.ts`. */
-  readonly architecture: string;
   /**
    * The scales that fit the shapes, starting with the most likely scale. If several scales fit, the
    * file's name or an option can determine the scale. If neither does, the most likely scale is
@@ -58,10 +58,10 @@ export interface Match {
   readonly ask?: boolean;
   readonly inputRange: number;
   /**
-   * Computes the input range from the mean that the network subtracts from its input. Returns null
-   * if the tensors do not contain a usable mean.
+   * Whether the input range is computed from the mean that the network subtracts from its input
+   * (see `storedMean`), if the tensors contain it.
    */
-  readonly storedRange?: (tensors: TensorMap) => number | null;
+  readonly storedRange?: true;
   readonly assumptions?: readonly Assumption[];
   readonly build: (choice: NetworkChoice, tensors: TensorMap) => Network;
   /** Converts the file's tensors to those the network requires, for example by renaming them. */
@@ -97,12 +97,12 @@ export function indices(outline: Outline, pattern: string): number[] {
 }
 
 /**
- * Counts the blocks that are numbered consecutively, starting with 0. Blocks after a gap are not
- * counted.
+ * Counts the blocks that are numbered consecutively, starting with `first`. Blocks after a gap are
+ * not counted.
  */
-export function countBlocks(outline: Outline, pattern: string): number {
-  const found = indices(outline, pattern);
-  const gap = found.findIndex((index, i) => index !== i);
+export function countBlocks(outline: Outline, pattern: string, first = 0): number {
+  const found = indices(outline, pattern).filter((index) => index >= first);
+  const gap = found.findIndex((index, i) => index !== first + i);
   return gap < 0 ? found.length : gap;
 }
 
@@ -114,10 +114,10 @@ export function countBlocks(outline: Outline, pattern: string): number {
 export function shuffled(
   rows: number,
   channels: number,
-): { scale: number; channels: number } | null {
+): { scale: number; outputChannels: number } | null {
   for (const candidate of [channels, 3, 4, 1]) {
     const scale = Math.sqrt(rows / candidate);
-    if (Number.isInteger(scale) && scale >= 1) return { scale, channels: candidate };
+    if (Number.isInteger(scale) && scale >= 1) return { scale, outputChannels: candidate };
   }
   return null;
 }
@@ -136,8 +136,11 @@ export function shuffleScale(outline: Outline, prefix: string): number | null {
 }
 
 /** Renames tensors. Omits tensors for which `rename` returns null. */
-export function renamed(tensors: TensorMap, rename: (name: string) => string | null): TensorMap {
-  const result = new Map<string, Tensor>();
+export function renamed<T>(
+  tensors: ReadonlyMap<string, T>,
+  rename: (name: string) => string | null,
+): ReadonlyMap<string, T> {
+  const result = new Map<string, T>();
   for (const [name, tensor] of tensors) {
     const other = rename(name);
     if (other !== null) result.set(other, tensor);

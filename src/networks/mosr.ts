@@ -4,7 +4,8 @@ import { fromFloat32, toFloat32 } from '../weights/convert.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { indices, type Match, type Outline, shapeOf } from './match.ts';
 import type { Network } from './network.ts';
-import { dySample, dySampleOf, foldDySample } from './parts/dySample.ts';
+import { convolutions } from './parts/conv.ts';
+import { dySample, foldDySample } from './parts/dySample.ts';
 import { constant } from './parts/mean.ts';
 
 /**
@@ -56,8 +57,7 @@ export function mosr(config: MosrConfig): Network {
   const { upsampler = 'gps', folded = true } = config;
   const b = new GraphBuilder();
   const t = new TransformerBuilder(b);
-  const conv = (name: string, x: NodeId, layer: string, cOut = features, side: 1 | 3 = 3) =>
-    b.conv(name, x, { layer, kernel: side, cOut, bias: true });
+  const conv = convolutions(b, features);
   const mish = (name: string, x: NodeId) => b.activation(name, x, { fn: 'mish' });
   const lowered = (name: string, x: NodeId) =>
     b.affine(name, x, constant(features, 1), constant(features, -0.5));
@@ -92,16 +92,16 @@ export function mosr(config: MosrConfig): Network {
     conv('shortcut_conv11', input, 'shortcut.conv11', features, 1),
   );
   const z = b.add('before_upsampler', lowered('gblocks_lowered', trunk), shortcut);
-  const build = (): NodeId => {
+  const upsampled = (): NodeId => {
     if (upsampler === 'dys') {
-      const spec = { layer: 'upsampler', scale, channels, folded };
-      return dySample(b, 'output', z, spec, SAMPLING_GROUPS);
+      const groups = SAMPLING_GROUPS;
+      return dySample(b, 'output', z, { layer: 'upsampler', scale, groups, channels, folded });
     }
     const layer = upsampler === 'ps' ? 'upsampler.0' : 'upsampler.in_to_k';
     const last = conv(scale === 1 ? 'output' : 'up_conv', z, layer, channels * scale ** 2);
     return scale === 1 ? last : b.pixelShuffle('output', last, scale);
   };
-  return { architecture: 'mosr', scale, inputRange, graph: b.build(build()) };
+  return { architecture: 'mosr', scale, inputRange, graph: b.build(upsampled()) };
 }
 
 /** Averages the eight convolutions of `gps` into one. */
@@ -119,7 +119,7 @@ export function meanOfGroups(tensors: TensorMap): TensorMap {
       return sum / GROUPS;
     });
     const [rows, ...rest] = tensor.shape;
-    result.set(name, fromFloat32(mean, [rows / GROUPS, ...rest], 'f32'));
+    result.set(name, fromFloat32(mean, [rows / GROUPS, ...rest]));
   }
   return result;
 }
@@ -137,19 +137,15 @@ export function matchMosr(outline: Outline): Match | null {
   if (!end || !fits || (kernel !== 3 && kernel !== 5 && kernel !== 7)) return null;
   const { scale, upsampler } = end;
   const sizes = { features, channels, blocks, hidden: fc1[0] / 2, local } as const;
-  const config = { ...sizes, kernel, upsampler } as const;
-  const prepare =
-    upsampler === 'gps'
-      ? meanOfGroups
-      : upsampler === 'dys' && scale > 1
-        ? (tensors: TensorMap) => foldDySample(tensors, 'upsampler', SAMPLING_GROUPS)
-        : null;
   return {
-    architecture: 'mosr',
     scales: [scale],
     inputRange: 1,
-    build: ({ inputRange = 1 }) => mosr({ ...config, scale, inputRange }),
-    ...(prepare && { prepare }),
+    build: ({ inputRange }) => mosr({ ...sizes, ...end, kernel, inputRange }),
+    prepare(tensors) {
+      if (upsampler === 'gps') return meanOfGroups(tensors);
+      const folds = upsampler === 'dys' && scale > 1;
+      return folds ? foldDySample(tensors, 'upsampler', SAMPLING_GROUPS) : tensors;
+    },
   };
 }
 
@@ -167,7 +163,6 @@ function endOf(outline: Outline, channels: number) {
   for (const [upsampler, count, perPixel] of ends) {
     const scale = count === undefined ? Number.NaN : Math.sqrt(count / perPixel);
     if (!Number.isInteger(scale) || scale < 1) continue;
-    if (upsampler === 'dys' && dySampleOf(outline, 'upsampler', scale) === null) return null;
     return { upsampler, scale };
   }
   return null;

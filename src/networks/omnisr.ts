@@ -3,7 +3,9 @@ import { TransformerBuilder } from '../graph/transformer.ts';
 import type { Grouping } from '../graph/transformerOp.ts';
 import { countBlocks, type Match, type Outline, shapeOf, shuffled } from './match.ts';
 import type { Network } from './network.ts';
-import { FeedForward, LocalBlock, SpatialGate } from './parts/transformer.ts';
+import { convolutions } from './parts/conv.ts';
+import { constant } from './parts/mean.ts';
+import { channelAttention, feedForward, localBlock, spatialGate } from './parts/transformer.ts';
 
 /** The configuration of an OmniSR. The defaults match the released files. */
 export interface OmniSrConfig {
@@ -41,9 +43,8 @@ export function omnisr(config: OmniSrConfig): Network {
   // very small maps. The input is therefore padded to at least 16 x 16 pixels.
   const least = Math.ceil(16 / window) * window;
   const image = b.input('input', 3, { multiple: window, least, value: 0 });
-  const conv = (name: string, x: NodeId, layer: string, cOut = features) =>
-    b.conv(name, x, { layer, kernel: 3, cOut, bias: true });
-  const gain = Array.from({ length: 3 }, () => 1 / inputRange);
+  const conv = convolutions(b, features);
+  const gain = constant(3, 1 / inputRange);
   const input = inputRange === 1 ? image : b.affine('unit', image, gain, [0, 0, 0]);
   const head = conv('input_conv', input, 'input');
   let x = head;
@@ -54,9 +55,9 @@ export function omnisr(config: OmniSrConfig): Network {
       const spec = { window, heads, positions };
       u = block(b, `g${g}.b${i}`, `${layers}.${i}.layer`, u, spec);
     }
-    const close = { layer: `${layers}.${blocks}`, kernel: 1, cOut: features, bias: true } as const;
-    const sum = b.add(`g${g}.sum`, x, b.conv(`g${g}.close`, u, close));
-    x = new SpatialGate(b, `residual_layer.${g}.esa`).append(`g${g}.esa`, sum);
+    const closed = conv(`g${g}.close`, u, `${layers}.${blocks}`, features, 1);
+    const sum = b.add(`g${g}.sum`, x, closed);
+    x = spatialGate(b, `g${g}.esa`, sum, `residual_layer.${g}.esa`);
   }
   const body = b.add('body', head, conv('output_conv', x, 'output'));
   const wide = conv('up_conv', body, 'up.0', 3 * scale ** 2);
@@ -82,14 +83,11 @@ function block(b: GraphBuilder, name: string, layer: string, x: NodeId, spec: Bl
   const { window: side, heads, positions } = spec;
   const t = new TransformerBuilder(b);
   const { channels } = b.map(x);
-  const plain = { kernel: 1, bias: false } as const;
-  const names = { reduce: '4.gate.1', expand: '4.gate.3', project: '5' };
-  const local = new LocalBlock(b, `${layer}.0.fn`, { first: '0', depthwise: '2', ...names });
 
   const attention = (node: string, index: number, grouping: Grouping, from: NodeId) => {
     const [at, fn] = [`${name}.${node}`, `${layer}.${index}.fn`];
     const normed = t.layerNorm(`${at}.norm`, from, `${layer}.${index}.norm`, 1e-5);
-    const linear = { ...plain, linear: true };
+    const linear = { kernel: 1, bias: false, linear: true } as const;
     const wide = { ...linear, layer: `${fn}.to_qkv`, cOut: 3 * channels };
     const qkv = b.conv(`${at}.qkv`, normed, wide);
     const table = positions ? `${fn}.rel_pos_bias.weight` : null;
@@ -101,22 +99,13 @@ function block(b: GraphBuilder, name: string, layer: string, x: NodeId, spec: Bl
   };
   const between = (node: string, index: number, grouping: Grouping, from: NodeId) => {
     const [at, fn] = [`${name}.${node}`, `${layer}.${index}.fn`];
-    const normed = t.layerNorm(`${at}.norm`, from, `${layer}.${index}.norm`, 1e-6);
-    const wide = { ...plain, layer: `${fn}.qkv`, cOut: 3 * channels };
-    const depthwise = { layer: `${fn}.qkv_dwconv`, kernel: 3, bias: false } as const;
-    const qkv = t.depthwise(`${at}.qkv_dwconv`, b.conv(`${at}.qkv`, normed, wide), depthwise);
-    const sizes = { grouping, heads, temperature: `${fn}.temperature` };
-    const attended = t.channelAttention(`${at}.attended`, qkv, sizes);
-    const out = { ...plain, layer: `${fn}.project_out`, cOut: channels };
-    return b.add(at, from, b.conv(`${at}.project_out`, attended, out));
+    const names = { name: at, output: `${at}.project_out`, norm: `${layer}.${index}.norm` };
+    return b.add(at, from, channelAttention(b, from, { ...names, layer: fn, grouping, heads }));
   };
   const forward = (node: string, index: number, from: NodeId) =>
-    new FeedForward(b, `${layer}.${index}.norm`, `${layer}.${index}.fn`).append(
-      `${name}.${node}`,
-      from,
-    );
+    feedForward(b, `${name}.${node}`, from, `${layer}.${index}.norm`, `${layer}.${index}.fn`);
 
-  let y = local.append(`${name}.mbconv`, x, Math.floor(channels / 4));
+  let y = localBlock(b, `${name}.mbconv`, x, `${layer}.0.fn`);
   y = attention('window_attention', 2, { kind: 'windows', side }, y);
   y = forward('ff1', 4, y);
   y = between('channel_attention', 5, { kind: 'windows', side }, y);
@@ -143,9 +132,11 @@ export function matchOmniSr(outline: Outline): Match | null {
   // Without a table, no tensor depends on the window size, so the usual size is assumed.
   const window = table ? (Math.sqrt(table[0]) + 1) / 2 : 8;
   const heads = temperature[0];
-  if (channels !== 3 || shuffle?.channels !== 3) return null;
+  if (channels !== 3 || shuffle?.outputChannels !== 3) return null;
   if (!Number.isInteger(window) || window < 2 || features % 4 !== 0) return null;
+  const { scale } = shuffle;
   const config = {
+    scale,
     features,
     window,
     heads,
@@ -154,14 +145,13 @@ export function matchOmniSr(outline: Outline): Match | null {
     blocks: countBlocks(outline, 'residual_layer.0.residual_layer.#.layer.0.fn.0.weight'),
   };
   return {
-    architecture: 'omnisr',
-    scales: [shuffle.scale],
+    scales: [scale],
     inputRange: 1,
     assumptions: [
       'values from 0 to 1 inside',
       'tiles of 64 pixels, averaged where they overlap',
       ...(table ? [] : ['windows of 8 pixels']),
     ],
-    build: ({ scale, inputRange = 1 }) => omnisr({ ...config, scale, inputRange }),
+    build: ({ inputRange }) => omnisr({ ...config, inputRange }),
   };
 }

@@ -1,6 +1,7 @@
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import { countBlocks, type Match, type Outline, shapeOf, upsamplerScales } from './match.ts';
 import type { Network } from './network.ts';
+import { convolutions } from './parts/conv.ts';
 import { noUpsampler, upsampler } from './parts/upsampler.ts';
 
 /** The configuration of a PAN. The defaults are those in the paper. */
@@ -40,12 +41,11 @@ export function pan(config: PanConfig): Network {
   if (scale === 1) throw noUpsampler(scale);
   const b = new GraphBuilder();
   const input = b.input('input', channels);
-  const conv = (layer: string, from: NodeId): NodeId =>
-    b.conv(layer, from, { layer, kernel: 3, cOut: features, bias: true });
-  const head = conv('conv_first', input);
+  const conv = convolutions(b, features);
+  const head = conv('conv_first', input, 'conv_first');
   let x = head;
   for (let i = 0; i < blocks; i++) x = selfCalibrated(b, x, i);
-  const sum = b.add('trunk_sum', head, conv('trunk_conv', x));
+  const sum = b.add('trunk_sum', head, conv('trunk_conv', x, 'trunk_conv'));
   return {
     architecture: 'pan',
     scale,
@@ -103,9 +103,8 @@ export function matchPan(outline: Outline): Match | null {
   const blocks = countBlocks(outline, 'SCPA_trunk.#.');
   const config = { features, channels, upsamplerFeatures: up[0], blocks };
   return {
-    architecture: 'pan',
     ...upsamplerScales(outline),
     inputRange: 1,
-    build: ({ scale, inputRange }) => pan({ ...config, scale, inputRange: inputRange ?? 1 }),
+    build: ({ scale, inputRange }) => pan({ ...config, scale, inputRange }),
   };
 }

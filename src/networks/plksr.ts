@@ -1,11 +1,11 @@
 import type { Activation } from '../graph/activations.ts';
-import { GraphBuilder, type NodeId } from '../graph/graph.ts';
+import { GraphBuilder } from '../graph/graph.ts';
 import { PlksrBuilder } from '../graph/plksr.ts';
 import { TransformerBuilder } from '../graph/transformer.ts';
-
-import { countBlocks, indices, type Match, type Outline, shapeOf, shuffled } from './match.ts';
+import { countBlocks, indices, type Matcher, shapeOf, shuffled } from './match.ts';
 import type { Network } from './network.ts';
-import { dySample, dySampleOf, foldDySample } from './parts/dySample.ts';
+import { convolutions } from './parts/conv.ts';
+import { dySample, foldDySample } from './parts/dySample.ts';
 
 /**
  * The configuration of a PLKSR or a RealPLKSR. The defaults are the settings that the training
@@ -62,8 +62,7 @@ export function plksr(config: PlksrConfig): Network {
   const b = new GraphBuilder();
   const p = new PlksrBuilder(b);
   const t = new TransformerBuilder(b);
-  const conv = (name: string, x: NodeId, layer: string, cOut: number, side: 1 | 3 = 3): NodeId =>
-    b.conv(name, x, { layer, kernel: side, cOut, bias: true });
+  const conv = convolutions(b, features);
   const input = b.input('input', channels);
   const active: Activation = real ? { fn: 'mish' } : { fn: 'gelu' };
   const mixerName = real ? 'channel_mixer' : 'channe_mixer';
@@ -96,64 +95,57 @@ export function plksr(config: PlksrConfig): Network {
     p.repeatChannels('repeated', input, scale ** 2),
     conv('feats_last', x, last, channels * scale ** 2),
   );
-  const build = (): NodeId => {
-    if (sampling !== null) {
-      const spec = { layer: 'to_img', scale, channels, folded };
-      return dySample(b, 'output', z, spec, sampling);
-    }
-    return scale === 1 ? z : b.pixelShuffle('output', z, scale);
-  };
-  return { architecture: real ? 'realplksr' : 'plksr', scale, inputRange, graph: b.build(build()) };
+  let output = z;
+  if (sampling !== null) {
+    const spec = { layer: 'to_img', scale, groups: sampling, channels, folded };
+    output = dySample(b, 'output', z, spec);
+  } else if (scale > 1) output = b.pixelShuffle('output', z, scale);
+  return { architecture: real ? 'realplksr' : 'plksr', scale, inputRange, graph: b.build(output) };
 }
 
-/** Recognises a RealPLKSR, or a PLKSR with one dense large kernel per block. */
-export function matchPlksr(outline: Outline): Match | null {
-  const real = outline.has('feats.1.channel_mixer.0.weight');
-  const mixerName = real ? 'channel_mixer' : 'channe_mixer';
-  const head = shapeOf(outline, 'feats.0.weight', 4);
-  const large = shapeOf(outline, 'feats.1.lk.conv.weight', 4);
-  const mixer = [0, 2].map((part) => shapeOf(outline, `feats.1.${mixerName}.${part}.weight`, 4));
-  if (!head || !large || !outline.has('feats.1.refine.weight')) return null;
-  const [features, channels] = head;
-  const [partial, , kernel] = large;
-  const sides = mixer.map((shape) => shape?.[3]);
-  const sound = kernel % 2 === 1 && kernel <= MAX_KERNEL;
-  if (!sound || !sides.every((side) => side === 1 || side === 3)) return null;
-  // PLKSR's other kinds of large kernels have additional layers and are not matched.
-  if ([...outline.keys()].some((name) => /\.lk\.(convs|mn_conv)\b/.test(name))) return null;
-  const blocks = countBlocks(
-    new Map([...outline].map(([name, tensor]) => [fromZero(name), tensor])),
-    'block#.lk.conv.weight',
-  );
-  const last = shapeOf(outline, `feats.${blocks + (real ? 2 : 1)}.weight`, 4);
-  const shuffle = last && shuffled(last[0], channels);
-  if (!shuffle || indices(outline, 'feats.#.').at(-1) !== blocks + (real ? 2 : 1)) return null;
-  const { scale } = shuffle;
-  const sampled = outline.has('to_img.init_pos') || outline.has('to_img.offset.weight');
-  const sampling = sampled ? dySampleOf(outline, 'to_img', scale) : null;
-  if (sampled && sampling === null) return null;
-  const norm = !real ? 'none' : outline.has('feats.1.layer_norm.weight') ? 'layer' : 'group';
-  if (norm === 'group' && features % NORM_GROUPS !== 0) return null;
-  const attention = outline.has('feats.1.attn.f.0.weight');
-  const [first, second] = sides as [1 | 3, 1 | 3];
-  const config = { scale, features, blocks, kernel, partial, attention, norm } as const;
-  const groups = sampling?.groups ?? null;
-  return {
-    architecture: real ? 'realplksr' : 'plksr',
-    scales: [scale],
-    inputRange: 1,
-    assumptions: real
-      ? norm === 'group'
-        ? ['norms over 4 groups of channels']
-        : []
-      : ['the large kernel replaces its channels, and its input is not added'],
-    build: ({ inputRange = 1 }) =>
-      plksr({ ...config, channels, mixer: [first, second], sampling: groups, inputRange }),
-    ...(groups !== null &&
-      scale > 1 && { prepare: (tensors) => foldDySample(tensors, 'to_img', groups) }),
+/** Recognises a RealPLKSR (`real`), or a PLKSR with one dense large kernel per block. */
+export const matchPlksr =
+  (real: boolean): Matcher =>
+  (outline) => {
+    if (outline.has('feats.1.channel_mixer.0.weight') !== real) return null;
+    const mixerName = real ? 'channel_mixer' : 'channe_mixer';
+    const head = shapeOf(outline, 'feats.0.weight', 4);
+    const large = shapeOf(outline, 'feats.1.lk.conv.weight', 4);
+    const sides = [0, 2].map(
+      (part) => shapeOf(outline, `feats.1.${mixerName}.${part}.weight`, 4)?.[3],
+    );
+    if (!head || !large || !outline.has('feats.1.refine.weight')) return null;
+    const [features, channels] = head;
+    const [partial, , kernel] = large;
+    const sound = kernel % 2 === 1 && kernel <= MAX_KERNEL;
+    if (!sound || !sides.every((side) => side === 1 || side === 3)) return null;
+    // PLKSR's other kinds of large kernels have additional layers and are not matched.
+    if ([...outline.keys()].some((name) => /\.lk\.(convs|mn_conv)\b/.test(name))) return null;
+    const blocks = countBlocks(outline, 'feats.#.lk.conv.weight', 1);
+    const end = blocks + (real ? 2 : 1);
+    const last = shapeOf(outline, `feats.${end}.weight`, 4);
+    const shuffle = last && shuffled(last[0], channels);
+    if (!shuffle || indices(outline, 'feats.#.').at(-1) !== end) return null;
+    const { scale } = shuffle;
+    const sampled = outline.has('to_img.init_pos') || outline.has('to_img.offset.weight');
+    const [offsets] = shapeOf(outline, 'to_img.offset.weight', 4) ?? [0];
+    const sampling = sampled ? offsets / (2 * scale ** 2) : null;
+    if (sampling !== null && !(Number.isInteger(sampling) && sampling > 0)) return null;
+    const norm = !real ? 'none' : outline.has('feats.1.layer_norm.weight') ? 'layer' : 'group';
+    if (norm === 'group' && features % NORM_GROUPS !== 0) return null;
+    const attention = outline.has('feats.1.attn.f.0.weight');
+    const mixer = sides as [1 | 3, 1 | 3];
+    const sizes = { scale, features, channels, blocks, kernel, partial } as const;
+    return {
+      scales: [scale],
+      inputRange: 1,
+      assumptions: real
+        ? norm === 'group'
+          ? ['norms over 4 groups of channels']
+          : []
+        : ['the large kernel replaces its channels, and its input is not added'],
+      build: ({ inputRange }) => plksr({ ...sizes, attention, norm, mixer, sampling, inputRange }),
+      prepare: (tensors) =>
+        sampling !== null && scale > 1 ? foldDySample(tensors, 'to_img', sampling) : tensors,
+    };
   };
-}
-
-/** Renames `feats.1.` to `block0.` and so on, because `countBlocks` counts blocks from zero. */
-const fromZero = (name: string): string =>
-  name.replace(/^feats\.(\d{1,4})\.(?=lk\.)/, (_, index) => `block${Number(index) - 1}.`);

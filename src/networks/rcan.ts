@@ -1,9 +1,11 @@
-import { GraphBuilder, type NodeId } from '../graph/graph.ts';
+import { GraphBuilder } from '../graph/graph.ts';
 import { TransformerBuilder } from '../graph/transformer.ts';
 import { indices, type Match, type Outline, shapeOf, shuffleScale } from './match.ts';
 import type { Network } from './network.ts';
-import { constant, storedMean } from './parts/mean.ts';
+import { convolutions } from './parts/conv.ts';
+import { addMean, constant, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
+import { weighChannels } from './parts/weighChannels.ts';
 
 /** The configuration of an RCAN. The defaults are the published values. */
 export interface RcanConfig {
@@ -50,26 +52,13 @@ export function rcan(config: RcanConfig): Network {
   const { imageRange = inputRange, mean = null } = config;
   const b = new GraphBuilder();
   const t = new TransformerBuilder(b);
-  const conv = (name: string, x: NodeId, layer: string, cOut = features): NodeId =>
-    b.conv(name, x, { layer, kernel: 3, cOut, bias: true });
+  const conv = convolutions(b, features);
   const gain = imageRange / inputRange;
   const shifts = mean !== null || gain !== 1;
   const means = mean ?? constant(channels, 0);
 
-  /** Appends `x * sigmoid(expand(relu(squeeze(mean(x)))))`, with one factor per channel. */
-  const channelAttention = (name: string, x: NodeId, layer: string): NodeId => {
-    const hidden = { lengthOut: Math.floor(features / reduction), bias: true, conv: true };
-    const pooled = b.globalAveragePool(`${name}.ca_mean`, x);
-    const squeezed = b.linear(`${name}.ca_squeeze`, pooled, { layer: `${layer}.0`, ...hidden });
-    const active = b.relu(`${name}.ca_relu`, squeezed);
-    const back = { layer: `${layer}.2`, lengthOut: features, bias: true, conv: true };
-    const weights = b.sigmoid(`${name}.ca_weights`, b.linear(`${name}.ca_expand`, active, back));
-    return t.scaleChannels(`${name}.scaled`, x, weights);
-  };
-
   const input = b.input('input', channels);
-  const shift = means.map((m) => -m * imageRange);
-  const shifted = shifts ? b.affine('sub_mean', input, constant(channels, gain), shift) : input;
+  const shifted = shifts ? addMean(b, 'sub_mean', input, gain, means, -imageRange) : input;
   const cells = unshuffle === 1 ? shifted : t.pixelUnshuffle('unshuffled', shifted, unshuffle);
   const head = conv('head', cells, unshuffle === 1 ? 'head.0' : 'head.1');
   let x = head;
@@ -79,7 +68,13 @@ export function rcan(config: RcanConfig): Network {
       const [name, layer] = [`g${g}.b${i}`, `body.${g}.body.${i}.body`];
       const inner = b.relu(`${name}.relu`, conv(`${name}.conv1`, x, `${layer}.0`));
       const residual = conv(`${name}.conv2`, inner, `${layer}.2`);
-      const scaled = channelAttention(name, residual, `${layer}.3.conv_du`);
+      const average = b.globalAveragePool(`${name}.ca_mean`, residual);
+      const scaled = weighChannels(b, `${name}.scaled`, residual, average, {
+        prefix: `${name}.ca_`,
+        squeeze: `${layer}.3.conv_du.0`,
+        expand: `${layer}.3.conv_du.2`,
+        hidden: Math.floor(features / reduction),
+      });
       x = b.add(`${name}.out`, x, scaled, residualScale);
     }
     x = b.add(`g${g}.out`, start, conv(`g${g}.conv`, x, `body.${g}.body.${blocks}`));
@@ -87,14 +82,7 @@ export function rcan(config: RcanConfig): Network {
   x = b.add('body_sum', head, conv('body_conv', x, `body.${groups}`));
   x = shuffleUp(b, x, scale * unshuffle, 'tail.0');
   const last = conv(shifts ? 'tail_conv' : 'output', x, 'tail.1', channels);
-  const output = shifts
-    ? b.affine(
-        'output',
-        last,
-        constant(channels, 1 / gain),
-        means.map((m) => m * inputRange),
-      )
-    : last;
+  const output = shifts ? addMean(b, 'output', last, 1 / gain, means, inputRange) : last;
   return { architecture: 'rcan', scale, inputRange, graph: b.build(output) };
 }
 
@@ -110,21 +98,19 @@ export function matchRcan(outline: Outline): Match | null {
   const unshuffle = direct ? 1 : Math.sqrt(taken / channels);
   if (![1, 2, 4].includes(unshuffle)) return null;
   // A network without an upsampler does not enlarge its maps.
-  const enlarged = shuffleScale(outline, 'tail.0.') ?? 1;
+  const scale = (shuffleScale(outline, 'tail.0.') ?? 1) / unshuffle;
   const groups = indices(outline, 'body.#.').at(-1) ?? 0;
   const blocks = indices(outline, 'body.0.body.#.').at(-1) ?? 0;
-  const sizes = { features, channels, unshuffle, groups, blocks };
+  const sizes = { scale, features, channels, unshuffle, groups, blocks };
   const config = { ...sizes, reduction: features / squeeze[0] };
   return {
-    architecture: 'rcan',
-    scales: [enlarged / unshuffle],
+    scales: [scale],
     inputRange: 1,
     assumptions: [['residuals times 1', 'residualScale']],
-    build: ({ scale, inputRange = 1, residualScale = 1 }, tensors) => {
+    build: ({ inputRange, residualScale = 1 }, tensors) => {
       const stored = storedMean(tensors);
       return rcan({
         ...config,
-        scale,
         residualScale,
         inputRange,
         // If the file has a layer that subtracts the mean, its bias determines the range and the

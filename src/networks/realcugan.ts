@@ -5,6 +5,7 @@ import type { Network } from './network.ts';
 import { arrangeCugan } from './parts/arrangeCugan.ts';
 import { constant } from './parts/mean.ts';
 import { noUpsampler } from './parts/upsampler.ts';
+import { weighChannels } from './parts/weighChannels.ts';
 
 /** The configuration of a Real-CUGAN. The defaults are the published values. */
 export interface CuganConfig {
@@ -168,18 +169,6 @@ function layersOf(b: GraphBuilder, t: TransformerBuilder) {
     b.conv(name, x, { layer, kernel, cOut, bias: true });
   const active = (name: string, x: NodeId): NodeId => b.leakyRelu(`${name}_lrelu`, x, SLOPE);
 
-  /** Appends `x * sigmoid(expand(relu(squeeze(mean(x)))))`, with one factor per channel. */
-  const weighed = (name: string, x: NodeId, layer: string, inset: Inset): NodeId => {
-    const { channels } = b.map(x);
-    const sizes = { bias: true, conv: true } as const;
-    const reduce = { ...sizes, layer: `${layer}.conv1`, lengthOut: channels / REDUCTION };
-    const expand = { ...sizes, layer: `${layer}.conv2`, lengthOut: channels };
-    const mean = b.append(`${name}.mean`, { op: 'globalAveragePool', inset }, [x]);
-    const hidden = b.relu(`${name}.relu`, b.linear(`${name}.squeeze`, mean, reduce));
-    const weights = b.sigmoid(`${name}.weights`, b.linear(`${name}.expand`, hidden, expand));
-    return t.scaleChannels(name, x, weights);
-  };
-
   return {
     conv,
     /** Appends a 2x2 convolution of stride 2. */
@@ -196,7 +185,14 @@ function layersOf(b: GraphBuilder, t: TransformerBuilder) {
       const first = active(`${name}.0`, conv(`${name}.0`, x, middle, 3, `${name}.conv.0`));
       const second = conv(`${name}.2`, first, cOut, 3, `${name}.conv.2`);
       if (!inset) return b.leakyRelu(name, second, SLOPE);
-      return weighed(name, active(`${name}.2`, second), `${name}.seblock`, inset);
+      const x2 = active(`${name}.2`, second);
+      const mean = b.append(`${name}.mean`, { op: 'globalAveragePool', inset }, [x2]);
+      return weighChannels(b, name, x2, mean, {
+        prefix: `${name}.`,
+        squeeze: `${name}.seblock.conv1`,
+        expand: `${name}.seblock.conv2`,
+        hidden: cOut / REDUCTION,
+      });
     },
   };
 }
@@ -222,10 +218,9 @@ export function matchCugan(outline: Outline): Match | null {
   if (scale === null || !fits) return null;
   const pro = outline.has('pro');
   return {
-    architecture: 'realcugan',
     scales: [scale],
     inputRange: 1,
-    build: ({ inputRange = 1 }) => realcugan({ scale, features, pro, inputRange }),
+    build: ({ inputRange }) => realcugan({ scale, features, pro, inputRange }),
     prepare: arrangeCugan,
   };
 }

@@ -122,11 +122,11 @@ export const FAMILIES: { readonly [K in Architecture]: Family<NetworkConfigs[K]>
   mosr: { title: 'MoSR', build: mosr, match: matchMosr },
   rcan: { title: 'RCAN', build: rcan, match: matchRcan },
   realcugan: { title: 'Real-CUGAN', build: realcugan, match: matchCugan },
-  realplksr: { title: 'RealPLKSR', build: plksr, match: matchPlksr },
+  realplksr: { title: 'RealPLKSR', build: plksr, match: matchPlksr(true) },
   plksr: {
     title: 'PLKSR',
     build: (config) => plksr({ mixer: [3, 1], ...config, norm: 'none' }),
-    match: matchPlksr,
+    match: matchPlksr(false),
   },
 };
 

@@ -2,6 +2,7 @@ import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import { TransformerBuilder } from '../graph/transformer.ts';
 import { countBlocks, indices, type Match, type Outline, renamed, shapeOf } from './match.ts';
 import type { Network } from './network.ts';
+import { convolutions } from './parts/conv.ts';
 
 /** The configuration of an RRDBNet. The defaults are ESRGAN's. */
 export interface RrdbConfig {
@@ -44,8 +45,7 @@ export function rrdb(config: RrdbConfig): Network {
   const { plus = false, stage = 2, channels = 3, outputChannels = channels } = config;
   const { inputRange = 1 } = config;
   const b = new GraphBuilder();
-  const conv = (name: string, x: NodeId, layer: string, cOut = features): NodeId =>
-    b.conv(name, x, { layer, kernel: 3, cOut, bias: true });
+  const conv = convolutions(b, features);
   const lrelu = (name: string, x: NodeId): NodeId => b.leakyRelu(name, x, SLOPE);
 
   const input = b.input('input', channels);
@@ -88,15 +88,11 @@ function denseBlock(
   plus: boolean,
 ): NodeId {
   const { channels } = b.map(z);
+  const conv = convolutions(b, growth);
   const seen = [z];
   for (let c = 1; c <= 4; c++) {
     const from = seen.length === 1 ? z : b.concat(`${name}.seen${c}`, seen);
-    const raw = b.conv(`${name}.conv${c}`, from, {
-      layer: `${layer}.conv${c}`,
-      kernel: 3,
-      cOut: growth,
-      bias: true,
-    });
+    const raw = conv(`${name}.conv${c}`, from, `${layer}.conv${c}`);
     let x = b.leakyRelu(`${name}.x${c}`, raw, SLOPE);
     if (plus && c === 2) {
       const side = b.conv(`${name}.side`, z, {
@@ -110,13 +106,7 @@ function denseBlock(
     seen.push(x);
   }
   const all = b.concat(`${name}.seen5`, seen);
-  const x5 = b.conv(`${name}.conv5`, all, {
-    layer: `${layer}.conv5`,
-    kernel: 3,
-    cOut: channels,
-    bias: true,
-  });
-  return b.add(name, z, x5, FACTOR);
+  return b.add(name, z, conv(`${name}.conv5`, all, `${layer}.conv5`, channels), FACTOR);
 }
 
 /** Converts a name to BasicSR's style. Returns null for a name that belongs to no layer. */
@@ -126,12 +116,7 @@ type Renaming = (name: string) => string | null;
 export function matchRrdb(outline: Outline): Match | null {
   const rename = renamingOf(outline);
   if (rename === null) return null;
-  const layers: Outline = new Map(
-    [...outline].flatMap(([name, tensor]) => {
-      const other = rename(name);
-      return other === null ? [] : [[other, tensor] as const];
-    }),
-  );
+  const layers = renamed(outline, rename);
   const head = shapeOf(layers, 'conv_first.weight', 4);
   const dense = shapeOf(layers, 'body.0.rdb1.conv1.weight', 4);
   const last = shapeOf(layers, 'conv_last.weight', 4);
@@ -141,7 +126,7 @@ export function matchRrdb(outline: Outline): Match | null {
   // If there are 4 or 16 times as many input channels as output channels, the network is assumed to
   // begin with a pixel unshuffle by 2 or 4, respectively.
   const unshuffle = [2, 4].find((u) => taken === outputChannels * u ** 2) ?? 1;
-  const stages = countBlocks(new Map([...layers].map(upTo)), 'conv_up#.');
+  const stages = countBlocks(layers, 'conv_up#.', 1);
   const old = outline.has('model.0.weight');
   const scale = 2 ** stages / unshuffle;
   const config = {
@@ -154,24 +139,14 @@ export function matchRrdb(outline: Outline): Match | null {
     channels: taken / unshuffle ** 2,
   };
   return {
-    architecture: 'esrgan',
     // An old network with one stage enlarges by 2 or, rarely, by 3. The shapes of its weights are
     // the same in both cases.
     scales: old && stages === 1 ? [2, 3] : [scale],
     inputRange: 1,
-    build: ({ scale: chosen, inputRange = 1 }) =>
+    build: ({ scale: chosen, inputRange }) =>
       rrdb({ ...config, scale: chosen, stage: chosen === 3 ? 3 : 2, inputRange }),
     prepare: (tensors) => renamed(tensors, rename),
   };
-}
-
-/**
- * Renames `conv_up1` to `conv_up0`, `conv_up2` to `conv_up1`, and so on, because `countBlocks`
- * counts from 0.
- */
-function upTo<T>([name, tensor]: readonly [string, T]): readonly [string, T] {
-  const stage = /^conv_up(\d)\./.exec(name)?.[1];
-  return [stage === undefined ? name : `conv_up${Number(stage) - 1}.`, tensor];
 }
 
 function renamingOf(outline: Outline): Renaming | null {

@@ -2,8 +2,9 @@ import { CrispenError } from '../errors.ts';
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import { indices, type Match, type Outline, shapeOf, shuffled } from './match.ts';
 import type { Network } from './network.ts';
+import { convolutions } from './parts/conv.ts';
 import { foldSpan } from './parts/fold.ts';
-import { constant, DIV2K_MEAN } from './parts/mean.ts';
+import { addMean, DIV2K_MEAN } from './parts/mean.ts';
 
 /** The configuration of a SPAN. */
 export interface SpanConfig {
@@ -36,17 +37,11 @@ export function span(config: SpanConfig): Network {
   const { channels = 3, outputChannels = channels } = config;
   const b = new GraphBuilder();
   const input = b.input('input', channels);
-  const folded = (name: string, x: NodeId, layer: string): NodeId =>
-    b.conv(name, x, { layer: `${layer}.eval_conv`, kernel: 3, cOut: features, bias: true });
+  const conv = convolutions(b, features);
+  const folded = (name: string, x: NodeId, layer: string) => conv(name, x, `${layer}.eval_conv`);
 
-  const normal = normalise
-    ? b.affine(
-        'normalised',
-        input,
-        constant(channels, imageRange),
-        DIV2K_MEAN.slice(0, channels).map((mean) => -mean * imageRange),
-      )
-    : input;
+  const mean = DIV2K_MEAN.slice(0, channels);
+  const normal = normalise ? addMean(b, 'normalised', input, imageRange, mean, -imageRange) : input;
   const head = folded('conv_1', normal, 'conv_1');
 
   let x = head;
@@ -54,32 +49,22 @@ export function span(config: SpanConfig): Network {
   let lastActivated = head;
   for (let i = 1; i <= BLOCKS; i++) {
     const name = `block_${i}`;
-    const conv = (index: number, from: NodeId): NodeId =>
+    const inner = (index: number, from: NodeId): NodeId =>
       folded(`${name}.c${index}`, from, `${name}.c${index}_r`);
     const silu = (node: string, from: NodeId): NodeId =>
       b.activation(`${name}.${node}`, from, { fn: 'silu' });
     // The published code applies the activation in place, so the concatenation at the end reads the
     // activated map.
-    lastActivated = silu('c1_as_concatenated', conv(1, x));
-    const c3 = conv(3, silu('c2_silu', conv(2, lastActivated)));
+    lastActivated = silu('c1_as_concatenated', inner(1, x));
+    const c3 = inner(3, silu('c2_silu', inner(2, lastActivated)));
     const attention = b.activation(`${name}.attention`, c3, { fn: 'centredSigmoid' });
     x = b.mul(`${name}.out`, b.add(`${name}.sum`, c3, x), attention);
     outs.push(x);
   }
   const tail = folded('conv_2', x, 'conv_2');
   const joined = b.concat('joined', [head, tail, outs[0], lastActivated]);
-  const fused = b.conv('conv_cat', joined, {
-    layer: 'conv_cat',
-    kernel: 1,
-    cOut: features,
-    bias: true,
-  });
-  const wide = b.conv('before_shuffle', fused, {
-    layer: 'upsampler.0',
-    kernel: 3,
-    cOut: outputChannels * scale ** 2,
-    bias: true,
-  });
+  const fused = conv('conv_cat', joined, 'conv_cat', features, 1);
+  const wide = conv('before_shuffle', fused, 'upsampler.0', outputChannels * scale ** 2);
   const output = b.pixelShuffle('output', wide, scale);
   return { architecture: 'span', scale, inputRange, graph: b.build(output) };
 }
@@ -100,28 +85,19 @@ export function matchSpan(outline: Outline): Match | null {
   const blocks = indices(outline, 'block_#.').length;
   const normalise = !outline.has('no_norm');
   return {
-    architecture: 'span',
     scales: [output.scale],
     inputRange: 1,
     assumptions: normalise
       ? ['the mean is subtracted', ['the range is 255 inside', 'imageRange']]
       : [],
-    build({ scale, inputRange = 1, imageRange = 255 }) {
+    build({ inputRange, imageRange = 255 }) {
       if (blocks !== BLOCKS || (normalise && channels !== 3)) {
         const what = blocks === BLOCKS ? `${channels} channels and a mean` : `${blocks} blocks`;
         throw new CrispenError('MODEL_UNSUPPORTED', `The file is a SPAN of ${what}.`, {
           hint: `Crispen runs SPAN networks with ${BLOCKS} blocks; only RGB ones may have a mean.`,
         });
       }
-      return span({
-        scale,
-        features,
-        channels,
-        normalise,
-        imageRange,
-        inputRange,
-        outputChannels: output.channels,
-      });
+      return span({ ...output, features, channels, normalise, imageRange, inputRange });
     },
     prepare: foldSpan,
   };

@@ -3,7 +3,8 @@ import { TransformerBuilder } from '../graph/transformer.ts';
 import type { Grouping } from '../graph/transformerOp.ts';
 import { countBlocks, type Matcher, shapeOf } from './match.ts';
 import type { Network } from './network.ts';
-import { constant, DIV2K_MEAN } from './parts/mean.ts';
+import { convolutions, linear } from './parts/conv.ts';
+import { addMean, constant, DIV2K_MEAN } from './parts/mean.ts';
 import { bodyConv, swinTail, type Upsampler, upsamplerOf } from './parts/swin.ts';
 
 /** The configuration of a SwinIR or an SRFormer. The defaults are those of the classical SwinIR. */
@@ -64,10 +65,8 @@ function swin(kind: Kind, config: SwinConfig): Network {
   const t = new TransformerBuilder(b);
   const image = b.input('input', channels, { multiple: window, least: window });
   const gain = imageRange / inputRange;
-  const shift = mean.map((m) => -m * imageRange);
-  const input = b.affine('shifted', image, constant(channels, gain), shift);
-  const spec = { layer: 'conv_first', kernel: 3, cOut: features, bias: true } as const;
-  const head = b.conv('conv_first', input, spec);
+  const input = addMean(b, 'shifted', image, gain, mean, -imageRange);
+  const head = convolutions(b, features)('conv_first', input, 'conv_first');
   const norm = (name: string, x: NodeId, layer = name) => t.layerNorm(name, x, layer, EPSILON);
   let x = norm('patch_embed', head, 'patch_embed.norm');
   depths.forEach((depth, l) => {
@@ -87,12 +86,7 @@ function swin(kind: Kind, config: SwinConfig): Network {
   const tail = { scale, upsampler, features: upsamplerFeatures, channels };
   const last = swinTail(b, deep, tail);
   const result = upsampler === 'none' ? b.add('restored', input, last) : last;
-  const output = b.affine(
-    'output',
-    result,
-    constant(channels, 1 / gain),
-    mean.map((m) => m * inputRange),
-  );
+  const output = addMean(b, 'output', result, 1 / gain, mean, inputRange);
   return { architecture: kind, scale, inputRange, graph: b.build(output) };
 }
 
@@ -109,39 +103,34 @@ function block(b: GraphBuilder, kind: Kind, x: NodeId, spec: BlockSpec): NodeId 
   const { name, layer, grouping, heads, hidden } = spec;
   const t = new TransformerBuilder(b);
   const { channels } = b.map(x);
-  const linear = (node: string, from: NodeId, part: string, cOut: number) =>
-    b.conv(`${name}.${node}`, from, {
-      layer: `${layer}.${part}`,
-      kernel: 1,
-      cOut,
-      bias: true,
-      linear: true,
-    });
+  const mapped = (node: string, from: NodeId, part: string, cOut: number) =>
+    linear(b, `${name}.${node}`, from, `${layer}.${part}`, cOut);
   const normed = t.layerNorm(`${name}.norm1`, x, `${layer}.norm1`, EPSILON);
   const table = `${layer}.attn.relative_position_bias_table`;
   const sizes = { grouping, heads, channels };
   let attended: NodeId;
   if (kind === 'swinir') {
-    const qkv = linear('qkv', normed, 'attn.qkv', 3 * channels);
+    const qkv = mapped('qkv', normed, 'attn.qkv', 3 * channels);
     const scores = t.groupScores(`${name}.probs`, qkv, { ...sizes, table });
     const mix = { ...sizes, first: 2 * channels };
     attended = t.groupMix(`${name}.attended`, [qkv, scores], mix);
   } else {
-    const q = linear('q', normed, 'attn.q', channels);
-    const kv = linear('kv', normed, 'attn.kv', channels / 2);
+    const q = mapped('q', normed, 'attn.q', channels);
+    const kv = mapped('kv', normed, 'attn.kv', channels / 2);
     const merged = { ...sizes, merge: 2 };
     const scores = t.groupScores(`${name}.probs`, q, { ...merged, table, key: 0 }, kv);
     attended = t.groupMix(`${name}.attended`, [kv, scores], { ...merged, first: channels / 4 });
   }
-  const sum = b.add(`${name}.sum`, x, linear('proj', attended, 'attn.proj', channels));
+  const sum = b.add(`${name}.sum`, x, mapped('proj', attended, 'attn.proj', channels));
   const second = t.layerNorm(`${name}.norm2`, sum, `${layer}.norm2`, EPSILON);
-  let inner = b.gelu(`${name}.gelu`, linear('fc1', second, 'mlp.fc1', hidden));
+  let inner = b.gelu(`${name}.gelu`, mapped('fc1', second, 'mlp.fc1', hidden));
   if (kind === 'srformer') {
-    const depthwise = { layer: `${layer}.mlp.dwconv.depthwise_conv.0`, kernel: 5, bias: true };
-    const local = t.depthwise(`${name}.dwconv`, inner, { ...depthwise, kernel: 5 });
+    const convolved = `${layer}.mlp.dwconv.depthwise_conv.0`;
+    const depthwise = { layer: convolved, kernel: 5, bias: true } as const;
+    const local = t.depthwise(`${name}.dwconv`, inner, depthwise);
     inner = b.add(`${name}.local`, inner, b.gelu(`${name}.gelu2`, local));
   }
-  return b.add(`${name}.out`, sum, linear('fc2', inner, 'mlp.fc2', channels));
+  return b.add(`${name}.out`, sum, mapped('fc2', inner, 'mlp.fc2', channels));
 }
 
 const FIRST_BLOCK = 'layers.0.residual_group.blocks.0';
@@ -181,18 +170,15 @@ function matchSwin(kind: Kind): Matcher {
       depths: each.map((l) => countBlocks(outline, `layers.${l}.residual_group.blocks.#.`)),
       heads: each.map((l) => shapeOf(outline, tableName(l), 2)?.[1] ?? 0),
       threeConvs: outline.has('conv_after_body.0.weight'),
-      upsampler: up.upsampler,
-      ...(up.features !== undefined && { upsamplerFeatures: up.features }),
+      ...up,
     };
     const usual = window === 7 ? 255 : 1;
     const build = kind === 'swinir' ? swinir : srformer;
     return {
-      architecture: kind,
       scales: [up.scale],
       inputRange: 1,
       assumptions: [[`the range is ${usual} inside`, 'imageRange']],
-      build: ({ scale, inputRange = 1, imageRange = usual }) =>
-        build({ ...sizes, scale, inputRange, imageRange }),
+      build: ({ inputRange, imageRange = usual }) => build({ ...sizes, inputRange, imageRange }),
     };
   };
 }

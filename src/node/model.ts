@@ -17,7 +17,7 @@ import { CrispenError } from '../errors.ts';
 import type { Size } from '../geometry.ts';
 import { type SizeWish, wishedSize } from '../image/size.ts';
 import { type Detection, detect, recognise } from '../networks/detect.ts';
-import type { NetworkChoice } from '../networks/match.ts';
+import type { NetworkSettings } from '../networks/match.ts';
 import type { Network } from '../networks/network.ts';
 import { readWeights, type WeightFile } from '../weights/read.ts';
 import type { TensorMap } from '../weights/tensor.ts';
@@ -33,7 +33,7 @@ export const PACKAGE_ROOT = fileURLToPath(new URL('../../', import.meta.url));
  * The settings of a network except its scale. The tensors in a weight file might not determine
  * them.
  */
-export type NetworkWish = Omit<NetworkChoice, 'scale'>;
+export type NetworkWish = NetworkSettings;
 
 /**
  * Finds a shipped weight file. A checkout contains the weight files of all models, but the package

@@ -14,3 +14,10 @@ declare function setTimeout(callback: () => void, milliseconds: number): unknown
 declare function setInterval(callback: () => void, milliseconds: number): number;
 
 declare function clearInterval(timer: number): void;
+
+declare const TextEncoder: new () => { encode(text: string): Uint8Array };
+
+declare const TextDecoder: new (
+  label: 'utf-8' | 'latin1',
+  options: { fatal: boolean; ignoreBOM?: boolean },
+) => { decode(bytes: Uint8Array): string };

@@ -59,14 +59,14 @@ export function toFloat32(tensor: Tensor): Float32Array {
 
 /**
  * Creates a tensor of the given type from row-major f32 values, which are copied. The conversion to
- * f16 and bf16 rounds to nearest, ties to even. Values that are too large become infinity, and NaN
- * becomes a quiet NaN.
+ * f16 rounds to nearest, ties to even. Values that are too large become infinity, and NaN becomes a
+ * quiet NaN.
  * @throws CrispenError `INVALID_INPUT` if the number of values does not fit the shape.
  */
 export function fromFloat32(
   data: Float32Array,
   shape: readonly number[],
-  dtype: 'f32' | 'f16' | 'bf16',
+  dtype: 'f32' | 'f16' = 'f32',
 ): Tensor {
   const count = elementCount(shape);
   if (data.length !== count) {
@@ -78,16 +78,10 @@ export function fromFloat32(
   const bits = new Uint32Array(data.buffer, data.byteOffset, data.length);
   const bytes = new Uint8Array(count * DTYPE_BYTES[dtype]);
   const view = new DataView(bytes.buffer);
-  switch (dtype) {
-    case 'f32':
-      for (let i = 0; i < count; i++) view.setUint32(4 * i, bits[i], true);
-      break;
-    case 'f16':
-      for (let i = 0; i < count; i++) view.setUint16(2 * i, halfOfFloat32Bits(bits[i]), true);
-      break;
-    case 'bf16':
-      for (let i = 0; i < count; i++) view.setUint16(2 * i, bfloatOfFloat32Bits(bits[i]), true);
-      break;
+  if (dtype === 'f32') {
+    for (let i = 0; i < count; i++) view.setUint32(4 * i, bits[i], true);
+  } else {
+    for (let i = 0; i < count; i++) view.setUint16(2 * i, halfOfFloat32Bits(bits[i]), true);
   }
   return { dtype, shape, bytes };
 }
@@ -128,14 +122,6 @@ function halfOfFloat32Bits(bits: number): number {
   if (exponent < 102) return sign;
   const fraction = F32_HIDDEN_BIT | (magnitude & (F32_HIDDEN_BIT - 1));
   return sign | roundToEven(fraction, 126 - exponent);
-}
-
-/** Converts the bits of a binary32 number to bfloat16. Rounds to nearest, ties to even. */
-function bfloatOfFloat32Bits(bits: number): number {
-  const sign = (bits >>> 16) & 0x8000;
-  const magnitude = bits & 0x7fff_ffff;
-  if (magnitude > F32_INFINITY) return sign | 0x7fc0 | ((magnitude >>> 16) & 0x3f);
-  return sign | roundToEven(magnitude, 16);
 }
 
 /** Computes `value / 2^shift`. Rounds to nearest, ties to even. */

@@ -1,24 +1,10 @@
 import { CrispenError } from '../errors.ts';
 import { DTYPE_BYTES, type DType, elementCount, type Tensor, type TensorMap } from './tensor.ts';
 
-// The core compiles without the DOM library, but pages, workers and Node all provide `TextDecoder`.
-declare const TextDecoder: new (
-  label: 'utf-8',
-  options: { fatal: true; ignoreBOM: true },
-) => { decode(bytes: Uint8Array): string };
-
-const DTYPES: ReadonlyMap<unknown, DType> = new Map([
-  ['F64', 'f64'],
-  ['F32', 'f32'],
-  ['F16', 'f16'],
-  ['BF16', 'bf16'],
-  ['I64', 'i64'],
-  ['I32', 'i32'],
-  ['I16', 'i16'],
-  ['I8', 'i8'],
-  ['U8', 'u8'],
-  ['BOOL', 'bool'],
-]);
+/** The element types by their names in a header, such as `BF16`. */
+const DTYPES: ReadonlyMap<unknown, DType> = new Map(
+  (Object.keys(DTYPE_BYTES) as DType[]).map((dtype) => [dtype.toUpperCase(), dtype]),
+);
 /**
  * The other element types of the safetensors format, with the number of bits per element. Files
  * that contain these types are valid but not supported.

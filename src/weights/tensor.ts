@@ -29,6 +29,9 @@ export interface Tensor {
 /** The tensors of one weight file, by name. */
 export type TensorMap = ReadonlyMap<string, Tensor>;
 
+/** The names, types and shapes of the tensors in a weight file. They determine the network. */
+export type Outline = ReadonlyMap<string, Pick<Tensor, 'dtype' | 'shape'>>;
+
 /** Returns the number of elements of a tensor with this shape. A scalar (rank 0) has one. */
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((count, size) => count * size, 1);

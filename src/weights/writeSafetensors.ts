@@ -2,9 +2,6 @@ import { CrispenError } from '../errors.ts';
 import { LENGTH_BYTES, METADATA } from './safetensors.ts';
 import { DTYPE_BYTES, elementCount, type TensorMap } from './tensor.ts';
 
-// The core compiles without the DOM library, but pages, workers and Node all provide `TextEncoder`.
-declare const TextEncoder: new () => { encode(text: string): Uint8Array };
-
 /**
  * Writes a safetensors file. Tensors are sorted by element size, from largest to smallest. Tensors
  * with the same element size keep their order in `tensors`. The header is padded to a multiple of 8

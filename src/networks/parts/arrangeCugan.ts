@@ -67,7 +67,7 @@ function transposed(tensor: Tensor, stride: number): Tensor {
       }
     }
   }
-  return fromFloat32(data, [cOut * stride ** 2, cIn, taps, taps], 'f32');
+  return fromFloat32(data, [cOut * stride ** 2, cIn, taps, taps]);
 }
 
 function repeated(tensor: Tensor, times: number): Tensor {
@@ -76,5 +76,5 @@ function repeated(tensor: Tensor, times: number): Tensor {
     { length: values.length * times },
     (_, i) => values[Math.floor(i / times)],
   );
-  return fromFloat32(data, [data.length], 'f32');
+  return fromFloat32(data, [data.length]);
 }

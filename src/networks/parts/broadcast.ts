@@ -1,4 +1,5 @@
 import type { GraphBuilder, NodeId } from '../../graph/graph.ts';
+import { constant } from './mean.ts';
 
 /**
  * Repeats the channel of a one-channel map, as PyTorch's broadcasting does. `channels` is the
@@ -6,8 +7,5 @@ import type { GraphBuilder, NodeId } from '../../graph/graph.ts';
  */
 export function broadcast(b: GraphBuilder, name: string, x: NodeId, channels: number): NodeId {
   if (b.map(x).channels !== 1 || channels === 1) return x;
-  return b.concat(
-    name,
-    Array.from({ length: channels }, () => x),
-  );
+  return b.concat(name, constant(channels, x));
 }

@@ -2,12 +2,13 @@ import type { GraphBuilder, NodeId } from '../../graph/graph.ts';
 import { PlksrBuilder } from '../../graph/plksr.ts';
 import { fromFloat32, toFloat32 } from '../../weights/convert.ts';
 import type { TensorMap } from '../../weights/tensor.ts';
-import { type Outline, shapeOf } from '../match.ts';
 
 /** A DySample upsampler. Its layers share a prefix, such as `to_img`. */
 export interface DySample {
   readonly layer: string;
   readonly scale: number;
+  /** The number of channel groups. */
+  readonly groups: number;
   /** The number of channels in the result. */
   readonly channels: number;
   /**
@@ -19,12 +20,6 @@ export interface DySample {
 }
 
 /**
- * Returns the default number of channel groups, as in the authors' code: three for odd scales,
- * otherwise four.
- */
-export const dySampleGroups = (scale: number): number => (scale % 2 === 1 ? 3 : 4);
-
-/**
  * Appends the layers of a DySample upsampler, which samples the map `z` at learned offsets. At
  * scale 1, the last convolution is omitted.
  */
@@ -32,8 +27,7 @@ export function dySample(
   b: GraphBuilder,
   output: string,
   z: NodeId,
-  { layer, scale, channels, folded }: DySample,
-  groups: number = dySampleGroups(scale),
+  { layer, scale, groups, channels, folded }: DySample,
 ): NodeId {
   const p = new PlksrBuilder(b);
   const cOut = 2 * groups * scale ** 2;
@@ -51,20 +45,6 @@ export function dySample(
   }
   const sampled = p.dySample('dysample.sampled', [z, offsets], spec);
   return b.conv(output, sampled, { ...last, cOut: channels });
-}
-
-/**
- * Returns the number of channel groups in the DySample whose layers have the prefix `layer`, or
- * null if there is no such DySample or its offset weight has the wrong shape.
- */
-export function dySampleOf(
-  outline: Outline,
-  layer: string,
-  scale: number,
-): { groups: number } | null {
-  const offset = shapeOf(outline, `${layer}.offset.weight`, 4);
-  const groups = offset ? offset[0] / (2 * scale ** 2) : 0;
-  return Number.isInteger(groups) && groups > 0 ? { groups } : null;
 }
 
 /**
@@ -91,7 +71,7 @@ export function foldDySample(tensors: TensorMap, layer: string, groups: number):
   biases.set(toFloat32(bias).subarray(0, n));
   return new Map([
     ...tensors,
-    [`${layer}.end_conv.weight`, fromFloat32(rows, [4 * groups, channels, 1, 1], 'f32')],
-    [`${layer}.end_conv.bias`, fromFloat32(biases, [4 * groups], 'f32')],
+    [`${layer}.end_conv.weight`, fromFloat32(rows, [4 * groups, channels, 1, 1])],
+    [`${layer}.end_conv.bias`, fromFloat32(biases, [4 * groups])],
   ]);
 }

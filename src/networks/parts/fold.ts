@@ -99,7 +99,7 @@ function foldLayer(tensors: TensorMap, layer: string): { weight: Tensor; bias: T
     bias[o] = sum;
   }
   return {
-    weight: fromFloat32(weight, [co, ci, 3, 3], 'f32'),
-    bias: fromFloat32(bias, [co], 'f32'),
+    weight: fromFloat32(weight, [co, ci, 3, 3]),
+    bias: fromFloat32(bias, [co]),
   };
 }

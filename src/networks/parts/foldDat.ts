@@ -36,12 +36,26 @@ export function foldDat(tensors: TensorMap, split: readonly [number, number]): T
     return Float64Array.from(toFloat32(tensor));
   };
   const set = (name: string, data: ArrayLike<number>, shape: readonly number[]) =>
-    result.set(name, fromFloat32(Float32Array.from(data), shape, 'f32'));
+    result.set(name, fromFloat32(Float32Array.from(data), shape));
+  const foldNorm = (layer: string, norm: string): void => {
+    const [weight, bias] = [values(`${layer}.weight`), values(`${layer}.bias`)];
+    const [gain, shift] = [values(`${norm}.weight`), values(`${norm}.bias`)];
+    const [mean, variance] = [values(`${norm}.running_mean`), values(`${norm}.running_var`)];
+    const perChannel = weight.length / bias.length;
+    const sound = [gain, shift, mean, variance].every(({ length }) => length === bias.length);
+    if (!sound || !Number.isInteger(perChannel)) throw missing(`${norm}.weight`);
+    const factor = gain.map((g, o) => g / Math.sqrt(variance[o] + EPSILON));
+    const { shape } = tensors.get(`${layer}.weight`) as Tensor;
+    const scaled = weight.map((w, i) => w * factor[Math.floor(i / perChannel)]);
+    const shifted = bias.map((v, o) => (v - mean[o]) * factor[o] + shift[o]);
+    set(`${layer}.weight`, scaled, shape);
+    set(`${layer}.bias`, shifted, [bias.length]);
+  };
   for (const name of tensors.keys()) {
     const norm = NORMED.exec(name);
     if (norm) {
       const [prefix, index] = [norm[1], Number(norm[2])];
-      foldNorm(tensors, `${prefix}${index - 1}`, `${prefix}${index}`, values, set);
+      foldNorm(`${prefix}${index - 1}`, `${prefix}${index}`);
     }
     const gate = GATE.exec(name)?.[1];
     if (gate !== undefined) {
@@ -60,33 +74,6 @@ export function foldDat(tensors: TensorMap, split: readonly [number, number]): T
     }
   }
   return result;
-}
-
-function foldNorm(
-  tensors: TensorMap,
-  layer: string,
-  norm: string,
-  values: (name: string) => Float64Array,
-  set: (name: string, data: ArrayLike<number>, shape: readonly number[]) => void,
-): void {
-  const [weight, bias] = [values(`${layer}.weight`), values(`${layer}.bias`)];
-  const [gain, shift] = [values(`${norm}.weight`), values(`${norm}.bias`)];
-  const [mean, variance] = [values(`${norm}.running_mean`), values(`${norm}.running_var`)];
-  const perChannel = weight.length / bias.length;
-  const sound = [gain, shift, mean, variance].every(({ length }) => length === bias.length);
-  if (!sound || !Number.isInteger(perChannel)) throw missing(`${norm}.weight`);
-  const factor = gain.map((g, o) => g / Math.sqrt(variance[o] + EPSILON));
-  const { shape } = tensors.get(`${layer}.weight`) as Tensor;
-  set(
-    `${layer}.weight`,
-    weight.map((w, i) => w * factor[Math.floor(i / perChannel)]),
-    shape,
-  );
-  set(
-    `${layer}.bias`,
-    bias.map((v, o) => (v - mean[o]) * factor[o] + shift[o]),
-    [bias.length],
-  );
 }
 
 /**

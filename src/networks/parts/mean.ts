@@ -1,3 +1,4 @@
+import type { GraphBuilder, NodeId } from '../../graph/graph.ts';
 import { toFloat32 } from '../../weights/convert.ts';
 import type { TensorMap } from '../../weights/tensor.ts';
 
@@ -6,6 +7,22 @@ export const DIV2K_MEAN: readonly number[] = [0.4488, 0.4371, 0.404];
 
 export const constant = (length: number, value: number): number[] =>
   Array.from({ length }, () => value);
+
+/** Appends `gain * x + range * mean`. A negative range subtracts the mean. */
+export const addMean = (
+  b: GraphBuilder,
+  name: string,
+  x: NodeId,
+  gain: number,
+  mean: readonly number[],
+  range: number,
+): NodeId =>
+  b.affine(
+    name,
+    x,
+    constant(b.map(x).channels, gain),
+    mean.map((m) => m * range),
+  );
 
 /**
  * Computes the input range (such as 255) and the mean colour from the bias of the layer that

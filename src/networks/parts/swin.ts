@@ -1,6 +1,7 @@
 /** The parts that SwinIR, SRFormer and DAT share. */
 import type { GraphBuilder, NodeId } from '../../graph/graph.ts';
 import { type Outline, shapeOf, shuffled, shuffleScale } from '../match.ts';
+import { convolutions } from './conv.ts';
 import { shuffleUp } from './shuffleUp.ts';
 
 /**
@@ -21,14 +22,14 @@ export function bodyConv(
   three: boolean,
 ): NodeId {
   const { channels } = b.map(x);
-  const spec = { kernel: 3, bias: true } as const;
-  if (!three) return b.conv(name, x, { ...spec, layer, cOut: channels });
   const cOut = Math.floor(channels / 4);
-  const first = b.conv(`${name}.0`, x, { ...spec, layer: `${layer}.0`, cOut });
+  const conv = convolutions(b, cOut);
+  if (!three) return conv(name, x, layer, channels);
+  const first = conv(`${name}.0`, x, `${layer}.0`);
   const active = b.leakyRelu(`${name}.lrelu1`, first, 0.2);
-  const middle = b.conv(`${name}.2`, active, { layer: `${layer}.2`, kernel: 1, cOut, bias: true });
+  const middle = conv(`${name}.2`, active, `${layer}.2`, cOut, 1);
   const ready = b.leakyRelu(`${name}.lrelu2`, middle, 0.2);
-  return b.conv(name, ready, { ...spec, layer: `${layer}.4`, cOut: channels });
+  return conv(name, ready, `${layer}.4`, channels);
 }
 
 /**
@@ -42,23 +43,22 @@ export function swinTail(
   spec: { scale: number; upsampler: Upsampler; features: number; channels: number },
 ): NodeId {
   const { scale, upsampler, features, channels } = spec;
-  const conv = (name: string, from: NodeId, layer: string, cOut: number) =>
-    b.conv(name, from, { layer, kernel: 3, cOut, bias: true });
+  const conv = convolutions(b, features);
   if (upsampler === 'none') return conv('last', x, 'conv_last', channels);
   if (upsampler === 'pixelshuffledirect') {
     const wide = conv('upsample_conv', x, 'upsample.0', channels * scale ** 2);
     return b.pixelShuffle('upsampled', wide, scale);
   }
-  const before = conv('before_upsample', x, 'conv_before_upsample.0', features);
+  const before = conv('before_upsample', x, 'conv_before_upsample.0');
   let up = b.leakyRelu('conv_before_upsample', before, 0.01);
   if (upsampler === 'pixelshuffle') {
     return conv('last', shuffleUp(b, up, scale, 'upsample'), 'conv_last', channels);
   }
   for (let i = 1; 2 ** i <= scale; i++) {
-    const wide = conv(`conv_up${i}`, b.nearest(`up${i}`, up, 2), `conv_up${i}`, features);
+    const wide = conv(`conv_up${i}`, b.nearest(`up${i}`, up, 2), `conv_up${i}`);
     up = b.leakyRelu(`conv_up${i}.lrelu`, wide, 0.2);
   }
-  const hr = b.leakyRelu('conv_hr', conv('hr', up, 'conv_hr', features), 0.2);
+  const hr = b.leakyRelu('conv_hr', conv('hr', up, 'conv_hr'), 0.2);
   return conv('last', hr, 'conv_last', channels);
 }
 
@@ -66,25 +66,25 @@ export function swinTail(
 export function upsamplerOf(
   outline: Outline,
   channels: number,
-): { upsampler: Upsampler; scale: number; features?: number } | null {
-  const features = shapeOf(outline, 'conv_before_upsample.0.weight', 4)?.[0];
+): { upsampler: Upsampler; scale: number; upsamplerFeatures?: number } | null {
+  const upsamplerFeatures = shapeOf(outline, 'conv_before_upsample.0.weight', 4)?.[0];
   if (outline.has('conv_up1.weight')) {
     let doublings = 1;
     while (outline.has(`conv_up${doublings + 1}.weight`)) doublings++;
     return {
       upsampler: 'nearest+conv',
       scale: 2 ** doublings,
-      ...(features !== undefined && { features }),
+      ...(upsamplerFeatures !== undefined && { upsamplerFeatures }),
     };
   }
-  if (features !== undefined) {
+  if (upsamplerFeatures !== undefined) {
     const scale = shuffleScale(outline, 'upsample.');
-    return scale === null ? null : { upsampler: 'pixelshuffle', scale, features };
+    return scale === null ? null : { upsampler: 'pixelshuffle', scale, upsamplerFeatures };
   }
   const direct = shapeOf(outline, 'upsample.0.weight', 4);
   if (direct) {
     const found = shuffled(direct[0], channels);
-    return found?.channels === channels
+    return found?.outputChannels === channels
       ? { upsampler: 'pixelshuffledirect', scale: found.scale }
       : null;
   }

@@ -1,5 +1,6 @@
 import { CrispenError } from '../../errors.ts';
 import type { Graph, GraphBuilder, NodeId } from '../../graph/graph.ts';
+import { convolutions } from './conv.ts';
 
 const SLOPE = 0.2;
 
@@ -32,23 +33,18 @@ export function upsampler(
 ): Graph {
   const stages = STAGES.get(scale);
   if (!stages) throw noUpsampler(scale);
+  const conv = convolutions(b, features);
   let x = from;
   stages.forEach((factor, index) => {
     const i = index + 1;
-    const conv = (node: string, y: NodeId, layer: string, kernel: 1 | 3): NodeId =>
-      b.conv(`up${i}.${node}`, y, { layer, kernel, cOut: features, bias: true });
-    const u = conv('conv', b.nearest(`up${i}.nearest`, x, factor), `upconv${i}`, 3);
-    const gate = b.sigmoid(`up${i}.gate`, conv('gate_linear', u, `att${i}.conv`, 1));
+    const u = conv(`up${i}.conv`, b.nearest(`up${i}.nearest`, x, factor), `upconv${i}`);
+    const linear = conv(`up${i}.gate_linear`, u, `att${i}.conv`, features, 1);
+    const gate = b.sigmoid(`up${i}.gate`, linear);
     const attended = b.mul(`up${i}.attended`, u, gate);
     const activated = b.leakyRelu(`up${i}.att_lrelu`, attended, SLOPE);
-    x = b.leakyRelu(`up${i}.hr_lrelu`, conv('hr_conv', activated, `HRconv${i}`, 3), SLOPE);
+    x = b.leakyRelu(`up${i}.hr_lrelu`, conv(`up${i}.hr_conv`, activated, `HRconv${i}`), SLOPE);
   });
-  const residual = b.conv('residual_rgb', x, {
-    layer: 'conv_last',
-    kernel: 3,
-    cOut: b.map(input).channels,
-    bias: true,
-  });
+  const residual = conv('residual_rgb', x, 'conv_last', b.map(input).channels);
   const skip = scale === 1 ? input : b.bilinear('bilinear_skip', input, scale);
   return b.build(b.add('output', residual, skip));
 }

@@ -22,21 +22,24 @@ const STORAGE_TYPES: Readonly<Record<string, DType>> = {
   BoolStorage: 'bool',
 };
 /**
- * Names that PyTorch uses for tensors of unsupported element types, with descriptions for messages.
+ * Names that PyTorch uses for tensors of unsupported element types, by descriptions for messages.
  * A checkpoint that contains these names can be valid, but is rejected.
  */
-const UNREAD: Readonly<Record<string, string>> = {
-  'torch ComplexFloatStorage': 'complex numbers',
-  'torch ComplexDoubleStorage': 'complex numbers',
-  'torch QInt8Storage': 'quantised integers',
-  'torch QUInt8Storage': 'quantised integers',
-  'torch QInt32Storage': 'quantised integers',
-  'torch QUInt4x2Storage': 'quantised integers',
-  'torch QUInt2x4Storage': 'quantised integers',
-  'torch._utils _rebuild_qtensor': 'quantised integers',
-  // PyTorch uses the next two names for element types that have no storage class of their own.
-  'torch._utils _rebuild_tensor_v3': 'float8, uint16, uint32 or uint64',
-  'torch.storage UntypedStorage': 'float8, uint16, uint32 or uint64',
+const UNREAD: Readonly<Record<string, readonly string[]>> = {
+  'complex numbers': ['torch ComplexFloatStorage', 'torch ComplexDoubleStorage'],
+  'quantised integers': [
+    'torch QInt8Storage',
+    'torch QUInt8Storage',
+    'torch QInt32Storage',
+    'torch QUInt4x2Storage',
+    'torch QUInt2x4Storage',
+    'torch._utils _rebuild_qtensor',
+  ],
+  // PyTorch uses these two names for element types that have no storage class of their own.
+  'float8, uint16, uint32 or uint64': [
+    'torch._utils _rebuild_tensor_v3',
+    'torch.storage UntypedStorage',
+  ],
 };
 /** The maximum number of axes of a tensor. Tensors in real networks have far fewer axes. */
 const MAX_RANK = 16;
@@ -61,10 +64,11 @@ const INERT_CALLS = [
 /** Names of types that checkpoints mention but never call as functions. */
 const INERT_NAMES = [
   'numpy ndarray',
-  ...['float64', 'float32', 'float16', 'bfloat16'].map((name) => `torch ${name}`),
-  ...['int64', 'int32', 'int16', 'int8', 'uint8', 'bool'].map((name) => `torch ${name}`),
-  ...['uint64', 'uint32', 'uint16', 'complex64', 'complex128'].map((name) => `torch ${name}`),
-  ...['float8_e4m3fn', 'float8_e5m2'].map((name) => `torch ${name}`),
+  ...[
+    ...['float64', 'float32', 'float16', 'bfloat16', 'float8_e4m3fn', 'float8_e5m2'],
+    ...['int64', 'int32', 'int16', 'int8', 'uint64', 'uint32', 'uint16', 'uint8'],
+    ...['bool', 'complex64', 'complex128'],
+  ].map((name) => `torch ${name}`),
 ];
 
 /**
@@ -76,7 +80,9 @@ export const KNOWN_GLOBALS: ReadonlyMap<string, KnownGlobal> = new Map<string, K
   ...Object.entries(STORAGE_TYPES).map(
     ([name, dtype]) => [`torch ${name}`, new StorageType(dtype)] as const,
   ),
-  ...Object.entries(UNREAD).map(([name, what]) => [name, new UnreadElements(what)] as const),
+  ...Object.entries(UNREAD).flatMap(([what, names]) =>
+    names.map((name) => [name, new UnreadElements(what)] as const),
+  ),
   ...[
     ...INERT_CALLS.map((name) => new PickleGlobal(name, () => new Inert(name))),
     ...INERT_NAMES.map((name) => new PickleGlobal(name)),

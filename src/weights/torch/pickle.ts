@@ -7,11 +7,6 @@ import {
 } from './pickleValue.ts';
 import { corrupt, printable, unsupported } from './refusal.ts';
 
-declare const TextDecoder: new (
-  label: 'utf-8' | 'latin1',
-  options: { fatal: boolean; ignoreBOM: boolean },
-) => { decode(bytes: Uint8Array): string };
-
 // Estimates of memory use, in bytes. They are charged to the memory budget. An item is an element
 // of a list or tuple. The numbers are rounded up from V8's object sizes.
 const PER_OPCODE = 16;
@@ -97,152 +92,126 @@ class PickleMachine {
         if (this.#stack.length > 0) throw corrupt(`its pickle leaves values behind at byte ${at}`);
         return { value, end: this.#at };
       }
-      this.#step(opcode, at);
+      const value = this.#step(opcode, at);
+      if (value !== undefined) this.#stack.push(value);
     }
   }
 
-  #step(opcode: number, at: number): void {
-    const stack = this.#stack;
+  /** Executes an opcode. Returns the value to push, or undefined if there is none. */
+  #step(opcode: number, at: number): PickleValue | undefined {
     switch (opcode) {
       case 0x80: {
         const protocol = this.#u8();
         if (protocol > HIGHEST_PROTOCOL) throw unsupported(`pickle protocol ${protocol}`);
-        return;
+        break;
       }
       case 0x95: // FRAME: a hint for buffered reading
         this.#u64();
-        return;
+        break;
       case 0x28: // MARK
-        this.#marks.push(stack.length);
-        return;
+        this.#marks.push(this.#stack.length);
+        break;
       case 0x30: // POP
-        if (this.#marks.at(-1) === stack.length) this.#marks.pop();
+        if (this.#marks.at(-1) === this.#stack.length) this.#marks.pop();
         else this.#pop();
-        return;
+        break;
       case 0x31: // POP_MARK
         this.#popToMark();
-        return;
+        break;
 
       case 0x4e: // NONE
-        stack.push(null);
-        return;
+        return null;
       case 0x88: // NEWTRUE
-        stack.push(true);
-        return;
+        return true;
       case 0x89: // NEWFALSE
-        stack.push(false);
-        return;
+        return false;
       case 0x4b: // BININT1
-        stack.push(this.#u8());
-        return;
+        return this.#u8();
       case 0x4d: // BININT2
-        stack.push(this.#view.getUint16(this.#take(2), true));
-        return;
+        return this.#view.getUint16(this.#take(2), true);
       case 0x4a: // BININT
-        stack.push(this.#view.getInt32(this.#take(4), true));
-        return;
+        return this.#view.getInt32(this.#take(4), true);
       case 0x8a: // LONG1
-        stack.push(this.#long(this.#u8()));
-        return;
+        return this.#long(this.#u8());
       case 0x8b: // LONG4
-        stack.push(this.#long(this.#u32()));
-        return;
+        return this.#long(this.#u32());
       case 0x47: // BINFLOAT, the only big-endian number
         this.#charge(PER_ITEM);
-        stack.push(this.#view.getFloat64(this.#take(8), false));
-        return;
+        return this.#view.getFloat64(this.#take(8), false);
 
       case 0x8c: // SHORT_BINUNICODE
-        stack.push(this.#text(this.#u8()));
-        return;
+        return this.#text(this.#u8());
       case 0x58: // BINUNICODE
-        stack.push(this.#text(this.#u32()));
-        return;
+        return this.#text(this.#u32());
       case 0x8d: // BINUNICODE8
-        stack.push(this.#text(this.#u64()));
-        return;
+        return this.#text(this.#u64());
       case 0x55: // SHORT_BINSTRING, a `str` of Python 2
-        stack.push(this.#text(this.#u8(), this.#latin1));
-        return;
+        return this.#text(this.#u8(), this.#latin1);
       case 0x54: // BINSTRING
-        stack.push(this.#text(this.#u32(), this.#latin1));
-        return;
+        return this.#text(this.#u32(), this.#latin1);
       case 0x43: // SHORT_BINBYTES
-        this.#skipBytes(this.#u8());
-        return;
+        return this.#skipBytes(this.#u8());
       case 0x42: // BINBYTES
-        this.#skipBytes(this.#u32());
-        return;
+        return this.#skipBytes(this.#u32());
       case 0x8e: // BINBYTES8
-        this.#skipBytes(this.#u64());
-        return;
+        return this.#skipBytes(this.#u64());
 
       case 0x29: // EMPTY_TUPLE
-        this.#pushTuple([]);
-        return;
+        return this.#tuple([]);
       case 0x85: // TUPLE1
       case 0x86: // TUPLE2
       case 0x87: // TUPLE3
-        this.#pushTuple(this.#popCount(opcode - 0x84));
-        return;
+        return this.#tuple(this.#popCount(opcode - 0x84));
       case 0x74: // TUPLE
-        this.#pushTuple(this.#popToMark());
-        return;
+        return this.#tuple(this.#popToMark());
       case 0x5d: // EMPTY_LIST
       case 0x8f: // EMPTY_SET
         this.#charge(PER_VALUE);
-        stack.push([]);
-        return;
+        return [];
       case 0x61: // APPEND
         this.#append([this.#pop()]);
-        return;
+        break;
       case 0x65: // APPENDS
       case 0x90: // ADDITEMS
         this.#append(this.#popToMark());
-        return;
+        break;
       case 0x7d: // EMPTY_DICT
         this.#charge(PER_MAP);
-        stack.push(new Map());
-        return;
+        return new Map();
       case 0x73: // SETITEM
         this.#setItems(this.#popCount(2));
-        return;
+        break;
       case 0x75: // SETITEMS
         this.#setItems(this.#popToMark());
-        return;
+        break;
 
       case 0x71: // BINPUT
         this.#remember(this.#u8());
-        return;
+        break;
       case 0x72: // LONG_BINPUT
         this.#remember(this.#u32());
-        return;
+        break;
       case 0x94: // MEMOIZE
         this.#remember(this.#memo.size);
-        return;
+        break;
       case 0x68: // BINGET
-        stack.push(this.#recall(this.#u8()));
-        return;
+        return this.#recall(this.#u8());
       case 0x6a: // LONG_BINGET
-        stack.push(this.#recall(this.#u32()));
-        return;
+        return this.#recall(this.#u32());
 
       case 0x63: // GLOBAL
-        stack.push(this.#global(this.#line(), this.#line()));
-        return;
+        return this.#global(this.#line(), this.#line());
       case 0x93: {
         // STACK_GLOBAL
         const [module, name] = this.#popCount(2);
         if (typeof module !== 'string' || typeof name !== 'string') {
           throw corrupt(`its pickle names a global without text at byte ${at}`);
         }
-        stack.push(this.#global(module, name));
-        return;
+        return this.#global(module, name);
       }
       case 0x52: // REDUCE
       case 0x81: // NEWOBJ
-        this.#call(at);
-        return;
+        return this.#call(at);
       case 0x62: {
         // BUILD sets an object's attributes, such as an OrderedDict's `_metadata`. They are never
         // needed, so they are dropped.
@@ -250,16 +219,14 @@ class PickleMachine {
         if (!(target instanceof Map || target instanceof Inert)) {
           throw corrupt(`its pickle gives attributes to a plain value at byte ${at}`);
         }
-        stack.push(target);
-        return;
+        return target;
       }
       case 0x51: {
         // BINPERSID
         const { persistent } = this.#options;
         if (persistent === undefined) throw corrupt(`it has a storage in its head at byte ${at}`);
         this.#charge(PER_MAP);
-        stack.push(persistent(this.#pop()));
-        return;
+        return persistent(this.#pop());
       }
       default: {
         const name = REFUSED_OPCODES.get(opcode);
@@ -269,6 +236,7 @@ class PickleMachine {
         );
       }
     }
+    return undefined;
   }
 
   #charge(bytes: number): void {
@@ -320,10 +288,10 @@ class PickleMachine {
     }
   }
 
-  #skipBytes(count: number): void {
+  #skipBytes(count: number): Inert {
     this.#take(count);
     this.#charge(PER_VALUE);
-    this.#stack.push(new Inert('bytes'));
+    return new Inert('bytes');
   }
 
   /** Reads one line of a GLOBAL opcode. */
@@ -364,9 +332,9 @@ class PickleMachine {
     return this.#stack[this.#stack.length - 1];
   }
 
-  #pushTuple(items: PickleValue[]): void {
+  #tuple(items: PickleValue[]): PickleValue {
     this.#charge(PER_VALUE + PER_ITEM * items.length);
-    this.#stack.push(Object.freeze(items));
+    return Object.freeze(items);
   }
 
   #append(items: readonly PickleValue[]): void {
@@ -417,7 +385,7 @@ class PickleMachine {
     );
   }
 
-  #call(at: number): void {
+  #call(at: number): PickleValue {
     const [callee, args] = this.#popCount(2);
     if (!(callee instanceof PickleGlobal) || callee.call === null || !Array.isArray(args)) {
       const what = callee instanceof PickleGlobal ? callee.name : 'a value';
@@ -427,6 +395,6 @@ class PickleMachine {
     // also charged to the budget.
     const copied = Array.isArray(args[0]) ? args[0].length : 0;
     this.#charge(PER_MAP + 2 * PER_MAP_ENTRY * copied);
-    this.#stack.push(callee.call(args));
+    return callee.call(args);
   }
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { Outline } from '../tensor.ts';
 import type { PickleValue } from './pickleValue.ts';
 import { StorageView, TensorRef } from './storage.ts';
-import { stripPrefixes, type TensorOutline, unwrap } from './unwrap.ts';
+import { stripPrefixes, unwrap } from './unwrap.ts';
 
 const view = new StorageView({ key: '0', dtype: 'f32', count: 1 }, 0, 1);
 const tensor = (): TensorRef => new TensorRef(view, 0, [1], [1]);
@@ -81,9 +82,9 @@ describe('unwrap', () => {
   });
 
   describe('a model. before all names', () => {
-    const starts = (start: string) => (tensors: TensorOutline) =>
+    const starts = (start: string) => (tensors: Outline) =>
       [...tensors.keys()].every((name) => name.startsWith(start));
-    const paths = (names: readonly string[], recognise?: (tensors: TensorOutline) => boolean) => {
+    const paths = (names: readonly string[], recognise?: (tensors: Outline) => boolean) => {
       const { tensors, path } = unwrap(draw(names), recognise);
       return [path, ...tensors.keys()];
     };
@@ -103,7 +104,7 @@ describe('unwrap', () => {
       expect(paths(names, starts('head.'))).toEqual(['module.model._orig_mod.', ...plain]);
     });
     it('goes once where the network has one of its own', () => {
-      const known = (tensors: TensorOutline) => tensors.has('model.0.weight');
+      const known = (tensors: Outline) => tensors.has('model.0.weight');
       expect(paths(['model.model.0.weight'], known)).toEqual(['model.', 'model.0.weight']);
     });
   });

@@ -1,14 +1,11 @@
 import { CrispenError } from '../../errors.ts';
-import type { Tensor } from '../tensor.ts';
+import type { Outline, Tensor } from '../tensor.ts';
 import type { PickleMap, PickleValue } from './pickleValue.ts';
 import { printable, unsupported } from './refusal.ts';
 import { TensorRef } from './storage.ts';
 
-/** The tensors' names, types and shapes, which identify a network. */
-export type TensorOutline = ReadonlyMap<string, Pick<Tensor, 'dtype' | 'shape'>>;
-
 /** Returns true if the tensors belong to a known network. */
-export type Recognise = (tensors: TensorOutline) => boolean;
+export type Recognise = (tensors: Outline) => boolean;
 
 /**
  * Names of entries that can contain the network, in order of preference. Moving averages of the
@@ -116,7 +113,11 @@ function sharedStart(tensors: ReadonlyMap<string, unknown>): string {
   let shared: string | null = null;
   for (const name of tensors.keys()) {
     if (name.length > MAX_NAME) {
-      throw unsupportedNames(`a tensor's name has ${name.length} characters`);
+      throw new CrispenError(
+        'MODEL_UNSUPPORTED',
+        `The weight file cannot be used: a tensor's name has ${name.length} characters.`,
+        { hint: 'No network that Crispen runs has such names.' },
+      );
     }
     shared ??= name.slice(0, -1);
     let length = Math.min(shared.length, Math.max(0, name.length - 1));
@@ -146,12 +147,6 @@ function strip<T>(
   if (prefix === '') return { tensors, prefix };
   const named = [...tensors].map(([name, tensor]) => [name.slice(prefix.length), tensor] as const);
   return { tensors: new Map(named), prefix };
-}
-
-function unsupportedNames(what: string): CrispenError {
-  return new CrispenError('MODEL_UNSUPPORTED', `The weight file cannot be used: ${what}.`, {
-    hint: 'No network that Crispen runs has such names.',
-  });
 }
 
 /**

@@ -1,10 +1,6 @@
 import { corrupt, printable, unsupported } from './refusal.ts';
 
-// The core compiles without the DOM library, but pages, workers and Node all provide these classes.
-declare const TextDecoder: new (
-  label: 'utf-8',
-  options: { fatal: true },
-) => { decode(bytes: Uint8Array): string };
+// The core compiles without the DOM library, but pages, workers and Node all provide this class.
 declare const DecompressionStream: new (
   format: 'deflate-raw',
 ) => {
