@@ -245,6 +245,17 @@ describe('what cannot be told', () => {
   });
 });
 
+it.each([1, 255])('SPAN subtracts the mean from inputs of 0 to %i', (inputRange) => {
+  const { graph } = createNetwork('span', { scale: 2, features: 4, inputRange });
+  const node = graph.nodes.find(({ name }) => name === 'normalised');
+  if (node?.op !== 'affine') throw new Error('The network does not subtract the mean.');
+  // White becomes 255 * (1 - mean).
+  const white = node.scale.map((gain, c) => gain * inputRange + node.shift[c]);
+  [0.5512, 0.5629, 0.596].forEach((value, c) => {
+    expect(white[c]).toBeCloseTo(255 * value, 6);
+  });
+});
+
 it.each([
   ['PANx3_DF2K.pth', [3]],
   ['4x-UltraSharp.pth', [4]],

@@ -41,7 +41,9 @@ export function span(config: SpanConfig): Network {
   const folded = (name: string, x: NodeId, layer: string) => conv(name, x, `${layer}.eval_conv`);
 
   const mean = DIV2K_MEAN.slice(0, channels);
-  const normal = normalise ? addMean(b, 'normalised', input, imageRange, mean, -imageRange) : input;
+  const normal = normalise
+    ? addMean(b, 'normalised', input, imageRange / inputRange, mean, -imageRange)
+    : input;
   const head = folded('conv_1', normal, 'conv_1');
 
   let x = head;
