@@ -5,7 +5,7 @@ export function get<E extends HTMLElement = HTMLElement>(id: string): E {
   return element as E;
 }
 
-/** Calls `work` on every click on the element with an id. */
+/** Calls `work` on every click on the element with this id. */
 export function onClick(id: string, work: () => void): void {
   get(id).addEventListener('click', () => work());
 }

@@ -51,7 +51,7 @@ interface Parts {
    */
   readonly likelyScale: () => number;
   readonly onUse: (model: AddedModel) => void;
-  /** Called before the model that is in use is removed. */
+  /** Called before a model is removed, if it is the one in use. */
   readonly onRemoved: () => void;
   readonly onTrouble: (trouble: Trouble) => void;
 }

@@ -1,9 +1,9 @@
 """narrow.py WEIGHTS WIDTH OUT --network N --scale S PICTURE...: writes a PAN or A2N whose upsampler
-has WIDTH channels, as a start for training.
+has WIDTH channels, as a starting point for training.
 
 In each map of the upsampler, the channels that count most for the next convolution remain. The mean
-of each dropped channel goes into the biases of the layers that read it. The maps come from the
-centre of each picture.
+of each dropped channel goes into the biases of the layers that read it. The maps are computed from
+the centre of each picture.
 """
 
 import argparse
@@ -19,13 +19,14 @@ SIDE = 96
 
 
 def ranked(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Returns the channels of x [B, C, H, W], the one that counts most for a convolution
-    [O, C, K, K] first."""
+    """Returns the indices of the channels of x [B, C, H, W], sorted by how much they count for a
+    convolution [O, C, K, K]. The most important channel is first."""
     return (x.std((0, 2, 3)) * weight.flatten(2).norm(dim=(0, 2))).argsort(descending=True)
 
 
 def without(state: dict, layer: str, x: torch.Tensor, keep: torch.Tensor) -> None:
-    """Removes all but some input channels of a convolution, whose input is x [B, C, H, W]."""
+    """Removes all input channels of a convolution except those in `keep`. Its input is
+    x [B, C, H, W]."""
     weight = state[f"{layer}.weight"]
     mean = x.mean((0, 2, 3))
     mean[keep] = 0
@@ -34,7 +35,7 @@ def without(state: dict, layer: str, x: torch.Tensor, keep: torch.Tensor) -> Non
 
 
 def cut(state: dict, layer: str, keep: torch.Tensor) -> None:
-    """Removes all but some output channels of a convolution."""
+    """Removes all output channels of a convolution except those in `keep`."""
     for name in (f"{layer}.weight", f"{layer}.bias"):
         state[name] = state[name][keep]
 

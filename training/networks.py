@@ -679,7 +679,7 @@ NETWORKS = {
 
 
 def sizes(recipe: dict) -> dict[str, int]:
-    """Returns the arguments of `create` that a recipe (run.json) or command line names."""
+    """Returns the arguments for `create` that are in a recipe (run.json) or on a command line."""
     return {k: recipe[k] for k in ("features", "width", "blocks") if recipe.get(k)}
 
 

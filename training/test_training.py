@@ -215,7 +215,7 @@ class Narrow(unittest.TestCase):
             wide = networks.create(name, scale, features=6, width=5, blocks=1).eval()
             with torch.no_grad():
                 for stage in range(1, 3 if scale == 4 else 2):
-                    # Channels 1 and 3 have the same value everywhere.
+                    # Channels 1 and 3 are constant: their values are the same at all pixels.
                     for layer in (f"upconv{stage}", f"att{stage}.conv", f"HRconv{stage}"):
                         wide.get_submodule(layer).weight[[1, 3]] = 0
             x = torch.rand(2, 3, 12, 10) * wide.input_range
@@ -223,7 +223,7 @@ class Narrow(unittest.TestCase):
             self.assertEqual(tensors.fill(small, narrow.narrow(wide, x, 3)), [])
             with torch.no_grad():
                 apart = (wide(x) - small(x)).abs()
-            # Beyond the edges, all channels are 0, so there they do change.
+            # Beyond the edges, even constant channels are 0, so pixels near the edges differ.
             self.assertLess(apart[..., 8:-8, 8:-8].max().item(), 1e-6 * wide.input_range, name)
 
 

@@ -31,7 +31,7 @@ export function button(
   return made;
 }
 
-/** The direction of each arrow key, across and down. */
+/** The direction of each arrow key: the steps to the right and down. */
 export const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
   ArrowLeft: [-1, 0],
   ArrowRight: [1, 0],

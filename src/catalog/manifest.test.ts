@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { multiplyAddsPerPixel } from '../graph/analysis.ts';
 import { createNetwork } from '../networks/registry.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import { defaultModel, findModel } from './files.ts';
@@ -105,6 +106,19 @@ test.each([2, 3, 4])(
     });
     expect(fast?.set5).toBeGreaterThan((best?.set5 ?? Number.NaN) - 0.15);
     expect(fast?.set14).toBeGreaterThan((best?.set14 ?? Number.NaN) - 0.15);
+  },
+);
+
+test.each([2, 4])(
+  'the fast photo model for x%i needs at most a third of the multiply-adds of the best one',
+  async (scale) => {
+    const [best, fast] = await Promise.all(
+      (['best', 'fast'] as const).map(async (speed) => {
+        const { graph } = await shippedNetwork(defaultModel(scale, speed));
+        return multiplyAddsPerPixel(graph);
+      }),
+    );
+    expect(fast).toBeLessThan(best / 3);
   },
 );
 

@@ -73,7 +73,7 @@ function isParseError(thrown: unknown): thrown is Error {
   );
 }
 
-/** The values of options that are described by an object for `parseArgs`. */
+/** The values that `parseArgs` returns for the options `T`. */
 export type ValuesOf<T extends NonNullable<ParseArgsConfig['options']>> = ReturnType<
   typeof parseArgs<{ options: T }>
 >['values'];

@@ -72,7 +72,7 @@ export function findGoldenCases(pattern = '*'): string[] {
   return [...cases.keys()].sort().map((name) => cases.get(name)!);
 }
 
-/** A golden file's network that Crispen does not support. */
+/** A golden file whose network Crispen does not support. */
 interface Missing {
   readonly name: string;
   /** The name of the network. */

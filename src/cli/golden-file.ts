@@ -34,7 +34,7 @@ export async function readGoldenFile(path: string): Promise<GoldenFile> {
   };
 }
 
-/** Returns the tensors whose names begin with a prefix, by the rest of their names. */
+/** Returns the tensors whose names begin with `prefix`, and removes the prefix from their names. */
 export const under = (prefix: string, tensors: TensorMap): TensorMap =>
   new Map(
     [...tensors]

@@ -14,8 +14,8 @@ export function cut(image: Rgba8Image, { x, y, width, height }: Rect): Rgba8Imag
 }
 
 /**
- * Writes images of the same size side by side as WebP, with gaps between them. `zoom` is the side of
- * the square that shows one pixel, and `alpha` is the opacity of the gaps.
+ * Writes a WebP file that shows images in a row, with gaps between them. All images have the same
+ * size. Each pixel becomes a square with the side `zoom`. `alpha` is the opacity of the gaps.
  */
 export async function writeRow(
   path: string,

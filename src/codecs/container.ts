@@ -92,7 +92,7 @@ const READERS: Partial<Record<ImageFormat, Reader>> = {
  * For three formats, a function that finds the end of the image in a file. A file can contain more
  * bytes after the image, for example padding, a second image or a second file. Decoders ignore
  * these bytes. Without this table, the readers for the three formats would treat the bytes as part
- * of the image. The other readers stop at the right place by themselves.
+ * of the image. The reader for JPEG files stops at the right place by itself.
  */
 const ENDS: Partial<Record<ImageFormat, (bytes: Bytes) => number>> = {
   PNG: pngEnd,

@@ -15,7 +15,7 @@ export interface Saved<T, R> {
   readonly bytes: number;
   /** The value that the sink's `close` returned. */
   readonly file: T;
-  /** The value that the function returned which wrote the file. */
+  /** The return value of the function that wrote the file. */
   readonly produced: R;
 }
 

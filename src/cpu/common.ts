@@ -124,7 +124,7 @@ export function emitPool(
         width,
         channels,
       });
-      /** Converts the index of an LR row to that of a row that counts. */
+      /** Converts the index of an LR row to an index among the rows that are not excluded. */
       const within = (lr: number) => Math.min(height, Math.max(0, lr * scale - first));
       const finish: HostTask = async (floats, { means: { given, found, band } }) => {
         const mean =

@@ -54,7 +54,7 @@ export class Constants {
 
   /**
    * Returns the address of an array that contains one value per channel, and zeros for padding
-   * channels. By default, `key` is the name of a weight that contains the values.
+   * channels. If `values` is not given, the values are those of the weight named `key`.
    */
   perChannel(key: string, values?: readonly number[]): number {
     return this.address(key, () => {

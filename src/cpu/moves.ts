@@ -4,8 +4,8 @@ import { type MapView, pixelAt } from './layout.ts';
 import type { Emission, HostTask, Place, RowTask } from './tasks.ts';
 
 /**
- * Emits an op that consists of the given moves to its output `y`.
- * @param x the op's first input
+ * Emits an op that only copies values to its output.
+ * @param movesOf returns the copying tasks, given the op's first input `x` and its output `y`
  */
 export const emitMoves = (
   { reads, writes }: Pick<FusedOpOf<'concat'>, 'reads' | 'writes'>,

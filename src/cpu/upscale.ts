@@ -182,7 +182,7 @@ async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promis
     pooling?.fail(error);
     wake();
   };
-  /** The strips with their pixels and the number of tiles that are not finished yet. */
+  /** The strips, each with its pixels and the number of its tiles that are not finished yet. */
   const open = strips.map((strip) => ({
     ...strip,
     data: null as RgbaImage['data'] | null,

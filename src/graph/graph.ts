@@ -208,8 +208,8 @@ export class GraphBuilder {
   }
 
   /**
-   * Declares `layer.weight` and, if `hasBias` is true, `layer.bias`. The bias has one element for
-   * each element of the weight's first dimension.
+   * Declares `layer.weight` and, if `hasBias` is true, `layer.bias`. The length of the bias is the
+   * first dimension of the weight.
    */
   layer<Bias extends boolean>(
     layer: string,

@@ -67,8 +67,8 @@ export class TransformerBuilder {
   ): NodeId {
     const { grouping, heads, channels, table, query = 0, key = channels, merge = 1 } = spec;
     if (table !== null) {
-      // The table has one entry for each possible offset between a query and a key. There are
-      // this many offsets along one axis of a window with `side` pixels along it.
+      // The table has one entry for each possible offset between a query and a key. Along an axis
+      // on which the window has `side` pixels, the number of offsets is `offsets(side)`.
       const offsets = (side: number) => (2 * side) / merge - 1;
       const { rows, columns } = windowOf(grouping);
       this.#b.weight(table, [offsets(rows) * offsets(columns), heads]);

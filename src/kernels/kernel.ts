@@ -145,9 +145,9 @@ export function prelude(element: ElementType): string {
 }
 
 /**
- * The text before a shader whose invocations exchange values in quads. The four lanes of a quad take
- * the same branches, for example because they share a row. A WGSL compiler cannot prove this, so the
- * diagnostic is turned off.
+ * The text that precedes a shader whose invocations exchange values in quads. The four lanes of a
+ * quad take the same branches, for example because they share a row. A WGSL compiler cannot prove
+ * this, so the diagnostic `subgroup_uniformity` is turned off.
  */
 export const QUADS = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
 
@@ -180,8 +180,8 @@ export function mapGrid(width: number, height: number, blocks: number, perX = 1,
 }
 
 /**
- * Returns a grid of at least `count` workgroups for each `z`. The workgroups are arranged in several
- * rows if there are too many for one.
+ * Returns a grid with the depth `z` and at least `count` workgroups in each layer. If these are too
+ * many for one row, they are arranged in several rows.
  */
 export function rowsGrid(count: number, z: number): Grid {
   const x = Math.min(count, 65535);

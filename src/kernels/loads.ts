@@ -105,7 +105,7 @@ function closing(text: string, open: number): number {
 /** Parses the first statement of `tokens`. */
 function parseStatement(tokens: readonly string[]): Statement {
   let at = 0;
-  /** Returns the tokens before `end`, and goes on after it. */
+  /** Returns the tokens up to the next `end`, and skips that one. */
   const until = (end: string): string[] => {
     const taken: string[] = [];
     for (let depth = 0; depth > 0 || tokens[at] !== end; ) {

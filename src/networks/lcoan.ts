@@ -98,8 +98,8 @@ export function lcoan(config: LcoanConfig): Network {
 }
 
 /**
- * Appends residual blocks, `u + conv(relu(conv(u)))`. The node of the last block's result is called
- * `output`.
+ * Appends residual blocks, `u + conv(relu(conv(u)))`. `output` is the name of the last block's
+ * node.
  */
 export function residualBlocks(
   b: GraphBuilder,

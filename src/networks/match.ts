@@ -58,8 +58,8 @@ export interface Match {
   readonly ask?: boolean;
   readonly inputRange: number;
   /**
-   * Whether the input range is computed from the mean that the network subtracts from its input
-   * (see `storedMean`), if the tensors contain it.
+   * If set, the tensors can contain the mean that the network subtracts from its input. If they do,
+   * the input range is computed from this mean (see `storedMean`).
    */
   readonly storedRange?: true;
   readonly assumptions?: readonly Assumption[];

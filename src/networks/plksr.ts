@@ -103,7 +103,10 @@ export function plksr(config: PlksrConfig): Network {
   return { architecture: real ? 'realplksr' : 'plksr', scale, inputRange, graph: b.build(output) };
 }
 
-/** Recognises a RealPLKSR (`real`), or a PLKSR with one dense large kernel per block. */
+/**
+ * Recognises a RealPLKSR if `real` is true. Otherwise, recognises a PLKSR with one dense large
+ * kernel per block.
+ */
 export const matchPlksr =
   (real: boolean): Matcher =>
   (outline) => {

@@ -150,7 +150,7 @@ async function loadDawn(): Promise<Dawn> {
   return { open: () => create([...FLAGS]), hasLoader: loadVulkan() };
 }
 
-/** Returns null for the error that WebGPU is not installed, and throws any other error. */
+/** Returns null if the error means that WebGPU is not installed. Throws any other error. */
 function nullIfMissing(error: unknown): null {
   if (error instanceof CrispenError && error.code === 'NO_WEBGPU') return null;
   throw error;

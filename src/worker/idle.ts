@@ -40,7 +40,7 @@ export class IdleTask {
   }
 
   async #run(): Promise<void> {
-    // A run that a job cancelled may still be going on, or may have ended well after that job.
+    // An earlier run that was cancelled may not have ended yet, or may have succeeded nevertheless.
     if (this.#isDone || this.#running) return;
     const running = new AbortController();
     this.#running = running;

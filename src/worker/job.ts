@@ -55,8 +55,8 @@ type Ask = (milliseconds: number) => Promise<boolean>;
 /**
  * Finds the GPU adapter and creates a device, because the presence of `navigator.gpu` does not
  * prove that a device can be created.
- * @param isNeeded whether the caller runs networks, which with the option `backend: 'webgpu'` is
- *   impossible without an adapter
+ * @param isNeeded whether the caller runs networks; with the option `backend: 'webgpu'`, they
+ *   cannot run without an adapter
  * @throws CrispenError `NO_WEBGPU` or `INSECURE_CONTEXT` if an adapter is needed and there is none
  */
 export async function findAdapter(
@@ -81,7 +81,7 @@ export async function detect(services: JobServices): Promise<WireDetection> {
 }
 
 /**
- * Plans the chain of models for an image of this size, also for `model: 'auto'`.
+ * Plans the chain of models for an image of this size. Also handles `model: 'auto'`.
  * @throws CrispenError `ABORTED`, and the errors of `planChain`
  */
 export async function chosenChain(
@@ -105,7 +105,7 @@ export async function chosenChain(
   return { size, ...(await chooseAuto(services, image, models, onGpu, signal)) };
 }
 
-/** What a result has instead of a file. */
+/** The fields of a result that has no file. */
 const NO_FILE = { image: null, bytes: null, preview: null };
 
 /** Runs the whole job for one image, from the source to the result. */
@@ -387,8 +387,8 @@ async function toBitmap(image: Rgba8Image, tags: ImageTags): Promise<ImageBitmap
   const data = image.data as Uint8ClampedArray<ArrayBuffer>;
   const { colorSpace } = tags;
   try {
-    // An image with the colour space `other` is a preview that `ImageData` does not support. It is
-    // therefore encoded as a PNG file, which contains the colour profile.
+    // A preview can have the colour space `other`, which `ImageData` does not support. It is then
+    // encoded as a PNG file, which contains the colour profile.
     const source =
       colorSpace === 'other'
         ? await (await import('./result.ts')).encodeImage(image, 'image/png', 1, tags)

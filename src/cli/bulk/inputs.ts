@@ -32,8 +32,8 @@ export interface CollectOptions {
 }
 
 /**
- * The names, in lower case, of files and folders that operating systems create. Names that begin with a dot are not
- * listed, because all files and folders with such names are skipped.
+ * The names of files and folders that operating systems create, in lower case. Names that begin
+ * with a dot are not listed, because all files and folders with such names are skipped.
  */
 const SYSTEM = new Set([
   ...['thumbs.db', 'ehthumbs.db', 'desktop.ini', '$recycle.bin', 'lost+found'],

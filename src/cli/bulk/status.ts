@@ -48,8 +48,8 @@ export async function statusCommand(args: string[]): Promise<number> {
 
 /**
  * Computes the status of a folder.
- * @throws CrispenError `INVALID_INPUT` for a folder without a journal, or if no line of the journal
- * says how a run began
+ * @throws CrispenError `INVALID_INPUT` if the folder has no journal, or if no line of the journal
+ * marks the beginning of a run
  */
 export async function statusOf(folder: string): Promise<Status> {
   const lines = await readJournals(folder).catch(() => []);

@@ -99,8 +99,8 @@ export function pngWriter(
 }
 
 /**
- * Writes the compressed bytes as IDAT chunks of equal size, and also writes all other parts of the
- * file.
+ * Returns a transformer that writes the compressed bytes as IDAT chunks of equal size. It also
+ * writes all other parts of the file.
  */
 function chunks(
   { width, height, depth = 8, tags = NO_TAGS }: PngHeader,
@@ -142,8 +142,8 @@ const STORED: Readonly<Record<PngColour, readonly number[]>> = {
 };
 
 /**
- * Applies PNG's row filters to RGBA rows, about a megabyte at a time. Each row becomes one byte for
- * the type of its filter, followed by the filtered bytes.
+ * Returns functions that apply PNG's row filters to RGBA rows, about a megabyte at a time. Each row
+ * becomes one byte for the type of its filter, followed by the filtered bytes.
  */
 function rowFilters({ width, height, depth = 8 }: PngHeader, colour: PngColour) {
   const stored = STORED[colour];

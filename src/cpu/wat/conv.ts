@@ -37,7 +37,10 @@ export const TILE_PIXELS = { 8: 4, 4: 6 } as const;
 
 const tileName = (pixels: number, channels: Channels): string => `tile${pixels}x${channels}`;
 
-/** Calls the function for a tile, and sets `$next` to the address of the next weights. */
+/**
+ * Generates code that calls the function for a tile. The code sets `$next` to the address of the
+ * next weights.
+ */
 export const callTile = (
   pixels: number,
   channels: Channels,
@@ -102,7 +105,8 @@ ${get('w')})`;
 
 /**
  * Generates code that computes the output channels in blocks of 8, followed by a block of 4 if 4
- * channels remain. `$c` must be 0. `block` generates the code for a block, which calls tiles.
+ * channels remain. `$c` must be 0 at the start. `block` generates the code for one block. That code
+ * must set `$next` to the address of the next weights.
  */
 export function channelBlocks(block: (channels: Channels) => string): string {
   const andNext = (channels: Channels) =>
@@ -116,7 +120,7 @@ ${andNext(8)}
 
 /**
  * Generates a loop over a row's tiles, from left to right. The last tile is moved left so that it
- * ends at the end of the row. In rows that are narrower than a tile, tiles have a single pixel.
+ * ends at the end of the row. Rows that are too narrow for a tile are computed pixel by pixel.
  */
 function rowText(channels: Channels): string {
   const pixels = TILE_PIXELS[channels];
@@ -137,7 +141,10 @@ function rowText(channels: Channels): string {
   );
 }
 
-/** Generates a call of `pointwise` for the rows from `from` to `to - 1`, unless `record` is 0. */
+/**
+ * Generates code that calls `pointwise`, unless `record` is 0. The first row is `from`, and the
+ * last row is `to - 1`.
+ */
 export const callEpilogue = (record: string, from: string, to: string): string =>
   `(if ${record} (then ${call('pointwise', record, from, to)}))`;
 

@@ -26,7 +26,8 @@ const splat = (value: number): string =>
   `(v128.const f32x4 ${Array(4).fill(value.toString()).join(' ')})`;
 
 /**
- * Computes a polynomial of `$<x>` in `$<sum>`. The coefficient of the highest power is first.
+ * Generates code that computes a polynomial of `$<x>` and stores the result in `$<sum>`. The
+ * coefficient of the highest power is first.
  */
 const polynomial = (
   madd: MultiplyAdd,

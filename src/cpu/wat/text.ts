@@ -72,8 +72,8 @@ ${lines(...body)}
 (br_if 0 ${condition}))`;
 
 /**
- * Generates a loop that increases `$<counter>` by `step` after each iteration, and ends when it is
- * not less than `end`.
+ * Generates a loop that increases `$<counter>` by `step` after each iteration. The loop ends when
+ * `$<counter>` is not less than `end`.
  */
 export const loopTo = (
   counter: string,
@@ -82,7 +82,7 @@ export const loopTo = (
   ...body: readonly string[]
 ): string => loopWhile(less(increased(counter, step), end), ...body);
 
-/** Generates a loop like `loopTo` in which `$<counter>` starts at 0. */
+/** Like `loopTo`, but `$<counter>` starts at 0. */
 export const loopFrom0 = (...[counter, ...others]: Parameters<typeof loopTo>): string =>
   lines(set(counter, int(0)), loopTo(counter, ...others));
 

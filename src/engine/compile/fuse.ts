@@ -324,7 +324,7 @@ export class Fuser {
     return this.#readers.get(id) ?? [];
   }
 
-  /** Whether ops are fused and no one needs to see the value of `id` in memory. */
+  /** Whether ops are fused and the value of `id` does not have to be written to memory. */
   #isInner(id: NodeId): boolean {
     return this.#isFusing && !this.keep.has(id) && id !== this.graph.output;
   }

@@ -478,7 +478,7 @@ export const mapShape = ({ nodes }: Graph, id: NodeId): MapShape =>
 export const sumOf = (parts: readonly Pick<Fused, 'multiplyAdds'>[]): number =>
   parts.reduce((sum, { multiplyAdds }) => sum + multiplyAdds, 0);
 
-/** Returns only the properties of a convolution node or op that make up a `ConvLayer`. */
+/** Returns the `ConvLayer` of a convolution node or op, without its other properties. */
 export const convLayer = ({ kernel, cIn, cOut, weight, bias }: ConvLayer): ConvLayer => ({
   kernel,
   cIn,

@@ -6,7 +6,7 @@ import type { Buffers } from './buffers.ts';
 import { type Device, USAGE } from './device.ts';
 import type { Model } from './model.ts';
 import type { Pace } from './pace.ts';
-import { bindGroup, PARAM_BYTES, type Pipeline } from './pipelines.ts';
+import { binding, PARAM_BYTES, type Pipeline } from './pipelines.ts';
 import { type Lifetime, planMemory } from './planner.ts';
 import type { Receipt } from './receipt.ts';
 
@@ -154,7 +154,8 @@ export class Arena {
     };
     const buffers = [...reads.map(bound), ...writes.map((resource) => bound({ resource }))];
     const uniforms = { buffer: this.uniforms, size: PARAM_BYTES };
-    return bindGroup(this.#device.gpu, layout, [uniforms, ...buffers], pipeline.label);
+    const { gpu } = this.#device;
+    return gpu.createBindGroup(binding(layout, [uniforms, ...buffers], pipeline.label));
   }
 
   /**

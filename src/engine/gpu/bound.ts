@@ -1,6 +1,6 @@
 import { type Grid, type Kernel, type Params, paramWords } from '../../kernels/kernel.ts';
 import { type Device, USAGE } from './device.ts';
-import { bindGroup, PARAM_BYTES, type Pipeline } from './pipelines.ts';
+import { binding, PARAM_BYTES, type Pipeline } from './pipelines.ts';
 
 /** A kernel with its bound buffers, for work outside a network, such as resizing an image. */
 export interface BoundKernel<P extends string> {
@@ -29,7 +29,7 @@ export function bindKernel<R extends string, W extends string, P extends string>
 ): BoundKernel<P> {
   const bound = [...kernel.reads, ...kernel.writes].map((name) => ({ buffer: buffers[name] }));
   const uniforms = { buffer: uniform, size: PARAM_BYTES };
-  const group = bindGroup(device.gpu, layout, [uniforms, ...bound], kernel.label);
+  const group = device.gpu.createBindGroup(binding(layout, [uniforms, ...bound], kernel.label));
   return {
     uniform,
     set(params) {

@@ -10,18 +10,16 @@ export interface Pipeline {
 
 export const PARAM_BYTES = PARAM_WORDS * 4;
 
-/** Binds resources to a kernel in order, starting at binding 0. */
-export const bindGroup = (
-  gpu: GPUDevice,
+/** Describes a bind group that binds resources to a kernel in order, starting at binding 0. */
+export const binding = (
   layout: GPUBindGroupLayout,
   resources: readonly GPUBindingResource[],
   label = '',
-): GPUBindGroup =>
-  gpu.createBindGroup({
-    label,
-    layout,
-    entries: resources.map((resource, binding) => ({ binding, resource })),
-  });
+): GPUBindGroupDescriptor => ({
+  label,
+  layout,
+  entries: resources.map((resource, index) => ({ binding: index, resource })),
+});
 
 const COMPUTE_STAGE = 0x4;
 

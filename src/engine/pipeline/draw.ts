@@ -3,23 +3,22 @@
 import type { Size } from '../../geometry.ts';
 import { pixelsToTexture } from '../../kernels/pixels/texture.ts';
 import type { Device } from '../gpu/device.ts';
-import { bindGroup, type Pipeline } from '../gpu/pipelines.ts';
+import { binding, type Pipeline } from '../gpu/pipelines.ts';
 import type { UpscaleOptions } from '../types.ts';
 
 // The global GPUTextureUsage exists only in browsers.
 const [COPY_SRC, COPY_DST, STORAGE_BINDING] = [0x1, 0x2, 0x8];
 
-/** Encodes a pass of a shader that binds a texture. An invocation computes one pixel. */
+/** Encodes a pass that runs a shader on a texture. Each invocation computes one pixel. */
 export function texturePass(
-  gpu: GPUDevice,
   encoder: GPUCommandEncoder,
-  { pipeline, layout }: Pipeline,
-  resources: readonly GPUBindingResource[],
+  { pipeline }: Pipeline,
+  bindGroup: GPUBindGroup,
   { width, height }: Size,
 ): void {
   const pass = encoder.beginComputePass();
   pass.setPipeline(pipeline);
-  pass.setBindGroup(0, bindGroup(gpu, layout, resources));
+  pass.setBindGroup(0, bindGroup);
   pass.dispatchWorkgroups(Math.ceil(width / 8), Math.ceil(height / 8));
   pass.end();
 }
@@ -64,7 +63,9 @@ export async function makeSurface(device: Device, size: Size, scale: number): Pr
       const key = `${width}x${height}`;
       const tile = tiles.get(key) ?? make({ width, height });
       tiles.set(key, tile);
-      texturePass(gpu, encoder, shader, [{ buffer: packed }, tile.createView()], tile);
+      const resources = [{ buffer: packed }, tile.createView()];
+      const bindGroup = gpu.createBindGroup(binding(shader.layout, resources));
+      texturePass(encoder, shader, bindGroup, tile);
       if (tile === texture) return;
       const origin = [core.x * scale, core.y * scale];
       encoder.copyTextureToTexture({ texture: tile }, { texture, origin }, [width, height]);

@@ -16,6 +16,7 @@ import { Arena, uniformStride } from '../gpu/arena.ts';
 import { Buffers } from '../gpu/buffers.ts';
 import { Device } from '../gpu/device.ts';
 import { uploadModel } from '../gpu/model.ts';
+import { binding, type Pipeline } from '../gpu/pipelines.ts';
 import { upload } from '../gpu/reading.ts';
 import { defaultBudget, lowerFor } from '../lowerFor.ts';
 import { paddedSize } from '../tile/bordered.ts';
@@ -136,8 +137,10 @@ export async function prepareNetwork(
         checkSize('input', input, { width, height });
         checkSize('output', output, made);
         device.called(() => {
+          const bind = ({ layout }: Pipeline, ...resources: GPUBindingResource[]) =>
+            gpu.createBindGroup(binding(layout, resources));
           encoder.clearBuffer(status);
-          texturePass(gpu, encoder, read, [input.createView(), { buffer: pixels }], held);
+          texturePass(encoder, read, bind(read, input.createView(), { buffer: pixels }), held);
           const run = encoder.beginComputePass();
           dispatches.forEach(({ pipeline, bindGroup, grid }, i) => {
             run.setPipeline(pipeline.pipeline);
@@ -145,7 +148,8 @@ export async function prepareNetwork(
             run.dispatchWorkgroups(...grid);
           });
           run.end();
-          texturePass(gpu, encoder, write, [{ buffer: packed }, output.createView()], output);
+          const view = output.createView();
+          texturePass(encoder, write, bind(write, { buffer: packed }, view), output);
         });
       },
       destroy: release,

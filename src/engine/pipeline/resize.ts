@@ -194,7 +194,7 @@ function cpuPasses({ from, to, columns, rows, ringRows, depthOut }: Plan): Passe
 const MOST_LOSSES = 3;
 
 /**
- * Runs the passes on the GPU. If the device is lost and came from a `DeviceSource`, the passes
+ * Returns passes that run on the GPU. If the device is lost and came from a `DeviceSource`, they
  * continue on another device.
  */
 async function lastingPasses(plan: Plan, device: Device | DeviceSource): Promise<Passes> {

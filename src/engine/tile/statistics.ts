@@ -33,7 +33,7 @@ interface GivenModel {
   readonly inputs: readonly ResourceId[];
 }
 
-/** Makes a function that calls `make` once per model and then returns the same result. */
+/** Returns a function that calls `make` once for each model and remembers the results. */
 export function perModel<T>(make: (model: Model) => T): (model: Model) => T {
   const made = new WeakMap<Model, T>();
   return (model) => {
@@ -87,7 +87,7 @@ export function onlyFor(model: Model, wanted: ReadonlySet<ResourceId>): Model {
   return withSteps(model, (step) => kept.has(step));
 }
 
-/** Removes all steps of a model for which `keeps` returns false. */
+/** Returns a copy of a model that has only the steps for which `keeps` returns true. */
 export const withSteps = (
   { program, pipelines, ...model }: Model,
   keeps: (step: Step) => boolean,

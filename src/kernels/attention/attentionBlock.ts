@@ -63,8 +63,9 @@ const MIX = contract(['gated', 't', 'x', 'weights', 'stats'], ['out', 'next_t', 
 const MAX_STAT_GROUPS = 64;
 
 /**
- * Returns the number of workgroups in the grid of the gate kernel and the mix kernel, which comes
- * from `tileColumnGrid`. Each workgroup of the mix kernel writes one set of partial sums.
+ * Returns the number of workgroups, which is the same for the gate kernel and the mix kernel. Their
+ * grid comes from `tileColumnGrid`. Each workgroup of the mix kernel writes one set of partial
+ * sums.
  */
 export const attentionGroups = (
   tileColumns: TileColumns,

@@ -9,7 +9,7 @@ export const convolutions =
   (name: string, x: NodeId, layer: string, cOut = features, kernel: 1 | 3 = 3): NodeId =>
     b.conv(name, x, { layer, kernel, cOut, bias: true });
 
-/** Appends a linear layer with a bias, which is applied to each pixel. */
+/** Appends a linear layer with a bias. The layer is applied to each pixel. */
 export const linear = (
   b: GraphBuilder,
   name: string,

@@ -29,8 +29,8 @@ export function localBlock(b: GraphBuilder, name: string, x: NodeId, layer: stri
 }
 
 /**
- * Appends attention between channels: `project_out(attention(dwconv(qkv(norm(x)))))`. The result's
- * node is called `output`. The names of the other nodes start with `name`.
+ * Appends attention between channels: `project_out(attention(dwconv(qkv(norm(x)))))`. `output` is
+ * the name of the result's node. The names of the other nodes start with `name`.
  */
 export function channelAttention(
   b: GraphBuilder,

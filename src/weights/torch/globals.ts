@@ -22,8 +22,8 @@ const STORAGE_TYPES: Readonly<Record<string, DType>> = {
   BoolStorage: 'bool',
 };
 /**
- * Names that PyTorch uses for tensors of unsupported element types, by descriptions for messages.
- * A checkpoint that contains these names can be valid, but is rejected.
+ * Names that PyTorch uses for tensors of unsupported element types. The keys describe the types in
+ * messages. A checkpoint that contains these names can be valid, but is rejected.
  */
 const UNREAD: Readonly<Record<string, readonly string[]>> = {
   'complex numbers': ['torch ComplexFloatStorage', 'torch ComplexDoubleStorage'],

@@ -58,8 +58,8 @@ function emitGate(emission: Emission, op: FusedOpOf<'attentionGate'>): void {
     ({ width, height }) =>
       statGroups(tileColumns, width * scale, height * scale) * blocksOf(features) * 16,
   );
-  // The kernel adds up the sums of `t` in fewer parts, one for each entry of `stats`. The second
-  // half of the block reads these sums.
+  // The kernel combines the partial sums of `t` into fewer sums, which it writes to `stats`. The
+  // second half of the block reads these sums.
   emission.summed(t, {
     partials: stats,
     count: ({ width, height }) => statGroups(tileColumns, width, height),

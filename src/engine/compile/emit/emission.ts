@@ -72,7 +72,7 @@ export interface EmitOptions {
   readonly quads?: boolean | undefined;
 }
 
-/** The default of `scale` is 1, that of `multiplyAdds` is 0 and that of `work` is `multiplyAdds`. */
+/** The defaults are 1 for `scale`, 0 for `multiplyAdds`, and `multiplyAdds` for `work`. */
 type Defaulted = 'scale' | 'multiplyAdds' | 'work';
 
 /** A step that identifies its operands by their names in the kernel. */
@@ -236,7 +236,7 @@ export class Emission {
     return mapShape(this.graph, id);
   }
 
-  /** Returns a function that computes a map's size from the size without the map's reductions. */
+  /** Returns a function that computes a map's size from its size without reductions. */
   reducedSize(id: NodeId): (size: Size) => Size {
     const { reduced = [] } = this.map(id);
     return (size) => mapSize({ scale: 1, reduced }, size);
@@ -377,7 +377,7 @@ export function writesMap(emission: Emission, { name, writes, multiplyAdds }: Ma
   };
 }
 
-/** Appends a step that writes an op's output map and has the properties of `writesMap`. */
+/** Appends a step that writes an op's output map, with the properties that `writesMap` returns. */
 export const emitMap = <R extends string>(
   emission: Emission,
   op: MapWriter,
