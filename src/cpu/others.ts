@@ -51,11 +51,7 @@ const OTHERS: {
       shift: constants.perChannel(`${name}:shift`, shift),
     }),
   concat: emitConcat,
-  nearest: ({ reads, writes, scale }) => ({
-    tasks: (place) => [
-      move(place, place.map(reads.inputs[0]), place.map(writes.y), { divide: scale }),
-    ],
-  }),
+  nearest: (op) => emitMoves(op, (place, x, y) => [move(place, x, y, { divide: op.scale })]),
   pixelShuffle: (op) =>
     emitMoves(op, (place, x, y) => [
       move(place, x, y, { divide: op.scale, phase: 4, fromChannel: 4 * op.scale ** 2 }),
