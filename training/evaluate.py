@@ -13,6 +13,7 @@ import io
 import json
 import math
 import os
+import re
 from functools import lru_cache
 
 import numpy as np
@@ -25,15 +26,54 @@ import tensors
 from perceptual import HELD, Features
 
 
+def count(weights: dict[str, torch.Tensor], pattern: str) -> int:
+    """Returns the number of different numbers that the pattern's group matches in the names."""
+    return len({found[1] for name in weights if (found := re.match(pattern, name))})
+
+
+def sizes_of(weights: dict[str, torch.Tensor]) -> dict[str, int]:
+    """Infers a network's sizes, such as channels and blocks, from its tensors. LCoAN's window is
+    always 384."""
+    if "cla.0.conv_refer.weight" in weights:
+        return {
+            "features": weights["head.0.weight"].shape[0],
+            "blocks": sum(bool(re.fullmatch(r"body\.\d+\.\d+\.body\.0\.weight", name)) for name in weights),
+            "keys": weights["cla.0.conv_attn.0.weight"].shape[0],
+        }
+    if "body.0.attention.0.kmeans.means" in weights:
+        _, clusters, width = weights["body.0.attention.0.kmeans.means"].shape
+        features = weights["head.0.weight"].shape[0]
+        return {
+            "features": features,
+            "groups": count(weights, r"body\.(\d+)\."),
+            "blocks": count(weights, r"body\.0\.local_body\.(\d+)\."),
+            "reduction": features // width,
+            "clusters": clusters,
+        }
+    if "block0.res_end.weight" in weights:
+        return {"features": weights["input.weight"].shape[0], "blocks": count(weights, r"block(\d+)\.")}
+    return {
+        "features": weights["conv_first.weight"].shape[0],
+        # At scale 1, there is no upsampler.
+        **({"width": weights["upconv1.weight"].shape[0]} if "upconv1.weight" in weights else {}),
+        "blocks": count(weights, r"\w+_trunk\.(\d+)\."),
+    }
+
+
+# Only LCoAN's first group searches for the pattern, so files may lack the search tensors of the
+# other groups.
+SEARCH = re.compile(r"body\.[1-9]\d*\.attention\.0\.(conv_match|kmeans)\.")
+
+
 def opened(path: str, recipe: dict | None = None) -> tuple[torch.nn.Module, dict]:
     """The network of a weight file, as named by the given recipe or by the one next to it
     (run.json)."""
     if recipe is None:
         with open(os.path.join(os.path.dirname(path), "run.json")) as file:
             recipe = json.load(file)
-    sizes = networks.sizes(recipe)
-    network = networks.create(recipe["network"], recipe["scale"], **sizes).eval()
-    missing = tensors.fill(network, tensors.load(path))
+    weights = tensors.load(path)
+    network = networks.create(recipe["network"], recipe["scale"], **sizes_of(weights)).eval()
+    missing = [key for key in tensors.fill(network, weights) if not SEARCH.match(key)]
     if missing:
         raise SystemExit(f"{path} lacks {missing}")
     return network, recipe

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+import evaluate
 import networks
 import tensors
 
@@ -83,9 +84,6 @@ if __name__ == "__main__":
     p.add_argument("--scale", type=int, required=True)
     p.add_argument("picture", nargs="+")
     a = p.parse_args()
-    wide = networks.create(a.network, a.scale).eval()
-    missing = tensors.fill(wide, tensors.load(a.weights))
-    if missing:
-        raise SystemExit(f"{a.weights} lacks {missing}")
+    wide, _ = evaluate.opened(a.weights, {"network": a.network, "scale": a.scale})
     inputs = torch.stack([centre(picture) for picture in a.picture]) / 255 * wide.input_range
     tensors.save(a.out, narrow(wide, inputs, a.width))
