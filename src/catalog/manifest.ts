@@ -150,7 +150,7 @@ const NOTES: Readonly<Record<string, Omit<ModelEntry, keyof ModelFile>>> = {
   },
   'pan-photo-x2': {
     description:
-      'Twice the size, for ordinary photos: a quarter of the download, three times as fast.',
+      'Twice the size, for ordinary photos: a quarter of the download, more than twice as fast on the CPU.',
     training: {
       data: `${SHARP_PHOTOS}, reduced, then soft focus, noise and JPEG of quality 30 to 95 at random`,
       steps: 12372,
@@ -176,7 +176,7 @@ const NOTES: Readonly<Record<string, Omit<ModelEntry, keyof ModelFile>>> = {
   },
   'pan-photo-x4': {
     description:
-      'Four times the size, for ordinary photos: a quarter of the download, three times as fast.',
+      'Four times the size, for ordinary photos: a quarter of the download, more than twice as fast on the CPU.',
     training: {
       data: `${SHARP_PHOTOS}, some made smaller, reduced, then milder wear: JPEG of quality 50 to 95 on 70 %, a fifth clean; 15 % of the weights come from 600 further steps with a perceptual distance and a discriminator`,
       steps: 20068,
