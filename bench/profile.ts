@@ -32,6 +32,8 @@ workgroup memory, counted on the source. Each step runs by itself: steps that wo
   --repeats N             of each step, the median counts; default 5
   --own-maps              of ASID: times it again with attention maps of each block, from the same weights, and then
                           whole pictures of both in turn, on the GPU and on one thread of the CPU
+  --against ID            instead: times whole pictures of this model and of the given one in turn
+  --threads N             with --against: on N threads of the CPU instead of the GPU
   --json                  one JSON object instead of the table`;
 
 await runCommand(USAGE, async (args) => {
@@ -46,6 +48,8 @@ await runCommand(USAGE, async (args) => {
       conv: { type: 'string' },
       repeats: { type: 'string', default: '5' },
       'own-maps': { type: 'boolean', default: false },
+      against: { type: 'string' },
+      threads: { type: 'string' },
       json: { type: 'boolean', default: false },
     },
   });
@@ -62,10 +66,28 @@ await runCommand(USAGE, async (args) => {
   const conv: ConvMethod | undefined =
     values.conv === undefined ? undefined : choice('--conv', values.conv, METHODS);
   const repeats = positiveInteger('--repeats', values.repeats);
+  const threads =
+    values.threads === undefined ? undefined : positiveInteger('--threads', values.threads);
   const { network, weights, name } = await chooseModel({
     weights: values.weights,
     model: values.model ?? (values.weights === undefined ? 'a2n-x2' : undefined),
   });
+  const data = new Uint8ClampedArray(size.width * size.height * 4).map((_, i) => (i * 37) % 256);
+  const time = async (devices: readonly ('gpu' | 'cpu')[], tasks: Parameters<typeof inTurn>[1]) => {
+    for (const device of devices) {
+      const turns = await inTurn(device, tasks, { ...size, data }, repeats, threads);
+      for (const turn of turns) {
+        console.log(
+          values.json ? JSON.stringify({ device, ...turn }) : turnLine(device, turn, turns[0]),
+        );
+      }
+    }
+  };
+  if (values.against !== undefined) {
+    const other = await chooseModel({ model: values.against });
+    await time([threads === undefined ? 'gpu' : 'cpu'], [other, { network, weights, name }]);
+    return 0;
+  }
   const gpu = await openGpu();
   const ceiling = await measureCeiling(gpu);
   const task = { name, network, weights, size, precision, repeats, fuse, conv };
@@ -78,16 +100,14 @@ await runCommand(USAGE, async (args) => {
     const result = await profile(gpu, each, ceiling);
     console.log(values.json ? JSON.stringify(result) : formatProfile(result));
   }
-  for (const device of values['own-maps'] ? (['gpu', 'cpu'] as const) : []) {
-    const data = new Uint8ClampedArray(size.width * size.height * 4).map((_, i) => (i * 37) % 256);
-    for (const turn of await inTurn(device, tasks, { ...size, data }, repeats)) {
-      console.log(values.json ? JSON.stringify({ device, ...turn }) : turnLine(device, turn));
-    }
-  }
+  if (values['own-maps']) await time(['gpu', 'cpu'], tasks);
   return 0;
 });
 
-function turnLine(device: string, { name, milliseconds, cpuMilliseconds }: Turns): string {
-  const [clock, cpu] = [milliseconds, cpuMilliseconds].map((ms) => ms.toFixed(0).padStart(7));
-  return `a picture on the ${device}: ${clock} ms, ${cpu} ms of all processors: ${name}`;
+function turnLine(device: string, turn: Turns, first: Turns): string {
+  const [clock, cpu] = (['milliseconds', 'cpuMilliseconds'] as const).map((of) => {
+    const share = (turn[of] / first[of]) * 100;
+    return `${turn[of].toFixed(0).padStart(7)} ms (${share.toFixed(1).padStart(5)} %)`;
+  });
+  return `a picture on the ${device}: ${clock}, ${cpu} of all processors: ${turn.name}`;
 }

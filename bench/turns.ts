@@ -16,6 +16,7 @@ export interface Turns {
 
 /**
  * Times `turns` images per network after one untimed run.
+ * @param threads the number of threads if the device is `cpu`
  * @throws CrispenError `NO_WEBGPU` for `gpu` on a machine without an adapter
  */
 export async function inTurn(
@@ -27,8 +28,9 @@ export async function inTurn(
   }[],
   image: Rgba8Image,
   turns: number,
+  threads = 1,
 ): Promise<Turns[]> {
-  const backends = await Promise.all(tasks.map(() => openBackend(device, {}, 1)));
+  const backends = await Promise.all(tasks.map(() => openBackend(device, {}, threads)));
   try {
     const runs = await Promise.all(
       tasks.map(({ network, weights }, i) => backends[i].load(network, weights)),

@@ -73,6 +73,8 @@ const strips = { pixels: 8, blocks: 2 } as const;
 const shared = { ...strips, weights: 'workgroup' } as const;
 const PARTS_SHAPE = stripShape({ ...shared, halo: true })(conv({}));
 const PACK_SHAPE = stripShape(shared)({ cOut: 3 });
+const quads = quadConv(null);
+const quadParts = (spec: ConvSpec) => [quads.shape?.(spec), quads.overParts?.(spec, 2, 3)] as const;
 const unit = { m: 16, n: 8, k: 16, rest: 8, subgroup: 32, bytes: 32768 };
 
 /** The examples of each shader, by the name of the variant. The first variant is the default. */
@@ -97,12 +99,16 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>
     pooling: (e) => stripConv(shared).kernel(conv({ kernel: 1, act0: LRELU, pool: true }), e),
     'quad-mixing': (e) => quadConv(5).kernel(conv({ mix: 0, act1: LRELU }), e),
     quad5: (e) => quadConv(5).kernel(conv({}), e),
+    quad4: (e) => quadConv(4).kernel(conv({}), e),
     quad3: (e) => quadConv(3).kernel(conv({}), e),
+    quad1: (e) => quadConv(1).kernel(conv({}), e),
     'quad-sigmoid': (e) => quadConv(3).kernel(conv({ act0: { fn: 'sigmoid' } }), e),
     'quad-1x1': (e) => quadConv(5).kernel(conv({ kernel: 1, add: true }), e),
     parts: (e) => convPartsKernel(3, e),
     'parts-1x1': (e) => convPartsKernel(1, e),
     'parts-halo': (e) => convPartsKernel(3, e, PARTS_SHAPE),
+    'parts-quad': (e) => convPartsKernel(1, e, ...quadParts(conv({ kernel: 1, add: true }))),
+    'parts-quad-3x3': (e) => convPartsKernel(3, e, ...quadParts(conv({}))),
     pack: (e) => convPackKernel({ cIn: 24, scale: 2, range: 1 }, e),
     'pack-shared': (e) => convPackKernel({ cIn: 24, scale: 2, range: 1 }, e, PACK_SHAPE),
   },

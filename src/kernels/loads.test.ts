@@ -14,7 +14,7 @@ import { accessesOf, countLoads, evaluate, hotLoops, parseShader, walk } from '.
  * neighbouring invocations do not read neighbouring pixels. This costs nothing on software
  * adapters, because they do not combine the loads of neighbouring invocations.
  */
-const FOR_SOFTWARE = ['plain', 'quad3', 'quad5'];
+const FOR_SOFTWARE = ['plain', 'quad'];
 const OFFER = {
   features: ['shader-f16', 'subgroups'],
   matrix: { m: 16, n: 8, k: 16, rest: 8, subgroup: 32, bytes: 32768 },
@@ -153,6 +153,9 @@ describe('vector loads per 384 multiply-adds of a 3x3 convolution', () => {
     ['halo', [1.8, 0, 17]],
     // Each lane of a quad loads a quarter of the weights and shares it with the other three lanes.
     ['quad5', [5, 0, 0]],
+    ['quad4', [5.5, 0, 0]],
+    ['quad3', [6.3, 0, 0]],
+    ['quad1', [13, 0, 0]],
   ])('%s', (variant, expected) => {
     expect(per384(conv[variant]('f32').code)).toEqual(expected);
   });

@@ -102,7 +102,7 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
     const own = () => measurements.filter((measurement) => measurement.element === element);
     const exact = VARIANT_NAMES.filter((method) => !CONV_VARIANTS[method].isRough);
     const fastestConv = fastest(own(), exact) ?? 'plain';
-    // If `quad3` or `quad5` is fastest, `quad` is used, which selects one of the two per layer.
+    // If a quad variant is fastest, `quad` is used, which chooses the number of blocks per layer.
     const conv: ConvMethod = fastestConv.startsWith('quad') ? 'quad' : fastestConv;
     const candidates = options.fusions.flatMap((fuse) =>
       TILE_COLUMNS.filter((wide) => (fuse === 'blocks' ? wide <= room : wide === 8)).map(

@@ -49,7 +49,7 @@ export interface VariantInfo {
 /** The properties of an adapter that determine which variants it supports. */
 type Offering = Pick<AdapterReport, 'features' | 'matrix'>;
 
-const quad = (blocks: 3 | 5): VariantInfo => ({
+const quad = (blocks: 3 | 4 | 5): VariantInfo => ({
   isRough: false,
   offered: ({ features }) => features.includes('subgroups'),
   load: async () => (await import('../../kernels/conv/convQuad.ts')).quadConv(blocks),
@@ -79,6 +79,7 @@ export const CONV_VARIANTS = {
   half: strips({ pixels: 8, blocks: 2, weights: 'workgroup', half: true }),
   halfUniform: strips({ pixels: 8, blocks: 2, weights: 'uniform', half: true }),
   quad3: quad(3),
+  quad4: quad(4),
   quad5: quad(5),
   matrix: {
     isRough: false,
@@ -93,8 +94,8 @@ export type VariantName = keyof typeof CONV_VARIANTS;
 export const VARIANT_NAMES = Object.keys(CONV_VARIANTS) as VariantName[];
 
 /**
- * The methods for convolutions of feature maps. `quad` uses `quad3` or `quad5`, depending on the
- * layer.
+ * The methods for convolutions of feature maps. `quad` chooses the number of blocks per invocation
+ * for each layer, while `quad3`, `quad4` and `quad5` use the given number.
  */
 export type ConvMethod = VariantName | 'quad';
 
@@ -111,7 +112,7 @@ export interface MethodChoice {
   readonly fuse: Fusion;
   /**
    * The method for convolutions. If the device lacks a feature that this method needs, `FALLBACK`
-   * is used instead, or `plain` if the method is `quad`, `quad3` or `quad5`.
+   * is used instead, or `plain` if the method is `quad`, `quad3`, `quad4` or `quad5`.
    */
   readonly conv: ConvMethod;
   readonly tileColumns: TileColumns;
@@ -174,7 +175,7 @@ export const FAMILIES: readonly Family[] = [
 
 /**
  * The variant for layers that the chosen variant does not support, and for adapters that lack a
- * feature that the chosen variant needs. `quad`, `quad3` and `quad5` fall back to `plain` instead.
+ * feature that the chosen variant needs. The quad variants fall back to `plain` instead.
  */
 const FALLBACK = 'strips';
 

@@ -145,11 +145,12 @@ const OFFER = {
   features: [...(adapter?.features ?? [])],
   matrix: adapter ? matrixUnit(adapter, TEST_MATRIX_BYTES) : undefined,
 };
-const LISTED = await Promise.all(
+const LISTED: (readonly [string, ConvVariant])[] = await Promise.all(
   Object.entries(CONV_VARIANTS)
     .filter(([, { offered }]) => offered(OFFER))
     .map(async ([name, { load }]) => [name, await load(OFFER)] as const),
 );
+if (CONV_VARIANTS.quad5.offered(OFFER)) LISTED.push(['quad', quadConv(null)]);
 const VARIANTS = LISTED.filter(([, { only = ELEMENT }]) => only === ELEMENT);
 const ALL = VARIANTS.flatMap(([name, variant]) =>
   ([1, 3] as const).map((kernel) => [name, kernel, variant] as const),
@@ -276,7 +277,9 @@ it('leaves to the plain kernel what the quads do not know, and few blocks idle',
   expect(takes?.({ ...spec, act0: { fn: 'sigmoid' }, act1: lrelu })).toBe(true);
   expect(takes?.({ ...spec, act0: { fn: 'silu' } })).toBe(false);
   expect(takes?.({ ...spec, act1: { fn: 'sigmoid' } })).toBe(false);
-  expect([3, 24, 40, 64].map((cOut) => quadBlocks({ ...spec, cOut }))).toEqual([3, 3, 5, 3]);
+  expect([3, 8, 16, 24, 40, 64].map((cOut) => quadBlocks({ ...spec, cOut }))).toEqual([
+    1, 3, 4, 3, 5, 4,
+  ]);
 });
 
 it('keeps the sigmoid finite at both ends', async () => {

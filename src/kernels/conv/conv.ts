@@ -15,6 +15,7 @@ import {
   type Kernel,
   MAP_WORDS,
   type Params,
+  QUADS,
 } from '../kernel.ts';
 
 const SHADERS = {
@@ -118,6 +119,13 @@ export interface ConvVariant {
    * kernels use their default shapes.
    */
   readonly shape?: (layer: ConvSize) => ConvShape;
+  /**
+   * Returns constants for the kernel that reads a concatenation, so that less code has to be
+   * compiled or run. If absent, one kernel serves all layers of the same kernel size.
+   * @param parts the number of maps in the concatenation
+   * @param maps the number of maps that the kernel reads: the parts and possibly an addend
+   */
+  readonly overParts?: (spec: ConvSpec, parts: number, maps: number) => Constants;
   /**
    * How the variant packs weights. If absent, weights stay in the layout that `packConvWeights`
    * produces.
@@ -244,7 +252,8 @@ export const convSource = (
   } = shape;
   const [width, height] = workgroup;
   const fitting = Math.floor(STAGED_MATRICES / (blocks * kernel ** 2));
-  return assemble(
+  const isQuad = weights === 'quad';
+  const source = assemble(
     element,
     {
       REACH: kernel === 3 ? 1 : 0,
@@ -254,7 +263,7 @@ export const convSource = (
       BLOCKS: blocks,
       WIDTH: width,
       HEIGHT: height,
-      QUAD: weights === 'quad',
+      QUAD: isQuad,
       SHARED: weights === 'workgroup',
       CHUNK: Math.max(1, Math.min(MOST_CHUNKS, fitting)),
       UNIFORM: weights === 'uniform' ? UNIFORM_MATRICES : 0,
@@ -262,7 +271,8 @@ export const convSource = (
       HALO: halo,
       STAGED: weights === 'workgroup' || halo,
       HALF: half,
-      GATHER: strip * lines * blocks > MAX_UNROLLED,
+      // Only the epilogue that is a loop restores the order of a quad's channels.
+      GATHER: isQuad || strip * lines * blocks > MAX_UNROLLED,
       POOL: false,
       STAYS: weights === 'workgroup' || halo,
       PACK: false,
@@ -272,6 +282,7 @@ export const convSource = (
     'conv/conv',
     SHADERS,
   );
+  return isQuad ? QUADS + source : source;
 };
 
 /**

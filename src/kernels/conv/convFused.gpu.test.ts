@@ -4,6 +4,7 @@ import {
   expectClose,
   randomMap,
   randomValues,
+  requestKernelAdapter,
   runKernel,
   written,
 } from '../../../test/kernels.ts';
@@ -13,7 +14,14 @@ import { activationReference, addReference, mulReference } from '../maps/pointwi
 import { packRgba8Reference } from '../pixels/rgba8.reference.ts';
 import { fromBlocked, type PlanarMap, planarMap, toBlocked } from '../planar.ts';
 import { convReference } from './conv.reference.ts';
-import { packBias, packConvWeights, padUniform, plainShape, shapeGrid } from './conv.ts';
+import {
+  type ConvSpec,
+  type ConvVariant,
+  packBias,
+  packConvWeights,
+  plainShape,
+  shapeGrid,
+} from './conv.ts';
 import {
   type ConvGateSpec,
   convGateKernel,
@@ -21,7 +29,22 @@ import {
   packConvGate,
   packGateBias,
 } from './convFused.ts';
-import { type StripCut, stripConv } from './convStrips.ts';
+import { quadConv } from './convQuad.ts';
+import { stripConv } from './convStrips.ts';
+
+const LAST: ConvSpec = {
+  kernel: 3,
+  cIn: 6,
+  cOut: 3,
+  upsample: 1,
+  act0: null,
+  multiply: false,
+  add: false,
+  factor: 1,
+  act1: null,
+};
+const QUADS: [string, ConvVariant] = ['quads', quadConv(3)];
+const hasQuads = ELEMENT === 'f32' && (await requestKernelAdapter())?.features.has('subgroups');
 
 describe('3x3 convolution with pixel attention', () => {
   it.each([
@@ -75,22 +98,22 @@ describe('3x3 convolution with bilinear skip to 8 bits', () => {
     [3, 3, 4, 1],
   ] as const;
   const strips = { pixels: 8, blocks: 2 } as const;
-  const cuts: readonly [name: string, cut?: StripCut][] = [
+  const variants: readonly [name: string, variant?: ConvVariant][] = [
     ['plain'],
-    ['strips', strips],
-    ['uniform', { ...strips, weights: 'uniform' }],
-    ['shared', { ...strips, weights: 'workgroup' }],
-    ['halo', { ...strips, weights: 'workgroup', halo: true }],
+    ['strips', stripConv(strips)],
+    ['uniform', stripConv({ ...strips, weights: 'uniform' })],
+    ['shared', stripConv({ ...strips, weights: 'workgroup' })],
+    ['halo', stripConv({ ...strips, weights: 'workgroup', halo: true })],
+    ...(hasQuads ? [QUADS] : []),
   ];
-  const cases = cuts.flatMap(([name, cut]) =>
-    sizes.map(([w, h, scale, range]) => ({ name, cut, w, h, scale, range })),
+  const cases = variants.flatMap(([name, variant]) =>
+    sizes.map(([w, h, scale, range]) => ({ name, variant, w, h, scale, range })),
   );
   it.each(cases)(
     '$name, from $w x $h by $scale, range $range, whole and a rectangle',
     async (one) => {
-      const { cut, w, h, scale, range } = one;
-      const shape =
-        (cut && stripConv(cut).shape?.({ kernel: 3, cIn: 6, cOut: 3 })) ?? plainShape(3);
+      const { variant, w, h, scale, range } = one;
+      const shape = variant?.shape?.(LAST) ?? plainShape(3);
       const [W, H] = [w * scale, h * scale];
       const data = new Uint8ClampedArray(randomValues(4 * w * h, 1).map((v) => 128 + 140 * v));
       const lr = planarMap(4, h, w);
@@ -112,7 +135,7 @@ describe('3x3 convolution with bilinear skip to 8 bits', () => {
       const crop = { x: Math.floor(W / 3), y: Math.floor(H / 2), w: W - Math.floor(W / 3), h: 1 };
       for (const part of [{ x: 0, y: 0, w: W, h: H }, crop]) {
         const packed = packConvWeights(weights, 3, 6, 3);
-        const own = shape.weights === 'uniform' ? padUniform(packed) : packed;
+        const own = variant?.packing?.arrange(packed, LAST) ?? packed;
         const [pixels, status] = await runKernel(
           convPackKernel({ cIn: 6, scale, range }, 'f32', shape),
           {

@@ -1,6 +1,6 @@
 import { internal } from '../../errors.ts';
 import { MAX_PARTS } from '../../graph/graph.ts';
-import { blocksOf, contract, type ElementType } from '../kernel.ts';
+import { blocksOf, type Constants, contract, type ElementType } from '../kernel.ts';
 import {
   boundFor,
   CONV_WORDS,
@@ -34,19 +34,23 @@ const PARTS = contract(['x0', 'x1', 'x2', 'x3', 'x4', 'weights', 'bias'], ['y'],
 
 /**
  * The bindings are `x0` to `x4`, `weights` (from `packConvWeights` with `parts`), `bias` (from
- * `packBias`) and `y`. The uniform comes from `convPartsParams`, and the grid from `shapeGrid`. All
- * layers with the same kernel size share a pipeline.
+ * `packBias`) and `y`. The uniform comes from `convPartsParams`, and the grid from `shapeGrid`. By
+ * default, all layers with the same kernel size share a pipeline.
+ * @param constants from `ConvVariant.overParts`
  */
 export const convPartsKernel = (
   kernel: 1 | 3,
   element: ElementType = 'f32',
   shape: ConvShape = partsShape(kernel),
+  constants: Constants = {},
 ) => ({
-  label: `conv${kernel}x${kernel} over parts`,
+  label: `conv${kernel}x${kernel} over parts${shape.weights === 'quad' ? ' by quads' : ''}`,
   code: convSource(element, kernel, shape, {
-    PARTS: true,
+    PARTS: MAX_PARTS,
+    MAPS: MAX_PARTS,
     MULTIPLY: false,
     UPSAMPLE: 1,
+    ...constants,
   }),
   ...boundFor(PARTS, shape),
 });

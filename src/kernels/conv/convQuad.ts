@@ -1,5 +1,5 @@
 import { isLinear } from '../activation.ts';
-import { blocksOf, QUADS } from '../kernel.ts';
+import { blocksOf } from '../kernel.ts';
 import {
   CONV,
   type ConvShape,
@@ -11,12 +11,12 @@ import {
 } from './conv.ts';
 
 /** The number of blocks of output channels that an invocation computes. */
-export type QuadBlocks = 3 | 5;
+export type QuadBlocks = 1 | 3 | 4 | 5;
 
 /**
  * Creates the variant (QUAD in conv.wgsl) for devices on which loads from memory are slow. It needs
- * the feature `subgroups`. An invocation always computes 5 blocks of a 1x1 layer, and 3 blocks of a
- * 3x3 layer with a multiplication, an addition or a PReLU.
+ * the feature `subgroups`. An invocation always computes 5 blocks of a 1x1 layer. It computes at most
+ * 3 blocks of a 3x3 layer with a multiplication, an addition or a PReLU.
  * @param blocks the number of blocks for all other layers; if null, `quadBlocks` chooses it for
  *   each layer
  */
@@ -26,40 +26,64 @@ export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
   // support f16.
   only: 'f32',
   kernel: (spec, element) => {
-    const { kernel, act0, multiply, add, mix } = spec;
+    const { kernel, multiply, mix } = spec;
     const shape = quadShape(spec, blocks);
     // These constants determine which operations the epilogue supports. A 3x3 kernel takes a second
-    // or two to compile. One kernel with 3 blocks therefore serves different layers. It supports
-    // multiplication, addition and PReLU. The kernel with 5 blocks supports none of them, because
-    // the layers that use it need none. A 1x1 kernel supports only the operations that its layer
-    // needs.
-    const whole = kernel === 3 && shape.blocks === 3 && mix === undefined;
-    const sigmoid = typeof act0 === 'object' && act0?.fn === 'sigmoid';
+    // or two to compile. The kernels with 1 and 3 blocks therefore support multiplication, addition
+    // and PReLU, so that each serves different layers. The kernels with 4 and 5 blocks support none
+    // of them, because the layers that use them need none. A 1x1 kernel supports only the operations
+    // that its layer needs.
+    const whole = kernel === 3 && shape.blocks <= 3 && mix === undefined;
     const constants = {
-      ...extras(spec),
-      LINEAR: true,
-      SIGMOID: sigmoid,
+      ...epilogueOf(spec, whole),
       MULTIPLY: whole || multiply,
-      ADD: whole || add,
-      PRELU: !sigmoid && (whole || act0 === 'prelu'),
+      ...extras(spec),
       // With UPSAMPLE 0, the kernel reads the enlargement factor from its uniform buffer, so that
       // layers with different factors share a pipeline.
       UPSAMPLE: kernel === 1 ? 1 : 0,
     };
     return {
-      label: `conv${kernel}x${kernel} by quads, ${shape.blocks} blocks`,
-      code: `${QUADS}${convSource(element, kernel, shape, constants)}`,
+      label: `conv${kernel}x${kernel} by quads, ${shape.blocks} block${shape.blocks > 1 ? 's' : ''}`,
+      code: convSource(element, kernel, shape, constants),
       ...CONV,
     };
   },
   grid: (spec, width, height) => shapeGrid(quadShape(spec, blocks), spec.cOut, width, height),
   packing: { name: 'transposed', arrange: transposeMatrices },
+  shape: (layer) => {
+    if (layer.kernel === 1) return shapeOf(5);
+    // A kernel that stores the final image expects a single block.
+    return shapeOf(blocksOf(layer.cOut) === 1 ? 1 : (blocks ?? quadBlocks(layer)));
+  },
+  overParts: (spec, parts, maps) => ({
+    ...epilogueOf(spec, spec.kernel === 3),
+    // A 1x1 kernel compiles quickly. With reads from all five possible maps, it would take 40 % more
+    // time.
+    ...(spec.kernel === 1 && { PARTS: parts, MAPS: maps }),
+  }),
 });
 
-const quadShape = (spec: ConvSpec, blocks: QuadBlocks | null): ConvShape => ({
+/**
+ * Returns constants of store.wgsl that support the layer's activations and addition.
+ * @param whole whether to support addition and PReLU even if the layer has none
+ */
+function epilogueOf({ act0, add }: ConvSpec, whole: boolean) {
+  const isSigmoid = typeof act0 === 'object' && act0?.fn === 'sigmoid';
+  return {
+    LINEAR: true,
+    SIGMOID: isSigmoid,
+    ADD: whole || add,
+    PRELU: !isSigmoid && (whole || act0 === 'prelu'),
+  };
+}
+
+const quadShape = (spec: ConvSpec, blocks: QuadBlocks | null): ConvShape =>
+  shapeOf(blocksPerInvocation(spec, blocks));
+
+const shapeOf = (blocks: QuadBlocks): ConvShape => ({
   strip: 8,
   lines: 1,
-  blocks: blocksPerInvocation(spec, blocks),
+  blocks,
   workgroup: [4, 16],
   weights: 'quad',
 });
@@ -67,7 +91,8 @@ const quadShape = (spec: ConvSpec, blocks: QuadBlocks | null): ConvShape => ({
 function blocksPerInvocation(spec: ConvSpec, blocks: QuadBlocks | null): QuadBlocks {
   const { kernel, multiply, add, act0 } = spec;
   if (kernel === 1) return 5;
-  return multiply || add || act0 === 'prelu' ? 3 : (blocks ?? quadBlocks(spec));
+  const wanted = blocks ?? quadBlocks(spec);
+  return wanted > 3 && (multiply || add || act0 === 'prelu') ? 3 : wanted;
 }
 
 /** Whether the kernels of this variant support the layer's activations. */
@@ -76,16 +101,23 @@ function isQuadSpec({ act0, act1 }: ConvSpec): boolean {
   return first && isLinear(act1);
 }
 
+/** Numbers of blocks per invocation, and the relative time that SwiftShader takes per block. */
+const COSTS = [
+  [5, 1],
+  [4, 1.05],
+  [3, 1.1],
+  [1, 1.8],
+] as const;
+
 /**
- * Returns how many blocks an invocation should compute: 3 or 5, whichever takes less time for the
- * layer. If the layer's number of blocks is not a multiple of this number, the last invocation also
- * computes unused blocks, which take as much time as the others.
+ * Returns the number of blocks per invocation with which the layer takes the least time. If the
+ * layer's number of blocks is not a multiple of this number, the last invocation also computes
+ * unused blocks, which take as much time as the others.
  */
-export function quadBlocks({ cOut }: ConvSpec): QuadBlocks {
+export function quadBlocks({ cOut }: Pick<ConvSpec, 'cOut'>): QuadBlocks {
   const blocks = blocksOf(cOut);
-  const waste = (by: number) => Math.ceil(blocks / by) * by;
-  // A kernel that computes 3 blocks takes about 10% more time per block than one that computes 5.
-  return waste(3) * 1.1 < waste(5) ? 3 : 5;
+  const cost = ([by, each]: (typeof COSTS)[number]) => Math.ceil(blocks / by) * by * each;
+  return COSTS.reduce((best, one) => (cost(one) < cost(best) ? one : best))[0];
 }
 
 /** Transposes 4 x 4 matrices in place. */

@@ -1,14 +1,23 @@
 import { describe, expect, it } from 'vitest';
-import { expectClose, randomMap, randomValues, runKernel, written } from '../../../test/kernels.ts';
+import {
+  ELEMENT,
+  expectClose,
+  randomMap,
+  randomValues,
+  requestKernelAdapter,
+  runKernel,
+  written,
+} from '../../../test/kernels.ts';
 import { convReference } from '../conv/conv.reference.ts';
-import { packBias, packConvWeights, padUniform, shapeGrid } from '../conv/conv.ts';
+import { type ConvVariant, packBias, packConvWeights, shapeGrid } from '../conv/conv.ts';
 import {
   convPartsKernel,
   convPartsParams,
   type PartsConvSpec,
   partsShape,
 } from '../conv/convParts.ts';
-import { type StripCut, stripConv } from '../conv/convStrips.ts';
+import { quadConv } from '../conv/convQuad.ts';
+import { stripConv } from '../conv/convStrips.ts';
 import { blocksOf, mapGrid } from '../kernel.ts';
 import { fromBlocked, type PlanarMap, toBlocked } from '../planar.ts';
 import { activationReference, addReference, preluReference } from './pointwise.reference.ts';
@@ -142,14 +151,12 @@ interface Case {
   readonly addend?: number | 'own';
   readonly prelu?: boolean;
   readonly rowsPerDispatch?: number;
-  /**
-   * How the kernel divides the layer into strips. By default, `partsShape` determines this.
-   */
-  readonly cut?: StripCut | undefined;
+  /** The variant that determines the kernel's shape. By default, it is `partsShape`. */
+  readonly variant?: ConvVariant | undefined;
 }
 
 async function checkConv(test: Case): Promise<void> {
-  const { kernel, parts, cOut, width, height, addend, prelu, rowsPerDispatch, cut } = test;
+  const { kernel, parts, cOut, width, height, addend, prelu, rowsPerDispatch, variant } = test;
   const cIn = parts.reduce((sum, count) => sum + count, 0);
   const inputs = maps(parts, height, width);
   const all = addend === 'own' ? [...inputs, randomMap(cOut, height, width, 9)] : inputs;
@@ -176,10 +183,11 @@ async function checkConv(test: Case): Promise<void> {
   if (addend !== undefined) expected = addReference(all[index], expected, 0.2);
   expected = activationReference(expected, lrelu);
 
-  const shape = (cut && stripConv(cut).shape?.(spec)) ?? partsShape(kernel);
+  const shape = variant?.shape?.(spec) ?? partsShape(kernel);
   const packed = packConvWeights(w, cOut, cIn, kernel, parts);
-  const weights = shape.weights === 'uniform' ? padUniform(packed) : packed;
-  const [y] = await runKernel(convPartsKernel(kernel, 'f32', shape), {
+  const weights = variant?.packing?.arrange(packed, spec) ?? packed;
+  const constants = variant?.overParts?.(spec, parts.length, all.length);
+  const [y] = await runKernel(convPartsKernel(kernel, 'f32', shape, constants), {
     grid: shapeGrid(shape, cOut, width, height),
     params: convPartsParams(spec, width, height),
     reads: [...bound(all), weights, packBias(b, cOut, slopes)],
@@ -190,17 +198,24 @@ async function checkConv(test: Case): Promise<void> {
 }
 
 const STRIPS = { pixels: 8, blocks: 2 } as const;
-const CUTS: readonly [name: string, cut?: StripCut][] = [
+const VARIANTS: readonly [name: string, variant?: ConvVariant][] = [
   ['plain'],
-  ['strips', STRIPS],
-  ['uniform', { ...STRIPS, weights: 'uniform' }],
-  ['shared', { ...STRIPS, weights: 'workgroup' }],
-  ['halo', { ...STRIPS, weights: 'workgroup', halo: true }],
+  ['strips', stripConv(STRIPS)],
+  ['uniform', stripConv({ ...STRIPS, weights: 'uniform' })],
+  ['shared', stripConv({ ...STRIPS, weights: 'workgroup' })],
+  ['halo', stripConv({ ...STRIPS, weights: 'workgroup', halo: true })],
 ];
+const QUADS: typeof VARIANTS = [
+  ['quads', quadConv(null)],
+  ['quads of 3 blocks', quadConv(3)],
+];
+const hasQuads = ELEMENT === 'f32' && (await requestKernelAdapter())?.features.has('subgroups');
 
 describe.each(
-  ([1, 3] as const).flatMap((kernel) => CUTS.map(([name, cut]) => ({ kernel, name, cut }))),
-)('convolution of side $kernel over parts, $name', ({ kernel, cut }) => {
+  ([1, 3] as const).flatMap((kernel) =>
+    [...VARIANTS, ...(hasQuads ? QUADS : [])].map(([name, variant]) => ({ kernel, name, variant })),
+  ),
+)('convolution of side $kernel over parts, $name', ({ kernel, variant }) => {
   it.each([
     [1, 1],
     [1, 7],
@@ -211,7 +226,7 @@ describe.each(
     [32, 32],
     [33, 33],
   ])('at %i x %i', (width, height) =>
-    checkConv({ kernel, parts: [4, 8], cOut: 4, width, height, cut }),
+    checkConv({ kernel, parts: [4, 8], cOut: 4, width, height, variant }),
   );
 
   it.each<[string, Omit<Case, 'kernel' | 'width' | 'height'>]>([
@@ -222,8 +237,16 @@ describe.each(
     ],
     ['an addend in the middle', { parts: [5, 3, 7], cOut: 3, addend: 1 }],
     ['four parts and a PReLU', { parts: [1, 2, 3, 5], cOut: 7, prelu: true }],
-  ])('%s', (_, rest) => checkConv({ ...rest, kernel, width: 7, height: 5, cut }));
+  ])('%s', (_, rest) => checkConv({ ...rest, kernel, width: 7, height: 5, variant }));
 
   it('cut into pieces along y', () =>
-    checkConv({ kernel, parts: [4, 4], cOut: 4, width: 6, height: 61, rowsPerDispatch: 2, cut }));
+    checkConv({
+      kernel,
+      parts: [4, 4],
+      cOut: 4,
+      width: 6,
+      height: 61,
+      rowsPerDispatch: 2,
+      variant,
+    }));
 });

@@ -5,6 +5,8 @@
 // uniform `params` contains the ends of the first four parts, in blocks. `ends01` contains end 0 in
 // its low 16 bits and end 1 in its high 16 bits. `ends23` contains ends 2 and 3 in the same way. If
 // there are fewer than four parts, each unused end is the total number of blocks.
+// The kernel reads at most MAPS maps: at most PARTS parts and, if it is not one of them, an addend.
+// Software drivers execute all cases of a switch, so smaller numbers save time.
 
 #for m in 0..5
   @group(0) @binding({m+1}) var<storage, read> x{m}: array<E4>;
@@ -30,7 +32,7 @@ fn block_within(part: u32, block: u32) -> u32 {
 
 fn load_map(part: u32, at: u32) -> vec4f {
   switch part {
-    #for m in 1..5
+    #for m in 1..MAPS
       case {m}u: { return vec4f(x{m}[at]); }
     #end
     default: { return vec4f(x0[at]); }

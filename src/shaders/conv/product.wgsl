@@ -8,7 +8,8 @@
 // 3x3 kernel. With HALF, the products for one block of input channels are summed in E, the type of
 // the maps and weights. The resulting sums of all blocks are added in f32.
 // The prelude (code that is put before this shader) defines the type E4 and the constants BLOCKS,
-// STRIP, LINES, DOWN, PARTS, QUAD, STAGED, SHARED, CHUNK, HALO, WIDTH, HEIGHT and HALF.
+// STRIP, LINES, DOWN, PARTS (0 or the maximum number of parts), QUAD, STAGED, SHARED, CHUNK, HALO, WIDTH,
+// HEIGHT and HALF.
 for (var i = 0u; i < in_blocks; i++) {
   const SIDE = {1+reach+reach}u;
   const TAPS = SIDE * SIDE;
@@ -110,7 +111,7 @@ for (var i = 0u; i < in_blocks; i++) {
         // There is only one switch per strip, because software drivers execute every branch of a
         // switch.
         switch part {
-          #for m in 0..5
+          #for m in 0..PARTS
             case {m}u: {
               #for c in 1-reach..STRIP+1+reach
                 v{c} = P4({x}{m}[line + at{c}]);

@@ -13,7 +13,7 @@
 // and DOWN.
 
 #if QUAD
-  @group(0) @binding(2) var<storage, read> weights: array<E4>;
+  @group(0) @binding({WEIGHTS_BINDING}) var<storage, read> weights: array<E4>;
 
   // Returns the columns `lane`, `lane^1`, `lane^2` and `lane^3` of a matrix. Each lane of the quad
   // loads one column. All four lanes must request the same matrix. If `at` is beyond the last

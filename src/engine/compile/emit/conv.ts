@@ -6,7 +6,6 @@ import {
   convParams,
   packBias,
   packConvWeights,
-  padUniform,
   plainConv,
   shapeGrid,
 } from '../../../kernels/conv/conv.ts';
@@ -110,7 +109,8 @@ function overParts(emission: Emission, op: ConvOp, spec: ConvSpec) {
   const partsSpec = { ...spec, parts: channels, addend: index };
   // Each part of the concatenation starts a new block of four channels.
   const cIn = channels.reduce((sum, count) => sum + blocksOf(count) * 4, 0);
-  const { shape, packing, packed } = shapeFor(emission, { ...spec, cIn }, partsShape(spec.kernel));
+  const otherwise = partsShape(spec.kernel);
+  const { shape, packing, packed, own } = shapeFor(emission, { ...spec, cIn }, otherwise);
   const weights = emission.constant(
     `conv of ${channels.join('+')}${packing}`,
     [op.weight],
@@ -118,7 +118,12 @@ function overParts(emission: Emission, op: ConvOp, spec: ConvSpec) {
     (w) => packed(packConvWeights(exact(w, op.weight), op.cOut, op.cIn, op.kernel, channels)),
   );
   return {
-    kernel: convPartsKernel(spec.kernel, emission.element, shape),
+    kernel: convPartsKernel(
+      spec.kernel,
+      emission.element,
+      shape,
+      own?.overParts?.(spec, x.length, bound.length),
+    ),
     reads: { x0, x1, x2, x3, x4, weights, bias: biases(emission, op) },
     writes: { y: emission.write(op.writes.y) },
     grid: ({ width, height }: Size) => shapeGrid(shape, spec.cOut, width, height),
@@ -127,16 +132,23 @@ function overParts(emission: Emission, op: ConvOp, spec: ConvSpec) {
 }
 
 /**
- * Returns the `ConvShape` for a kernel that reads a concatenation or stores the final image. Also
- * returns a function that pads the packed weights if this shape needs them in a uniform buffer.
+ * Returns the `ConvShape` for a kernel that reads a concatenation or stores the final image, and
+ * the variant that determines this shape. Also returns a function that arranges packed weights as
+ * the shape needs them.
  */
 export function shapeFor(emission: Emission, spec: ConvSpec, otherwise: ConvShape) {
   const wanted = emission.conv(spec);
   const isFree = (wanted.only ?? emission.element) === emission.element;
-  const shape = (isFree && wanted.shape?.(spec)) || otherwise;
-  const isUniform = shape.weights === 'uniform';
-  const packed = isUniform ? padUniform : (own: Float32Array<ArrayBuffer>) => own;
-  return { shape, packing: isUniform ? ' in a uniform' : '', packed };
+  const own = isFree && wanted.shape ? wanted : undefined;
+  const shape = own?.shape?.(spec) ?? otherwise;
+  const isArranged = shape.weights === 'uniform' || shape.weights === 'quad';
+  const packing = isArranged ? own?.packing : undefined;
+  return {
+    shape,
+    packing: packing ? ` ${packing.name}` : '',
+    packed: (own: Float32Array<ArrayBuffer>) => packing?.arrange(own, spec) ?? own,
+    own,
+  };
 }
 
 const biases = (emission: Emission, op: ConvOp): Operand =>
