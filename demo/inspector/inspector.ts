@@ -291,7 +291,9 @@ class Inspector {
   }
 
   #fileName(): string {
-    const base = withoutFolder(this.#parts.picture.name).replace(/\.[A-Za-z0-9]{1,5}$/, '');
+    const base = withoutFolder(this.#parts.picture.name)
+      .replace(/\.[A-Za-z0-9]{1,5}$/, '')
+      .trim();
     return `${base || 'picture'} ${this.#layer?.name} ${this.#choice}`;
   }
 }

@@ -39,8 +39,13 @@ export async function openRealGpu(): Promise<GPU | null> {
     opened ??= found;
     return opened;
   }
-  if (VK_DRIVER_FILES === undefined) delete process.env.VK_DRIVER_FILES;
+  restoreDriver(VK_DRIVER_FILES);
   return null;
+}
+
+function restoreDriver(driver: string | undefined): void {
+  if (driver === undefined) delete process.env.VK_DRIVER_FILES;
+  else process.env.VK_DRIVER_FILES = driver;
 }
 
 /**
@@ -66,7 +71,7 @@ export async function openRealGpus(): Promise<GPU[]> {
     }
     return await tellApart(gpus);
   } finally {
-    if (VK_DRIVER_FILES === undefined) delete process.env.VK_DRIVER_FILES;
+    restoreDriver(VK_DRIVER_FILES);
   }
 }
 

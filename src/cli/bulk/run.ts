@@ -246,7 +246,7 @@ async function makeOne(
       return null;
     }
     const declared = await declaredSize(path);
-    const release = await room.take(memoryOf(declared, settings));
+    const release = await room.take(memoryOf(declared, settings.task.size, format));
     try {
       const to = join(out, output);
       await makeFolder(dirname(to));
@@ -277,7 +277,7 @@ async function makeOne(
  * Estimates how many bytes of memory are needed to process an image, not counting the engine's
  * memory.
  */
-function memoryOf(image: Size | null, { task: { size }, format }: ImageSettings): number {
+function memoryOf(image: Size | null, size: SizeWish | null, format: Work['format']): number {
   if (image === null) return 2 ** 26;
   const factor = size === null ? 4 : factorOf(image, size);
   // A PNG is written strip by strip, so the whole result is never in memory.
