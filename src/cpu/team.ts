@@ -59,8 +59,8 @@ class TileThread {
     port.onmessage = ({ data }: MessageEvent<Reply>) => this.#listener(data);
   }
 
-  send(request: Request): void {
-    this.#port.postMessage(request, []);
+  send(request: Request, transfer: ArrayBuffer[] = []): void {
+    this.#port.postMessage(request, transfer);
   }
 
   runner(run: number, scale: number): TileRunner {
@@ -71,9 +71,12 @@ class TileThread {
         const rows = band && { from: band.from, to: band.to };
         const cancel = () => this.send({ cancel: true });
         signal?.addEventListener('abort', cancel);
+        // A tile's pixels can be a view of the whole image's buffer, and a message would copy all of
+        // that buffer.
+        const pixels = { ...source, data: source.data.slice() } as RgbaImage;
         try {
           const { done, data } = await this.#result(
-            { run, source, size, core, given, band: rows },
+            { run, source: pixels, size, core, given, band: rows },
             options,
           );
           copyRows(data, core.width * scale, core.height * scale, to);
@@ -102,7 +105,8 @@ class TileThread {
             () => {},
           );
       };
-      this.send(request);
+      const transfer = 'source' in request ? [request.source.data.buffer as ArrayBuffer] : [];
+      this.send(request, transfer);
     });
   }
 }

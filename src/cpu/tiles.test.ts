@@ -2,6 +2,7 @@ import { afterAll, expect, it } from 'vitest';
 import { difference, picture } from '../../test/pictures.ts';
 import { seededWeights } from '../../test/seeded.ts';
 import { findGoldenCases, readGoldenCases, SEEDED_GOLDENS } from '../cli/golden-cases.ts';
+import type { RgbaImage } from '../image/image.ts';
 import type { Network } from '../networks/network.ts';
 import { createNetwork } from '../networks/registry.ts';
 import { chooseModel } from '../node/model.ts';
@@ -91,6 +92,32 @@ it.each([
     expect(actual.report.tiles).toBeGreaterThan(1);
     expect(actual.image).toEqual((await upscale(alone, image)).image);
   }
+});
+
+it('a thread receives the pixels of its band, not the whole image', async () => {
+  const sent: number[] = [];
+  const watched = new Team(2, async () => {
+    const port = await openPort();
+    const post = port.postMessage.bind(port);
+    port.postMessage = (message, transfer) => {
+      if (typeof message === 'object' && message !== null && 'source' in message) {
+        sent.push((message as { source: RgbaImage }).source.data.buffer.byteLength);
+      }
+      post(message, transfer);
+    };
+    return port;
+  });
+  const { network, weights } = await golden('compact_x2_11x7');
+  const { runners } = await watched.load(network, weights);
+  const image = picture(40, 180);
+  const { report } = await upscale(
+    await CpuModel.load(network, weights, { helpers: runners }),
+    image,
+  );
+  expect(sent.length).toBeGreaterThan(0);
+  // Bands overlap, so they have more pixels in all than the image.
+  expect(Math.max(...sent)).toBeLessThan(image.data.byteLength);
+  expect(report.tiles).toBeGreaterThan(1);
 });
 
 it('small images and networks that look far are left whole', async () => {
