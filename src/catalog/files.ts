@@ -122,6 +122,16 @@ export const MODEL_FILES: readonly ModelFile[] = [
     sha256: '5c25b96ca583144fd3ee2d930d120a1bd105b2a90611894f73ecb78092f099c9',
   }),
   model({
+    id: 'a2n-sharp-x2',
+    scale: 2,
+    kind: 'sharp',
+    best: true,
+    fast: true,
+    f16: false,
+    bytes: 2_091_422,
+    sha256: '0b5feec2442cfbb6e2cfc54aca64ab075380fb3d35df8983f443383304b11326',
+  }),
+  model({
     id: 'a2n-sharp-x4',
     scale: 4,
     kind: 'sharp',
