@@ -52,5 +52,5 @@ test.skipIf(!canMeasure).each(MODEL_FILES.filter(({ kind }) => kind === 'sharp')
       expect(made.jpeg80).toBeGreaterThan(usual.jpeg80 - 1.6);
     }
   },
-  300_000,
+  600_000,
 );
