@@ -36,6 +36,17 @@ export function requestKernelAdapter(): Promise<GPUAdapter | null> {
   return ELEMENT === 'f16' ? requestF16Adapter() : requestTestAdapter();
 }
 
+/**
+ * Returns whether to test the convolutions that load weights by quads. They exist only in f32. On an
+ * adapter without subgroups, they are skipped with a message.
+ */
+export async function testsQuads(): Promise<boolean> {
+  if (ELEMENT === 'f16') return false;
+  const has = (await requestKernelAdapter())?.features.has('subgroups') ?? false;
+  if (!has) console.warn('SKIPPED: no subgroups here: convolutions by quads are untested');
+  return has;
+}
+
 /** Returns values in -1..1 that the element type can represent. They are never all zero. */
 export function randomValues(length: number, seed: number): Float32Array<ArrayBuffer> {
   const next = randomStream(seed);

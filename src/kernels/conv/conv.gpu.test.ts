@@ -7,6 +7,7 @@ import {
   randomValues,
   requestKernelAdapter,
   runKernel,
+  testsQuads,
   written,
 } from '../../../test/kernels.ts';
 import { matrixUnit } from '../../engine/gpu/matrix.ts';
@@ -150,7 +151,7 @@ const LISTED: (readonly [string, ConvVariant])[] = await Promise.all(
     .filter(([, { offered }]) => offered(OFFER))
     .map(async ([name, { load }]) => [name, await load(OFFER)] as const),
 );
-if (CONV_VARIANTS.quad5.offered(OFFER)) LISTED.push(['quad', quadConv(null)]);
+if (await testsQuads()) LISTED.push(['quad', quadConv(null)]);
 const VARIANTS = LISTED.filter(([, { only = ELEMENT }]) => only === ELEMENT);
 const ALL = VARIANTS.flatMap(([name, variant]) =>
   ([1, 3] as const).map((kernel) => [name, kernel, variant] as const),

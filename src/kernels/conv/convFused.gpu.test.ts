@@ -4,8 +4,8 @@ import {
   expectClose,
   randomMap,
   randomValues,
-  requestKernelAdapter,
   runKernel,
+  testsQuads,
   written,
 } from '../../../test/kernels.ts';
 import { blocksOf, tileColumnGrid } from '../kernel.ts';
@@ -44,7 +44,7 @@ const LAST: ConvSpec = {
   act1: null,
 };
 const QUADS: [string, ConvVariant] = ['quads', quadConv(3)];
-const hasQuads = ELEMENT === 'f32' && (await requestKernelAdapter())?.features.has('subgroups');
+const hasQuads = await testsQuads();
 
 describe('3x3 convolution with pixel attention', () => {
   it.each([

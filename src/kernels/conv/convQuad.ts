@@ -3,6 +3,7 @@ import { blocksOf } from '../kernel.ts';
 import {
   CONV,
   type ConvShape,
+  type ConvSize,
   type ConvSpec,
   type ConvVariant,
   convSource,
@@ -51,9 +52,9 @@ export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
   grid: (spec, width, height) => shapeGrid(quadShape(spec, blocks), spec.cOut, width, height),
   packing: { name: 'transposed', arrange: transposeMatrices },
   shape: (layer) => {
-    if (layer.kernel === 1) return shapeOf(5);
-    // A kernel that stores the final image expects a single block.
-    return shapeOf(blocksOf(layer.cOut) === 1 ? 1 : (blocks ?? quadBlocks(layer)));
+    // The kernel that stores the final image requires a single block.
+    const isLast = layer.kernel === 3 && blocksOf(layer.cOut) === 1;
+    return shapeOf(isLast ? 1 : blocksFor(layer, blocks));
   },
   overParts: (spec, parts, maps) => ({
     ...epilogueOf(spec, spec.kernel === 3),
@@ -77,8 +78,15 @@ function epilogueOf({ act0, add }: ConvSpec, whole: boolean) {
   };
 }
 
-const quadShape = (spec: ConvSpec, blocks: QuadBlocks | null): ConvShape =>
-  shapeOf(blocksPerInvocation(spec, blocks));
+function quadShape(spec: ConvSpec, blocks: QuadBlocks | null): ConvShape {
+  const { kernel, multiply, add, act0 } = spec;
+  const wanted = blocksFor(spec, blocks);
+  const isLong = multiply || add || act0 === 'prelu';
+  return shapeOf(kernel === 3 && isLong && wanted > 3 ? 3 : wanted);
+}
+
+const blocksFor = (layer: ConvSize, blocks: QuadBlocks | null): QuadBlocks =>
+  layer.kernel === 1 ? 5 : (blocks ?? quadBlocks(layer));
 
 const shapeOf = (blocks: QuadBlocks): ConvShape => ({
   strip: 8,
@@ -87,13 +95,6 @@ const shapeOf = (blocks: QuadBlocks): ConvShape => ({
   workgroup: [4, 16],
   weights: 'quad',
 });
-
-function blocksPerInvocation(spec: ConvSpec, blocks: QuadBlocks | null): QuadBlocks {
-  const { kernel, multiply, add, act0 } = spec;
-  if (kernel === 1) return 5;
-  const wanted = blocks ?? quadBlocks(spec);
-  return wanted > 3 && (multiply || add || act0 === 'prelu') ? 3 : wanted;
-}
 
 /** Whether the kernels of this variant support the layer's activations. */
 function isQuadSpec({ act0, act1 }: ConvSpec): boolean {
@@ -114,7 +115,7 @@ const COSTS = [
  * layer's number of blocks is not a multiple of this number, the last invocation also computes
  * unused blocks, which take as much time as the others.
  */
-export function quadBlocks({ cOut }: Pick<ConvSpec, 'cOut'>): QuadBlocks {
+export function quadBlocks({ cOut }: Pick<ConvSize, 'cOut'>): QuadBlocks {
   const blocks = blocksOf(cOut);
   const cost = ([by, each]: (typeof COSTS)[number]) => Math.ceil(blocks / by) * by * each;
   return COSTS.reduce((best, one) => (cost(one) < cost(best) ? one : best))[0];

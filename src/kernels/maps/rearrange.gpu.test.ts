@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import {
-  ELEMENT,
   expectClose,
   randomMap,
   randomValues,
-  requestKernelAdapter,
   runKernel,
+  testsQuads,
   written,
 } from '../../../test/kernels.ts';
 import { convReference } from '../conv/conv.reference.ts';
@@ -209,7 +208,7 @@ const QUADS: typeof VARIANTS = [
   ['quads', quadConv(null)],
   ['quads of 3 blocks', quadConv(3)],
 ];
-const hasQuads = ELEMENT === 'f32' && (await requestKernelAdapter())?.features.has('subgroups');
+const hasQuads = await testsQuads();
 
 describe.each(
   ([1, 3] as const).flatMap((kernel) =>
