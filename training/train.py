@@ -56,6 +56,7 @@ def arguments(given: list[str] | None) -> argparse.Namespace:
     p.add_argument("--threads", type=int, default=0)
     p.add_argument("--test", help="folder with HR/*.png, such as Set5, for the curve")
     p.add_argument("--every", type=int, default=500, help="steps between tests and saves")
+    p.add_argument("--precision", choices=("bf16", "f32"), help="of the networks; by default, what is usually faster on the device")
     p.add_argument("--compile", action="store_true", help="torch.compile, where there is one")
     a = p.parse_args(given)
     if a.light is not None and not hasattr(TASKS[a.task], "light"):
@@ -102,7 +103,7 @@ class Run:
         self.trainer = Trainer(
             network, self.data, TASKS[a.task], self.schedule, a.loss, features=self.features,
             perceptual=a.perceptual_weight, adversarial=a.adversarial, width=a.discriminator,
-            light=a.light, teacher=teacher, compiled=a.compile,
+            light=a.light, teacher=teacher, compiled=a.compile, half=a.precision and a.precision == "bf16",
         )  # fmt: skip
         os.makedirs(a.out, exist_ok=True)
         self.path = {n: os.path.join(a.out, f) for n, f in (

@@ -63,7 +63,7 @@ def shifted(images: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
 
 def has_bf16(device: torch.device) -> bool:
     """Whether bf16 is faster than f32 there. CPUs without AVX-512 compute it by plain loops, which
-    makes a step five times as long."""
+    makes a step five times as long. With AVX-512, the difference is small and goes either way."""
     if device.type == "cuda":
         return True
     try:
@@ -92,13 +92,15 @@ class Trainer:
 
     `features` adds a perceptual distance, `adversarial` above 0 a discriminator of `width`
     channels. With `light`, both only count for images that the task degrades lightly: at most JPEG
-    of this quality. A `teacher` replaces the target of those images by its output.
+    of this quality. A `teacher` replaces the target of those images by its output. `half` says
+    whether the networks run in bf16; None leaves it to the device.
     """
 
     def __init__(
         self, network: nn.Module, photos: Photos, task: Task, schedule: Schedule, loss: str = "l1", *,
         features: Features | None = None, perceptual: float = 1.0, adversarial: float = 0.0, width: int = 24,
         light: int | None = None, teacher: nn.Module | None = None, compiled: bool = False,
+        half: bool | None = None,
     ):  # fmt: skip
         self.device = photos.device
         self.cuda = self.device.type == "cuda"
@@ -117,7 +119,7 @@ class Trainer:
         if adversarial:
             self.judge = discriminator.Discriminator(width).to(self.device, memory_format=torch.channels_last)
             self.judge_optimizer = self._adam(list(self.judge.parameters()))
-        self.half = has_bf16(self.device)
+        self.half = has_bf16(self.device) if half is None else half
         self.step = 0
         self.sums = torch.zeros(len(PARTS), device=self.device)
         # Every step reads these, and so does a recorded one; they are written in place.

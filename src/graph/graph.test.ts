@@ -3,6 +3,7 @@ import { a2n } from '../networks/a2n.ts';
 import { consumers, multiplyAddsPerPixel, parameterCount } from './analysis.ts';
 import { GraphBuilder, GraphError } from './graph.ts';
 import { receptiveField } from './reach.ts';
+import { TransformerBuilder } from './transformer.ts';
 
 describe('GraphBuilder', () => {
   it('infers shapes through enlargements and pooling', () => {
@@ -27,6 +28,18 @@ describe('GraphBuilder', () => {
       GraphError,
     );
     expect(() => b.mix('m', x, x, p)).toThrow(/two weights/);
+  });
+
+  it('refuses ops that the backends cannot apply to reduced maps', () => {
+    const b = new GraphBuilder();
+    const t = new TransformerBuilder(b);
+    const x = b.input('input', 3);
+    const small = t.maxPool('small', x, 7, 3);
+    const layer = { layer: 'c', kernel: 3, cOut: 3, bias: true } as const;
+    const large = t.resize('large', b.conv('c', small, layer), x);
+    expect(b.shape(b.relu('r', large))).toEqual({ kind: 'map', channels: 3, scale: 1 });
+    expect(() => b.globalAveragePool('p', small)).toThrow(/p: globalAveragePool .* reduced map/);
+    expect(() => b.relu('s', small)).toThrow(GraphError);
   });
 });
 

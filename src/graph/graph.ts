@@ -10,7 +10,7 @@
  */
 
 import { type Activation, type Op, opRules, type Padding } from './ops.ts';
-import { GraphError, type MapShape, mapOf, type Shape, vectorOf } from './shape.ts';
+import { GraphError, isReduced, type MapShape, mapOf, type Shape, vectorOf } from './shape.ts';
 
 export { type Activation, MAX_PARTS, type Op } from './ops.ts';
 export {
@@ -227,6 +227,9 @@ export class GraphBuilder {
     if (this.#names.has(name)) throw new GraphError(`node name ${name} is used twice`);
     const shapes = inputs.map((id) => this.shape(id));
     const rules = opRules(op);
+    if (!rules.readsReduced && shapes.some(isReduced)) {
+      throw new GraphError(`${name}: ${op.op} cannot be applied to a reduced map`);
+    }
     const shape = rules.shape(op, shapes, name);
     const multiplyAdds = rules.multiplyAdds(op, shape, shapes);
     this.#names.add(name);

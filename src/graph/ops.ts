@@ -142,6 +142,7 @@ const OPS: RuleTable<Exclude<Op, Later>> = {
     },
     multiplyAdds: ({ kernel, cIn, cOut }, shape) => kernel ** 2 * cIn * cOut * areaOf(shape),
     reach: ({ kernel }, r) => r + (kernel >> 1),
+    readsReduced: true,
   },
   activation: { ...local, shape: (_, [x]) => x },
   prelu: sameShape,

@@ -23,6 +23,8 @@ export interface Rules<O> {
    * individual pixels anywhere in the image. Null means that the op needs neither.
    */
   readonly global: (op: O) => 'means' | 'pixels' | null;
+  /** Whether the backends can apply the op to reduced maps. */
+  readonly readsReduced?: true;
 }
 
 /** The rules for each op of the union `O`. */

@@ -45,6 +45,9 @@ export interface TableShape {
 
 export type Shape = MapShape | VectorShape | TableShape;
 
+export const isReduced = (shape: Shape): boolean =>
+  shape.kind === 'map' && shape.reduced !== undefined;
+
 /** Returns the factor by which a map's reductions divide its side lengths, apart from rounding. */
 export const strideOf = ({ reduced = [] }: MapShape): number =>
   reduced.reduce((product, { stride }) => product * stride, 1);

@@ -272,16 +272,19 @@ export const TRANSFORMER: RuleTable<TransformerOp> = {
     multiplyAdds: ({ kernel, cOut }, shape, [x]) =>
       kernel ** 2 * channelsOf(x) * cOut * areaOf(shape),
     reach: ({ kernel, stride }, r) => r * stride + kernel - 1,
+    readsReduced: true,
   },
   maxPool: {
     ...local,
     shape: ({ kernel, stride }, [x], name) =>
       reduced(x, { kernel, stride }, mapOf(x, name).channels, name),
     reach: ({ kernel, stride }, r) => r * stride + kernel - 1,
+    readsReduced: true,
   },
   resize: {
     ...local,
     shape: (_, [x, like], name) => ({ ...mapOf(like, name), channels: mapOf(x, name).channels }),
     reach: ({ factor }, r) => Math.ceil(r / factor) + 1,
+    readsReduced: true,
   },
 };
