@@ -349,6 +349,7 @@ export class Engine {
           const smaller = tiler.halve(run.left);
           if (!smaller) throw error;
           run.left = smaller;
+          meter.replan(workOf(part.program, smaller));
         }
       }
     } finally {

@@ -95,6 +95,11 @@ export class ProgressMeter {
     this.#total += work;
   }
 
+  /** Replaces the unfinished work, because the rest of the job will be done in another way. */
+  replan(work: number): void {
+    this.#total = this.#done + work;
+  }
+
   advance(work: number): void {
     if (work <= 0) return;
     this.#done = Math.min(this.#done + work, this.#total);

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { testGpu } from '../../../test/gpu.ts';
 import { difference, picture } from '../../../test/pictures.ts';
+import { seededWeights } from '../../../test/seeded.ts';
 import { readGoldenCase, SEEDED_GOLDENS } from '../../cli/golden-cases.ts';
+import { createNetwork } from '../../networks/registry.ts';
 import { Engine, type Model } from '../engine.ts';
 
 /** Determines when the test device reports that it is out of memory. */
@@ -124,6 +126,29 @@ describe('a device that is short of memory', () => {
     expect(delivered).toEqual([0, 90]);
     expect(report.tiles).toBe(6 + 2 * 6);
     expect(difference({ ...whole.image, data }, whole.image).worst).toBe(0);
+  });
+
+  const small = { scale: 2, features: 8, blocks: 1 } as const;
+  it.each([
+    ['the trunk', createNetwork('lcoan', { ...small, groups: 2, clusters: 4, window: 32 }), 6],
+    ['a tile', createNetwork('compact', small), 7],
+  ])('reports progress to the end if memory runs out in %s', async (_, network, tiles) => {
+    const loaded = await engine.loadModel(network, seededWeights(network));
+    const fractions: number[] = [];
+    const { report } = await engine.upscale(loaded, picture(108, 72), {
+      tileSize: 36,
+      submitMs: () => 0.1,
+      onProgress({ fraction }) {
+        if (fraction >= 0.2 && (fractions.at(-1) ?? 0) < 0.2) shortage.submission = 0;
+        fractions.push(fraction);
+      },
+    });
+    await engine.unloadModel(loaded);
+    expect(shortage.submission).toBeLessThan(0);
+    expect(report.tiles).toBeGreaterThanOrEqual(tiles);
+    // The last report says that the job is finished. The one before it is the last of the work.
+    expect(fractions.at(-2)).toBeCloseTo(1, 3);
+    expect(fractions.filter((fraction) => fraction > 0.9999).length).toBeLessThanOrEqual(2);
   });
 
   it('gives up at the floor, and works again', async () => {

@@ -160,6 +160,7 @@ export async function runTrunk(
       destroy: () => map.destroy(),
     };
   } catch (error) {
+    meter.replan(0);
     if (error instanceof CrispenError && error.code === 'OUT_OF_MEMORY') return null;
     throw error;
   }
