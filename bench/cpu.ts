@@ -6,24 +6,25 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
-import { MODEL_FILES } from '../src/catalog/files.ts';
+import { findModel, MODEL_FILES } from '../src/catalog/files.ts';
 import { choice, positiveInteger, runCommand } from '../src/cli/command.ts';
+import { readImage } from '../src/node/images.ts';
 import { PACKAGE_ROOT } from '../src/node/model.ts';
 import { assembleRegisters } from './assembled.ts';
 import { openPage } from './chromium.ts';
 import { formatEstimated, measureEstimates } from './estimates.ts';
 import { formatLayers, type Layers, type LayersRequest, measureLayers } from './layers.ts';
 import { parseSize } from './options.ts';
-import { modelOf } from './session.ts';
 
 const USAGE = `
 npm run bench:cpu -- [options]
 
-Times each kind of layer of A2N x2 on the CPU backend on one thread, against a loop of multiply-adds that
+Times each kind of layer of a model on the CPU backend on one thread, against a loop of multiply-adds that
 touches nothing but registers, in the same run.
 
   --chromium              in a page of a headless Chromium instead of Node
   --variant simd|relaxed  default: the best that the runtime has
+  --model ID              default a2n-x2
   --size N                side of the picture, default 64
   --json                  one JSON object instead of the table
   --estimates             instead: estimated and actual milliseconds of whole jobs in Node
@@ -37,6 +38,7 @@ await runCommand(USAGE, async (args) => {
     options: {
       chromium: { type: 'boolean', default: false },
       variant: { type: 'string' },
+      model: { type: 'string', default: 'a2n-x2' },
       size: { type: 'string', default: '64' },
       json: { type: 'boolean', default: false },
       estimates: { type: 'boolean', default: false },
@@ -60,6 +62,7 @@ await runCommand(USAGE, async (args) => {
     return 0;
   }
   const request: LayersRequest = {
+    model: findModel(values.model).id,
     size: positiveInteger('--size', values.size),
     variant:
       variant === undefined ? null : choice('--variant', variant, ['simd', 'relaxed'] as const),
@@ -78,8 +81,10 @@ function sizeOf(text: string) {
 async function inNode(request: LayersRequest): Promise<Layers> {
   // In Node 20, relaxed SIMD requires a flag.
   if (request.variant === 'relaxed') setFlagsFromString('--experimental-wasm-relaxed-simd');
-  const weights = await readFile(join(PACKAGE_ROOT, 'public/models', modelOf(2).file));
-  return measureLayers(new Uint8Array(weights), request);
+  const { file } = findModel(request.model);
+  const weights = await readFile(join(PACKAGE_ROOT, 'public/models', file));
+  const photo = await readImage(join(PACKAGE_ROOT, 'public/samples/cat.jpg'));
+  return measureLayers(new Uint8Array(weights), photo, request);
 }
 
 async function inChromium(request: LayersRequest): Promise<Layers> {

@@ -1,12 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
+import { readImage } from '../src/node/images.ts';
 import { assembleRegisters } from './assembled.ts';
 import { formatLayers, measureLayers } from './layers.ts';
 
 it('times every kind of layer, and all of their multiply-adds', async () => {
   const weights = new Uint8Array(await readFile('public/models/a2n-x2.safetensors'));
   const registers = await assembleRegisters();
-  const measured = await measureLayers(weights, { size: 16, variant: 'simd', registers });
+  const photo = await readImage('public/samples/cat.jpg');
+  const request = { model: 'a2n-x2', size: 16, variant: 'simd', registers } as const;
+  const measured = await measureLayers(weights, photo, request);
   const { layers, peakGflops, milliseconds } = measured;
   const gigaflops = layers.map((layer) => ((layer.gflops ?? 0) * layer.milliseconds) / 1e3);
   const all = gigaflops.reduce((a, b) => a + b, 0);

@@ -1,15 +1,19 @@
-/** Times each kind of layer in A2N x2 on the CPU backend, in Node or in a page. */
+/** Times each kind of layer in a shipped model on the CPU backend, in Node or in a page. */
+import { findModel } from '../src/catalog/files.ts';
 import { shippedNetwork } from '../src/catalog/network.ts';
 import { CpuModel } from '../src/cpu/model.ts';
 import { compileModule, supportedVariant, type VariantName } from '../src/cpu/module.ts';
 import type { Step } from '../src/cpu/program.ts';
+import type { Rgba8Image } from '../src/image/image.ts';
 import { readSafetensors } from '../src/weights/safetensors.ts';
+import { cropPhoto } from './photo.ts';
 import { openRegisters, type Registers } from './registers.ts';
-import { modelOf } from './session.ts';
 
 const ROUNDS = 30;
 
 export interface LayersRequest {
+  /** The id of the model. */
+  readonly model: string;
   /** The side length of the image. */
   readonly size: number;
   /** Null selects the best variant that the runtime supports. */
@@ -29,6 +33,7 @@ export interface Layer {
 }
 
 export interface Layers {
+  readonly model: string;
   readonly size: number;
   readonly variant: VariantName;
   /** The best time for the whole network, from pixels to pixels. */
@@ -41,22 +46,24 @@ export interface Layers {
 /**
  * Alternates rounds of the register-only loop and of the network on one thread, and uses the best
  * round of each. Other work on the machine therefore changes the ratio only slightly.
- * @param weights the weights of the shipped A2N x2
+ * @param weights the model's weights
+ * @param photo the photo from which the image is cut
  */
 export async function measureLayers(
   weights: Uint8Array<ArrayBuffer>,
+  photo: Rgba8Image,
   { size, registers, ...request }: LayersRequest,
 ): Promise<Layers> {
   const variant = request.variant ?? supportedVariant();
   if (variant === null) throw new Error('There is no WebAssembly SIMD here.');
   const peak = await openRegisters(registers, variant);
   const module = await compileModule(variant);
-  const network = await shippedNetwork(modelOf(2));
+  const network = await shippedNetwork(findModel(request.model));
   const model = await CpuModel.load(network, readSafetensors(weights).tensors, { module });
-  const data = Uint8ClampedArray.from({ length: size ** 2 * 4 }, (_, i) => 128 + 100 * Math.sin(i));
-  const image = { width: size, height: size, data };
+  const image = cropPhoto(photo, size, size);
   const core = { x: 0, y: 0, width: size, height: size };
-  const to = { data: new Uint8ClampedArray(size ** 2 * 16), offset: 0, width: size * 2 };
+  const width = size * network.scale;
+  const to = { data: new Uint8ClampedArray(width ** 2 * 4), offset: 0, width };
   const best = new Map<Step, number>();
   const onStep = (step: Step, milliseconds: number) =>
     best.set(step, Math.min(milliseconds, best.get(step) ?? milliseconds));
@@ -80,14 +87,14 @@ export async function measureLayers(
     const share = gflops === null ? null : gflops / peakGflops;
     return { kind, steps: steps.length, milliseconds, gflops, share };
   });
-  return { size, variant, milliseconds: whole, peakGflops, layers };
+  return { model: request.model, size, variant, milliseconds: whole, peakGflops, layers };
 }
 
 /** Formats the measurements as a table. */
 export function formatLayers({ layers, ...all }: Layers): string {
   const best = sumOf(layers.map(({ milliseconds }) => milliseconds));
   return [
-    `A2N x2 at ${all.size} x ${all.size}, ${all.variant}, one thread: ${all.milliseconds.toFixed(0)} ms, ${best.toFixed(0)} by the best of each step; registers alone reach ${all.peakGflops.toFixed(1)} GFLOP/s`,
+    `${all.model} at ${all.size} x ${all.size}, ${all.variant}, one thread: ${all.milliseconds.toFixed(0)} ms, ${best.toFixed(0)} by the best of each step; registers alone reach ${all.peakGflops.toFixed(1)} GFLOP/s`,
     ...layers.map(({ kind, steps, milliseconds, gflops, share }) =>
       [
         `${String(steps).padStart(3)} x ${kind.padEnd(30)}${milliseconds.toFixed(1).padStart(8)} ms`,

@@ -1,12 +1,15 @@
 /** npm run profile: prints how long a network runs on the GPU, kernel by kernel. */
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { choice, positiveInteger, runCommand, UsageError } from '../src/cli/command.ts';
 import { CONV_VARIANTS, type ConvMethod } from '../src/engine/tune/tuning.ts';
 import { openGpu } from '../src/node/driver.ts';
-import { chooseModel } from '../src/node/model.ts';
+import { readImage } from '../src/node/images.ts';
+import { chooseModel, PACKAGE_ROOT } from '../src/node/model.ts';
 import { measureCeiling } from './ceiling.ts';
 import { formatProfile, profile } from './kernels.ts';
 import { withOwnMaps } from './ownMaps.ts';
+import { cropPhoto } from './photo.ts';
 import { inTurn, type Turns } from './turns.ts';
 
 const LEVELS = ['none', 'ops', 'blocks'] as const;
@@ -72,10 +75,11 @@ await runCommand(USAGE, async (args) => {
     weights: values.weights,
     model: values.model ?? (values.weights === undefined ? 'a2n-x2' : undefined),
   });
-  const data = new Uint8ClampedArray(size.width * size.height * 4).map((_, i) => (i * 37) % 256);
+  const photo = await readImage(join(PACKAGE_ROOT, 'public/samples/cat.jpg'));
+  const image = cropPhoto(photo, size.width, size.height);
   const time = async (devices: readonly ('gpu' | 'cpu')[], tasks: Parameters<typeof inTurn>[1]) => {
     for (const device of devices) {
-      const turns = await inTurn(device, tasks, { ...size, data }, repeats, threads);
+      const turns = await inTurn(device, tasks, image, repeats, threads);
       for (const turn of turns) {
         console.log(
           values.json ? JSON.stringify({ device, ...turn }) : turnLine(device, turn, turns[0]),

@@ -1,7 +1,7 @@
 /** The page of `npm run bench:cpu -- --chromium`. */
+import { findModel } from '../../src/catalog/files.ts';
 import { type Layers, type LayersRequest, measureLayers } from '../layers.ts';
-import { modelOf } from '../session.ts';
-import { load } from './page.ts';
+import { load, loadPhoto } from './page.ts';
 
 declare global {
   interface Window {
@@ -10,6 +10,6 @@ declare global {
 }
 
 window.crispenLayers = async (request) => {
-  const file = await load(`./models/${modelOf(2).file}`);
-  return measureLayers(new Uint8Array(await file.arrayBuffer()), request);
+  const file = await load(`./models/${findModel(request.model).file}`);
+  return measureLayers(new Uint8Array(await file.arrayBuffer()), await loadPhoto(), request);
 };

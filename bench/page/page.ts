@@ -1,5 +1,6 @@
 /** The bench page, for visitors and for `npm run bench`, which calls `window.crispenBench`. */
 import { decodeImage } from '../../src/codecs/decode.ts';
+import type { Rgba8Image } from '../../src/image/image.ts';
 import { toRgba8 } from '../../src/image/pixels.ts';
 import type { Ceiling } from '../ceiling.ts';
 import type { Contender } from '../contender.ts';
@@ -53,8 +54,7 @@ export function startPage(rivals: (threads: readonly number[]) => Contender[]): 
     const shipped = modelOf(request.scale).file;
     const { url, name } = request.weights ?? { url: `./models/${shipped}`, name: shipped };
     const bytes = new Uint8Array(await (await load(url, signal)).arrayBuffer());
-    const { image } = await decodeImage(await (await load(PHOTO, signal)).blob());
-    const photo = toRgba8(image);
+    const photo = await loadPhoto(signal);
     let ceiling: Ceiling | null = null;
     const threads =
       request.threads.length > 0 ? request.threads : [Math.min(8, navigator.hardwareConcurrency)];
@@ -105,4 +105,9 @@ export async function load(url: string, signal?: AbortSignal): Promise<Response>
   const response = await fetch(new URL(url, document.baseURI), signal ? { signal } : {});
   if (!response.ok) throw new Error(`${url} could not be loaded: status ${response.status}.`);
   return response;
+}
+
+export async function loadPhoto(signal?: AbortSignal): Promise<Rgba8Image> {
+  const { image } = await decodeImage(await (await load(PHOTO, signal)).blob());
+  return toRgba8(image);
 }

@@ -190,4 +190,23 @@ describe.each(VARIANTS)('%s', (variant) => {
       },
     );
   });
+
+  it.each(['sigmoid', 'silu', 'gelu', 'centredSigmoid'] as const)(
+    '%s of large numbers is right and never subnormal',
+    async (fn) => {
+      const b = new GraphBuilder();
+      const graph = b.build(b.activation('y', b.input('x', 1), { fn }));
+      const network: Network = { architecture: 'none', graph, scale: 1, inputRange: 1 };
+      const module = await compileModule(variant);
+      const model = await CpuModel.load(network, new Map(), { module });
+      const data = Float32Array.from({ length: 1600 }, (_, i) => (i - 800) / 4);
+      const actual = (await traceOnCpu(model, { width: 1600, height: 1, data }, ['y'])).get('y');
+      const off = [...data].filter((v, i) => {
+        const [got, expected] = [actual?.data[i] ?? Number.NaN, ACTIVATIONS[fn](v)];
+        const subnormal = got !== 0 && Math.abs(got) < 2 ** -126;
+        return subnormal || !(Math.abs(got - expected) <= 1e-6 * Math.max(1, Math.abs(expected)));
+      });
+      expect(off).toEqual([]);
+    },
+  );
 });

@@ -40,40 +40,66 @@ const polynomial = (
     ...others.map((term) => set(sum, madd(get(sum), get(x), splat(term)))),
   );
 
+/** 1.5 * 2^23 plus the bias of the exponent. `v + MAGIC` has the bits of `round(v) + 127` at its end. */
+const MAGIC = 12582912 + 127;
+
 /**
- * Computes `exp(v)` with an error of at most two units in the last place. `v` is split into
- * `n * ln(2) + r`, where `n` is an integer. A polynomial (Cephes expf) computes `e^r`, and `n`
- * becomes the exponent. `v` is clamped so that the result is in the range of f32. NaN stays NaN.
+ * Generates code that sets `$y` to `exp(v)`, with an error of at most two units in the last place.
+ * `v` is split into `n * ln(2) + r`, where `n` is an integer. A polynomial (Cephes expf) computes
+ * `e^r`, and `n` becomes the exponent. `v` is clamped to at most 46. Sigmoids are therefore at
+ * least 1e-20, and products with them are not subnormal. Arithmetic with subnormal numbers takes
+ * about 150 cycles on Intel CPUs. NaN stays NaN.
  */
-const expText = (madd: MultiplyAdd): string => `(func $exp (param $v v128) (result v128)
-${locals('v128', ['n', 'r', 'y'])}
-${set('v', `(f32x4.pmin (f32x4.pmax ${get('v')} ${splat(-87.3)}) ${splat(88.3)})`)}
-${set('n', `(f32x4.nearest ${vmul(get('v'), splat(Math.LOG2E))})`)}
-${set('r', madd(get('n'), splat(-0.693359375), get('v')))}
-${set('r', madd(get('n'), splat(2.1219444e-4), get('r')))}
-${polynomial(madd, 'y', 'r', [1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1, 1, 1])}
-${vmul(get('y'), `(i32x4.shl (i32x4.add (i32x4.trunc_sat_f32x4_s ${get('n')}) (v128.const i32x4 127 127 127 127)) ${int(23)})`)})`;
+const expText = (v: string, madd: MultiplyAdd): string =>
+  lines(
+    set('r', `(f32x4.pmin (f32x4.pmax ${v} ${splat(-87.3)}) ${splat(46)})`),
+    set('n', madd(get('r'), splat(Math.LOG2E), splat(MAGIC))),
+    set('y', `(i32x4.shl ${get('n')} ${int(23)})`),
+    set('n', vsub(get('n'), splat(MAGIC))),
+    set('r', madd(get('n'), splat(-0.693359375), get('r'))),
+    set('r', madd(get('n'), splat(2.1219444e-4), get('r'))),
+    polynomial(
+      madd,
+      'n',
+      'r',
+      [
+        1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1,
+        5.0000001201e-1, 1, 1,
+      ],
+    ),
+    set('y', vmul(get('y'), get('n'))),
+  );
 
-/** Computes `erf(v)` with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26). */
-const erfText = (madd: MultiplyAdd): string => `(func $erf (param $v v128) (result v128)
-${locals('v128', ['a', 't', 's'])}
-${set('a', `(f32x4.pmin (f32x4.abs ${get('v')}) ${splat(6)})`)}
-${set('t', `(f32x4.div ${splat(1)} ${madd(get('a'), splat(0.3275911), splat(1))})`)}
-${polynomial(madd, 's', 't', [1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592])}
-${set('s', vmul(vmul(get('s'), get('t')), call('exp', `(f32x4.neg ${vmul(get('a'), get('a'))})`)))}
-(v128.bitselect ${vsub(splat(1), get('s'))} ${get('v')} (v128.const i32x4 0x7fffffff 0x7fffffff 0x7fffffff 0x7fffffff)))`;
-
+const isKind = (kind: number): string => `(i32.eq ${get('kind')} ${int(kind)})`;
 const returnFor = (kind: number, value: string): string =>
-  `(if (i32.eq ${get('kind')} ${int(kind)}) (then (return ${value})))`;
+  `(if ${isKind(kind)} (then (return ${value})))`;
 
-/** Generates the function for the activations without a slope. `$kind` selects the activation. */
-const specialText = (): string => `(func $special (param $kind i32) (param $v v128) (result v128)
-(local $s v128)
-${returnFor(KINDS.gelu, vmul(vmul(get('v'), splat(0.5)), vadd(splat(1), call('erf', vmul(get('v'), splat(Math.SQRT1_2))))))}
-${set('s', `(f32x4.div ${splat(1)} ${vadd(splat(1), call('exp', `(f32x4.neg ${get('v')})`))})`)}
+/**
+ * Generates the function for the activations without a slope. `$kind` selects the activation. GELU
+ * uses an approximation of `erf` with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+ */
+const specialText = (madd: MultiplyAdd): string => {
+  const half = vmul(get('v'), splat(0.5));
+  const erf = `(v128.bitselect ${vsub(splat(1), vmul(get('s'), get('y')))} ${get('v')}
+    (v128.const i32x4 0x7fffffff 0x7fffffff 0x7fffffff 0x7fffffff))`;
+  return `(func $special (param $kind i32) (param $v v128) (result v128)
+${locals('v128', ['s', 't', 'n', 'r', 'y'])}
+(if (result v128) ${isKind(KINDS.gelu)}
+  (then
+    ${set('r', `(f32x4.pmin ${vmul(`(f32x4.abs ${get('v')})`, splat(Math.SQRT1_2))} ${splat(6)})`)}
+    ${set('t', `(f32x4.div ${splat(1)} ${madd(get('r'), splat(0.3275911), splat(1))})`)}
+    ${polynomial(madd, 's', 't', [1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592])}
+    ${set('s', vmul(get('s'), get('t')))}
+    (f32x4.neg ${vmul(get('r'), get('r'))}))
+  (else (f32x4.neg ${get('v')})))
+(local.set $r)
+${expText(get('r'), madd)}
+${returnFor(KINDS.gelu, vmul(half, vadd(splat(1), erf)))}
+${set('s', `(f32x4.div ${splat(1)} ${vadd(splat(1), get('y'))})`)}
 ${returnFor(KINDS.silu, vmul(get('v'), get('s')))}
 ${returnFor(KINDS.centredSigmoid, vsub(get('s'), splat(0.5)))}
 ${get('s')})`;
+};
 
 /** Generates the function `pointwise` (see `RECORDS` in `records.ts`). */
 export function pointwiseText(madd: MultiplyAdd): string {
@@ -115,10 +141,5 @@ export function pointwiseText(madd: MultiplyAdd): string {
     set('factorR', `(v128.load32_splat ${field('factorR')})`),
     set('slope1', field('slope1').replace('i32.load', 'v128.load32_splat')),
   );
-  return lines(
-    expText(madd),
-    erfText(madd),
-    specialText(),
-    rowFunction('pointwise', declared, body),
-  );
+  return lines(specialText(madd), rowFunction('pointwise', declared, body));
 }
