@@ -1,4 +1,4 @@
-import { POSITIONS, SIDE, TILE_SLOTS, TILES } from '../winograd.ts';
+import { POSITIONS, SIDE, TILES } from '../winograd.ts';
 import { callEpilogue, callTile, channelBlocks, TILE_PIXELS } from './conv.ts';
 import {
   add,
@@ -107,8 +107,8 @@ const productsText = (): string =>
     set('w', field('weights')),
     loopFrom0(
       'slot',
-      TILE_SLOTS,
-      int(POSITIONS * TILE_SLOTS),
+      TILES,
+      int(POSITIONS * TILES),
       set('c', int(0)),
       channelBlocks((channels) => {
         const pixels = TILE_PIXELS[channels];
@@ -204,9 +204,9 @@ export function winogradText(madd: MultiplyAdd): string {
     locals('v128', ['value', 'bias', 'slope']),
     set('own', mul('(global.get $thread)', field('stride'))),
     set('depth', field('depth')),
-    set('plane', mul(get('depth'), int(TILE_SLOTS))),
+    set('plane', mul(get('depth'), int(TILES))),
     set('bytes', field('channelBytes')),
-    set('mPlane', mul(get('bytes'), int(TILE_SLOTS))),
+    set('mPlane', mul(get('bytes'), int(TILES))),
     set('width', field('width')),
     set('count', `(i32.shr_u ${add(get('width'), int(1))} ${int(1)})`),
     set('sloped', field('slopes')),
