@@ -79,7 +79,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
     kind: 'photo',
     best: true,
     bytes: 2_091_422,
-    sha256: 'f7e75e313c64ec5307546551ae33aa3528b49ad615acf51c0f7a91752ceb9604',
+    sha256: '43e7b0cdabdb100eaf8103d0d92bd76b538a1c4963984d821dfa7d8d80624169',
   }),
   model({
     id: 'a2n-photo-x4',
@@ -97,7 +97,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
     fast: true,
     inputRange: 1,
     bytes: 537_558,
-    sha256: '27c12646a655170c89cfd230265cff604e6b362dda94cc73f22e329b1b5b6dfb',
+    sha256: '893c34f2b9bbdcc0f9f789cd046276e89e53230b7bee79c7288db4028ac2ed47',
   }),
   model({
     id: 'pan-photo-x3',
