@@ -40,19 +40,22 @@ const polynomial = (
     ...others.map((term) => set(sum, madd(get(sum), get(x), splat(term)))),
   );
 
-/** 1.5 * 2^23 plus the bias of the exponent. `v + MAGIC` has the bits of `round(v) + 127` at its end. */
+/**
+ * 1.5 * 2^23 plus the bias of the exponent. The last bits of `v + MAGIC` are those of the integer
+ * `round(v) + 127`.
+ */
 const MAGIC = 12582912 + 127;
 
 /**
- * Generates code that sets `$y` to `exp(v)`, with an error of at most two units in the last place.
- * `v` is split into `n * ln(2) + r`, where `n` is an integer. A polynomial (Cephes expf) computes
- * `e^r`, and `n` becomes the exponent. `v` is clamped to at most 46. Sigmoids are therefore at
- * least 1e-20, and products with them are not subnormal. Arithmetic with subnormal numbers takes
- * about 150 cycles on Intel CPUs. NaN stays NaN.
+ * Generates code that sets `$y` to `exp($r)`, with an error of at most two units in the last place.
+ * `$r` is split into `n * ln(2) + r`, where `n` is an integer. A polynomial (Cephes expf) computes
+ * `e^r`, and `n` becomes the exponent. `$r` is first clamped to -87.3..46. Sigmoids are therefore
+ * at least 1e-20, and products with them are not subnormal. Intel CPUs need about 150 cycles for an
+ * operation on a subnormal number. NaN stays NaN.
  */
-const expText = (v: string, madd: MultiplyAdd): string =>
+const expText = (madd: MultiplyAdd): string =>
   lines(
-    set('r', `(f32x4.pmin (f32x4.pmax ${v} ${splat(-87.3)}) ${splat(46)})`),
+    set('r', `(f32x4.pmin (f32x4.pmax ${get('r')} ${splat(-87.3)}) ${splat(46)})`),
     set('n', madd(get('r'), splat(Math.LOG2E), splat(MAGIC))),
     set('y', `(i32x4.shl ${get('n')} ${int(23)})`),
     set('n', vsub(get('n'), splat(MAGIC))),
@@ -93,7 +96,7 @@ ${locals('v128', ['s', 't', 'n', 'r', 'y'])}
     (f32x4.neg ${vmul(get('r'), get('r'))}))
   (else (f32x4.neg ${get('v')})))
 (local.set $r)
-${expText(get('r'), madd)}
+${expText(madd)}
 ${returnFor(KINDS.gelu, vmul(half, vadd(splat(1), erf)))}
 ${set('s', `(f32x4.div ${splat(1)} ${vadd(splat(1), get('y'))})`)}
 ${returnFor(KINDS.silu, vmul(get('v'), get('s')))}
