@@ -76,10 +76,12 @@ export class Crew {
   #run(functions: Functions, fn: RowFunction, record: number, from: number, to: number): void {
     const control = this.#control;
     const share = Math.max(1, Math.floor((to - from) / (this.threads * SHARES)));
-    const task = { fault: 0, fn: FUNCTIONS.indexOf(fn), record, next: from, end: to, share };
-    for (const [word, value] of Object.entries(task)) {
-      Atomics.store(control, WORDS[word as keyof typeof task], value);
-    }
+    Atomics.store(control, WORDS.fault, 0);
+    Atomics.store(control, WORDS.fn, FUNCTIONS.indexOf(fn));
+    Atomics.store(control, WORDS.record, record);
+    Atomics.store(control, WORDS.next, from);
+    Atomics.store(control, WORDS.end, to);
+    Atomics.store(control, WORDS.share, share);
     Atomics.store(control, WORDS.gate, 0);
     this.#wake();
     try {

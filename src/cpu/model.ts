@@ -56,6 +56,8 @@ export class CpuModel {
   readonly #compiled: Compiled;
   readonly #memory: WebAssembly.Memory;
   readonly #rows: () => RunRows;
+  /** The last planned program, and the program that is in memory. They are often the same. */
+  #planned: Program | null = null;
   #program: Program | null = null;
 
   private constructor(
@@ -129,7 +131,7 @@ export class CpuModel {
    * `size` must be multiples of the graph's `sizeMultiple`.
    */
   bytes(size: Size, part: Part = 'all'): number {
-    return this.#compiled.program(size, this.#countOf(part)).bytes;
+    return this.#plan(size, part).bytes;
   }
 
   /** Returns the number of multiply-adds per LR pixel. */
@@ -206,12 +208,18 @@ export class CpuModel {
       unpack(floats, map, image, this.network.inputRange);
   }
 
-  #prepare({ width, height }: Size, part: Part): Program {
-    const known = this.#program;
+  #plan(size: Size, part: Part): Program {
+    const known = this.#planned;
     const count = this.#countOf(part);
-    const same = known?.size.width === width && known.size.height === height;
+    const same = known?.size.width === size.width && known.size.height === size.height;
     if (same && known.steps.length === count) return known;
-    const program = this.#compiled.program({ width, height }, count);
+    this.#planned = this.#compiled.program(size, count);
+    return this.#planned;
+  }
+
+  #prepare(size: Size, part: Part): Program {
+    const program = this.#plan(size, part);
+    if (program === this.#program) return program;
     growMemory(this.#memory, program.bytes);
     const { buffer } = this.#memory;
     // Earlier runs may have left NaN or infinity in memory, so all memory after the constants is

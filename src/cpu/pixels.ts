@@ -2,7 +2,8 @@ import type { Rect } from '../geometry.ts';
 import type { RgbaImage } from '../image/image.ts';
 import { type MapView, pixelAt } from './layout.ts';
 
-const topOf = (data: RgbaImage['data']): number => (data instanceof Uint16Array ? 65535 : 255);
+/** Returns the largest value of a sample. */
+const topOf = (data: RgbaImage['data']): number => 256 ** data.BYTES_PER_ELEMENT - 1;
 
 /**
  * Mirrors a position beyond the image's right or bottom edge into the range 0 to `size - 1`,
@@ -24,10 +25,10 @@ export function unpack(floats: Float32Array, map: MapView, image: RgbaImage, ran
   for (let y = 0; y < map.height; y++) {
     const line = reflected(y, image.height) * image.width;
     let to = pixelAt(map, y, 0) / 4;
+    floats.fill(0, to, to + map.width * step);
     for (let x = 0; x < map.width; x++, to += step) {
       const from = (line + (x < image.width ? x : reflected(x, image.width))) * 4;
       const [r, g, b] = [data[from] * factor, data[from + 1] * factor, data[from + 2] * factor];
-      floats.fill(0, to, to + step);
       if (map.channels === 1) floats[to] = luma(r, g, b);
       else {
         floats[to] = r;
@@ -70,67 +71,75 @@ export function pack(
   floats: Float32Array,
   map: MapView,
   range: number,
-  { core, scale, source, to }: Packing,
+  { core, scale, source, to: { data, offset, width } }: Packing,
 ): boolean {
   const top = topOf(source.data);
   const factor = top / range;
   const step = map.pixel / 4;
   const grey = map.channels === 1;
-  const opaque = !grey && isOpaque(source.data, top);
-  const below = new Float64Array(4);
-  let finite = true;
+  const sampled = grey || !isOpaque(source.data, top);
+  // What `sample` would write for an opaque pixel if the network computes colours.
+  const added = [0, 0, 0, top];
+  let sum = 0;
   for (let y = 0; y < core.height * scale; y++) {
     const row = core.y * scale + y;
     let from = pixelAt(map, row, core.x * scale) / 4;
-    let at = to.offset + y * to.width * 4;
+    let at = offset + y * width * 4;
     for (let x = 0; x < core.width * scale; x++, from += step, at += 4) {
-      if (!opaque) bilinear(source, scale, row, core.x * scale + x, below);
-      const shift = grey ? luma(below[0], below[1], below[2]) : 0;
+      if (sampled) sample(source, scale, row, core.x * scale + x, grey, added);
       for (let c = 0; c < 3; c++) {
         const value = floats[grey ? from : from + c];
-        // For NaN and infinity, subtracting the value from itself results in NaN instead of zero.
-        finite &&= value - value === 0;
-        to.data[at + c] = rounded(value * factor + (grey ? below[c] - shift : 0), top);
+        sum += value;
+        data[at + c] = rounded(value * factor + added[c], top);
       }
-      to.data[at + 3] = opaque ? top : rounded(below[3], top);
+      data[at + 3] = rounded(added[3], top);
     }
   }
-  return finite;
+  // If a value was NaN or infinite, so is the sum. Finite f32 values cannot make it overflow.
+  return Number.isFinite(sum);
 }
 
-function rounded(v: number, top: number): number {
-  if (v <= 0) return 0;
-  if (v >= top) return top;
-  const floor = Math.floor(v);
-  const rest = v - floor;
-  return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
-}
+/** Doubles of this size are integers, so adding this number rounds the other summand. */
+const ROUNDING = 2 ** 52;
+
+/** Clamps a value to the range 0 to `top` and rounds it to an integer, with ties rounded to even. */
+const rounded = (v: number, top: number): number =>
+  Math.min(Math.max(v, 0), top) + ROUNDING - ROUNDING;
 
 function isOpaque(data: RgbaImage['data'], top: number): boolean {
-  for (let i = 3; i < data.length; i += 4) if (data[i] !== top) return false;
+  for (let i = 3; i < data.length; i += 4) if (data[i] < top) return false;
   return true;
 }
 
 /**
- * Computes the four channels of one pixel of the bilinearly enlarged source (half-pixel centres,
- * clamped edges) and writes them to `to`.
+ * Computes one pixel of the bilinearly enlarged source (half-pixel centres, clamped edges). Writes
+ * its alpha to `to[3]` and, if `grey` is set, the differences between its colours and luma to the
+ * other elements.
  */
-function bilinear(
+function sample(
   { width, height, data }: RgbaImage,
   scale: number,
   y: number,
   x: number,
-  to: Float64Array,
+  grey: boolean,
+  to: number[],
 ): void {
-  const sy = Math.max((y + 0.5) / scale - 0.5, 0);
-  const sx = Math.max((x + 0.5) / scale - 0.5, 0);
-  const [top, left] = [Math.min(Math.floor(sy), height - 1), Math.min(Math.floor(sx), width - 1)];
-  const [bottom, right] = [Math.min(top + 1, height - 1), Math.min(left + 1, width - 1)];
-  const [fy, fx] = [sy - top, sx - left];
-  for (let c = 0; c < 4; c++) {
+  const [top, bottom, fy] = between(y, scale, height);
+  const [left, right, fx] = between(x, scale, width);
+  for (let c = grey ? 0 : 3; c < 4; c++) {
     const at = (row: number, column: number) => data[(row * width + column) * 4 + c];
     const upper = at(top, left) * (1 - fx) + at(top, right) * fx;
     const lower = at(bottom, left) * (1 - fx) + at(bottom, right) * fx;
     to[c] = upper * (1 - fy) + lower * fy;
   }
+  if (!grey) return;
+  const shift = luma(to[0], to[1], to[2]);
+  for (let c = 0; c < 3; c++) to[c] -= shift;
+}
+
+/** Returns the two source positions next to an output position, and the weight of the second. */
+function between(i: number, scale: number, size: number): [number, number, number] {
+  const position = Math.max((i + 0.5) / scale - 0.5, 0);
+  const first = Math.floor(position);
+  return [first, Math.min(first + 1, size - 1), position - first];
 }
