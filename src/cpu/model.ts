@@ -13,8 +13,8 @@ import { compileModule, growMemory, instantiate, makeMemory } from './module.ts'
 import { type Packing, pack, unpack } from './pixels.ts';
 import { activates } from './pointwise.ts';
 import { Compiled, type Program } from './program.ts';
-import { onThisThread, type RunChoice, type RunRows, runProgram } from './runner.ts';
-import type { Places, Vector } from './tasks.ts';
+import { onThisThread, pausing, type RunChoice, type RunRows, runProgram } from './runner.ts';
+import type { Pause, Places, Vector } from './tasks.ts';
 import type { TileRunner } from './tiles.ts';
 
 /** The options for loading a model. */
@@ -175,9 +175,9 @@ export class CpuModel {
     options: RunChoice = {},
   ): Promise<boolean> {
     const { graph, scale, inputRange } = this.network;
-    const { floats, places } = await this.compute(size, this.#fill(source), options);
+    const { floats, places, pause } = await this.compute(size, this.#fill(source), options);
     const map = places.map(graph.output);
-    const finite = pack(floats, map, inputRange, { ...packing, source, scale });
+    const finite = await pack(floats, map, inputRange, { ...packing, source, scale }, pause);
     // Non-finite values can remain in memory, and the next run might use their addresses for
     // padding, which must be finite. If `#program` is null, the next run clears the memory first.
     if (!finite) this.#program = null;
@@ -194,12 +194,14 @@ export class CpuModel {
     fill: (floats: Float32Array, input: MapView) => void,
     options: RunChoice = {},
     part: Part = 'all',
-  ): Promise<{ readonly floats: Float32Array; readonly places: Places }> {
+  ): Promise<{ readonly floats: Float32Array; readonly places: Places; readonly pause: Pause }> {
     const program = this.#prepare(size, part);
     const floats = new Float32Array(this.#memory.buffer);
     fill(floats, program.places.map(this.#compiled.fused.inputs[0]));
-    await runProgram(program, { ...options, floats, rows: this.#rows(), threads: this.threads });
-    return { floats, places: program.places };
+    const pause = pausing(options.signal);
+    const own = { pause, floats, rows: this.#rows(), threads: this.threads };
+    await runProgram(program, { means: {}, tables: new Map(), ...options, ...own });
+    return { floats, places: program.places, pause };
   }
 
   /** Returns a function that writes an image's pixels to the network's input. */
@@ -220,11 +222,12 @@ export class CpuModel {
   #prepare(size: Size, part: Part): Program {
     const program = this.#plan(size, part);
     if (program === this.#program) return program;
+    const { held } = this;
     growMemory(this.#memory, program.bytes);
     const { buffer } = this.#memory;
-    // Earlier runs may have left NaN or infinity in memory, so all memory after the constants is
-    // cleared.
-    new Float32Array(buffer).fill(0, this.#compiled.start / 4);
+    // Earlier runs may have left NaN or infinity in memory, so it is cleared. Memory that was just
+    // allocated contains zeros.
+    new Float32Array(buffer).fill(0, this.#compiled.start / 4, held / 4);
     new Uint32Array(buffer, program.records, program.words.length).set(program.words);
     this.#program = program;
     return program;

@@ -1,6 +1,8 @@
 import type { Rect } from '../geometry.ts';
 import type { RgbaImage } from '../image/image.ts';
+import { isOpaque } from '../image/pixels.ts';
 import { type MapView, pixelAt } from './layout.ts';
+import type { Pause } from './tasks.ts';
 
 /** Returns the largest value of a sample. */
 const topOf = (data: RgbaImage['data']): number => 256 ** data.BYTES_PER_ELEMENT - 1;
@@ -66,18 +68,20 @@ export interface Packing {
  * ties rounded to even. Alpha is enlarged bilinearly. If the network only computes luma, the
  * differences between the colours and luma are enlarged bilinearly too.
  * @returns false if a value was not finite
+ * @throws CrispenError `ABORTED`
  */
-export function pack(
+export async function pack(
   floats: Float32Array,
   map: MapView,
   range: number,
   { core, scale, source, to: { data, offset, width } }: Packing,
-): boolean {
+  pause: Pause,
+): Promise<boolean> {
   const top = topOf(source.data);
   const factor = top / range;
   const step = map.pixel / 4;
   const grey = map.channels === 1;
-  const sampled = grey || !isOpaque(source.data, top);
+  const sampled = grey || !isOpaque(source.data);
   // What `sample` would write for an opaque pixel if the network computes colours.
   const added = [0, 0, 0, top];
   let sum = 0;
@@ -94,6 +98,7 @@ export function pack(
       }
       data[at + 3] = rounded(added[3], top);
     }
+    await pause();
   }
   // If a value was NaN or infinite, so is the sum. Finite f32 values cannot make it overflow.
   return Number.isFinite(sum);
@@ -105,11 +110,6 @@ const ROUNDING = 2 ** 52;
 /** Clamps a value to the range 0 to `top` and rounds it to an integer, with ties rounded to even. */
 const rounded = (v: number, top: number): number =>
   Math.min(Math.max(v, 0), top) + ROUNDING - ROUNDING;
-
-function isOpaque(data: RgbaImage['data'], top: number): boolean {
-  for (let i = 3; i < data.length; i += 4) if (data[i] < top) return false;
-  return true;
-}
 
 /**
  * Computes one pixel of the bilinearly enlarged source (half-pixel centres, clamped edges). Writes

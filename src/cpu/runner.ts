@@ -2,7 +2,7 @@ import type { RunOptions } from '../engine/types.ts';
 import { throwIfAborted } from '../errors.ts';
 import type { Functions, RowFunction } from './module.ts';
 import type { Program, Step } from './program.ts';
-import type { HostTask, Means, RowTask, Tables } from './tasks.ts';
+import type { HostTask, Means, Pause, RowTask, Tables } from './tasks.ts';
 
 /**
  * In each run, the first call to a function of the WebAssembly module does this many multiply-adds
@@ -51,20 +51,34 @@ function breathe(): Promise<void> {
   });
 }
 
+/** Returns the function `pause` of a job. */
+export function pausing(signal: RunChoice['signal']): Pause {
+  let since = performance.now();
+  const rest = async () => {
+    await breathe();
+    since = performance.now();
+    throwIfAborted(signal);
+  };
+  return () => (performance.now() - since < SLICE_MS ? undefined : rest());
+}
+
 /** The options that the caller can choose for a run. */
 export interface RunChoice extends Pick<RunOptions, 'signal'> {
-  readonly means?: Means | undefined;
+  readonly means?: Means;
   /**
    * The `Map` in which the run stores values that are neither feature maps nor vectors, such as
    * attention weights. By default, the run creates one.
    */
-  readonly tables?: Tables | undefined;
+  readonly tables?: Tables;
   readonly onWork?: ((multiplyAdds: number) => void) | undefined;
   /** Called after each step. The arguments are the step and its duration in milliseconds. */
   readonly onStep?: ((step: Step, milliseconds: number) => void) | undefined;
 }
 
 interface Run extends RunChoice {
+  readonly means: Means;
+  readonly tables: Tables;
+  readonly pause: Pause;
   readonly floats: Float32Array;
   readonly rows: RunRows;
   readonly threads: number;
@@ -76,15 +90,6 @@ export async function runProgram(program: Program, run: Run): Promise<void> {
   const first = FIRST_CALL * run.threads;
   /** For each function, the number of multiply-adds that its next call should compute. */
   const sizes = new Map<RowFunction, number>();
-  let since = performance.now();
-  const rest = async () => {
-    await breathe();
-    since = performance.now();
-    throwIfAborted(run.signal);
-  };
-  const pause = () => (performance.now() - since < SLICE_MS ? undefined : rest());
-  const own = { means: run.means ?? {}, tables: run.tables ?? new Map(), pause };
-  throwIfAborted(run.signal);
   for (const step of program.steps) {
     const started = performance.now();
     const work = step.op.multiplyAdds * pixels;
@@ -94,7 +99,7 @@ export async function runProgram(program: Program, run: Run): Promise<void> {
     const perRow = Math.max(work / Math.max(1, rowsInAll), 100 * program.size.width);
     for (const task of step.tasks) {
       if (!isRowTask(task)) {
-        await task(run.floats, own);
+        await task(run.floats, run);
         continue;
       }
       for (let from = 0; from < task.rows; ) {
@@ -105,13 +110,13 @@ export async function runProgram(program: Program, run: Run): Promise<void> {
         const faster = CALL_MS / Math.max(performance.now() - called, CALL_MS / GROWTH);
         sizes.set(task.fn, Math.min((to - from) * perRow * faster, first * GROWTH));
         run.onWork?.((work * (to - from)) / rowsInAll);
-        await pause();
+        await run.pause();
         from = to;
       }
     }
     if (rowsInAll === 0) {
       run.onWork?.(work);
-      await pause();
+      await run.pause();
     }
     run.onStep?.(step, performance.now() - started);
   }

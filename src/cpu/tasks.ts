@@ -82,17 +82,19 @@ export function meansOf(parts: readonly RowSums[]): Vector {
  */
 export type Tables = Map<ValueId, Value>;
 
+/**
+ * Yields to the event loop if enough time has passed since it last did so. Throws if the job was
+ * cancelled.
+ */
+export type Pause = () => Promise<void> | undefined;
+
 /** A task that runs in JavaScript on the host. `floats` is the memory of the WebAssembly module. */
 export type HostTask = (
   floats: Float32Array,
   run: {
     readonly means: Means;
     readonly tables: Tables;
-    /**
-     * Yields to the event loop if enough time has passed since it last did so. Throws if the job
-     * was cancelled.
-     */
-    readonly pause: () => Promise<void> | undefined;
+    readonly pause: Pause;
   },
 ) => void | Promise<void>;
 
