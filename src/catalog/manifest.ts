@@ -32,7 +32,7 @@ export interface ModelEntry extends ModelFile {
 }
 
 /** The PSNR in dB for each image set. */
-interface SetFigures {
+export interface SetFigures {
   readonly set5: number;
   readonly set14: number;
 }

@@ -6,6 +6,7 @@ import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { tinyCheckpoint } from '../../test/checkpoints/tiny.ts';
 import { taggedPng } from '../../test/taggedPng.ts';
+import { MODELS } from '../catalog/manifest.ts';
 import { upscaleOnCpu } from '../engine/oracle/interpreter.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import { NO_TAGS } from '../image/tags.ts';
@@ -453,6 +454,32 @@ describe('quality:report', () => {
       expect.arrayContaining(['none', '80', '60', '40']),
     );
     expect(said).toHaveBeenLastCalledWith(expect.stringContaining('no crops'));
+  });
+
+  test('--check compares each figure with the catalog, and fails if one is off', async () => {
+    // This set has the name of a set in the catalog, but other images.
+    await cp(at('set'), at('other/images/Set5'), { recursive: true });
+    vi.stubEnv('CRISPEN_SHARED', at('other'));
+    vi.spyOn(console, 'error').mockImplementation(() => {});
+    const entry = MODELS.find(({ id }) => id === 'pan-x2');
+    if (!entry) throw new Error('no pan-x2');
+    const check = ['--check', '--models', 'pan-x2', '--sets', 'Set5'];
+    expect(await run(reportCommand, ...check)).toBe(1);
+    const [line] = printed;
+    const measured = Number(/: (-?[\d.]+) dB/.exec(line)?.[1]);
+    const off = Math.abs(measured - entry.quality.set5).toFixed(3);
+    expect(line).toMatch(new RegExp(`^pan-x2 Set5: .* catalog 37\\.\\d{3}: differs by ${off}$`));
+    for (const [difference, code] of [
+      [0.0194, 0],
+      [0.0206, 1],
+    ]) {
+      vi.spyOn(entry.quality, 'set5', 'get').mockReturnValue(measured + difference);
+      expect(await run(reportCommand, ...check)).toBe(code);
+    }
+    await cp(at('set'), at('other/images/Tiny'), { recursive: true });
+    const unknown = run(reportCommand, '--check', '--models', 'pan-x2', '--sets', 'Tiny');
+    await expect(unknown).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    vi.unstubAllEnvs();
   });
 
   test('a set that is not there: INVALID_INPUT', async () => {

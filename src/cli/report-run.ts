@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { MODELS, type ModelEntry } from '../catalog/manifest.ts';
+import { MODELS, type ModelEntry, type SetFigures } from '../catalog/manifest.ts';
 import type { Restoration } from '../catalog/task.ts';
 import { CrispenError } from '../errors.ts';
 import type { Measurer } from '../node/backend.ts';
@@ -29,6 +29,8 @@ next to its input. Writes QUALITY.md, and crops of the sample photos to docs/qua
 (images/Set5, images/Set14), the authors' weights (weights/official) and the photos (samples) must be in
 $CRISPEN_SHARED (default ../shared).
 
+  --check          instead of writing: compare the PSNR on each set with the catalog's figure, and fail
+                   if they differ by more than 0.02 dB
   --sets NAMES     comma-separated (default Set5,Set14)
   --models IDS     comma-separated (default all)
   --resume FILE    keep each result in FILE and skip results from an earlier run
@@ -61,6 +63,9 @@ const OFFICIAL: Readonly<Record<string, string>> = {
 
 const QUALITIES = [80, 60, 40];
 
+/** The largest difference in dB between a figure in the catalog and a measured one. */
+const TOLERANCE = 0.02;
+
 /** For each restoration task, the degradations that are applied to the first data set. */
 const WORSE: Readonly<Partial<Record<Restoration, readonly Degradation[]>>> = {
   dejpeg: [{ jpeg: 10 }, { jpeg: 20 }, { jpeg: 40 }, { jpeg: 80 }],
@@ -72,6 +77,7 @@ export async function reportCommand(args: string[], signal?: AbortSignal): Promi
   const { values } = parseArgs({
     args,
     options: {
+      check: { type: 'boolean', default: false },
       sets: { type: 'string', default: 'Set5,Set14' },
       models: { type: 'string', default: MODELS.map(({ id }) => id).join() },
       resume: { type: 'string' },
@@ -86,6 +92,7 @@ export async function reportCommand(args: string[], signal?: AbortSignal): Promi
   const measurer = await openMeasurer(device);
   try {
     const report = new Report(measurer, { models, sets, resume: values.resume, signal });
+    if (values.check) return (await report.check()) ? 0 : 1;
     const text = [
       ...report.head(),
       ...(await report.clean()),
@@ -154,6 +161,34 @@ class Report {
       'not checked against a second source. Those of LCoAN, ACLA and ASID are not known here: no source with their',
       'tables could be read. We therefore do not know how far these models fall short of their papers.',
     ];
+  }
+
+  /**
+   * Measures each figure of the catalog again and prints both. For restoration, this includes the
+   * figures of the input.
+   * @returns whether all differences are within `TOLERANCE`
+   * @throws CrispenError `INVALID_INPUT` if the catalog has no figures for a set
+   */
+  async check(): Promise<boolean> {
+    let agrees = true;
+    const compare = (what: string, measured: number, stated: number) => {
+      const off = Math.abs(measured - stated);
+      const isOff = !(off <= TOLERANCE);
+      if (isOff) agrees = false;
+      const end = isOff ? `: differs by ${decibels(off)}` : '';
+      console.log(`${what}: ${decibels(measured)} dB, catalog ${decibels(stated)}${end}`);
+    };
+    for (const { id, quality } of this.#models) {
+      const model = await chooseModel({ model: id });
+      const { input } = quality;
+      const worse = { jpeg: input?.jpeg, noise: input?.noise };
+      for (const set of this.#sets) {
+        const { psnr, bicubicPsnr } = await this.#mean(model, set, worse);
+        compare(`${id} ${set.name}`, psnr, figureOf(quality, set));
+        if (input) compare(`${id} ${set.name}, input`, bicubicPsnr, figureOf(input, set));
+      }
+    }
+    return agrees;
   }
 
   /** Measures every upscaling model on clean LR images. */
@@ -269,6 +304,17 @@ class Report {
     if (!path || !existsSync(path)) return null;
     return this.#mean(await chooseModel({ weights: path, scale }), set, {});
   }
+}
+
+/** Returns a model's figure for a set. @throws CrispenError `INVALID_INPUT` if there is none. */
+function figureOf({ set5, set14 }: SetFigures, { name }: DataSet): number {
+  const figure = { Set5: set5, Set14: set14 }[name];
+  if (figure === undefined) {
+    throw new CrispenError('INVALID_INPUT', `The catalog has no figures for ${name}.`, {
+      hint: 'Choose from Set5 and Set14 with --sets.',
+    });
+  }
+  return figure;
 }
 
 /** Returns a row of a Markdown table. */
