@@ -28,7 +28,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
     id: 'a2n-x2',
     scale: 2,
     bytes: 2_091_422,
-    sha256: '8630e6b236cb893715f462f57886717746ca69322b28a0d158d53af5a3afa591',
+    sha256: 'c0214169ea4c6f3114b44dfe4092561d8c144b4a1aa343439b44a7a7e75c53b6',
   }),
   model({
     id: 'a2n-x3',
