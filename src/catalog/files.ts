@@ -108,7 +108,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
     fast: true,
     inputRange: 1,
     bytes: 537_558,
-    sha256: '75a26edd289d9a54a69e7b905083e1b08cf0681456c38d50d5126fafe1eeecb1',
+    sha256: '93cd38536c9d9f104d6b16722e6e53b15741e184ae38c52f09937709f9100228',
   }),
   model({
     id: 'pan-photo-x4',
