@@ -48,6 +48,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
     id: 'pan-x2',
     network: 'pan',
     scale: 2,
+    // On Set5 and Set14, `a2n-x2` is 0.02 dB better. On repetitive pictures, it is 0.9 dB worse.
     best: true,
     fast: true,
     inputRange: 1,

@@ -24,8 +24,7 @@ export interface ModelFile {
   readonly kind: Kind | null;
   /**
    * Whether this is the best shipped model of its kind and scale. Quality is measured on the images
-   * in QUALITY.md. `pan-x2` is 0.02 dB below `a2n-x2` on Set5 and Set14, but 0.9 dB above it on
-   * repetitive pictures.
+   * in QUALITY.md.
    */
   readonly best: boolean;
   /** Whether this is the fastest shipped model of its kind and scale. */

@@ -104,7 +104,7 @@ async function probe(
   const graph = b.build(build(b, b.input('input', channels)));
   const weights = new Map(
     graph.weights.map(({ name, shape }) => {
-      const count = shape.reduce((a, c) => a * c, 1);
+      const count = shape.reduce((a, b) => a * b, 1);
       const values = Float32Array.from({ length: count }, (_, i) => Math.cos(i));
       return [name, fromFloat32(values, shape, 'f32')];
     }),

@@ -199,8 +199,15 @@ export class CpuModel {
     const floats = new Float32Array(this.#memory.buffer);
     fill(floats, program.places.map(this.#compiled.fused.inputs[0]));
     const pause = pausing(options.signal);
-    const own = { pause, floats, rows: this.#rows(), threads: this.threads };
-    await runProgram(program, { means: {}, tables: new Map(), ...options, ...own });
+    await runProgram(program, {
+      means: {},
+      tables: new Map(),
+      ...options,
+      pause,
+      floats,
+      rows: this.#rows(),
+      threads: this.threads,
+    });
     return { floats, places: program.places, pause };
   }
 
@@ -211,11 +218,13 @@ export class CpuModel {
   }
 
   #plan(size: Size, part: Part): Program {
-    const known = this.#planned;
+    const { width, height } = size;
     const count = this.#countOf(part);
-    const same = known?.size.width === size.width && known.size.height === size.height;
-    if (same && known.steps.length === count) return known;
-    this.#planned = this.#compiled.program(size, count);
+    const known = [this.#program, this.#planned].find(
+      (plan) =>
+        plan?.size.width === width && plan.size.height === height && plan.steps.length === count,
+    );
+    this.#planned = known ?? this.#compiled.program(size, count);
     return this.#planned;
   }
 

@@ -51,7 +51,7 @@ function breathe(): Promise<void> {
   });
 }
 
-/** Returns the function `pause` of a job. */
+/** Creates the `Pause` of a job that `signal` can cancel. */
 export function pausing(signal: RunChoice['signal']): Pause {
   let since = performance.now();
   const rest = async () => {
